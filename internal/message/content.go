@@ -1,0 +1,46 @@
+package message
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Content is what a caller asked for, normalised, and without the defaults
+// that configuration may change. Two requests are the same exactly when their
+// contents are Equal.
+type Content struct {
+	To              string
+	From            string // E.164; empty: the service's own number
+	Subject         string
+	Text            string
+	Media           []string
+	ClientReference string
+	Priority        Priority // never empty once validated
+	SendAt          time.Time
+	ExpiresAt       time.Time
+	FallbackText    string
+	CallbackURL     string
+	Metadata        map[string]string
+}
+
+// Equal reports whether two contents ask for the same thing.
+func (c Content) Equal(o Content) bool {
+	return c.To == o.To && c.From == o.From && c.Subject == o.Subject && c.Text == o.Text &&
+		slices.Equal(c.Media, o.Media) && c.ClientReference == o.ClientReference && c.Priority == o.Priority &&
+		c.SendAt.Equal(o.SendAt) && c.ExpiresAt.Equal(o.ExpiresAt) && c.FallbackText == o.FallbackText &&
+		c.CallbackURL == o.CallbackURL && maps.Equal(c.Metadata, o.Metadata)
+}
+
+// Priority names the lane a message waits in.
+type Priority string
+
+// The lanes.
+const (
+	High   Priority = "high"
+	Normal Priority = "normal"
+	Bulk   Priority = "bulk"
+)
+
+// Priorities lists the lanes, the most urgent first.
+func Priorities() []Priority { return []Priority{High, Normal, Bulk} }

@@ -1,0 +1,120 @@
+package message
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An id is "msg_", a version character, 26 characters of identity (128 bits)
+// and 8 characters of creation time (40 bits of Unix milliseconds).
+const (
+	idPrefix      = "msg_"
+	idVersion     = "1"
+	identityBytes = 16
+	identityChars = 26
+	stampBytes    = 5
+	stampChars    = 8
+	idLength      = len(idPrefix) + len(idVersion) + identityChars + stampChars
+)
+
+// ErrMalformedID is returned for a string that cannot be a message id.
+var ErrMalformedID = errors.New("malformed message id")
+
+// crockford is base32 in lower case without letters that are easily misread.
+func crockford() *base32.Encoding {
+	return base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+}
+
+// ID identifies a message. Its identity part is derived from tenant and
+// reference, so that the record is found by either; its time part tells apart
+// two messages that used one reference after the first had been forgotten.
+type ID string
+
+// NewID makes an id from an identity and the time of creation.
+func NewID(identity [identityBytes]byte, created time.Time) ID {
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(created.UnixMilli())) //nolint:gosec // a time after 1970
+	enc := crockford()
+	return ID(idPrefix + idVersion + enc.EncodeToString(identity[:]) + enc.EncodeToString(ms[8-stampBytes:]))
+}
+
+// ParseID checks the form of an id.
+func ParseID(s string) (ID, error) {
+	if len(s) != idLength || !strings.HasPrefix(s, idPrefix+idVersion) {
+		return "", ErrMalformedID
+	}
+	rest := s[len(idPrefix)+len(idVersion):]
+	enc := crockford()
+	identity, err := enc.DecodeString(rest[:identityChars])
+	if err != nil || enc.EncodeToString(identity) != rest[:identityChars] {
+		return "", ErrMalformedID
+	}
+	if _, err := enc.DecodeString(rest[identityChars:]); err != nil {
+		return "", ErrMalformedID
+	}
+	return ID(s), nil
+}
+
+// Identity is the part of the id that the ledger's key is made of.
+func (id ID) Identity() string { return string(id[len(idPrefix)+len(idVersion):][:identityChars]) }
+
+// Short is the id without its prefix, as used for task names.
+func (id ID) Short() string { return strings.TrimPrefix(string(id), idPrefix) }
+
+// AttemptRef names one attempt of a message. It is what Sinch gets as client
+// reference, so that a receipt leads back without an index.
+func (id ID) AttemptRef(n int) string { return string(id) + "-" + strconv.Itoa(n) }
+
+// ParseAttemptRef takes an attempt reference apart.
+func ParseAttemptRef(ref string) (ID, int, error) {
+	head, tail, ok := strings.Cut(ref, "-")
+	if !ok {
+		return "", 0, ErrMalformedID
+	}
+	id, err := ParseID(head)
+	if err != nil {
+		return "", 0, err
+	}
+	n, err := strconv.Atoi(tail)
+	if err != nil || n < 1 || strconv.Itoa(n) != tail {
+		return "", 0, ErrMalformedID
+	}
+	return id, n, nil
+}
+
+// Scope separates what must not see each other: tenants, and within a tenant
+// live from test messages.
+type Scope struct {
+	Tenant string
+	Test   bool
+}
+
+// String names the scope in keys.
+func (s Scope) String() string {
+	if s.Test {
+		return s.Tenant + ":test"
+	}
+	return s.Tenant + ":live"
+}
+
+// ReferenceIdentity is the identity of the message a scope knows under ref. It
+// is keyed with a secret, so that an id in a log gives no reference away.
+func ReferenceIdentity(secret []byte, scope Scope, ref string) [identityBytes]byte {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(scope.String() + "\x00" + ref))
+	return [identityBytes]byte(mac.Sum(nil)[:identityBytes])
+}
+
+// RandomIdentity is the identity of a message without a reference.
+func RandomIdentity() [identityBytes]byte {
+	var identity [identityBytes]byte
+	_, _ = rand.Read(identity[:]) // crypto/rand.Read never fails since Go 1.24
+	return identity
+}

@@ -1,0 +1,66 @@
+// Package sinch is the seam between the dispatcher and the Sinch APIs that
+// can send an MMS: the Provider interface, the outcomes a call can have and
+// the code tables that decide between them. One sub-package speaks one API.
+package sinch
+
+import (
+	"context"
+	"time"
+)
+
+// API names one of the Sinch APIs. The value is what SINCH_API holds and what
+// the ledger records with every attempt.
+type API string
+
+// The APIs this service can send through.
+const (
+	APIMMS          API = "mms"
+	APIBatches      API = "batches"
+	APIConversation API = "conversation"
+	APISimulator    API = "simulator"
+)
+
+// Provider sends one MMS through one Sinch API.
+type Provider interface {
+	// Send makes exactly one HTTP call and never repeats it. It returns only
+	// when the call is over or m.Deadline has passed; cancelling ctx ends the
+	// wait early and counts as an unknown outcome unless nothing was written.
+	Send(ctx context.Context, m Message) Outcome
+	// Origin names where calls go, so that a later look-up is made against the
+	// same account and nothing else.
+	Origin() Origin
+}
+
+// Finder is a Provider that can be asked later whether a call was accepted.
+type Finder interface {
+	// Find looks for the call that carried ref as its client reference and was
+	// begun at begun. found is false when Sinch answered and knew of no such
+	// call; err is set when Sinch could not be asked.
+	Find(ctx context.Context, ref string, begun time.Time) (sinchID string, found bool, err error)
+}
+
+// Origin is the account a call was made against.
+type Origin struct {
+	API     API    // which API
+	BaseURL string // scheme, host and port, without credentials
+	Account string // service plan, project/app or empty
+}
+
+// Message is what a Provider needs to make one call.
+type Message struct {
+	Ref          string    // the attempt id, sent as Sinch's client reference (printable ASCII, at most 64)
+	To           string    // E.164
+	From         string    // E.164 or short code, with or without +
+	Subject      string    // empty: the provider applies its default
+	Text         string    // may be empty
+	Media        []Medium  // 1 to 8
+	FallbackText string    // text of the SMS sent instead; empty: no fallback
+	ExpiresAt    time.Time // zero: Sinch's default
+	Deadline     time.Time // local time after which not one byte may leave
+}
+
+// Medium is one media URL of a message.
+type Medium struct {
+	URL         string
+	ContentType string // as checked before the call; empty when not checked
+}
