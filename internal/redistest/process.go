@@ -1,0 +1,270 @@
+package redistest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// Ports are drawn from below Linux's range of ephemeral ports
+	// (32768–60999), so that neither an outgoing connection nor a listener on
+	// port 0 takes a server's port while it is stopped.
+	firstPort = 20000
+	portCount = 12000
+
+	startTimeout  = 20 * time.Second
+	stopTimeout   = 10 * time.Second
+	pollInterval  = 5 * time.Millisecond
+	probeTimeout  = 500 * time.Millisecond
+	portAttempts  = 20
+	rebindBackoff = 100 * time.Millisecond
+
+	logName = "redis.log"
+)
+
+var (
+	errNotInstalled = errors.New(`redis-server is not on the PATH; install it ("apt-get install redis-server" on Debian, "brew install redis" on macOS)`)
+	errPortTaken    = errors.New("port is taken")
+	errExited       = errors.New("redis-server exited")
+	errNotRunning   = errors.New("redis-server is not running")
+	errOtherServer  = errors.New("another redis-server answers on the port")
+)
+
+// instance is one redis-server with a fixed directory, which may be started
+// and ended several times. It knows nothing of tests.
+type instance struct {
+	binary string
+	dir    string
+	conf   settings
+
+	mu     sync.Mutex
+	port   int
+	cmd    *exec.Cmd     // nil while stopped
+	exited chan struct{} // closed once the process of cmd was reaped
+}
+
+func newInstance(dir string, conf settings) (*instance, error) {
+	binary, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, errNotInstalled
+	}
+	return &instance{binary: binary, dir: dir, conf: conf, port: conf.port}, nil
+}
+
+// start launches the server on its port; the first time, unless the port was
+// chosen by an option, on one that is free.
+func (i *instance) start() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.cmd != nil {
+		return nil
+	}
+	fixed := i.port != 0
+	for range portAttempts {
+		if !fixed {
+			i.port = randomPort()
+		}
+		err := i.launch()
+		if !errors.Is(err, errPortTaken) && !errors.Is(err, errOtherServer) {
+			return err
+		}
+		if fixed {
+			// Whoever holds the port may be a connection about to end.
+			time.Sleep(rebindBackoff)
+		}
+	}
+	return fmt.Errorf("no free port after %d attempts: %w", portAttempts, errPortTaken)
+}
+
+func randomPort() int {
+	//nolint:gosec // which port a test server listens on is no secret
+	return firstPort + rand.IntN(portCount)
+}
+
+// launch starts the process and waits until it serves. The caller holds mu.
+func (i *instance) launch() error {
+	logFile, err := os.Create(i.logPath())
+	if err != nil {
+		return fmt.Errorf("create log: %w", err)
+	}
+	defer func() { _ = logFile.Close() }() // the child has its own descriptor
+
+	// The process outlives every context of a test: it ends by stop or kill.
+	//nolint:gosec // the arguments come from the test itself
+	cmd := exec.CommandContext(context.Background(), i.binary, i.args()...)
+	cmd.Dir = i.dir
+	cmd.Stdout = logFile
+	cmd.Stderr = logFile
+	cmd.SysProcAttr = dieWithParent()
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start redis-server: %w", err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		_ = cmd.Wait() // how it ended is in its log
+	}()
+	i.cmd, i.exited = cmd, exited
+
+	err = i.awaitReady()
+	if err != nil {
+		_ = cmd.Process.Kill()
+		<-exited
+		i.cmd, i.exited = nil, nil
+	}
+	return err
+}
+
+func (i *instance) args() []string {
+	args := []string{"--port", strconv.Itoa(i.port), "--bind", "127.0.0.1", "--dir", i.dir}
+	if i.conf.sentinel {
+		return append([]string{filepath.Join(i.dir, sentinelConf), "--sentinel"}, args...)
+	}
+	args = append(args,
+		"--appendonly", "yes",
+		"--appendfsync", "everysec",
+		"--maxmemory-policy", "noeviction",
+		"--save", "",
+		"--enable-debug-command", "local",
+		"--repl-diskless-sync-delay", "0",
+	)
+	if i.conf.password != "" {
+		args = append(args, "--requirepass", i.conf.password, "--masterauth", i.conf.password)
+	}
+	return append(args, i.conf.args...)
+}
+
+// awaitReady returns once the very process that was launched answers PING.
+func (i *instance) awaitReady() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	client := redis.NewClient(i.options(0))
+	defer func() { _ = client.Close() }()
+
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		err := probe(ctx, client, i.cmd.Process.Pid)
+		if err == nil || errors.Is(err, errOtherServer) {
+			return err
+		}
+		select {
+		case <-i.exited:
+			return i.exitError()
+		case <-ctx.Done():
+			return fmt.Errorf("redis-server on port %d does not answer: %w\n%s", i.port, err, i.log())
+		case <-ticker.C:
+		}
+	}
+}
+
+// probe tells a server that is up from one that is loading, and from a
+// stranger that took the port first.
+func probe(ctx context.Context, client *redis.Client, pid int) error {
+	if err := client.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("ping: %w", err)
+	}
+	info, err := client.Info(ctx, "server").Result()
+	if err != nil {
+		return fmt.Errorf("info: %w", err)
+	}
+	if !strings.Contains(info, fmt.Sprintf("process_id:%d\r\n", pid)) {
+		return errOtherServer
+	}
+	return nil
+}
+
+func (i *instance) exitError() error {
+	text := i.log()
+	if bytes.Contains(text, []byte("Address already in use")) {
+		return errPortTaken
+	}
+	return fmt.Errorf("%w at start:\n%s", errExited, text)
+}
+
+// end stops the process: graceful asks with SIGTERM first, so that everything
+// acknowledged reaches the disk. Ending a stopped server is no error.
+func (i *instance) end(graceful bool) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.cmd == nil {
+		return nil
+	}
+	defer func() { i.cmd, i.exited = nil, nil }()
+	if graceful {
+		// A frozen process takes no SIGTERM before it is thawed.
+		_ = i.cmd.Process.Signal(syscall.SIGCONT)
+		_ = i.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-i.exited:
+			return nil
+		case <-time.After(stopTimeout):
+		}
+	}
+	_ = i.cmd.Process.Kill() // it may have ended by itself
+	select {
+	case <-i.exited:
+		return nil
+	case <-time.After(stopTimeout):
+		return fmt.Errorf("redis-server %d survives SIGKILL", i.cmd.Process.Pid)
+	}
+}
+
+func (i *instance) signal(sig syscall.Signal) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.cmd == nil {
+		return errNotRunning
+	}
+	if err := i.cmd.Process.Signal(sig); err != nil {
+		return fmt.Errorf("signal redis-server: %w", err)
+	}
+	return nil
+}
+
+func (i *instance) addr() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return address(i.port)
+}
+
+func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+
+// options are for tests and this package: they fail fast and do not retry, so
+// that what a server does is seen as it is. They take no lock.
+func (i *instance) options(db int) *redis.Options {
+	return &redis.Options{
+		Addr:                  address(i.port),
+		DB:                    db,
+		Password:              i.conf.password,
+		ContextTimeoutEnabled: true,
+		MaxRetries:            -1,
+		DialerRetries:         1,
+		DialTimeout:           probeTimeout,
+		DisableIdentity:       true,
+	}
+}
+
+func (i *instance) logPath() string { return filepath.Join(i.dir, logName) }
+
+// log returns what the server wrote since it was last started.
+func (i *instance) log() []byte {
+	text, err := os.ReadFile(i.logPath())
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return text
+}
