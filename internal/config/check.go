@@ -1,0 +1,172 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// minDuration is the shortest time any variable may be set to.
+	minDuration = time.Millisecond
+	// recordMargin is what a task needs beyond its call to record the outcome.
+	recordMargin = time.Second
+)
+
+// checkGroup applies the rules in the tags of a group's fields.
+func checkGroup(group reflect.Value, problems *problems) {
+	for i := range group.NumField() {
+		field := group.Type().Field(i)
+		if problem := checkField(group.Field(i), field.Tag); problem != "" {
+			problems.add(problem, field.Tag.Get("env"))
+		}
+	}
+}
+
+func checkField(value reflect.Value, tag reflect.StructTag) string {
+	if allowed, ok := tag.Lookup("oneof"); ok {
+		if !slices.Contains(strings.Fields(allowed), value.String()) {
+			return "must be one of " + strings.Join(strings.Fields(allowed), ", ")
+		}
+
+		return ""
+	}
+
+	if tag.Get("zero") == "allowed" && value.IsZero() {
+		return ""
+	}
+
+	switch {
+	case value.Type() == reflect.TypeFor[time.Duration]():
+		if time.Duration(value.Int()) < minDuration {
+			return "must be at least " + minDuration.String() + orZero(tag)
+		}
+	case value.CanInt():
+		return checkRange(float64(value.Int()), tag)
+	case value.CanFloat():
+		return checkRange(value.Float(), tag)
+	}
+
+	return ""
+}
+
+func checkRange(value float64, tag reflect.StructTag) string {
+	low, high := bound(tag, "min", math.Inf(-1)), bound(tag, "max", math.MaxFloat64)
+	if value >= low && value <= high { // false for NaN
+		return ""
+	}
+
+	if tag.Get("max") == "" {
+		return "must be at least " + tag.Get("min") + orZero(tag)
+	}
+
+	return fmt.Sprintf("must be from %s to %s%s", tag.Get("min"), tag.Get("max"), orZero(tag))
+}
+
+func bound(tag reflect.StructTag, key string, absent float64) float64 {
+	if value, err := strconv.ParseFloat(tag.Get(key), 64); err == nil {
+		return value
+	}
+
+	return absent
+}
+
+func orZero(tag reflect.StructTag) string {
+	if tag.Get("zero") == "allowed" {
+		return ", or 0"
+	}
+
+	return ""
+}
+
+// checkRequired reports what a process cannot do without. API_KEYS is not
+// here: keys may be stored, which is known only once Redis answers.
+func (c *Config) checkRequired(problems *problems) {
+	if c.Process == Ctl {
+		return
+	}
+
+	if c.Sinch.Number == "" {
+		problems.add("is required", "SINCH_NUMBER")
+	}
+
+	if c.Process == API {
+		return
+	}
+
+	needs := func(missing bool, name string) {
+		if missing {
+			problems.add("is required when SINCH_API is "+c.Sinch.API, name)
+		}
+	}
+
+	switch c.Sinch.API {
+	case "mms":
+		needs(c.Sinch.APIToken.IsZero(), "SINCH_API_TOKEN")
+	case "batches":
+		needs(c.Sinch.ServicePlanID == "", "SINCH_SERVICE_PLAN_ID")
+		needs(c.Sinch.APIToken.IsZero(), "SINCH_API_TOKEN")
+	case "conversation":
+		needs(c.Sinch.ProjectID == "", "SINCH_PROJECT_ID")
+		needs(c.Sinch.AppID == "", "SINCH_APP_ID")
+		needs(c.Sinch.KeyID == "", "SINCH_KEY_ID")
+		needs(c.Sinch.KeySecret.IsZero(), "SINCH_KEY_SECRET")
+	}
+}
+
+// checkTogether applies the rules that take more than one variable.
+func (c *Config) checkTogether(problems *problems) {
+	if c.Sinch.Timeout > c.Worker.TaskTimeout-recordMargin {
+		problems.add("do not fit: SINCH_TIMEOUT + 1s must not be more than TASK_TIMEOUT", "SINCH_TIMEOUT", "TASK_TIMEOUT")
+	}
+
+	if c.Sinch.Timeout >= c.Worker.ShutdownTimeout {
+		problems.add("do not fit: SINCH_TIMEOUT must be less than SHUTDOWN_TIMEOUT", "SINCH_TIMEOUT", "SHUTDOWN_TIMEOUT")
+	}
+
+	if c.Retry.Base > c.Retry.Cap {
+		problems.add("do not fit: RETRY_BASE must not be more than RETRY_CAP", "RETRY_BASE", "RETRY_CAP")
+	}
+
+	if c.Sinch.API == "conversation" && c.Sinch.BaseURL == "" && !slices.Contains([]string{"us", "eu", "br"}, c.Sinch.Region) {
+		problems.add("do not fit: the conversation API has the regions us, eu and br", "SINCH_API", "SINCH_REGION")
+	}
+
+	together(problems, "SINCH_WEBHOOK_USER", c.Webhook.User, "SINCH_WEBHOOK_PASSWORD", c.Webhook.Password)
+	together(problems, "ADMIN_USER", c.Admin.User, "ADMIN_PASSWORD", c.Admin.Password)
+
+	if !c.Admin.Addr.Loopback() && (c.Admin.User == "" || c.Admin.Password.IsZero()) {
+		problems.add("must be a loopback address such as 127.0.0.1:9090 unless ADMIN_USER and ADMIN_PASSWORD are set",
+			"ADMIN_ADDR")
+	}
+
+	checkScheme(problems, "REDIS_URL", c.Store.RedisURL,
+		"redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster")
+	checkScheme(problems, "DATABASE_URL", c.Store.DatabaseURL, "postgres", "postgresql")
+	checkScheme(problems, "SENTRY_DSN", c.Telemetry.SentryDSN, "http", "https")
+}
+
+// together reports a user without a password and the other way round.
+func together(problems *problems, userName string, user Identifier, passwordName string, password Secret) {
+	if (user == "") != password.IsZero() {
+		problems.add("must be set both or neither", userName, passwordName)
+	}
+}
+
+// checkScheme looks at a URL that may hold a password. Its details are the
+// business of the package that dials it.
+func checkScheme(problems *problems, name string, secret Secret, schemes ...string) {
+	if secret.IsZero() {
+		return
+	}
+
+	parsed, err := url.Parse(secret.Reveal())
+	if err != nil || !slices.Contains(schemes, parsed.Scheme) {
+		problems.add("must be a URL that begins with "+strings.Join(schemes, ":// or ")+"://", name)
+	}
+}

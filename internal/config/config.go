@@ -1,0 +1,206 @@
+// Package config turns the environment into one documented, validated struct.
+// The comments and tags of the fields below are the only description of a
+// variable: .env.example and docs/configuration.md are generated from them.
+package config
+
+import "time"
+
+// Process is the kind of process that is being configured. What is required
+// and a few defaults depend on it.
+type Process string
+
+// The kinds of processes.
+const (
+	API    Process = "api"    // takes messages and receipts
+	Worker Process = "worker" // sends
+	Dev    Process = "dev"    // both, with a simulator and an embedded Redis
+	Ctl    Process = "ctl"    // the command line; nothing is required
+)
+
+// Config is everything an operator can set.
+type Config struct {
+	Process Process `env:"-"`
+
+	Sinch     Sinch     `group:"Sinch account"`
+	Webhook   Webhook   `group:"Receipts from Sinch"`
+	API       HTTPAPI   `group:"HTTP API"`
+	Store     Store     `group:"Storage"`
+	Message   Message   `group:"Messages"`
+	Media     Media     `group:"Media"`
+	Worker    Sending   `group:"Sending"`
+	Retry     Retry     `group:"Retries"`
+	Unknown   Unknown   `group:"Calls with an unknown outcome"`
+	Admin     Admin     `group:"Admin listener"`
+	Telemetry Telemetry `group:"Logs, traces and errors"`
+
+	unknownNames []string // SINCH_… variables that are set and mean nothing
+}
+
+// Sinch is the account messages are sent with.
+type Sinch struct {
+	// Which Sinch API carries the messages. `simulator` calls nobody.
+	API string `env:"SINCH_API" envDefault:"mms" oneof:"mms batches conversation simulator"`
+	// Replaces scheme, host and port of the API; its own path is appended. By default they follow from `SINCH_API` and `SINCH_REGION`.
+	BaseURL Origin `env:"SINCH_BASE_URL"`
+	// Region of the account, for the APIs that have regions: batches all of these, conversation `us`, `eu` and `br`.
+	Region string `env:"SINCH_REGION" envDefault:"us" oneof:"us eu br au ca"`
+	// Service plan (batches).
+	ServicePlanID Identifier `env:"SINCH_SERVICE_PLAN_ID"`
+	// API token: `x-api-key` of mms, Bearer of batches.
+	APIToken Secret `env:"SINCH_API_TOKEN"`
+	// Campaign, sent as `service-id` (mms); left out of calls when empty.
+	CampaignID Identifier `env:"SINCH_MMS_CAMPAIGN_ID"`
+	// The number messages come from: a phone number with or without `+`, or a short code.
+	Number Sender `env:"SINCH_NUMBER"`
+	// Further numbers that callers may name as `from`, separated by commas.
+	Senders Senders `env:"SINCH_SENDERS"`
+	// Project (conversation).
+	ProjectID Identifier `env:"SINCH_PROJECT_ID"`
+	// App (conversation).
+	AppID Identifier `env:"SINCH_APP_ID"`
+	// Id of the access key (conversation).
+	KeyID Identifier `env:"SINCH_KEY_ID"`
+	// Secret of the access key (conversation).
+	KeySecret Secret `env:"SINCH_KEY_SECRET"`
+	// Full URL of the token endpoint (conversation).
+	AuthURL Endpoint `env:"SINCH_AUTH_URL" envDefault:"https://auth.sinch.com/oauth2/token"`
+	// Longest time one call may take. Must be below `SHUTDOWN_TIMEOUT` and at least 1s below `TASK_TIMEOUT`.
+	Timeout time.Duration `env:"SINCH_TIMEOUT" envDefault:"10s"`
+	// Messages per second over all workers; 0 means no limit. No more than a tenth of a second's worth goes out at once.
+	Rate float64 `env:"SINCH_RATE" envDefault:"10" min:"0.001" max:"1000000" zero:"allowed"`
+	// How long all calls pause after Sinch answered that the account is the trouble; then one message probes it.
+	Pause time.Duration `env:"SINCH_PAUSE" envDefault:"30s"`
+	// Public base URL of the api; `/webhooks/sinch/dlr` is appended to it in batches and conversation calls. Without it delivery reports are not asked for there.
+	CallbackURL BaseURL `env:"SINCH_CALLBACK_URL"`
+}
+
+// Webhook says how receipts prove where they come from. Every configured
+// check that fits the shape of a receipt must pass.
+type Webhook struct {
+	// Secret of the HMAC signature (batches, conversation).
+	Secret Secret `env:"SINCH_WEBHOOK_SECRET"`
+	// User of basic authentication (batches). Goes with `SINCH_WEBHOOK_PASSWORD`.
+	User Identifier `env:"SINCH_WEBHOOK_USER"`
+	// Password of basic authentication (batches).
+	Password Secret `env:"SINCH_WEBHOOK_PASSWORD"`
+	// Secret in the query, `?token=`, for any shape. The mms API signs nothing, so this is its only check.
+	Token Secret `env:"SINCH_WEBHOOK_TOKEN"`
+	// Oldest signature that is taken.
+	MaxAge time.Duration `env:"SINCH_WEBHOOK_MAX_AGE" envDefault:"24h"`
+	// Take receipts of a shape that no check is configured for. Anyone who finds the URL can then change what messages say of themselves.
+	Insecure bool `env:"SINCH_WEBHOOK_INSECURE" envDefault:"false"`
+}
+
+// HTTPAPI is the public listener.
+type HTTPAPI struct {
+	// Port of the public listener; 0 takes any free one.
+	Port int `env:"PORT" envDefault:"3000" min:"0" max:"65535"`
+	// Keys for bootstrapping, `tenant:key,tenant:key,…`. A tenant is 1 to 40 of `a-z 0-9 _ -` and may appear several times; a key is `mms_live_` or `mms_test_` and 24 to 64 letters and digits. Valid as long as they are listed, also while Redis is down.
+	Keys APIKeys `env:"API_KEYS"`
+	// Requests per second and key, over all replicas; 0 means no limit.
+	RateLimit float64 `env:"API_RATE_LIMIT" envDefault:"0" min:"0.001" max:"1000000" zero:"allowed"`
+	// Messages that may wait in one lane, scheduled and retrying included, before callers get 503 `backpressure`.
+	QueueLimit int64 `env:"QUEUE_LIMIT" envDefault:"1000000" min:"1"`
+}
+
+// Store is where things are kept. Both URLs may hold passwords.
+type Store struct {
+	// `redis://`, `rediss://` (TLS), `redis-sentinel://host:port?master_name=m&addr=…`, `redis-cluster://host:port?addr=…`, or the latter two as `rediss-…`.
+	RedisURL Secret `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0"`
+	// `postgres://…` of the long-term log; empty means that there is none.
+	DatabaseURL Secret `env:"DATABASE_URL"`
+	// How long a message is kept after the last change of its sent or final state. What is open or unknown never expires.
+	RecordTTL time.Duration `env:"RECORD_TTL" envDefault:"720h"`
+}
+
+// Message holds the rules and defaults for what callers write.
+type Message struct {
+	// Countries messages may go to, ISO codes separated by commas, or `*` for any.
+	Destinations Destinations `env:"MMS_DESTINATIONS" envDefault:"US,CA,AU,PR"`
+	// Country of numbers that are written without `+`.
+	DefaultRegion Region `env:"DEFAULT_REGION" envDefault:"US"`
+	// Subject of messages that have none (mms).
+	DefaultSubject Subject `env:"DEFAULT_SUBJECT" envDefault:"MMS"`
+}
+
+// Media says how media URLs are checked before Sinch gets them.
+type Media struct {
+	// `worker` checks before the call, `accept` before answering the caller (bulk is still checked by the worker), `off` never.
+	Check string `env:"MEDIA_CHECK" envDefault:"worker" oneof:"worker accept off"`
+	// Fetch media from private and loopback addresses too. For development only.
+	AllowPrivate bool `env:"MEDIA_ALLOW_PRIVATE" envDefault:"false"`
+	// Largest medium, in bytes.
+	MaxBytes int64 `env:"MEDIA_MAX_BYTES" envDefault:"1048576" min:"1"`
+}
+
+// Sending is how a worker works.
+type Sending struct {
+	// Calls that one worker makes at once.
+	Concurrency int `env:"WORKER_CONCURRENCY" envDefault:"50" min:"1" max:"10000"`
+	// Longest time a message may be worked on, from its media check to its record. At least `SINCH_TIMEOUT` + 1s.
+	TaskTimeout time.Duration `env:"TASK_TIMEOUT" envDefault:"30s"`
+	// How long a process that is told to stop waits for calls in flight. More than `SINCH_TIMEOUT`, less than the grace period of what runs it.
+	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"30s"`
+}
+
+// Retry is the schedule of tries after a call that surely sent nothing.
+type Retry struct {
+	// Tries after the first one. Throttled and account answers use none.
+	Max int `env:"RETRY_MAX" envDefault:"8" min:"0" max:"1000"`
+	// First delay; it doubles from try to try.
+	Base time.Duration `env:"RETRY_BASE" envDefault:"2s"`
+	// Longest delay. Not below `RETRY_BASE`.
+	Cap time.Duration `env:"RETRY_CAP" envDefault:"15m"`
+}
+
+// Unknown says what becomes of a call whose outcome is not known.
+type Unknown struct {
+	// For what Sinch cannot be asked about: `hold` leaves it unknown for an operator or a receipt, `resend` sends it again, which may send it twice.
+	Policy string `env:"UNKNOWN_POLICY" envDefault:"hold" oneof:"hold resend"`
+	// When `resend` sends again, counted from the deadline of the attempt.
+	ReconcileAfter time.Duration `env:"RECONCILE_AFTER" envDefault:"15m"`
+	// For what Sinch can be asked about: three look-ups over this time, from the deadline of the attempt, must find nothing before it is sent again; 0 means never again.
+	LookupWindow time.Duration `env:"LOOKUP_WINDOW" envDefault:"60s" zero:"allowed"`
+}
+
+// Admin is the listener for operators; it is never the public one.
+type Admin struct {
+	// Address of the admin listener; by default port 9090 on the api and 9091 on the worker. Any other than a loopback address needs `ADMIN_USER` and `ADMIN_PASSWORD`.
+	Addr HostPort `env:"ADMIN_ADDR"`
+	// User of basic authentication.
+	User Identifier `env:"ADMIN_USER"`
+	// Password of basic authentication.
+	Password Secret `env:"ADMIN_PASSWORD"`
+	// Allow changes from the queue pages: pause, run, archive, delete.
+	Write bool `env:"ADMIN_WRITE" envDefault:"false"`
+}
+
+// Telemetry is what the processes tell about themselves.
+type Telemetry struct {
+	// Least severe level that is logged.
+	LogLevel string `env:"LOG_LEVEL" envDefault:"info" oneof:"trace debug info warn error"`
+	// `json` for machines, `console` for people.
+	LogFormat string `env:"LOG_FORMAT" envDefault:"json" oneof:"json console"`
+	// Where errors are reported; empty means nowhere.
+	SentryDSN Secret `env:"SENTRY_DSN"`
+	// OTLP endpoint for traces; empty means none.
+	OTLPEndpoint Endpoint `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
+}
+
+// processDefaults holds the defaults that differ between processes.
+func processDefaults(process Process) map[string]string {
+	switch process {
+	case Worker:
+		return map[string]string{"ADMIN_ADDR": "127.0.0.1:9091"}
+	case Dev:
+		return map[string]string{
+			"ADMIN_ADDR":   "127.0.0.1:9090",
+			"LOG_FORMAT":   "console",
+			"SINCH_API":    "simulator",
+			"SINCH_NUMBER": "+12065550100",
+		}
+	case API, Ctl:
+	}
+
+	return map[string]string{"ADMIN_ADDR": "127.0.0.1:9090"}
+}

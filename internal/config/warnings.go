@@ -1,0 +1,58 @@
+package config
+
+// Warnings lists what is allowed and probably not meant; each is one line for
+// the start-up log.
+func (c *Config) Warnings() []string {
+	var warnings []string
+
+	warn := func(when bool, text string) {
+		if when {
+			warnings = append(warnings, text)
+		}
+	}
+
+	for _, name := range c.unknownNames {
+		warn(true, name+" is set but means nothing here")
+	}
+
+	sends := c.Process == Worker || c.Process == Dev
+	carriesCallback := c.Sinch.API == "batches" || c.Sinch.API == "conversation"
+	warn(sends && carriesCallback && c.Sinch.CallbackURL == "",
+		"SINCH_CALLBACK_URL is not set: no delivery reports are asked for, so messages stay sent")
+	warn(c.Media.AllowPrivate, "MEDIA_ALLOW_PRIVATE is on: media may be fetched from inside this network")
+	warn(c.Unknown.Policy == "resend", "UNKNOWN_POLICY is resend: a message may arrive twice")
+
+	return append(warnings, c.webhookWarnings()...)
+}
+
+// webhookWarnings names the shapes of receipts that will be refused, or taken
+// from anybody. Receipts of all shapes may come, whatever SINCH_API is now.
+func (c *Config) webhookWarnings() []string {
+	if c.Process != API && c.Process != Dev {
+		return nil
+	}
+
+	effect := "are refused with 401"
+	if c.Webhook.Insecure {
+		effect = "are taken from anybody, since SINCH_WEBHOOK_INSECURE is on"
+	}
+
+	hmac, token, basic := !c.Webhook.Secret.IsZero(), !c.Webhook.Token.IsZero(), c.Webhook.User != ""
+
+	var warnings []string
+
+	if !token {
+		warnings = append(warnings, "receipts of the mms API "+effect+": set SINCH_WEBHOOK_TOKEN")
+	}
+
+	if !token && !hmac && !basic {
+		warnings = append(warnings, "receipts of the batches API "+effect+
+			": set SINCH_WEBHOOK_SECRET, SINCH_WEBHOOK_USER and SINCH_WEBHOOK_PASSWORD, or SINCH_WEBHOOK_TOKEN")
+	}
+
+	if !token && !hmac {
+		warnings = append(warnings, "receipts of the conversation API "+effect+": set SINCH_WEBHOOK_SECRET or SINCH_WEBHOOK_TOKEN")
+	}
+
+	return warnings
+}
