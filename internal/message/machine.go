@@ -1,0 +1,156 @@
+package message
+
+import (
+	"errors"
+	"time"
+)
+
+// Errors of the caller's commands.
+var (
+	ErrNotCancelable = errors.New("message cannot be canceled any more")
+	ErrNotReplayable = errors.New("message cannot be replayed in its state")
+	ErrForceRequired = errors.New("replaying a message of unknown outcome may double it and has to be forced")
+)
+
+// Errors of a worker that wants to begin an attempt.
+var (
+	// ErrNotWaiting says that somebody else has the message, or that it is done.
+	ErrNotWaiting = errors.New("message does not wait for a call")
+	// ErrTooEarly says that NextAt is still to come.
+	ErrTooEarly = errors.New("message waits for a later time")
+	// ErrExpired says that ExpiresAt has passed: Expire it.
+	ErrExpired = errors.New("message has expired")
+	// ErrStaleTask says that a newer task stands for the message.
+	ErrStaleTask = errors.New("task has been replaced by a newer one")
+)
+
+// Ready tells whether the message may be called now by task number task.
+func (m *Message) Ready(task int, now time.Time) error {
+	switch {
+	case !m.Status.Waiting():
+		return ErrNotWaiting
+	case task != m.Task:
+		return ErrStaleTask
+	case !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt):
+		return ErrExpired
+	case now.Before(m.NextAt):
+		return ErrTooEarly
+	default:
+		return nil
+	}
+}
+
+// Begin writes an attempt down before its call leaves. a.N is set here.
+func (m *Message) Begin(task int, a Attempt, now time.Time) error {
+	if err := m.Ready(task, now); err != nil {
+		return err
+	}
+	if m.Status == StatusScheduled {
+		if err := m.move(now, StatusQueued, OnDue, "due", 0); err != nil {
+			return err
+		}
+	}
+	m.Attempts++
+	a.N, a.State, a.Begun = m.Attempts, AttemptCalling, now
+	m.remember(a)
+	m.NextAt = time.Time{}
+	return m.move(now, StatusSending, OnBegin, "call begun", a.N)
+}
+
+// Refuse ends a waiting message because of a check of our own.
+func (m *Message) Refuse(reason Reason, now time.Time) error {
+	if m.Status == StatusScheduled {
+		if err := m.move(now, StatusQueued, OnDue, "due", 0); err != nil {
+			return err
+		}
+	}
+	return m.fail(reason, OnRefuse, 0, now)
+}
+
+// Expire ends a waiting message whose time is over.
+func (m *Message) Expire(now time.Time) error {
+	if !m.Status.Waiting() {
+		return ErrNotWaiting
+	}
+	return m.stop(StatusExpired, OnExpire, Reason{Code: ReasonExpired, Message: "expired before it could be sent"}, now)
+}
+
+// Cancel takes a waiting message back. Canceling twice is no error. A message
+// with an unresolved call behind it stops waiting, too, but is unknown then.
+func (m *Message) Cancel(now time.Time) error {
+	switch {
+	case m.Status == StatusCanceled:
+		return nil
+	case !m.Status.Waiting():
+		return ErrNotCancelable
+	default:
+		m.Reason = nil
+		return m.stop(StatusCanceled, OnCancel, Reason{}, now)
+	}
+}
+
+// stop ends a waiting message, honestly where a call behind it is unresolved.
+func (m *Message) stop(to Status, on Trigger, reason Reason, now time.Time) error {
+	m.NextAt = time.Time{}
+	if m.unresolved() && m.Status == StatusQueued {
+		return m.doubt(on, now)
+	}
+	if reason.Code != "" {
+		m.Reason = &reason
+	}
+	return m.move(now, to, on, string(to), 0)
+}
+
+// doubt leaves a message unknown that can no longer be tried, because one of
+// its calls may have been accepted.
+func (m *Message) doubt(on Trigger, now time.Time) error {
+	m.Reason = &Reason{Code: ReasonUnknownOutcome, Message: "an earlier call may have been accepted"}
+	return m.move(now, StatusUnknown, on, "stopped while the outcome of an earlier call is unknown", 0)
+}
+
+// fail ends a message that Sinch never accepted.
+func (m *Message) fail(reason Reason, on Trigger, attempt int, now time.Time) error {
+	m.NextAt = time.Time{}
+	if m.unresolved() {
+		return m.doubt(on, now)
+	}
+	m.Reason = &reason
+	return m.move(now, StatusFailed, on, describe("failed", reason), attempt)
+}
+
+// Replay starts a message anew. force is needed when the outcome of a call is
+// unknown, because the replay may double it. expiresAt replaces a time that
+// has passed; zero: no expiry.
+func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
+	switch m.Status {
+	case StatusFailed, StatusExpired, StatusUndelivered, StatusCanceled:
+	case StatusUnknown:
+		if !force {
+			return ErrForceRequired
+		}
+	default:
+		return ErrNotReplayable
+	}
+	if !expiresAt.IsZero() || !now.Before(m.ExpiresAt) {
+		m.ExpiresAt = expiresAt
+	}
+	m.Reason, m.SinchID, m.SentAs, m.SentAt = nil, "", "", time.Time{}
+	m.Replayed, m.Tries, m.Delays = m.Attempts, 0, 0
+	m.requeue(now)
+	return m.move(now, StatusQueued, OnReplay, "replayed", 0)
+}
+
+// requeue asks for a new task; a task that may still exist becomes void.
+func (m *Message) requeue(at time.Time) {
+	m.Task++
+	m.NextAt = at
+}
+
+// describe joins what happened with Sinch's word for it.
+func describe(what string, reason Reason) string {
+	s := what + ": " + string(reason.Code)
+	if reason.SinchCode != "" {
+		s += " (" + reason.SinchCode + ")"
+	}
+	return s
+}
