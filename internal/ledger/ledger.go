@@ -1,0 +1,207 @@
+// Package ledger keeps the record of every message in Redis: the one truth
+// that all processes share. A change is decided by package message on a copy
+// and written by compare-and-set, so that whoever comes second decides anew.
+package ledger
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/message"
+)
+
+//go:embed lua/*.lua
+var scripts embed.FS
+
+var (
+	// ErrNotFound says that there is no such message, or none any more.
+	ErrNotFound = errors.New("no such message")
+	// ErrUnavailable says that Redis did not answer or refused to write. What
+	// was asked for may have happened all the same.
+	ErrUnavailable = errors.New("ledger unavailable")
+	// ErrFull says that the lane holds as many messages as it may.
+	ErrFull = errors.New("lane is full")
+	// ErrReused says that the reference belongs to a message of other content.
+	ErrReused = errors.New("reference belongs to another message")
+	// ErrRollback says that Redis no longer knows what it had acknowledged to
+	// this process: it must not begin a call before it has told what it knows.
+	ErrRollback = errors.New("redis has been rolled back")
+	// errContended is the end of a compare-and-set loop that never won.
+	errContended = errors.New("record is changed by too many at once")
+)
+
+// Options are the ledger's settings.
+type Options struct {
+	// RecordTTL is how long a sent or final message is kept after its last change.
+	RecordTTL time.Duration
+	// LaneLimit is how many messages may wait in a lane; zero: no limit.
+	LaneLimit int
+	// Checks say when the sweeper looks at a message again.
+	Checks Checks
+	// LongLog says that lists are kept elsewhere, too.
+	Prefix string // of every key, with the hash tag; empty: DefaultPrefix
+}
+
+// Checks are the times after which the sweeper looks at a message again.
+type Checks struct {
+	Accepted time.Duration // after it was accepted: was its task made?
+	Waiting  time.Duration // after the time it waits for
+	Calling  time.Duration // after its call was begun: does its worker live?
+}
+
+// DefaultPrefix begins every key. The part in braces puts all keys that one
+// script touches into one slot of a Redis Cluster.
+const DefaultPrefix = "mms:{m}:"
+
+// DefaultChecks heal an accepted message without a task after 5 s, and notice
+// a dead worker as soon as its heartbeat key can have run out.
+func DefaultChecks() Checks {
+	return Checks{Accepted: 5 * time.Second, Waiting: time.Minute, Calling: HeartbeatTTL + time.Second}
+}
+
+// recentKept is how many messages of a scope can be listed.
+const recentKept = 1000
+
+// Ledger is the record of every message.
+type Ledger struct {
+	rdb    redis.UniversalClient
+	opts   Options
+	accept *redis.Script
+	put    *redis.Script
+	secret *secret
+}
+
+// New makes a ledger on a Redis client.
+func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
+	if opts.Prefix == "" {
+		opts.Prefix = DefaultPrefix
+	}
+	if opts.Checks == (Checks{}) {
+		opts.Checks = DefaultChecks()
+	}
+	accept, err := scripts.ReadFile("lua/accept.lua")
+	if err != nil {
+		return nil, fmt.Errorf("read script: %w", err)
+	}
+	put, err := scripts.ReadFile("lua/put.lua")
+	if err != nil {
+		return nil, fmt.Errorf("read script: %w", err)
+	}
+	l := &Ledger{rdb: rdb, opts: opts, accept: redis.NewScript(string(accept)), put: redis.NewScript(string(put))}
+	l.secret = &secret{rdb: rdb, key: l.key("secret")}
+	return l, nil
+}
+
+func (l *Ledger) key(name string) string { return l.opts.Prefix + name }
+
+func (l *Ledger) recordKey(id message.ID) string { return l.opts.Prefix + id.Identity() }
+
+// unavailable marks a failure of Redis as such.
+func unavailable(what string, err error) error {
+	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
+}
+
+// Get reads a message.
+func (l *Ledger) Get(ctx context.Context, id message.ID) (*message.Message, error) {
+	_, m, err := l.read(ctx, id)
+	return m, err
+}
+
+func (l *Ledger) read(ctx context.Context, id message.ID) (head, *message.Message, error) {
+	record, err := l.rdb.Get(ctx, l.recordKey(id)).Bytes()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return head{}, nil, ErrNotFound
+	case err != nil:
+		return head{}, nil, unavailable("read message", err)
+	}
+	h, m, err := decode(record)
+	if err != nil {
+		return head{}, nil, err
+	}
+	if m.ID != id {
+		return head{}, nil, ErrNotFound // an older message that had the same reference
+	}
+	return h, m, nil
+}
+
+// ByReference reads the message that a scope knows under ref.
+func (l *Ledger) ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error) {
+	secret, err := l.secret.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	identity := message.NewID(message.ReferenceIdentity(secret, scope, ref), time.Time{}).Identity()
+	record, err := l.rdb.Get(ctx, l.opts.Prefix+identity).Bytes()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return nil, ErrNotFound
+	case err != nil:
+		return nil, unavailable("read message", err)
+	}
+	_, m, err := decode(record)
+	if err != nil {
+		return nil, err
+	}
+	if m.Scope != scope || m.Content.ClientReference != ref {
+		return nil, ErrNotFound
+	}
+	return m, nil
+}
+
+// Recent lists the latest messages of a scope, newest first, at most 1,000.
+func (l *Ledger) Recent(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
+	ids, err := l.rdb.ZRevRange(ctx, l.recentKey(scope), 0, recentKept-1).Result()
+	if err != nil {
+		return nil, unavailable("list messages", err)
+	}
+	found, err := l.getMany(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func (l *Ledger) recentKey(scope message.Scope) string { return l.key("recent:" + scope.String()) }
+
+// getMany reads messages by their ids and leaves out those that are gone.
+func (l *Ledger) getMany(ctx context.Context, ids []string) ([]*message.Message, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = l.recordKey(message.ID(id))
+	}
+	values, err := l.rdb.MGet(ctx, keys...).Result()
+	if err != nil {
+		return nil, unavailable("read messages", err)
+	}
+	found := make([]*message.Message, 0, len(ids))
+	for i, value := range values {
+		record, ok := value.(string)
+		if !ok {
+			continue
+		}
+		_, m, err := decode([]byte(record))
+		if err != nil || string(m.ID) != ids[i] {
+			continue
+		}
+		found = append(found, m)
+	}
+	return found, nil
+}
+
+// Counts tells how many messages are in each open state of each lane.
+func (l *Ledger) Counts(ctx context.Context) (map[message.Status]map[message.Priority]int64, error) {
+	values, err := l.rdb.HGetAll(ctx, l.key("counts")).Result()
+	if err != nil {
+		return nil, unavailable("read counts", err)
+	}
+	return parseCounts(values), nil
+}

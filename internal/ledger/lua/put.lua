@@ -1,0 +1,57 @@
+#!lua flags=allow-oom
+-- Replaces a record if nobody else has changed it since it was read. Settling
+-- must go on when memory is full, hence the flag.
+-- KEYS: 1 record · 2 waiting · 3 calls · 4 counts · 5 begins
+-- ARGV: 1 version expected · 2 operation · 3 value · 4 time to live in ms, 0 = none
+--       5 message id · 6 waiting: check in ms, -1 = remove · 7 calls: the same
+--       8 counter to lower · 9 counter to raise ('' = none)
+--       10 worker that begins a call ('' = no begin) · 11 begins it knows of
+--       12 epoch it knows of
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local worker = ARGV[10]
+local epoch = tonumber(redis.call('HGET', KEYS[5], 'epoch') or 0)
+local begins = 0
+if worker ~= '' then
+  begins = tonumber(redis.call('HGET', KEYS[5], worker) or 0)
+end
+
+local current = redis.call('GET', KEYS[1])
+if not current then
+  return {'gone', now, '', epoch, begins}
+end
+local version, operation = string.match(current, '^(%d+):([^:]*):')
+if operation == ARGV[2] then
+  return {'ok', now, '', epoch, begins} -- our own write, whose reply was lost
+end
+if worker ~= '' and (epoch < tonumber(ARGV[12]) or begins < tonumber(ARGV[11])) then
+  return {'rollback', now, '', epoch, begins} -- Redis forgot what it had acknowledged
+end
+if version ~= ARGV[1] then
+  return {'conflict', now, current, epoch, begins}
+end
+
+if ARGV[4] == '0' then
+  redis.call('SET', KEYS[1], ARGV[3])
+else
+  redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+end
+for i = 2, 3 do
+  local delay = tonumber(ARGV[i + 4])
+  if delay < 0 then
+    redis.call('ZREM', KEYS[i], ARGV[5])
+  else
+    redis.call('ZADD', KEYS[i], now + delay, ARGV[5])
+  end
+end
+if ARGV[8] ~= '' then
+  redis.call('HINCRBY', KEYS[4], ARGV[8], -1)
+end
+if ARGV[9] ~= '' then
+  redis.call('HINCRBY', KEYS[4], ARGV[9], 1)
+end
+if worker ~= '' then
+  epoch = redis.call('HINCRBY', KEYS[5], 'epoch', 1)
+  begins = redis.call('HINCRBY', KEYS[5], worker, 1)
+end
+return {'ok', now, '', epoch, begins}

@@ -1,0 +1,188 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/message"
+)
+
+// Change decides on a copy of the message what becomes of it. It is called
+// again with a newer copy when somebody else was faster. now is Redis' time.
+type Change func(m *message.Message, now time.Time) error
+
+// Lease is what a worker knows of its own begins. Redis knowing less is the
+// sign of a rollback.
+type Lease struct {
+	Worker string
+	Begins int64 // the highest count of its begins that was acknowledged
+	Epoch  int64 // the highest count of all begins that was seen
+}
+
+// Begun is what the ledger answers to a begin.
+type Begun struct {
+	Message *message.Message
+	Now     time.Time // Redis' time when it was written
+	Begins  int64
+	Epoch   int64
+}
+
+// Update changes a message by compare-and-set. A change that leaves it as it
+// is writes nothing. Errors of the change come back as they are.
+func (l *Ledger) Update(ctx context.Context, id message.ID, change Change) (*message.Message, error) {
+	begun, err := l.apply(ctx, id, change, Lease{})
+	return begun.Message, err
+}
+
+// Begin is Update for the change that begins a call.
+func (l *Ledger) Begin(ctx context.Context, id message.ID, change Change, lease Lease) (Begun, error) {
+	return l.apply(ctx, id, change, lease)
+}
+
+// updateRounds bounds the compare-and-set loop: more than that many writers at
+// once on one message is a fault somewhere.
+const updateRounds = 64
+
+func (l *Ledger) apply(ctx context.Context, id message.ID, change Change, lease Lease) (Begun, error) {
+	record, now, err := l.load(ctx, id)
+	if err != nil {
+		return Begun{}, err
+	}
+	operation := newOperation()
+	for range updateRounds {
+		h, m, err := decode(record)
+		if err != nil {
+			return Begun{}, err
+		}
+		if m.ID != id {
+			return Begun{}, ErrNotFound
+		}
+		before := counter(m)
+		if err := change(m, now); err != nil {
+			return Begun{Message: m, Now: now}, err
+		}
+		value, err := encode(head{version: h.version + 1, operation: operation}, m)
+		if err != nil {
+			return Begun{}, err
+		}
+		if unchanged(record, value) {
+			return Begun{Message: m, Now: now}, nil
+		}
+		reply, err := l.swap(ctx, h.version, operation, value, m, before, lease)
+		if err != nil {
+			return Begun{}, err
+		}
+		now = reply.now
+		switch reply.verdict {
+		case "ok":
+			return Begun{Message: m, Now: now, Begins: reply.begins, Epoch: reply.epoch}, nil
+		case "conflict":
+			record = []byte(reply.record)
+		case "rollback":
+			return Begun{}, ErrRollback
+		default:
+			return Begun{}, ErrNotFound
+		}
+	}
+	return Begun{}, fmt.Errorf("update message: %w", errContended)
+}
+
+// load reads a record and Redis' time in one round trip.
+func (l *Ledger) load(ctx context.Context, id message.ID) ([]byte, time.Time, error) {
+	pipe := l.rdb.Pipeline()
+	value := pipe.Get(ctx, l.recordKey(id))
+	clock := pipe.Time(ctx)
+	_, err := pipe.Exec(ctx)
+	switch {
+	case errors.Is(err, redis.Nil):
+		return nil, time.Time{}, ErrNotFound
+	case err != nil:
+		return nil, time.Time{}, unavailable("read message", err)
+	}
+	record, err := value.Bytes()
+	if err != nil {
+		return nil, time.Time{}, unavailable("read message", err)
+	}
+	return record, clock.Val().UTC().Truncate(time.Millisecond), nil
+}
+
+// unchanged compares two records without their heads.
+func unchanged(a, b []byte) bool {
+	return bytes.Equal(body(a), body(b))
+}
+
+func body(record []byte) []byte {
+	_, rest, _ := bytes.Cut(record, []byte(":"))
+	_, rest, _ = bytes.Cut(rest, []byte(":"))
+	return rest
+}
+
+type swapReply struct {
+	verdict string
+	now     time.Time
+	record  string
+	epoch   int64
+	begins  int64
+}
+
+func (l *Ledger) swap(
+	ctx context.Context, version int64, operation string, value []byte, m *message.Message, before string, lease Lease,
+) (swapReply, error) {
+	keys := []string{l.recordKey(m.ID), l.key("waiting"), l.key("calls"), l.key("counts"), l.key("begins")}
+	waiting, calls := l.checks(m)
+	lower, raise := before, counter(m)
+	if lower == raise {
+		lower, raise = "", ""
+	}
+	raw, err := l.put.Run(ctx, l.rdb, keys, version, operation, value, l.ttl(m).Milliseconds(), string(m.ID),
+		waiting, calls, lower, raise, lease.Worker, lease.Begins, lease.Epoch).Slice()
+	if err != nil {
+		return swapReply{}, unavailable("write message", err)
+	}
+	return parseSwap(raw)
+}
+
+func parseSwap(raw []any) (swapReply, error) {
+	const fields = 5
+	if len(raw) != fields {
+		return swapReply{}, errRecord
+	}
+	verdict, ok0 := raw[0].(string)
+	now, ok1 := raw[1].(int64)
+	record, ok2 := raw[2].(string)
+	epoch, ok3 := raw[3].(int64)
+	begins, ok4 := raw[4].(int64)
+	if !ok0 || !ok1 || !ok2 || !ok3 || !ok4 {
+		return swapReply{}, errRecord
+	}
+	return swapReply{verdict: verdict, now: instant(now), record: record, epoch: epoch, begins: begins}, nil
+}
+
+// ttl is how long the record is kept from now on; zero: until it is settled.
+func (l *Ledger) ttl(m *message.Message) time.Duration {
+	if m.Status.Expires() {
+		return l.opts.RecordTTL
+	}
+	return 0
+}
+
+// checks tells in how many milliseconds the sweeper looks at the message
+// again, as a waiting one and as one with a call; -1: not at all.
+func (l *Ledger) checks(m *message.Message) (waiting, calls int64) {
+	waiting, calls = -1, -1
+	switch m.Status {
+	case message.StatusQueued, message.StatusScheduled:
+		waiting = (l.opts.Checks.Waiting + max(0, m.NextAt.Sub(m.UpdatedAt))).Milliseconds()
+	case message.StatusSending:
+		calls = l.opts.Checks.Calling.Milliseconds()
+	case message.StatusUnknown:
+		calls = 0
+	default:
+	}
+	return waiting, calls
+}
