@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -157,7 +158,10 @@ func (i *instance) awaitReady() error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		err := probe(ctx, client, i.cmd.Process.Pid)
+		err := knock(ctx, address(i.port))
+		if err == nil {
+			err = probe(ctx, client, i.cmd.Process.Pid)
+		}
 		if err == nil || errors.Is(err, errOtherServer) {
 			return err
 		}
@@ -169,6 +173,19 @@ func (i *instance) awaitReady() error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// knock keeps go-redis from logging every dial while nobody listens yet.
+func knock(ctx context.Context, addr string) error {
+	dialer := net.Dialer{Timeout: probeTimeout}
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("dial: %w", err)
+	}
+	if err := conn.Close(); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	return nil
 }
 
 // probe tells a server that is up from one that is loading, and from a

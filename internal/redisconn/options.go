@@ -1,0 +1,203 @@
+// Package redisconn turns REDIS_URL into a client that gives up on a frozen or
+// dead Redis within 1.5 seconds, whichever topology the URL names, and looks
+// at a server's settings for what would lose messages.
+package redisconn
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Timeouts that apply unless the URL says otherwise. A command makes two
+// attempts and takes at most three times the longest of these, all in all;
+// with go-redis' own defaults a Redis that does not answer costs five seconds.
+const (
+	DialTimeout  = 500 * time.Millisecond
+	ReadTimeout  = 500 * time.Millisecond
+	WriteTimeout = 500 * time.Millisecond
+	// PoolTimeout is how long a command waits for a free connection.
+	PoolTimeout = 300 * time.Millisecond
+
+	maxRetries      = 1
+	maxRetryBackoff = 50 * time.Millisecond
+	dialerRetries   = 1 // the command's own retry dials again
+	// A cluster client retries through redirects instead: a moved slot costs
+	// one, which leaves one for a node that does not answer.
+	maxRedirects = 2
+
+	// spareConns are connections beyond Concurrency for what runs besides the
+	// callers: heartbeats, sweepers, health checks.
+	spareConns = 8
+)
+
+// Mode is how the Redis behind a URL is set up.
+type Mode string
+
+// The modes, one for each family of URL schemes.
+const (
+	ModeSingle   Mode = "single"   // redis://, rediss://
+	ModeSentinel Mode = "sentinel" // redis-sentinel://, rediss-sentinel://
+	ModeCluster  Mode = "cluster"  // redis-cluster://, rediss-cluster://
+)
+
+// Options says which Redis to use and how. Parse makes them; the exported
+// fields are set afterwards. The zero value is redis://localhost:6379/0.
+//
+// Printing Options shows hosts only, never a user or password. They implement
+// asynq.RedisConnOpt, so that asynq can make (and close) a client of its own.
+type Options struct {
+	// Concurrency is how many goroutines use the client at the same time; the
+	// pool is sized for it. 0 leaves go-redis' default of 10 per CPU. A
+	// pool_size in the URL wins.
+	Concurrency int
+	// ClientName is shown by CLIENT LIST. A client_name in the URL wins.
+	ClientName string
+	// OnConnect is called with every new connection before it is used; an
+	// error discards the connection and fails the command that wanted it.
+	OnConnect func(ctx context.Context, conn *redis.Conn) error
+
+	// At most one of these is set.
+	single   *redis.Options
+	sentinel *redis.FailoverOptions
+	cluster  *redis.ClusterOptions
+}
+
+// Mode says how the Redis is set up.
+func (o Options) Mode() Mode {
+	switch {
+	case o.sentinel != nil:
+		return ModeSentinel
+	case o.cluster != nil:
+		return ModeCluster
+	default:
+		return ModeSingle
+	}
+}
+
+// String shows the mode and the addresses, without credentials.
+func (o Options) String() string {
+	var addrs []string
+	switch {
+	case o.sentinel != nil:
+		addrs = o.sentinel.SentinelAddrs
+	case o.cluster != nil:
+		addrs = o.cluster.Addrs
+	case o.single != nil:
+		addrs = []string{o.single.Addr}
+	}
+	return fmt.Sprintf("redis %s [%s]", o.Mode(), strings.Join(addrs, " "))
+}
+
+// GoString keeps %#v from printing the password.
+func (o Options) GoString() string { return "redisconn.Options(" + o.String() + ")" }
+
+// New returns a client for o. It does not connect: a Redis that is down is
+// found out by the first command. The caller closes it.
+func New(o Options) redis.UniversalClient {
+	var (
+		client redis.UniversalClient
+		hook   deadlineHook
+	)
+	switch {
+	case o.sentinel != nil:
+		opts := o.failoverOptions()
+		client = redis.NewFailoverClient(opts)
+		hook.budget = budget(opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout)
+	case o.cluster != nil:
+		opts := o.clusterOptions()
+		client = redis.NewClusterClient(opts)
+		hook.budget = budget(opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout)
+	default:
+		opts := o.singleOptions()
+		client = redis.NewClient(opts)
+		hook.budget = budget(opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout)
+	}
+	client.AddHook(hook)
+	return client
+}
+
+// MakeRedisClient implements asynq.RedisConnOpt. asynq closes the client it
+// makes this way; one that is shared goes in through NewServerFromRedisClient
+// and stays the caller's.
+func (o Options) MakeRedisClient() any { return New(o) }
+
+func (o Options) poolSize() int {
+	if o.Concurrency <= 0 {
+		return 0
+	}
+	return o.Concurrency + spareConns
+}
+
+func (o Options) singleOptions() *redis.Options {
+	var opts redis.Options
+	if o.single != nil {
+		opts = *o.single
+	}
+	orDefault(&opts.ClientName, o.ClientName)
+	orDefault(&opts.DialTimeout, DialTimeout)
+	orDefault(&opts.ReadTimeout, ReadTimeout)
+	orDefault(&opts.WriteTimeout, WriteTimeout)
+	orDefault(&opts.PoolTimeout, PoolTimeout)
+	orDefault(&opts.PoolSize, o.poolSize())
+	orDefault(&opts.MaxRetries, maxRetries)
+	orDefault(&opts.MaxRetryBackoff, maxRetryBackoff)
+	orDefault(&opts.DialerRetries, dialerRetries)
+	opts.ContextTimeoutEnabled = true
+	opts.DisableIdentity = true
+	opts.MaintNotificationsConfig = noMaintNotifications()
+	opts.OnConnect = o.OnConnect
+	return &opts
+}
+
+func (o Options) failoverOptions() *redis.FailoverOptions {
+	opts := *o.sentinel
+	orDefault(&opts.ClientName, o.ClientName)
+	orDefault(&opts.DialTimeout, DialTimeout)
+	orDefault(&opts.ReadTimeout, ReadTimeout)
+	orDefault(&opts.WriteTimeout, WriteTimeout)
+	orDefault(&opts.PoolTimeout, PoolTimeout)
+	orDefault(&opts.PoolSize, o.poolSize())
+	orDefault(&opts.MaxRetries, maxRetries)
+	orDefault(&opts.MaxRetryBackoff, maxRetryBackoff)
+	orDefault(&opts.DialerRetries, dialerRetries)
+	opts.ContextTimeoutEnabled = true
+	opts.DisableIdentity = true
+	opts.OnConnect = o.OnConnect
+	return &opts
+}
+
+func (o Options) clusterOptions() *redis.ClusterOptions {
+	opts := *o.cluster
+	orDefault(&opts.ClientName, o.ClientName)
+	orDefault(&opts.DialTimeout, DialTimeout)
+	orDefault(&opts.ReadTimeout, ReadTimeout)
+	orDefault(&opts.WriteTimeout, WriteTimeout)
+	orDefault(&opts.PoolTimeout, PoolTimeout)
+	orDefault(&opts.PoolSize, o.poolSize())
+	orDefault(&opts.MaxRedirects, maxRedirects)
+	orDefault(&opts.MaxRetryBackoff, maxRetryBackoff)
+	orDefault(&opts.DialerRetries, dialerRetries)
+	opts.ContextTimeoutEnabled = true
+	opts.DisableIdentity = true
+	opts.MaintNotificationsConfig = noMaintNotifications()
+	opts.OnConnect = o.OnConnect
+	return &opts
+}
+
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// noMaintNotifications spares every new connection a command that only Redis
+// Enterprise knows.
+func noMaintNotifications() *maintnotifications.Config {
+	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}

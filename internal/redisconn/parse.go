@@ -1,0 +1,245 @@
+package redisconn
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// ErrURL is what every error of Parse wraps. Its texts name what is wrong and
+// which parameter, never a part of the URL: where a password is not escaped,
+// any part may be a piece of it.
+var ErrURL = errors.New("invalid Redis URL")
+
+const (
+	maxPort     = 65535
+	maxPoolSize = 100_000
+	maxBuffer   = 64 << 20
+
+	schemes = "redis, rediss, redis-sentinel, rediss-sentinel, redis-cluster or rediss-cluster"
+)
+
+// Parse reads a URL of one of these forms; with rediss in place of redis the
+// connections use TLS.
+//
+//	redis://user:password@host:port/db?option=…
+//	redis-sentinel://user:password@host:port/db?master_name=m&addr=host2:port2&username=…&password=…
+//	redis-cluster://user:password@host:port?addr=host2:port2
+//
+// The options are those of go-redis' ParseURL, ParseFailoverURL and
+// ParseClusterURL. With Sentinel the credentials before the host are the
+// sentinels' and those in the query the data nodes', as in go-redis. Options
+// that read from replicas or switch a timeout off are refused: what is decided
+// here must be decided on the primary, and in time.
+func Parse(rawURL string) (Options, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return Options{}, fault("it cannot be read; special characters in user and password must be percent-encoded")
+	}
+	family, mode, err := splitScheme(u.Scheme)
+	if err != nil {
+		return Options{}, err
+	}
+	if err := checkShape(u, mode); err != nil {
+		return Options{}, err
+	}
+	u.Scheme = family
+	opts, err := parseMode(u, mode)
+	if err != nil {
+		// go-redis repeats the values it dislikes.
+		return Options{}, explain(u, mode)
+	}
+	if err := opts.check(); err != nil {
+		return Options{}, err
+	}
+	return opts, nil
+}
+
+func fault(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrURL, fmt.Sprintf(format, args...))
+}
+
+func splitScheme(scheme string) (family string, mode Mode, err error) {
+	family, suffix, found := strings.Cut(scheme, "-")
+	switch {
+	case family != "redis" && family != "rediss":
+	case !found:
+		return family, ModeSingle, nil
+	case suffix == string(ModeSentinel):
+		return family, ModeSentinel, nil
+	case suffix == string(ModeCluster):
+		return family, ModeCluster, nil
+	}
+	return "", "", fault("its scheme must be %s", schemes)
+}
+
+// checkShape refuses what go-redis would silently ignore or take for something
+// else, such as the rest of a password after an unescaped # or /.
+func checkShape(u *url.URL, mode Mode) error {
+	if u.Opaque != "" {
+		return fault("after the scheme comes ://")
+	}
+	if u.Fragment != "" {
+		return fault("it has a fragment; # in a password is written %%23")
+	}
+	if port := u.Port(); port != "" && !validPort(port) {
+		return fault("its port must be between 1 and %d", maxPort)
+	}
+	if _, err := url.ParseQuery(u.RawQuery); err != nil {
+		return fault("its query cannot be read")
+	}
+	db := strings.Trim(u.Path, "/")
+	if db == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(db)
+	if err != nil || n < 0 {
+		return fault("its path must be a database number")
+	}
+	if mode == ModeCluster && n != 0 {
+		return fault("a cluster has database 0 only")
+	}
+	return nil
+}
+
+func validPort(port string) bool {
+	n, err := strconv.Atoi(port)
+	return err == nil && n >= 1 && n <= maxPort
+}
+
+func parseMode(u *url.URL, mode Mode) (opts Options, err error) {
+	switch mode {
+	case ModeSentinel:
+		opts.sentinel, err = redis.ParseFailoverURL(u.String())
+	case ModeCluster:
+		opts.cluster, err = redis.ParseClusterURL(u.String())
+		if err == nil && opts.cluster.TLSConfig != nil {
+			opts.cluster.TLSConfig.MinVersion = tls.VersionTLS12
+		}
+	case ModeSingle:
+		opts.single, err = redis.ParseURL(u.String())
+	}
+	return opts, err
+}
+
+// explain finds out which parameter go-redis refused. A name is only repeated
+// when go-redis knows it; any other may be a piece of a password.
+func explain(u *url.URL, mode Mode) error {
+	refused := func(query url.Values) bool {
+		probe := *u
+		probe.RawQuery = query.Encode()
+		_, err := parseMode(&probe, mode)
+		return err != nil
+	}
+	for name, values := range u.Query() {
+		if !refused(url.Values{name: values}) {
+			continue
+		}
+		if name == "addr" && mode != ModeSingle {
+			return fault("every addr must be host:port")
+		}
+		if refused(url.Values{name: {""}}) {
+			return fault("it has a parameter that is not known for this scheme")
+		}
+		return fault("the value of its parameter %s is wrong", name)
+	}
+	return fault("it cannot be used")
+}
+
+// limits are the settings that all three kinds of options share and that
+// go-redis takes as they come, up to a panic.
+type limits struct {
+	protocol, db   int
+	counts         map[string]int
+	buffers        map[string]int
+	timeouts       map[string]time.Duration
+	readsReplicas  bool
+	masterNameLack bool
+}
+
+func (o Options) check() error {
+	l := o.limits()
+	if l.masterNameLack {
+		return fault("the parameter master_name is missing")
+	}
+	if l.readsReplicas {
+		return fault("it must not ask for reads from replicas")
+	}
+	if l.db < 0 {
+		return fault("its database must not be negative")
+	}
+	if l.protocol != 0 && l.protocol != 2 && l.protocol != 3 {
+		return fault("the parameter protocol must be 2 or 3")
+	}
+	for name, n := range l.counts {
+		if n < 0 || n > maxPoolSize {
+			return fault("the parameter %s must be between 0 and %d", name, maxPoolSize)
+		}
+	}
+	for name, n := range l.buffers {
+		if n < 0 || n > maxBuffer {
+			return fault("the parameter %s must be between 0 and %d", name, maxBuffer)
+		}
+	}
+	for name, d := range l.timeouts {
+		if d < 0 {
+			return fault("the parameter %s must be above 0", name)
+		}
+	}
+	return nil
+}
+
+func (o Options) limits() limits {
+	switch {
+	case o.sentinel != nil:
+		s := o.sentinel
+		return limits{
+			protocol: s.Protocol, db: s.DB,
+			counts:         counts(s.PoolSize, s.MinIdleConns, s.MaxIdleConns, s.MaxActiveConns, s.MaxConcurrentDials),
+			buffers:        buffers(s.PipelineReadBufferSize, s.PipelineWriteBufferSize),
+			timeouts:       timeouts(s.DialTimeout, s.ReadTimeout, s.WriteTimeout, s.PoolTimeout),
+			readsReplicas:  s.ReplicaOnly || s.UseDisconnectedReplicas || s.RouteByLatency || s.RouteRandomly,
+			masterNameLack: s.MasterName == "",
+		}
+	case o.cluster != nil:
+		c := o.cluster
+		return limits{
+			protocol:      c.Protocol,
+			counts:        counts(c.PoolSize, c.MinIdleConns, c.MaxIdleConns, c.MaxActiveConns, c.MaxConcurrentDials),
+			buffers:       buffers(c.PipelineReadBufferSize, c.PipelineWriteBufferSize),
+			timeouts:      timeouts(c.DialTimeout, c.ReadTimeout, c.WriteTimeout, c.PoolTimeout),
+			readsReplicas: c.ReadOnly || c.RouteByLatency || c.RouteRandomly,
+		}
+	default:
+		s := o.single
+		return limits{
+			protocol: s.Protocol, db: s.DB,
+			counts:   counts(s.PoolSize, s.MinIdleConns, s.MaxIdleConns, s.MaxActiveConns, s.MaxConcurrentDials),
+			buffers:  buffers(s.PipelineReadBufferSize, s.PipelineWriteBufferSize),
+			timeouts: timeouts(s.DialTimeout, s.ReadTimeout, s.WriteTimeout, s.PoolTimeout),
+		}
+	}
+}
+
+func counts(pool, minIdle, maxIdle, maxActive, dials int) map[string]int {
+	return map[string]int{
+		"pool_size": pool, "min_idle_conns": minIdle, "max_idle_conns": maxIdle,
+		"max_active_conns": maxActive, "max_concurrent_dials": dials,
+	}
+}
+
+func buffers(read, write int) map[string]int {
+	return map[string]int{"pipeline_read_buffer_size": read, "pipeline_write_buffer_size": write}
+}
+
+func timeouts(dial, read, write, pool time.Duration) map[string]time.Duration {
+	return map[string]time.Duration{
+		"dial_timeout": dial, "read_timeout": read, "write_timeout": write, "pool_timeout": pool,
+	}
+}
