@@ -154,3 +154,14 @@ func describe(what string, reason Reason) string {
 	}
 	return s
 }
+
+// Reissue makes every task that may still exist for a waiting message void,
+// so that a new one can stand for it.
+func (m *Message) Reissue(now time.Time) error {
+	if !m.Status.Waiting() {
+		return ErrNotWaiting
+	}
+	m.Task++
+	m.UpdatedAt = now
+	return nil
+}

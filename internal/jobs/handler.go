@@ -1,0 +1,294 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
+)
+
+// Throttle holds calls back: the pace Sinch allows, and a pause while it
+// refuses the account.
+type Throttle interface {
+	// Enter waits a short while for leave to make a call. A positive duration
+	// says that there is none now, and when to ask again.
+	Enter(ctx context.Context, m *message.Message) (time.Duration, error)
+	// Report takes the outcome of a call in and returns it, made final where
+	// the account refuses this message alone.
+	Report(ctx context.Context, m *message.Message, o message.Outcome) message.Outcome
+}
+
+// Providers chooses the way to Sinch for a message.
+type Providers interface {
+	For(m *message.Message) sinch.Provider
+}
+
+// Metrics counts what the jobs do.
+type Metrics interface {
+	Attempt(api string, outcome string, took time.Duration)
+	Healed(kind string)
+}
+
+// Timing are the handler's time limits.
+type Timing struct {
+	Call time.Duration // of one call to Sinch
+	Task time.Duration // of one run of a task
+}
+
+// Handler takes a message from the queue through one call to Sinch.
+type Handler struct {
+	ledger    *ledger.Ledger
+	queue     *Queue
+	worker    *Worker
+	throttle  Throttle
+	providers Providers
+	metrics   Metrics
+	retry     message.Retry
+	timing    Timing
+	log       zerolog.Logger
+	// life ends when the process must give up even what is in flight.
+	life context.Context //nolint:containedctx // outlives every task's own context
+	// open ends when no new call may begin.
+	open context.Context //nolint:containedctx // the same
+}
+
+// laterError asks asynq to run the task again after a pause. Its text is shown
+// in the queue UI.
+type laterError struct {
+	in  time.Duration
+	why string
+}
+
+// Error implements error.
+func (e *laterError) Error() string { return "waits: " + e.why }
+
+func later(in time.Duration, why string) error { return &laterError{in: max(in, 0), why: why} }
+
+// retryDelay reads the pause out of the error, rounded up, since asynq keeps
+// whole seconds and would come too early.
+func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
+	var e *laterError
+	if !errors.As(err, &e) {
+		return pauseOnFault
+	}
+	if e.in == 0 {
+		return 0
+	}
+	at := time.Now().Add(e.in)
+	return time.Until(at.Add(time.Second - time.Nanosecond).Truncate(time.Second))
+}
+
+// pauseOnFault is the pause after a fault that is not the message's: Redis is
+// down, or our own code failed.
+const pauseOnFault = 2 * time.Second
+
+// ProcessTask implements asynq.Handler.
+func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
+	name, _ := asynq.GetTaskID(ctx)
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.log.Error().Str("task", name).Str("panic", fmt.Sprintf("%T", cause)).Bytes("stack", debug.Stack()).Msg("task panicked")
+			err = later(pauseOnFault, "internal fault")
+		}
+	}()
+	id, task, err := parseTaskName(name)
+	if err != nil {
+		h.log.Warn().Str("task", name).Msg("task of unknown name dropped")
+		return nil
+	}
+	m, err := h.ledger.Get(ctx, id)
+	if err != nil {
+		return h.unread(id, err)
+	}
+	if err := m.Ready(task, time.Now()); err != nil {
+		return h.notReady(ctx, m, err)
+	}
+	if wait, err := h.enter(ctx, m); err != nil || wait > 0 {
+		return later(max(wait, 0), "pace")
+	}
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < h.timing.Call {
+		return later(0, "too little time left for a call")
+	}
+	return h.attempt(ctx, m, task)
+}
+
+// unread decides what follows a record that could not be read.
+func (h *Handler) unread(id message.ID, err error) error {
+	if errors.Is(err, ledger.ErrNotFound) {
+		h.log.Warn().Str("message", string(id)).Msg("task without a message dropped")
+		return nil
+	}
+	return later(pauseOnFault, "ledger unavailable")
+}
+
+// notReady decides what follows a message that cannot be called now.
+func (h *Handler) notReady(ctx context.Context, m *message.Message, why error) error {
+	switch {
+	case errors.Is(why, message.ErrExpired):
+		_, err := h.ledger.Update(ctx, m.ID, func(m *message.Message, now time.Time) error { return m.Expire(now) })
+		if errors.Is(err, ledger.ErrUnavailable) {
+			return later(pauseOnFault, "ledger unavailable")
+		}
+		return nil
+	case errors.Is(why, message.ErrTooEarly):
+		return later(time.Until(m.NextAt), "not due yet")
+	default:
+		return nil
+	}
+}
+
+// enter waits for leave to call, but not past the moment the worker stops.
+func (h *Handler) enter(ctx context.Context, m *message.Message) (time.Duration, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(h.open, cancel)()
+	wait, err := h.throttle.Enter(ctx, m)
+	switch {
+	case h.open.Err() != nil:
+		return time.Second, nil
+	case err != nil:
+		return pauseOnFault, fmt.Errorf("enter: %w", err)
+	default:
+		return wait, nil
+	}
+}
+
+// attempt begins a call, makes it and records its outcome.
+func (h *Handler) attempt(ctx context.Context, m *message.Message, task int) error {
+	h.worker.enter(m.ID)
+	defer h.worker.leave(m.ID)
+	provider := h.providers.For(m)
+	begun, a, deadline, err := h.begin(ctx, m.ID, task, provider.Origin())
+	if err != nil {
+		return h.notBegun(ctx, begun, err)
+	}
+	outcome := h.call(ctx, provider, begun.Message, a, deadline)
+	h.worker.concluded(m.ID, a.N, outcome)
+	after, err := h.record(begun.Message, a, outcome)
+	if err != nil {
+		return later(pauseOnFault, "outcome not recorded yet")
+	}
+	if !after.Status.Waiting() || after.Task != task {
+		return nil
+	}
+	if ctx.Err() != nil { // asynq has given the task up
+		if err := h.queue.Dispatch(context.WithoutCancel(ctx), after); err != nil {
+			h.log.Warn().Err(err).Str("message", string(m.ID)).Msg("task not made anew; the sweeper will")
+		}
+	}
+	return later(time.Until(after.NextAt), "next try")
+}
+
+// doubtFor is how long a begin whose reply was lost may still reach Redis: it
+// can wait in a socket of a frozen server.
+const doubtFor = time.Minute
+
+// begin writes the attempt down. The local deadline is taken from before the
+// ledger's clock was read, so that it never lies behind the recorded one.
+func (h *Handler) begin(ctx context.Context, id message.ID, task int, origin sinch.Origin) (
+	ledger.Begun, message.Attempt, time.Time, error,
+) {
+	start := time.Now()
+	a := message.Attempt{
+		Worker: h.worker.ID, API: string(origin.API), BaseURL: origin.BaseURL, Account: origin.Account,
+	}
+	begun, err := h.ledger.Begin(ctx, id, func(m *message.Message, now time.Time) error {
+		a.Deadline = now.Add(h.timing.Call)
+		return m.Begin(task, a, now)
+	}, h.worker.Lease())
+	if errors.Is(err, ledger.ErrUnavailable) {
+		h.worker.doubt(id, start.Add(doubtFor))
+	}
+	if err != nil {
+		return begun, a, time.Time{}, fmt.Errorf("begin: %w", err)
+	}
+	a = *begun.Message.Current()
+	h.worker.begun(begun, a)
+	return begun, a, start.Add(a.Deadline.Sub(begun.Now)), nil
+}
+
+// notBegun decides what follows a call that may not be made.
+func (h *Handler) notBegun(ctx context.Context, begun ledger.Begun, err error) error {
+	switch {
+	case errors.Is(err, ledger.ErrRollback):
+		return later(pauseOnFault, "Redis was rolled back")
+	case errors.Is(err, ledger.ErrUnavailable):
+		return later(pauseOnFault, "ledger unavailable")
+	case errors.Is(err, ledger.ErrNotFound) || begun.Message == nil:
+		return nil
+	default:
+		return h.notReady(ctx, begun.Message, err)
+	}
+}
+
+// call makes the one call of an attempt. Neither the end of the task's time
+// nor a stopping worker cuts it short.
+func (h *Handler) call(
+	ctx context.Context, p sinch.Provider, m *message.Message, a message.Attempt, deadline time.Time,
+) (outcome message.Outcome) {
+	start := time.Now()
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.log.Error().Str("message", string(m.ID)).Bytes("stack", debug.Stack()).Msg("provider panicked")
+			outcome = message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonInternal, Detail: "fault in the call"}
+		}
+		took := time.Since(start)
+		h.metrics.Attempt(a.API, string(outcome.Kind), took)
+		h.log.Info().Str("message", string(m.ID)).Int("attempt", a.N).Str("api", a.API).Str("outcome", string(outcome.Kind)).
+			Str("code", string(outcome.Code)).Str("sinchCode", outcome.SinchCode).Dur("took", took).Msg("call")
+	}()
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	defer cancel()
+	return p.Send(ctx, wireMessage(m, a, deadline))
+}
+
+// wireMessage is what the provider needs to know.
+func wireMessage(m *message.Message, a message.Attempt, deadline time.Time) sinch.Message {
+	media := make([]sinch.Medium, len(m.Content.Media))
+	for i, url := range m.Content.Media {
+		media[i] = sinch.Medium{URL: url}
+	}
+	return sinch.Message{
+		Ref: m.ID.AttemptRef(a.N), To: m.Content.To, From: m.From, Subject: m.Content.Subject, Text: m.Content.Text,
+		Media: media, FallbackText: m.Content.FallbackText, ExpiresAt: m.ExpiresAt, Deadline: deadline,
+	}
+}
+
+// Pauses between attempts to record an outcome.
+const (
+	recordPause    = 50 * time.Millisecond
+	recordPauseMax = time.Second
+)
+
+// record writes the outcome down, again and again until Redis takes it or the
+// process has to end.
+func (h *Handler) record(m *message.Message, a message.Attempt, o message.Outcome) (*message.Message, error) {
+	o = h.throttle.Report(h.life, m, o)
+	pause := recordPause
+	for {
+		after, err := h.ledger.Update(h.life, m.ID, func(m *message.Message, now time.Time) error {
+			return m.Conclude(a.N, o, h.retry, now)
+		})
+		if err == nil {
+			return after, nil
+		}
+		if !errors.Is(err, ledger.ErrUnavailable) {
+			h.log.Error().Err(err).Str("message", string(m.ID)).Int("attempt", a.N).Msg("outcome cannot be recorded")
+			return nil, fmt.Errorf("record outcome: %w", err)
+		}
+		select {
+		case <-h.life.Done():
+			return nil, fmt.Errorf("record outcome: %w", err)
+		case <-time.After(pause):
+			pause = min(2*pause, recordPauseMax)
+		}
+	}
+}

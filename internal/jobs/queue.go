@@ -1,0 +1,148 @@
+// Package jobs is the way of a message through asynq: lanes, tasks, the
+// handler that calls Sinch, and the sweeper that heals what a crash left
+// behind. The ledger decides; a task is only a knock on the door.
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/message"
+)
+
+// TaskType is the one kind of task. It is short because a million of them
+// wait in memory, and its payload is empty: the task's id says it all.
+const TaskType = "mms"
+
+// neverArchived is a retry count that is never reached, since no error of ours
+// counts as a failure for asynq. Zero would archive at the first one.
+const neverArchived = 100
+
+// Queue puts messages into their lanes.
+type Queue struct {
+	client    *asynq.Client
+	inspector *asynq.Inspector
+	rdb       redis.UniversalClient
+	timeout   time.Duration
+}
+
+// NewQueue makes a queue whose tasks have timeout for one run.
+func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
+	return &Queue{
+		client:    asynq.NewClientFromRedisClient(rdb),
+		inspector: asynq.NewInspectorFromRedisClient(rdb),
+		rdb:       rdb,
+		timeout:   timeout,
+	}
+}
+
+// Dispatch makes the task of a waiting message. A task that is there already
+// is no error.
+func (q *Queue) Dispatch(ctx context.Context, m *message.Message) error {
+	_, err := q.dispatch(ctx, m)
+	return err
+}
+
+// dispatch reports whether the task was missing.
+func (q *Queue) dispatch(ctx context.Context, m *message.Message) (missing bool, err error) {
+	task := asynq.NewTask(TaskType, nil)
+	opts := []asynq.Option{
+		asynq.TaskID(taskName(m)),
+		asynq.Queue(string(m.Content.Priority)),
+		asynq.MaxRetry(neverArchived),
+		asynq.Timeout(wholeSeconds(q.timeout)),
+	}
+	if !m.NextAt.IsZero() {
+		opts = append(opts, asynq.ProcessAt(m.NextAt.Add(time.Second-time.Nanosecond).Truncate(time.Second)))
+	}
+	_, err = q.client.EnqueueContext(ctx, task, opts...)
+	switch {
+	case errors.Is(err, asynq.ErrTaskIDConflict):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("enqueue message: %w", err)
+	default:
+		return true, nil
+	}
+}
+
+// wholeSeconds rounds up: asynq cuts fractions off, and zero would mean its
+// own default of half an hour.
+func wholeSeconds(d time.Duration) time.Duration {
+	return (d + time.Second - 1).Truncate(time.Second)
+}
+
+// taskName is the task id of a message: its own id, with a number once a task
+// had to be made anew.
+func taskName(m *message.Message) string {
+	if m.Task == 0 {
+		return m.ID.Short()
+	}
+	return m.ID.Short() + "-" + strconv.Itoa(m.Task)
+}
+
+// parseTaskName takes a task id apart.
+func parseTaskName(name string) (message.ID, int, error) {
+	short, number, replaced := strings.Cut(name, "-")
+	id, err := message.ParseID("msg_" + short)
+	if err != nil {
+		return "", 0, fmt.Errorf("task name: %w", err)
+	}
+	if !replaced {
+		return id, 0, nil
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return "", 0, fmt.Errorf("task name: %w", message.ErrMalformedID)
+	}
+	return id, n, nil
+}
+
+// taskState is what the sweeper has to know of an existing task.
+type taskState int
+
+const (
+	taskComes  taskState = iota // it will be run
+	taskRuns                    // it is being run, or its worker died with it
+	taskBuried                  // archived or completed: nobody will run it
+	taskGone                    // there is none
+)
+
+// state looks up the task of a message.
+func (q *Queue) state(m *message.Message) (taskState, error) {
+	info, err := q.inspector.GetTaskInfo(string(m.Content.Priority), taskName(m))
+	switch {
+	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+		return taskGone, nil
+	case err != nil:
+		return taskGone, fmt.Errorf("inspect task: %w", err)
+	}
+	switch info.State {
+	case asynq.TaskStateActive:
+		return taskRuns, nil
+	case asynq.TaskStateArchived, asynq.TaskStateCompleted:
+		return taskBuried, nil
+	default:
+		return taskComes, nil
+	}
+}
+
+// publish lists the lanes for the queue UI. asynq does so once a process, so
+// the list would stay empty after Redis was emptied.
+func (q *Queue) publish(ctx context.Context) error {
+	names := make([]any, 0, len(message.Priorities()))
+	for _, lane := range message.Priorities() {
+		names = append(names, string(lane))
+	}
+	if err := q.rdb.SAdd(ctx, "asynq:queues", names...).Err(); err != nil {
+		return fmt.Errorf("publish lanes: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+)
+
+// Options are what a worker process is made of.
+type Options struct {
+	Redis       redis.UniversalClient
+	Ledger      *ledger.Ledger
+	Throttle    Throttle
+	Providers   Providers
+	Metrics     Metrics
+	Log         zerolog.Logger
+	AsynqLog    asynq.Logger
+	Concurrency int           // calls at once in the normal and bulk lanes
+	Shutdown    time.Duration // for calls in flight when it stops
+	Timing      Timing
+	Backoff     Backoff
+	Settling    Settling
+}
+
+// The weights of the lanes that share a server. The high lane has its own, so
+// that fifty slow bulk calls cannot delay it.
+const (
+	normalWeight = 6
+	bulkWeight   = 2
+	// highShare of the concurrency comes on top of it for the high lane.
+	highShare = 10
+	// idlePickUp and delayedPickUp are how long a task can lie unseen.
+	idlePickUp    = 100 * time.Millisecond
+	delayedPickUp = 200 * time.Millisecond
+)
+
+// Runner runs the worker: asynq's servers, the heartbeat and the sweeper.
+type Runner struct {
+	worker  *Worker
+	handler *Handler
+	sweeper *Sweeper
+	heart   *Heart
+	servers []*asynq.Server
+	ledger  *ledger.Ledger
+	log     zerolog.Logger
+
+	closeDoor context.CancelFunc // no new call begins
+	end       context.CancelFunc // even what is in flight is given up
+	loops     context.CancelFunc
+	wg        sync.WaitGroup
+	lifeCtx   context.Context //nolint:containedctx // the loops' own
+}
+
+// NewRunner puts a worker together. It does nothing before Start.
+func NewRunner(o Options) *Runner {
+	life, end := context.WithCancel(context.Background())
+	open, closeDoor := context.WithCancel(life)
+	loopsCtx, loops := context.WithCancel(life)
+	worker, retry, queue := NewWorker(), o.Backoff.Retry(), NewQueue(o.Redis, o.Timing.Task)
+	log := o.Log.With().Str("worker", worker.ID).Logger()
+	r := &Runner{worker: worker, ledger: o.Ledger, log: log, closeDoor: closeDoor, end: end, loops: loops, lifeCtx: loopsCtx}
+	r.handler = &Handler{
+		ledger: o.Ledger, queue: queue, worker: worker, throttle: o.Throttle, providers: o.Providers,
+		metrics: o.Metrics, retry: retry, timing: o.Timing, log: log, life: life, open: open,
+	}
+	settler := &settler{
+		ledger: o.Ledger, queue: queue, providers: o.Providers, settling: o.Settling, retry: retry, metrics: o.Metrics, log: log,
+	}
+	r.sweeper = newSweeper(o.Redis, Sweeper{
+		ledger: o.Ledger, queue: queue, worker: worker, settler: settler, metrics: o.Metrics, retry: retry, log: log,
+	})
+	r.heart = &Heart{ledger: o.Ledger, worker: worker, metrics: o.Metrics, log: log}
+	high := max(2, o.Concurrency/highShare)
+	r.servers = []*asynq.Server{
+		newServer(o, high, map[string]int{string(message.High): 1}),
+		newServer(o, o.Concurrency, map[string]int{string(message.Normal): normalWeight, string(message.Bulk): bulkWeight}),
+	}
+	return r
+}
+
+func newServer(o Options, concurrency int, lanes map[string]int) *asynq.Server {
+	return asynq.NewServerFromRedisClient(o.Redis, asynq.Config{
+		Concurrency:              concurrency,
+		Queues:                   lanes,
+		RetryDelayFunc:           retryDelay,
+		IsFailure:                func(error) bool { return false }, // the ledger counts the tries
+		ShutdownTimeout:          o.Shutdown,
+		TaskCheckInterval:        idlePickUp,
+		DelayedTaskCheckInterval: delayedPickUp,
+		Logger:                   o.AsynqLog,
+	})
+}
+
+// WorkerID is the identity of this process in the ledger.
+func (r *Runner) WorkerID() string { return r.worker.ID }
+
+// Start begins to take tasks. It does not need Redis to be there yet.
+func (r *Runner) Start() error {
+	r.wg.Go(func() { r.heart.Run(r.lifeCtx) })
+	r.wg.Go(func() { r.sweeper.Run(r.lifeCtx) })
+	for _, server := range r.servers {
+		if err := server.Start(r.handler); err != nil {
+			return fmt.Errorf("start worker: %w", err)
+		}
+	}
+	return nil
+}
+
+// Stop takes no more tasks, lets the calls in flight finish and be recorded,
+// and ends the loops. When ctx ends first, the rest is left to the sweeper of
+// another process.
+func (r *Runner) Stop(ctx context.Context) {
+	r.closeDoor()
+	defer context.AfterFunc(ctx, r.end)()
+	var servers sync.WaitGroup
+	for _, server := range r.servers {
+		servers.Go(func() {
+			server.Stop()
+			server.Shutdown()
+		})
+	}
+	servers.Wait()
+	r.loops()
+	r.wg.Wait()
+	if err := r.ledger.Leave(ctx, r.worker.ID); err != nil {
+		r.log.Warn().Err(err).Msg("heartbeat left to run out")
+	}
+	r.end()
+}

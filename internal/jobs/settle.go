@@ -1,0 +1,153 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
+)
+
+// UnknownPolicy says what becomes of a call that nobody can be asked about.
+type UnknownPolicy string
+
+// The policies.
+const (
+	Hold   UnknownPolicy = "hold"   // leave it to a receipt or an operator
+	Resend UnknownPolicy = "resend" // send again after a while
+)
+
+// Settling says how calls of unknown outcome are settled.
+type Settling struct {
+	Policy         UnknownPolicy
+	ReconcileAfter time.Duration // after the deadline, for Resend
+	LookupWindow   time.Duration // over which look-ups must find nothing; zero: they never settle it
+}
+
+// lookFailed is the pause after Sinch could not be asked.
+const lookFailed = 5 * time.Second
+
+// shortestLook is the shortest pause between two look-ups.
+const shortestLook = 20 * time.Millisecond
+
+// looksAtMost ends the asking when absence settles nothing.
+const looksAtMost = 20
+
+// settler decides what became of calls whose outcome is unknown.
+type settler struct {
+	ledger    *ledger.Ledger
+	queue     *Queue
+	providers Providers
+	settling  Settling
+	retry     message.Retry
+	metrics   Metrics
+	log       zerolog.Logger
+}
+
+// margin is what is added to an attempt's deadline before it counts as over.
+func (t *settler) margin() time.Duration { return deadlineSlack }
+
+// settle looks at one message of unknown outcome and says when to look again;
+// zero: only a receipt or an operator can settle it.
+func (t *settler) settle(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
+	provider := t.providers.For(m)
+	for _, a := range m.Unresolved() {
+		over := a.Deadline.Add(t.margin())
+		if now.Before(over) {
+			return over, nil
+		}
+		if finder, ok := provider.(sinch.Finder); ok && asked(provider.Origin(), a) {
+			return t.look(ctx, finder, m, a, now)
+		}
+	}
+	return t.resend(ctx, m, now)
+}
+
+// asked reports whether a call went where the provider would ask.
+func asked(o sinch.Origin, a message.Attempt) bool {
+	return string(o.API) == a.API && o.BaseURL == a.BaseURL && o.Account == a.Account
+}
+
+// look asks Sinch about one call.
+func (t *settler) look(
+	ctx context.Context, finder sinch.Finder, m *message.Message, a message.Attempt, now time.Time,
+) (time.Time, error) {
+	if a.Looks >= looksAtMost && t.settling.LookupWindow <= 0 {
+		return time.Time{}, nil
+	}
+	id, found, err := finder.Find(ctx, m.ID.AttemptRef(a.N), a.Begun)
+	if err != nil {
+		t.log.Warn().Err(err).Str("message", string(m.ID)).Int("attempt", a.N).Msg("look-up failed")
+		return now.Add(lookFailed), nil
+	}
+	after, err := t.change(ctx, m.ID, func(m *message.Message, now time.Time) error {
+		if found {
+			return m.Conclude(a.N, message.Outcome{Kind: message.OutcomeAccepted, SinchID: id}, t.retry, now)
+		}
+		return m.Absent(a.N, t.settling.LookupWindow, t.retry, now)
+	})
+	if err != nil {
+		return now.Add(lookFailed), err
+	}
+	switch {
+	case found:
+		t.healed(healedFound, after)
+	case after.Status != message.StatusUnknown:
+		t.healed(healedAbsent, after)
+	}
+	if after.Status != message.StatusUnknown {
+		return time.Time{}, nil
+	}
+	return now.Add(max(t.settling.LookupWindow/(message.LooksNeeded-1), shortestLook)), nil
+}
+
+// resend follows the operator's policy for what cannot be asked.
+func (t *settler) resend(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
+	if t.settling.Policy != Resend {
+		return time.Time{}, nil
+	}
+	var last time.Time
+	for _, a := range m.Unresolved() {
+		last = latest(last, a.Deadline)
+	}
+	if at := last.Add(t.settling.ReconcileAfter); now.Before(at) {
+		return at, nil
+	}
+	after, err := t.change(ctx, m.ID, func(m *message.Message, now time.Time) error { return m.Resend(t.retry, now) })
+	if errors.Is(err, message.ErrNotWaiting) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return now.Add(lookFailed), err
+	}
+	t.healed(healedResent, after)
+	return time.Time{}, nil
+}
+
+// change updates a message and makes the task that follows when it waits now.
+func (t *settler) change(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error) {
+	var before message.Status
+	m, err := t.ledger.Update(ctx, id, func(m *message.Message, now time.Time) error {
+		before = m.Status
+		return change(m, now)
+	})
+	if err != nil {
+		return m, fmt.Errorf("settle: %w", err)
+	}
+	if m.Status.Waiting() && before != m.Status {
+		if err := t.queue.Dispatch(ctx, m); err != nil {
+			t.log.Warn().Err(err).Str("message", string(id)).Msg("task not made; the sweeper will")
+		}
+	}
+	return m, nil
+}
+
+func (t *settler) healed(kind string, m *message.Message) {
+	t.metrics.Healed(kind)
+	t.log.Info().Str("message", string(m.ID)).Str("kind", kind).Str("status", string(m.Status)).Msg("healed")
+}
