@@ -1,0 +1,299 @@
+package message_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"mmsdispatch/internal/message"
+)
+
+func start() time.Time { return time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC) }
+
+func policy() message.Retry {
+	return message.Retry{Max: 2, Delay: func(int) time.Duration { return time.Second }}
+}
+
+func queued(tb testing.TB) *message.Message {
+	tb.Helper()
+	content := message.Content{To: "+12065551212", Media: []string{"https://example.com/a.jpg"}, Priority: message.Normal}
+	id := message.NewID(message.RandomIdentity(), start())
+	return message.New(id, message.Scope{Tenant: "shop"}, content, "+12065550000", start())
+}
+
+func begin(tb testing.TB, m *message.Message, now time.Time) int {
+	tb.Helper()
+	if err := m.Begin(m.Task, message.Attempt{Worker: "w", Deadline: now.Add(10 * time.Second)}, now); err != nil {
+		tb.Fatalf("begin: %v", err)
+	}
+	return m.Attempts
+}
+
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func want(tb testing.TB, m *message.Message, status message.Status, code message.ReasonCode) {
+	tb.Helper()
+	if m.Status != status {
+		tb.Fatalf("status %s, want %s; timeline %+v", m.Status, status, m.Timeline)
+	}
+	var got message.ReasonCode
+	if m.Reason != nil {
+		got = m.Reason.Code
+	}
+	if got != code {
+		tb.Fatalf("reason %q, want %q", got, code)
+	}
+}
+
+func TestOutcomesOfACall(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name    string
+		outcome message.Outcome
+		status  message.Status
+		reason  message.ReasonCode
+		tries   int
+	}{
+		{"accepted", message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}, message.StatusSent, "", 0},
+		{"refused", message.Outcome{Kind: message.OutcomeRefused, Code: message.ReasonRecipient, SinchCode: "E110"}, message.StatusFailed, message.ReasonRecipient, 0},
+		{"not sent", message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal}, message.StatusQueued, message.ReasonInternal, 1},
+		{"throttled", message.Outcome{Kind: message.OutcomeThrottled, Code: message.ReasonThrottled}, message.StatusQueued, message.ReasonThrottled, 0},
+		{"account", message.Outcome{Kind: message.OutcomeAccount, Code: message.ReasonAccount}, message.StatusQueued, message.ReasonAccount, 0},
+		{"not begun", message.Outcome{Kind: message.OutcomeNotBegun, Code: message.ReasonInternal}, message.StatusQueued, "", 0},
+		{"unknown", message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonUnknownOutcome}, message.StatusUnknown, message.ReasonUnknownOutcome, 0},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			m := queued(t)
+			n := begin(t, m, start())
+			must(t, m.Conclude(n, c.outcome, policy(), start()))
+			want(t, m, c.status, c.reason)
+			if m.Tries != c.tries || m.Attempts != 1 {
+				t.Fatalf("tries %d attempts %d, want %d and 1", m.Tries, m.Attempts, c.tries)
+			}
+			if m.SinchID != c.outcome.SinchID {
+				t.Fatalf("sinch id %q", m.SinchID)
+			}
+		})
+	}
+}
+
+func TestTriesRunOut(t *testing.T) {
+	t.Parallel()
+	m, now := queued(t), start()
+	for range policy().Max + 1 {
+		n := begin(t, m, now)
+		must(t, m.Conclude(n, message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal}, policy(), now))
+		now = now.Add(time.Minute)
+	}
+	want(t, m, message.StatusFailed, message.ReasonRetriesExhausted)
+	if m.Attempts != policy().Max+1 {
+		t.Fatalf("attempts %d", m.Attempts)
+	}
+}
+
+func TestMediaAnswersRunOutEarlier(t *testing.T) {
+	t.Parallel()
+	m, now := queued(t), start()
+	generous := message.Retry{Max: 8, Delay: policy().Delay}
+	for range 3 {
+		n := begin(t, m, now)
+		must(t, m.Conclude(n, message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonMedia, SinchCode: "E351", MaxRetries: 2}, generous, now))
+		now = now.Add(time.Minute)
+	}
+	want(t, m, message.StatusFailed, message.ReasonMedia)
+}
+
+func TestReceiptBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	m := queued(t)
+	n := begin(t, m, start())
+	must(t, m.Receive(message.Receipt{Attempt: n, State: message.ReceiptDelivered, SinchID: "T1", SinchCode: "N102"}, start()))
+	must(t, m.Conclude(n, message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonUnknownOutcome}, policy(), start()))
+	want(t, m, message.StatusDelivered, "")
+	must(t, m.Receive(message.Receipt{Attempt: n, State: message.ReceiptSent, SinchCode: "N101"}, start()))
+	want(t, m, message.StatusDelivered, "")
+	lines := len(m.Timeline)
+	must(t, m.Receive(message.Receipt{Attempt: n, State: message.ReceiptSent, SinchCode: "N101"}, start()))
+	if len(m.Timeline) != lines {
+		t.Fatal("a receipt that came twice is on the timeline twice")
+	}
+}
+
+func TestReceiptSettlesUnknown(t *testing.T) {
+	t.Parallel()
+	m := queued(t)
+	n := begin(t, m, start())
+	must(t, m.Conclude(n, message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonUnknownOutcome}, policy(), start()))
+	must(t, m.Receive(message.Receipt{Attempt: n, State: message.ReceiptSent, SinchID: "T1", SinchCode: "N101"}, start()))
+	want(t, m, message.StatusSent, "")
+	if m.SinchID != "T1" {
+		t.Fatalf("sinch id %q", m.SinchID)
+	}
+}
+
+func TestOldReceiptAfterReplay(t *testing.T) {
+	t.Parallel()
+	m := queued(t)
+	n := begin(t, m, start())
+	must(t, m.Conclude(n, message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}, policy(), start()))
+	must(t, m.Receive(message.Receipt{Attempt: n, State: message.ReceiptUndelivered, SinchCode: "E102", Code: message.ReasonCarrier}, start()))
+	want(t, m, message.StatusUndelivered, message.ReasonCarrier)
+	must(t, m.Replay(false, time.Time{}, start()))
+	must(t, m.Receive(message.Receipt{Attempt: n, State: message.ReceiptUndelivered, SinchCode: "N103", Code: message.ReasonExpired}, start()))
+	want(t, m, message.StatusQueued, "")
+	must(t, m.Receive(message.Receipt{Attempt: n, State: message.ReceiptDelivered, SinchCode: "N102"}, start()))
+	want(t, m, message.StatusDelivered, "")
+}
+
+func TestAbsenceSettlesOnlyAfterThreeLooksOverTheWindow(t *testing.T) {
+	t.Parallel()
+	m := queued(t)
+	n := begin(t, m, start())
+	must(t, m.Conclude(n, message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonUnknownOutcome}, policy(), start()))
+	after := start().Add(10 * time.Second)
+	must(t, m.Absent(n, time.Minute, policy(), after.Add(-time.Second))) // before the deadline: does not count
+	for _, at := range []time.Duration{0, time.Second, 59 * time.Second} {
+		must(t, m.Absent(n, time.Minute, policy(), after.Add(at)))
+		want(t, m, message.StatusUnknown, message.ReasonUnknownOutcome)
+	}
+	must(t, m.Absent(n, time.Minute, policy(), after.Add(time.Minute)))
+	if m.Status != message.StatusQueued || m.Tries != 1 || m.Task != 1 {
+		t.Fatalf("status %s tries %d task %d", m.Status, m.Tries, m.Task)
+	}
+}
+
+func TestCancelReplayExpire(t *testing.T) {
+	t.Parallel()
+	m := queued(t)
+	must(t, m.Cancel(start()))
+	must(t, m.Cancel(start()))
+	want(t, m, message.StatusCanceled, "")
+	must(t, m.Replay(false, start().Add(time.Minute), start()))
+	if err := m.Begin(0, message.Attempt{}, start()); !errors.Is(err, message.ErrStaleTask) {
+		t.Fatalf("the task of before the replay: %v", err)
+	}
+	if err := m.Ready(m.Task, start().Add(time.Minute)); !errors.Is(err, message.ErrExpired) {
+		t.Fatalf("ready after its time: %v", err)
+	}
+	must(t, m.Expire(start().Add(time.Minute)))
+	want(t, m, message.StatusExpired, message.ReasonExpired)
+	must(t, m.Replay(false, time.Time{}, start().Add(2*time.Minute)))
+	n := begin(t, m, start().Add(2*time.Minute))
+	if err := m.Cancel(start()); !errors.Is(err, message.ErrNotCancelable) {
+		t.Fatalf("cancel during a call: %v", err)
+	}
+	must(t, m.Conclude(n, message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonUnknownOutcome}, policy(), start()))
+	if err := m.Replay(false, time.Time{}, start()); !errors.Is(err, message.ErrForceRequired) {
+		t.Fatalf("replay of unknown: %v", err)
+	}
+	must(t, m.Replay(true, time.Time{}, start()))
+	must(t, m.Cancel(start()))
+	want(t, m, message.StatusUnknown, message.ReasonUnknownOutcome)
+}
+
+// TestRandomInterleavings lets worker, receipts, callers, sweeper and a
+// rollback act in any order and holds every step against the table.
+func TestRandomInterleavings(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		content := message.Content{To: "+12065551212", Media: []string{"https://example.com/a.jpg"}, Priority: message.Normal}
+		if rapid.Bool().Draw(t, "scheduled") {
+			content.SendAt = start().Add(time.Minute)
+		}
+		if rapid.Bool().Draw(t, "expires") {
+			content.ExpiresAt = start().Add(10 * time.Minute)
+		}
+		m := message.New(message.NewID(message.RandomIdentity(), start()), message.Scope{Tenant: "shop"}, content, "+12065550000", start())
+		now := start()
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 90).Draw(t, "seconds")) * time.Second)
+			before := *m
+			action := rapid.SampledFrom(actions()).Draw(t, "action")
+			err := action.do(t, m, now)
+			checkStep(t, &before, m, action.name, err)
+		}
+	})
+}
+
+type action struct {
+	name string
+	do   func(t *rapid.T, m *message.Message, now time.Time) error
+}
+
+func actions() []action {
+	attempt := func(t *rapid.T, m *message.Message) int { return rapid.IntRange(1, m.Attempts+1).Draw(t, "attempt") }
+	return []action{
+		{"begin", func(_ *rapid.T, m *message.Message, now time.Time) error {
+			return m.Begin(m.Task, message.Attempt{Worker: "w", Deadline: now.Add(10 * time.Second)}, now)
+		}},
+		{"outcome", func(t *rapid.T, m *message.Message, now time.Time) error {
+			kinds := []message.OutcomeKind{
+				message.OutcomeAccepted, message.OutcomeRefused, message.OutcomeNotSent, message.OutcomeThrottled,
+				message.OutcomeAccount, message.OutcomeNotBegun, message.OutcomeUnknown,
+			}
+			o := message.Outcome{Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Code: message.ReasonInternal}
+			return m.Conclude(attempt(t, m), o, policy(), now)
+		}},
+		{"receipt", func(t *rapid.T, m *message.Message, now time.Time) error {
+			states := []message.ReceiptState{message.ReceiptNone, message.ReceiptSent, message.ReceiptDelivered, message.ReceiptUndelivered}
+			s := rapid.SampledFrom(states).Draw(t, "state")
+			return m.Receive(message.Receipt{Attempt: attempt(t, m), State: s, SinchCode: "c" + string(s)}, now)
+		}},
+		{"absent", func(t *rapid.T, m *message.Message, now time.Time) error {
+			return m.Absent(attempt(t, m), time.Minute, policy(), now)
+		}},
+		{"resend", func(_ *rapid.T, m *message.Message, now time.Time) error { return m.Resend(policy(), now) }},
+		{"cancel", func(_ *rapid.T, m *message.Message, now time.Time) error { return m.Cancel(now) }},
+		{"expire", func(_ *rapid.T, m *message.Message, now time.Time) error {
+			if !errors.Is(m.Ready(m.Task, now), message.ErrExpired) {
+				return nil
+			}
+			return m.Expire(now)
+		}},
+		{"replay", func(t *rapid.T, m *message.Message, now time.Time) error {
+			return m.Replay(rapid.Bool().Draw(t, "force"), time.Time{}, now)
+		}},
+		{"reissue", func(_ *rapid.T, m *message.Message, now time.Time) error { return m.Reissue(now) }},
+		{"rollback", func(_ *rapid.T, m *message.Message, now time.Time) error {
+			return m.Restore(message.Attempt{N: m.Attempts + 1, State: message.AttemptCalling, Deadline: now}, now)
+		}},
+	}
+}
+
+// checkStep holds one step against what must always be true.
+func checkStep(t *rapid.T, before, after *message.Message, action string, err error) {
+	var transition *message.TransitionError
+	if errors.As(err, &transition) {
+		t.Fatalf("%s left the table: %v", action, err)
+	}
+	if err != nil && after.Status != before.Status {
+		t.Fatalf("%s failed with %v and yet moved from %s to %s", action, err, before.Status, after.Status)
+	}
+	if before.Status.Final() && after.Status != before.Status && action != "replay" && action != "receipt" {
+		t.Fatalf("%s moved %s, which is final, to %s", action, before.Status, after.Status)
+	}
+	if after.Attempts < before.Attempts || after.Task < before.Task {
+		t.Fatalf("%s: a counter went down", action)
+	}
+	if after.Status == message.StatusFailed && before.Status != message.StatusFailed && len(after.Unresolved()) > 0 {
+		t.Fatalf("%s: failed while a call may have been accepted", action)
+	}
+	if (after.Status == message.StatusSending) != (after.Current() != nil) {
+		t.Fatalf("%s: sending without a call", action)
+	}
+	if after.Status.Final() == after.FinalAt.IsZero() {
+		t.Fatalf("%s: %s with finalAt %v", action, after.Status, after.FinalAt)
+	}
+	if len(after.Timeline) > 50 {
+		t.Fatalf("%s: timeline of %d lines", action, len(after.Timeline))
+	}
+}
