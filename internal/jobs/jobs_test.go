@@ -1,0 +1,395 @@
+package jobs
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redistest"
+	"mmsdispatch/internal/sinch"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
+
+// fakeSinch answers calls as its script says and counts them.
+type fakeSinch struct {
+	mu     sync.Mutex
+	calls  map[string]int
+	answer func(call int, m sinch.Message) message.Outcome
+	find   func(ref string) (string, bool)
+}
+
+func (f *fakeSinch) Send(_ context.Context, m sinch.Message) message.Outcome {
+	id, _, _ := message.ParseAttemptRef(m.Ref)
+	f.mu.Lock()
+	f.calls[string(id)]++
+	call := f.calls[string(id)]
+	f.mu.Unlock()
+	return f.answer(call, m)
+}
+
+func (*fakeSinch) Origin() sinch.Origin { return sinch.Origin{API: "fake", BaseURL: "http://127.0.0.1"} }
+
+func (f *fakeSinch) count(id message.ID) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[string(id)]
+}
+
+func (f *fakeSinch) For(*message.Message) sinch.Provider {
+	if f.find != nil {
+		return findable{f}
+	}
+	return f
+}
+
+type findable struct{ *fakeSinch }
+
+func (f findable) Find(_ context.Context, ref string, _ time.Time) (string, bool, error) {
+	id, found := f.find(ref)
+	return id, found, nil
+}
+
+type open struct{}
+
+func (open) Enter(context.Context, *message.Message) (time.Duration, error) { return 0, nil }
+func (open) Report(_ context.Context, _ *message.Message, o message.Outcome) message.Outcome {
+	return o
+}
+
+type counted struct{ healed sync.Map }
+
+func (*counted) Attempt(string, string, time.Duration) {}
+func (c *counted) Healed(kind string) {
+	n, _ := c.healed.LoadOrStore(kind, new(atomic.Int64))
+	n.(*atomic.Int64).Add(1) //nolint:forcetypeassert // stored just above
+}
+
+func (c *counted) of(kind string) int64 {
+	n, ok := c.healed.Load(kind)
+	if !ok {
+		return 0
+	}
+	return n.(*atomic.Int64).Load() //nolint:forcetypeassert // nothing else is stored
+}
+
+type bench struct {
+	rdb     *redis.Client
+	ledger  *ledger.Ledger
+	queue   *Queue
+	sinch   *fakeSinch
+	metrics *counted
+	opts    Options
+}
+
+func setup(t *testing.T) *bench {
+	t.Helper()
+	rdb := redistest.Shared(t).Client(t)
+	l, err := ledger.New(rdb, ledger.Options{
+		RecordTTL: time.Hour,
+		Checks:    ledger.Checks{Accepted: time.Millisecond, Waiting: time.Second, Calling: time.Millisecond},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{rdb: rdb, ledger: l, queue: NewQueue(rdb, 5*time.Second), metrics: &counted{}}
+	b.sinch = &fakeSinch{calls: make(map[string]int), answer: func(int, sinch.Message) message.Outcome {
+		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
+	}}
+	b.opts = Options{
+		Redis: rdb, Ledger: l, Throttle: open{}, Providers: b.sinch, Metrics: b.metrics, Log: zerolog.Nop(), AsynqLog: quiet{},
+		Concurrency: 8, Shutdown: 5 * time.Second, Timing: Timing{Call: time.Second, Task: 5 * time.Second},
+		Backoff:  Backoff{Max: 2, Base: time.Millisecond, Cap: 2 * time.Millisecond},
+		Settling: Settling{Policy: Hold, LookupWindow: 50 * time.Millisecond},
+	}
+	return b
+}
+
+type quiet struct{}
+
+func (quiet) Debug(...any) {}
+func (quiet) Info(...any)  {}
+func (quiet) Warn(...any)  {}
+func (quiet) Error(...any) {}
+func (quiet) Fatal(...any) {}
+
+func (b *bench) run(t *testing.T) *Runner {
+	t.Helper()
+	r := NewRunner(b.opts)
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		r.Stop(ctx)
+	})
+	return r
+}
+
+func (b *bench) accept(t *testing.T, change ...func(*message.Content)) *message.Message {
+	t.Helper()
+	content := message.Content{To: "+12065551212", Media: []string{"https://example.com/a.jpg"}, Priority: message.Normal}
+	for _, c := range change {
+		c(&content)
+	}
+	a, err := b.ledger.Accept(t.Context(), ledger.Request{
+		Scope: message.Scope{Tenant: "shop"}, Content: content, From: "+12065550000", Now: time.Now().UTC().Truncate(time.Millisecond),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.Message
+}
+
+func (b *bench) dispatch(t *testing.T, m *message.Message) {
+	t.Helper()
+	if err := b.queue.Dispatch(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bench) await(t *testing.T, id message.ID, status message.Status) *message.Message {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		m, err := b.ledger.Get(t.Context(), id)
+		if err == nil && m.Status == status {
+			return m
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("never %s: %+v, %v", status, m, err)
+		}
+		<-tick.C
+	}
+}
+
+func TestMessageIsSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.run(t)
+	for _, lane := range message.Priorities() {
+		m := b.accept(t, func(c *message.Content) { c.Priority = lane })
+		b.dispatch(t, m)
+		got := b.await(t, m.ID, message.StatusSent)
+		if got.SinchID != "T1" || got.Attempts != 1 || b.sinch.count(m.ID) != 1 {
+			t.Errorf("%s: %+v, %d calls", lane, got, b.sinch.count(m.ID))
+		}
+	}
+}
+
+func TestRetriesUntilAccepted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.sinch.answer = func(call int, _ sinch.Message) message.Outcome {
+		if call < 3 {
+			return message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal}
+		}
+		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
+	}
+	b.run(t)
+	m := b.accept(t)
+	b.dispatch(t, m)
+	if got := b.await(t, m.ID, message.StatusSent); got.Attempts != 3 {
+		t.Fatalf("%d attempts", got.Attempts)
+	}
+}
+
+func TestThrottlingUsesNoTry(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.sinch.answer = func(call int, _ sinch.Message) message.Outcome {
+		if call <= b.opts.Backoff.Max+1 {
+			return message.Outcome{Kind: message.OutcomeThrottled, Code: message.ReasonThrottled, SinchCode: "E113"}
+		}
+		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
+	}
+	b.run(t)
+	m := b.accept(t)
+	b.dispatch(t, m)
+	b.await(t, m.ID, message.StatusSent)
+}
+
+func TestPanicInACallIsUnknown(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.sinch.answer = func(int, sinch.Message) message.Outcome { panic("secret") }
+	b.run(t)
+	m := b.accept(t)
+	b.dispatch(t, m)
+	b.await(t, m.ID, message.StatusUnknown)
+}
+
+func TestScheduledMessageWaitsForItsTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.run(t)
+	due := time.Now().Add(1500 * time.Millisecond).UTC().Truncate(time.Millisecond)
+	m := b.accept(t, func(c *message.Content) { c.SendAt = due })
+	if m.Status != message.StatusScheduled {
+		t.Fatalf("status %s", m.Status)
+	}
+	b.dispatch(t, m)
+	got := b.await(t, m.ID, message.StatusSent)
+	if got.SentAt.Before(due) {
+		t.Fatalf("sent at %s, due at %s", got.SentAt, due)
+	}
+}
+
+func TestExpiredMessageIsNotSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.accept(t, func(c *message.Content) { c.ExpiresAt = time.Now().Add(-time.Second).Truncate(time.Millisecond) })
+	b.dispatch(t, m)
+	b.run(t)
+	b.await(t, m.ID, message.StatusExpired)
+	if b.sinch.count(m.ID) != 0 {
+		t.Fatal("it was called")
+	}
+}
+
+func TestSweeperMakesTheMissingTask(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.run(t)
+	m := b.accept(t) // and the process dies before it enqueues
+	b.await(t, m.ID, message.StatusSent)
+	if b.metrics.of(healedTask) != 1 {
+		t.Fatal("healed, but not counted")
+	}
+}
+
+func TestSweeperReplacesABuriedTask(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.accept(t)
+	b.dispatch(t, m)
+	inspector := asynq.NewInspectorFromRedisClient(b.rdb)
+	if err := inspector.ArchiveTask("normal", taskName(m)); err != nil {
+		t.Fatal(err)
+	}
+	b.run(t)
+	b.await(t, m.ID, message.StatusSent)
+	if b.sinch.count(m.ID) != 1 || b.metrics.of(healedStuck) != 1 {
+		t.Fatalf("%d calls, %d healed", b.sinch.count(m.ID), b.metrics.of(healedStuck))
+	}
+}
+
+// orphan leaves a message as a worker does that dies in the middle of a call.
+func (b *bench) orphan(t *testing.T) *message.Message {
+	t.Helper()
+	m := b.accept(t)
+	begun, err := b.ledger.Begin(t.Context(), m.ID, func(m *message.Message, now time.Time) error {
+		return m.Begin(0, message.Attempt{
+			Worker: "dead", API: "fake", BaseURL: "http://127.0.0.1", Deadline: now.Add(50 * time.Millisecond),
+		}, now)
+	}, ledger.Lease{Worker: "dead"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return begun.Message
+}
+
+func TestLostWorkerLeavesUnknown(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.orphan(t)
+	b.run(t)
+	b.await(t, m.ID, message.StatusUnknown)
+	if b.sinch.count(m.ID) != 0 {
+		t.Fatal("it was sent again")
+	}
+}
+
+func TestLostWorkerIsSettledByLookUp(t *testing.T) {
+	t.Parallel()
+	t.Run("found", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.sinch.find = func(string) (string, bool) { return "B1", true }
+		m := b.orphan(t)
+		b.run(t)
+		if got := b.await(t, m.ID, message.StatusSent); got.SinchID != "B1" || b.sinch.count(m.ID) != 0 {
+			t.Fatalf("%+v", got)
+		}
+	})
+	t.Run("absent", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		var looks atomic.Int64
+		b.sinch.find = func(string) (string, bool) { looks.Add(1); return "", false }
+		m := b.orphan(t)
+		b.run(t)
+		b.await(t, m.ID, message.StatusSent)
+		if b.sinch.count(m.ID) != 1 || looks.Load() < message.LooksNeeded {
+			t.Fatalf("%d calls after %d looks", b.sinch.count(m.ID), looks.Load())
+		}
+	})
+}
+
+func TestStopFinishesTheCallInFlight(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	called, release := make(chan struct{}), make(chan struct{})
+	b.sinch.answer = func(int, sinch.Message) message.Outcome {
+		close(called)
+		<-release
+		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
+	}
+	r := NewRunner(b.opts)
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m := b.accept(t)
+	b.dispatch(t, m)
+	<-called
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		r.Stop(context.Background())
+	}()
+	close(release)
+	<-stopped
+	if got, err := b.ledger.Get(t.Context(), m.ID); err != nil || got.Status != message.StatusSent {
+		t.Fatalf("after the stop: %+v, %v", got, err)
+	}
+}
+
+func TestTaskNames(t *testing.T) {
+	t.Parallel()
+	m := &message.Message{ID: message.NewID(message.RandomIdentity(), time.Now())}
+	for _, task := range []int{0, 1, 17} {
+		m.Task = task
+		id, n, err := parseTaskName(taskName(m))
+		if err != nil || id != m.ID || n != task {
+			t.Errorf("%s: %s %d %v", taskName(m), id, n, err)
+		}
+	}
+}
+
+func TestBackoffCeiling(t *testing.T) {
+	t.Parallel()
+	b := Backoff{Base: 2 * time.Second, Cap: 15 * time.Minute}
+	for n, want := range map[int]time.Duration{1: 2 * time.Second, 2: 4 * time.Second, 3: 8 * time.Second, 10: 15 * time.Minute, 1000: 15 * time.Minute} {
+		if got := b.ceiling(n); got != want {
+			t.Errorf("retry %d: %s, want %s", n, got, want)
+		}
+	}
+	retry := b.Retry()
+	for range 1000 {
+		if d := retry.Delay(3); d <= 0 || d > 8*time.Second {
+			t.Fatalf("pause %s", d)
+		}
+	}
+}
