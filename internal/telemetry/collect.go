@@ -1,0 +1,197 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// ScrapeTimeout is how long one scrape waits for Redis.
+const ScrapeTimeout = 1500 * time.Millisecond
+
+// QueueReader knows how full queues are; *asynq.Inspector is one.
+type QueueReader interface {
+	Queues() ([]string, error)
+	GetQueueInfo(queue string) (*asynq.QueueInfo, error)
+}
+
+// QueueCollector reads the queues whenever metrics are scraped.
+type QueueCollector struct {
+	lanes []string
+	read  *bounded[[]*asynq.QueueInfo]
+
+	readable, tasks, age, paused, memory, processed, failed *prometheus.Desc
+}
+
+// NewQueueCollector makes a collector for lanes, which are names of queues. A
+// lane that asynq has not seen yet is empty.
+func NewQueueCollector(reader QueueReader, lanes ...string) *QueueCollector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "queue", name), help, labels, nil)
+	}
+
+	return &QueueCollector{
+		lanes:     lanes,
+		read:      newBounded(func(context.Context) ([]*asynq.QueueInfo, error) { return readQueues(reader, lanes) }),
+		readable:  desc("readable", "Whether this scrape could read the queues; without it their other metrics are absent."),
+		tasks:     desc("tasks", "Tasks by lane and state.", "lane", "state"),
+		age:       desc("oldest_pending_age_seconds", "How long the oldest task that could be worked on has waited.", "lane"),
+		paused:    desc("paused", "Whether the lane is paused.", "lane"),
+		memory:    desc("memory_bytes", "Memory the lane takes in Redis, estimated from a sample.", "lane"),
+		processed: desc("processed_total", "Tasks worked on, by all workers.", "lane"),
+		failed:    desc("failed_total", "Tasks that failed, in all workers.", "lane"),
+	}
+}
+
+// Describe names the metrics.
+func (c *QueueCollector) Describe(descs chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{c.readable, c.tasks, c.age, c.paused, c.memory, c.processed, c.failed} {
+		descs <- desc
+	}
+}
+
+// Collect reads the queues. It takes no longer than ScrapeTimeout.
+func (c *QueueCollector) Collect(metrics chan<- prometheus.Metric) {
+	infos, err := c.read.get()
+	metrics <- prometheus.MustNewConstMetric(c.readable, prometheus.GaugeValue, truth(err == nil))
+
+	for _, info := range infos {
+		gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{info.Queue}, labels...)...)
+		}
+
+		gauge(c.tasks, float64(info.Pending), "pending")
+		gauge(c.tasks, float64(info.Active), "active")
+		gauge(c.tasks, float64(info.Scheduled), "scheduled")
+		gauge(c.tasks, float64(info.Retry), "retry")
+		gauge(c.tasks, float64(info.Archived), "archived")
+		gauge(c.tasks, float64(info.Completed), "completed")
+		gauge(c.age, info.Latency.Seconds())
+		gauge(c.paused, truth(info.Paused))
+		gauge(c.memory, float64(info.MemoryUsage))
+
+		metrics <- prometheus.MustNewConstMetric(c.processed, prometheus.CounterValue, float64(info.ProcessedTotal), info.Queue)
+		metrics <- prometheus.MustNewConstMetric(c.failed, prometheus.CounterValue, float64(info.FailedTotal), info.Queue)
+	}
+}
+
+func readQueues(reader QueueReader, lanes []string) ([]*asynq.QueueInfo, error) {
+	known, err := reader.Queues()
+	if err != nil {
+		return nil, fmt.Errorf("list queues: %w", err)
+	}
+
+	infos := make([]*asynq.QueueInfo, len(lanes))
+
+	for i, lane := range lanes {
+		if !slices.Contains(known, lane) {
+			infos[i] = &asynq.QueueInfo{Queue: lane}
+
+			continue
+		}
+
+		if infos[i], err = reader.GetQueueInfo(lane); err != nil {
+			return nil, fmt.Errorf("read queue %s: %w", lane, err)
+		}
+	}
+
+	return infos, nil
+}
+
+// MessageCollector reads how many messages are in each state whenever metrics
+// are scraped.
+type MessageCollector struct {
+	read               *bounded[map[string]int64]
+	readable, messages *prometheus.Desc
+}
+
+// NewMessageCollector makes a collector over a function that counts messages
+// by state.
+func NewMessageCollector(countFunc func(ctx context.Context) (map[string]int64, error)) *MessageCollector {
+	return &MessageCollector{
+		read: newBounded(countFunc),
+		readable: prometheus.NewDesc(prometheus.BuildFQName(namespace, "messages", "readable"),
+			"Whether this scrape could count messages; without it mms_messages is absent.", nil, nil),
+		messages: prometheus.NewDesc(prometheus.BuildFQName(namespace, "", "messages"),
+			"Messages by state, for states that are not final.", []string{"status"}, nil),
+	}
+}
+
+// Describe names the metrics.
+func (c *MessageCollector) Describe(descs chan<- *prometheus.Desc) {
+	descs <- c.readable
+
+	descs <- c.messages
+}
+
+// Collect counts the messages. It takes no longer than ScrapeTimeout.
+func (c *MessageCollector) Collect(metrics chan<- prometheus.Metric) {
+	counts, err := c.read.get()
+	metrics <- prometheus.MustNewConstMetric(c.readable, prometheus.GaugeValue, truth(err == nil))
+
+	if err != nil {
+		return
+	}
+
+	for status, count := range counts {
+		metrics <- prometheus.MustNewConstMetric(c.messages, prometheus.GaugeValue, float64(count), status)
+	}
+}
+
+func truth(value bool) float64 {
+	if value {
+		return 1
+	}
+
+	return 0
+}
+
+// bounded reads something that may hang, because asynq's inspector takes no
+// context: the caller waits a bounded time, and no read begins while an
+// earlier one hangs, so that scrapes of a frozen Redis do not pile up.
+type bounded[T any] struct {
+	readFunc func(ctx context.Context) (T, error)
+	reading  chan struct{} // holds an element while a read is under way
+}
+
+func newBounded[T any](readFunc func(ctx context.Context) (T, error)) *bounded[T] {
+	return &bounded[T]{readFunc: readFunc, reading: make(chan struct{}, 1)}
+}
+
+func (b *bounded[T]) get() (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), ScrapeTimeout)
+	defer cancel()
+
+	var nothing T
+
+	select {
+	case b.reading <- struct{}{}:
+	case <-ctx.Done():
+		return nothing, fmt.Errorf("an earlier read hangs: %w", ctx.Err())
+	}
+
+	answers := make(chan answer, 1)
+
+	go func() {
+		defer func() { <-b.reading }()
+
+		value, err := b.readFunc(ctx)
+		answers <- answer{value, err}
+	}()
+
+	select {
+	case got := <-answers:
+		return got.value, got.err
+	case <-ctx.Done():
+		return nothing, fmt.Errorf("read for metrics: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,71 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// A Redis that is down makes libraries repeat themselves with every
+// connection; this much of it is enough.
+const (
+	libraryBurst  = 10
+	libraryPeriod = 10 * time.Second
+)
+
+// RedisLogger takes what go-redis wants to log; it is for redis.SetLogger.
+type RedisLogger struct {
+	log     zerolog.Logger
+	metrics *RedisMetrics
+}
+
+// NewRedisLogger makes the logger for go-redis. Every line is counted; only a
+// few in a row are written.
+func NewRedisLogger(log zerolog.Logger, metrics *RedisMetrics) *RedisLogger {
+	return &RedisLogger{log: libraryLog(log, "redis"), metrics: metrics}
+}
+
+// Printf writes one line.
+func (l *RedisLogger) Printf(_ context.Context, format string, args ...any) {
+	l.metrics.logged()
+	l.log.Warn().Msg(Scrub(strings.TrimSpace(fmt.Sprintf(format, args...))))
+}
+
+// AsynqLogger takes what asynq wants to log; it is an asynq.Logger.
+type AsynqLogger struct{ log zerolog.Logger }
+
+// NewAsynqLogger makes the logger for asynq.
+func NewAsynqLogger(log zerolog.Logger) *AsynqLogger {
+	return &AsynqLogger{log: libraryLog(log, "asynq")}
+}
+
+// Debug writes a line.
+func (l *AsynqLogger) Debug(args ...any) { l.write(zerolog.DebugLevel, args) }
+
+// Info writes a line.
+func (l *AsynqLogger) Info(args ...any) { l.write(zerolog.InfoLevel, args) }
+
+// Warn writes a line.
+func (l *AsynqLogger) Warn(args ...any) { l.write(zerolog.WarnLevel, args) }
+
+// Error writes a line.
+func (l *AsynqLogger) Error(args ...any) { l.write(zerolog.ErrorLevel, args) }
+
+// Fatal writes a line and, other than asynq asks for, returns: ending the
+// process without finishing its calls is nobody's decision but its own.
+func (l *AsynqLogger) Fatal(args ...any) { l.write(zerolog.ErrorLevel, args) }
+
+func (l *AsynqLogger) write(level zerolog.Level, args []any) {
+	if event := l.log.WithLevel(level); event.Enabled() {
+		event.Msg(Scrub(strings.TrimSpace(fmt.Sprint(args...))))
+	}
+}
+
+func libraryLog(log zerolog.Logger, library string) zerolog.Logger {
+	sampler := &zerolog.BurstSampler{Burst: libraryBurst, Period: libraryPeriod}
+
+	return log.Sample(sampler).With().Str("library", library).Logger()
+}

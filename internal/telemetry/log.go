@@ -1,0 +1,48 @@
+package telemetry
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/rs/zerolog"
+)
+
+// LogOptions configure a logger.
+type LogOptions struct {
+	Level   string    // trace, debug, info, warn or error
+	Format  string    // console for people, anything else for machines
+	Process string    // named in every line
+	Writer  io.Writer // where lines go
+}
+
+// NewLogger makes the logger of a process.
+func NewLogger(opts LogOptions) (zerolog.Logger, error) {
+	level, err := zerolog.ParseLevel(opts.Level)
+	if err != nil {
+		return zerolog.Logger{}, fmt.Errorf("log level: %w", err)
+	}
+
+	out := opts.Writer
+	if opts.Format == "console" {
+		out = zerolog.ConsoleWriter{Out: opts.Writer, TimeFormat: "15:04:05.000", TimeLocation: time.Local, NoColor: !isTerminal(opts.Writer)}
+	}
+
+	return zerolog.New(out).Level(level).Hook(clock{}).With().Str("process", opts.Process).Logger(), nil
+}
+
+// clock adds the time. zerolog's own timestamp has a format that is global and
+// knows whole seconds only.
+type clock struct{}
+
+func (clock) Run(event *zerolog.Event, _ zerolog.Level, _ string) {
+	event.Str(zerolog.TimestampFieldName, time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"))
+}
+
+func isTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+
+	return ok && isatty.IsTerminal(file.Fd())
+}

@@ -1,0 +1,271 @@
+package telemetry
+
+import (
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// namespace begins the name of every metric of ours.
+const namespace = "mms"
+
+// Build says what is running.
+type Build struct {
+	Process  string
+	Version  string
+	Revision string
+}
+
+// ReadBuild finds out what was built, as far as the Go tool recorded it.
+func ReadBuild(process string) Build {
+	build := Build{Process: process, Version: "unknown", Revision: "unknown"}
+
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return build
+	}
+
+	if info.Main.Version != "" {
+		build.Version = info.Main.Version
+	}
+
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			build.Revision = setting.Value
+		}
+	}
+
+	return build
+}
+
+// Metrics are the metrics of one process, in a registry of their own.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	Accept   *AcceptMetrics
+	Attempts *AttemptMetrics
+	HTTP     *HTTPMetrics
+	Messages *MessageMetrics
+	Receipts *ReceiptMetrics
+	Redis    *RedisMetrics
+	Sweep    *SweepMetrics
+	Webhooks *WebhookMetrics
+}
+
+// NewMetrics makes the metrics of a process.
+func NewMetrics(build Build) *Metrics {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+
+	with := factory{registry}
+	with.gauge("build_info", "What is running; always 1.", "process", "version", "revision", "go").
+		WithLabelValues(build.Process, build.Version, build.Revision, runtime.Version()).Set(1)
+
+	return &Metrics{
+		Registry: registry,
+		Accept:   newAcceptMetrics(with),
+		Attempts: newAttemptMetrics(with),
+		HTTP:     newHTTPMetrics(with),
+		Messages: newMessageMetrics(with),
+		Receipts: newReceiptMetrics(with),
+		Redis:    newRedisMetrics(with),
+		Sweep:    newSweepMetrics(with),
+		Webhooks: newWebhookMetrics(with),
+	}
+}
+
+// factory makes metrics and registers them.
+type factory struct{ registry *prometheus.Registry }
+
+func (f factory) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	f.registry.MustRegister(vec)
+
+	return vec
+}
+
+func (f factory) gauge(name, help string, labels ...string) *prometheus.GaugeVec {
+	vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	f.registry.MustRegister(vec)
+
+	return vec
+}
+
+func (f factory) histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	vec := prometheus.NewHistogramVec(
+		prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
+	f.registry.MustRegister(vec)
+
+	return vec
+}
+
+// HTTPMetrics are about requests to the public listener.
+type HTTPMetrics struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+func newHTTPMetrics(with factory) *HTTPMetrics {
+	return &HTTPMetrics{
+		requests: with.counter("http_requests_total", "Requests by method, route and status.", "method", "route", "status"),
+		duration: with.histogram("http_request_duration_seconds", "Time until a request was answered.",
+			[]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, "method", "route"),
+	}
+}
+
+// Observe counts a request. The route is the template, never the path; it is
+// empty when there was none. A method nobody serves counts as other, so that a
+// caller cannot make up series.
+func (m *HTTPMetrics) Observe(method, route string, status int, took time.Duration) {
+	known := []string{
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+	}
+	if !slices.Contains(known, method) {
+		method = "other"
+	}
+
+	if route == "" {
+		route = "none"
+	}
+
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+	m.duration.WithLabelValues(method, route).Observe(took.Seconds())
+}
+
+// AcceptMetrics are about messages that callers hand over.
+type AcceptMetrics struct{ messages *prometheus.CounterVec }
+
+func newAcceptMetrics(with factory) *AcceptMetrics {
+	return &AcceptMetrics{with.counter("accepted_messages_total",
+		"Messages handed over, by lane and result (accepted, duplicate, rejected).", "lane", "result")}
+}
+
+// Accepted counts n new messages.
+func (m *AcceptMetrics) Accepted(lane string, n int) { m.add(lane, "accepted", n) }
+
+// Duplicate counts n messages that were there already.
+func (m *AcceptMetrics) Duplicate(lane string, n int) { m.add(lane, "duplicate", n) }
+
+// Rejected counts n messages that were refused.
+func (m *AcceptMetrics) Rejected(lane string, n int) { m.add(lane, "rejected", n) }
+
+func (m *AcceptMetrics) add(lane, result string, n int) {
+	m.messages.WithLabelValues(lane, result).Add(float64(n))
+}
+
+// AttemptMetrics are about calls to Sinch.
+type AttemptMetrics struct {
+	attempts *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+func newAttemptMetrics(with factory) *AttemptMetrics {
+	return &AttemptMetrics{
+		attempts: with.counter("attempts_total", "Calls to Sinch by API and outcome.", "api", "outcome"),
+		duration: with.histogram("attempt_duration_seconds", "Time a call to Sinch took.",
+			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30}, "api", "outcome"),
+	}
+}
+
+// Observe counts a call.
+func (m *AttemptMetrics) Observe(api, outcome string, took time.Duration) {
+	m.attempts.WithLabelValues(api, outcome).Inc()
+	m.duration.WithLabelValues(api, outcome).Observe(took.Seconds())
+}
+
+// MessageMetrics are about the states of messages.
+type MessageMetrics struct{ transitions *prometheus.CounterVec }
+
+func newMessageMetrics(with factory) *MessageMetrics {
+	return &MessageMetrics{with.counter("message_transitions_total", "Changes of state by state before and after.", "from", "to")}
+}
+
+// Moved counts a change of state.
+func (m *MessageMetrics) Moved(from, to string) { m.transitions.WithLabelValues(from, to).Inc() }
+
+// ReceiptMetrics are about receipts that were let in.
+type ReceiptMetrics struct{ receipts *prometheus.CounterVec }
+
+func newReceiptMetrics(with factory) *ReceiptMetrics {
+	return &ReceiptMetrics{with.counter("receipts_total", "Receipts by shape (which API wrote it) and result.", "shape", "result")}
+}
+
+// Received counts a receipt.
+func (m *ReceiptMetrics) Received(shape, result string) {
+	m.receipts.WithLabelValues(shape, result).Inc()
+}
+
+// WebhookMetrics are about receipts that were not let in.
+type WebhookMetrics struct{ refused *prometheus.CounterVec }
+
+func newWebhookMetrics(with factory) *WebhookMetrics {
+	return &WebhookMetrics{with.counter("webhook_auth_failures_total",
+		"Receipts without valid credentials, by shape and the check that failed.", "shape", "check")}
+}
+
+// Refused counts a receipt whose credentials failed a check.
+func (m *WebhookMetrics) Refused(shape, check string) { m.refused.WithLabelValues(shape, check).Inc() }
+
+// SweepMetrics are about what the sweeper finds and mends.
+type SweepMetrics struct {
+	heals  *prometheus.CounterVec
+	rounds *prometheus.CounterVec
+	last   prometheus.Gauge
+}
+
+func newSweepMetrics(with factory) *SweepMetrics {
+	return &SweepMetrics{
+		heals:  with.counter("sweeper_heals_total", "What the sweeper mended, by kind.", "kind"),
+		rounds: with.counter("sweeper_rounds_total", "Rounds of the sweeper by result (ok, failed).", "result"),
+		last: with.gauge("sweeper_last_success_timestamp_seconds",
+			"When this process last swept without an error; 0 when it never did.").WithLabelValues(),
+	}
+}
+
+// Healed counts n things of a kind that were mended.
+func (m *SweepMetrics) Healed(kind string, n int) { m.heals.WithLabelValues(kind).Add(float64(n)) }
+
+// Round counts a round that ended at a time, with or without an error.
+func (m *SweepMetrics) Round(at time.Time, err error) {
+	if err != nil {
+		m.rounds.WithLabelValues("failed").Inc()
+
+		return
+	}
+
+	m.rounds.WithLabelValues("ok").Inc()
+	m.last.Set(float64(at.UnixMilli()) / float64(time.Second/time.Millisecond))
+}
+
+// RedisMetrics are about Redis as this process sees it.
+type RedisMetrics struct {
+	warnings *prometheus.GaugeVec
+	lines    prometheus.Counter
+}
+
+func newRedisMetrics(with factory) *RedisMetrics {
+	return &RedisMetrics{
+		warnings: with.gauge("redis_warning", "1 for what is wrong with the configuration of Redis, by kind.", "kind"),
+		lines:    with.counter("redis_client_log_lines_total", "Lines the Redis client wanted to log, written or not.").WithLabelValues(),
+	}
+}
+
+// SetWarnings replaces the kinds of what is wrong with Redis.
+func (m *RedisMetrics) SetWarnings(kinds ...string) {
+	m.warnings.Reset()
+
+	for _, kind := range kinds {
+		m.warnings.WithLabelValues(kind).Set(1)
+	}
+}
+
+func (m *RedisMetrics) logged() { m.lines.Inc() }
