@@ -20,10 +20,14 @@ import (
 type Throttle interface {
 	// Enter waits a short while for leave to make a call. A positive duration
 	// says that there is none now, and when to ask again.
-	Enter(ctx context.Context, m *message.Message) (time.Duration, error)
-	// Report takes the outcome of a call in and returns it, made final where
+	Enter(ctx context.Context, m *message.Message) (Pass, time.Duration, error)
+}
+
+// Pass is the leave to make one call.
+type Pass interface {
+	// Done takes the outcome of the call in and returns it, made final where
 	// the account refuses this message alone.
-	Report(ctx context.Context, m *message.Message, o message.Outcome) message.Outcome
+	Done(ctx context.Context, o message.Outcome) message.Outcome
 }
 
 // Providers chooses the way to Sinch for a message.
@@ -111,13 +115,15 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 	if err := m.Ready(task, time.Now()); err != nil {
 		return h.notReady(ctx, m, err)
 	}
-	if wait, err := h.enter(ctx, m); err != nil || wait > 0 {
-		return later(max(wait, 0), "pace")
+	pass, wait, err := h.enter(ctx, m)
+	if err != nil || wait > 0 {
+		return later(wait, "pace")
 	}
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < h.timing.Call {
+		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return later(0, "too little time left for a call")
 	}
-	return h.attempt(ctx, m, task)
+	return h.attempt(ctx, m, task, pass)
 }
 
 // unread decides what follows a record that could not be read.
@@ -146,32 +152,35 @@ func (h *Handler) notReady(ctx context.Context, m *message.Message, why error) e
 }
 
 // enter waits for leave to call, but not past the moment the worker stops.
-func (h *Handler) enter(ctx context.Context, m *message.Message) (time.Duration, error) {
+func (h *Handler) enter(ctx context.Context, m *message.Message) (Pass, time.Duration, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(h.open, cancel)()
-	wait, err := h.throttle.Enter(ctx, m)
+	pass, wait, err := h.throttle.Enter(ctx, m)
 	switch {
-	case h.open.Err() != nil:
-		return time.Second, nil
 	case err != nil:
-		return pauseOnFault, fmt.Errorf("enter: %w", err)
+		return nil, pauseOnFault, fmt.Errorf("enter: %w", err)
+	case h.open.Err() != nil && wait <= 0:
+		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
+		return nil, time.Second, nil
 	default:
-		return wait, nil
+		return pass, wait, nil
 	}
 }
 
 // attempt begins a call, makes it and records its outcome.
-func (h *Handler) attempt(ctx context.Context, m *message.Message, task int) error {
+func (h *Handler) attempt(ctx context.Context, m *message.Message, task int, pass Pass) error {
 	h.worker.enter(m.ID)
 	defer h.worker.leave(m.ID)
 	provider := h.providers.For(m)
 	begun, a, deadline, err := h.begin(ctx, m.ID, task, provider.Origin())
 	if err != nil {
+		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return h.notBegun(ctx, begun, err)
 	}
 	outcome := h.call(ctx, provider, begun.Message, a, deadline)
 	h.worker.concluded(m.ID, a.N, outcome)
+	outcome = pass.Done(h.life, outcome)
 	after, err := h.record(begun.Message, a, outcome)
 	if err != nil {
 		return later(pauseOnFault, "outcome not recorded yet")
@@ -271,7 +280,6 @@ const (
 // record writes the outcome down, again and again until Redis takes it or the
 // process has to end.
 func (h *Handler) record(m *message.Message, a message.Attempt, o message.Outcome) (*message.Message, error) {
-	o = h.throttle.Report(h.life, m, o)
 	pause := recordPause
 	for {
 		after, err := h.ledger.Update(h.life, m.ID, func(m *message.Message, now time.Time) error {

@@ -61,10 +61,10 @@ func (f findable) Find(_ context.Context, ref string, _ time.Time) (string, bool
 
 type open struct{}
 
-func (open) Enter(context.Context, *message.Message) (time.Duration, error) { return 0, nil }
-func (open) Report(_ context.Context, _ *message.Message, o message.Outcome) message.Outcome {
-	return o
+func (open) Enter(context.Context, *message.Message) (Pass, time.Duration, error) {
+	return open{}, 0, nil
 }
+func (open) Done(_ context.Context, o message.Outcome) message.Outcome { return o }
 
 type counted struct{ healed sync.Map }
 
