@@ -1,0 +1,412 @@
+package throttle_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"mmsdispatch/internal/redistest"
+	"mmsdispatch/internal/throttle"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
+
+// backends runs a test on a real Redis and on the embedded one of the dev mode.
+func backends(t *testing.T, test func(t *testing.T, rdb redis.UniversalClient)) {
+	t.Helper()
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		test(t, redistest.Shared(t).Client(t))
+	})
+	t.Run("miniredis", func(t *testing.T) {
+		t.Parallel()
+		client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
+		t.Cleanup(func() { _ = client.Close() })
+		test(t, client)
+	})
+}
+
+const (
+	testPause = 200 * time.Millisecond
+	enough    = 10 * time.Second // for anything that happens soon
+)
+
+// newGate is one process' gate; it holds nobody, so that each answer shows.
+func newGate(rdb redis.UniversalClient, change ...func(*throttle.GateOptions)) *throttle.Gate {
+	opts := throttle.GateOptions{
+		Account: "https://sinch.example/plan", Pause: testPause, Lease: time.Minute, MaxHold: time.Millisecond,
+	}
+	for _, f := range change {
+		f(&opts)
+	}
+	return throttle.NewGate(rdb, opts)
+}
+
+// enterSoon enters again and again, as a message that is handed back does.
+func enterSoon(tb testing.TB, gate *throttle.Gate, message string) throttle.Ticket {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), enough)
+	defer cancel()
+	for {
+		ticket, err := gate.Enter(ctx, message)
+		if err == nil {
+			return ticket
+		}
+		if _, ok := errors.AsType[*throttle.ClosedError](err); !ok {
+			tb.Fatalf("%s: %v", message, err)
+		}
+	}
+}
+
+func mustEnter(tb testing.TB, gate *throttle.Gate, message string) throttle.Ticket {
+	tb.Helper()
+	ticket, err := gate.Enter(tb.Context(), message)
+	if err != nil {
+		tb.Fatalf("%s: %v", message, err)
+	}
+	return ticket
+}
+
+func mustBeClosed(tb testing.TB, gate *throttle.Gate, message string) time.Duration {
+	tb.Helper()
+	_, err := gate.Enter(tb.Context(), message)
+	closed, ok := errors.AsType[*throttle.ClosedError](err)
+	if !ok {
+		tb.Fatalf("%s: err = %v, want closed", message, err)
+	}
+	if closed.RetryIn <= 0 {
+		tb.Errorf("%s: retry in %s", message, closed.RetryIn)
+	}
+	return closed.RetryIn
+}
+
+func refused(tb testing.TB, gate *throttle.Gate, ticket throttle.Ticket) throttle.Verdict {
+	tb.Helper()
+	verdict, err := gate.Refused(tb.Context(), ticket)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return verdict
+}
+
+func passed(tb testing.TB, gate *throttle.Gate, ticket throttle.Ticket) {
+	tb.Helper()
+	if err := gate.Passed(tb.Context(), ticket); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestGateClosesForAllProcessesAndReopensByOneProbe(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
+		here, there := newGate(rdb), newGate(rdb)
+		first := mustEnter(t, here, "m1")
+		if first.Probe {
+			t.Error("a probe while nothing is wrong")
+		}
+		begun := time.Now()
+		verdict := refused(t, here, first)
+		if verdict.Alone || verdict.RetryIn < testPause {
+			t.Errorf("verdict = %+v", verdict)
+		}
+		mustBeClosed(t, here, "m2")
+		mustBeClosed(t, there, "m3")
+
+		probe := enterSoon(t, there, "m3")
+		if took := time.Since(begun); took < testPause {
+			t.Errorf("the pause took %s, want %s", took, testPause)
+		}
+		if !probe.Probe {
+			t.Fatal("the first one after the pause is no probe")
+		}
+		mustBeClosed(t, here, "m2") // one at a time
+		passed(t, there, probe)
+		if ticket := mustEnter(t, here, "m2"); ticket.Probe {
+			t.Error("a probe after the gate has opened")
+		}
+	})
+}
+
+func TestProbeThatIsRefusedGivesWayToAnother(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
+		gate := newGate(rdb)
+		refused(t, gate, mustEnter(t, gate, "m1"))
+		second := enterSoon(t, gate, "m2")
+		if verdict := refused(t, gate, second); verdict.Alone {
+			t.Error("m2 was refused together with m1 and is called alone")
+		}
+		mustBeClosed(t, gate, "m3")
+		// Both come back at once; the one that was never refused goes first.
+		m2 := mustBeClosed(t, gate, "m2")
+		m3 := mustBeClosed(t, gate, "m3")
+		if m2 <= m3 {
+			t.Errorf("m2 comes back in %s, before m3 in %s", m2, m3)
+		}
+		if probe := enterSoon(t, gate, "m3"); !probe.Probe {
+			t.Error("m3 is no probe")
+		}
+	})
+}
+
+func TestOnlyMessageLeftIsProbedAgain(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
+		gate := newGate(rdb)
+		refused(t, gate, mustEnter(t, gate, "m1"))
+		for range 3 {
+			probe := enterSoon(t, gate, "m1")
+			if !probe.Probe {
+				t.Fatal("m1 is no probe")
+			}
+			if verdict := refused(t, gate, probe); verdict.Alone {
+				t.Fatal("nobody else passed, and m1 is called alone")
+			}
+		}
+		passed(t, gate, enterSoon(t, gate, "m1"))
+		if paused, err := gate.Paused(t.Context()); err != nil || paused {
+			t.Errorf("paused = %v, %v after the probe passed", paused, err)
+		}
+	})
+}
+
+func TestMessageAloneInBeingRefusedFails(t *testing.T) {
+	t.Parallel()
+	for answers := 2; answers <= 3; answers++ {
+		t.Run(fmt.Sprint(answers), func(t *testing.T) {
+			t.Parallel()
+			backends(t, func(t *testing.T, rdb redis.UniversalClient) {
+				gate := newGate(rdb, func(o *throttle.GateOptions) { o.Answers = answers })
+				for round := 1; round < answers; round++ {
+					if verdict := refused(t, gate, enterSoon(t, gate, "bad")); verdict.Alone {
+						t.Fatalf("alone after %d answers, want %d", round, answers)
+					}
+					passed(t, gate, enterSoon(t, gate, fmt.Sprintf("good-%d", round)))
+				}
+				if verdict := refused(t, gate, enterSoon(t, gate, "bad")); !verdict.Alone {
+					t.Fatalf("not alone after %d answers between which others passed", answers)
+				}
+				if ticket := mustEnter(t, gate, "good"); ticket.Probe {
+					t.Error("the account pauses for a message that failed")
+				}
+			})
+		})
+	}
+}
+
+func TestOutageIsHeldAgainstNobody(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
+		gate := newGate(rdb)
+		for outage := range 4 {
+			// Several calls are under way when the account stops working.
+			tickets := []throttle.Ticket{}
+			for _, message := range []string{"m1", "m2", "m3"} {
+				tickets = append(tickets, enterSoon(t, gate, message))
+			}
+			for i, ticket := range tickets {
+				if verdict := refused(t, gate, ticket); verdict.Alone {
+					t.Fatalf("outage %d: message %d is called alone", outage, i)
+				}
+			}
+			passed(t, gate, enterSoon(t, gate, fmt.Sprintf("other-%d", outage)))
+		}
+	})
+}
+
+func TestLateRefusalDoesNotMakeThePauseLonger(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
+		gate := newGate(rdb)
+		first, second := mustEnter(t, gate, "m1"), mustEnter(t, gate, "m2")
+		refused(t, gate, first)
+		before := mustBeClosed(t, gate, "m3")
+		refused(t, gate, second)
+		if after := mustBeClosed(t, gate, "m3"); after > before {
+			t.Errorf("retry in %s after the late answer, %s before", after, before)
+		}
+	})
+}
+
+func TestProbeThatDiesIsReplaced(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
+		gate := newGate(rdb, func(o *throttle.GateOptions) { o.Lease = 300 * time.Millisecond })
+		refused(t, gate, mustEnter(t, gate, "m1"))
+		dead := enterSoon(t, gate, "m2")
+		mustBeClosed(t, gate, "m3")
+		probe := enterSoon(t, gate, "m3")
+		if !dead.Probe || !probe.Probe {
+			t.Fatalf("probes: %v, %v", dead.Probe, probe.Probe)
+		}
+		passed(t, gate, dead) // it woke up too late to say anything
+		mustBeClosed(t, gate, "m4")
+		passed(t, gate, probe)
+		mustEnter(t, gate, "m4")
+	})
+}
+
+func TestProbeWithoutResultMakesRoom(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
+		gate := newGate(rdb)
+		refused(t, gate, mustEnter(t, gate, "m1"))
+		probe := enterSoon(t, gate, "m2")
+		if again := mustEnter(t, gate, "m2"); !again.Probe {
+			t.Error("the probe's task, run again, is no probe")
+		}
+		mustBeClosed(t, gate, "m3")
+		if err := gate.Nothing(t.Context(), probe); err != nil {
+			t.Fatal(err)
+		}
+		if next := mustEnter(t, gate, "m3"); !next.Probe {
+			t.Error("m3 is no probe")
+		}
+	})
+}
+
+// Two messages that are refused whenever they are tried must not shield each
+// other for ever.
+func TestSeveralBadMessagesAllFail(t *testing.T) {
+	t.Parallel()
+	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
+		gate := newGate(rdb, func(o *throttle.GateOptions) {
+			o.Pause, o.MaxHold = 40*time.Millisecond, 100*time.Millisecond
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 3*enough)
+		defer cancel()
+		var bad, good sync.WaitGroup
+		stop := make(chan struct{})
+		for i := range 2 {
+			bad.Go(func() { sendUntilAlone(ctx, t, gate, fmt.Sprintf("bad-%d", i)) })
+		}
+		good.Go(func() { sendOthers(ctx, t, gate, stop) })
+		bad.Wait()
+		close(stop)
+		good.Wait()
+	})
+}
+
+func sendUntilAlone(ctx context.Context, t *testing.T, gate *throttle.Gate, message string) {
+	t.Helper()
+	for {
+		ticket, err := gate.Enter(ctx, message)
+		if _, closed := errors.AsType[*throttle.ClosedError](err); closed {
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s never failed: %v", message, err)
+			return
+		}
+		verdict, err := gate.Refused(ctx, ticket)
+		if err != nil {
+			t.Errorf("%s: %v", message, err)
+			return
+		}
+		if verdict.Alone {
+			return
+		}
+	}
+}
+
+func sendOthers(ctx context.Context, t *testing.T, gate *throttle.Gate, stop <-chan struct{}) {
+	t.Helper()
+	for n := 0; ; n++ {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		ticket, err := gate.Enter(ctx, fmt.Sprintf("good-%d", n))
+		if err != nil {
+			continue // closed
+		}
+		if err := gate.Passed(ctx, ticket); err != nil {
+			t.Errorf("good-%d: %v", n, err)
+			return
+		}
+	}
+}
+
+func TestGateHoldsUntilItOpens(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Shared(t).Client(t)
+	gate := newGate(rdb, func(o *throttle.GateOptions) { o.MaxHold = enough })
+	refused(t, gate, mustEnter(t, gate, "m1"))
+	if ticket := mustEnter(t, gate, "m2"); !ticket.Probe {
+		t.Error("m2 is no probe")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := gate.Enter(ctx, "m1"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("err = %v, want the deadline's", err)
+	}
+}
+
+func TestConfirmSeesAPauseThatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Shared(t).Client(t)
+	gate := newGate(rdb)
+	early, late := mustEnter(t, gate, "m1"), mustEnter(t, gate, "m2")
+	if err := gate.Confirm(t.Context(), early); err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	refused(t, gate, late)
+	err := gate.Confirm(t.Context(), early)
+	if _, ok := errors.AsType[*throttle.ClosedError](err); !ok {
+		t.Errorf("err = %v, want closed", err)
+	}
+	if err := gate.Confirm(t.Context(), enterSoon(t, gate, "m3")); err != nil {
+		t.Errorf("the probe: %v", err)
+	}
+}
+
+func TestAccountsPauseApart(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Shared(t).Client(t)
+	one := newGate(rdb)
+	other := newGate(rdb, func(o *throttle.GateOptions) { o.Account = "another" })
+	refused(t, one, mustEnter(t, one, "m1"))
+	mustBeClosed(t, one, "m2")
+	mustEnter(t, other, "m2")
+}
+
+func TestGateSaysThatRedisIsDown(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	gate := newGate(srv.Client(t))
+	ticket := mustEnter(t, gate, "m1")
+	refused(t, gate, ticket) // so that the gate has to ask
+	srv.Kill()
+	_, err := gate.Enter(t.Context(), "m2")
+	unavailable, ok := errors.AsType[*throttle.UnavailableError](err)
+	if !ok || unavailable.Unwrap() == nil {
+		t.Errorf("enter: %v", err)
+	}
+	if _, err := gate.Refused(t.Context(), ticket); !errors.As(err, &unavailable) {
+		t.Errorf("refused: %v", err)
+	}
+}
+
+func TestGateKeysShareASlot(t *testing.T) {
+	t.Parallel()
+	node := redistest.StartCluster(t)
+	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{node.Addr()}})
+	t.Cleanup(func() { _ = rdb.Close() })
+	gate := newGate(rdb)
+	refused(t, gate, mustEnter(t, gate, "m1"))
+	passed(t, gate, enterSoon(t, gate, "m2"))
+	pacer := throttle.NewPacer(rdb, throttle.PacerOptions{Rate: 100})
+	for _, lane := range []throttle.Lane{throttle.High, throttle.Bulk} {
+		if err := pacer.Wait(t.Context(), lane); err != nil {
+			t.Errorf("lane %d: %v", lane, err)
+		}
+	}
+}

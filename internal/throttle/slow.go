@@ -1,0 +1,104 @@
+package throttle
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// strainWeight is how much the latest answer counts in the average, and
+	// strainLimit the share of throttled answers above which it is not the
+	// odd message but the pace: about seven in a row.
+	strainWeight = 0.1
+	strainLimit  = 0.5
+
+	// maxLevel bounds the slowness: a sixteenth of the pace.
+	maxLevel = 4
+	// recovery is how long it takes to get one halving back.
+	recovery = 5 * time.Second
+	// firstHold is what takes the place of halving when there is no pace; it
+	// doubles with the level.
+	firstHold = 250 * time.Millisecond
+	// maxSlowHold is as long as a Retry-After holds everybody; the message
+	// itself can wait longer.
+	maxSlowHold = time.Minute
+)
+
+// strain is the share of throttled answers among the latest ones here.
+type strain struct {
+	mu    sync.Mutex
+	share float64
+}
+
+// add counts an answer and says whether the pace must become slower. After
+// that it counts anew, for the answers of calls already under way say nothing
+// about the slower pace.
+func (s *strain) add(throttled bool) (tooFast bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.share *= 1 - strainWeight
+	if throttled {
+		s.share += strainWeight
+	}
+	if s.share <= strainLimit {
+		return false
+	}
+	s.share = 0
+	return true
+}
+
+// Answered tells the Pacer that Sinch took the call or refused it for a reason
+// of its own. It costs nothing.
+func (p *Pacer) Answered() { p.strain.add(false) }
+
+// Throttled tells the Pacer that Sinch said "too fast"; retryAfter is what it
+// asked for, or zero. A single such answer is the message's own matter. When
+// most answers are like that, all processes slow down: the pace halves, up to
+// a sixteenth, and comes back over seconds; without a pace everybody holds for
+// a moment, and longer each time. A retryAfter then holds everybody as well,
+// for a minute at most.
+func (p *Pacer) Throttled(ctx context.Context, retryAfter time.Duration) error {
+	if !p.strain.add(true) {
+		return nil
+	}
+	if err := p.source.slow(ctx, min(retryAfter, maxSlowHold)); err != nil {
+		return &UnavailableError{Err: err}
+	}
+	return nil
+}
+
+// levelOf reads the level off a key that lives recovery for each halving: as
+// it runs out, the pace creeps up by itself.
+func levelOf(ttl time.Duration) float64 {
+	return min(max(0, float64(ttl)/float64(recovery)), maxLevel)
+}
+
+// slow raises the level by one. Two processes that do it at the same moment
+// raise it once, which is as well: they saw the same trouble.
+func (s *redisSource) slow(ctx context.Context, hold time.Duration) error {
+	state, err := s.look(ctx, false)
+	if err != nil {
+		return err
+	}
+	level := min(state.level+1, maxLevel)
+	if s.rate <= 0 {
+		hold = max(hold, time.Duration(float64(firstHold)*math.Exp2(level-1)))
+	}
+	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.Set(ctx, s.keys.slow, 1, time.Duration(level*float64(recovery)))
+		if hold > state.hold {
+			p.Set(ctx, s.keys.hold, 1, hold)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("slow the pace down: %w", err)
+	}
+	s.clear.Store(nil)
+	return nil
+}
