@@ -1,0 +1,94 @@
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+TOOL    := go tool -modfile=tools/go.mod
+
+# What to run and for how long, to be set on the command line: make test PKG=./internal/ledger/... RUN=Accept
+PKG          ?= ./...
+RUN          ?= .
+BENCH        ?= .
+COUNT        ?= 1
+TEST_TIMEOUT ?= 10m
+FUZZTIME     ?= 10s
+WORKERS      ?= 3
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## Run
+
+.PHONY: dev
+dev: ## Run api, worker, simulator and Redis in one process; needs nothing but Go
+	go run ./cmd/mmsctl dev
+
+.PHONY: build
+build: ## Build static binaries into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: image
+image: ## Build the container image mmsdispatch:$(VERSION)
+	DOCKER_BUILDKIT=1 docker build -f deploy/Dockerfile --build-arg VERSION=$(VERSION) -t mmsdispatch:$(VERSION) -t mmsdispatch:latest .
+
+.PHONY: up
+up: .env ## Run the whole stack in containers (WORKERS=3)
+	docker compose up --build --scale worker=$(WORKERS)
+
+.env:
+	scripts/new-env .env
+
+## Test
+
+.PHONY: test
+test: ## Run every test with the race detector; installs what is missing
+	@scripts/install-test-deps
+	go test -race -shuffle=on -timeout $(TEST_TIMEOUT) -run '$(RUN)' $(PKG)
+
+.PHONY: chaos
+chaos: ## Kill, freeze and cut things off for minutes, and count the accepted calls
+	@scripts/install-test-deps
+	go test -count=1 -timeout 60m -v ./test/chaos -args -chaos.for=10m
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME each
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Run the benchmarks (BENCH=regexp COUNT=n)
+	@scripts/install-test-deps
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(PKG)
+
+## Check
+
+.PHONY: lint
+lint: ## Run all linters and check the formatting
+	$(TOOL) golangci-lint run
+
+.PHONY: verify
+verify: ## Check that go.mod is tidy, generated files are current and scripts are sound
+	go mod tidy -diff
+	cd tools && go mod tidy -diff
+	scripts/verify-generated
+	scripts/shellcheck
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what is really called (GOVULNDB=url of the database)
+	scripts/vuln
+
+## Change
+
+.PHONY: fmt
+fmt: ## Format all Go files
+	$(TOOL) golangci-lint fmt
+
+.PHONY: generate
+generate: ## Write generated files anew
+	go generate ./...
+
+.PHONY: tidy
+tidy: ## Tidy both modules
+	go mod tidy
+	cd tools && go mod tidy
