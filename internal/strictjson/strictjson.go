@@ -1,0 +1,213 @@
+// Package strictjson reads JSON that was written by strangers. What it accepts
+// has one meaning for every reader: valid UTF-8 without a byte order mark, no
+// lone surrogates, one value with nothing after it, nested to a limit. Names
+// that occur twice are left to the caller, who knows what to call them.
+//
+// Errors tell where and what kind, and never hold a byte of the input.
+package strictjson
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// MaxDepth is how deeply arrays and objects may be nested.
+const MaxDepth = 32
+
+// SyntaxError says why a text is not JSON as this package understands it.
+type SyntaxError struct {
+	Offset int64  // in bytes, about where it went wrong
+	Reason string // for people
+}
+
+// Error implements error.
+func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Reason, e.Offset) }
+
+// Value is one well-formed JSON value. Only Parse and the methods of a Value
+// make one.
+type Value struct{ raw jsontext.Value }
+
+// Member is a name of an object and its value.
+type Member struct {
+	Name  string
+	Value Value
+}
+
+// Parse checks that data is exactly one JSON value and nothing else.
+func Parse(data []byte) (Value, error) {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return Value{}, &SyntaxError{Reason: "there is no JSON"}
+	}
+	if at := invalidUTF8(data); at >= 0 {
+		return Value{}, &SyntaxError{Offset: int64(at), Reason: "invalid UTF-8"}
+	}
+	if at := tooDeep(data); at >= 0 {
+		return Value{}, &SyntaxError{Offset: int64(at), Reason: fmt.Sprintf("nested deeper than %d levels", MaxDepth)}
+	}
+	raw, err := read(data)
+	if err != nil {
+		return Value{}, explain(data, err)
+	}
+	return Value{raw: raw}, nil
+}
+
+// read reads the one value of data.
+func read(data []byte, opts ...jsontext.Options) (jsontext.Value, error) {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(data), append(opts, jsontext.AllowDuplicateNames(true))...)
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return nil, err //nolint:wrapcheck // explained by the caller
+	}
+	end := dec.InputOffset()
+	if rest := bytes.TrimLeft(data[end:], " \t\r\n"); len(rest) > 0 {
+		return nil, &SyntaxError{Offset: int64(len(data) - len(rest)), Reason: "something follows the JSON value"}
+	}
+	return data[end-int64(len(raw)) : end], nil
+}
+
+// explain puts into words of our own what was wrong.
+func explain(data []byte, err error) error {
+	if own, ok := errors.AsType[*SyntaxError](err); ok {
+		return own
+	}
+	problem := &SyntaxError{Reason: "malformed JSON"}
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		problem.Offset = syntactic.ByteOffset
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		problem.Reason = "the JSON value ends too early"
+	} else if _, err := read(data, jsontext.AllowInvalidUTF8(true)); err == nil {
+		problem.Reason = "half of a surrogate pair"
+	}
+	return problem
+}
+
+// tooDeep is where the nesting goes beyond the limit; -1: nowhere. It may
+// misjudge a text that is no JSON, which is refused in any case.
+func tooDeep(data []byte) int {
+	depth, quoted := 0, false
+	for at := 0; at < len(data); at++ {
+		switch c := data[at]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			at++
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > MaxDepth {
+				return at
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return -1
+}
+
+// invalidUTF8 is where data stops being UTF-8; -1: nowhere.
+func invalidUTF8(data []byte) int {
+	if utf8.Valid(data) {
+		return -1
+	}
+	for at := 0; at < len(data); {
+		r, size := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && size == 1 {
+			return at
+		}
+		at += size
+	}
+	return -1
+}
+
+// IsNull reports whether v is null.
+func (v Value) IsNull() bool { return v.raw.Kind() == jsontext.KindNull }
+
+// IsObject reports whether v is an object.
+func (v Value) IsObject() bool { return v.raw.Kind() == jsontext.KindBeginObject }
+
+// Text is the string that v is; ok is false when it is something else.
+func (v Value) Text() (text string, ok bool) {
+	if v.raw.Kind() != jsontext.KindString {
+		return "", false
+	}
+	inner := v.raw[1 : len(v.raw)-1]
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner), true
+	}
+	unquoted, err := jsontext.AppendUnquote(nil, v.raw)
+	return string(unquoted), err == nil
+}
+
+// Bool is the truth value that v is; ok is false when it is something else.
+func (v Value) Bool() (truth, ok bool) {
+	kind := v.raw.Kind()
+	return kind == jsontext.KindTrue, kind == jsontext.KindTrue || kind == jsontext.KindFalse
+}
+
+// Members are the members of the object that v is, in the order they were
+// written; ok is false when it is something else.
+func (v Value) Members() (members []Member, ok bool) {
+	if !v.IsObject() {
+		return nil, false
+	}
+	for name := range v.children() {
+		if members == nil {
+			members = make([]Member, 0, usualMembers)
+		}
+		text, _ := name.key.Text()
+		members = append(members, Member{Name: text, Value: name.value})
+	}
+	return members, true
+}
+
+// usualMembers is how many members most objects have at most.
+const usualMembers = 8
+
+// Elements are the elements of the array that v is; ok is false when it is
+// something else.
+func (v Value) Elements() (elements []Value, ok bool) {
+	if v.raw.Kind() != jsontext.KindBeginArray {
+		return nil, false
+	}
+	for child := range v.children() {
+		elements = append(elements, child.value)
+	}
+	return elements, true
+}
+
+// child is an element (without key) or a member.
+type child struct{ key, value Value }
+
+// children walks over the parts of an array or object. It cannot fail, since
+// a Value is known to be well-formed.
+func (v Value) children() func(yield func(child) bool) {
+	return func(yield func(child) bool) {
+		dec := jsontext.NewDecoder(bytes.NewBuffer(v.raw), jsontext.AllowDuplicateNames(true))
+		if _, err := dec.ReadToken(); err != nil {
+			return
+		}
+		next := func() (Value, bool) {
+			raw, err := dec.ReadValue()
+			end := dec.InputOffset()
+			return Value{raw: v.raw[end-int64(len(raw)) : end]}, err == nil
+		}
+		for kind := dec.PeekKind(); kind != jsontext.KindEndObject && kind != jsontext.KindEndArray; kind = dec.PeekKind() {
+			var c child
+			ok := true
+			if v.IsObject() {
+				c.key, ok = next()
+			}
+			if ok {
+				c.value, ok = next()
+			}
+			if !ok || !yield(c) {
+				return
+			}
+		}
+	}
+}
