@@ -21,7 +21,8 @@ end
 
 local function close(culprit_now)
 	redis.call('DEL', KEYS[1])
-	redis.call('HSET', KEYS[1], 'until', now + length, 'culprit', culprit_now)
+	-- One more, since now is cut to whole milliseconds: never less than a pause.
+	redis.call('HSET', KEYS[1], 'until', now + length + 1, 'culprit', culprit_now)
 	redis.call('PEXPIRE', KEYS[1], memory)
 	return {0, length + headstart}
 end

@@ -1,0 +1,297 @@
+package throttle
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// fakeSource gives as many tokens as it was told to, in fake time.
+type fakeSource struct {
+	mu      sync.Mutex
+	tokens  int
+	refill  time.Duration // a token each; 0: never
+	err     error
+	asked   []bool // high or not
+	yielded int
+	marked  bool
+}
+
+func (f *fakeSource) take(_ context.Context, n int, high bool) (int, time.Duration, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, high)
+	f.marked = f.marked || high
+	if f.err != nil {
+		return 0, 0, f.err
+	}
+	granted := min(n, f.tokens)
+	f.tokens -= granted
+	if granted == n {
+		return granted, 0, nil
+	}
+	if f.refill > 0 {
+		f.tokens++ // for the next question
+		return granted, f.refill, nil
+	}
+	return granted, time.Hour, nil
+}
+
+func (f *fakeSource) yield(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.marked {
+		f.yielded++
+		f.marked = false
+	}
+	return nil
+}
+
+func (f *fakeSource) slow(context.Context, time.Duration) error { return nil }
+
+func (f *fakeSource) add(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tokens += n
+}
+
+// crowd starts waiters and collects the order in which they are served.
+type crowd struct {
+	pacer  *Pacer
+	mu     sync.Mutex
+	served []Lane
+	failed []error
+	wg     sync.WaitGroup
+}
+
+func (c *crowd) join(ctx context.Context, lanes ...Lane) {
+	for _, lane := range lanes {
+		c.wg.Go(func() {
+			err := c.pacer.Wait(ctx, lane)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if err != nil {
+				c.failed = append(c.failed, err)
+				return
+			}
+			c.served = append(c.served, lane)
+		})
+		synctest.Wait() // so that they queue in this order
+	}
+}
+
+// finish waits for everybody, and in fake time for the dispenser to see that
+// nobody is left.
+func (c *crowd) finish() {
+	c.wg.Wait()
+	time.Sleep(time.Second)
+}
+
+func (c *crowd) order() []Lane {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.served)
+}
+
+func TestHighIsServedFirstAndBulkIsNotStarved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		src := &fakeSource{refill: 10 * time.Millisecond}
+		c := &crowd{pacer: newPacer(src, PacerOptions{Rate: 100})}
+		lanes := slices.Repeat([]Lane{Bulk}, 3)
+		lanes = append(lanes, slices.Repeat([]Lane{Normal}, 9)...)
+		c.join(t.Context(), append(lanes, High, High)...)
+		c.finish()
+		want := []Lane{High, High, Normal, Normal, Normal, Bulk, Normal, Normal, Normal, Bulk, Normal, Normal, Normal, Bulk}
+		if got := c.order(); !slices.Equal(got, want) {
+			t.Errorf("served %v, want %v", got, want)
+		}
+		if src.yielded == 0 || src.marked {
+			t.Errorf("the marker was taken away %d times, stands: %v", src.yielded, src.marked)
+		}
+	})
+}
+
+// However the waiters come, a high one is never behind another, a bulk one is
+// behind at most normalPerBulk normal ones at a time, and none is lost.
+func TestServingOrderProperty(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		lanes := rapid.SliceOfN(rapid.SampledFrom([]Lane{High, Normal, Bulk}), 1, 40).Draw(rt, "lanes")
+		p := &Pacer{}
+		for _, lane := range lanes {
+			p.lanes[lane] = append(p.lanes[lane], &waiter{lane: lane, done: make(chan error, 1)})
+		}
+		streak := 0
+		for p.waiting() > 0 {
+			high, bulk, before := len(p.lanes[High]), len(p.lanes[Bulk]), p.waiting()
+			highest := p.lanes
+			p.grant(1)
+			if p.waiting() != before-1 {
+				rt.Fatalf("%d waiting after one of %d was served", p.waiting(), before)
+			}
+			switch {
+			case len(p.lanes[High]) < high:
+				continue
+			case high > 0:
+				rt.Fatalf("served another lane while high was waiting: %v", highest)
+			case len(p.lanes[Bulk]) < bulk:
+				streak = 0
+			case bulk > 0:
+				if streak++; streak > normalPerBulk {
+					rt.Fatalf("%d normal ones in a row before bulk", streak)
+				}
+			}
+		}
+	})
+}
+
+func TestWaitGivesUpAfterMaxHold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(&fakeSource{}, PacerOptions{Rate: 10})
+		begun := time.Now()
+		err := p.Wait(t.Context(), Bulk)
+		wait, ok := errors.AsType[*WaitError](err)
+		if !ok {
+			t.Fatalf("err = %v, want *WaitError", err)
+		}
+		if took := time.Since(begun); took != DefaultMaxHold {
+			t.Errorf("held for %s, want %s", took, DefaultMaxHold)
+		}
+		if wait.RetryIn < minRetryIn || wait.RetryIn > 2*minRetryIn {
+			t.Errorf("retry in %s with nobody else waiting", wait.RetryIn)
+		}
+	})
+}
+
+func TestThoseSentAwaySpreadOut(t *testing.T) {
+	t.Parallel()
+	p := newPacer(&fakeSource{}, PacerOptions{Rate: 10})
+	for ahead, want := range map[int]time.Duration{0: minRetryIn, 49: 5 * time.Second, 100_000: maxRetryIn} {
+		got := p.retryIn(ahead)
+		if got < want || got > want+want/4 {
+			t.Errorf("with %d ahead retry in %s, want about %s", ahead, got, want)
+		}
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		src := &fakeSource{}
+		p := newPacer(src, PacerOptions{Rate: 10})
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if err := p.Wait(ctx, Normal); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("err = %v", err)
+		}
+		asked := len(src.asked)
+		if err := p.Wait(ctx, Normal); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("second: err = %v", err)
+		}
+		synctest.Wait()
+		if len(src.asked) != asked {
+			t.Error("asked for somebody who had given up before")
+		}
+	})
+}
+
+func TestFailureReachesEveryWaiterAndIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cause := errors.New("connection refused")
+		src := &fakeSource{err: cause}
+		c := &crowd{pacer: newPacer(src, PacerOptions{Rate: 10})}
+		c.join(t.Context(), High, Normal, Bulk)
+		c.finish()
+		if len(c.failed) != 3 {
+			t.Fatalf("%d of 3 waiters were told", len(c.failed))
+		}
+		for _, err := range c.failed {
+			if _, ok := errors.AsType[*UnavailableError](err); !ok || !errors.Is(err, cause) {
+				t.Errorf("err = %v, want unavailable because of the cause", err)
+			}
+		}
+		src.err = nil
+		src.add(1)
+		if err := c.pacer.Wait(t.Context(), Bulk); err != nil {
+			t.Errorf("after Redis came back: %v", err)
+		}
+	})
+}
+
+// A high message that comes while bulk sleeps until the next token is asked
+// for at once, since the other processes have to be told.
+func TestHighWakesTheDispenser(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		src := &fakeSource{}
+		c := &crowd{pacer: newPacer(src, PacerOptions{Rate: 10})}
+		c.join(t.Context(), Bulk)
+		src.add(1)
+		begun := time.Now()
+		c.join(t.Context(), High)
+		if got := c.order(); !slices.Equal(got, []Lane{High}) {
+			t.Errorf("served %v, want high alone", got)
+		}
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("high waited %s for the sleeping dispenser", took)
+		}
+		c.finish()
+		if len(c.failed) != 1 {
+			t.Errorf("failures %v, want bulk's", c.failed)
+		}
+	})
+}
+
+func TestFewQuestionsForManyWaiters(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		src := &fakeSource{refill: 100 * time.Millisecond}
+		c := &crowd{pacer: newPacer(src, PacerOptions{Rate: 10})}
+		for range 200 {
+			c.wg.Go(func() { _ = c.pacer.Wait(t.Context(), Bulk) })
+		}
+		c.finish()
+		if n := len(src.asked); n > 25 {
+			t.Errorf("%d questions in 2 s at 10 a second, want about 20", n)
+		}
+	})
+}
+
+func TestLoneThrottledAnswersAreNotStrain(t *testing.T) {
+	t.Parallel()
+	var s strain
+	for i := range 1000 {
+		if s.add(i%5 == 0) {
+			t.Fatalf("one throttled answer in five is called too fast, at answer %d", i)
+		}
+	}
+}
+
+func TestManyThrottledAnswersAreStrain(t *testing.T) {
+	t.Parallel()
+	var s strain
+	answers := func() int {
+		for n := 1; n < 100; n++ {
+			if s.add(true) {
+				return n
+			}
+		}
+		return 0
+	}
+	const want = 7
+	if first := answers(); first != want {
+		t.Errorf("too fast after %d throttled answers, want %d", first, want)
+	}
+	if second := answers(); second != want {
+		t.Errorf("too fast again after %d more, want %d", second, want)
+	}
+}
