@@ -1,0 +1,211 @@
+package sinchsim
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of the SMS REST API.
+const (
+	maxRecipients     = 1000
+	maxXMSURL         = 2048
+	maxXMSReference   = 2048
+	maxXMSMessage     = 5000
+	maxParameterKey   = 16
+	maxParameterValue = 160
+	maxValidity       = 3 * 24 * time.Hour
+	defaultParameter  = "default"
+)
+
+// Styles of delivery reports.
+const (
+	reportNone           = "none"
+	reportSummary        = "summary"
+	reportFull           = "full"
+	reportRecipient      = "per_recipient"
+	reportRecipientFinal = "per_recipient_final"
+)
+
+var (
+	parameterKey = regexp.MustCompile(`^[A-Za-z0-9.\-_]+$`)
+	placeholder  = regexp.MustCompile(`\$\{([A-Za-z0-9.\-_]{1,16})\}`)
+	groupID      = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{26}$`)
+)
+
+// check checks a batch in the order of Sinch's field table and normalises it.
+func (q *batchRequest) check(now time.Time, hasCallback bool) *xmsError {
+	for _, check := range []func() *xmsError{
+		q.checkType, q.checkTo, q.checkFrom, q.checkBody, q.checkParameters, q.checkReport,
+		func() *xmsError { return q.checkTimes(now) },
+		func() *xmsError { return q.checkCallback(hasCallback) },
+	} {
+		if refused := check(); refused != nil {
+			return refused
+		}
+	}
+	return nil
+}
+
+func violation(format string, args ...any) *xmsError {
+	return xmsFailure("syntax_constraint_violation", fmt.Sprintf(format, args...))
+}
+
+func badFormat(text, what string) *xmsError {
+	const shown = 64
+	if len(text) > shown {
+		text = strings.ToValidUTF8(text[:shown], "") + "…"
+	}
+	return xmsFailure("syntax_invalid_parameter_format", fmt.Sprintf("'%s' is not a valid %s", text, what))
+}
+
+func (q *batchRequest) checkType() *xmsError {
+	if q.Type != batchType {
+		return violation("type must be %s", batchType)
+	}
+	return nil
+}
+
+func (q *batchRequest) checkTo() *xmsError {
+	if len(q.To) == 0 || len(q.To) > maxRecipients {
+		return violation("to must have 1 to %d elements", maxRecipients)
+	}
+	numbers := make([]string, 0, len(q.To))
+	seen := make(map[string]bool, len(q.To))
+	for _, to := range q.To {
+		number := bare(to)
+		switch {
+		case isNumber(number):
+		case groupID.MatchString(to):
+			return xmsFailure("unknown_group", "The group is not known.")
+		default:
+			return badFormat(to, "number")
+		}
+		if !seen[number] { // a number gets a batch once
+			seen[number] = true
+			numbers = append(numbers, number)
+		}
+	}
+	q.To = numbers
+	return nil
+}
+
+func (q *batchRequest) checkFrom() *xmsError {
+	if q.From == "" {
+		return violation("from is missing and there is no default originator")
+	}
+	from := bare(q.From)
+	if !isSender(from) {
+		return badFormat(q.From, "originator")
+	}
+	q.From = from
+	return nil
+}
+
+func (q *batchRequest) checkBody() *xmsError {
+	switch {
+	case q.Body == nil || q.Body.URL == "":
+		return violation("body.url is missing")
+	case len(q.Body.URL) > maxXMSURL:
+		return violation("body.url is longer than %d", maxXMSURL)
+	case !isMediaURL(q.Body.URL):
+		return badFormat("body.url", "URL")
+	case utf8.RuneCountInString(q.Body.Message) > maxXMSMessage:
+		return violation("body.message is longer than %d", maxXMSMessage)
+	case utf8.RuneCountInString(q.Body.Subject) > maxSubject:
+		return violation("body.subject is longer than %d", maxSubject)
+	}
+	return nil
+}
+
+func (q *batchRequest) checkParameters() *xmsError {
+	for key, values := range q.Parameters {
+		if len(key) > maxParameterKey || !parameterKey.MatchString(key) {
+			return badFormat(key, "parameter key")
+		}
+		for number, value := range values {
+			if number != defaultParameter && !isNumber(bare(number)) {
+				return badFormat(number, "number")
+			}
+			if utf8.RuneCountInString(value) > maxParameterValue {
+				return violation("a parameter value is longer than %d", maxParameterValue)
+			}
+		}
+	}
+	return nil
+}
+
+// lacksParameter reports whether the message asks for a value that number does
+// not have and that has no default; the message then fails for it alone.
+func (q *batchRequest) lacksParameter(number string) bool {
+	for _, found := range placeholder.FindAllStringSubmatch(q.Body.Message, -1) {
+		values := q.Parameters[found[1]]
+		has := slices.ContainsFunc([]string{number, "+" + number, "00" + number, defaultParameter},
+			func(key string) bool { _, ok := values[key]; return ok })
+		if !has {
+			return true
+		}
+	}
+	return false
+}
+
+func (q *batchRequest) checkReport() *xmsError {
+	switch q.DeliveryReport {
+	case "":
+		q.DeliveryReport = reportNone
+	case reportNone, reportSummary, reportFull, reportRecipient, reportRecipientFinal:
+	default:
+		return badFormat(q.DeliveryReport, "delivery_report")
+	}
+	return nil
+}
+
+func (q *batchRequest) checkTimes(now time.Time) *xmsError {
+	start := now
+	if q.SendAt != "" {
+		at, err := parseTime(q.SendAt)
+		if err != nil {
+			return badFormat(q.SendAt, "send_at")
+		}
+		q.sendAt = at
+		if at.After(start) {
+			start = at
+		}
+	}
+	q.expireAt = start.Add(maxValidity)
+	if q.ExpireAt == "" {
+		return nil
+	}
+	at, err := parseTime(q.ExpireAt)
+	switch {
+	case err != nil:
+		return badFormat(q.ExpireAt, "expire_at")
+	case !at.After(start):
+		return violation("expire_at must be after send_at")
+	case at.After(q.expireAt):
+		return violation("expire_at is more than 3 days after send_at")
+	}
+	q.expireAt = at
+	return nil
+}
+
+func (q *batchRequest) checkCallback(hasCallback bool) *xmsError {
+	if len(q.Reference) > maxXMSReference {
+		return violation("client_reference is longer than %d", maxXMSReference)
+	}
+	if q.CallbackURL == "" {
+		if q.DeliveryReport != reportNone && !hasCallback {
+			return xmsFailure("missing_callback_url", "A delivery report was asked for without a callback URL.")
+		}
+		return nil
+	}
+	u, err := url.Parse(q.CallbackURL)
+	if err != nil || len(q.CallbackURL) > maxXMSURL || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return badFormat("callback_url", "URL")
+	}
+	return nil
+}

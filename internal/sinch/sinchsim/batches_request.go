@@ -1,0 +1,79 @@
+package sinchsim
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// batchType is the only type of batch that the simulator takes.
+const batchType = "mt_media"
+
+// batchRequest is the body of a send, and after check the normalised batch: bare
+// numbers, defaults filled in.
+type batchRequest struct {
+	Type             string                       `json:"type"`
+	To               []string                     `json:"to"`
+	From             string                       `json:"from"`
+	Body             *batchBody                   `json:"body"`
+	Parameters       map[string]map[string]string `json:"parameters"`
+	DeliveryReport   string                       `json:"delivery_report"`
+	SendAt           string                       `json:"send_at"`
+	ExpireAt         string                       `json:"expire_at"`
+	CallbackURL      string                       `json:"callback_url"`
+	Reference        string                       `json:"client_reference"`
+	FeedbackEnabled  bool                         `json:"feedback_enabled"`
+	StrictValidation bool                         `json:"strict_validation"`
+
+	sendAt, expireAt time.Time
+}
+
+type batchBody struct {
+	URL     string `json:"url"`
+	Message string `json:"message,omitzero"`
+	Subject string `json:"subject,omitzero"`
+}
+
+// parseBatch reads a request: strict JSON, exact names, exact types.
+func parseBatch(body []byte) (*batchRequest, *xmsError) {
+	var q batchRequest
+	err := json.Unmarshal(body, &q)
+	if err == nil {
+		return &q, nil
+	}
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
+		field := strings.TrimPrefix(string(semantic.JSONPointer), "/")
+		return nil, xmsFailure("syntax_invalid_parameter_format", fmt.Sprintf("field %q has the wrong type", field))
+	}
+	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return nil, xmsFailure("syntax_invalid_json", "The body is not valid JSON.")
+	}
+	return nil, xmsFailure("syntax_invalid_json", "The body could not be read.")
+}
+
+const isoWithoutZone = "2006-01-02T15:04:05.999999999"
+
+// parseTime reads ISO 8601 with an offset, or in UTC without one.
+func parseTime(text string) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339, text)
+	if err == nil {
+		return at.UTC(), nil
+	}
+	at, err = time.Parse(isoWithoutZone, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("time: %w", err)
+	}
+	return at, nil
+}
+
+// xmsTime is how the API writes times: UTC with milliseconds.
+func xmsTime(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format("2006-01-02T15:04:05.000Z")
+}

@@ -1,0 +1,159 @@
+package sinchsim
+
+import (
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Call is one call as it was received.
+type Call struct {
+	// Seq counts all calls, from 1.
+	Seq       uint64    `json:"seq"`
+	At        time.Time `json:"at"`
+	API       API       `json:"api"`
+	Operation string    `json:"operation"` // sendmms, send, list, get, …
+	Reference string    `json:"reference,omitzero"`
+	// Message is the reference up to its last hyphen.
+	Message string   `json:"message,omitzero"`
+	Numbers []string `json:"numbers,omitzero"` // recipients, bare
+	// Accepted says that Sinch has the message, whatever the client saw.
+	Accepted bool `json:"accepted"`
+	// Answer is the error code, the HTTP status or the behaviour's answer.
+	Answer string         `json:"answer"`
+	ID     string         `json:"id,omitzero"` // tracking id or batch id of an accepted call
+	Body   jsontext.Value `json:"body,omitzero"`
+}
+
+// Stats are the totals since the start or the last reset.
+type Stats struct {
+	Calls    uint64            `json:"calls"`    // that would send something
+	Accepted uint64            `json:"accepted"` // of those
+	Lookups  uint64            `json:"lookups"`  // lists, gets, reports
+	InFlight int64             `json:"inFlight"` // calls not answered yet, look-ups included
+	Answers  map[string]uint64 `json:"answers"`  // calls by answer
+	APIs     map[API]uint64    `json:"apis"`     // calls by API
+	Messages int               `json:"messages"` // messages with an accepted call
+	Doubled  int               `json:"doubled"`  // messages with more than one
+	Receipts ReceiptStats      `json:"receipts"`
+}
+
+// ReceiptStats count receipts since the start or the last reset.
+type ReceiptStats struct {
+	Scheduled uint64 `json:"scheduled"`
+	Delivered uint64 `json:"delivered"`
+	Retried   uint64 `json:"retried"`
+	Dropped   uint64 `json:"dropped"` // given up, refused for good, or past MaxPending
+	Pending   int    `json:"pending"`
+}
+
+// book records calls. One lock covers a call and its acceptance, so that every
+// reader sees both or neither.
+type book struct {
+	countsOnly bool
+	keepBodies bool
+	maxCalls   int
+
+	mu       sync.Mutex
+	calls    ring[Call]
+	seq      uint64
+	stats    Stats
+	byRef    map[string]int
+	byMsg    map[string]int
+	byNumber map[string]int
+}
+
+func newBook(o Options) *book {
+	b := &book{countsOnly: o.CountsOnly, keepBodies: o.KeepBodies, maxCalls: o.MaxRecords}
+	b.reset()
+	return b
+}
+
+func (b *book) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls = ring[Call]{limit: b.maxCalls}
+	b.stats = Stats{Answers: map[string]uint64{}, APIs: map[API]uint64{}}
+	b.byRef, b.byMsg, b.byNumber = map[string]int{}, map[string]int{}, map[string]int{}
+}
+
+// record enters a call, and its acceptance with it.
+func (b *book) record(c Call) {
+	if !b.keepBodies {
+		c.Body = nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stats.Calls++
+	b.stats.Answers[c.Answer]++
+	b.stats.APIs[c.API]++
+	if c.Accepted && len(c.Numbers) > 0 { // a saved template is no message
+		b.accept(c)
+	}
+	b.keep(c)
+}
+
+// look enters a call that sends nothing.
+func (b *book) look(c Call) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stats.Lookups++
+	b.keep(c)
+}
+
+func (b *book) accept(c Call) {
+	b.stats.Accepted++
+	if b.countsOnly {
+		return
+	}
+	if c.Reference != "" {
+		b.byRef[c.Reference]++
+		b.byMsg[c.Message]++
+		switch b.byMsg[c.Message] {
+		case 1:
+			b.stats.Messages++
+		case 2: //nolint:mnd // the first double
+			b.stats.Doubled++
+		}
+	}
+	for _, number := range c.Numbers {
+		b.byNumber[number]++
+	}
+}
+
+func (b *book) keep(c Call) {
+	b.seq++
+	if b.countsOnly {
+		return
+	}
+	c.Seq = b.seq
+	b.calls.push(c)
+}
+
+// ring keeps the latest entries up to its limit.
+type ring[T any] struct {
+	limit int
+	items []T
+	start int
+}
+
+// push adds v and returns what had to go for it.
+func (r *ring[T]) push(v T) (old T, dropped bool) {
+	if len(r.items) < r.limit {
+		r.items = append(r.items, v)
+		return old, false
+	}
+	old, r.items[r.start] = r.items[r.start], v
+	r.start = (r.start + 1) % len(r.items)
+	return old, true
+}
+
+// all yields the entries, oldest first.
+func (r *ring[T]) all(yield func(T) bool) {
+	for i := range r.items {
+		if !yield(r.items[(r.start+i)%len(r.items)]) {
+			return
+		}
+	}
+}

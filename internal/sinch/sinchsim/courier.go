@@ -1,0 +1,63 @@
+package sinchsim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// maxDrained is how much of a receiver's answer is read to keep the connection.
+const maxDrained = 64 << 10
+
+// courier carries receipts to the receiver.
+type courier struct {
+	deliver func(ctx context.Context, r Receipt) error // in process; nil: over HTTP
+	client  *http.Client
+	sign    func(header http.Header, body []byte) // may be nil
+}
+
+// newCourier keeps at most width connections to a receiver, as Sinch does.
+func newCourier(deliver func(context.Context, Receipt) error, width int, sign func(http.Header, []byte)) *courier {
+	return &courier{
+		deliver: deliver,
+		sign:    sign,
+		client: &http.Client{
+			Transport:     &http.Transport{MaxConnsPerHost: width, MaxIdleConnsPerHost: width},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+func (c *courier) post(ctx context.Context, r Receipt) (int, error) {
+	if c.deliver != nil {
+		if err := c.deliver(ctx, r); err != nil {
+			return 0, err
+		}
+		return http.StatusOK, nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, bytes.NewReader(r.Body))
+	if err != nil {
+		return 0, errors.New("callback url cannot be used")
+	}
+	req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	if c.sign != nil {
+		c.sign(req.Header, r.Body)
+	}
+	res, err := c.client.Do(req)
+	if err != nil {
+		// The URL, which may hold a token, stays out of the error.
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err
+		}
+		return 0, fmt.Errorf("post receipt: %w", err)
+	}
+	_, _ = io.CopyN(io.Discard, res.Body, maxDrained)
+	_ = res.Body.Close()
+	return res.StatusCode, nil
+}
+
+func (c *courier) close() { c.client.CloseIdleConnections() }

@@ -1,0 +1,280 @@
+package sinchsim
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Receipt is one delivery receipt on its way to the receiver.
+type Receipt struct {
+	API       API
+	URL       string // empty when receipts are delivered in process
+	Reference string
+	Code      string // of the event; empty for a report about a whole batch
+	Body      []byte // JSON as it goes over the wire
+}
+
+// event is a receipt with the time it is due.
+type event struct {
+	Receipt
+
+	due    time.Time
+	order  uint64        // keeps events of one moment in their order
+	stale  func() bool   // reports that the event lost its meaning; may be nil
+	tried  chan struct{} // closed after the first try; nil when nobody waits
+	retry  int
+	failed time.Time // first failure
+	era    uint64    // of the lane when the event was pushed
+}
+
+// lane delivers the receipts of one API: width at a time, each until it is
+// taken, refused for good or out of retries.
+type lane struct {
+	rule       retryRule
+	width      int
+	maxPending int
+	post       func(ctx context.Context, r Receipt) (status int, err error)
+	log        zerolog.Logger
+	wake       chan struct{}
+
+	mu      sync.Mutex
+	running bool
+	queue   events
+	order   uint64
+	resume  time.Time // nothing leaves before
+	stats   ReceiptStats
+	era     uint64 // moves with every reset; events under way belong to the old one
+}
+
+func (l *lane) push(batch ...*event) {
+	if len(batch) == 0 {
+		return
+	}
+	l.mu.Lock()
+	for _, e := range batch {
+		l.stats.Scheduled++
+		if l.stats.Pending >= l.maxPending {
+			l.stats.Dropped++
+			e.announce()
+			continue
+		}
+		l.stats.Pending++
+		l.order++
+		e.order, e.era = l.order, l.era
+		heap.Push(&l.queue, e)
+	}
+	l.mu.Unlock()
+	l.stir()
+}
+
+func (l *lane) stir() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run delivers until ctx ends. What waits then is left.
+func (l *lane) run(ctx context.Context) {
+	defer l.close()
+	work := make(chan *event)
+	var couriers sync.WaitGroup
+	defer couriers.Wait()
+	defer close(work)
+	for range l.width {
+		couriers.Go(func() {
+			for e := range work {
+				l.deliver(ctx, e)
+			}
+		})
+	}
+	for {
+		e := l.next(ctx)
+		if e == nil {
+			return
+		}
+		select {
+		case work <- e:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// next waits for the next event that is due; nil means that ctx ended.
+func (l *lane) next(ctx context.Context) *event {
+	for {
+		e, wait := l.pop(time.Now())
+		if e != nil {
+			return e
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-l.wake:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+const idle = time.Hour // with nothing to wait for but a wake-up
+
+// pop takes the first event when it is due, else says how long to wait for it.
+func (l *lane) pop(now time.Time) (*event, time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		return nil, idle
+	}
+	due := l.queue[0].due
+	if l.resume.After(due) {
+		due = l.resume
+	}
+	if wait := due.Sub(now); wait > 0 {
+		return nil, wait
+	}
+	e, _ := heap.Pop(&l.queue).(*event)
+	return e, 0
+}
+
+func (l *lane) deliver(ctx context.Context, e *event) {
+	defer e.announce()
+	if e.stale != nil && e.stale() {
+		l.settle(e, verdictDropped)
+		return
+	}
+	try, cancel := context.WithTimeout(ctx, l.rule.timeout())
+	status, err := l.post(try, e.Receipt)
+	cancel()
+	if ctx.Err() != nil {
+		return
+	}
+	v := l.rule.judge(status, err)
+	if v == verdictDropped {
+		l.log.Warn().Str("api", string(e.API)).Int("status", status).Msg("receipt refused for good")
+	}
+	l.settle(e, v)
+}
+
+func (l *lane) settle(e *event, v verdict) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.era != l.era {
+		return
+	}
+	switch v {
+	case verdictTaken:
+		l.stats.Delivered++
+		l.stats.Pending--
+	case verdictDropped:
+		l.stats.Dropped++
+		l.stats.Pending--
+	case verdictAgain, verdictSlower:
+		l.again(e, v)
+	}
+}
+
+func (l *lane) again(e *event, v verdict) {
+	now := time.Now()
+	if e.failed.IsZero() {
+		e.failed = now
+	}
+	if v == verdictSlower {
+		l.resume = now.Add(l.rule.pause())
+	}
+	due, ok := l.rule.next(e.retry+1, e.failed, now)
+	if !ok {
+		l.stats.Dropped++
+		l.stats.Pending--
+		l.log.Warn().Str("api", string(e.API)).Int("tries", e.retry+1).Msg("receipt given up")
+		return
+	}
+	l.stats.Retried++
+	e.retry++
+	e.due = due
+	heap.Push(&l.queue, e)
+	l.stir()
+}
+
+func (l *lane) open() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running = true
+}
+
+// close lets go whoever waits for a receipt that will not leave any more.
+func (l *lane) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running = false
+	for _, e := range l.queue {
+		e.announce()
+	}
+}
+
+func (l *lane) isRunning() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.running
+}
+
+func (l *lane) count() ReceiptStats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stats
+}
+
+func (l *lane) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.queue {
+		e.announce()
+	}
+	l.queue, l.stats, l.resume = nil, ReceiptStats{}, time.Time{}
+	l.era++
+}
+
+// announce lets go whoever waits for the first try.
+func (e *event) announce() {
+	if e.tried != nil {
+		close(e.tried)
+		e.tried = nil
+	}
+}
+
+// events is a heap ordered by due time, then by order of arrival.
+type events []*event
+
+func (q events) Len() int { return len(q) }
+
+func (q events) Less(i, j int) bool {
+	if q[i].due.Equal(q[j].due) {
+		return q[i].order < q[j].order
+	}
+	return q[i].due.Before(q[j].due)
+}
+
+func (q events) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
+// Push implements heap.Interface.
+func (q *events) Push(x any) {
+	if e, ok := x.(*event); ok {
+		*q = append(*q, e)
+	}
+}
+
+// Pop implements heap.Interface.
+func (q *events) Pop() any {
+	last := len(*q) - 1
+	e := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	return e
+}

@@ -1,0 +1,98 @@
+package sinchsim
+
+import "net/http"
+
+// mmsInfo is the error-info that goes with a code. Slide numbers are filled in
+// by Sinch and are left out here.
+var mmsInfo = map[string]string{ //nolint:gochecknoglobals // a table
+	"E100": "Not a valid POST request",
+	"E103": "API access is blocked for this account",
+	"E104": "Invalid API key",
+	"E105": "API access is not enabled for this account",
+	"E106": "API calls are too close to each other",
+	"E107": "Action is not allowed for this account",
+	"E108": "Request body could not be parsed",
+	"E110": "Invalid recipient number",
+	"E111": "Invalid shortcode",
+	"E112": "IP address is not allowed",
+	"E113": "Throughput limit for this action exceeded",
+	"E114": "Recipient is on the block list",
+	"E115": "From mask is too long",
+	"E223": "Only one object is allowed in a slide",
+	"E224": "Object cannot be combined with other media in a slide",
+	"E225": "Too many slides",
+	"E226": "Audio and video cannot be combined in a slide",
+	"E227": "Image and video cannot be combined in a slide",
+	"E230": "Invalid slide duration",
+	"E241": "Unknown mms-id",
+	"E311": "Template name is missing or invalid",
+	"E312": "No slides",
+	"E313": "Slide is empty",
+	"E314": "Subject is missing or invalid",
+	"E334": "Text in slide is too long",
+	"E351": "Could not copy image of slide",
+	"E352": "Could not copy audio of slide",
+	"E353": "Could not copy video of slide",
+	"E355": "Could not copy vCard of slide",
+	"E356": "Could not copy iCal of slide",
+	"E357": "Could not copy PDF of slide",
+	"E503": "Internal error",
+	"E618": "Carrier look-up failed, try again",
+	"E619": "Carrier is not provisioned",
+	"E620": "mms-id is missing",
+	"E622": "fallback-sms-text is missing",
+	"E626": "Template is still encoding",
+	"E627": "Invalid or missing service-id",
+	"E628": "Carrier is not supported",
+	"E713": "Billing problem",
+}
+
+// mmsError is a refusal of the MMS API. It goes out with status 200.
+type mmsError struct {
+	code string
+	info string
+}
+
+func mmsFailure(code string) *mmsError {
+	info, ok := mmsInfo[code]
+	if !ok {
+		info = "Request refused"
+	}
+	return &mmsError{code: code, info: info}
+}
+
+type mmsFailureBody struct {
+	Status string `json:"status"`
+	To     string `json:"to,omitzero"`
+	Code   string `json:"error-code"`
+	Info   string `json:"error-info"`
+}
+
+// mmsVoice answers a call about one recipient.
+type mmsVoice struct{ to string }
+
+func (v mmsVoice) refuse(code string) reply { return v.failure(mmsFailure(code)) }
+
+func (v mmsVoice) throttle() reply { return v.refuse("E113") }
+
+func (v mmsVoice) failure(e *mmsError) reply {
+	return reply{status: http.StatusOK, body: encode(mmsFailureBody{
+		Status: "Failure", To: v.to, Code: e.code, Info: e.info,
+	})}
+}
+
+// mmsMagic is how the MMS API acts out the magic numbers.
+func mmsMagic() magicTable {
+	return magicTable{
+		"9001": {Behavior: Behavior{Answer: AnswerRefuse, Code: "E110"}},
+		"9002": {Behavior: Behavior{Answer: AnswerRefuse, Code: "E114"}},
+		"9003": {Behavior: Behavior{Answer: AnswerRefuse, Code: "E351"}},
+		"9004": {Behavior: Behavior{Receipts: Receipts{Outcome: OutcomeRejected}}},
+		"9005": {Behavior: Behavior{Receipts: Receipts{Outcome: OutcomeExpired}}},
+		"9006": {Behavior: Behavior{Answer: AnswerThrottle}, times: 2},
+		"9007": {Behavior: Behavior{Receipts: Receipts{Outcome: OutcomeNone}}},
+		"9008": {Behavior: Behavior{Answer: AnswerHang, Receipts: Receipts{Outcome: OutcomeNone}}},
+		"9009": {Behavior: Behavior{Answer: AnswerHang}},
+		"9010": {Behavior: Behavior{Receipts: Receipts{Outcome: OutcomeSMS}}},
+	}
+}

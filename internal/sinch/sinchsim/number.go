@@ -1,0 +1,51 @@
+package sinchsim
+
+import "strings"
+
+const (
+	minNumberLen = 7
+	maxNumberLen = 15 // E.164
+	minSenderLen = 3  // short codes
+	magicLen     = 4
+)
+
+func onlyDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// isNumber reports whether s is a bare number: country code first, digits only.
+func isNumber(s string) bool {
+	return len(s) >= minNumberLen && len(s) <= maxNumberLen && s[0] != '0' && onlyDigits(s)
+}
+
+// isSender reports whether s is a bare number or a short code.
+func isSender(s string) bool {
+	return len(s) >= minSenderLen && len(s) <= maxNumberLen && s[0] != '0' && onlyDigits(s)
+}
+
+// bare removes the international prefix, which XMS takes but never gives back.
+func bare(s string) string {
+	if rest, ok := strings.CutPrefix(s, "+"); ok {
+		return rest
+	}
+	return strings.TrimPrefix(s, "00")
+}
+
+// lastFour are the digits that choose a magic behaviour.
+func lastFour(number string) string {
+	return number[max(len(number)-magicLen, 0):]
+}
+
+// messageOf is the message that a reference belongs to: an attempt's reference
+// is the message id, a hyphen and the attempt's number.
+func messageOf(reference string) string {
+	if i := strings.LastIndexByte(reference, '-'); i > 0 {
+		return reference[:i]
+	}
+	return reference
+}

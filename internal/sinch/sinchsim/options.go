@@ -1,0 +1,175 @@
+package sinchsim
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Defaults of Options. The retry figures are Sinch's own.
+const (
+	DefaultAddr          = "127.0.0.1:8181"
+	DefaultFirstWithin   = 50 * time.Millisecond
+	DefaultStep          = 100 * time.Millisecond
+	DefaultMaxRecords    = 100_000
+	DefaultMaxPending    = 1_000_000
+	DefaultAnswerTimeout = 10 * time.Second
+	DefaultMMSRetryAfter = 5 * time.Minute
+	DefaultMMSRetries    = 5
+	DefaultEncodeTime    = 200 * time.Millisecond
+	DefaultXMSRetryAfter = 5 * time.Second
+	DefaultXMSRetries    = 15 // 5 s doubled 14 times: the last one 81,920 s after the first failure
+	DefaultXMSSlowDown   = time.Second
+	DefaultXMSStreams    = 8
+)
+
+// Options are the settings of a Simulator. The zero value is ready to use: it
+// accepts any credentials, answers at once and delivers receipts only to
+// callback URLs that come with a call.
+type Options struct {
+	// Addr is where Run listens (DefaultAddr).
+	Addr string
+	// ControlAddr moves the control API (/sim/…) to a listener of its own;
+	// empty serves it on Addr too.
+	ControlAddr string
+	// Logger receives one debug line a call and a line for every receipt that
+	// was given up, without numbers, references, URLs or keys.
+	Logger zerolog.Logger
+	// Seed makes ids, latencies and receipt times repeatable; 0 picks one.
+	Seed uint64
+	// Behavior meets every call that nothing more specific matches.
+	Behavior Behavior
+	// NoMagicNumbers switches off the behaviours by last four digits.
+	NoMagicNumbers bool
+	// Latency is waited before every answer.
+	Latency Latency
+	// Rate is the number of recipients per second above which calls are
+	// throttled (E113, 429); 0 is no limit. Burst (one second's worth) is how
+	// many may come at once.
+	Rate  float64
+	Burst int
+	// FetchMedia really gets every media URL of an MMS call, as Sinch does, and
+	// answers E351… for a missing length, a chunked body or a status other than
+	// 200. Without it only the form of the URL is checked.
+	FetchMedia bool
+	// CountsOnly keeps totals and nothing else, so that memory stays flat
+	// however many calls come. The counts by reference, message and number and
+	// the stored batches are then empty.
+	CountsOnly bool
+	// KeepBodies keeps the body of each recorded call.
+	KeepBodies bool
+	// MaxRecords bounds the calls and the batches kept in detail
+	// (DefaultMaxRecords); counts by reference and number are always complete.
+	MaxRecords int
+	// Receipts, MMS and Batches are the settings of the parts.
+	Receipts ReceiptOptions
+	MMS      MMSOptions
+	Batches  BatchesOptions
+}
+
+// ReceiptOptions say when receipts leave and where to.
+type ReceiptOptions struct {
+	// Deliver takes receipts in process instead of over HTTP. An error means
+	// "ask again" and follows the API's retry rule.
+	Deliver func(ctx context.Context, r Receipt) error
+	// FirstWithin is the longest time between acceptance and the first receipt
+	// (DefaultFirstWithin; negative: at once).
+	FirstWithin time.Duration
+	// Step is the time between two receipts of a message (DefaultStep;
+	// negative: none).
+	Step time.Duration
+	// MaxPending bounds the receipts that wait; what comes on top is dropped
+	// and counted (DefaultMaxPending).
+	MaxPending int
+}
+
+// MMSOptions are the settings of the MMS JSON API.
+type MMSOptions struct {
+	// APIKey is the x-api-key that is accepted; empty accepts any but an empty
+	// one.
+	APIKey string
+	// ServiceID is the campaign that is accepted; empty accepts any and none.
+	ServiceID string
+	// CallbackURL is the account's only receipt URL.
+	CallbackURL string
+	// AnswerTimeout, RetryAfter and Retries are the retry rule: HTTP 200 within
+	// AnswerTimeout (10 s) or again after RetryAfter (5 min), at most Retries
+	// (5) times.
+	AnswerTimeout time.Duration
+	RetryAfter    time.Duration
+	Retries       int
+	// EncodeTime is how long a saved template with audio or video is not ready
+	// (DefaultEncodeTime; negative: none).
+	EncodeTime time.Duration
+}
+
+// BatchesOptions are the settings of the SMS REST API.
+type BatchesOptions struct {
+	// Token and Plan are what is accepted; empty accepts any but an empty one.
+	Token string
+	Plan  string
+	// CallbackURL is the plan's receipt URL, used when a batch brings none.
+	CallbackURL string
+	// Secret signs callbacks (HMAC); User and Password go as basic auth. Empty
+	// leaves them out.
+	Secret   string
+	User     string
+	Password string
+	// AnswerTimeout, RetryAfter and Retries are the retry rule: the n-th retry
+	// comes RetryAfter·2ⁿ⁻¹ (5 s, 10 s, …) after the first failure.
+	AnswerTimeout time.Duration
+	RetryAfter    time.Duration
+	Retries       int
+	// SlowDown is how long all callbacks pause after a 429
+	// (DefaultXMSSlowDown).
+	SlowDown time.Duration
+	// Streams is how many callbacks are under way at once (DefaultXMSStreams).
+	Streams int
+	// ListDelay hides a new batch from look-ups for a while: nothing promises
+	// that a batch can be read right after it was accepted.
+	ListDelay time.Duration
+	// DrainRate is how many recipients per second leave the plan's queue; 0
+	// sends all at once.
+	DrainRate float64
+}
+
+func (o Options) withDefaults() Options {
+	orDefault(&o.Addr, DefaultAddr)
+	orDefault(&o.MaxRecords, DefaultMaxRecords)
+	o.Receipts = o.Receipts.withDefaults()
+	o.MMS = o.MMS.withDefaults()
+	o.Batches = o.Batches.withDefaults()
+	return o
+}
+
+func (o ReceiptOptions) withDefaults() ReceiptOptions {
+	orDefault(&o.FirstWithin, DefaultFirstWithin)
+	orDefault(&o.Step, DefaultStep)
+	orDefault(&o.MaxPending, DefaultMaxPending)
+	return o
+}
+
+func (o MMSOptions) withDefaults() MMSOptions {
+	orDefault(&o.AnswerTimeout, DefaultAnswerTimeout)
+	orDefault(&o.RetryAfter, DefaultMMSRetryAfter)
+	orDefault(&o.Retries, DefaultMMSRetries)
+	orDefault(&o.EncodeTime, DefaultEncodeTime)
+	return o
+}
+
+func (o BatchesOptions) withDefaults() BatchesOptions {
+	orDefault(&o.AnswerTimeout, DefaultAnswerTimeout)
+	orDefault(&o.RetryAfter, DefaultXMSRetryAfter)
+	orDefault(&o.Retries, DefaultXMSRetries)
+	orDefault(&o.SlowDown, DefaultXMSSlowDown)
+	orDefault(&o.Streams, DefaultXMSStreams)
+	return o
+}
+
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,247 @@
+package sinchsim
+
+import (
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// script decides which behaviour meets a call. The most specific rule wins:
+// reference, message, number, "the next n calls", magic digits, default.
+type script struct {
+	magicOff bool
+	initial  settings
+
+	mu sync.Mutex
+	settings
+	next        []ration
+	byReference map[string]*ration // by reference or message id
+	byNumber    map[string]*ration
+	magicSeen   map[string]int // magic behaviours that end after some calls: uses by message and number
+	limiter     *rate.Limiter  // nil: no limit
+}
+
+// settings are the parts of a script that a reset returns to the options.
+type settings struct {
+	base    Behavior
+	latency Latency
+	rate    float64
+	burst   int
+}
+
+// ration is a behaviour for a number of calls; left 0 is without end.
+type ration struct {
+	Behavior
+
+	left int
+}
+
+// magic is the behaviour that goes with some last four digits. A positive times
+// ends it after so many calls for one message.
+type magic struct {
+	Behavior
+
+	times int
+}
+
+// magicTable is how one API acts out the magic numbers.
+type magicTable map[string]magic
+
+// maxMagicSeen bounds the memory for messages that never come back.
+const maxMagicSeen = 100_000
+
+// direction is the script's decision about one call.
+type direction struct {
+	Behavior
+
+	latency Latency
+	// base is set when no rule named this call, only digits or the default: each
+	// recipient of a batch then has receipts of its own.
+	base *Behavior
+}
+
+func newScript(o Options) *script {
+	s := &script{
+		magicOff: o.NoMagicNumbers,
+		initial:  settings{base: o.Behavior, latency: o.Latency, rate: o.Rate, burst: o.Burst},
+	}
+	s.reset()
+	return s
+}
+
+func (s *script) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settings = s.initial
+	s.next = nil
+	s.byReference = map[string]*ration{}
+	s.byNumber = map[string]*ration{}
+	s.magicSeen = map[string]int{}
+	s.limiter = newLimiter(s.rate, s.burst)
+}
+
+// newLimiter is nil without a limit. One second's worth may come at once unless
+// burst says otherwise.
+func newLimiter(perSecond float64, burst int) *rate.Limiter {
+	if perSecond <= 0 {
+		return nil
+	}
+	if burst <= 0 {
+		burst = max(1, int(math.Ceil(perSecond)))
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), burst)
+}
+
+// direct chooses the behaviour of a call. A call above the rate is throttled
+// and uses up no rule.
+func (s *script) direct(c Call, table magicTable, now time.Time) direction {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.limiter != nil && !s.limiter.AllowN(now, max(len(c.Numbers), 1)) {
+		return direction{Behavior: Behavior{Answer: AnswerThrottle}, latency: s.latency}
+	}
+	if b, ok := s.named(c); ok {
+		return direction{Behavior: b, latency: s.latency}
+	}
+	base := s.base
+	d := direction{Behavior: base, latency: s.latency, base: &base}
+	if s.magicOff {
+		return d
+	}
+	for _, number := range c.Numbers {
+		if m, ok := table[lastFour(number)]; ok && s.magicLasts(c, number, m) {
+			d.Behavior = m.Behavior
+			break
+		}
+	}
+	return d
+}
+
+func (s *script) named(c Call) (Behavior, bool) {
+	if c.Reference != "" {
+		for _, key := range []string{c.Reference, c.Message} {
+			if b, ok := take(s.byReference, key); ok {
+				return b, true
+			}
+		}
+	}
+	for _, number := range c.Numbers {
+		if b, ok := take(s.byNumber, number); ok {
+			return b, true
+		}
+	}
+	if len(s.next) == 0 {
+		return Behavior{}, false
+	}
+	first := &s.next[0]
+	b := first.Behavior
+	if first.left--; first.left <= 0 {
+		s.next = s.next[1:]
+	}
+	return b, true
+}
+
+// take uses one of a ration and removes it with the last.
+func take(rations map[string]*ration, key string) (Behavior, bool) {
+	r, ok := rations[key]
+	if !ok {
+		return Behavior{}, false
+	}
+	if r.left > 0 {
+		if r.left--; r.left == 0 {
+			delete(rations, key)
+		}
+	}
+	return r.Behavior, true
+}
+
+// magicLasts reports whether m still holds for this message, and uses it up.
+func (s *script) magicLasts(c Call, number string, m magic) bool {
+	if m.times == 0 {
+		return true
+	}
+	key := c.Message + "/" + number
+	if s.magicSeen[key] >= m.times {
+		delete(s.magicSeen, key)
+		return false
+	}
+	if len(s.magicSeen) >= maxMagicSeen {
+		clear(s.magicSeen)
+	}
+	s.magicSeen[key]++
+	return true
+}
+
+// receiptsFor are the receipts of one recipient of a call.
+func (d direction) receiptsFor(number string, table magicTable, magicOff bool) Receipts {
+	if d.base == nil {
+		return d.Receipts
+	}
+	if m, ok := table[lastFour(number)]; ok && !magicOff && m.times == 0 {
+		return m.Receipts
+	}
+	return d.base.Receipts
+}
+
+func (s *script) setBase(b Behavior) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.base = b
+}
+
+func (s *script) setLatency(l Latency) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latency = l
+}
+
+func (s *script) setRate(perSecond float64, burst int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rate, s.burst = perSecond, burst
+	s.limiter = newLimiter(perSecond, burst)
+}
+
+func (s *script) addNext(times int, b Behavior) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = append(s.next, ration{b, max(times, 1)})
+}
+
+func (s *script) clearNext() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = nil
+}
+
+func (s *script) setReference(reference string, times int, b Behavior) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byReference[reference] = &ration{b, max(times, 0)}
+}
+
+func (s *script) clearReference(reference string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byReference, reference)
+}
+
+func (s *script) setNumber(number string, times int, b Behavior) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byNumber[plain(number)] = &ration{b, max(times, 0)}
+}
+
+func (s *script) clearNumber(number string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byNumber, plain(number))
+}
+
+// plain is a number as calls carry it, however the operator wrote it.
+func plain(number string) string {
+	return bare(strings.TrimSpace(number))
+}

@@ -1,0 +1,40 @@
+// Package simtest runs the Sinch simulator inside a test.
+package simtest
+
+import (
+	"context"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/sinch/sinchsim"
+)
+
+const stopTimeout = 5 * time.Second
+
+// Server is a running simulator on a loopback port.
+type Server struct {
+	*sinchsim.Simulator
+
+	// URL is scheme, host and port of both Sinch APIs and the control API.
+	URL string
+}
+
+// Start runs a simulator until the test ends.
+func Start(tb testing.TB, o sinchsim.Options) *Server {
+	tb.Helper()
+	sim := sinchsim.New(o)
+	if err := sim.Start(context.WithoutCancel(tb.Context())); err != nil {
+		tb.Fatalf("start simulator: %v", err)
+	}
+	server := httptest.NewServer(sim.Handler())
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), stopTimeout)
+		defer cancel()
+		if err := sim.Stop(ctx); err != nil {
+			tb.Errorf("stop simulator: %v", err)
+		}
+		server.Close()
+	})
+	return &Server{Simulator: sim, URL: server.URL}
+}

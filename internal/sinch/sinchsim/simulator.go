@@ -1,0 +1,147 @@
+package sinchsim
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrStopped is returned by Start on a simulator that was stopped.
+var ErrStopped = errors.New("simulator was stopped")
+
+// Simulator is a Sinch for tests, development and test keys. Handler works at
+// once; receipts are delivered between Start and Stop.
+type Simulator struct {
+	opts    Options
+	dice    *dice
+	script  *script
+	book    *book
+	apis    []api
+	lanes   []*lane
+	handler http.Handler
+	control http.Handler
+
+	inFlight atomic.Int64
+	stopping chan struct{} // closed by Stop; lets go of calls that hang
+
+	mu       sync.Mutex
+	started  bool
+	stopped  bool
+	cancel   context.CancelFunc
+	couriers sync.WaitGroup
+}
+
+// api is one Sinch API.
+type api interface {
+	routes(mux *http.ServeMux)
+	// deliveries is the lane of its receipts.
+	deliveries() *lane
+	// forget drops what is stored: batches, templates.
+	forget()
+	close()
+}
+
+// New builds a Simulator.
+func New(o Options) *Simulator {
+	o = o.withDefaults()
+	s := &Simulator{
+		opts:     o,
+		dice:     newDice(o.Seed),
+		script:   newScript(o),
+		book:     newBook(o),
+		stopping: make(chan struct{}),
+	}
+	s.apis = []api{newMMSAPI(s), newBatchesAPI(s)}
+	mux := http.NewServeMux()
+	for _, a := range s.apis {
+		s.lanes = append(s.lanes, a.deliveries())
+		a.routes(mux)
+	}
+	s.control = newControl(s)
+	s.handler = s.counted(mux)
+	if o.ControlAddr == "" {
+		both := http.NewServeMux()
+		both.Handle("/", s.handler)
+		both.Handle("/sim/", s.control)
+		s.handler = both
+	}
+	return s
+}
+
+// Handler serves the Sinch APIs, and the control API unless it has an address
+// of its own.
+func (s *Simulator) Handler() http.Handler { return s.handler }
+
+// ControlHandler serves the control API under /sim/.
+func (s *Simulator) ControlHandler() http.Handler { return s.control }
+
+// counted keeps the number of calls under way.
+func (s *Simulator) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.inFlight.Add(1)
+		defer s.inFlight.Add(-1)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Start begins to deliver receipts, until Stop or the end of ctx. Starting twice
+// is starting once.
+func (s *Simulator) Start(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return ErrStopped
+	}
+	if s.started {
+		return nil
+	}
+	s.started = true
+	ctx, s.cancel = context.WithCancel(ctx)
+	for _, l := range s.lanes {
+		l.open()
+		s.couriers.Go(func() { l.run(ctx) })
+	}
+	return nil
+}
+
+// Stop lets go of calls that hang, ends the delivery of receipts and waits for
+// it, no longer than ctx. Receipts that wait are lost. It may be called at any
+// time and more than once.
+func (s *Simulator) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.stopped {
+		s.stopped = true
+		close(s.stopping)
+		if s.cancel != nil {
+			s.cancel()
+		}
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.couriers.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	for _, a := range s.apis {
+		a.close()
+	}
+	return nil
+}
+
+// Reset forgets all calls, rules, batches, templates and waiting receipts, and
+// returns to the options.
+func (s *Simulator) Reset() {
+	s.script.reset()
+	for _, a := range s.apis {
+		a.forget()
+		a.deliveries().reset()
+	}
+	s.book.reset()
+}
