@@ -1,0 +1,20 @@
+package batches
+
+import "regexp"
+
+// parameter is what Sinch fills in: ${key}, with a key of at most 16 of
+// A-Za-z0-9.-_ (SMS API reference, parameterised messages).
+var parameter = regexp.MustCompile(`\$\{([A-Za-z0-9._-]{1,16})\}`)
+
+// parameters makes pieces of a text that only look like parameters stand for
+// themselves; without a value Sinch would fail the message (code 405).
+func parameters(text string) map[string]map[string]string {
+	var values map[string]map[string]string
+	for _, match := range parameter.FindAllStringSubmatch(text, -1) {
+		if values == nil {
+			values = make(map[string]map[string]string)
+		}
+		values[match[1]] = map[string]string{"default": match[0]}
+	}
+	return values
+}
