@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"fmt"
+	stdlog "log"
 	"strings"
 	"time"
 
@@ -68,4 +69,19 @@ func libraryLog(log zerolog.Logger, library string) zerolog.Logger {
 	sampler := &zerolog.BurstSampler{Burst: libraryBurst, Period: libraryPeriod}
 
 	return log.Sample(sampler).With().Str("library", library).Logger()
+}
+
+// NewStdLogger makes a logger for libraries that want one of package log, such
+// as net/http.
+func NewStdLogger(log zerolog.Logger, library string) *stdlog.Logger {
+	return stdlog.New(lineWriter{libraryLog(log, library)}, "", 0)
+}
+
+// lineWriter writes each line as a warning.
+type lineWriter struct{ log zerolog.Logger }
+
+func (w lineWriter) Write(line []byte) (int, error) {
+	w.log.Warn().Msg(Scrub(strings.TrimSpace(string(line))))
+
+	return len(line), nil
 }

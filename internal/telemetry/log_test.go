@@ -150,6 +150,24 @@ func TestAsynqLogger(t *testing.T) {
 	}
 }
 
+func TestStdLogger(t *testing.T) {
+	t.Parallel()
+
+	var out bytes.Buffer
+
+	log, err := telemetry.NewLogger(telemetry.LogOptions{Level: "info", Writer: &out})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	telemetry.NewStdLogger(log, "net/http").Printf("panic serving +12065551212: %d\ngoroutine 1", 7)
+
+	got := fields(t, lines(&out)[0])
+	if got["level"] != "warn" || got["library"] != "net/http" || got["message"] != "panic serving [number]: 7\ngoroutine 1" {
+		t.Errorf("written: %v", got)
+	}
+}
+
 func TestScrub(t *testing.T) {
 	t.Parallel()
 

@@ -1,0 +1,66 @@
+package admin
+
+import (
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/telemetry"
+)
+
+const (
+	// scrapeTimeout is above what a collector may take to ask Redis.
+	scrapeTimeout = 5 * time.Second
+	// maxScrapes is how many may run at once.
+	maxScrapes = 4
+)
+
+// index lists what there is. It is all that a path without a page shows.
+const index = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Admin</title>
+<ul><li><a href="/queues/">queues</a><li><a href="/metrics">metrics</a><li><a href="/readyz">readyz</a>
+<li><a href="/livez">livez</a><li><a href="/debug/pprof/">pprof</a></ul></html>
+`
+
+// newHandler routes requests. Only health needs no credentials: probes have
+// none.
+func newHandler(opts Options) http.Handler {
+	private := http.NewServeMux()
+	private.HandleFunc("GET /{$}", serveIndex)
+	private.Handle("GET /metrics", metricsHandler(opts.Metrics, opts.Log))
+	private.HandleFunc("GET /debug/pprof/", pprof.Index)
+	private.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	private.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	private.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	private.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol) // go tool pprof posts addresses
+	private.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+
+	if opts.Queues != nil {
+		private.Handle("/queues", http.RedirectHandler("/queues/", http.StatusTemporaryRedirect))
+		private.Handle("/queues/", opts.Queues)
+	}
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", ServeLive)
+	mux.Handle("GET /readyz", opts.Ready)
+	mux.Handle("/", protect(private, opts.User, opts.Password))
+
+	return secure(mux)
+}
+
+func metricsHandler(metrics prometheus.Gatherer, log zerolog.Logger) http.Handler {
+	return promhttp.HandlerFor(metrics, promhttp.HandlerOpts{
+		ErrorLog:            telemetry.NewStdLogger(log, "prometheus"),
+		ErrorHandling:       promhttp.ContinueOnError,
+		MaxRequestsInFlight: maxScrapes,
+		Timeout:             scrapeTimeout,
+	})
+}
+
+func serveIndex(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write([]byte(index)) // the operator's browser is gone when it fails
+}

@@ -1,0 +1,148 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/telemetry"
+)
+
+// checkTimeout bounds all checks together, below what probes wait for.
+const checkTimeout = 1500 * time.Millisecond
+
+// stopping is named as down by a process that was told to stop, so that no new
+// requests are routed to it.
+const stopping = "stopping"
+
+// Check is one thing that a process needs to do its work.
+type Check struct {
+	Name string
+	Func func(ctx context.Context) error
+}
+
+// Readiness answers whether a process can do its work. It serves /readyz, on
+// the public listener too.
+type Readiness struct {
+	checks       []Check
+	warningsFunc func() []string
+	log          zerolog.Logger
+	stopping     atomic.Bool
+
+	mu   sync.Mutex
+	last []string // what was down when last asked, to log changes only
+}
+
+// NewReadiness makes the answer out of checks. warningsFunc returns what is
+// wrong and can be lived with; it may be nil and must not block.
+func NewReadiness(log zerolog.Logger, warningsFunc func() []string, checks ...Check) *Readiness {
+	if warningsFunc == nil {
+		warningsFunc = func() []string { return nil }
+	}
+
+	return &Readiness{checks: checks, warningsFunc: warningsFunc, log: log}
+}
+
+// Stopping makes the process not ready for good.
+func (r *Readiness) Stopping() { r.stopping.Store(true) }
+
+// Down names what is not there, in the order of the checks; empty means ready.
+func (r *Readiness) Down(ctx context.Context) []string {
+	// A probe that hangs up early says nothing of what it asked about.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+	defer cancel()
+
+	answers := make([]chan error, len(r.checks))
+	for i, check := range r.checks {
+		answers[i] = make(chan error, 1)
+
+		go func() { answers[i] <- check.Func(ctx) }()
+	}
+
+	down, causes := []string{}, []string{}
+
+	for i, check := range r.checks {
+		if err := await(ctx, answers[i]); err != nil {
+			down = append(down, check.Name)
+			causes = append(causes, telemetry.Scrub(err.Error()))
+		}
+	}
+
+	if r.stopping.Load() {
+		down = append(down, stopping)
+	}
+
+	r.note(down, causes)
+
+	return down
+}
+
+// await takes an answer, preferring one that is there over the end of the time.
+func await(ctx context.Context, answer <-chan error) error {
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+	}
+
+	select {
+	case err := <-answer:
+		return err
+	default:
+		return ctx.Err() //nolint:wrapcheck // reported as the check's own
+	}
+}
+
+// note logs what is down, once for each change.
+func (r *Readiness) note(down, causes []string) {
+	r.mu.Lock()
+	changed := !slices.Equal(down, r.last)
+	r.last = down
+	r.mu.Unlock()
+
+	switch {
+	case !changed:
+	case len(down) == 0:
+		r.log.Info().Msg("ready again")
+	default:
+		r.log.Warn().Strs("down", down).Str("cause", strings.Join(causes, "; ")).Msg("not ready")
+	}
+}
+
+// ServeHTTP answers 200 or, naming what is down, 503. Warnings never change
+// the status.
+func (r *Readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	down := r.Down(request.Context())
+
+	answer := struct {
+		Status   string   `json:"status"`
+		Down     []string `json:"down"`
+		Warnings []string `json:"warnings"`
+	}{Status: "UP", Down: down, Warnings: append([]string{}, r.warningsFunc()...)}
+
+	status := http.StatusOK
+	if len(down) > 0 {
+		answer.Status, status = "DOWN", http.StatusServiceUnavailable
+	}
+
+	writeJSON(w, status, answer)
+}
+
+// ServeLive answers 200 as long as the process runs.
+func ServeLive(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "UP"})
+}
+
+func writeJSON(w http.ResponseWriter, status int, content any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(content) // the probe is gone when it fails
+}

@@ -1,0 +1,123 @@
+// Package admin is the listener for operators: health, metrics, profiles and
+// the pages of the console. It is never the public listener.
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/telemetry"
+)
+
+// The bounds of one request. net/http/pprof extends the time to write by the
+// seconds it is asked to record.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = time.Minute
+	maxHeaderBytes    = 16 << 10
+)
+
+// ErrExposed says that others than this machine could reach the listener, and
+// no credentials are asked for.
+var ErrExposed = errors.New("the admin listener needs a user and a password on any but a loopback address")
+
+// Options configure the listener.
+type Options struct {
+	Addr     string // host:port; port 0 takes any free one
+	User     string // basic authentication, with Password; both empty: none
+	Password string
+
+	Log     zerolog.Logger
+	Metrics prometheus.Gatherer
+	Ready   *Readiness
+	Queues  http.Handler // the pages under /queues/; nil: none
+}
+
+// Server is the listener.
+type Server struct {
+	opts   Options
+	http   *http.Server
+	addr   net.Addr
+	failed chan error
+	served chan struct{} // closed when no connection is accepted any more
+}
+
+// New makes a listener; nothing listens before Start.
+func New(opts Options) *Server {
+	return &Server{
+		opts: opts,
+		http: &http.Server{
+			Handler:           newHandler(opts),
+			ReadHeaderTimeout: readHeaderTimeout,
+			ReadTimeout:       readTimeout,
+			WriteTimeout:      writeTimeout,
+			IdleTimeout:       idleTimeout,
+			MaxHeaderBytes:    maxHeaderBytes,
+			ErrorLog:          telemetry.NewStdLogger(opts.Log, "net/http"),
+		},
+		failed: make(chan error, 1),
+		served: make(chan struct{}),
+	}
+}
+
+// Start listens and returns; requests are served until Stop. It must not be
+// called twice.
+func (s *Server) Start(ctx context.Context) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.opts.Addr)
+	if err != nil {
+		return fmt.Errorf("admin listener: %w", err)
+	}
+
+	if !isLoopback(listener.Addr()) && (s.opts.User == "" || s.opts.Password == "") {
+		return errors.Join(ErrExposed, listener.Close())
+	}
+
+	s.addr = listener.Addr()
+
+	go func() {
+		defer close(s.served)
+
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("admin listener: %w", err)
+		}
+	}()
+
+	return nil
+}
+
+// Addr is the address that is listened on, known after Start.
+func (s *Server) Addr() net.Addr { return s.addr }
+
+// Failed yields an error when the listener broke down by itself.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Stop lets requests finish until ctx ends and then cuts them off. It may be
+// called again, and without Start.
+func (s *Server) Stop(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("admin listener: %w", err), s.http.Close())
+	}
+
+	if s.addr != nil {
+		<-s.served
+	}
+
+	return err
+}
+
+func isLoopback(addr net.Addr) bool {
+	parsed, err := netip.ParseAddrPort(addr.String())
+
+	return err == nil && parsed.Addr().Unmap().IsLoopback()
+}

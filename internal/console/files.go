@@ -1,0 +1,139 @@
+package console
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"path"
+	"regexp"
+	"strings"
+)
+
+var (
+	outsideLinks  = regexp.MustCompile(`<link[^>]+href="(?:https?:)?//[^>]*>`)
+	inlineScripts = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+
+	errNoPage = errors.New("the queue UI has no page")
+)
+
+// files serves the UI's one page and what it loads.
+type files struct {
+	ui     http.Handler
+	page   []byte
+	policy string // the page's Content-Security-Policy
+}
+
+// newFiles prepares the page. It asks Google for fonts: those links are cut
+// out, so that no operator's visit is told to anybody and the page looks the
+// same without the internet. Its two inline scripts are named by their hashes,
+// so that no other one runs.
+func newFiles(ui http.Handler) (*files, error) {
+	request, err := http.NewRequest(http.MethodGet, QueuesPath+"/", nil) //nolint:noctx // answered in memory
+	if err != nil {
+		return nil, errNoPage
+	}
+
+	answer := record(ui, request)
+
+	page := outsideLinks.ReplaceAll(answer.body.Bytes(), nil)
+	if answer.status != http.StatusOK || !bytes.Contains(page, []byte(`id="root"`)) {
+		return nil, errNoPage
+	}
+
+	return &files{ui: ui, page: page, policy: policyFor(page)}, nil
+}
+
+// policyFor allows a page what it consists of. Material UI, which it is made
+// with, writes its styles while it runs.
+func policyFor(page []byte) string {
+	scripts := "script-src 'self'"
+
+	for _, script := range inlineScripts.FindAllSubmatch(page, -1) {
+		sum := sha256.Sum256(script[1])
+		scripts += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+
+	return strings.Join([]string{
+		"default-src 'none'", scripts, "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self'",
+		"connect-src 'self'", "manifest-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+	}, "; ")
+}
+
+// ServeHTTP serves a file, or the page for every other path: the UI has its
+// own routes and reads them from the address.
+func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer := record(f.ui, r)
+
+	isFile := answer.header.Get("Content-Type") != "" // the page comes without
+	hashed := strings.HasPrefix(r.URL.Path, QueuesPath+"/static/")
+
+	switch {
+	case isFile:
+		answer.header.Set("Content-Type", contentType(r.URL.Path, answer.header.Get("Content-Type")))
+
+		if hashed { // the name says which version it is
+			answer.header.Set("Cache-Control", "private, max-age=86400, immutable")
+		}
+
+		answer.send(w)
+	case hashed:
+		http.NotFound(w, r)
+	default:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", f.policy)
+		_, _ = w.Write(f.page) // the operator's browser is gone when it fails
+	}
+}
+
+// contentType corrects what asynqmon guesses from content: browsers are told
+// not to guess themselves, and take neither styles nor drawings as text.
+func contentType(file, guessed string) string {
+	switch path.Ext(file) {
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".json":
+		return "application/json"
+	case ".svg":
+		return "image/svg+xml"
+	default:
+		return guessed
+	}
+}
+
+// recorded is an answer kept in memory. What the UI answers is small: a page
+// of tasks, or a script.
+type recorded struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func record(handler http.Handler, r *http.Request) *recorded {
+	answer := &recorded{header: http.Header{}, status: http.StatusOK}
+	handler.ServeHTTP(answer, r)
+
+	return answer
+}
+
+// Header returns the headers to be sent.
+func (a *recorded) Header() http.Header { return a.header }
+
+// Write adds to the body.
+func (a *recorded) Write(part []byte) (int, error) { return a.body.Write(part) } //nolint:wrapcheck // never fails
+
+// WriteHeader sets the status.
+func (a *recorded) WriteHeader(status int) { a.status = status }
+
+// send passes the answer on.
+func (a *recorded) send(w http.ResponseWriter) {
+	for name, values := range a.header {
+		w.Header()[name] = values
+	}
+
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body.Bytes()) // the operator's browser is gone when it fails
+}
