@@ -1,0 +1,57 @@
+package message
+
+import "unicode/utf8"
+
+// ProblemCode is the stable code of what is wrong with a field.
+type ProblemCode string
+
+// The problem codes.
+const (
+	ProblemRequired               ProblemCode = "required"
+	ProblemWrongType              ProblemCode = "wrong_type"
+	ProblemUnknownField           ProblemCode = "unknown_field"
+	ProblemDuplicateField         ProblemCode = "duplicate_field"
+	ProblemTooLong                ProblemCode = "too_long"
+	ProblemTooMany                ProblemCode = "too_many"
+	ProblemInvalid                ProblemCode = "invalid"
+	ProblemControlCharacters      ProblemCode = "control_characters"
+	ProblemConflict               ProblemCode = "conflict"
+	ProblemInPast                 ProblemCode = "in_past"
+	ProblemTooFar                 ProblemCode = "too_far"
+	ProblemDestinationUnsupported ProblemCode = "destination_unsupported"
+	ProblemSubjectCharacters      ProblemCode = "subject_characters"
+	ProblemMediaCount             ProblemCode = "media_count"
+	ProblemUnsupported            ProblemCode = "unsupported"
+)
+
+// FieldError is one thing that is wrong with a request. It never holds a
+// value, since values are personal data.
+type FieldError struct {
+	Field   string      `json:"field"` // name, media[2], metadata.k or a header's name
+	Code    ProblemCode `json:"code"`
+	Message string      `json:"message"` // for people
+}
+
+const (
+	// problemsKept bounds the answer to a body that is nothing but problems.
+	problemsKept = 1000
+	// nameShown bounds, in code points, a field name of the caller's making.
+	nameShown = 100
+)
+
+// problems collects what is wrong, in the order it is found.
+type problems []FieldError
+
+func (p *problems) add(field string, code ProblemCode, text string) {
+	if len(*p) < problemsKept {
+		*p = append(*p, FieldError{Field: field, Code: code, Message: text})
+	}
+}
+
+// shown cuts a name that a caller made up.
+func shown(name string) string {
+	if utf8.RuneCountInString(name) <= nameShown {
+		return name
+	}
+	return string([]rune(name)[:nameShown]) + "…"
+}

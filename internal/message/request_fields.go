@@ -1,0 +1,235 @@
+package message
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"mmsdispatch/internal/strictjson"
+)
+
+// Fields are the fields of a request as they were written: of the right type,
+// but not checked. nil means absent.
+type Fields struct {
+	To              *string
+	From            *string
+	Subject         *string
+	Text            *string
+	MediaURL        *string
+	Media           []*string // nil elements had the wrong type
+	ClientReference *string
+	Priority        *string
+	SendAt          *string
+	ExpiresAt       *string
+	FallbackText    *string
+	CallbackURL     *string
+	Metadata        []Pair
+
+	present  []string // fields that are there and not null
+	mistyped []string // those of them that have the wrong type
+	problems problems
+}
+
+// Pair is one entry of the metadata.
+type Pair struct{ Key, Value string }
+
+// text is the place of a field that is a string; nil: there is no such field.
+func (f *Fields) text(name string) **string {
+	switch name {
+	case "to":
+		return &f.To
+	case "from":
+		return &f.From
+	case "subject":
+		return &f.Subject
+	case "text":
+		return &f.Text
+	case "mediaUrl":
+		return &f.MediaURL
+	case "clientReference":
+		return &f.ClientReference
+	case "priority":
+		return &f.Priority
+	case "sendAt":
+		return &f.SendAt
+	case "expiresAt":
+		return &f.ExpiresAt
+	case "fallbackText":
+		return &f.FallbackText
+	case "callbackUrl":
+		return &f.CallbackURL
+	default:
+		return nil
+	}
+}
+
+// has reports whether a field was written, with whatever type.
+func (f *Fields) has(name string) bool { return slices.Contains(f.present, name) }
+
+// wrong reports whether a field was written with the wrong type.
+func (f *Fields) wrong(name string) bool { return slices.Contains(f.mistyped, name) }
+
+// ReadFields takes an object apart. Wrong types, unknown names and names that
+// occur twice are kept as problems for Check; of two the first counts.
+func ReadFields(object strictjson.Value) Fields {
+	var f Fields
+	members, ok := object.Members()
+	if !ok {
+		f.problems.add("", ProblemWrongType, "must be an object")
+		return f
+	}
+	const fieldCount = 13
+	f.present = make([]string, 0, fieldCount)
+	names := newNameSet(len(members))
+	for _, m := range members {
+		if !names.add(m.Name) {
+			f.problems.add(shown(m.Name), ProblemDuplicateField, "written more than once")
+			continue
+		}
+		f.read(m)
+	}
+	return f
+}
+
+func (f *Fields) read(m strictjson.Member) {
+	place := f.text(m.Name)
+	if place == nil && m.Name != "media" && m.Name != "metadata" {
+		f.problems.add(shown(m.Name), ProblemUnknownField, "there is no such field")
+		return
+	}
+	if m.Value.IsNull() {
+		return
+	}
+	f.present = append(f.present, m.Name)
+	switch m.Name {
+	case "media":
+		f.readMedia(m.Value)
+	case "metadata":
+		f.readMetadata(m.Value)
+	default:
+		text, ok := m.Value.Text()
+		if !ok {
+			f.mistype(m.Name, "must be a string")
+			return
+		}
+		*place = &text
+	}
+}
+
+func (f *Fields) mistype(name, text string) {
+	f.mistyped = append(f.mistyped, name)
+	f.problems.add(name, ProblemWrongType, text)
+}
+
+func (f *Fields) readMedia(v strictjson.Value) {
+	elements, ok := v.Elements()
+	if !ok {
+		f.mistype("media", "must be an array of strings")
+		return
+	}
+	f.Media = make([]*string, len(elements))
+	for i, element := range elements {
+		text, ok := element.Text()
+		if !ok {
+			f.problems.add(mediaName(i), ProblemWrongType, "must be a string")
+			continue
+		}
+		f.Media[i] = &text
+	}
+}
+
+func mediaName(i int) string { return "media[" + strconv.Itoa(i) + "]" }
+
+func (f *Fields) readMetadata(v strictjson.Value) {
+	members, ok := v.Members()
+	if !ok {
+		f.mistype("metadata", "must be an object of strings")
+		return
+	}
+	names := newNameSet(len(members))
+	for _, m := range members {
+		value, ok := m.Value.Text()
+		switch {
+		case !names.add(m.Name):
+			f.problems.add(metadataName(m.Name), ProblemDuplicateField, "written more than once")
+		case !ok:
+			f.problems.add(metadataName(m.Name), ProblemWrongType, "must be a string")
+		default:
+			f.Metadata = append(f.Metadata, Pair{Key: m.Name, Value: value})
+		}
+	}
+}
+
+func metadataName(key string) string { return "metadata." + shown(key) }
+
+// nameSet finds names that occur twice: by looking through the few that most
+// objects have, by a map when there are many.
+type nameSet struct {
+	few  []string
+	many map[string]struct{}
+}
+
+// fewNames is up to where looking through is faster than a map.
+const fewNames = 16
+
+func newNameSet(size int) *nameSet {
+	if size <= fewNames {
+		return &nameSet{few: make([]string, 0, size)}
+	}
+	return &nameSet{many: make(map[string]struct{}, size)}
+}
+
+// add reports whether name is new.
+func (s *nameSet) add(name string) bool {
+	if s.many == nil {
+		if slices.Contains(s.few, name) {
+			return false
+		}
+		s.few = append(s.few, name)
+		return true
+	}
+	if _, known := s.many[name]; known {
+		return false
+	}
+	s.many[name] = struct{}{}
+	return true
+}
+
+// keyHeader stands for a clientReference that the body does not have.
+const keyHeader = "Idempotency-Key"
+
+// useKeys takes in the values of the header Idempotency-Key.
+func (f *Fields) useKeys(values []string) {
+	if len(values) == 0 {
+		return
+	}
+	c := check{problems: f.problems}
+	key := unquote(values[0])
+	for _, other := range values[1:] {
+		if unquote(other) != key {
+			c.problems.add(keyHeader, ProblemConflict, "sent twice with different values")
+			f.problems = c.problems
+			return
+		}
+	}
+	before := len(c.problems)
+	c.reference(keyHeader, &key)
+	if valid := len(c.problems) == before; valid {
+		switch {
+		case f.ClientReference == nil && !f.wrong("clientReference"):
+			f.ClientReference = &key
+		case f.ClientReference != nil && *f.ClientReference != key:
+			c.problems.add(keyHeader, ProblemConflict, "differs from clientReference")
+		}
+	}
+	f.problems = c.problems
+}
+
+// unquote takes the quotes off a header value that is a quoted string.
+func unquote(value string) string {
+	const quotes = 2
+	if len(value) < quotes || value[0] != '"' || value[len(value)-1] != '"' {
+		return value
+	}
+	return strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(value[1 : len(value)-1])
+}

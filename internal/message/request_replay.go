@@ -1,0 +1,82 @@
+package message
+
+import (
+	"time"
+
+	"mmsdispatch/internal/strictjson"
+)
+
+// ReplayRequest is what a caller may say when a message is replayed.
+type ReplayRequest struct {
+	Force     bool      // although it may double
+	ExpiresAt time.Time // zero: no expiry, or the old one where it has not passed
+}
+
+// ParseReplay reads the body of a replay. The error is a
+// *strictjson.SyntaxError for a body that cannot be read at all.
+func ParseReplay(body []byte, now time.Time) (ReplayRequest, []FieldError, error) {
+	value, err := parseObject(body)
+	if err != nil {
+		return ReplayRequest{}, nil, err
+	}
+	var (
+		request ReplayRequest
+		c       check
+	)
+	eachMember(value, &c, func(m strictjson.Member) bool {
+		switch m.Name {
+		case "force":
+			force, ok := m.Value.Bool()
+			if !ok && !m.Value.IsNull() {
+				c.problems.add(m.Name, ProblemWrongType, "must be true or false")
+			}
+			request.Force = force
+		case "expiresAt":
+			request.ExpiresAt = c.timeValue(m, now)
+		default:
+			return false
+		}
+		return true
+	})
+	return request, append(c.problems, c.late...), nil
+}
+
+// ParseNothing reads the body of a request that has no fields.
+func ParseNothing(body []byte) ([]FieldError, error) {
+	value, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	var c check
+	eachMember(value, &c, func(strictjson.Member) bool { return false })
+	return c.problems, nil
+}
+
+// eachMember reads the members of an object; read tells whether it knew one.
+func eachMember(object strictjson.Value, c *check, read func(strictjson.Member) bool) {
+	members, _ := object.Members()
+	names := newNameSet(len(members))
+	for _, m := range members {
+		switch {
+		case !names.add(m.Name):
+			c.problems.add(shown(m.Name), ProblemDuplicateField, "written more than once")
+		case !read(m):
+			c.problems.add(shown(m.Name), ProblemUnknownField, "there is no such field")
+		}
+	}
+}
+
+// timeValue reads a member that is a time in the future, or null.
+func (c *check) timeValue(m strictjson.Member, now time.Time) time.Time {
+	if m.Value.IsNull() {
+		return time.Time{}
+	}
+	text, ok := m.Value.Text()
+	if !ok {
+		c.problems.add(m.Name, ProblemWrongType, "must be a string")
+		return time.Time{}
+	}
+	at := c.time(m.Name, &text)
+	c.future(m.Name, at, now)
+	return at
+}

@@ -1,0 +1,118 @@
+package message
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Lengths in code points.
+const (
+	textMax          = 5000
+	fallbackTextMax  = 1600
+	subjectMax       = 80
+	referenceMax     = 64
+	metadataMax      = 20
+	metadataKeyMax   = 40
+	metadataValueMax = 500
+)
+
+const (
+	emptyText   = "must not be empty"
+	controlText = "contains control characters"
+)
+
+// text checks a text of several lines.
+func (c *check) text(name string, value *string, limit int) string {
+	if value == nil {
+		return ""
+	}
+	c.length(name, *value, limit)
+	if strings.ContainsFunc(*value, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) }) {
+		c.problems.add(name, ProblemControlCharacters, controlText+" other than tab, CR and LF")
+	}
+	return *value
+}
+
+func (c *check) length(name, value string, limit int) {
+	if len(value) > limit && utf8.RuneCountInString(value) > limit {
+		c.problems.add(name, ProblemTooLong, "longer than "+decimal(limit)+" characters")
+	}
+}
+
+// line checks a text of one line.
+func (c *check) line(name, value string, limit int) {
+	c.length(name, value, limit)
+	if strings.ContainsFunc(value, unicode.IsControl) {
+		c.problems.add(name, ProblemControlCharacters, controlText)
+	}
+}
+
+func (c *check) subject(value *string) string {
+	if value == nil {
+		return ""
+	}
+	c.line("subject", *value, subjectMax)
+	if strings.ContainsFunc(*value, rejectedInSubject) {
+		c.problems.add("subject", ProblemSubjectCharacters, "carriers take Latin letters, digits and punctuation only")
+	}
+	return *value
+}
+
+// rejectedInSubject reports characters beyond Latin Extended-B that are not
+// General Punctuation.
+func rejectedInSubject(r rune) bool {
+	const latinEnd, punctuationStart, punctuationEnd = 0x024F, 0x2000, 0x206F
+	return r > latinEnd && (r < punctuationStart || r > punctuationEnd)
+}
+
+// reference checks a clientReference, or a header that stands for it.
+func (c *check) reference(name string, value *string) string {
+	if value == nil {
+		return ""
+	}
+	before := len(c.problems)
+	c.line(name, *value, referenceMax)
+	switch {
+	case *value == "":
+		c.problems.add(name, ProblemInvalid, emptyText)
+	case len(c.problems) > before:
+	case strings.ContainsFunc(*value, func(r rune) bool { return r > unicode.MaxASCII }):
+		c.problems.add(name, ProblemInvalid, "only printable ASCII characters are allowed")
+	case strings.Trim(*value, " ") != *value:
+		c.problems.add(name, ProblemInvalid, "must not begin or end with a space")
+	}
+	return *value
+}
+
+func (c *check) priority(value *string) Priority {
+	if value == nil {
+		return Normal
+	}
+	priority := Priority(*value)
+	if !slices.Contains(Priorities(), priority) {
+		c.problems.add("priority", ProblemInvalid, "must be high, normal or bulk")
+	}
+	return priority
+}
+
+func (c *check) metadata(pairs []Pair) map[string]string {
+	if len(pairs) > metadataMax {
+		c.problems.add("metadata", ProblemTooMany, "at most 20 pairs")
+	}
+	if len(pairs) == 0 {
+		return nil
+	}
+	metadata := make(map[string]string, len(pairs))
+	for _, pair := range pairs {
+		name := metadataName(pair.Key)
+		if pair.Key == "" {
+			c.problems.add(name, ProblemInvalid, "a name must not be empty")
+		}
+		c.line(name, pair.Key, metadataKeyMax)
+		c.line(name, pair.Value, metadataValueMax)
+		metadata[pair.Key] = pair.Value
+	}
+	return metadata
+}

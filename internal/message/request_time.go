@@ -1,0 +1,69 @@
+package message
+
+import (
+	"regexp"
+	"time"
+)
+
+const (
+	// sendAtGrace is how far back sendAt may lie and still means now.
+	sendAtGrace = time.Minute
+	// sendAtAhead is how far ahead a message may be scheduled.
+	sendAtAhead = 30 * 24 * time.Hour
+)
+
+// times checks sendAt and expiresAt. What depends on the clock is late.
+func (c *check) times(f Fields, now time.Time) (sendAt, expiresAt time.Time) {
+	sendAt = c.time("sendAt", f.SendAt)
+	expiresAt = c.time("expiresAt", f.ExpiresAt)
+	switch {
+	case sendAt.IsZero():
+	case sendAt.Before(now.Add(-sendAtGrace)):
+		c.late.add("sendAt", ProblemInPast, "must not be more than a minute ago")
+	case sendAt.After(now.Add(sendAtAhead)):
+		c.late.add("sendAt", ProblemTooFar, "must be within 30 days")
+	}
+	c.future("expiresAt", expiresAt, now)
+	if !sendAt.IsZero() && !expiresAt.IsZero() && !expiresAt.After(sendAt) {
+		c.problems.add("expiresAt", ProblemConflict, "must be after sendAt")
+	}
+	return sendAt, expiresAt
+}
+
+func (c *check) future(name string, at, now time.Time) {
+	if !at.IsZero() && !at.After(now) {
+		c.late.add(name, ProblemInPast, "must be in the future")
+	}
+}
+
+// time reads an RFC 3339 time and brings it to UTC and milliseconds.
+func (c *check) time(name string, value *string) time.Time {
+	if value == nil {
+		return time.Time{}
+	}
+	at, ok := ParseTime(*value)
+	if !ok {
+		c.problems.add(name, ProblemInvalid, "must be an RFC 3339 time such as 2026-01-31T09:00:00Z")
+	}
+	return at
+}
+
+// timePattern is the form of RFC 3339, which package time takes less exactly.
+var timePattern = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
+// ParseTime reads a strict RFC 3339 time, in UTC and milliseconds.
+func ParseTime(value string) (time.Time, bool) {
+	if !timePattern.MatchString(value) {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return time.Time{}, false
+	}
+	at = at.UTC().Truncate(time.Millisecond)
+	const lastYear = 9999
+	if at.Year() < 1 || at.Year() > lastYear || at.IsZero() {
+		return time.Time{}, false // an offset moved it to where RFC 3339 has no years
+	}
+	return at, true
+}
