@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -96,7 +97,7 @@ func await(ctx context.Context, answer <-chan error) error {
 	case err := <-answer:
 		return err
 	default:
-		return ctx.Err() //nolint:wrapcheck // reported as the check's own
+		return fmt.Errorf("no answer: %w", ctx.Err())
 	}
 }
 

@@ -2,9 +2,11 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"path"
 	"regexp"
@@ -30,9 +32,9 @@ type files struct {
 // same without the internet. Its two inline scripts are named by their hashes,
 // so that no other one runs.
 func newFiles(ui http.Handler) (*files, error) {
-	request, err := http.NewRequest(http.MethodGet, QueuesPath+"/", nil) //nolint:noctx // answered in memory
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, QueuesPath+"/", nil)
 	if err != nil {
-		return nil, errNoPage
+		return nil, fmt.Errorf("ask for the queue UI: %w", err)
 	}
 
 	answer := record(ui, request)
@@ -123,7 +125,11 @@ func record(handler http.Handler, r *http.Request) *recorded {
 func (a *recorded) Header() http.Header { return a.header }
 
 // Write adds to the body.
-func (a *recorded) Write(part []byte) (int, error) { return a.body.Write(part) } //nolint:wrapcheck // never fails
+func (a *recorded) Write(part []byte) (int, error) {
+	a.body.Write(part)
+
+	return len(part), nil
+}
 
 // WriteHeader sets the status.
 func (a *recorded) WriteHeader(status int) { a.status = status }

@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 )
 
@@ -43,12 +44,17 @@ func redactJSON(body []byte, errorText func(string) string) ([]byte, error) {
 
 	var content any
 	if err := decoder.Decode(&content); err != nil {
-		return nil, err //nolint:wrapcheck // the caller drops it
+		return nil, fmt.Errorf("read an answer: %w", err)
 	}
 
 	redactTree(content, errorText)
 
-	return json.Marshal(content) //nolint:wrapcheck // the caller drops it
+	redactedBody, err := json.Marshal(content)
+	if err != nil {
+		return nil, fmt.Errorf("write an answer: %w", err)
+	}
+
+	return redactedBody, nil
 }
 
 func redactTree(content any, errorText func(string) string) {
