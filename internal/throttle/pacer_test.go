@@ -252,6 +252,9 @@ func TestThrottledAnswersSlowAllProcessesDown(t *testing.T) {
 			if got := level(); got > maxLevel || got < maxLevel-1 {
 				t.Errorf("level %v, want about %d and no more", got, maxLevel)
 			}
+			if ttl := rdb.PTTL(t.Context(), there.keys.slow).Val(); ttl > maxLevel*recovery {
+				t.Errorf("slow for %s, want at most %s", ttl, maxLevel*recovery)
+			}
 			const sixteenth = 16 * time.Second / rate
 			if got := there.interval(maxLevel); got != sixteenth {
 				t.Errorf("interval %s at the highest level, want %s", got, sixteenth)
