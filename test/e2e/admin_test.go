@@ -1,0 +1,184 @@
+package e2e_test
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAdminListenerIsNotPublic(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.awaitStatus(s.send(message{}), "delivered")
+
+	for _, path := range []string{"/metrics", "/queues/", "/queues", "/console/", "/debug/pprof/", "/debug/pprof/cmdline"} {
+		s.wantProblem(s.call(http.MethodGet, path, nil), http.StatusNotFound, "not_found")
+	}
+	for _, base := range []string{s.admin, s.workers[0].admin} {
+		for _, path := range []string{"/livez", "/readyz", "/metrics", "/debug/pprof/cmdline"} {
+			s.adminGet(base + path)
+		}
+	}
+	if page := s.adminGet(s.admin + "/queues/"); !bytes.Contains(page.body, []byte("<html")) {
+		t.Errorf("/queues/ is no page: %s", page)
+	}
+	for _, lane := range []string{"high", "normal", "bulk"} {
+		if queues := s.adminGet(s.admin + "/queues/api/queues"); !strings.Contains(string(queues.body), `"`+lane+`"`) {
+			t.Errorf("lane %s is not in the queue UI: %s", lane, queues)
+		}
+	}
+}
+
+func TestQueueUIIsReadOnly(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	got, err := exchange(t.Context(), s.client, http.MethodPost, s.admin+"/queues/api/queues/normal:pause", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.status < http.StatusBadRequest {
+		t.Errorf("pausing a queue answers %s", got)
+	}
+	s.awaitStatus(s.send(message{}), "delivered")
+}
+
+func TestAdminListenerAsksForItsPassword(t *testing.T) {
+	t.Parallel()
+	const password = "admin-password-of-this-test"
+	s := start(t, with("ADMIN_USER", "operator"), with("ADMIN_PASSWORD", password))
+	s.private.add("admin password", password)
+	for _, base := range []string{s.admin, s.workers[0].admin} {
+		for path, status := range map[string]int{
+			"/livez": http.StatusOK, "/readyz": http.StatusOK,
+			"/metrics": http.StatusUnauthorized, "/queues/": http.StatusUnauthorized, "/debug/pprof/": http.StatusUnauthorized,
+		} {
+			got, err := s.get(base + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if base == s.workers[0].admin && path == "/queues/" && got.status == http.StatusNotFound {
+				continue // the worker need not show the queues
+			}
+			if got.status != status {
+				t.Errorf("%s%s answers %s without credentials, want %d", base, path, got, status)
+			}
+		}
+	}
+	got, err := exchange(t.Context(), s.client, http.MethodGet, s.admin+"/metrics", nil,
+		header{"Authorization", "Basic b3BlcmF0b3I6YWRtaW4tcGFzc3dvcmQtb2YtdGhpcy10ZXN0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.want(got, http.StatusOK)
+}
+
+func TestMetricsTellWhatHappened(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	refused := number()
+	s.sim.forNumber(refused, 0, "E110")
+	s.awaitStatus(s.send(message{}), "delivered")
+	s.awaitStatus(s.send(message{"to": refused}), "failed")
+	s.call(http.MethodPost, receiptAt+"?token=wrong", receipt("nobody", 1, "N102"), header{"Authorization", ""})
+
+	for base, wanted := range map[string][]string{
+		s.admin: {
+			`mms_accepted_messages_total{lane="normal",result="accepted"} 2`,
+			`mms_http_requests_total{method="POST",route="/v1/messages",status="202"} 2`,
+			`mms_receipts_total`,
+			`mms_webhook_auth_failures_total`,
+		},
+		s.workers[0].admin: {
+			`mms_attempts_total{api="mms",outcome="accepted"} 1`,
+			`mms_attempts_total{api="mms",outcome="refused"} 1`,
+			`mms_sweeper_last_success_timestamp_seconds`,
+		},
+	} {
+		s.await("metrics", patience, func() (bool, string) {
+			text := string(s.adminGet(base + "/metrics").body)
+			for _, line := range wanted {
+				if !strings.Contains(text, line) {
+					return false, line + " is missing on " + base + ":\n" + ours(text)
+				}
+			}
+			return true, ""
+		})
+	}
+}
+
+// ours are the metrics that are not Go's.
+func ours(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "mms_") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+func TestNothingPrivateIsShown(t *testing.T) {
+	t.Parallel()
+	for _, api := range apis() {
+		t.Run(api, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, over(api), with("SINCH_TIMEOUT", "500ms"), with("RETRY_MAX", "1"))
+			later := time.Now().Add(time.Hour).Format(time.RFC3339)
+			for _, behavior := range []any{"ok", "E110", "illegal_number_type", "E618", "E104", "html", "reset", hanging(), "rejected"} {
+				to := number()
+				s.sim.forNumber(to, 1, behavior)
+				s.send(message{"to": to, "subject": "subject-" + secretText()})
+			}
+			s.send(message{"sendAt": later, "callbackUrl": "https://app.example.com/hook?secret=" + secretText()})
+			// What is refused is private too, and so is what comes in the path and the query.
+			s.post(message{"to": "+12065550", "text": secretText()})
+			s.post(message{"to": "+447700900123", "mediaUrl": "ftp://user:password@example.com/?" + secretText()})
+			s.call(http.MethodPost, "/v1/messages", `{"to":"`+number()+`","text":"`+secretText()+`",`)
+			private := number()
+			s.private.addMessage(message{"to": private})
+			s.call(http.MethodGet, "/v1/messages?to=%2B"+private[1:], nil)
+			s.call(http.MethodGet, "/v1/messages?limit="+private[1:], nil)
+			s.call(http.MethodGet, "/v1/messages/"+private[1:], nil)
+			s.call(http.MethodGet, "/v1/suppressions/%2B"+private[1:], nil)
+			s.call(http.MethodGet, "/nowhere/"+private[1:], nil)
+			s.call(http.MethodGet, "/v1/messages", nil, bearer("mms_live_wrong"+s.key[9:]))
+			s.await("an end of all calls", patience, func() (bool, string) {
+				var list struct {
+					Data []resource `json:"data"`
+				}
+				s.read(s.want(s.call(http.MethodGet, "/v1/messages?status=queued,sending", nil), http.StatusOK), &list)
+				return len(list.Data) == 0, "some are under way"
+			})
+
+			pages := []string{"/metrics", "/readyz", "/debug/pprof/cmdline", "/queues/api/queues", "/queues/api/redis_info"}
+			for _, lane := range []string{"high", "normal", "bulk"} {
+				for _, state := range []string{"pending", "active", "scheduled", "retry", "archived", "completed"} {
+					pages = append(pages, "/queues/api/queues/"+lane+"/"+state+"_tasks")
+				}
+			}
+			for _, base := range []string{s.admin, s.workers[0].admin} {
+				for _, page := range pages {
+					got, err := s.get(base + page)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, leak := range s.private.found(got.body) {
+						t.Errorf("%s shows %s", page, leak)
+					}
+				}
+			}
+		})
+	}
+}
+
+// adminGet reads a page of an admin listener.
+func (s *stack) adminGet(url string) answer {
+	s.t.Helper()
+	got, err := s.get(url)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.want(got, http.StatusOK)
+}

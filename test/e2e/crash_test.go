@@ -1,0 +1,152 @@
+package e2e_test
+
+import (
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestStoppedWorkerFinishesItsCalls(t *testing.T) {
+	t.Parallel()
+	for _, api := range apis() {
+		t.Run(api, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, over(api))
+			s.sim.setDefault(map[string]any{"delay": "1500ms", "receipts": map[string]any{"outcome": "none"}})
+			id := s.send(message{})
+			s.awaitCalls(id, 1)
+
+			s.workers[0].signal(t, syscall.SIGTERM)
+			if code := s.workers[0].wait(t, 6*time.Second); code != 0 {
+				t.Fatalf("the worker ended with exit code %d", code)
+			}
+			r := s.lookUp(id)
+			if r.Status != "sent" || r.SinchID == nil || *r.SinchID != s.sim.calls(id)[0].ID {
+				t.Errorf("%s after the worker finished, want sent", r)
+			}
+
+			s.sim.setDefault("ok")
+			s.startWorker()
+			s.awaitStatus(s.send(message{}), "delivered")
+			s.wantAccepted(id, 1)
+			s.wantAttempts(s.lookUp(id), 1)
+		})
+	}
+}
+
+func TestStoppedWorkerLeavesTheRestToOthers(t *testing.T) {
+	t.Parallel()
+	s := start(t, workers(2), with("WORKER_CONCURRENCY", "3"))
+	s.sim.setDefault("slow:100ms")
+	var ids []string
+	for range 60 {
+		ids = append(ids, s.send(message{"priority": "bulk"}))
+	}
+	s.workers[0].signal(t, syscall.SIGTERM)
+	if code := s.workers[0].wait(t, 6*time.Second); code != 0 {
+		t.Fatalf("the worker ended with exit code %d", code)
+	}
+	for _, id := range ids {
+		s.wantAttempts(s.awaitStatus(id, "delivered"), 1)
+		s.wantAccepted(id, 1)
+	}
+}
+
+func TestKilledWorkersCallIsUnknown(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	to := number()
+	s.sim.forNumber(to, 0, hanging())
+	id := s.send(message{"to": to})
+	s.awaitCalls(id, 1)
+	s.workers[0].kill(t)
+	killed := time.Now()
+
+	s.startWorker()
+	r := s.awaitStatus(id, "unknown")
+	if took := time.Since(killed); took > 15*time.Second {
+		t.Errorf("found out after %s, want 15s at most", took)
+	}
+	if r.Reason == nil || r.Reason.Code != "unknown_outcome" {
+		t.Errorf("%s: want the reason unknown_outcome", r)
+	}
+	s.awaitStatus(s.send(message{}), "delivered")
+	s.hold("one call", 2*time.Second, func() (bool, string) {
+		calls := s.sim.calls(id)
+		return len(calls) == 1, "Sinch was called again"
+	})
+	s.wantAccepted(id, 1)
+}
+
+func TestKilledWorkersCallIsLookedUp(t *testing.T) {
+	t.Parallel()
+	s := start(t, over(batches))
+	accepted, lost := number(), number()
+	s.sim.forNumber(accepted, 1, hanging())
+	s.sim.forNumber(lost, 1, "hang_before")
+	found, resent := s.send(message{"to": accepted}), s.send(message{"to": lost})
+	s.awaitCalls(found, 1)
+	s.awaitCalls(resent, 1)
+	s.workers[0].kill(t)
+
+	s.startWorker()
+	s.wantAttempts(s.awaitStatus(found, "sent"), 1)
+	s.wantAccepted(found, 1)
+	s.wantAttempts(s.awaitStatus(resent, "delivered"), 2)
+	s.wantAccepted(resent, 1)
+}
+
+func TestKilledWorkersMessagesAreSentOnce(t *testing.T) {
+	t.Parallel()
+	s := start(t, workers(2), with("WORKER_CONCURRENCY", "5"))
+	s.sim.setDefault("slow:150ms")
+	var ids []string
+	for range 80 {
+		ids = append(ids, s.send(message{}))
+	}
+	s.workers[0].kill(t)
+	s.startWorker()
+	unknown := 0
+	for _, id := range ids {
+		r := s.awaitMessage(id, "an end", func(r resource) bool {
+			return slices.Contains([]string{"delivered", "unknown"}, r.Status)
+		})
+		if n := s.accepted(id); n > 1 || (r.Status == "delivered" && n != 1) {
+			t.Errorf("%s with %d accepted calls", r, n)
+		}
+		if r.Status == "unknown" {
+			unknown++
+		}
+	}
+	if unknown > 10 { // what two lanes of one worker can have in flight
+		t.Errorf("%d messages are unknown", unknown)
+	}
+}
+
+func TestAcceptedMessagesSurviveTheAPI(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	var ids []string
+	for range 5 {
+		ids = append(ids, s.send(message{}))
+		s.api.kill(t)
+		s.startAPI()
+		s.awaitUp()
+	}
+	for _, id := range ids {
+		// A receipt may have met no api; Sinch brings it again minutes later.
+		s.awaitMessage(id, "acceptance", func(r resource) bool { return slices.Contains([]string{"sent", "delivered"}, r.Status) })
+		s.wantAccepted(id, 1)
+	}
+}
+
+func TestStoppedAPIAnswersWhatItTook(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.awaitStatus(s.send(message{}), "delivered")
+	s.api.signal(t, syscall.SIGTERM)
+	if code := s.api.wait(t, 6*time.Second); code != 0 {
+		t.Errorf("the api ended with exit code %d", code)
+	}
+}

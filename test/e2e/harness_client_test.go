@@ -1,0 +1,280 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// requestTimeout is longer than any answer may take.
+const requestTimeout = 10 * time.Second
+
+func newClient(t *testing.T) *http.Client {
+	t.Helper()
+	transport := &http.Transport{MaxIdleConnsPerHost: 256}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: requestTimeout}
+}
+
+// answer is what an HTTP server said.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	took   time.Duration
+}
+
+func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
+
+// header is one header of a request.
+type header struct{ name, value string }
+
+func bearer(key string) header { return header{"Authorization", "Bearer " + key} }
+
+// exchange makes one request. A body is nothing, text as it stands, or a value
+// to be sent as JSON.
+func exchange(ctx context.Context, client *http.Client, method, url string, body any, headers ...header) (answer, error) {
+	var content io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		content = strings.NewReader(b)
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			return answer{}, err
+		}
+		content = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, content)
+	if err != nil {
+		return answer{}, err
+	}
+	if content != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for _, h := range headers {
+		if req.Header.Set(h.name, h.value); h.value == "" {
+			req.Header.Del(h.name)
+		}
+	}
+	begin := time.Now()
+	res, err := client.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	return answer{status: res.StatusCode, header: res.Header, body: text, took: time.Since(begin)}, err
+}
+
+// get asks without credentials.
+func (s *stack) get(url string) (answer, error) {
+	return exchange(context.Background(), s.client, http.MethodGet, url, nil)
+}
+
+// call makes a request to the public listener with the live key, unless the
+// headers bring another.
+func (s *stack) call(method, path string, body any, headers ...header) answer {
+	s.t.Helper()
+	got, err := exchange(s.t.Context(), s.client, method, s.base+path, body, append([]header{bearer(s.key)}, headers...)...)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return got
+}
+
+// want checks the status of an answer.
+func (s *stack) want(got answer, status int) answer {
+	s.t.Helper()
+	if got.status != status {
+		s.t.Fatalf("got %s, want status %d", got, status)
+	}
+	return got
+}
+
+// wantProblem checks status and code of a refusal.
+func (s *stack) wantProblem(got answer, status int, code string) {
+	s.t.Helper()
+	s.want(got, status)
+	var problem struct {
+		Status int    `json:"status"`
+		Code   string `json:"code"`
+	}
+	s.read(got, &problem)
+	if problem.Code != code || problem.Status != status || got.header.Get("Content-Type") != "application/problem+json" {
+		s.t.Fatalf("got %s %s, want a problem %q", got.header.Get("Content-Type"), got, code)
+	}
+}
+
+// read takes an answer's JSON apart.
+func (s *stack) read(got answer, into any) {
+	s.t.Helper()
+	if err := json.Unmarshal(got.body, into); err != nil {
+		s.t.Fatalf("unreadable answer %s: %v", got, err)
+	}
+}
+
+// message is the body of POST /v1/messages; what it lacks and a message must
+// have, the stack fills in.
+type message map[string]any
+
+// resource is a message as the API shows it.
+type resource struct {
+	ID              string            `json:"id"`
+	ClientReference *string           `json:"clientReference"`
+	To              string            `json:"to"`
+	From            string            `json:"from"`
+	Text            *string           `json:"text"`
+	Media           []string          `json:"media"`
+	Status          string            `json:"status"`
+	Reason          *reason           `json:"reason"`
+	Attempts        int               `json:"attempts"`
+	SinchID         *string           `json:"sinchId"`
+	SentAs          *string           `json:"sentAs"`
+	CreatedAt       time.Time         `json:"createdAt"`
+	SendAt          *time.Time        `json:"sendAt"`
+	SentAt          *time.Time        `json:"sentAt"`
+	FinalAt         *time.Time        `json:"finalAt"`
+	Timeline        []entry           `json:"timeline"`
+	Metadata        map[string]string `json:"metadata"`
+}
+
+type reason struct {
+	Code      string  `json:"code"`
+	Message   string  `json:"message"`
+	SinchCode *string `json:"sinchCode"`
+}
+
+// sinch is what Sinch said, or nothing.
+func (r *reason) sinch() string {
+	if r == nil || r.SinchCode == nil {
+		return ""
+	}
+	return *r.SinchCode
+}
+
+type entry struct {
+	At      time.Time `json:"at"`
+	Status  string    `json:"status"`
+	Detail  string    `json:"detail"`
+	Attempt *int      `json:"attempt"`
+}
+
+func (r resource) String() string {
+	var why string
+	if r.Reason != nil {
+		why = fmt.Sprintf(" (%s %s)", r.Reason.Code, r.Reason.sinch())
+	}
+	return fmt.Sprintf("%s %s%s after %d attempts, by way of %s", r.ID, r.Status, why, r.Attempts, strings.Join(r.way(), " "))
+}
+
+// way lists the states on the timeline, each once in a row.
+func (r resource) way() []string {
+	var states []string
+	for _, e := range r.Timeline {
+		states = append(states, e.Status)
+	}
+	return slices.Compact(states)
+}
+
+// fill completes a message: a number of its own, a medium, a text. All of it
+// is private from now on.
+func (s *stack) fill(m message) message {
+	full := message{"to": number(), "text": secretText()}
+	if m["media"] == nil && m["mediaUrl"] == nil {
+		full["mediaUrl"] = mediaURL()
+	}
+	for name, value := range m {
+		full[name] = value
+	}
+	s.private.addMessage(full)
+	return full
+}
+
+// post hands a message over and returns the answer, whatever it is.
+func (s *stack) post(m message, headers ...header) answer {
+	s.t.Helper()
+	return s.call(http.MethodPost, "/v1/messages", s.fill(m), headers...)
+}
+
+// send hands a message over, which has to be accepted, and returns its id.
+func (s *stack) send(m message, headers ...header) string {
+	s.t.Helper()
+	got := s.want(s.post(m, headers...), http.StatusAccepted)
+	var r resource
+	s.read(got, &r)
+	if want := "/v1/messages/" + r.ID; got.header.Get("Location") != want {
+		s.t.Fatalf("Location is %q, want %q", got.header.Get("Location"), want)
+	}
+	return r.ID
+}
+
+// lookUp reads a message.
+func (s *stack) lookUp(id string, headers ...header) resource {
+	s.t.Helper()
+	var r resource
+	s.read(s.want(s.call(http.MethodGet, "/v1/messages/"+id, nil, headers...), http.StatusOK), &r)
+	return r
+}
+
+// awaitStatus waits until a message has a status and returns it.
+func (s *stack) awaitStatus(id, status string, headers ...header) resource {
+	s.t.Helper()
+	return s.awaitMessage(id, "status "+status, func(r resource) bool { return r.Status == status }, headers...)
+}
+
+// awaitMessage waits until a message is as it should be and returns it.
+func (s *stack) awaitMessage(id, what string, is func(resource) bool, headers ...header) resource {
+	s.t.Helper()
+	var r resource
+	s.await(what+" of "+id, patience, func() (bool, string) {
+		r = s.lookUp(id, headers...)
+		return is(r), r.String()
+	})
+	return r
+}
+
+// wantReason checks why a message does not go well.
+func (s *stack) wantReason(r resource, code, sinchCode string) {
+	s.t.Helper()
+	if r.Reason == nil || r.Reason.Code != code || r.Reason.sinch() != sinchCode {
+		s.t.Errorf("%s: want the reason %s %q", r, code, sinchCode)
+	}
+}
+
+// wantAttempts checks how many calls a message took.
+func (s *stack) wantAttempts(r resource, n int) {
+	s.t.Helper()
+	if r.Attempts != n {
+		s.t.Errorf("%s: want %d attempts", r, n)
+	}
+}
+
+// command is a POST without content on a message: cancel, replay.
+func (s *stack) command(id, verb string, body any) answer {
+	s.t.Helper()
+	return s.call(http.MethodPost, "/v1/messages/"+id+"/"+verb, body)
+}
+
+// receive delivers a receipt as Sinch does, with the token that proves it.
+func (s *stack) receive(receipt map[string]any) answer {
+	s.t.Helper()
+	return s.call(http.MethodPost, receiptAt+"?token="+s.token, receipt, header{"Authorization", ""})
+}
+
+// receipt is a receipt of the MMS API about an attempt of a message.
+func receipt(id string, attempt int, code string) map[string]any {
+	return map[string]any{
+		"origin": "MMS_MT", "code": code, "sent-as": "MMS", "status": "text differs by age",
+		"to": "12065550000", "from": "12065550100", "tracking-id": "TRACK-" + id,
+		"client-reference": fmt.Sprintf("%s-%d", id, attempt), "timestamp": "2026-04-24T18:34:00Z",
+	}
+}

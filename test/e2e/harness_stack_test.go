@@ -1,0 +1,289 @@
+package e2e_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/redistest"
+)
+
+const (
+	tenant    = "acme"
+	mmsAPI    = "mms"
+	batches   = "batches"
+	planID    = "plan-e2e"
+	receiptAt = "/webhooks/sinch/dlr"
+)
+
+// stack is a whole installation: Redis, simulator, api and workers.
+type stack struct {
+	t        *testing.T
+	redis    *redistest.Server
+	sim      *simulator
+	api      *process
+	workers  []*worker
+	started  []*process // api and workers, the ended ones too
+	conf     settings
+	client   *http.Client
+	base     string // of the public listener
+	admin    string // of the api's admin listener
+	key      string // of tenant, live
+	testKey  string // of tenant, test
+	token    string // of receipts
+	sinchKey string // of the account
+	private  *private
+}
+
+// worker is one worker process.
+type worker struct {
+	*process
+
+	admin string // base of its admin listener
+}
+
+// settings are what options change.
+type settings struct {
+	env      map[string]string
+	workers  int
+	mayDup   bool // a test that makes Sinch accept a message twice
+	redisOff bool
+
+	simulator []string // further arguments
+}
+
+type option func(*settings)
+
+// with sets a variable of both programs.
+func with(name, value string) option {
+	return func(s *settings) { s.env[name] = value }
+}
+
+// over chooses the Sinch API.
+func over(api string) option { return with("SINCH_API", api) }
+
+// workers sets how many are started at first (1).
+func workers(n int) option { return func(s *settings) { s.workers = n } }
+
+// simulatorWith adds arguments of the simulator.
+func simulatorWith(args ...string) option {
+	return func(s *settings) { s.simulator = append(s.simulator, args...) }
+}
+
+// withoutRedis starts everything while Redis is down.
+func withoutRedis() option { return func(s *settings) { s.redisOff = true } }
+
+// mayDouble is for a test that sends a message twice on purpose.
+func mayDouble() option { return func(s *settings) { s.mayDup = true } }
+
+// start brings a stack up and waits until it is ready.
+func start(t *testing.T, opts ...option) *stack {
+	t.Helper()
+	_ = t.TempDir() // made now, it is removed after the logs were searched
+	s := newStack(t, opts)
+	t.Cleanup(s.searchLogs)
+
+	s.redis = redistest.Start(t)
+	if s.conf.redisOff {
+		s.redis.Stop()
+	}
+	apiPort := freePorts.take(t)
+	s.base = "http://" + address(apiPort)
+	s.sim = startSimulator(s)
+	t.Cleanup(s.wantNothingDoubled)
+	s.admin = "http://" + address(freePorts.take(t))
+	s.startAPI()
+	for range s.conf.workers {
+		s.startWorker()
+	}
+	s.awaitUp()
+	return s
+}
+
+func newStack(t *testing.T, opts []option) *stack {
+	t.Helper()
+	s := &stack{
+		t:        t,
+		conf:     settings{env: defaults(), workers: 1},
+		client:   newClient(t),
+		key:      "mms_live_" + rand.Text(),
+		testKey:  "mms_test_" + rand.Text(),
+		token:    "receipt-token-" + rand.Text(),
+		sinchKey: "sinch-token-" + rand.Text(),
+		private:  &private{},
+	}
+	for _, opt := range opts {
+		opt(&s.conf)
+	}
+	s.private.add("live key", s.key)
+	s.private.add("test key", s.testKey)
+	s.private.add("receipt token", s.token)
+	s.private.add("Sinch token", s.sinchKey)
+	s.private.add("sender", strings.TrimPrefix(s.conf.env["SINCH_NUMBER"], "+1"))
+	return s
+}
+
+// defaults make a stack that is quick and logs as much as it can.
+func defaults() map[string]string {
+	return map[string]string{
+		"LOG_FORMAT":         "json",
+		"LOG_LEVEL":          "debug",
+		"LOOKUP_WINDOW":      "300ms",
+		"MEDIA_CHECK":        "off",
+		"RETRY_BASE":         "10ms",
+		"RETRY_CAP":          "50ms",
+		"SHUTDOWN_TIMEOUT":   "6s",
+		"SINCH_API":          mmsAPI,
+		"SINCH_NUMBER":       "+12065550100",
+		"SINCH_PAUSE":        "500ms",
+		"SINCH_RATE":         "0",
+		"SINCH_TIMEOUT":      "2s",
+		"TASK_TIMEOUT":       "5s",
+		"WORKER_CONCURRENCY": "20",
+	}
+}
+
+// environ is what a program gets, with its own variables on top.
+func (s *stack) environ(own map[string]string) map[string]string {
+	env := map[string]string{
+		"API_KEYS":              tenant + ":" + s.key + "," + tenant + ":" + s.testKey,
+		"REDIS_URL":             s.redis.URL(),
+		"SINCH_API_TOKEN":       s.sinchKey,
+		"SINCH_BASE_URL":        s.sim.base,
+		"SINCH_CALLBACK_URL":    s.base,
+		"SINCH_MMS_CAMPAIGN_ID": "campaign-e2e",
+		"SINCH_SERVICE_PLAN_ID": planID,
+		"SINCH_WEBHOOK_TOKEN":   s.token,
+	}
+	maps.Copy(env, s.conf.env)
+	maps.Copy(env, own)
+	return env
+}
+
+// startAPI starts the api on the ports of the stack, for the first time or anew.
+func (s *stack) startAPI() {
+	s.t.Helper()
+	s.api = launch(s.t, "api", s.environ(map[string]string{
+		"PORT":       s.base[len("http://127.0.0.1:"):],
+		"ADMIN_ADDR": s.admin[len("http://"):],
+	}), "api")
+	s.started = append(s.started, s.api)
+}
+
+// startWorker starts one more worker.
+func (s *stack) startWorker() *worker {
+	s.t.Helper()
+	addr := address(freePorts.take(s.t))
+	env := s.environ(map[string]string{"ADMIN_ADDR": addr})
+	name := "worker " + strconv.Itoa(len(s.workers)+1)
+	w := &worker{process: launch(s.t, name, env, "worker"), admin: "http://" + addr}
+	s.workers = append(s.workers, w)
+	s.started = append(s.started, w.process)
+	return w
+}
+
+// awaitUp waits until every process that runs says that it is ready, or alive
+// while there is no Redis.
+func (s *stack) awaitUp() {
+	s.t.Helper()
+	path := "/readyz"
+	if s.conf.redisOff {
+		path = "/livez"
+	}
+	s.awaitOK(s.api, s.base+path)
+	for _, w := range s.workers {
+		if w.running() {
+			s.awaitOK(w.process, w.admin+path)
+		}
+	}
+}
+
+// awaitOK waits until a process answers 200.
+func (s *stack) awaitOK(p *process, url string) {
+	s.t.Helper()
+	s.await("200 from "+p.name+" "+url, patience, func() (bool, string) {
+		if !p.running() {
+			s.t.Fatalf("%s ended with exit code %d", p.name, p.cmd.ProcessState.ExitCode())
+		}
+		got, err := s.get(url)
+		if err != nil {
+			return false, err.Error()
+		}
+		return got.status == http.StatusOK, got.String()
+	})
+}
+
+// patience is how long a test waits for what has to happen. On a loaded
+// machine things are slow, and only a failing test waits so long.
+const (
+	patience = 20 * time.Second
+	tick     = 15 * time.Millisecond
+)
+
+// await polls until done says so; detail says how far things are.
+func (s *stack) await(what string, atMost time.Duration, done func() (ok bool, detail string)) {
+	s.t.Helper()
+	await(s.t, what, atMost, done)
+}
+
+func await(t *testing.T, what string, atMost time.Duration, done func() (ok bool, detail string)) {
+	t.Helper()
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	end := time.After(atMost)
+	for {
+		ok, detail := done()
+		if ok {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-end:
+			t.Fatalf("no %s within %s: %s", what, atMost, detail)
+		}
+	}
+}
+
+// on runs a part of a test as a subtest on the same stack.
+func (s *stack) on(name string, part func(*stack)) {
+	s.t.Helper()
+	s.t.Run(name, func(t *testing.T) {
+		t.Helper()
+		own := *s
+		own.t = t
+		part(&own)
+	})
+}
+
+// hold checks for a while that something stays as it is: the only way to see
+// that a thing does not happen.
+func (s *stack) hold(what string, during time.Duration, still func() (ok bool, detail string)) {
+	s.t.Helper()
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	end := time.After(during)
+	for {
+		if ok, detail := still(); !ok {
+			s.t.Fatalf("%s did not last: %s", what, detail)
+		}
+		select {
+		case <-ticker.C:
+		case <-end:
+			return
+		}
+	}
+}
+
+func (s *stack) wantNothingDoubled() {
+	if s.conf.mayDup || s.t.Failed() {
+		return
+	}
+	if stats := s.sim.stats(); stats.Doubled != 0 {
+		s.t.Errorf("Sinch accepted %d messages twice: %s", stats.Doubled, fmt.Sprintf("%+v", stats))
+	}
+}

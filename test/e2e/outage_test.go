@@ -1,0 +1,129 @@
+package e2e_test
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// soon is how long the api may take to say that Redis does not answer.
+const soon = 2 * time.Second
+
+func TestRedisOutage(t *testing.T) {
+	t.Parallel()
+	outages := map[string]struct {
+		begin, end func(*stack)
+	}{
+		"stopped": {func(s *stack) { s.redis.Stop() }, func(s *stack) { s.redis.Restart() }},
+		"frozen":  {func(s *stack) { s.redis.Freeze() }, func(s *stack) { s.redis.Thaw() }},
+	}
+	for name, outage := range outages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			id := s.send(message{})
+			s.awaitStatus(id, "delivered")
+			m := s.fill(message{"clientReference": "during-the-outage"})
+
+			outage.begin(s)
+			for range 3 {
+				s.wantUnavailable(s.post(m))
+			}
+			s.wantUnavailable(s.call(http.MethodGet, "/v1/messages/"+id, nil))
+			s.want(s.receive(receipt(id, 1, "N102")), http.StatusServiceUnavailable)
+			s.wantHealth(http.StatusServiceUnavailable)
+
+			outage.end(s)
+			s.awaitUp()
+			s.wantHealth(http.StatusOK)
+			s.await("acceptance", patience, func() (bool, string) {
+				got := s.post(m)
+				return got.status == http.StatusAccepted || got.status == http.StatusOK, got.String()
+			})
+			var r resource
+			s.read(s.want(s.post(m), http.StatusOK), &r)
+			s.awaitStatus(r.ID, "delivered")
+			s.wantAccepted(r.ID, 1)
+			s.wantAccepted(id, 1)
+		})
+	}
+}
+
+// wantUnavailable checks how the api says that it cannot do anything now.
+func (s *stack) wantUnavailable(got answer) {
+	s.t.Helper()
+	s.wantProblem(got, http.StatusServiceUnavailable, "unavailable")
+	if after, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || after < 1 {
+		s.t.Errorf("Retry-After is %q", got.header.Get("Retry-After"))
+	}
+	if got.took > soon {
+		s.t.Errorf("answered after %s, want %s at most", got.took, soon)
+	}
+}
+
+// wantHealth checks all health routes of all processes; only readiness depends
+// on Redis.
+func (s *stack) wantHealth(ready int) {
+	s.t.Helper()
+	listeners := []string{s.base, s.admin}
+	for _, w := range s.workers {
+		if w.running() {
+			listeners = append(listeners, w.admin)
+		}
+	}
+	want := map[string]int{"/livez": http.StatusOK, "/readyz": ready}
+	for _, base := range listeners {
+		for path, status := range want {
+			got, err := s.get(base + path)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.want(got, status)
+		}
+	}
+	s.want(s.call(http.MethodGet, "/health", nil), http.StatusOK)
+}
+
+func TestStartsWithoutRedis(t *testing.T) {
+	t.Parallel()
+	s := start(t, withoutRedis())
+	s.wantHealth(http.StatusServiceUnavailable)
+	m := s.fill(message{"clientReference": "too-early"})
+	s.wantUnavailable(s.post(m))
+
+	s.redis.Restart()
+	s.conf.redisOff = false
+	s.awaitUp()
+	s.wantHealth(http.StatusOK)
+	id := s.send(m)
+	s.awaitStatus(id, "delivered")
+	s.wantAccepted(id, 1)
+}
+
+func TestRedisOutageDuringCalls(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.sim.setDefault("slow:1s")
+	var ids []string
+	for range 10 {
+		ids = append(ids, s.send(message{}))
+	}
+	s.await("calls", patience, func() (bool, string) {
+		n := s.sim.stats().Calls
+		return n == len(ids), strconv.Itoa(n)
+	})
+	s.redis.Stop()
+	s.await("answers", patience, func() (bool, string) {
+		n := s.sim.stats().InFlight
+		return n == 0, strconv.Itoa(n)
+	})
+	s.redis.Restart()
+	// Receipts met a 503 and come again only minutes later.
+	for _, id := range ids {
+		r := s.awaitMessage(id, "acceptance", func(r resource) bool { return slices.Contains([]string{"sent", "delivered"}, r.Status) })
+		s.wantAttempts(r, 1)
+		s.wantAccepted(id, 1)
+	}
+}

@@ -1,0 +1,104 @@
+package e2e_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+// hanging accepts the message, and says nothing of it ever.
+func hanging() map[string]any {
+	return map[string]any{"answer": "hang", "receipts": map[string]any{"outcome": "none"}}
+}
+
+func TestUnknownOutcomeIsNotGuessed(t *testing.T) {
+	t.Parallel()
+	tests := map[string]any{
+		"hang after accept": hanging(),
+		"drop after accept": map[string]any{"answer": "drop", "receipts": map[string]any{"outcome": "none"}},
+		"reset":             "reset",
+		"hang before":       "hang_before",
+		"service down":      "503",
+		"E503":              "E503",
+		"web page":          "html",
+		"cut":               map[string]any{"answer": "cut", "receipts": map[string]any{"outcome": "none"}},
+		"broken":            map[string]any{"answer": "broken", "receipts": map[string]any{"outcome": "none"}},
+	}
+	s := start(t, with("SINCH_TIMEOUT", "700ms"))
+	ids := map[string]string{}
+	for name, behavior := range tests {
+		to := number()
+		s.sim.forNumber(to, 0, behavior)
+		ids[name] = s.send(message{"to": to})
+	}
+	for name, id := range ids {
+		s.on(name, func(s *stack) {
+			r := s.awaitStatus(id, "unknown")
+			s.wantAttempts(r, 1)
+			if r.Reason == nil || r.Reason.Code != "unknown_outcome" {
+				s.t.Errorf("%s: want the reason unknown_outcome", r)
+			}
+		})
+	}
+	s.hold("one call each", 2*time.Second, func() (bool, string) {
+		return int(s.sim.stats().Calls) == len(tests), "Sinch was called again"
+	})
+}
+
+func TestUnknownIsSettledByReceipt(t *testing.T) {
+	t.Parallel()
+	s := start(t, with("SINCH_TIMEOUT", "500ms"))
+	to := number()
+	s.sim.forNumber(to, 0, hanging())
+	id := s.send(message{"to": to})
+	s.awaitStatus(id, "unknown")
+	s.want(s.receive(receipt(id, 1, "N102")), http.StatusOK)
+	r := s.awaitStatus(id, "delivered")
+	if r.Reason != nil || r.SinchID == nil {
+		t.Errorf("%s with reason %v and sinchId %v", r, r.Reason, r.SinchID)
+	}
+	s.wantAccepted(id, 1)
+}
+
+func TestUnknownIsReplayedOnlyByForce(t *testing.T) {
+	t.Parallel()
+	s := start(t, with("SINCH_TIMEOUT", "500ms"), mayDouble())
+	to := number()
+	s.sim.forNumber(to, 1, hanging())
+	id := s.send(message{"to": to})
+	s.awaitStatus(id, "unknown")
+	s.wantProblem(s.command(id, "replay", nil), http.StatusConflict, "force_required")
+	s.wantProblem(s.command(id, "replay", map[string]any{"force": false}), http.StatusConflict, "force_required")
+	s.want(s.command(id, "replay", map[string]any{"force": true}), http.StatusAccepted)
+	s.wantAttempts(s.awaitStatus(id, "delivered"), 2)
+}
+
+func TestUnknownIsSettledByLookUp(t *testing.T) {
+	t.Parallel()
+	s := start(t, over(batches), with("SINCH_TIMEOUT", "500ms"))
+	accepted, lost := number(), number()
+	s.sim.forNumber(accepted, 1, hanging())
+	s.sim.forNumber(lost, 1, "hang_before")
+	found := s.send(message{"to": accepted})
+	resent := s.send(message{"to": lost})
+
+	r := s.awaitStatus(found, "sent")
+	s.wantAttempts(r, 1)
+	if calls := s.sim.calls(found); r.SinchID == nil || *r.SinchID != calls[0].ID {
+		t.Errorf("%s has the sinchId %v, want that of %+v", r, r.SinchID, calls)
+	}
+	s.wantAccepted(found, 1)
+
+	s.wantAttempts(s.awaitStatus(resent, "delivered"), 2)
+	s.wantAccepted(resent, 1)
+}
+
+func TestUnknownIsResentByPolicy(t *testing.T) {
+	t.Parallel()
+	s := start(t, with("SINCH_TIMEOUT", "500ms"), with("UNKNOWN_POLICY", "resend"), with("RECONCILE_AFTER", "500ms"), mayDouble())
+	to := number()
+	s.sim.forNumber(to, 1, hanging())
+	id := s.send(message{"to": to})
+	s.wantAttempts(s.awaitStatus(id, "delivered"), 2)
+	s.wantAccepted(id, 2)
+}
