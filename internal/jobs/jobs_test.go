@@ -37,7 +37,9 @@ func (f *fakeSinch) Send(_ context.Context, m sinch.Message) message.Outcome {
 	return f.answer(call, m)
 }
 
-func (*fakeSinch) Origin() sinch.Origin { return sinch.Origin{API: "fake", BaseURL: "http://127.0.0.1"} }
+func (*fakeSinch) Origin() sinch.Origin {
+	return sinch.Origin{API: "fake", BaseURL: "http://127.0.0.1"}
+}
 
 func (f *fakeSinch) count(id message.ID) int {
 	f.mu.Lock()
