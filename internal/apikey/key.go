@@ -1,0 +1,73 @@
+// Package apikey knows who calls: keys of callers, listed in the configuration
+// or stored in Redis. A key is only ever seen when it comes in and when it is
+// made; what is kept, in memory and in Redis, is its SHA-256. Keys are long and
+// random, so that hash needs neither salt nor stretching.
+package apikey
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"regexp"
+)
+
+// The beginnings of a key say what it may do: a test key never reaches Sinch.
+const (
+	LivePrefix = "mms_live_"
+	TestPrefix = "mms_test_"
+)
+
+// idBytes of the hash are the short id: enough to tell keys apart, nothing to
+// guess one from.
+const idBytes = 6
+
+var (
+	// ErrUnknown says that there is no such key, or that it is not one at all.
+	ErrUnknown = errors.New("unknown API key")
+	// ErrUnavailable says that the stored keys could not be asked. It comes
+	// with its cause.
+	ErrUnavailable = errors.New("API keys are unavailable")
+	// ErrTenant says that a tenant's name is not made of 1 to 40 of [a-z0-9_-].
+	ErrTenant = errors.New("a tenant is 1 to 40 of a-z, 0-9, _ and -")
+	// ErrMalformed says that a key is not mms_live_ or mms_test_ and 24 to 64
+	// letters and digits.
+	ErrMalformed = errors.New("an API key is mms_live_ or mms_test_ and 24 to 64 letters and digits")
+)
+
+var (
+	keyPattern    = regexp.MustCompile(`^mms_(?:live|test)_[A-Za-z0-9]{24,64}$`)
+	tenantPattern = regexp.MustCompile(`^[a-z0-9_-]{1,40}$`)
+)
+
+// Principal is who a key speaks for.
+type Principal struct {
+	Tenant string
+	// Test says that messages go to the simulator instead of Sinch.
+	Test bool
+	// KeyID names the key in logs and for Store.Revoke; it is no secret.
+	KeyID string
+}
+
+// digest is the SHA-256 of a key.
+type digest [sha256.Size]byte
+
+func digestOf(key string) digest { return sha256.Sum256([]byte(key)) }
+
+func (d digest) id() string { return hex.EncodeToString(d[:idBytes]) }
+
+// equal takes the same time wherever the digests differ.
+func (d digest) equal(other digest) bool { return subtle.ConstantTimeCompare(d[:], other[:]) == 1 }
+
+func wellFormed(key string) bool { return keyPattern.MatchString(key) }
+
+func isTest(key string) bool { return key[:len(TestPrefix)] == TestPrefix }
+
+// generate makes a key with at least 128 bits of randomness.
+func generate(test bool) string {
+	if test {
+		return TestPrefix + rand.Text()
+	}
+	return LivePrefix + rand.Text()
+}
