@@ -123,6 +123,10 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return later(0, "too little time left for a call")
 	}
+	if wait := h.worker.held(); wait > 0 {
+		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
+		return later(wait, "Redis changed hands")
+	}
 	return h.attempt(ctx, m, task, pass)
 }
 
@@ -228,6 +232,7 @@ func (h *Handler) begin(ctx context.Context, id message.ID, task int, origin sin
 func (h *Handler) notBegun(ctx context.Context, begun ledger.Begun, err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrRollback):
+		h.worker.miss()
 		return later(pauseOnFault, "Redis was rolled back")
 	case errors.Is(err, ledger.ErrUnavailable):
 		return later(pauseOnFault, "ledger unavailable")

@@ -15,6 +15,11 @@ import (
 // beatEvery is the rhythm of the heartbeat; its key lives five times as long.
 const beatEvery = 2 * time.Second
 
+// holdAfterChange is how long no call begins after Redis changed hands or went
+// back: long enough for every living worker to notice with its next heartbeat
+// and to tell what Redis has lost, before somebody sends that again.
+const holdAfterChange = 2*beatEvery + time.Second
+
 // Heart tells the others that this worker lives, and notices when Redis has
 // gone back to older data.
 type Heart struct {
@@ -48,6 +53,7 @@ func (h *Heart) Beat(ctx context.Context) {
 	if !h.worker.saw(epoch) {
 		return
 	}
+	h.worker.hold(holdAfterChange)
 	if err := h.restore(ctx); err != nil {
 		h.log.Error().Err(err).Msg("rollback of Redis not made good yet")
 		return

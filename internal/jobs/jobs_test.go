@@ -368,6 +368,32 @@ func TestStopFinishesTheCallInFlight(t *testing.T) {
 	}
 }
 
+func TestRollbackDoesNotDouble(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.run(t)
+	m := b.accept(t)
+	b.dispatch(t, m)
+	key := "mms:{m}:" + m.ID.Identity()
+	old := b.rdb.Get(t.Context(), key).Val() // as it was before the attempt
+	b.await(t, m.ID, message.StatusSent)
+	// Redis goes back to before the attempt, and asynq's task is there again.
+	for _, err := range []error{
+		b.rdb.Del(t.Context(), "mms:{m}:begins").Err(),
+		b.rdb.Set(t.Context(), key, old, 0).Err(),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Suspect()
+	b.dispatch(t, m)
+	got := b.await(t, m.ID, message.StatusSent)
+	if got.SinchID != "T1" || b.sinch.count(m.ID) != 1 || b.metrics.of(healedRollback) != 1 {
+		t.Fatalf("%+v, %d calls", got, b.sinch.count(m.ID))
+	}
+}
+
 func TestTaskNames(t *testing.T) {
 	t.Parallel()
 	m := &message.Message{ID: message.NewID(message.RandomIdentity(), time.Now())}

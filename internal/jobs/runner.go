@@ -102,6 +102,10 @@ func newServer(o Options, concurrency int, lanes map[string]int) *asynq.Server {
 // WorkerID is the identity of this process in the ledger.
 func (r *Runner) WorkerID() string { return r.worker.ID }
 
+// Suspect tells the worker that Redis changed hands: another server answers
+// now, which may know less than the one before.
+func (r *Runner) Suspect() { r.worker.hold(holdAfterChange) }
+
 // Start begins to take tasks. It does not need Redis to be there yet.
 func (r *Runner) Start() error {
 	r.wg.Go(func() { r.heart.Run(r.lifeCtx) })

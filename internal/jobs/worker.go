@@ -22,6 +22,8 @@ type Worker struct {
 	inFlight map[message.ID]bool
 	doubtful map[message.ID]time.Time // begins whose reply was lost, and until when they may still take effect
 	recent   map[string]memory        // by attempt reference
+	missed   bool                     // Redis knew fewer begins than it had acknowledged
+	heldTill time.Time                // no call begins before
 }
 
 // memory is a call as this process made it.
@@ -122,11 +124,34 @@ func (w *Worker) concluded(id message.ID, n int, o message.Outcome) {
 	w.recent[ref] = known
 }
 
+// miss remembers that the ledger refused a begin because Redis went back.
+func (w *Worker) miss() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.missed = true
+}
+
+// hold keeps calls from beginning for a while.
+func (w *Worker) hold(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if till := time.Now().Add(d); till.After(w.heldTill) {
+		w.heldTill = till
+	}
+}
+
+// held is how long no call may begin; zero or less: one may.
+func (w *Worker) held() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Until(w.heldTill)
+}
+
 // saw takes in the epoch of a heartbeat and reports whether Redis went back.
 func (w *Worker) saw(epoch int64) (rolledBack bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if epoch < w.lease.Epoch {
+	if w.missed || epoch < w.lease.Epoch {
 		return true
 	}
 	w.lease.Epoch = epoch
@@ -152,5 +177,5 @@ func (w *Worker) memories(now time.Time) []memory {
 func (w *Worker) restart(epoch int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.lease.Begins, w.lease.Epoch = 0, epoch
+	w.lease.Begins, w.lease.Epoch, w.missed = 0, epoch, false
 }
