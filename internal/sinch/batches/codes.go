@@ -2,31 +2,30 @@ package batches
 
 import "mmsdispatch/internal/sinch"
 
-// refusals are the codes of 400 and 403 answers of Sinch's SMS REST API
-// (developers.sinch.com, SMS API reference, status codes). The table is never
-// written to.
-var refusals = map[string]sinch.Outcome{ //nolint:gochecknoglobals // a constant table
-	"syntax_invalid_json":             {Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "body could not be parsed"},
-	"syntax_invalid_parameter_format": {Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "a field has the wrong form"},
-	"syntax_constraint_violation":     {Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "a field is missing or out of bounds"},
-	"unknown_group":                   {Kind: sinch.Refused, Code: sinch.ReasonInternal, Detail: "group is unknown"},
-	"missing_callback_url":            {Kind: sinch.Refused, Code: sinch.ReasonInternal, Detail: "reports were asked for without a URL"},
-	"illegal_number_type":             {Kind: sinch.Refused, Code: sinch.ReasonRecipient, Detail: "kind of number is not allowed"},
-	"llegal_number_type":              {Kind: sinch.Refused, Code: sinch.ReasonRecipient, Detail: "kind of number is not allowed"},
-	"blocked_account":                 {Kind: sinch.Account, Code: sinch.ReasonAccount, Detail: "account is blocked"},
-	"unknown_campaign":                {Kind: sinch.Refused, Code: sinch.ReasonInternal, Detail: "campaign is unknown"},
-	"batch_already_dispatched":        {Kind: sinch.Refused, Code: sinch.ReasonInternal, Detail: "batch was dispatched already"},
-	"conflict_send_at":                {Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "time to send conflicts"},
-	"conflict_group_name":             {Kind: sinch.Refused, Code: sinch.ReasonInternal, Detail: "group name conflicts"},
-}
+// codes are the codes of 400 and 403 answers of Sinch's SMS REST API
+// (developers.sinch.com, SMS API reference, status codes). One of them is
+// spelt in two ways there.
+var codes = sinch.NewTable(
+	sinch.Rule{Code: "syntax_invalid_json", Meaning: "body could not be parsed", Kind: sinch.Refused, Reason: sinch.ReasonContent},
+	sinch.Rule{Code: "syntax_invalid_parameter_format", Meaning: "a field has the wrong form", Kind: sinch.Refused, Reason: sinch.ReasonContent},
+	sinch.Rule{Code: "syntax_constraint_violation", Meaning: "a field is missing or out of bounds", Kind: sinch.Refused, Reason: sinch.ReasonContent},
+	sinch.Rule{Code: "unknown_group", Meaning: "group is unknown", Kind: sinch.Refused, Reason: sinch.ReasonInternal},
+	sinch.Rule{Code: "missing_callback_url", Meaning: "reports were asked for without a URL", Kind: sinch.Refused, Reason: sinch.ReasonInternal},
+	sinch.Rule{Code: "illegal_number_type", Meaning: "kind of number is not allowed", Kind: sinch.Refused, Reason: sinch.ReasonRecipient},
+	sinch.Rule{Code: "llegal_number_type", Meaning: "kind of number is not allowed", Kind: sinch.Refused, Reason: sinch.ReasonRecipient},
+	sinch.Rule{Code: "blocked_account", Meaning: "account is blocked", Kind: sinch.Account, Reason: sinch.ReasonAccount},
+	sinch.Rule{Code: "unknown_campaign", Meaning: "campaign is unknown", Kind: sinch.Refused, Reason: sinch.ReasonInternal},
+	sinch.Rule{Code: "batch_already_dispatched", Meaning: "batch was dispatched already", Kind: sinch.Refused, Reason: sinch.ReasonInternal},
+	sinch.Rule{Code: "conflict_send_at", Meaning: "time to send conflicts", Kind: sinch.Refused, Reason: sinch.ReasonContent},
+	sinch.Rule{Code: "conflict_group_name", Meaning: "group name conflicts", Kind: sinch.Refused, Reason: sinch.ReasonInternal},
+)
 
-// refusal reads the code of a 400 or 403 answer. One that is not in the table
-// is a refusal of the message all the same: Sinch promises nothing was sent.
-func refusal(code string) sinch.Outcome {
-	o, ok := refusals[code]
+// outcome reads the code of a 400 or 403 answer. One that is not in the table
+// refuses the message all the same; why is guessed by the status.
+func outcome(code string, otherwise sinch.ReasonCode) sinch.Outcome {
+	rule, ok := codes[code]
 	if !ok {
-		o = sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "error code that is not documented"}
+		rule = sinch.Unlisted(code, otherwise)
 	}
-	o.SinchCode = code
-	return o
+	return rule.Outcome()
 }

@@ -2,151 +2,129 @@ package receipt
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
 )
 
-// reportTypes and inboundTypes are what the SMS REST API posts
-// (developers.sinch.com, SMS API reference, webhooks).
-var (
-	reportTypes = map[string]bool{ //nolint:gochecknoglobals // a constant table
-		"delivery_report_mms": true, "delivery_report_sms": true,
-		"recipient_delivery_report_mms": true, "recipient_delivery_report_sms": true,
-	}
-	inboundTypes = map[string]bool{ //nolint:gochecknoglobals // a constant table
-		"mo_text": true, "mo_binary": true, "mo_media": true,
-	}
-)
-
-// batchReasons says why a message was not delivered, by the codes of delivery
-// reports that are not the carrier's doing (…/sms/delivery-reports/
-// delivery-report-error-codes). The tables are never written to.
-var batchReasons = map[int]message.ReasonCode{ //nolint:gochecknoglobals // a constant table
-	402: message.ReasonInternal, 403: message.ReasonInternal, 405: message.ReasonInternal,
-	406: message.ReasonExpired, 408: message.ReasonInternal, 410: message.ReasonInternal,
-	411: message.ReasonInternal, 412: message.ReasonAccount, 413: message.ReasonAccount,
-	414: message.ReasonMedia,
+// fitsBatches knows a callback of the SMS REST API by its type; a type that
+// came later, by the batch it is about.
+func fitsBatches(f fields) bool {
+	return f.has("batch_id") || slices.Contains(batchTypes(), string(f.text("type")))
 }
 
-// batchStates says what a status of a delivery report proves. `Unknown` is
-// final, but means only that the carrier gives no receipts.
-var batchStates = map[string]message.ReceiptState{ //nolint:gochecknoglobals // a constant table
-	"queued": message.ReceiptSent, "dispatched": message.ReceiptSent, "unknown": message.ReceiptSent,
-	"delivered": message.ReceiptDelivered,
-	"aborted":   message.ReceiptUndelivered, "cancelled": message.ReceiptUndelivered, "canceled": message.ReceiptUndelivered,
-	"rejected": message.ReceiptUndelivered, "deleted": message.ReceiptUndelivered, "failed": message.ReceiptUndelivered,
-	"expired": message.ReceiptUndelivered,
+// batchTypes are what the SMS REST API posts (developers.sinch.com, SMS API
+// reference, webhooks).
+func batchTypes() []string {
+	return []string{
+		"delivery_report_mms", "delivery_report_sms", "recipient_delivery_report_mms", "recipient_delivery_report_sms",
+		typeInboundText, typeInboundBinary, typeInboundMedia,
+	}
 }
 
-// Codes that decide whatever the status says.
 const (
-	batchDelivered  = 0
-	batchQueued     = 400
-	batchDispatched = 401
-	batchFirstFinal = 402
-	batchLastFinal  = 418
+	typeInboundText   = "mo_text"
+	typeInboundBinary = "mo_binary"
+	typeInboundMedia  = "mo_media"
 )
 
-type batchReport struct {
-	Type      text          `json:"type"`
-	BatchID   text          `json:"batch_id"`
-	Ref       text          `json:"client_reference"`
-	Recipient text          `json:"recipient"`
-	Code      *text         `json:"code"`
-	Status    text          `json:"status"`
-	At        text          `json:"at"`
-	Statuses  []batchStatus `json:"statuses"`
-	From      text          `json:"from"`
-	To        text          `json:"to"`
-	Body      any           `json:"body"`
-}
-
-type batchStatus struct {
-	Code       *text  `json:"code"`
-	Status     text   `json:"status"`
-	Count      int    `json:"count"`
-	Recipients []text `json:"recipients"`
-}
-
-// parseBatches reads a delivery report in any of its styles, or an inbound
+// readBatches reads a delivery report in any of its styles, or an inbound
 // message.
-func parseBatches(body []byte) []Receipt {
-	var b batchReport
-	if err := json.Unmarshal(body, &b); err != nil {
-		return nil
+func readBatches(f fields) []Receipt {
+	switch f.text("type") {
+	case typeInboundText, typeInboundBinary, typeInboundMedia:
+		return []Receipt{inboundBatches(f)}
 	}
-	base := Receipt{Shape: ShapeBatches, Kind: KindReport, Ref: string(b.Ref), SinchID: string(b.BatchID), At: instant(b.At)}
-	switch {
-	case inboundTypes[string(b.Type)]:
-		base.Kind, base.SinchID = KindInbound, ""
-		said, _ := b.Body.(string)
-		base.Inbound = Inbound{From: string(b.From), To: string(b.To), Text: said}
-		return []Receipt{base}
-	case b.Statuses != nil:
-		return perStatus(base, b.Statuses)
-	default:
-		base.Recipient = string(b.Recipient)
-		return []Receipt{judge(base, b.Code, b.Status)}
+	base := Receipt{
+		Kind: KindReport, Ref: f.text("client_reference").ID(), SinchID: f.text("batch_id").ID(), At: instant(f.text("at")),
 	}
+	var all []Receipt
+	if f.has("statuses") {
+		var statuses []batchStatus
+		f.into("statuses", &statuses)
+		all = perStatus(base, statuses)
+	} else {
+		base.Recipient = f.text("recipient").ID()
+		all = []Receipt{judge(base, f.text("code"), f.text("status"))}
+	}
+	_, as, _ := strings.Cut(string(f.text("type")), "delivery_report_")
+	for i := range all {
+		if all[i].State == message.ReceiptDelivered {
+			all[i].SentAs = form(sinch.Text(as))
+		}
+	}
+	return all
 }
 
-// perStatus takes a summary or full report apart.
+// batchStatus is how many recipients have one status, and in full reports which.
+type batchStatus struct {
+	Code       sinch.Text   `json:"code"`
+	Status     sinch.Text   `json:"status"`
+	Recipients []sinch.Text `json:"recipients"`
+}
+
+// perStatus takes a summary or full report apart. A summary names nobody: with
+// one status it holds for everybody, with several it proves nothing about any
+// single message.
 func perStatus(base Receipt, statuses []batchStatus) []Receipt {
 	var all []Receipt
 	for _, s := range statuses {
 		one := judge(base, s.Code, s.Status)
 		if len(s.Recipients) == 0 {
+			if len(statuses) > 1 {
+				one.State, one.Code, one.Detail = message.ReceiptNone, "", ""
+			}
 			all = append(all, one)
 			continue
 		}
 		for _, recipient := range s.Recipients {
-			one.Recipient = string(recipient)
+			one.Recipient = recipient.ID()
 			all = append(all, one)
 		}
 	}
 	return all
 }
 
-// judge decides on the code first and on the status second.
-func judge(r Receipt, code *text, status text) Receipt {
-	r.State = batchStates[strings.ToLower(string(status))]
-	r.SinchCode = string(status)
-	n, numeric := -1, false
-	if code != nil {
-		value, err := strconv.Atoi(string(*code))
-		n, numeric = value, err == nil
+// judge decides on the code first and on the status second: which status goes
+// with which of the later codes is written down nowhere.
+func judge(r Receipt, code, status sinch.Text) Receipt {
+	name := strings.ToLower(string(status))
+	s := batchStates[name]
+	r.State, r.Code, r.Detail, r.SinchCode = s.state, s.reason, s.detail, status.Code()
+	n, err := strconv.Atoi(string(code))
+	if err != nil {
+		return r
 	}
-	if numeric {
-		r.SinchCode = strconv.Itoa(n)
-		r.State = byCode(n, r.State)
-	}
-	if r.State == message.ReceiptUndelivered {
-		r.Code, r.Detail = reasonOf(n, status), "reported as "+string(r.State)
+	r.SinchCode = strconv.Itoa(n)
+	if c, ok := batchCodes[n]; ok && name != statusUnknown {
+		r.State, r.Code, r.Detail = c.state, c.reason, c.detail
 	}
 	return r
 }
 
-func byCode(code int, byStatus message.ReceiptState) message.ReceiptState {
-	switch {
-	case code == batchDelivered:
-		return message.ReceiptDelivered
-	case code == batchQueued, code == batchDispatched:
-		return message.ReceiptSent
-	case code >= batchFirstFinal && code <= batchLastFinal:
-		return message.ReceiptUndelivered
-	default:
-		return byStatus
+// inboundBatches reads an inbound message: the body is a text, or an object
+// with a text and media.
+func inboundBatches(f fields) Receipt {
+	var media struct {
+		Message sinch.Text        `json:"message"`
+		Media   []json.RawMessage `json:"media"`
 	}
-}
-
-func reasonOf(code int, status text) message.ReasonCode {
-	if reason, ok := batchReasons[code]; ok {
-		return reason
+	f.into("body", &media)
+	said := f.text("body")
+	switch f.text("type") {
+	case typeInboundMedia:
+		said = media.Message
+	case typeInboundBinary:
+		said = "" // base64 of no text
 	}
-	if code < batchFirstFinal && strings.EqualFold(string(status), "expired") {
-		return message.ReasonExpired
+	return Receipt{
+		Kind: KindInbound, Ref: f.text("client_reference").ID(), At: instant(f.text("received_at")), Detail: "inbound message",
+		Inbound: Inbound{
+			ID: f.text("id").ID(), From: sinch.Digits(string(f.text("from"))), To: sinch.Digits(string(f.text("to"))),
+			Text: string(said), Media: len(media.Media),
+		},
 	}
-	return message.ReasonCarrier
 }

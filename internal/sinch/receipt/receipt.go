@@ -5,9 +5,11 @@ package receipt
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
 )
 
 // ErrUnreadable says that a body is not a JSON object.
@@ -39,75 +41,117 @@ const (
 type Receipt struct {
 	Shape     Shape
 	Kind      Kind
-	Ref       string // our attempt id, as it came back
-	SinchID   string
-	Recipient string
-	State     message.ReceiptState
-	SentAs    string // MMS, SMS or empty
-	Code      message.ReasonCode
-	SinchCode string
-	Detail    string // our own words
-	At        time.Time
-	Inbound   Inbound // for KindInbound
+	Ref       string               // our attempt id, as it came back
+	SinchID   string               // of the call: tracking id, batch id
+	Recipient string               // as Sinch wrote it: mostly digits only; may be empty
+	State     message.ReceiptState // what it proves; none for codes we do not know
+	SentAs    string               // MMS, SMS or empty
+	Code      message.ReasonCode   // why it was not delivered
+	SinchCode string               // Sinch's code, or its status where it gave no code
+	Detail    string               // our own words
+	At        time.Time            // when it happened; zero when Sinch does not say
+	Template  Template             // for KindTemplate
+	Inbound   Inbound              // for KindInbound
+}
+
+// Template is an event of saved media.
+type Template struct {
+	ID    string // mms-id
+	Ready bool   // false: spoilt, it has to be saved again
 }
 
 // Inbound is a message from a phone.
 type Inbound struct {
-	From, To, Text string
+	ID    string
+	From  string // the phone, digits only
+	To    string // our number or short code, digits only
+	Text  string // what it says: the keyword where Sinch found one
+	Media int    // how many files it has
+}
+
+// fields are the members of a receipt, not yet read.
+type fields map[string]json.RawMessage
+
+func (f fields) has(name string) bool {
+	value, ok := f[name]
+	return ok && string(value) != "null"
+}
+
+// text is a member that is a string or a number; empty when it is neither.
+func (f fields) text(name string) sinch.Text {
+	var t sinch.Text
+	if json.Unmarshal(f[name], &t) != nil {
+		return ""
+	}
+	return t
+}
+
+// into reads a member into v as far as it goes: a member of another type than
+// expected leaves v as it is.
+func (f fields) into(name string, v any) {
+	_ = json.Unmarshal(f[name], v)
+}
+
+// reader reads the receipts of one API.
+type reader struct {
+	shape Shape
+	fits  func(fields) bool
+	read  func(fields) []Receipt
+}
+
+// readers are asked in this order, the one whose marks are the clearest first.
+func readers() []reader {
+	return []reader{
+		{shape: ShapeConversation, fits: fitsConversation, read: ignore},
+		{shape: ShapeBatches, fits: fitsBatches, read: readBatches},
+		{shape: ShapeMMS, fits: fitsMMS, read: readMMS},
+	}
 }
 
 // Parse reads a body. One body can hold several reports. Fields and codes that
 // are not known are ignored; only what is not a JSON object is an error.
 func Parse(body []byte) (Shape, []Receipt, error) {
-	var probe struct {
-		Origin  any             `json:"origin"`
-		Code    any             `json:"code"`
-		Type    any             `json:"type"`
-		BatchID any             `json:"batch_id"`
-		AppID   any             `json:"app_id"`
-		Project any             `json:"project_id"`
-		Report  json.RawMessage `json:"message_delivery_report"`
-		Message json.RawMessage `json:"message"`
-	}
-	if err := json.Unmarshal(body, &probe); err != nil {
+	var f fields
+	if err := json.Unmarshal(body, &f); err != nil || f == nil {
 		return ShapeUnknown, nil, ErrUnreadable
 	}
-	kind, _ := probe.Type.(string)
-	switch {
-	case probe.Report != nil, probe.AppID != nil && (probe.Project != nil || probe.Message != nil):
-		return ShapeConversation, nil, nil
-	case probe.BatchID != nil, reportTypes[kind], inboundTypes[kind]:
-		return ShapeBatches, parseBatches(body), nil
-	case probe.Origin != nil, probe.Code != nil:
-		return ShapeMMS, parseMMS(body), nil
+	for _, r := range readers() {
+		if !r.fits(f) {
+			continue
+		}
+		all := r.read(f)
+		for i := range all {
+			all[i].Shape = r.shape
+		}
+		return r.shape, all, nil
+	}
+	return ShapeUnknown, nil, nil
+}
+
+// fitsConversation knows the events of the Conversation API by their app.
+func fitsConversation(f fields) bool {
+	return f.has("message_delivery_report") || (f.has("app_id") && (f.has("project_id") || f.has("message")))
+}
+
+func ignore(fields) []Receipt { return nil }
+
+// instant reads Sinch's times: RFC 3339 with an offset, UTC where it is left
+// out, and up to six decimals. A missing or odd one is the zero time.
+func instant(t sinch.Text) time.Time {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} {
+		if at, err := time.Parse(layout, string(t)); err == nil {
+			return at
+		}
+	}
+	return time.Time{}
+}
+
+// form reads how a message went out.
+func form(t sinch.Text) string {
+	switch as := strings.ToUpper(string(t)); as {
+	case "MMS", "SMS":
+		return as
 	default:
-		return ShapeUnknown, nil, nil
+		return ""
 	}
-}
-
-// text is a JSON string or number: Sinch's codes and ids have been seen as both.
-type text string
-
-// UnmarshalJSON takes anything; what is neither string nor number is empty.
-func (t *text) UnmarshalJSON(data []byte) error {
-	var s string
-	if json.Unmarshal(data, &s) == nil {
-		*t = text(s)
-		return nil
-	}
-	var n json.Number
-	if json.Unmarshal(data, &n) == nil {
-		*t = text(n)
-	}
-	return nil
-}
-
-// instant reads Sinch's times: RFC 3339 with an offset and up to six decimals.
-// A missing or odd one is the zero time.
-func instant(t text) time.Time {
-	at, err := time.Parse(time.RFC3339Nano, string(t))
-	if err != nil {
-		return time.Time{}
-	}
-	return at
 }

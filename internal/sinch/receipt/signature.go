@@ -24,24 +24,26 @@ const (
 // Ahead is how far a signature may be in the future, for clocks that differ.
 const Ahead = 5 * time.Minute
 
+// timestampBits bounds the Unix seconds of a signature, so that no arithmetic
+// with them can overflow; they suffice for 17,000 years.
+const timestampBits = 40
+
 // ErrSignature says that a signature is missing, wrong, too old or too new.
 var ErrSignature = errors.New("signature is not valid")
 
 // Verify checks the signature over the raw body and returns its nonce. It may
-// be at most maxAge old.
+// be at most maxAge old. The nonce is the caller's to remember: the signature
+// alone does not stop a receipt from being played again.
 func Verify(secret string, body []byte, header http.Header, now time.Time, maxAge time.Duration) (nonce string, err error) {
 	nonce, stamp := header.Get(headerNonce), header.Get(headerTimestamp)
-	if name := header.Get(headerAlgorithm); nonce == "" || (name != "" && !strings.EqualFold(name, algorithm)) {
+	if name := header.Get(headerAlgorithm); secret == "" || nonce == "" || (name != "" && !strings.EqualFold(name, algorithm)) {
 		return "", ErrSignature
 	}
 	given, err := base64.StdEncoding.DecodeString(header.Get(headerSignature))
-	if err != nil {
+	if err != nil || !hmac.Equal(given, sign(secret, body, nonce, stamp)) {
 		return "", ErrSignature
 	}
-	if !hmac.Equal(given, sign(secret, body, nonce, stamp)) {
-		return "", ErrSignature
-	}
-	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	seconds, err := strconv.ParseInt(stamp, 10, timestampBits)
 	if err != nil {
 		return "", ErrSignature
 	}

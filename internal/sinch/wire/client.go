@@ -8,65 +8,29 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
-	"sync"
+	"net/url"
 	"time"
 )
 
 // The client's limits.
 const (
 	// maxAnswer is how much of an answer is read, in bytes. Sinch's are well
-	// below; a page of a proxy may not be.
+	// below, a full page of a look-up included; a page of a proxy may not be.
 	maxAnswer = 1 << 20
-	// idleTimeout is how long an unused connection is kept: shorter than
-	// servers and load balancers commonly do (60 s), so that it is seldom them
-	// who close first.
-	idleTimeout = 30 * time.Second
+	maxHeader = 64 << 10
+	// idleTimeout is how long an unused connection is kept. It is below the
+	// shortest time common servers keep theirs (5 s: Apache, Node; 60 s and
+	// more: load balancers), since whoever closes first decides what is lost: a
+	// call written into a connection that the server is just closing is
+	// unknown, and on the MMS API nobody can be asked. A new handshake costs a
+	// tenth of a second, and only lanes that are nearly idle pay it.
+	idleTimeout = 4 * time.Second
 	keepAlive   = 15 * time.Second
 	dialTimeout = 5 * time.Second
 )
-
-// NotSentError says that surely nothing of the call has left.
-type NotSentError struct{ Err error }
-
-// Error implements error. The text names no URL: it could hold a secret.
-func (e *NotSentError) Error() string { return "not sent: " + describe(e.Err) }
-
-// Unwrap returns the cause.
-func (e *NotSentError) Unwrap() error { return e.Err }
-
-// UnknownError says that some of the call may have arrived.
-type UnknownError struct{ Err error }
-
-// Error implements error.
-func (e *UnknownError) Error() string { return "outcome unknown: " + describe(e.Err) }
-
-// Unwrap returns the cause.
-func (e *UnknownError) Unwrap() error { return e.Err }
-
-// describe names a failure without quoting what it was about.
-func describe(err error) string {
-	var netErr net.Error
-	var opErr *net.OpError
-	switch {
-	case errors.Is(err, errTooLate):
-		return "its time was over"
-	case errors.Is(err, context.Canceled):
-		return "given up"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		return "no answer in time"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "connection closed"
-	case errors.As(err, &opErr) && opErr.Op == "dial":
-		return "no connection"
-	default:
-		return "connection failed"
-	}
-}
 
 // Request is one call.
 type Request struct {
@@ -77,139 +41,146 @@ type Request struct {
 	Deadline time.Time // local time after which no byte may leave; zero: none
 }
 
-// Response is an answer that was read to its end.
+// Response is an answer.
 type Response struct {
 	Status int
 	Header http.Header
-	Body   []byte
+	Body   []byte // empty when Partial
+	// Partial says that the body was cut off or is longer than any of Sinch's:
+	// the status is all that is known.
+	Partial bool
 }
 
-// Options are the client's settings.
+// DialFunc opens a connection, as net.Dialer.DialContext does.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Options are the client's settings. The zero value is for production.
 type Options struct {
-	// Connections is how many are kept open while idle.
+	// Connections is how many are kept open while idle: as many as there are
+	// calls at a time.
 	Connections int
-	// TLS replaces the system's trust, for tests.
+	// TLS replaces the system's trust.
 	TLS *tls.Config
+	// Proxy replaces the one from the environment (HTTPS_PROXY, NO_PROXY).
+	Proxy func(*http.Request) (*url.URL, error)
+	// Dial replaces the system's dialer.
+	Dial DialFunc
+	// Now replaces the system's clock.
+	Now func() time.Time
 }
 
 // Client makes calls.
 type Client struct {
-	http  *http.Client
-	clock clock
+	transport *http.Transport
+	now       func() time.Time
 }
 
-// New makes a client. It speaks HTTP/1.1 only, since the evidence needs one
-// call on a connection at a time, and it follows no redirect, since 307 and
-// 308 would repeat the call somewhere else. A proxy is taken from the
-// environment; behind one, evidence is about what the proxy got.
+// New makes a client. It speaks HTTP/1.1 only, since the evidence needs a
+// connection to carry one call at a time. It has no redirects: 307 and 308
+// would repeat the call somewhere else, so a 3xx is an answer like any other.
+//
+// Egress through a proxy is common where this runs, so the environment's is
+// used. The evidence holds: CONNECT and both TLS handshakes pass before the
+// connection belongs to a call, so a proxy that is down or refuses is "surely
+// not sent". Only a base URL without TLS is different, where the proxy is the
+// one who answers; what it got then counts as sent.
 func New(o Options) *Client {
-	c := &Client{clock: time.Now}
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive, Control: userTimeout}
-	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err //nolint:wrapcheck // net/http looks at it
-			}
-			return &guardedConn{Conn: conn, clock: func() time.Time { return c.clock() }}, nil
-		},
-		TLSClientConfig:     o.TLS,
-		TLSHandshakeTimeout: dialTimeout,
-		TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{},
-		MaxIdleConns:        o.Connections,
-		MaxIdleConnsPerHost: o.Connections,
-		IdleConnTimeout:     idleTimeout,
+	c := &Client{now: o.Now}
+	if c.now == nil {
+		c.now = time.Now
 	}
-	c.http = &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	if o.Proxy == nil {
+		o.Proxy = http.ProxyFromEnvironment
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
+	}
+	only1 := new(http.Protocols)
+	only1.SetHTTP1(true)
+	c.transport = &http.Transport{
+		Proxy:                  o.Proxy,
+		OnProxyConnectResponse: proxyAnswered,
+		DialContext:            c.guard(o.Dial),
+		TLSClientConfig:        o.TLS,
+		TLSHandshakeTimeout:    dialTimeout,
+		Protocols:              only1,
+		DisableCompression:     true,
+		MaxIdleConns:           o.Connections,
+		MaxIdleConnsPerHost:    o.Connections,
+		MaxResponseHeaderBytes: maxHeader,
+		IdleConnTimeout:        idleTimeout,
 	}
 	return c
 }
 
-// Close closes the idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// guard puts every connection under guard.
+func (c *Client) guard(dial DialFunc) DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err //nolint:wrapcheck // net/http looks at it
+		}
+		return &guardedConn{Conn: conn, now: c.now}, nil
+	}
+}
 
-// Do makes one call and reads its answer. The error is a *NotSentError or an
-// *UnknownError.
+// errProxy says that a proxy did not open a way to Sinch.
+var errProxy = errors.New("proxy refused")
+
+func proxyAnswered(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
+	if res.StatusCode != http.StatusOK {
+		return errProxy
+	}
+	return nil
+}
+
+// Close closes the idle connections.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// Do makes one call and reads its answer. It returns when the call is over or
+// its deadline has passed. The error is a *NotSentError or an *UnknownError.
 func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 	if !r.Deadline.IsZero() {
+		if past(c.now(), r.Deadline) {
+			return Response{}, &NotSentError{Cause: CauseTooLate}
+		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, r.Deadline)
 		defer cancel()
 	}
 	seen := &evidence{deadline: r.Deadline}
-	req, err := seen.request(ctx, r)
+	req, err := request(seen.trace(ctx), r)
 	if err != nil {
-		return Response{}, &NotSentError{Err: err}
+		return Response{}, &NotSentError{Cause: CauseRequest}
 	}
-	res, err := c.http.Do(req)
+	res, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return Response{}, seen.judge(err)
 	}
 	defer res.Body.Close() //nolint:errcheck // read to its end, or given up
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return Response{}, &UnknownError{Err: err}
+	answer := Response{Status: res.StatusCode, Header: res.Header}
+	answer.Body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err != nil || len(answer.Body) > maxAnswer {
+		answer.Body, answer.Partial = nil, true
 	}
-	return Response{Status: res.StatusCode, Header: res.Header, Body: body}, nil
+	return answer, nil
 }
 
-// evidence is what was seen of one call.
-type evidence struct {
-	deadline time.Time
-
-	mu   sync.Mutex
-	conn *guardedConn // nil: none was obtained for the last try
-	lost bool         // a connection without a guard: nothing is known
-	past int64        // bytes written on connections of earlier tries
-}
-
-// request makes the request such that net/http cannot repeat it silently: its
-// body cannot be read twice.
-func (e *evidence) request(ctx context.Context, r Request) (*http.Request, error) {
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: e.getConn, GotConn: e.gotConn})
+// request makes the request such that net/http cannot repeat it: it does so,
+// unasked, when a kept connection turns out to be dead, but only if it can get
+// the body a second time (or the caller set an Idempotency-Key, which no
+// adapter does). The length is known, so the body is not chunked.
+func request(ctx context.Context, r Request) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
+		return nil, err //nolint:wrapcheck // replaced by the caller: it quotes the URL
 	}
+	if req.URL.Host == "" {
+		return nil, errors.New("no host")
+	}
+	req.GetBody = nil
 	if r.Header != nil {
 		req.Header = r.Header
 	}
-	if len(r.Body) == 0 {
-		req.Body = http.NoBody
-	}
-	req.GetBody = nil
 	return req, nil
-}
-
-func (e *evidence) getConn(string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.conn != nil {
-		e.past += e.conn.seal()
-	}
-	e.conn = nil
-}
-
-func (e *evidence) gotConn(info httptrace.GotConnInfo) {
-	conn := guarded(info.Conn)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.conn, e.lost = conn, conn == nil
-	if conn != nil {
-		conn.begin(e.deadline)
-	}
-}
-
-// judge says what a failure means.
-func (e *evidence) judge(err error) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	untouched := !e.lost && e.past == 0 && (e.conn == nil || e.conn.seal() == 0)
-	if untouched {
-		return &NotSentError{Err: err}
-	}
-	return &UnknownError{Err: err}
 }

@@ -1,24 +1,27 @@
 package wire
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
 	"time"
 )
 
-// errTooLate is returned by a connection that is asked to write after the
-// deadline of the call it carries.
+// errTooLate is returned by a connection that is asked to write after the call
+// it carries has ended.
 var errTooLate = errors.New("deadline of the call has passed")
 
 // guardedConn carries one call at a time. It knows how many bytes of the call
 // have left, and lets none leave after the call's deadline: a process that was
 // frozen and wakes up late cannot send. It lies below TLS, so that what it
 // counts is what the network saw.
+//
+// One window is left: a process frozen between the check and the system call
+// right behind it sends that one piece when it wakes up.
 type guardedConn struct {
 	net.Conn
-	clock clock
+
+	now func() time.Time
 
 	mu       sync.Mutex
 	deadline time.Time // zero: no call, handshakes may pass
@@ -26,14 +29,14 @@ type guardedConn struct {
 	written  int64     // of the call, those in the middle of a write included
 }
 
-// clock is the time, apart from tests.
-type clock func() time.Time
-
 // begin arms the connection for one call.
 func (c *guardedConn) begin(deadline time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.deadline, c.written, c.sealed = deadline, 0, false
+	if !deadline.IsZero() {
+		boundResending(c.Conn, deadline.Sub(c.now()))
+	}
 }
 
 // seal ends the call: from now on nothing leaves, and what it returns, how
@@ -62,7 +65,7 @@ func (c *guardedConn) Write(p []byte) (int, error) {
 func (c *guardedConn) claim(n int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sealed || (!c.deadline.IsZero() && past(c.clock(), c.deadline)) {
+	if c.sealed || (!c.deadline.IsZero() && past(c.now(), c.deadline)) {
 		return errTooLate
 	}
 	c.written += int64(n)
@@ -70,19 +73,22 @@ func (c *guardedConn) claim(n int) error {
 }
 
 // past compares by the monotonic clock and by the wall clock: the first stands
-// still while a virtual machine is paused, the second can be set back.
+// still while a machine is suspended, the second can be set back.
 func past(now, deadline time.Time) bool {
 	return !now.Before(deadline) || !now.Round(0).Before(deadline.Round(0))
 }
 
-// guarded finds the guarded connection below a connection.
+// guarded finds the guarded connection below a connection: below TLS, and below
+// TLS in the tunnel of a proxy that is itself reached by TLS.
 func guarded(conn net.Conn) *guardedConn {
-	if secure, ok := conn.(*tls.Conn); ok {
-		conn = secure.NetConn()
+	for {
+		switch c := conn.(type) {
+		case *guardedConn:
+			return c
+		case interface{ NetConn() net.Conn }: // *tls.Conn
+			conn = c.NetConn()
+		default:
+			return nil
+		}
 	}
-	g, ok := conn.(*guardedConn)
-	if !ok {
-		return nil
-	}
-	return g
 }

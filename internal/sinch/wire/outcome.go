@@ -2,8 +2,10 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"mmsdispatch/internal/sinch"
@@ -11,11 +13,13 @@ import (
 
 // Failure is the outcome of a call that got no answer.
 func Failure(err error) sinch.Outcome {
-	var notSent *NotSentError
-	if errors.As(err, &notSent) {
+	if notSent, ok := errors.AsType[*NotSentError](err); ok {
 		return sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal, Detail: notSent.Error()}
 	}
-	return Doubt(err.Error())
+	if unknown, ok := errors.AsType[*UnknownError](err); ok {
+		return Doubt(string(unknown.Cause))
+	}
+	return Doubt("failed")
 }
 
 // Doubt is the outcome of a call that may have been accepted.
@@ -23,29 +27,39 @@ func Doubt(detail string) sinch.Outcome {
 	return sinch.Outcome{Kind: sinch.Unknown, Code: sinch.ReasonUnknownOutcome, Detail: detail}
 }
 
+// Unreadable is the outcome of an answer that promises acceptance and does not
+// hold what it should.
+func Unreadable(r Response) sinch.Outcome {
+	if r.Partial {
+		return Doubt(fmt.Sprintf("HTTP %d with a body that was cut off or is too long", r.Status))
+	}
+	return Doubt(fmt.Sprintf("HTTP %d with an unreadable body of %d bytes", r.Status, len(r.Body)))
+}
+
 // ByStatus is the outcome that the HTTP status alone decides, on any API: 429
 // says too fast; 401, 404 and 403 say that the account or its address is
-// wrong; 405 and 415 say that the call is. None of them was processed. All
-// else, every 5xx included, leaves it open whether it was.
-func ByStatus(status int, header http.Header, now time.Time) sinch.Outcome {
-	code := strconv.Itoa(status)
-	switch status {
+// wrong; 405 and 415 say that what stands at the address takes no such call,
+// which is tried again because it is a gateway's doing rather than the
+// message's. None of them was processed. All else, every 5xx included, leaves
+// it open whether it was.
+//
+// A status is not a code: 401 and 404 are also codes of delivery reports, with
+// another meaning. So it goes into the detail and SinchCode stays empty.
+func ByStatus(r Response, now time.Time) sinch.Outcome {
+	o := sinch.Outcome{}
+	switch r.Status {
 	case http.StatusTooManyRequests:
-		return sinch.Outcome{
-			Kind: sinch.Throttled, Code: sinch.ReasonThrottled, SinchCode: code, Detail: "Sinch asked for a slower pace",
-			RetryAfter: retryAfter(header.Get("Retry-After"), now),
-		}
+		o.Kind, o.Code, o.Detail = sinch.Throttled, sinch.ReasonThrottled, "asked for a slower pace"
+		o.RetryAfter = retryAfter(r.Header.Get("Retry-After"), now)
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-		return sinch.Outcome{
-			Kind: sinch.Account, Code: sinch.ReasonAccount, SinchCode: code, Detail: "Sinch refused the account",
-		}
+		o.Kind, o.Code, o.Detail = sinch.Account, sinch.ReasonAccount, "the account or its address was refused"
 	case http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType:
-		return sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal, SinchCode: code, Detail: "Sinch refused the form of the call"}
+		o.Kind, o.Code, o.Detail = sinch.NotSent, sinch.ReasonInternal, "the form of the call was refused"
 	default:
-		o := Doubt("answer that says nothing about the message")
-		o.SinchCode = code
-		return o
+		o = Doubt("the answer says nothing about the message")
 	}
+	o.Detail = fmt.Sprintf("HTTP %d: %s", r.Status, o.Detail)
+	return o
 }
 
 // maxRetryAfter bounds what a server can ask for.
@@ -53,8 +67,12 @@ const maxRetryAfter = time.Hour
 
 // retryAfter reads the header, seconds or a date (RFC 9110, 10.2.3).
 func retryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.Atoi(value); err == nil {
-		return clamp(time.Duration(min(seconds, int(maxRetryAfter/time.Second))) * time.Second)
+	value = strings.TrimSpace(value)
+	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
+		return clamp(time.Duration(seconds) * time.Second)
+	}
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		return maxRetryAfter // a number too large to read
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return clamp(at.Sub(now))

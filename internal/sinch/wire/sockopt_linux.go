@@ -1,22 +1,27 @@
 package wire
 
 import (
+	"net"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// unackedFor bounds, in milliseconds, how long the kernel goes on sending what
-// nobody acknowledges: what was written before the deadline could otherwise
-// arrive a quarter of an hour after it.
-const unackedFor = 10_000
-
-func userTimeout(_, _ string, raw syscall.RawConn) error {
-	var err error
-	if ctl := raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, unackedFor)
-	}); ctl != nil {
-		return ctl //nolint:wrapcheck // the dialer wraps it
+// boundResending has the kernel give up what nobody has acknowledged after d:
+// what was written in time could otherwise arrive a quarter of an hour later.
+// It is best effort; where it fails the kernel's own limits hold.
+func boundResending(conn net.Conn, d time.Duration) {
+	socket, ok := conn.(syscall.Conn)
+	if !ok {
+		return
 	}
-	return err //nolint:wrapcheck // the dialer wraps it
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return
+	}
+	ms := int(max(d.Milliseconds(), 1)) // zero would mean the kernel's default
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, ms)
+	})
 }

@@ -2,7 +2,10 @@
 
 package wire
 
-import "syscall"
+import (
+	"net"
+	"time"
+)
 
-// userTimeout has no counterpart here: the kernel's own limits hold.
-func userTimeout(_, _ string, _ syscall.RawConn) error { return nil }
+// boundResending has no counterpart here: the kernel's own limits hold.
+func boundResending(net.Conn, time.Duration) {}

@@ -1,0 +1,41 @@
+package batches
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/sinch/wire"
+)
+
+// answer is what is read of an answer; everything else in it is ignored.
+type answer struct {
+	ID   sinch.Text `json:"id"`
+	Code sinch.Text `json:"code"`
+}
+
+// read finds the outcome in an answer. Only 201 with an id is acceptance, and
+// only 400 and 403 promise a code. What is left unknown, a look-up settles: so
+// 500, after which Sinch's documentation says that nothing was processed, is
+// not taken at its word, since gateways answer it as well.
+func read(res wire.Response, now time.Time) sinch.Outcome {
+	var a answer
+	if err := json.Unmarshal(res.Body, &a); err != nil {
+		a = answer{}
+	}
+	code := a.Code.Code()
+	switch {
+	case res.Status == http.StatusCreated && a.ID.ID() != "":
+		return sinch.Outcome{Kind: sinch.Accepted, SinchID: a.ID.ID()}
+	case res.Status == http.StatusCreated:
+		return wire.Unreadable(res)
+	case res.Status == http.StatusBadRequest && code != "":
+		return outcome(code, sinch.ReasonContent)
+	case res.Status == http.StatusForbidden && code != "":
+		return outcome(code, sinch.ReasonInternal)
+	}
+	o := wire.ByStatus(res, now)
+	o.SinchCode = code
+	return o
+}

@@ -1,0 +1,97 @@
+package batches
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/sinch/wire"
+)
+
+// Look-ups.
+const (
+	pageSize = 100 // the most Sinch gives
+	maxPages = 100
+	// lookBack is how far before the begin of an attempt a look-up starts, for
+	// clocks that differ. Without a start Sinch lists the last 24 hours only.
+	lookBack = time.Minute
+	// lookupTimeout bounds each page when the caller's context does not.
+	lookupTimeout = 10 * time.Second
+)
+
+// ErrLookup says that Sinch could not be asked, or gave no answer to go by.
+var ErrLookup = errors.New("sinch cannot be asked")
+
+// page is what is read of a page of the list. Count is the total over all
+// pages.
+type page struct {
+	Count   *int          `json:"count"`
+	Batches []listedBatch `json:"batches"`
+}
+
+type listedBatch struct {
+	ID              sinch.Text `json:"id"`
+	ClientReference sinch.Text `json:"client_reference"`
+}
+
+// Find implements sinch.Finder: it lists the batches with the reference. Since
+// an absent batch may be sent again, absence has to be shown: every page up to
+// the total was read, and none of them held it. How much a page holds is
+// counted, not assumed: Sinch may give less than was asked for.
+func (p *Provider) Find(ctx context.Context, ref string, begun time.Time) (sinchID string, found bool, err error) {
+	seen := 0
+	for n := range maxPages {
+		got, err := p.page(ctx, ref, begun, n)
+		if err != nil {
+			return "", false, err
+		}
+		for _, b := range got.Batches {
+			if string(b.ClientReference) != ref {
+				continue
+			}
+			if b.ID.ID() == "" {
+				return "", false, fmt.Errorf("%w: a batch without an id", ErrLookup)
+			}
+			return b.ID.ID(), true, nil
+		}
+		seen += len(got.Batches)
+		switch {
+		case got.Count != nil && seen >= *got.Count:
+			return "", false, nil
+		case len(got.Batches) > 0:
+		case got.Count == nil:
+			return "", false, nil
+		default:
+			return "", false, fmt.Errorf("%w: the list ends before its count", ErrLookup)
+		}
+	}
+	return "", false, fmt.Errorf("%w: too many pages", ErrLookup)
+}
+
+// page gets one page.
+func (p *Provider) page(ctx context.Context, ref string, begun time.Time, n int) (page, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	query := url.Values{
+		"client_reference": {ref}, "start_date": {begun.Add(-lookBack).UTC().Format(timeFormat)},
+		"page": {strconv.Itoa(n)}, "page_size": {strconv.Itoa(pageSize)},
+	}
+	res, err := p.opts.Client.Do(ctx, wire.Request{Method: http.MethodGet, URL: p.url() + "?" + query.Encode(), Header: p.header()})
+	if err != nil {
+		return page{}, fmt.Errorf("%w: %w", ErrLookup, err)
+	}
+	if res.Status != http.StatusOK {
+		return page{}, fmt.Errorf("%w: HTTP %d", ErrLookup, res.Status)
+	}
+	var got page
+	if err := json.Unmarshal(res.Body, &got); err != nil || got.Batches == nil {
+		return page{}, fmt.Errorf("%w: unreadable page", ErrLookup)
+	}
+	return got, nil
+}

@@ -1,0 +1,54 @@
+package batches
+
+import (
+	"time"
+
+	"mmsdispatch/internal/sinch"
+)
+
+const (
+	// longestExpiry is how far ahead Sinch takes expire_at: three days, less
+	// what two clocks may differ. A batch beyond it is refused for good.
+	longestExpiry = 3*24*time.Hour - 10*time.Second
+	// timeFormat is ISO 8601 the way Sinch writes it, for times in UTC.
+	timeFormat = "2006-01-02T15:04:05.000Z"
+)
+
+// batch is a call: a batch of one recipient.
+type batch struct {
+	Type            string                       `json:"type"`
+	To              []string                     `json:"to"`
+	From            string                       `json:"from"`
+	Body            batchBody                    `json:"body"`
+	Parameters      map[string]map[string]string `json:"parameters,omitempty"`
+	DeliveryReport  string                       `json:"delivery_report"`
+	ExpireAt        string                       `json:"expire_at,omitempty"`
+	CallbackURL     string                       `json:"callback_url,omitempty"`
+	ClientReference string                       `json:"client_reference"`
+}
+
+type batchBody struct {
+	URL     string `json:"url"`
+	Message string `json:"message,omitempty"`
+	Subject string `json:"subject,omitempty"`
+}
+
+// batch makes the body of a call. Reports are asked for only with a URL, or
+// Sinch refuses the batch (missing_callback_url).
+func (p *Provider) batch(m sinch.Message) batch {
+	b := batch{
+		Type: "mt_media", To: []string{m.To}, From: m.From, Parameters: parameters(m.Text), DeliveryReport: "none", ClientReference: m.Ref,
+		Body: batchBody{URL: m.Media[0].URL, Message: m.Text, Subject: m.Subject},
+	}
+	if p.opts.CallbackURL != "" {
+		b.DeliveryReport, b.CallbackURL = "per_recipient", p.opts.CallbackURL
+	}
+	if !m.ExpiresAt.IsZero() {
+		at := m.ExpiresAt
+		if latest := p.now().Add(longestExpiry); at.After(latest) {
+			at = latest
+		}
+		b.ExpireAt = at.UTC().Format(timeFormat)
+	}
+	return b
+}

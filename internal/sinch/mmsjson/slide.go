@@ -1,0 +1,108 @@
+package mmsjson
+
+import (
+	"net/url"
+	"path"
+	"strings"
+
+	"mmsdispatch/internal/sinch"
+)
+
+// slide is one page of a message: one medium, and on the first one the text.
+// The names for cards, calendar entries and PDFs are the nouns of the
+// documentation; no example of Sinch's shows them.
+type slide struct {
+	Text     string `json:"message-text,omitempty"`
+	Image    *file  `json:"image,omitempty"`
+	Audio    *file  `json:"audio,omitempty"`
+	Video    *file  `json:"video,omitempty"`
+	Contact  *file  `json:"contact,omitempty"`
+	Calendar *file  `json:"calendar,omitempty"`
+	PDF      *file  `json:"pdf,omitempty"`
+}
+
+type file struct {
+	URL string `json:"url"`
+}
+
+// kind is what a slide says its medium is.
+type kind int
+
+const (
+	kindNone kind = iota
+	kindImage
+	kindAudio
+	kindVideo
+	kindContact
+	kindCalendar
+	kindPDF
+)
+
+// slideFor makes the slide of one medium. Its kind comes from the checked type,
+// else from the extension, else it is an image.
+func slideFor(m sinch.Medium) slide {
+	k := kindOfType(m.ContentType)
+	if k == kindNone {
+		k = kindOfName(m.URL)
+	}
+	f := &file{URL: m.URL}
+	switch k {
+	case kindAudio:
+		return slide{Audio: f}
+	case kindVideo:
+		return slide{Video: f}
+	case kindContact:
+		return slide{Contact: f}
+	case kindCalendar:
+		return slide{Calendar: f}
+	case kindPDF:
+		return slide{PDF: f}
+	case kindNone, kindImage:
+	}
+	return slide{Image: f}
+}
+
+// kindOfType knows the kind of a content type that says one;
+// application/octet-stream, for instance, does not.
+func kindOfType(contentType string) kind {
+	name, _, _ := strings.Cut(strings.ToLower(contentType), ";")
+	name = strings.TrimSpace(name)
+	switch name {
+	case "text/vcard", "text/x-vcard", "text/directory":
+		return kindContact
+	case "text/calendar":
+		return kindCalendar
+	case "application/pdf":
+		return kindPDF
+	}
+	switch family, _, _ := strings.Cut(name, "/"); family {
+	case "image":
+		return kindImage
+	case "audio":
+		return kindAudio
+	case "video":
+		return kindVideo
+	}
+	return kindNone
+}
+
+// kindOfName goes by the extension of the path.
+func kindOfName(address string) kind {
+	u, err := url.Parse(address)
+	if err != nil {
+		return kindNone
+	}
+	switch strings.ToLower(path.Ext(u.Path)) {
+	case ".mp3", ".wav", ".m4a", ".aac", ".amr", ".ogg":
+		return kindAudio
+	case ".mp4", ".3gp", ".mpeg", ".mpg", ".avi", ".wmv", ".mov":
+		return kindVideo
+	case ".vcf":
+		return kindContact
+	case ".ics":
+		return kindCalendar
+	case ".pdf":
+		return kindPDF
+	}
+	return kindNone
+}

@@ -1,0 +1,58 @@
+package wire
+
+import (
+	"context"
+	"net/http/httptrace"
+	"sync"
+	"time"
+)
+
+// evidence is what was seen of one call.
+type evidence struct {
+	deadline time.Time
+
+	mu   sync.Mutex
+	conn *guardedConn // nil: none was obtained for the last try
+	lost bool         // a connection without a guard: nothing is known
+	past int64        // bytes written on connections of earlier tries
+}
+
+// trace has net/http report which connection the call gets.
+func (e *evidence) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: e.getConn, GotConn: e.gotConn})
+}
+
+// getConn is called before each try. There is one, unless the call has no body
+// and net/http repeats it.
+func (e *evidence) getConn(string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.conn != nil {
+		e.past += e.conn.seal()
+	}
+	e.conn = nil
+}
+
+func (e *evidence) gotConn(info httptrace.GotConnInfo) {
+	conn := guarded(info.Conn)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.conn = conn
+	if conn == nil {
+		e.lost = true
+		return
+	}
+	conn.begin(e.deadline)
+}
+
+// judge says what a failure means. It seals the connection first: net/http
+// returns when the context ends, while the goroutine that writes may be just
+// about to.
+func (e *evidence) judge(err error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.lost && e.past == 0 && (e.conn == nil || e.conn.seal() == 0) {
+		return &NotSentError{Cause: causeOf(err)}
+	}
+	return &UnknownError{Cause: causeOf(err)}
+}
