@@ -45,11 +45,11 @@ func TestRevokedKeyEndsInTime(t *testing.T) {
 			t.Errorf("asked %d times for one key", store.asked)
 		}
 		delete(store.known, d)
-		time.Sleep(RevokedAfter - time.Millisecond)
+		<-time.After(RevokedAfter - time.Millisecond)
 		if _, err := v.Verify(t.Context(), someKey); err != nil {
 			t.Errorf("before its time: %v", err)
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 		if _, err := v.Verify(t.Context(), someKey); !errors.Is(err, ErrUnknown) {
 			t.Errorf("after %s: %v, want ErrUnknown", RevokedAfter, err)
 		}
@@ -70,7 +70,7 @@ func TestUnknownKeyIsRememberedForAMoment(t *testing.T) {
 			t.Errorf("asked %d times for one wrong key", store.asked)
 		}
 		store.known[digestOf(someKey)] = Principal{Tenant: "shop"}
-		time.Sleep(unknownFor)
+		<-time.After(unknownFor)
 		if _, err := v.Verify(t.Context(), someKey); err != nil {
 			t.Errorf("a key made a moment ago: %v", err)
 		}

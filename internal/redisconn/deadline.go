@@ -3,6 +3,7 @@ package redisconn
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,10 +49,8 @@ func (h deadlineHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 
 func (h deadlineHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		for _, cmd := range cmds {
-			if blocks(cmd) {
-				return next(ctx, cmds)
-			}
+		if slices.ContainsFunc(cmds, blocks) {
+			return next(ctx, cmds)
 		}
 		ctx, cancel := h.bound(ctx)
 		defer cancel()
@@ -73,11 +72,11 @@ func blocks(cmd redis.Cmder) bool {
 	case "blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "wait", "waitaof":
 		return true
 	case "xread", "xreadgroup":
-		for _, arg := range cmd.Args() {
-			if name, ok := arg.(string); ok && strings.EqualFold(name, "block") {
-				return true
-			}
-		}
+		return slices.ContainsFunc(cmd.Args(), func(arg any) bool {
+			name, ok := arg.(string)
+			return ok && strings.EqualFold(name, "block")
+		})
+	default:
+		return false
 	}
-	return false
 }

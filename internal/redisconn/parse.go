@@ -113,6 +113,7 @@ func validPort(port string) bool {
 	return err == nil && n >= 1 && n <= maxPort
 }
 
+// parseMode returns errors that may show the URL: they are not passed on.
 func parseMode(u *url.URL, mode Mode) (opts Options, err error) {
 	switch mode {
 	case ModeSentinel:
@@ -125,7 +126,10 @@ func parseMode(u *url.URL, mode Mode) (opts Options, err error) {
 	case ModeSingle:
 		opts.single, err = redis.ParseURL(u.String())
 	}
-	return opts, err
+	if err != nil {
+		return Options{}, fmt.Errorf("%w: %w", ErrURL, err)
+	}
+	return opts, nil
 }
 
 // explain finds out which parameter go-redis refused. A name is only repeated

@@ -37,11 +37,12 @@ const (
 )
 
 var (
-	errNotInstalled = errors.New(`redis-server is not on the PATH; install it ("apt-get install redis-server" on Debian, "brew install redis" on macOS)`)
-	errPortTaken    = errors.New("port is taken")
-	errExited       = errors.New("redis-server exited")
-	errNotRunning   = errors.New("redis-server is not running")
-	errOtherServer  = errors.New("another redis-server answers on the port")
+	errNotInstalled = errors.New("redis-server is not on the PATH; install it: " +
+		"apt-get install redis-server on Debian, brew install redis on macOS")
+	errPortTaken   = errors.New("port is taken")
+	errExited      = errors.New("redis-server exited")
+	errNotRunning  = errors.New("redis-server is not running")
+	errOtherServer = errors.New("another redis-server answers on the port")
 )
 
 // instance is one redis-server with a fixed directory, which may be started
@@ -84,14 +85,13 @@ func (i *instance) start() error {
 		}
 		if fixed {
 			// Whoever holds the port may be a connection about to end.
-			time.Sleep(rebindBackoff)
+			<-time.After(rebindBackoff)
 		}
 	}
 	return fmt.Errorf("no free port after %d attempts: %w", portAttempts, errPortTaken)
 }
 
 func randomPort() int {
-	//nolint:gosec // which port a test server listens on is no secret
 	return firstPort + rand.IntN(portCount)
 }
 
@@ -104,7 +104,6 @@ func (i *instance) launch() error {
 	defer func() { _ = logFile.Close() }() // the child has its own descriptor
 
 	// The process outlives every context of a test: it ends by stop or kill.
-	//nolint:gosec // the arguments come from the test itself
 	cmd := exec.CommandContext(context.Background(), i.binary, i.args()...)
 	cmd.Dir = i.dir
 	cmd.Stdout = logFile

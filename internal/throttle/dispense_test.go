@@ -90,7 +90,7 @@ func (c *crowd) join(ctx context.Context, lanes ...Lane) {
 // nobody is left.
 func (c *crowd) finish() {
 	c.wg.Wait()
-	time.Sleep(time.Second)
+	<-time.After(time.Second)
 }
 
 func (c *crowd) order() []Lane {

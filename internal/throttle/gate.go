@@ -223,7 +223,7 @@ func (g *Gate) ask(ctx context.Context, message string) (Ticket, time.Duration, 
 	case state == open && quiet:
 		g.fresh.remember(version)
 	case state != open && state != probe:
-		return Ticket{message: message, suspect: suspect}, max(time.Duration(wait), 1) * time.Millisecond, nil
+		return Ticket{message: message, suspect: suspect}, time.Duration(max(wait, 1)) * time.Millisecond, nil
 	}
 	return Ticket{Probe: state == probe, message: message, suspect: suspect}, 0, nil
 }
