@@ -1,0 +1,48 @@
+package receipt_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch/receipt"
+)
+
+// Whatever is posted: no panic, nothing unbounded, no state without a code or
+// a status that says so, and only objects are readable.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		`{"origin":"MMS_MT","code":"N102","sent-as":"MMS","to":"17745550001","tracking-id":"T","client-reference":"r","timestamp":"2026-11-01T10:00:05Z"}`,
+		`{"origin":"MMS_MT","code":"N003","mms-id":35674}`,
+		`{"origin":"MMS_MO","code":"N401","from":"1","to":"2","keyword":"STOP","content":[{"file":"https://x"}]}`,
+		`{"type":"delivery_report_mms","batch_id":"b","statuses":[{"code":0,"status":"Delivered","count":1,"recipients":["1"]}]}`,
+		recipientReport("415", "Rejected"),
+		recipientReport(`"0"`, "Delivered"),
+		`{"type":"mo_media","body":{"message":"m","media":[{}]}}`,
+		`{"app_id":"a","project_id":"p","message_delivery_report":{"status":"FAILED"}}`,
+		`[]`, `null`, `{"code":null}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		shape, all, err := receipt.Parse(body)
+		var object map[string]any
+		if readable := json.Unmarshal(body, &object) == nil && object != nil; readable != (err == nil) {
+			t.Fatalf("readable %t, error %v", readable, err)
+		}
+		for _, r := range all {
+			switch {
+			case r.Shape != shape:
+				t.Errorf("shape %s in %s", r.Shape, shape)
+			case r.State != message.ReceiptNone && (r.SinchCode == "" || r.Kind != receipt.KindReport):
+				t.Errorf("state %q of a %s with code %q", r.State, r.Kind, r.SinchCode)
+			case (r.State == message.ReceiptUndelivered) != (r.Code != ""):
+				t.Errorf("state %q with reason %q", r.State, r.Code)
+			case len(r.SinchCode) > 64 || len(r.SinchID) > 256 || len(r.Ref) > 256 || len(r.Recipient) > 256:
+				t.Errorf("unbounded: %d, %d, %d, %d", len(r.SinchCode), len(r.SinchID), len(r.Ref), len(r.Recipient))
+			case r.SentAs != "" && r.State != message.ReceiptDelivered:
+				t.Errorf("sent as %s, state %q", r.SentAs, r.State)
+			}
+		}
+	})
+}
