@@ -117,21 +117,3 @@ func (l *Ledger) Leave(ctx context.Context, worker string) error {
 	}
 	return nil
 }
-
-// Remember keeps a receipt's nonce for as long as its signature would be
-// accepted. Seen tells whether it is kept.
-func (l *Ledger) Remember(ctx context.Context, nonce string, ttl time.Duration) error {
-	if err := l.rdb.Set(ctx, l.key("nonce:"+nonce), 1, ttl).Err(); err != nil {
-		return unavailable("remember nonce", err)
-	}
-	return nil
-}
-
-// Seen tells whether a nonce was remembered.
-func (l *Ledger) Seen(ctx context.Context, nonce string) (bool, error) {
-	n, err := l.rdb.Exists(ctx, l.key("nonce:"+nonce)).Result()
-	if err != nil {
-		return false, unavailable("look up nonce", err)
-	}
-	return n > 0, nil
-}

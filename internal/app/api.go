@@ -1,0 +1,233 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"mmsdispatch/internal/apikey"
+	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/httpapi"
+	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/telemetry"
+)
+
+// apiConns is how many Redis connections an api process uses at its busiest.
+const apiConns = 64
+
+// newAPI builds an api process.
+func newAPI(_ context.Context, cfg *config.Config, out io.Writer) (*process, error) {
+	env, err := newEnvironment(cfg, out, apiConns)
+	if err != nil {
+		return nil, err
+	}
+	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
+	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part())
+	adminParts, err := env.admin()
+	if err != nil {
+		return nil, err
+	}
+	serving, err := servingParts(env, p.fail)
+	if err != nil {
+		return nil, err
+	}
+	p.add(adminParts...)
+	p.add(serving...)
+	p.add(env.notReady())
+	return p, nil
+}
+
+// servingParts are the public listener and the check for keys.
+func servingParts(env *environment, fail func(error)) ([]part, error) {
+	cfg := env.cfg
+	store := apikey.NewStore(env.rdb)
+	verifier, err := apikey.NewVerifier(bootstrapped(cfg), store)
+	if err != nil {
+		return nil, fmt.Errorf("API_KEYS: %w", err)
+	}
+	opts := httpapi.Options{
+		Ledger:        guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
+		Dispatcher:    jobs.NewQueue(env.rdb, cfg.Worker.TaskTimeout),
+		Keys:          keys{verifier},
+		Rules:         newRules(cfg),
+		Receipts:      jobs.NewReceipts(env.ledger),
+		Nonces:        httpapi.NewRedisNonces(env.rdb, cfg.Webhook.MaxAge),
+		Ready:         env.ready,
+		Metrics:       apiMetrics{env.metrics},
+		Log:           env.log,
+		DefaultRegion: string(cfg.Message.DefaultRegion),
+		Webhook: httpapi.WebhookOptions{
+			Token: cfg.Webhook.Token.Reveal(), Secret: cfg.Webhook.Secret.Reveal(), User: string(cfg.Webhook.User),
+			Password: cfg.Webhook.Password.Reveal(), MaxAge: cfg.Webhook.MaxAge, Insecure: cfg.Webhook.Insecure,
+		},
+	}
+	if cfg.API.RateLimit > 0 {
+		opts.Limiter = httpapi.NewRateLimit(env.rdb, cfg.API.RateLimit)
+	}
+	handler, err := httpapi.New(opts)
+	if err != nil {
+		return nil, fmt.Errorf("http api: %w", err)
+	}
+	parts := []part{publicListener(env, handler, fail)}
+	if len(cfg.API.Keys.List()) == 0 {
+		parts = append(parts, keyCheck(env, store, fail))
+	}
+	return parts, nil
+}
+
+func bootstrapped(cfg *config.Config) []apikey.Bootstrapped {
+	var listed []apikey.Bootstrapped
+	for _, k := range cfg.API.Keys.List() {
+		listed = append(listed, apikey.Bootstrapped{Tenant: k.Tenant, Key: k.Key.Reveal()})
+	}
+	return listed
+}
+
+func newRules(cfg *config.Config) *message.Rules {
+	opts := message.RuleOptions{
+		DefaultRegion:  string(cfg.Message.DefaultRegion),
+		Sender:         string(cfg.Sinch.Number),
+		SingleMedium:   cfg.Sinch.API == string(sinch.APIBatches) || cfg.Sinch.API == string(sinch.APIConversation),
+		NoFallbackText: cfg.Sinch.API == string(sinch.APIBatches),
+	}
+	for _, sender := range cfg.Sinch.Senders {
+		opts.Senders = append(opts.Senders, string(sender))
+	}
+	for _, region := range cfg.Message.Destinations.Regions() {
+		opts.Destinations = append(opts.Destinations, string(region))
+	}
+	if cfg.Message.Destinations.Any() {
+		opts.Destinations = []string{"*"}
+	}
+	return message.NewRules(opts)
+}
+
+// publicListener serves the API.
+func publicListener(env *environment, handler http.Handler, fail func(error)) part {
+	server := httpapi.NewServer(net.JoinHostPort("", strconv.Itoa(env.cfg.API.Port)), handler)
+	server.ErrorLog = telemetry.NewStdLogger(env.log, "net/http")
+	return part{
+		name: "public listener",
+		start: func(ctx context.Context) error {
+			listener, err := new(net.ListenConfig).Listen(ctx, "tcp", server.Addr)
+			if err != nil {
+				return fmt.Errorf("listen: %w", err)
+			}
+			env.log.Info().Str("addr", listener.Addr().String()).Msg("api listens")
+			go func() {
+				if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+					fail(fmt.Errorf("public listener: %w", err))
+				}
+			}()
+			return nil
+		},
+		stop: func(ctx context.Context) {
+			if err := server.Shutdown(ctx); err != nil {
+				env.log.Warn().Err(err).Msg("requests cut off")
+				_ = server.Close()
+			}
+		},
+	}
+}
+
+// keyCheckEvery is how often Redis is asked until it answers.
+const keyCheckEvery = time.Second
+
+// errNoKeys stops an api that nobody could call.
+var errNoKeys = errors.New("no API keys: set API_KEYS, or store one with mmsctl keys create")
+
+// keyCheck ends the process when no key is configured and none is stored, as
+// soon as Redis can say so.
+func keyCheck(env *environment, store *apikey.Store, fail func(error)) part {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	check := func() {
+		defer close(done)
+		ticker := time.NewTicker(keyCheckEvery)
+		defer ticker.Stop()
+		for {
+			any, err := store.Any(ctx)
+			if err == nil && !any {
+				fail(errNoKeys)
+			}
+			if err == nil {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	}
+	return part{
+		name:  "key check",
+		start: func(context.Context) error { go check(); return nil },
+		stop:  func(context.Context) { cancel(); <-done },
+	}
+}
+
+// keys lets the API ask for a key's owner.
+type keys struct{ verifier *apikey.Verifier }
+
+// Identify implements httpapi.Keys.
+func (k keys) Identify(ctx context.Context, key string) (httpapi.Caller, error) {
+	p, err := k.verifier.Verify(ctx, key)
+	switch {
+	case errors.Is(err, apikey.ErrUnknown):
+		return httpapi.Caller{}, httpapi.ErrUnknownKey
+	case err != nil:
+		return httpapi.Caller{}, fmt.Errorf("identify caller: %w", err)
+	default:
+		return httpapi.Caller{Scope: message.Scope{Tenant: p.Tenant, Test: p.Test}, KeyID: p.KeyID}, nil
+	}
+}
+
+// guardedLedger accepts nothing more while Redis' memory runs out.
+type guardedLedger struct {
+	*ledger.Ledger
+
+	full func() bool
+}
+
+// Accept implements httpapi.Ledger.
+func (g guardedLedger) Accept(ctx context.Context, r ledger.Request) (ledger.Accepted, error) {
+	if g.full() {
+		return ledger.Accepted{}, ledger.ErrFull
+	}
+	return g.Ledger.Accept(ctx, r) //nolint:wrapcheck // the API knows the ledger's errors
+}
+
+// apiMetrics counts what the API does.
+type apiMetrics struct{ metrics *telemetry.Metrics }
+
+// Request implements httpapi.Metrics.
+func (m apiMetrics) Request(method, route string, status int, took time.Duration) {
+	m.metrics.HTTP.Observe(method, route, status, took)
+}
+
+// Message implements httpapi.Metrics.
+func (m apiMetrics) Message(lane, result string) {
+	switch result {
+	case "accepted":
+		m.metrics.Accept.Accepted(lane, 1)
+	case "duplicate":
+		m.metrics.Accept.Duplicate(lane, 1)
+	default:
+		m.metrics.Accept.Rejected(lane, 1)
+	}
+}
+
+// Receipt implements httpapi.Metrics.
+func (m apiMetrics) Receipt(shape, result string) { m.metrics.Receipts.Received(shape, result) }
+
+// WebhookRefused implements httpapi.Metrics.
+func (m apiMetrics) WebhookRefused(shape, check string) { m.metrics.Webhooks.Refused(shape, check) }

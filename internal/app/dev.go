@@ -1,0 +1,136 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"mmsdispatch/internal/config"
+)
+
+// devTick is how often the embedded Redis lets time pass: its keys do not run
+// out by themselves.
+const devTick = 100 * time.Millisecond
+
+// Dev runs everything in one process: api, worker, simulator and an embedded
+// Redis. Nothing is kept when it ends.
+func Dev(ctx context.Context, out io.Writer) error {
+	environ, err := config.Environ(".", os.Environ())
+	if err != nil {
+		return fmt.Errorf("environment: %w", err)
+	}
+	embedded := miniredis.NewMiniRedis()
+	if err := embedded.Start(); err != nil {
+		return fmt.Errorf("embedded redis: %w", err)
+	}
+	defer embedded.Close()
+	key := "mms_live_" + rand.Text()
+	cfg, err := config.Load(config.Dev, devEnviron(environ, embedded.Addr(), key))
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	p, err := newDev(ctx, cfg, embedded, out, func() { banner(out, cfg, key) })
+	if err != nil {
+		return err
+	}
+	return p.run(ctx)
+}
+
+// devEnviron adds what this mode decides itself: its Redis, and a key that is
+// new every time unless one is set.
+func devEnviron(environ map[string]string, redisAddr, key string) map[string]string {
+	environ = maps.Clone(environ)
+	environ["REDIS_URL"] = "redis://" + redisAddr + "/0"
+	if environ["LOG_LEVEL"] == "" {
+		environ["LOG_LEVEL"] = "info"
+	}
+	keys := "dev:" + key
+	if listed := environ["API_KEYS"]; listed != "" {
+		keys += "," + listed
+	}
+	environ["API_KEYS"] = keys
+	return environ
+}
+
+// newDev builds the process that is everything.
+func newDev(ctx context.Context, cfg *config.Config, embedded *miniredis.Miniredis, out io.Writer, ready func()) (*process, error) {
+	env, err := newEnvironment(cfg, out, connsPerSlot*cfg.Worker.Concurrency+apiConns)
+	if err != nil {
+		return nil, err
+	}
+	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
+	p.add(closer("redis", env.log, env.rdb.Close), passingTime(embedded))
+	adminParts, err := env.admin()
+	if err != nil {
+		return nil, err
+	}
+	sending, err := sendingParts(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	serving, err := servingParts(env, p.fail)
+	if err != nil {
+		return nil, err
+	}
+	p.add(adminParts...)
+	p.add(sending...)
+	p.add(serving...)
+	p.add(env.notReady(), part{
+		name:  "banner",
+		start: func(context.Context) error { ready(); return nil },
+		stop:  func(context.Context) {},
+	})
+	return p, nil
+}
+
+// passingTime lets keys of the embedded Redis run out.
+func passingTime(embedded *miniredis.Miniredis) part {
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	run := func() {
+		ticker := time.NewTicker(devTick)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				embedded.FastForward(devTick)
+			}
+		}
+	}
+	return part{
+		name:  "time of the embedded redis",
+		start: func(context.Context) error { wg.Go(run); return nil },
+		stop:  func(context.Context) { cancel(); wg.Wait() },
+	}
+}
+
+// banner says where everything is and what to paste.
+func banner(out io.Writer, cfg *config.Config, key string) {
+	api := fmt.Sprintf("http://127.0.0.1:%d", cfg.API.Port)
+	fmt.Fprintf(out, `
+  MMS dispatcher, development mode: everything in one process, and NOTHING IS KEPT when it ends.
+
+  API          %[1]s        try it: %[1]s/docs
+  queues       http://%[2]s/queues/
+  metrics      http://%[2]s/metrics
+  dev API key  %[3]s
+
+  Send a message (calls go to the built-in simulator, not to Sinch):
+
+    curl -s -X POST %[1]s/v1/messages -H 'Authorization: Bearer %[3]s' -H 'Content-Type: application/json' -d '{"to":"+12065551212","text":"Hello","mediaUrl":"https://example.com/picture.jpg","clientReference":"order-1"}'
+
+  See what became of it:
+
+    curl -s '%[1]s/v1/messages?clientReference=order-1' -H 'Authorization: Bearer %[3]s'
+
+`, api, cfg.Admin.Addr, key)
+}

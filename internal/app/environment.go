@@ -1,0 +1,227 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/admin"
+	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/console"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redisconn"
+	"mmsdispatch/internal/telemetry"
+)
+
+// environment is what both processes stand on.
+type environment struct {
+	cfg     *config.Config
+	log     zerolog.Logger
+	metrics *telemetry.Metrics
+	redis   redisconn.Options
+	rdb     redis.UniversalClient
+	ledger  *ledger.Ledger
+	watch   *redisWatch
+	ready   *admin.Readiness
+
+	instance *instanceWatch
+}
+
+// newEnvironment makes the parts that need nobody else. Redis need not be there.
+func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment, error) {
+	log, err := telemetry.NewLogger(telemetry.LogOptions{
+		Level: cfg.Telemetry.LogLevel, Format: cfg.Telemetry.LogFormat, Process: string(cfg.Process), Writer: out,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("logger: %w", err)
+	}
+	for _, warning := range cfg.Warnings() {
+		log.Warn().Msg(warning)
+	}
+	metrics := telemetry.NewMetrics(telemetry.ReadBuild(string(cfg.Process)))
+	redis.SetLogger(telemetry.NewRedisLogger(log, metrics.Redis))
+	opts, err := redisconn.Parse(cfg.Store.RedisURL.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL: %w", err)
+	}
+	opts.Concurrency, opts.ClientName = conns, "mmsdispatch-"+string(cfg.Process)
+	instance := &instanceWatch{}
+	if opts.Mode() != redisconn.ModeCluster { // a cluster has many servers at once; its begins are checked all the same
+		opts.OnConnect = instance.onConnect
+	}
+	rdb := redisconn.New(opts)
+	l, err := ledger.New(rdb, ledger.Options{RecordTTL: cfg.Store.RecordTTL, LaneLimit: int(cfg.API.QueueLimit)})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	env := &environment{cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, ledger: l, instance: instance}
+	env.watch = &redisWatch{rdb: rdb, log: log, metrics: metrics.Redis}
+	env.ready = admin.NewReadiness(log, env.watch.warnings, admin.Check{Name: "redis", Func: env.ping})
+	metrics.Registry.MustRegister(telemetry.NewMessageCollector(env.countMessages))
+	return env, nil
+}
+
+func (e *environment) ping(ctx context.Context) error {
+	if err := e.rdb.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	return nil
+}
+
+// countMessages sums the lanes, for the metrics.
+func (e *environment) countMessages(ctx context.Context) (map[string]int64, error) {
+	counts, err := e.ledger.Counts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("count messages: %w", err)
+	}
+	sums := make(map[string]int64, len(counts))
+	for status, lanes := range counts {
+		for _, n := range lanes {
+			sums[string(status)] += n
+		}
+	}
+	return sums, nil
+}
+
+// admin makes the listener for operators, with the queue pages.
+func (e *environment) admin() ([]part, error) {
+	queues, err := console.NewQueues(console.Options{
+		Redis: e.redis, Write: e.cfg.Admin.Write, ErrorText: func(text string) string { return text },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("queue pages: %w", err)
+	}
+	lanes := make([]string, 0, len(message.Priorities()))
+	for _, lane := range message.Priorities() {
+		lanes = append(lanes, string(lane))
+	}
+	e.metrics.Registry.MustRegister(telemetry.NewQueueCollector(asynq.NewInspectorFromRedisClient(e.rdb), lanes...))
+	server := admin.New(admin.Options{
+		Addr: string(e.cfg.Admin.Addr), User: string(e.cfg.Admin.User), Password: e.cfg.Admin.Password.Reveal(),
+		Log: e.log, Metrics: e.metrics.Registry, Ready: e.ready, Queues: queues,
+	})
+	listener := part{
+		name: "admin listener",
+		start: func(ctx context.Context) error {
+			if err := server.Start(ctx); err != nil {
+				return fmt.Errorf("start: %w", err)
+			}
+			e.log.Info().Str("addr", server.Addr().String()).Msg("admin listens")
+			return nil
+		},
+		stop: func(ctx context.Context) {
+			if err := server.Stop(ctx); err != nil {
+				e.log.Warn().Err(err).Msg("admin listener cut off")
+			}
+		},
+	}
+	return []part{closer("queue pages", e.log, queues.Close), listener}, nil
+}
+
+// notReady makes the process leave the load balancer before it stops.
+func (e *environment) notReady() part {
+	return part{
+		name:  "readiness",
+		start: func(context.Context) error { return nil },
+		stop:  func(context.Context) { e.ready.Stopping() },
+	}
+}
+
+// fullFrom is the share of maxmemory from which nothing more is accepted: what
+// is left is for settling what was accepted.
+const fullFrom = 0.85
+
+// watchEvery is how often Redis' settings are looked at.
+const watchEvery = 2 * time.Second
+
+// redisWatch looks at how Redis is set up and keeps what is wrong with it.
+type redisWatch struct {
+	rdb     redis.UniversalClient
+	log     zerolog.Logger
+	metrics *telemetry.RedisMetrics
+
+	found  atomic.Pointer[[]string]
+	full   atomic.Bool
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// warnings are what was found last.
+func (w *redisWatch) warnings() []string {
+	if found := w.found.Load(); found != nil {
+		return *found
+	}
+	return nil
+}
+
+func (w *redisWatch) part() part {
+	return part{
+		name: "redis watch",
+		start: func(context.Context) error {
+			ctx, cancel := context.WithCancel(context.Background())
+			w.cancel = cancel
+			w.wg.Go(func() { w.run(ctx) })
+			return nil
+		},
+		stop: func(context.Context) {
+			w.cancel()
+			w.wg.Wait()
+		},
+	}
+}
+
+func (w *redisWatch) run(ctx context.Context) {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		w.look(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (w *redisWatch) look(ctx context.Context) {
+	health, err := redisconn.Inspect(ctx, w.rdb)
+	if err != nil {
+		return // readiness says so
+	}
+	known := make(map[string]bool)
+	for _, warning := range w.warnings() {
+		known[warning] = true
+	}
+	for _, warning := range health.Warnings {
+		if !known[warning] {
+			w.log.Warn().Msg(warning)
+		}
+	}
+	w.found.Store(&health.Warnings)
+	w.full.Store(health.MaxMemory > 0 && float64(health.UsedMemory) >= fullFrom*float64(health.MaxMemory))
+	w.metrics.SetWarnings(kinds(health)...)
+}
+
+// kinds names what is wrong for the metric, whose labels must not change with
+// the wording of the warnings.
+func kinds(h redisconn.Health) []string {
+	var names []string
+	if h.Policy != "" && h.Policy != "noeviction" {
+		names = append(names, "evicting")
+	}
+	if !h.AOF {
+		names = append(names, "no_append_only_file")
+	}
+	if h.Role != redisconn.RoleMaster {
+		names = append(names, "not_a_primary")
+	}
+	return names
+}

@@ -1,0 +1,98 @@
+// Package app builds the object graph of each process, starts its parts in
+// order and stops them in reverse.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// part is something that runs for as long as the process does.
+type part struct {
+	name  string
+	start func(ctx context.Context) error
+	// stop ends the part; when ctx ends it gives up what it still holds.
+	stop func(ctx context.Context)
+}
+
+// process is a list of parts with one life.
+type process struct {
+	log      zerolog.Logger
+	parts    []part
+	failed   chan error    // a part that runs in the background has failed
+	shutdown time.Duration // for all parts together
+}
+
+func newProcess(log zerolog.Logger, shutdown time.Duration) *process {
+	return &process{log: log, failed: make(chan error, 1), shutdown: shutdown}
+}
+
+func (p *process) add(parts ...part) { p.parts = append(p.parts, parts...) }
+
+// fail ends the process because a part cannot go on.
+func (p *process) fail(err error) {
+	select {
+	case p.failed <- err:
+	default:
+	}
+}
+
+// run starts the parts, waits for ctx to end or a part to fail, and stops them.
+func (p *process) run(ctx context.Context) error {
+	started := 0
+	var err error
+	for _, part := range p.parts {
+		if err = part.start(ctx); err != nil {
+			err = fmt.Errorf("start %s: %w", part.name, err)
+			break
+		}
+		started++
+	}
+	if err == nil {
+		p.log.Info().Msg("ready")
+		select {
+		case <-ctx.Done():
+		case err = <-p.failed:
+		}
+	}
+	p.stop(p.parts[:started])
+	return err
+}
+
+func (p *process) stop(parts []part) {
+	p.log.Info().Msg("stopping")
+	ctx, cancel := context.WithTimeout(context.Background(), p.shutdown)
+	defer cancel()
+	for i := len(parts) - 1; i >= 0; i-- {
+		parts[i].stop(ctx)
+	}
+	p.log.Info().Msg("stopped")
+}
+
+// untilSignal ends the context at the first SIGTERM or SIGINT. The second one
+// gets the system's own treatment and ends the process at once.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// closer is a part that only has to be closed.
+func closer(name string, log zerolog.Logger, closeFunc func() error) part {
+	return part{
+		name:  name,
+		start: func(context.Context) error { return nil },
+		stop: func(context.Context) {
+			if err := closeFunc(); err != nil && !errors.Is(err, os.ErrClosed) {
+				log.Warn().Err(err).Str("part", name).Msg("close failed")
+			}
+		},
+	}
+}

@@ -1,0 +1,107 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/sinch/wire"
+	"mmsdispatch/internal/telemetry"
+	"mmsdispatch/internal/throttle"
+)
+
+// connsPerSlot is how many Redis connections a slot of the worker needs at
+// its busiest: its own commands, and those asynq makes for it.
+const connsPerSlot = 2
+
+// newWorker builds a worker process.
+func newWorker(ctx context.Context, cfg *config.Config, out io.Writer) (*process, error) {
+	env, err := newEnvironment(cfg, out, connsPerSlot*cfg.Worker.Concurrency)
+	if err != nil {
+		return nil, err
+	}
+	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
+	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part())
+	adminParts, err := env.admin()
+	if err != nil {
+		return nil, err
+	}
+	p.add(adminParts...)
+	sending, err := sendingParts(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	p.add(sending...)
+	p.add(env.notReady())
+	return p, nil
+}
+
+// sendingParts are the simulator for test keys and the runner of the jobs.
+func sendingParts(ctx context.Context, env *environment) ([]part, error) {
+	cfg := env.cfg
+	sim := &simulator{receipts: jobs.NewReceipts(env.ledger), log: env.log}
+	simulatorURL, err := sim.listen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client := wire.New(wire.Options{Connections: cfg.Worker.Concurrency})
+	routes, err := newRoutes(cfg, client, simulatorURL)
+	if err != nil {
+		return nil, err
+	}
+	origin := routes.live.Origin()
+	runner := jobs.NewRunner(jobs.Options{
+		Redis: env.rdb, Ledger: env.ledger, Providers: routes, Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log),
+		Throttle: &brakes{
+			pacer: throttle.NewPacer(env.rdb, throttle.PacerOptions{Rate: cfg.Sinch.Rate}),
+			gate: throttle.NewGate(env.rdb, throttle.GateOptions{
+				Account: string(origin.API) + " " + origin.BaseURL + " " + origin.Account,
+				Pause:   cfg.Sinch.Pause, Lease: cfg.Worker.TaskTimeout + probeSlack,
+			}),
+			free: routes.free,
+		},
+		Metrics:     jobMetrics{env.metrics},
+		Concurrency: cfg.Worker.Concurrency,
+		Shutdown:    cfg.Worker.ShutdownTimeout,
+		Timing:      jobs.Timing{Call: cfg.Sinch.Timeout, Task: cfg.Worker.TaskTimeout},
+		Backoff:     jobs.Backoff{Max: cfg.Retry.Max, Base: cfg.Retry.Base, Cap: cfg.Retry.Cap},
+		Settling: jobs.Settling{
+			Policy: jobs.UnknownPolicy(cfg.Unknown.Policy), ReconcileAfter: cfg.Unknown.ReconcileAfter, LookupWindow: cfg.Unknown.LookupWindow,
+		},
+	})
+	env.instance.tell(runner.Suspect)
+	return []part{
+		{name: "simulator", start: sim.start, stop: sim.stop},
+		{
+			name: "worker",
+			start: func(context.Context) error {
+				env.log.Info().Str("worker", runner.WorkerID()).Msg("worker starts")
+				if err := runner.Start(); err != nil {
+					return fmt.Errorf("start: %w", err)
+				}
+				return nil
+			},
+			stop: func(ctx context.Context) {
+				runner.Stop(ctx)
+				client.Close()
+			},
+		},
+	}, nil
+}
+
+// probeSlack is added to the task timeout before another message may probe.
+const probeSlack = 5 * time.Second
+
+// jobMetrics counts what the jobs do.
+type jobMetrics struct{ metrics *telemetry.Metrics }
+
+// Attempt implements jobs.Metrics.
+func (m jobMetrics) Attempt(api, outcome string, took time.Duration) {
+	m.metrics.Attempts.Observe(api, outcome, took)
+}
+
+// Healed implements jobs.Metrics.
+func (m jobMetrics) Healed(kind string) { m.metrics.Sweep.Healed(kind, 1) }

@@ -1,0 +1,52 @@
+// Package cli is the command line of the dispatcher, mmsctl.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+)
+
+// Main runs a command line and returns its exit code.
+func Main(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	root := newRoot(stdout, stderr)
+	root.SetArgs(args)
+	if err := root.ExecuteContext(ctx); err != nil {
+		if !errors.Is(err, errSaid) {
+			fmt.Fprintln(stderr, "mmsctl:", err)
+		}
+		return exitFailure
+	}
+	return exitOK
+}
+
+// errSaid ends a command whose trouble was printed already.
+var errSaid = errors.New("failed")
+
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "mmsctl",
+		Short:         "The command line of the MMS dispatcher",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.AddCommand(newDev(), newSimulator(), newSend(), newStatus(), newReplay(), newKeys(), newHealth())
+	return root
+}

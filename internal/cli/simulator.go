@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"mmsdispatch/internal/sinch/sinchsim"
+)
+
+// newSimulator runs a Sinch to test against.
+func newSimulator() *cobra.Command {
+	var o sinchsim.Options
+	var receipts, latency, level string
+	cmd := &cobra.Command{
+		Use:   "simulator",
+		Short: "Run a Sinch that can be told what to do, for tests",
+		Long: "Runs a stand-in for Sinch's MMS JSON and SMS REST APIs. It sends receipts, obeys the last four\n" +
+			"digits of the recipient, and is told what else to do under /sim/. See docs/simulator.md.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			parsed, err := sinchsim.ParseLatency(latency)
+			if err != nil {
+				return fmt.Errorf("--latency: %w", err)
+			}
+			lvl, err := zerolog.ParseLevel(level)
+			if err != nil {
+				return fmt.Errorf("--log-level: %w", err)
+			}
+			o.Latency = parsed
+			o.Logger = zerolog.New(cmd.ErrOrStderr()).Level(lvl).With().Timestamp().Str("process", "simulator").Logger()
+			o.MMS.CallbackURL, o.Batches.CallbackURL = receipts, receipts
+			return sinchsim.New(o).Run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Addr, "addr", sinchsim.DefaultAddr, "address to listen on")
+	f.StringVar(&o.ControlAddr, "control-addr", "", "address of the control API; empty: the same")
+	f.StringVar(&receipts, "receipts-url", "", "where receipts go, with ?token= if one is set")
+	f.StringVar(&latency, "latency", "0s", "time before every answer: 150ms, or a range or distribution as in docs/simulator.md")
+	f.DurationVar(&o.Receipts.FirstWithin, "first-receipt", 50*time.Millisecond, "longest time until the first receipt; negative: at once")
+	f.DurationVar(&o.Receipts.Step, "receipt-step", 100*time.Millisecond, "time between two receipts of a message; negative: none")
+	f.DurationVar(&o.MMS.RetryAfter, "mms-retry-after", sinchsim.DefaultMMSRetryAfter, "pause before a postback is repeated")
+	f.DurationVar(&o.Batches.RetryAfter, "batches-retry-after", sinchsim.DefaultXMSRetryAfter, "first pause before a report is repeated")
+	f.StringVar(&o.MMS.APIKey, "api-key", "", "x-api-key to accept; empty: any")
+	f.StringVar(&o.Batches.Token, "token", "", "Bearer token to accept; empty: any")
+	f.StringVar(&o.Batches.Secret, "secret", "", "secret that signs delivery reports; empty: unsigned")
+	f.Float64Var(&o.Rate, "rate", 0, "recipients per second above which calls are throttled; 0: no limit")
+	f.BoolVar(&o.CountsOnly, "counts-only", false, "keep totals only, for benchmarks")
+	f.Uint64Var(&o.Seed, "seed", 0, "makes ids and times repeatable; 0: random")
+	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
