@@ -1,0 +1,177 @@
+// Package httpapi is the public HTTP API: it takes messages from callers and
+// receipts from Sinch, and answers what became of them.
+package httpapi
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch/receipt"
+)
+
+// Ledger is what the API needs of the record of messages.
+type Ledger interface {
+	Accept(ctx context.Context, r ledger.Request) (ledger.Accepted, error)
+	ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error)
+	Get(ctx context.Context, id message.ID) (*message.Message, error)
+	Recent(ctx context.Context, scope message.Scope) ([]*message.Message, error)
+	Update(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error)
+}
+
+// Dispatcher makes the task of a message that waits.
+type Dispatcher interface {
+	Dispatch(ctx context.Context, m *message.Message) error
+}
+
+// Receipts records what Sinch reports.
+type Receipts interface {
+	Apply(ctx context.Context, got receipt.Receipt) (jobs.ReceiptResult, error)
+}
+
+// Metrics counts what the API does.
+type Metrics interface {
+	// Request counts a request. route is a template, empty when there was none.
+	Request(method, route string, status int, took time.Duration)
+	// Message counts a message handed over: accepted, duplicate or rejected.
+	Message(lane, result string)
+	// Receipt counts a receipt that was let in.
+	Receipt(shape, result string)
+	// WebhookRefused counts a receipt that failed a check.
+	WebhookRefused(shape, check string)
+}
+
+// Options are the parts the API is made of.
+type Options struct {
+	Ledger     Ledger
+	Dispatcher Dispatcher
+	Keys       Keys
+	Limiter    Limiter // nil: no limit
+	Rules      *message.Rules
+	Receipts   Receipts
+	Nonces     Nonces // needed with Webhook.Secret
+	Webhook    WebhookOptions
+	Ready      http.Handler // answers /readyz
+	Metrics    Metrics
+	Log        zerolog.Logger
+	NowFunc    func() time.Time // nil: time.Now
+
+	// DefaultRegion is the country of numbers without + in the filter of lists.
+	DefaultRegion string
+}
+
+// api serves the routes.
+type api struct {
+	Options
+
+	allow map[string]string // methods by route template, as in the header Allow
+}
+
+// route is one line of the routing table. Every GET answers HEAD, too.
+type route struct {
+	method  string
+	path    string
+	handler echo.HandlerFunc
+}
+
+// routes is the routing table.
+func (a *api) routes(pages *pages) []route {
+	hook := &webhook{api: a}
+	return []route{
+		{http.MethodPost, "/v1/messages", a.private(a.createMessage)},
+		{http.MethodGet, "/v1/messages", a.private(a.listMessages)},
+		{http.MethodGet, "/v1/messages/:id", a.private(a.getMessage)},
+		{http.MethodPost, "/v1/messages/:id/cancel", a.private(a.cancelMessage)},
+		{http.MethodPost, "/v1/messages/:id/replay", a.private(a.replayMessage)},
+		{http.MethodPost, "/send-mms", a.private(a.sendMMS)},
+
+		{http.MethodPost, "/webhooks/sinch/dlr", hook.receive},
+		{http.MethodPost, "/webhooks/sinch/inbound", hook.receive},
+
+		{http.MethodGet, "/health", a.health},
+		{http.MethodGet, "/livez", a.live},
+		{http.MethodGet, "/readyz", echo.WrapHandler(a.Ready)},
+		{http.MethodGet, "/openapi.yaml", pages.yaml},
+		{http.MethodGet, "/openapi.json", pages.json},
+		{http.MethodGet, "/docs", pages.docs},
+	}
+}
+
+// New makes the handler of the public listener.
+func New(opts Options) (http.Handler, error) {
+	a := &api{Options: opts, allow: make(map[string]string)}
+	if a.NowFunc == nil {
+		a.NowFunc = time.Now
+	}
+	if a.Limiter == nil {
+		a.Limiter = unlimited{}
+	}
+	pages, err := newPages()
+	if err != nil {
+		return nil, err
+	}
+	for _, shape := range a.Webhook.unchecked() {
+		a.Log.Warn().Str("shape", string(shape)).Bool("taken", a.Webhook.Insecure).
+			Msg("no check is configured for receipts of this shape")
+	}
+
+	e := echo.New()
+	e.Logger.SetOutput(io.Discard) // what matters goes to the access log
+	e.HTTPErrorHandler = a.fail
+	e.Pre(a.observe, a.drain, refuseSlash)
+	e.Use(a.refuseOptions)
+	for _, r := range a.routes(pages) {
+		e.Add(r.method, r.path, r.handler)
+		a.allowed(r.path, r.method)
+		if r.method == http.MethodGet {
+			e.Add(http.MethodHead, r.path, r.handler)
+			a.allowed(r.path, http.MethodHead)
+		}
+	}
+	return e, nil
+}
+
+// allowed adds a method to those of a route template.
+func (a *api) allowed(path, method string) {
+	methods := []string{method}
+	if before := a.allow[path]; before != "" {
+		methods = append(methods, strings.Split(before, ", ")...)
+	}
+	slices.Sort(methods)
+	a.allow[path] = strings.Join(methods, ", ")
+}
+
+// now is the time in the precision of the API.
+func (a *api) now() time.Time { return a.NowFunc().UTC().Truncate(time.Millisecond) }
+
+// The bounds of a request. A process that streams extends them by itself.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10
+)
+
+// NewServer makes a server for the handler. The caller listens, and decides
+// where its errors are logged.
+func NewServer(addr string, handler http.Handler) *http.Server {
+	return &http.Server{
+		Addr:              addr,
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+	}
+}

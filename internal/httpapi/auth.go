@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/message"
+)
+
+// Caller is who a key speaks for.
+type Caller struct {
+	Scope message.Scope
+	KeyID string // names the key in logs without giving it away
+}
+
+// ErrUnknownKey says that a key is not valid.
+var ErrUnknownKey = errors.New("unknown key")
+
+// Keys knows the keys of callers.
+type Keys interface {
+	// Identify returns ErrUnknownKey for a key that is not valid.
+	Identify(ctx context.Context, key string) (Caller, error)
+}
+
+// Key is a key that configuration lists.
+type Key struct{ Tenant, Key string }
+
+// ListedKeys are the keys of configuration. They are kept as hashes, so that
+// neither memory dumps nor timing give them away.
+type ListedKeys struct{ callers map[[sha256.Size]byte]Caller }
+
+// NewListedKeys makes the list.
+func NewListedKeys(keys []Key) *ListedKeys {
+	listed := &ListedKeys{callers: make(map[[sha256.Size]byte]Caller, len(keys))}
+	for _, k := range keys {
+		const idBytes = 4
+		hash := sha256.Sum256([]byte(k.Key))
+		listed.callers[hash] = Caller{
+			Scope: message.Scope{Tenant: k.Tenant, Test: strings.HasPrefix(k.Key, "mms_test_")},
+			KeyID: hex.EncodeToString(hash[:idBytes]),
+		}
+	}
+	return listed
+}
+
+// Identify implements Keys.
+func (l *ListedKeys) Identify(_ context.Context, key string) (Caller, error) {
+	caller, ok := l.callers[sha256.Sum256([]byte(key))]
+	if !ok {
+		return Caller{}, ErrUnknownKey
+	}
+	return caller, nil
+}
+
+var keyPattern = regexp.MustCompile(`^mms_(live|test)_[A-Za-z0-9]{24,64}$`)
+
+// credential is the one key that a request carries, in whatever header. Two
+// that disagree are none.
+func credential(h http.Header) (string, bool) {
+	keys := slices.Clone(h.Values("X-Api-Key"))
+	for _, value := range h.Values(echo.HeaderAuthorization) {
+		scheme, key, _ := strings.Cut(value, " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return "", false
+		}
+		keys = append(keys, strings.TrimLeft(key, " "))
+	}
+	if len(keys) == 0 || slices.ContainsFunc(keys, func(k string) bool { return k != keys[0] }) {
+		return "", false
+	}
+	return keys[0], keyPattern.MatchString(keys[0])
+}
+
+// privateHandler serves a caller whose key is valid.
+type privateHandler func(c echo.Context, who Caller) error
+
+// private checks, in this order, the key, the form of the message id in the
+// path, and the rate.
+func (a *api) private(next privateHandler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		who, err := a.identify(c)
+		if err != nil {
+			return err
+		}
+		callOf(c).caller = who
+		if slices.Contains(c.ParamNames(), "id") {
+			if _, err := message.ParseID(c.Param("id")); err != nil {
+				return newProblem(codeNotFound, "There is no such message.")
+			}
+		}
+		if err := a.limit(c, who); err != nil {
+			return err
+		}
+		return next(c, who)
+	}
+}
+
+func (a *api) identify(c echo.Context) (Caller, error) {
+	key, ok := credential(c.Request().Header)
+	if !ok {
+		return Caller{}, newProblem(codeUnauthorized, "A key is needed: Authorization: Bearer KEY, or X-API-Key: KEY.")
+	}
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	who, err := a.Keys.Identify(ctx, key)
+	switch {
+	case errors.Is(err, ErrUnknownKey):
+		return Caller{}, newProblem(codeUnauthorized, "The key is not valid.")
+	case err != nil:
+		return Caller{}, errors.Join(newProblem(codeUnavailable, "The key cannot be checked now."), err)
+	default:
+		return who, nil
+	}
+}

@@ -1,0 +1,86 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/labstack/echo/v4"
+)
+
+// bodyMax is the limit of a message or receipt, in bytes.
+const bodyMax = 1 << 20
+
+// storageTimeout bounds what a request waits for Redis, so that together with
+// limitTimeout a caller hears within 2 s that it is down.
+const storageTimeout = 1500 * time.Millisecond
+
+// bounded is the context for storage work. It outlives the caller's interest:
+// work cut off half-way leaves open whether it was done.
+func (a *api) bounded(c echo.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(c.Request().Context()), storageTimeout)
+}
+
+// readBody reads at most bodyMax bytes. over tells that there are more.
+func readBody(r *http.Request) (body []byte, over bool, err error) {
+	if r.ContentLength > bodyMax {
+		return nil, true, nil
+	}
+	body, err = io.ReadAll(io.LimitReader(r.Body, bodyMax+1))
+	if err != nil {
+		return nil, false, newProblem(codeInvalidJSON, "The body could not be read to its end.")
+	}
+	return body, len(body) > bodyMax, nil
+}
+
+func tooLarge() *problem {
+	return newProblem(codeBodyTooLarge, "The body is larger than "+strconv.Itoa(bodyMax)+" bytes.")
+}
+
+// readJSON reads the body of a request. A request without a body needs no
+// media type.
+func readJSON(r *http.Request) ([]byte, error) {
+	body, over, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	if (over || len(body) > 0) && !isJSON(r.Header) {
+		return nil, newProblem(codeMediaType, "The body must be application/json in UTF-8 and not compressed.")
+	}
+	if over {
+		return nil, tooLarge()
+	}
+	return body, nil
+}
+
+func isJSON(h http.Header) bool {
+	if len(h.Values(echo.HeaderContentEncoding)) > 0 || len(h.Values(echo.HeaderContentType)) != 1 {
+		return false
+	}
+	mediaType, params, err := mime.ParseMediaType(h.Get(echo.HeaderContentType))
+	charset, named := params["charset"]
+	return err == nil && mediaType == echo.MIMEApplicationJSON && (!named || strings.EqualFold(charset, "utf-8"))
+}
+
+// writeJSON answers with content. It can only fail when the caller is gone.
+func writeJSON(c echo.Context, status int, mediaType string, content any) {
+	body, err := json.Marshal(content, json.Deterministic(true))
+	if err != nil {
+		status, mediaType, body = http.StatusInternalServerError, "application/problem+json", []byte(`{"status":500,"code":"internal"}`)
+	}
+	writeBytes(c, status, mediaType, body)
+}
+
+// writeBytes answers with a body of known length.
+func writeBytes(c echo.Context, status int, mediaType string, body []byte) {
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, mediaType)
+	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	c.Response().WriteHeader(status)
+	_, _ = c.Response().Write(body)
+}

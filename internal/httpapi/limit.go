@@ -1,0 +1,92 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/go-redis/redis_rate/v10"
+	"github.com/labstack/echo/v4"
+	"github.com/redis/go-redis/v9"
+)
+
+// Allowance is what a limiter says to one request.
+type Allowance struct {
+	Allowed    bool
+	Limit      int           // requests that may come at once; zero: there is no limit
+	Remaining  int           // of them, now
+	Reset      time.Duration // until Remaining is Limit again
+	RetryAfter time.Duration // until another request is allowed
+}
+
+// Limiter bounds the requests of a key, over all replicas.
+type Limiter interface {
+	Allow(ctx context.Context, keyID string) (Allowance, error)
+}
+
+type unlimited struct{}
+
+func (unlimited) Allow(context.Context, string) (Allowance, error) { return Allowance{Allowed: true}, nil }
+
+// RateLimit is a Limiter in Redis.
+type RateLimit struct {
+	limiter *redis_rate.Limiter
+	limit   redis_rate.Limit
+}
+
+// NewRateLimit allows perSecond requests a second, and a second's worth at once.
+func NewRateLimit(rdb redis.UniversalClient, perSecond float64) *RateLimit {
+	return &RateLimit{
+		limiter: redis_rate.NewLimiter(rdb),
+		limit: redis_rate.Limit{
+			Rate: 1, Period: time.Duration(float64(time.Second) / perSecond), Burst: max(1, int(math.Ceil(perSecond))),
+		},
+	}
+}
+
+// Allow implements Limiter.
+func (r *RateLimit) Allow(ctx context.Context, keyID string) (Allowance, error) {
+	result, err := r.limiter.Allow(ctx, "api:"+keyID, r.limit)
+	if err != nil {
+		return Allowance{}, fmt.Errorf("rate limit: %w", err)
+	}
+	return Allowance{
+		Allowed: result.Allowed > 0, Limit: result.Limit.Burst, Remaining: result.Remaining,
+		Reset: result.ResetAfter, RetryAfter: result.RetryAfter,
+	}, nil
+}
+
+// limitTimeout is short: a limiter that does not answer must not keep a
+// request from being refused or accepted in time.
+const limitTimeout = 300 * time.Millisecond
+
+// limit refuses a request of a key that sends too many. A limiter that does
+// not answer lets it pass: the ledger has the last word.
+func (a *api) limit(c echo.Context, who Caller) error {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), limitTimeout)
+	defer cancel()
+	allowance, err := a.Limiter.Allow(ctx, who.KeyID)
+	if err != nil {
+		a.Log.Warn().Str("request_id", callOf(c).id).Err(err).Msg("request passes without a rate limit")
+		return nil
+	}
+	if allowance.Limit == 0 {
+		return nil
+	}
+	h := c.Response().Header()
+	h.Set("RateLimit-Limit", strconv.Itoa(allowance.Limit))
+	h.Set("RateLimit-Remaining", strconv.Itoa(allowance.Remaining))
+	h.Set("RateLimit-Reset", seconds(allowance.Reset, 0))
+	if allowance.Allowed {
+		return nil
+	}
+	h.Set(echo.HeaderRetryAfter, seconds(allowance.RetryAfter, 1))
+	return newProblem(codeRateLimited, "This key sends more requests than it may.")
+}
+
+// seconds rounds up to whole ones, as headers have them.
+func seconds(d time.Duration, least int) string {
+	return strconv.Itoa(max(least, int(math.Ceil(d.Seconds()))))
+}

@@ -1,0 +1,184 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+)
+
+// The length of a page.
+const (
+	limitDefault = 50
+	limitMax     = 200
+)
+
+// filter says which messages are listed.
+type filter struct {
+	reference string
+	statuses  []message.Status
+	to        string
+	batchID   string
+	after     time.Time // exclusive, like before
+	before    time.Time
+	limit     int
+	position  position
+}
+
+// position is a place in the order of lists: newest first. A page begins
+// behind it; the zero position is the beginning.
+type position struct {
+	created int64 // Unix milliseconds
+	id      message.ID
+}
+
+func positionOf(m *message.Message) position { return position{created: m.CreatedAt.UnixMilli(), id: m.ID} }
+
+// compare orders positions as lists are.
+func (p position) compare(o position) int {
+	return cmp.Or(cmp.Compare(o.created, p.created), cmp.Compare(o.id, p.id))
+}
+
+// cursor writes a position down for the caller.
+func (p position) cursor() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.created, 10) + " " + string(p.id)))
+}
+
+var errCursor = errors.New("malformed cursor")
+
+func parseCursor(cursor string) (position, error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil {
+		return position{}, errCursor
+	}
+	stamp, name, _ := strings.Cut(string(raw), " ")
+	created, err := strconv.ParseInt(stamp, 10, 64)
+	if err != nil {
+		return position{}, errCursor
+	}
+	id, err := message.ParseID(name)
+	if err != nil {
+		return position{}, errCursor
+	}
+	return position{created: created, id: id}, nil
+}
+
+// readFilter reads the query of a list.
+func (a *api) readFilter(r *http.Request) (filter, error) {
+	q := readQuery(r, "clientReference", "status", "to", "batchId", "createdAfter", "createdBefore", "limit", "cursor")
+	f := filter{
+		reference: q.text("clientReference"), statuses: q.statuses("status"), to: q.phone("to", a.DefaultRegion), batchID: q.text("batchId"),
+		after: q.time("createdAfter"), before: q.time("createdBefore"), limit: q.number("limit", 1, limitMax, limitDefault),
+	}
+	if cursor, ok := q.get("cursor"); ok {
+		var err error
+		if f.position, err = parseCursor(cursor); err != nil {
+			q.wrong("cursor", message.ProblemInvalid, "is not a cursor of this list")
+		}
+	}
+	if len(q.problems) > 0 {
+		return filter{}, invalid(q.problems)
+	}
+	return f, nil
+}
+
+// statuses is a list of states separated by commas.
+func (q *query) statuses(name string) []message.Status {
+	value, ok := q.get(name)
+	if !ok {
+		return nil
+	}
+	var statuses []message.Status
+	for word := range strings.SplitSeq(value, ",") {
+		if !slices.Contains(message.Statuses(), message.Status(word)) {
+			q.wrong(name, message.ProblemInvalid, "must be states of messages, separated by commas")
+			return nil
+		}
+		statuses = append(statuses, message.Status(word))
+	}
+	return statuses
+}
+
+// phone is a number in any form, brought into E.164.
+func (q *query) phone(name, region string) string {
+	value, ok := q.get(name)
+	if !ok {
+		return ""
+	}
+	number, _, ok := message.NormalizePhone(value, region)
+	if !ok {
+		q.wrong(name, message.ProblemInvalid, "not a valid phone number (write + as %2B)")
+	}
+	return number
+}
+
+func (f filter) matches(m *message.Message) bool {
+	return (f.reference == "" || m.Content.ClientReference == f.reference) &&
+		(len(f.statuses) == 0 || slices.Contains(f.statuses, m.Status)) &&
+		(f.to == "" || m.Content.To == f.to) &&
+		(f.batchID == "" || m.BatchID == f.batchID) &&
+		(f.after.IsZero() || m.CreatedAt.After(f.after)) &&
+		(f.before.IsZero() || m.CreatedAt.Before(f.before)) &&
+		(f.position == position{} || positionOf(m).compare(f.position) > 0)
+}
+
+// page is one page of a list.
+type page struct {
+	Data       []resource `json:"data"`
+	NextCursor *string    `json:"nextCursor"`
+}
+
+// cut makes a page of all that match.
+func (f filter) cut(messages []*message.Message) page {
+	messages = slices.DeleteFunc(slices.Clone(messages), func(m *message.Message) bool { return !f.matches(m) })
+	slices.SortFunc(messages, func(a, b *message.Message) int { return positionOf(a).compare(positionOf(b)) })
+	p := page{Data: make([]resource, 0, min(len(messages), f.limit))}
+	for _, m := range messages[:min(len(messages), f.limit)] {
+		p.Data = append(p.Data, show(m))
+	}
+	if len(messages) > f.limit {
+		p.NextCursor = new(positionOf(messages[f.limit-1]).cursor())
+	}
+	return p
+}
+
+func (a *api) listMessages(c echo.Context, who Caller) error {
+	f, err := a.readFilter(c.Request())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	messages, err := a.candidates(ctx, who, f)
+	if err != nil {
+		return err
+	}
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, f.cut(messages))
+	return nil
+}
+
+// candidates are the messages a filter has to look through.
+func (a *api) candidates(ctx context.Context, who Caller, f filter) ([]*message.Message, error) {
+	if f.reference == "" {
+		return a.Ledger.Recent(ctx, who.Scope)
+	}
+	m, err := a.Ledger.ByReference(ctx, who.Scope, f.reference)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	default:
+		return []*message.Message{m}, nil
+	}
+}

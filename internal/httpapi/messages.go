@@ -1,0 +1,209 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+)
+
+// view is how an accepted message is shown.
+type view func(m *message.Message) any
+
+func (a *api) createMessage(c echo.Context, who Caller) error { return a.create(c, who, showMessage) }
+
+func (a *api) sendMMS(c echo.Context, who Caller) error { return a.create(c, who, showGuide) }
+
+// create takes a message over. 202 is given once the ledger has it.
+func (a *api) create(c echo.Context, who Caller, show view) error {
+	now := a.now()
+	draft, dryRun, err := a.readDraft(c, now)
+	if err != nil {
+		return err
+	}
+	if dryRun {
+		writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(rehearsal(who, draft, now)))
+		return nil
+	}
+	accepted, err := a.accept(c, who, draft, now)
+	if err != nil {
+		return err
+	}
+	m, lane := accepted.Message, string(draft.Content.Priority)
+	c.Response().Header().Set(echo.HeaderLocation, "/v1/messages/"+string(m.ID))
+	if accepted.Duplicate {
+		a.Metrics.Message(lane, "duplicate")
+		c.Response().Header().Set("Idempotent-Replayed", "true")
+		writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(m))
+		return nil
+	}
+	a.Metrics.Message(lane, "accepted")
+	writeJSON(c, http.StatusAccepted, echo.MIMEApplicationJSON, show(m))
+	a.dispatch(c, m)
+	return nil
+}
+
+// rehearsal is the message that a request would become.
+func rehearsal(who Caller, draft message.Draft, now time.Time) *message.Message {
+	m := message.New("", who.Scope, draft.Content, draft.From, now)
+	m.CreatedAt, m.UpdatedAt, m.Timeline = time.Time{}, time.Time{}, nil
+	return m
+}
+
+// readDraft reads and checks body, headers and query, and tells of everything
+// that is wrong at once. What depends on the clock stays in the draft.
+func (a *api) readDraft(c echo.Context, now time.Time) (draft message.Draft, dryRun bool, err error) {
+	body, err := readJSON(c.Request())
+	if err != nil {
+		return message.Draft{}, false, err
+	}
+	draft, err = a.Rules.Parse(body, c.Request().Header.Values("Idempotency-Key"), now)
+	if err != nil {
+		a.rejected(draft)
+		return message.Draft{}, false, err
+	}
+	query := readQuery(c.Request(), "dryRun")
+	dryRun = query.truth("dryRun")
+	wrong := slices.Concat(query.problems, draft.Problems)
+	if len(wrong) > 0 || dryRun {
+		wrong = append(wrong, draft.Late...)
+	}
+	if len(wrong) > 0 {
+		a.rejected(draft)
+		return message.Draft{}, false, invalid(wrong)
+	}
+	return draft, dryRun, nil
+}
+
+// rejected counts a refused message; its lane only if it is one.
+func (a *api) rejected(draft message.Draft) {
+	lane := "none"
+	if slices.Contains(message.Priorities(), draft.Content.Priority) {
+		lane = string(draft.Content.Priority)
+	}
+	a.Metrics.Message(lane, "rejected")
+}
+
+// accept writes the message down. One that comes too late by its own times is
+// refused, unless it is the repetition of one that came in time.
+func (a *api) accept(c echo.Context, who Caller, draft message.Draft, now time.Time) (ledger.Accepted, error) {
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	if len(draft.Late) > 0 {
+		return a.acceptLate(ctx, who, draft)
+	}
+	return a.Ledger.Accept(ctx, ledger.Request{Scope: who.Scope, Content: draft.Content, From: draft.From, Now: now})
+}
+
+func (a *api) acceptLate(ctx context.Context, who Caller, draft message.Draft) (ledger.Accepted, error) {
+	if draft.Content.ClientReference != "" {
+		known, err := a.Ledger.ByReference(ctx, who.Scope, draft.Content.ClientReference)
+		switch {
+		case err == nil && known.Content.Equal(draft.Content):
+			return ledger.Accepted{Message: known, Duplicate: true}, nil
+		case err != nil && !errors.Is(err, ledger.ErrNotFound):
+			return ledger.Accepted{}, err
+		}
+	}
+	a.rejected(draft)
+	return ledger.Accepted{}, invalid(draft.Late)
+}
+
+// dispatch sends the answer off and then makes the task: the caller need not
+// wait for it, and what fails here is mended by the sweeper.
+func (a *api) dispatch(c echo.Context, m *message.Message) {
+	_ = http.NewResponseController(c.Response()).Flush() // without it the answer goes out a little later
+	callOf(c).answered = time.Now()
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	if err := a.Dispatcher.Dispatch(ctx, m); err != nil {
+		a.Log.Warn().Str("request_id", callOf(c).id).Str("message_id", string(m.ID)).Err(err).Msg("task not made; the sweeper will")
+	}
+}
+
+func (a *api) getMessage(c echo.Context, who Caller) error {
+	if query := readQuery(c.Request()); len(query.problems) > 0 {
+		return invalid(query.problems)
+	}
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	m, err := a.Ledger.Get(ctx, message.ID(c.Param("id")))
+	if err != nil {
+		return err
+	}
+	if m.Scope != who.Scope {
+		return ledger.ErrNotFound
+	}
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(m))
+	return nil
+}
+
+func (a *api) cancelMessage(c echo.Context, who Caller) error {
+	body, err := readJSON(c.Request())
+	if err != nil {
+		return err
+	}
+	wrong := readQuery(c.Request()).problems
+	if len(body) > 0 {
+		more, err := message.ParseNothing(body)
+		if err != nil {
+			return err
+		}
+		wrong = append(wrong, more...)
+	}
+	if len(wrong) > 0 {
+		return invalid(wrong)
+	}
+	m, err := a.update(c, who, func(m *message.Message, now time.Time) error { return m.Cancel(now) })
+	if err != nil {
+		return err
+	}
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(m))
+	return nil
+}
+
+func (a *api) replayMessage(c echo.Context, who Caller) error {
+	body, err := readJSON(c.Request())
+	if err != nil {
+		return err
+	}
+	wrong := readQuery(c.Request()).problems
+	var request message.ReplayRequest
+	if len(body) > 0 {
+		parsed, more, err := message.ParseReplay(body, a.now())
+		if err != nil {
+			return err
+		}
+		request, wrong = parsed, append(wrong, more...)
+	}
+	if len(wrong) > 0 {
+		return invalid(wrong)
+	}
+	m, err := a.update(c, who, func(m *message.Message, now time.Time) error {
+		return m.Replay(request.Force, request.ExpiresAt, now)
+	})
+	if err != nil {
+		return err
+	}
+	writeJSON(c, http.StatusAccepted, echo.MIMEApplicationJSON, show(m))
+	a.dispatch(c, m)
+	return nil
+}
+
+// update changes a message of the caller's own.
+func (a *api) update(c echo.Context, who Caller, change ledger.Change) (*message.Message, error) {
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	return a.Ledger.Update(ctx, message.ID(c.Param("id")), func(m *message.Message, now time.Time) error {
+		if m.Scope != who.Scope {
+			return ledger.ErrNotFound
+		}
+		return change(m, now)
+	})
+}

@@ -1,0 +1,158 @@
+package httpapi
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// call is what is known about the request being served.
+type call struct {
+	id       string
+	caller   Caller
+	answered time.Time // zero: when the handler returned
+}
+
+// callKey is where a call is kept in Echo's context.
+const callKey = "httpapi.call"
+
+// callOf is the call a context belongs to.
+func callOf(c echo.Context) *call {
+	if known, ok := c.Get(callKey).(*call); ok {
+		return known
+	}
+	return &call{}
+}
+
+// observe is around everything: it names the request, sets the headers that
+// every answer has, turns errors and panics into problems, and writes the one
+// log line.
+func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		begun := time.Now()
+		current := &call{id: requestID(c.Request().Header.Get(echo.HeaderXRequestID))}
+		c.Set(callKey, current)
+		setHeaders(c.Response().Header(), current.id)
+		if err := a.guard(next, c); err != nil {
+			if errors.Is(err, http.ErrAbortHandler) {
+				a.record(c, current, begun)
+				panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to cut a connection
+			}
+			a.fail(err, c)
+		}
+		a.record(c, current, begun)
+		return nil
+	}
+}
+
+// guard turns a panic into an error. The value of a panic may hold anything,
+// so only its type is told.
+func (a *api) guard(next echo.HandlerFunc, c echo.Context) (err error) {
+	defer func() {
+		switch value := recover(); {
+		case value == nil:
+		case value == http.ErrAbortHandler: //nolint:errorlint // documented to be this very value
+			err = http.ErrAbortHandler
+		default:
+			a.Log.Error().Str("request_id", callOf(c).id).Str("panic", fmt.Sprintf("%T", value)).Bytes("stack", debug.Stack()).Msg("panic")
+			err = newProblem(codeInternal, "Something went wrong on our side.")
+			if c.Response().Committed {
+				err = http.ErrAbortHandler // half an answer must not look like a whole one
+			}
+		}
+	}()
+	return next(c)
+}
+
+// record writes the access log: no paths and no queries, which may hold
+// personal data and secrets.
+func (a *api) record(c echo.Context, current *call, begun time.Time) {
+	end := current.answered
+	if end.IsZero() {
+		end = time.Now()
+	}
+	route := c.Path()
+	if _, known := a.allow[route]; !known {
+		route = ""
+	}
+	status, took := c.Response().Status, end.Sub(begun)
+	a.Metrics.Request(c.Request().Method, route, status, took)
+	a.Log.Info().Str("method", shortMethod(c.Request().Method)).Str("route", route).Int("status", status).Dur("took_ms", took).
+		Str("request_id", current.id).Str("tenant", current.caller.Scope.Tenant).Str("key_id", current.caller.KeyID).Msg("request")
+}
+
+// shortMethod keeps a made-up method out of the log.
+func shortMethod(method string) string {
+	const longest = len(http.MethodConnect)
+	if len(method) > longest {
+		return "other"
+	}
+	return method
+}
+
+const requestIDMax = 64
+
+// requestID takes the caller's id when it is one, and makes one otherwise.
+func requestID(given string) string {
+	strange := func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune("._-", r)
+	}
+	if given != "" && len(given) <= requestIDMax && !strings.ContainsFunc(given, strange) {
+		return given
+	}
+	return "req_" + rand.Text()
+}
+
+// setHeaders sets what every answer has; a handler may replace them.
+func setHeaders(h http.Header, id string) {
+	h.Set(echo.HeaderXRequestID, id)
+	h.Set(echo.HeaderCacheControl, "no-store")
+	h.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'")
+	h.Set(echo.HeaderReferrerPolicy, "no-referrer")
+	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	h.Set(echo.HeaderXFrameOptions, "DENY")
+}
+
+// drainMax is how much of a refused body is read, so that the caller gets to
+// see the answer instead of a reset connection.
+const drainMax = 16 << 20
+
+// drain reads what a refusal left of the body. A caller that waits for leave
+// to send the body is not given it.
+func (a *api) drain(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		err := next(c)
+		r := c.Request()
+		if r.Body != nil && r.Header.Get("Expect") == "" && r.ContentLength <= drainMax {
+			_, _ = io.CopyN(io.Discard, r.Body, drainMax) // the answer is the same when it fails
+		}
+		return err
+	}
+}
+
+// refuseSlash refuses what a router would take for an empty parameter.
+func refuseSlash(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if strings.HasSuffix(c.Request().URL.Path, "/") {
+			return echo.ErrNotFound
+		}
+		return next(c)
+	}
+}
+
+// refuseOptions keeps Echo from answering OPTIONS by itself.
+func (a *api) refuseOptions(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if _, known := a.allow[c.Path()]; known && c.Request().Method == http.MethodOptions {
+			return echo.ErrMethodNotAllowed
+		}
+		return next(c)
+	}
+}

@@ -1,0 +1,141 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/strictjson"
+)
+
+// The codes of problems. They are part of the contract.
+const (
+	codeValidation       = "validation_failed"
+	codeInvalidJSON      = "invalid_json"
+	codeUnauthorized     = "unauthorized"
+	codeNotFound         = "not_found"
+	codeMethodNotAllowed = "method_not_allowed"
+	codeMediaType        = "unsupported_media_type"
+	codeBodyTooLarge     = "body_too_large"
+	codeReferenceReused  = "client_reference_reused"
+	codeNotCancelable    = "not_cancelable"
+	codeNotReplayable    = "not_replayable"
+	codeForceRequired    = "force_required"
+	codeRateLimited      = "rate_limited"
+	codeBackpressure     = "backpressure"
+	codeUnavailable      = "unavailable"
+	codeInternal         = "internal"
+)
+
+// problemKind is what all problems of one code have in common.
+type problemKind struct {
+	status     int
+	title      string
+	retryAfter string // seconds; empty: no header
+}
+
+// problemKinds is the table of problems. It is never written to.
+var problemKinds = map[string]problemKind{
+	codeValidation:       {http.StatusBadRequest, "Invalid request", ""},
+	codeInvalidJSON:      {http.StatusBadRequest, "Invalid JSON", ""},
+	codeUnauthorized:     {http.StatusUnauthorized, "Unauthorized", ""},
+	codeNotFound:         {http.StatusNotFound, "Not found", ""},
+	codeMethodNotAllowed: {http.StatusMethodNotAllowed, "Method not allowed", ""},
+	codeMediaType:        {http.StatusUnsupportedMediaType, "Unsupported media type", ""},
+	codeBodyTooLarge:     {http.StatusRequestEntityTooLarge, "Body too large", ""},
+	codeReferenceReused:  {http.StatusUnprocessableEntity, "Client reference reused", ""},
+	codeNotCancelable:    {http.StatusConflict, "Not cancelable", ""},
+	codeNotReplayable:    {http.StatusConflict, "Not replayable", ""},
+	codeForceRequired:    {http.StatusConflict, "Force required", ""},
+	codeRateLimited:      {http.StatusTooManyRequests, "Too many requests", ""},
+	codeBackpressure:     {http.StatusServiceUnavailable, "Too many messages waiting", "10"},
+	codeUnavailable:      {http.StatusServiceUnavailable, "Temporarily unavailable", "2"},
+	codeInternal:         {http.StatusInternalServerError, "Internal error", ""},
+}
+
+// problem is a refusal. As JSON it is a problem of RFC 9457.
+type problem struct {
+	Type      string               `json:"type"`
+	Title     string               `json:"title"`
+	Status    int                  `json:"status"`
+	Detail    string               `json:"detail"`
+	Code      string               `json:"code"`
+	RequestID string               `json:"requestId"`
+	Errors    []message.FieldError `json:"errors,omitempty"`
+}
+
+// newProblem makes a problem of a code of the table.
+func newProblem(code, detail string) *problem {
+	kind := problemKinds[code]
+	return &problem{Type: "/docs#" + code, Title: kind.title, Status: kind.status, Detail: detail, Code: code}
+}
+
+// Error implements error.
+func (p *problem) Error() string { return p.Code + ": " + p.Detail }
+
+// invalid is the problem of a request that breaks rules.
+func invalid(errs []message.FieldError) *problem {
+	p := newProblem(codeValidation, "The request breaks the rules listed in errors; nothing was done.")
+	p.Errors = errs
+	return p
+}
+
+// asProblem turns whatever went wrong into what the caller is told.
+func asProblem(err error) *problem {
+	if own, ok := errors.AsType[*problem](err); ok {
+		return own
+	}
+	if syntax, ok := errors.AsType[*strictjson.SyntaxError](err); ok {
+		return newProblem(codeInvalidJSON, "The body cannot be read: "+syntax.Error()+".")
+	}
+	if routing, ok := errors.AsType[*echo.HTTPError](err); ok && routing.Code == http.StatusNotFound {
+		return newProblem(codeNotFound, "There is no such path.")
+	}
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return newProblem(codeNotFound, "There is no such message.")
+	case errors.Is(err, ledger.ErrReused):
+		return newProblem(codeReferenceReused, "The client reference belongs to a message with other content.")
+	case errors.Is(err, ledger.ErrFull):
+		return newProblem(codeBackpressure, "Too many messages wait in this lane; nothing was accepted.")
+	case errors.Is(err, message.ErrNotCancelable):
+		return newProblem(codeNotCancelable, "The message does not wait any more: a call is under way or has been made.")
+	case errors.Is(err, message.ErrNotReplayable):
+		return newProblem(codeNotReplayable, "The message is still on its way, or was delivered.")
+	case errors.Is(err, message.ErrForceRequired):
+		return newProblem(codeForceRequired, `Sinch may have the message already; sending it again may double it and needs {"force":true}.`)
+	case errors.Is(err, ledger.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return newProblem(codeUnavailable, "The storage does not answer. What was asked for may have been done; it is safe to repeat with a reference.")
+	default:
+		return newProblem(codeInternal, "Something went wrong on our side.")
+	}
+}
+
+// fail answers a request with its problem.
+func (a *api) fail(err error, c echo.Context) {
+	p := asProblem(err)
+	if errors.Is(err, echo.ErrMethodNotAllowed) {
+		allow := a.allow[c.Path()]
+		p = newProblem(codeMethodNotAllowed, "This path answers "+allow+" only.")
+		c.Response().Header().Set(echo.HeaderAllow, allow)
+	}
+	if p.Code == codeInternal || p.Code == codeUnavailable {
+		a.Log.Error().Str("request_id", callOf(c).id).Str("route", c.Path()).Str("code", p.Code).Err(err).Msg("request failed")
+	}
+	if c.Response().Committed {
+		return
+	}
+	answer := *p
+	answer.RequestID = callOf(c).id
+	if seconds := problemKinds[p.Code].retryAfter; seconds != "" {
+		c.Response().Header().Set(echo.HeaderRetryAfter, seconds)
+	}
+	if p.Code == codeUnauthorized && c.Response().Header().Get(echo.HeaderWWWAuthenticate) == "" {
+		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="mms"`)
+	}
+	writeJSON(c, p.Status, "application/problem+json", answer)
+}

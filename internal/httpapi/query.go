@@ -1,0 +1,111 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"mmsdispatch/internal/message"
+)
+
+// query is the query of a request, read strictly: a parameter that is
+// misspelt must not go unnoticed.
+type query struct {
+	values   url.Values
+	problems []message.FieldError
+}
+
+// readQuery takes the known parameters, each at most once.
+func readQuery(r *http.Request, known ...string) *query {
+	q := &query{}
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		q.wrong("query", message.ProblemInvalid, "is not well-formed")
+	}
+	q.values = values
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		switch {
+		case !slices.Contains(known, name):
+			q.wrong(shownName(name), message.ProblemUnknownField, "there is no such parameter")
+		case len(values[name]) > 1:
+			q.wrong(name, message.ProblemDuplicateField, "written more than once")
+		}
+	}
+	return q
+}
+
+func (q *query) wrong(field string, code message.ProblemCode, text string) {
+	q.problems = append(q.problems, message.FieldError{Field: field, Code: code, Message: text})
+}
+
+// shownName cuts a name that a caller made up, and makes it a JSON string.
+func shownName(name string) string {
+	const longest = 100
+	if !utf8.ValidString(name) || len(name) > longest {
+		return "query"
+	}
+	return name
+}
+
+// get is a parameter that occurs once; ok is false when it is absent.
+func (q *query) get(name string) (value string, ok bool) {
+	values := q.values[name]
+	if len(values) != 1 {
+		return "", false
+	}
+	return values[0], true
+}
+
+// text is a parameter of 1 to 64 printable ASCII characters; empty: absent.
+func (q *query) text(name string) string {
+	const longest = 64
+	value, ok := q.get(name)
+	printable := func(r rune) bool { return r >= ' ' && r <= '~' }
+	if ok && (value == "" || len(value) > longest || slices.ContainsFunc([]rune(value), func(r rune) bool { return !printable(r) })) {
+		q.wrong(name, message.ProblemInvalid, "must be 1 to 64 printable ASCII characters")
+	}
+	return value
+}
+
+func (q *query) truth(name string) bool {
+	value, ok := q.get(name)
+	if ok && value != "true" && value != "false" {
+		q.wrong(name, message.ProblemInvalid, "must be true or false")
+	}
+	return value == "true"
+}
+
+// number is a plain decimal number within bounds.
+func (q *query) number(name string, least, most, absent int) int {
+	value, ok := q.get(name)
+	if !ok {
+		return absent
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < least || n > most || strconv.Itoa(n) != value {
+		q.wrong(name, message.ProblemInvalid, "must be a number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most))
+		return absent
+	}
+	return n
+}
+
+// time is an RFC 3339 time; zero: absent.
+func (q *query) time(name string) time.Time {
+	value, ok := q.get(name)
+	if !ok {
+		return time.Time{}
+	}
+	at, ok := message.ParseTime(value)
+	if !ok {
+		q.wrong(name, message.ProblemInvalid, "must be an RFC 3339 time (write + as %2B)")
+	}
+	return at
+}

@@ -1,0 +1,200 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/sinch/receipt"
+)
+
+// WebhookOptions say how a receipt proves that Sinch sent it. Every check that
+// is configured and fits its shape must pass.
+type WebhookOptions struct {
+	Token    string        // in ?token=, for any shape
+	Secret   string        // of the HMAC signature, for batches and conversation
+	User     string        // basic authentication, for batches
+	Password string        //
+	MaxAge   time.Duration // of a signature
+	Insecure bool          // take shapes that no check is configured for
+}
+
+// check is one way of proving.
+type check string
+
+const (
+	checkToken     check = "token"
+	checkSignature check = "signature"
+	checkBasic     check = "basic"
+	checkNone      check = "none" // nothing is configured
+)
+
+// checks are those that a shape must pass. A body of unknown shape, or none,
+// must pass the widest one there is.
+func (o WebhookOptions) checks(shape receipt.Shape) []check {
+	var checks []check
+	if o.Token != "" {
+		checks = append(checks, checkToken)
+	}
+	unknown := shape == receipt.ShapeUnknown && len(checks) == 0
+	if o.Secret != "" && (shape == receipt.ShapeBatches || shape == receipt.ShapeConversation || unknown) {
+		checks = append(checks, checkSignature)
+		unknown = false
+	}
+	if o.User != "" && (shape == receipt.ShapeBatches || unknown) {
+		checks = append(checks, checkBasic)
+	}
+	return checks
+}
+
+// unchecked lists the shapes that no check is configured for.
+func (o WebhookOptions) unchecked() []receipt.Shape {
+	var shapes []receipt.Shape
+	for _, shape := range []receipt.Shape{receipt.ShapeMMS, receipt.ShapeBatches, receipt.ShapeConversation} {
+		if len(o.checks(shape)) == 0 {
+			shapes = append(shapes, shape)
+		}
+	}
+	return shapes
+}
+
+// refusedError says which check a receipt failed.
+type refusedError struct{ check check }
+
+// Error implements error.
+func (e refusedError) Error() string { return "receipt fails the check " + string(e.check) }
+
+// admit lets a receipt in, or says which check it failed. The nonce is empty
+// for one that is not signed.
+func (o WebhookOptions) admit(r *http.Request, body []byte, shape receipt.Shape, now time.Time) (nonce string, err error) {
+	checks := o.checks(shape)
+	if len(checks) == 0 && !o.Insecure {
+		return "", refusedError{checkNone}
+	}
+	for _, next := range checks {
+		passes := false
+		switch next {
+		case checkToken:
+			passes = o.tokenFits(r)
+		case checkSignature:
+			nonce, err = receipt.Verify(o.Secret, body, r.Header, now, o.MaxAge)
+			passes = err == nil
+		case checkBasic:
+			user, password, _ := r.BasicAuth()
+			passes = same(user, o.User) && same(password, o.Password)
+		case checkNone:
+		}
+		if !passes {
+			return "", refusedError{next}
+		}
+	}
+	return nonce, nil
+}
+
+// tokenFits compares the token of the query.
+func (o WebhookOptions) tokenFits(r *http.Request) bool {
+	return same(r.URL.Query().Get("token"), o.Token)
+}
+
+// same compares in a time that tells nothing about the secret, its length
+// included.
+func same(given, secret string) bool {
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(secret))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+// webhook takes what Sinch posts: receipts and inbound messages of all its
+// APIs, on either route.
+type webhook struct{ api *api }
+
+// receive answers 200 once everything in the body is recorded, and 503 when
+// it cannot be: Sinch drops what gets any other 4xx for good.
+func (h *webhook) receive(c echo.Context) error {
+	r, opts := c.Request(), h.api.Webhook
+	if opts.Token != "" && !opts.tokenFits(r) { // before anything is read
+		return h.refuse(c, receipt.ShapeUnknown, refusedError{checkToken})
+	}
+	body, over, err := readBody(r)
+	switch {
+	case err != nil:
+		return err
+	case over:
+		return tooLarge()
+	}
+	shape, receipts, unreadable := receipt.Parse(body)
+	nonce, err := opts.admit(r, body, shape, h.api.NowFunc())
+	if err != nil {
+		return h.refuse(c, shape, err)
+	}
+	if unreadable != nil {
+		h.api.Metrics.Receipt(string(shape), "unreadable")
+		return newProblem(codeInvalidJSON, "The body is not a JSON object.")
+	}
+	if err := h.record(r.Context(), shape, receipts, nonce); err != nil {
+		h.api.Metrics.Receipt(string(shape), "unavailable")
+		return errors.Join(newProblem(codeUnavailable, "The receipt cannot be recorded now; send it again."), err)
+	}
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, struct{}{})
+	return nil
+}
+
+func (h *webhook) refuse(c echo.Context, shape receipt.Shape, err error) error {
+	failed, _ := errors.AsType[refusedError](err)
+	h.api.Metrics.WebhookRefused(string(shape), string(failed.check))
+	if failed.check == checkBasic {
+		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Basic realm="webhooks"`)
+	}
+	return newProblem(codeUnauthorized, "The receipt does not prove that Sinch sent it.")
+}
+
+// record applies the receipts, unless their nonce says that this was done
+// before. The nonce is remembered last: what failed half-way must come again.
+func (h *webhook) record(ctx context.Context, shape receipt.Shape, receipts []receipt.Receipt, nonce string) error {
+	ctx = context.WithoutCancel(ctx)
+	if nonce != "" {
+		seen, err := within(ctx, func(ctx context.Context) (bool, error) { return h.api.Nonces.Seen(ctx, nonce) })
+		if err != nil {
+			return err
+		}
+		if seen {
+			h.api.Metrics.Receipt(string(shape), "repeated")
+			return nil
+		}
+	}
+	if len(receipts) == 0 {
+		h.api.Metrics.Receipt(string(shape), "ignored")
+	}
+	for _, one := range receipts {
+		if err := h.apply(ctx, one); err != nil {
+			return err
+		}
+	}
+	if nonce == "" {
+		return nil
+	}
+	_, err := within(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, h.api.Nonces.Remember(ctx, nonce) })
+	return err
+}
+
+func (h *webhook) apply(ctx context.Context, one receipt.Receipt) error {
+	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	result, err := h.api.Receipts.Apply(ctx, one)
+	if err != nil {
+		return err
+	}
+	h.api.Metrics.Receipt(string(one.Shape), string(result))
+	return nil
+}
+
+// within gives one step of storage work its time.
+func within[T any](ctx context.Context, step func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	return step(ctx)
+}
