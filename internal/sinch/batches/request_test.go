@@ -1,0 +1,184 @@
+package batches_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/sinch/batches"
+)
+
+// Whole requests, as Sinch's documentation has them.
+func TestGoldenRequests(t *testing.T) {
+	t.Parallel()
+	full := photo()
+	full.Subject, full.Text = "Your order", "Hi ${name}, & bye"
+	full.ExpiresAt = now.Add(time.Hour).In(time.FixedZone("", 2*60*60))
+	cases := map[string]struct {
+		options batches.Options
+		message sinch.Message
+	}{
+		"least": {batches.Options{}, photo()},
+		"full":  {batches.Options{CallbackURL: "https://hooks.example.com/webhooks/sinch/dlr?token=x"}, full},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile(filepath.Join("testdata", name+".json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(decoded(t, want), sent(t, tc.options, tc.message)); diff != "" {
+				t.Errorf("request (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCall(t *testing.T) {
+	t.Parallel()
+	s := serve(t, answer{status: 201, body: created})
+	s.provider(t, batches.Options{Plan: "plan/1", Token: "token-secret"}).Send(t.Context(), photo())
+	req := s.requests()[0]
+	if req.Method != "POST" || req.RequestURI != "/xms/v1/plan%2F1/batches" {
+		t.Errorf("%s %s", req.Method, req.RequestURI)
+	}
+	for name, want := range map[string]string{
+		"Authorization": "Bearer token-secret", "Content-Type": "application/json", "Idempotency-Key": "", "X-Api-Key": "",
+	} {
+		if got := req.Header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if strings.Contains(string(req.body), "token-secret") {
+		t.Error("the token is in the body")
+	}
+}
+
+// This API carries one medium; anything else never becomes a call.
+func TestNumberOfMedia(t *testing.T) {
+	t.Parallel()
+	s := serve(t, answer{status: 201, body: created})
+	p := s.provider(t, batches.Options{})
+	for _, n := range []int{0, 2, 8} {
+		m := photo()
+		m.Media = make([]sinch.Medium, n)
+		if got := p.Send(t.Context(), m); got.Kind != sinch.Refused || got.Code != sinch.ReasonContent {
+			t.Errorf("%d media: %+v", n, got)
+		}
+	}
+	if n := len(s.requests()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+// Sinch takes three days and refuses more for good, so what is later is cut to
+// a little less: two clocks never agree.
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	const threeDays = 72 * time.Hour
+	cases := map[string]struct {
+		at   time.Time
+		want time.Time // zero: left out; what is cut need not be exact
+		cut  bool
+	}{
+		"none":       {},
+		"soon":       {at: now.Add(time.Minute), want: now.Add(time.Minute)},
+		"two days":   {at: now.Add(48 * time.Hour), want: now.Add(48 * time.Hour)},
+		"three days": {at: now.Add(threeDays), want: now.Add(threeDays), cut: true},
+		"a month":    {at: now.Add(30 * 24 * time.Hour), want: now.Add(threeDays), cut: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := photo()
+			m.ExpiresAt = tc.at
+			said, has := sent(t, batches.Options{}, m)["expire_at"]
+			if tc.want.IsZero() {
+				if has {
+					t.Errorf("expire_at is %v, want none", said)
+				}
+				return
+			}
+			text, _ := said.(string)
+			got, err := time.Parse(time.RFC3339, text)
+			if err != nil || !strings.HasSuffix(text, "Z") {
+				t.Fatalf("expire_at is %v: %v", said, err)
+			}
+			if early := tc.want.Sub(got); (!tc.cut && early != 0) || (tc.cut && (early <= 0 || early > 2*time.Minute)) {
+				t.Errorf("expire_at is %s, %s before %s", got, early, tc.want)
+			}
+		})
+	}
+}
+
+// A text that holds ${key} is meant to say ${key}. Without a value for it Sinch
+// fails the message.
+func TestParameters(t *testing.T) {
+	t.Parallel()
+	itself := func(keys ...string) map[string]any {
+		all := make(map[string]any)
+		for _, key := range keys {
+			all[key] = map[string]any{"default": "${" + key + "}"}
+		}
+		return all
+	}
+	cases := map[string]struct {
+		text string
+		want map[string]any
+	}{
+		"none":            {"Hello", nil},
+		"dollar":          {"only $5 {really}", nil},
+		"open":            {"${name", nil},
+		"empty":           {"${}", nil},
+		"space":           {"${first name}", nil},
+		"one":             {"Hi ${name}", itself("name")},
+		"the same twice":  {"${a} and ${a}", itself("a")},
+		"several":         {"${a}${b.c}${d-e}${F_9}", itself("a", "b.c", "d-e", "F_9")},
+		"inside another":  {"${${a}}", itself("a")},
+		"sixteen letters": {"${abcdefghijklmnop}", itself("abcdefghijklmnop")},
+		"seventeen":       {"${abcdefghijklmnopq}", nil},
+		"named default":   {"${default}", itself("default")},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := photo()
+			m.Text = tc.text
+			req := sent(t, batches.Options{}, m)
+			got, _ := req["parameters"].(map[string]any)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("parameters (-want +got):\n%s", diff)
+			}
+			body, _ := req["body"].(map[string]any)
+			if body["message"] != tc.text {
+				t.Errorf("text is %q, want %q", body["message"], tc.text)
+			}
+		})
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		options batches.Options
+		want    sinch.Origin
+	}{
+		"default":  {batches.Options{Plan: "p"}, sinch.Origin{API: sinch.APIBatches, BaseURL: "https://us.sms.api.sinch.com", Account: "p"}},
+		"region":   {batches.Options{Region: "eu"}, sinch.Origin{API: sinch.APIBatches, BaseURL: "https://eu.sms.api.sinch.com"}},
+		"override": {batches.Options{BaseURL: "http://127.0.0.1:1/", Region: "eu"}, sinch.Origin{API: sinch.APIBatches, BaseURL: "http://127.0.0.1:1"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := batches.New(tc.options).Origin(); got != tc.want {
+				t.Errorf("got %+v, want %+v", got, tc.want)
+			}
+		})
+	}
+}
