@@ -1,0 +1,62 @@
+package receipt
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"mmsdispatch/internal/message"
+)
+
+// line is a line of a table for readers.
+func line(code any, meaning string, state message.ReceiptState, reason message.ReasonCode) string {
+	proves, why := "nothing", ""
+	if state != message.ReceiptNone {
+		proves = string(state)
+	}
+	if reason != "" {
+		why = "`" + string(reason) + "`"
+	}
+	return strings.ReplaceAll(fmt.Sprintf("| `%v` | %s | %s | %s |\n", code, meaning, proves, why), "|  |", "| |")
+}
+
+func lines[K cmp.Ordered, V any](head string, table map[K]V, write func(K, V) string) string {
+	var b strings.Builder
+	b.WriteString(head)
+	for _, key := range slices.Sorted(maps.Keys(table)) {
+		b.WriteString(write(key, table[key]))
+	}
+	return b.String()
+}
+
+// The page for readers says what the tables say.
+func TestDocumentation(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/sinch.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"mms postbacks": lines("| Code | Meaning | Proves | Reason |\n|---|---|---|---|\n", mmsCodes, func(code string, c mmsCode) string {
+			return line(code, c.detail, c.state, c.reason)
+		}),
+		"batches reports": lines("| Code | Meaning | Proves | Reason |\n|---|---|---|---|\n", batchCodes, func(code int, v batchVerdict) string {
+			return line(code, v.detail, v.state, v.reason)
+		}),
+		"batches statuses": lines("| Status | Meaning | Proves | Reason |\n|---|---|---|---|\n", batchStates, func(status string, v batchVerdict) string {
+			return line(status, v.detail, v.state, v.reason)
+		}),
+	} {
+		_, rest, _ := strings.Cut(string(page), "<!-- table: "+name+" -->\n")
+		got, _, _ := strings.Cut(rest, "<!-- end -->")
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("docs/sinch.md, %s (-want +got):\n%s", name, diff)
+		}
+	}
+}
