@@ -71,7 +71,7 @@ func launch(t *testing.T, name string, env map[string]string, program string, ar
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Logf("--- log of %s\n%s", name, p.written())
+			t.Logf("--- end of the log of %s\n%s", name, p.lastLines())
 		}
 	})
 	return p
@@ -140,6 +140,13 @@ func (p *process) written() []byte {
 		return []byte(err.Error())
 	}
 	return bytes.TrimSpace(text)
+}
+
+// lastLines is what is worth reading after a failure.
+func (p *process) lastLines() []byte {
+	const lines = 150
+	all := bytes.Split(p.written(), []byte{'\n'})
+	return bytes.Join(all[max(0, len(all)-lines):], []byte{'\n'})
 }
 
 // ports hands out every port once.

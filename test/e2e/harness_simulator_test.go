@@ -52,6 +52,9 @@ func startSimulator(s *stack) *simulator {
 	addr := address(freePorts.take(s.t))
 	args := append([]string{
 		"simulator", "--addr", addr, "--receipts-url", s.base + receiptAt + "?token=" + s.token,
+		"--api-key", s.sinchKey, "--token", s.sinchKey,
+		// Receipts that met a 503 come again within the patience of a test.
+		"--mms-retry-after", "1s", "--batches-retry-after", "500ms",
 	}, s.conf.simulator...)
 	sim := &simulator{
 		process: launch(s.t, "simulator", nil, "mmsctl", args...),

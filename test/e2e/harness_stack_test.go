@@ -125,6 +125,7 @@ func newStack(t *testing.T, opts []option) *stack {
 	s.private.add("receipt token", s.token)
 	s.private.add("Sinch token", s.sinchKey)
 	s.private.add("sender", strings.TrimPrefix(s.conf.env["SINCH_NUMBER"], "+1"))
+	s.private.add("number of receipts", "2065550000")
 	return s
 }
 

@@ -98,11 +98,8 @@ func TestReceiptsAreLetInByTheirToken(t *testing.T) {
 func TestSignedReceipts(t *testing.T) {
 	t.Parallel()
 	const secret = "hmac-secret-of-this-test"
-	s := start(t, over(batches), with("SINCH_WEBHOOK_SECRET", secret),
-		with("SINCH_WEBHOOK_USER", "sinch"), with("SINCH_WEBHOOK_PASSWORD", "basic-password-of-this-test"),
-		simulatorWith("--batches-secret", secret, "--batches-user", "sinch", "--batches-password", "basic-password-of-this-test"))
+	s := start(t, over(batches), with("SINCH_WEBHOOK_SECRET", secret), simulatorWith("--secret", secret))
 	s.private.add("webhook secret", secret)
-	s.private.add("webhook password", "basic-password-of-this-test")
 	id := s.send(message{})
 	s.awaitStatus(id, "delivered")
 
