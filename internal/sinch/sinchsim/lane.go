@@ -100,6 +100,7 @@ func (l *lane) run(ctx context.Context) {
 		select {
 		case work <- e:
 		case <-ctx.Done():
+			e.announce()
 			return
 		}
 	}
@@ -145,14 +146,15 @@ func (l *lane) pop(now time.Time) (*event, time.Duration) {
 }
 
 func (l *lane) deliver(ctx context.Context, e *event) {
-	defer e.announce()
 	if e.stale != nil && e.stale() {
+		e.announce()
 		l.settle(e, verdictDropped)
 		return
 	}
 	try, cancel := context.WithTimeout(ctx, l.rule.timeout())
 	status, err := l.post(try, e.Receipt)
 	cancel()
+	e.announce() // while the event is still ours: settling may put it back
 	if ctx.Err() != nil {
 		return
 	}

@@ -236,3 +236,24 @@ func TestWaitersAreLetGo(t *testing.T) {
 		}
 	}
 }
+
+// A receipt that is under way during a reset counts for nothing afterwards.
+func TestResetForgetsReceiptsUnderWay(t *testing.T) {
+	t.Parallel()
+	s := &scripted{answers: []int{500}, hold: time.Second}
+	synctest.Test(t, func(t *testing.T) {
+		l := &lane{rule: mmsRule(), width: 1, maxPending: 9, post: s.post, log: zerolog.Nop(), wake: make(chan struct{}, 1)}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { l.run(ctx) })
+		l.push(&event{due: time.Now()})
+		synctest.Wait()
+		l.reset()
+		time.Sleep(time.Hour) // of the bubble
+		cancel()
+		running.Wait()
+		if diff := cmp.Diff(ReceiptStats{}, l.count()); diff != "" || len(s.tries) != 1 {
+			t.Errorf("%d tries, stats (-want +got):\n%s", len(s.tries), diff)
+		}
+	})
+}

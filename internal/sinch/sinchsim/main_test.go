@@ -92,6 +92,7 @@ func (r *receiver) codes(t *testing.T, n int) []any {
 // quick makes receipts leave at once, in their order.
 func quick(o sinchsim.Options) sinchsim.Options {
 	o.Receipts.FirstWithin, o.Receipts.Step = -1, time.Millisecond
+	o.Batches.Streams = 1
 	o.MMS.RetryAfter, o.Batches.RetryAfter, o.Batches.SlowDown = time.Millisecond, time.Millisecond, time.Millisecond
 	return o
 }
@@ -101,7 +102,12 @@ func start(t *testing.T, o sinchsim.Options) (*simtest.Server, *receiver) {
 	t.Helper()
 	rec := newReceiver(t)
 	o.MMS.CallbackURL, o.Batches.CallbackURL = rec.url+"/dlr?token=t", rec.url
-	return simtest.Start(t, quick(o)), rec
+	return newServer(t, o), rec
+}
+
+func newServer(t *testing.T, o sinchsim.Options) *simtest.Server {
+	t.Helper()
+	return simtest.Start(t, quick(o))
 }
 
 // fields are a request as JSON; with returns a changed copy, nil removes a field.

@@ -17,6 +17,9 @@ const (
 	actionSendSaved = "sendsavedmms"
 )
 
+// firstMMSID makes ids look like Sinch's, which are short numbers.
+const firstMMSID = 35_000
+
 // mmsAPI is the MMS JSON API.
 type mmsAPI struct {
 	sim       *Simulator
@@ -24,8 +27,9 @@ type mmsAPI struct {
 	courier   *courier
 	magic     magicTable
 	templates *templates
-	media     *mediaCheck // nil: media are not fetched
-	ids       atomic.Uint64
+	media     *mediaCheck   // nil: media are not fetched
+	sent      atomic.Uint64 // accepted messages, for their tracking ids
+	saved     atomic.Uint64 // mms-ids given out
 }
 
 func newMMSAPI(s *Simulator) *mmsAPI {
@@ -36,6 +40,7 @@ func newMMSAPI(s *Simulator) *mmsAPI {
 		magic:     mmsMagic(),
 		templates: newTemplates(s.opts.MaxRecords),
 	}
+	a.saved.Store(firstMMSID)
 	// One event a request, one request after the other, over one connection.
 	a.lane = &lane{
 		rule:       fixedRetry{answerWithin: o.AnswerTimeout, after: o.RetryAfter, limit: o.Retries},

@@ -46,7 +46,7 @@ func (a *mmsAPI) exchange(call Call, q *mmsRequest, mmsID string) exchange {
 	return exchange{
 		call: call, voice: mmsVoice{q.To}, magic: a.magic, lane: a.lane,
 		accept: func(d direction) acceptance {
-			id := a.sim.dice.trackingID(a.ids.Add(1))
+			id := a.sim.dice.trackingID(a.sent.Add(1))
 			receipts := d.Receipts
 			if q.expired(call.At) {
 				receipts = Receipts{Outcome: OutcomeExpired}
@@ -64,4 +64,4 @@ func (a *mmsAPI) exchange(call Call, q *mmsRequest, mmsID string) exchange {
 	}
 }
 
-func (a *mmsAPI) newMMSID() string { return strconv.FormatUint(a.ids.Add(1), 10) }
+func (a *mmsAPI) newMMSID() string { return strconv.FormatUint(a.saved.Add(1), 10) }

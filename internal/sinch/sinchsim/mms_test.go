@@ -246,7 +246,7 @@ func TestMMSTemplates(t *testing.T) {
 	send := anMMS().with("action", "sendsavedmms").with("slide", nil)
 	t.Run("ready after encoding", func(t *testing.T) {
 		t.Parallel()
-		s, rec := start(t, sinchsim.Options{MMS: sinchsim.MMSOptions{EncodeTime: 300 * time.Millisecond}})
+		s, rec := start(t, sinchsim.Options{MMS: sinchsim.MMSOptions{EncodeTime: time.Second}})
 		saved := sendMMS(t, s, save)
 		id, _ := saved.fields["mms-id"].(string)
 		if saved.fields["status"] != "Success" || id == "" || saved.fields["tracking-id"] != nil {

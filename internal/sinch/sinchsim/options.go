@@ -54,8 +54,9 @@ type Options struct {
 	// 200. Without it only the form of the URL is checked.
 	FetchMedia bool
 	// CountsOnly keeps totals and nothing else, so that memory stays flat
-	// however many calls come. The counts by reference, message and number and
-	// the stored batches are then empty.
+	// however many calls come: for benchmarks and long-lived processes. The
+	// counts by reference, message and number and the stored batches are then
+	// empty.
 	CountsOnly bool
 	// KeepBodies keeps the body of each recorded call.
 	KeepBodies bool

@@ -1,0 +1,142 @@
+package sinchsim_test
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mmsdispatch/internal/sinch/sinchsim"
+)
+
+func TestListBatches(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, sinchsim.Options{})
+	var ids []any
+	for i := range 3 {
+		ids = append(ids, sendBatch(t, s, aBatch().with("client_reference", "msg_"+strconv.Itoa(i)+"-1")).fields["id"])
+	}
+	later := url.QueryEscape(time.Now().Add(time.Hour).Format(time.RFC3339))
+	earlier := url.QueryEscape(time.Now().Add(-time.Hour).Format(time.RFC3339))
+	tests := map[string]struct {
+		query       string
+		count, page float64
+		ids         []any
+	}{
+		"all":             {"", 3, 0, []any{ids[2], ids[1], ids[0]}},
+		"by reference":    {"client_reference=msg_1-1", 1, 0, []any{ids[1]}},
+		"no such":         {"client_reference=msg_1", 0, 0, nil},
+		"first page":      {"page_size=2", 3, 0, []any{ids[2], ids[1]}},
+		"second page":     {"page_size=2&page=1", 3, 1, []any{ids[0]}},
+		"past the end":    {"page_size=2&page=2", 3, 2, nil},
+		"far past it":     {"page=9223372036854775807", 3, 9223372036854775807, nil},
+		"from":            {"from=12015555555,1", 3, 0, []any{ids[2], ids[1], ids[0]}},
+		"from another":    {"from=1", 0, 0, nil},
+		"since later":     {"start_date=" + later, 0, 0, nil},
+		"since earlier":   {"start_date=" + earlier + "&client_reference=msg_2-1", 1, 0, []any{ids[2]}},
+		"until earlier":   {"end_date=" + earlier, 0, 0, nil},
+		"until later":     {"end_date=" + later, 3, 0, []any{ids[2], ids[1], ids[0]}},
+		"without a zone":  {"start_date=2020-01-01T00:00:00", 3, 0, []any{ids[2], ids[1], ids[0]}},
+		"unknown ignored": {"foo=bar", 3, 0, []any{ids[2], ids[1], ids[0]}},
+	}
+	for name, tt := range tests {
+		got := xms(t, s, http.MethodGet, "/batches?"+tt.query, nil)
+		var found []any
+		batches, ok := got.fields["batches"].([]any)
+		for _, b := range batches {
+			found = append(found, b.(map[string]any)["id"])
+		}
+		if diff := cmp.Diff(tt.ids, found); diff != "" || !ok || got.status != http.StatusOK {
+			t.Errorf("%s: %d (-want +got):\n%s", name, got.status, diff)
+		}
+		if got.fields["count"] != tt.count || got.fields["page"] != tt.page || got.fields["page_size"] != float64(len(tt.ids)) {
+			t.Errorf("%s: %s", name, got.raw)
+		}
+	}
+	for _, query := range []string{"page=-1", "page=x", "page_size=0", "page_size=101", "start_date=x", "end_date=x"} {
+		if got := xms(t, s, http.MethodGet, "/batches?"+query, nil); got.status != http.StatusBadRequest {
+			t.Errorf("%s: %d", query, got.status)
+		}
+	}
+	if st := s.Stats(); st.Calls != 3 || st.Lookups != 21 {
+		t.Errorf("%d calls, %d look-ups", st.Calls, st.Lookups)
+	}
+	if n := len(s.Calls(sinchsim.CallFilter{Operation: "list", Reference: "msg_1-1"})); n != 1 {
+		t.Errorf("%d look-ups of one reference in the book", n)
+	}
+}
+
+func TestUnknownCallIsFound(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, sinchsim.Options{})
+	s.Next(1, behavior(t, "reset_after"))
+	if _, err := call(t.Context(), http.MethodPost, s.URL+"/xms/v1/"+plan+"/batches", xmsHeader(), asJSON(t, aBatch())); err == nil {
+		t.Fatal("the call was answered")
+	}
+	got := xms(t, s, http.MethodGet, "/batches?client_reference=msg_a-1", nil)
+	batches, _ := got.fields["batches"].([]any)
+	calls := s.Calls(sinchsim.CallFilter{Accepted: new(true)})
+	if len(batches) != 1 || len(calls) != 1 || batches[0].(map[string]any)["id"] != calls[0].ID {
+		t.Errorf("found %s, accepted %+v", got.raw, calls)
+	}
+}
+
+func TestNewBatchIsListedLater(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, sinchsim.Options{Batches: sinchsim.BatchesOptions{ListDelay: time.Second}})
+	id, _ := sendBatch(t, s, aBatch()).fields["id"].(string)
+	if got := xms(t, s, http.MethodGet, "/batches?client_reference=msg_a-1", nil); got.fields["count"] != 0.0 {
+		t.Errorf("listed at once: %s", got.raw)
+	}
+	if got := xms(t, s, http.MethodGet, "/batches/"+id, nil); got.status != http.StatusNotFound {
+		t.Errorf("got at once: %d", got.status)
+	}
+	eventually(t, "the batch is listed", func() bool {
+		return xms(t, s, http.MethodGet, "/batches?client_reference=msg_a-1", nil).fields["count"] == 1.0
+	})
+}
+
+func TestScheduledBatchIsCanceled(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, sinchsim.Options{})
+	send := aBatch().with("send_at", time.Now().Add(time.Hour).Format(time.RFC3339))
+	id, _ := sendBatch(t, s, send).fields["id"].(string)
+	got := xms(t, s, http.MethodDelete, "/batches/"+id, nil)
+	if got.status != http.StatusOK || got.fields["canceled"] != true {
+		t.Fatalf("%d %s", got.status, got.raw)
+	}
+	report := xms(t, s, http.MethodGet, "/batches/"+id+"/delivery_report", nil)
+	if diff := cmp.Diff([]any{}, report.fields["statuses"]); diff != "" {
+		t.Errorf("report (-want +got):\n%s", diff)
+	}
+}
+
+func TestDryRunAndFeedback(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, sinchsim.Options{})
+	b := aBatch().with("to", []any{"12065551212", "12065551213"})
+	got := xms(t, s, http.MethodPost, "/batches/dry_run?per_recipient=true&number_of_recipients=1", b)
+	want := map[string]any{
+		"number_of_recipients": 2.0, "number_of_messages": 2.0, "per_recipient": []any{map[string]any{
+			"recipient": "12065551212", "number_of_parts": 1.0, "body": "Hello", "encoding": "text",
+		}},
+	}
+	if diff := cmp.Diff(want, got.fields); diff != "" {
+		t.Errorf("dry run (-want +got):\n%s", diff)
+	}
+	for _, path := range []string{"/batches/dry_run?number_of_recipients=x", "/batches/dry_run?number_of_recipients=1001"} {
+		if got := xms(t, s, http.MethodPost, path, b); got.status != http.StatusBadRequest {
+			t.Errorf("%s: %d", path, got.status)
+		}
+	}
+	if n := s.Stats().Calls; n != 0 {
+		t.Errorf("a dry run counts as %d calls", n)
+	}
+	id, _ := sendBatch(t, s, b).fields["id"].(string)
+	if got := xms(t, s, http.MethodPost, "/batches/"+id+"/delivery_feedback", fields{"recipients": []any{}}); got.status != http.StatusAccepted {
+		t.Errorf("feedback: %d", got.status)
+	}
+}

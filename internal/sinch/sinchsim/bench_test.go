@@ -1,0 +1,31 @@
+package sinchsim_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"mmsdispatch/internal/sinch/sinchsim"
+)
+
+// BenchmarkAccept is the simulator's own cost of an accepted call, without the
+// network and without receipts.
+func BenchmarkAccept(b *testing.B) {
+	body, err := json.Marshal(anMMS())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, countsOnly := range map[string]bool{"recorded": false, "counted": true} {
+		b.Run(name, func(b *testing.B) {
+			s := sinchsim.New(sinchsim.Options{CountsOnly: countsOnly})
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if w := serve(s.Handler(), http.MethodPost, "/ep/v2/", mmsHeader(), string(body)); w.Code != http.StatusOK {
+						b.Error(w.Code)
+					}
+				}
+			})
+		})
+	}
+}
