@@ -58,7 +58,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		opts.OnConnect = instance.onConnect
 	}
 	rdb := redisconn.New(opts)
-	l, err := ledger.New(rdb, ledger.Options{RecordTTL: cfg.Store.RecordTTL, LaneLimit: int(cfg.API.QueueLimit)})
+	l, err := ledger.New(rdb, ledger.Options{
+		RecordTTL: cfg.Store.RecordTTL, LaneLimit: int(cfg.API.QueueLimit), Embedded: cfg.Process == config.Dev,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}

@@ -103,8 +103,9 @@ func (s *simulator) listen(ctx context.Context) (string, error) {
 
 func (s *simulator) start(context.Context) error {
 	sim := sinchsim.New(sinchsim.Options{
-		Logger:   s.log,
-		Receipts: sinchsim.ReceiptOptions{Deliver: s.deliver},
+		Logger:     s.log,
+		CountsOnly: true,
+		Receipts:   sinchsim.ReceiptOptions{Deliver: s.deliver},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel

@@ -235,6 +235,7 @@ func (h *Handler) notBegun(ctx context.Context, begun ledger.Begun, err error) e
 		h.worker.miss()
 		return later(pauseOnFault, "Redis was rolled back")
 	case errors.Is(err, ledger.ErrUnavailable):
+		h.log.Warn().Err(err).Msg("call not begun")
 		return later(pauseOnFault, "ledger unavailable")
 	case errors.Is(err, ledger.ErrNotFound) || begun.Message == nil:
 		return nil

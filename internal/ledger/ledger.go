@@ -8,6 +8,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -43,8 +44,11 @@ type Options struct {
 	LaneLimit int
 	// Checks say when the sweeper looks at a message again.
 	Checks Checks
-	// LongLog says that lists are kept elsewhere, too.
-	Prefix string // of every key, with the hash tag; empty: DefaultPrefix
+	// Prefix begins every key and holds the hash tag; empty: DefaultPrefix.
+	Prefix string
+	// Embedded says that the Redis is the development mode's own, which knows
+	// no flags of scripts (and whose memory never runs out).
+	Embedded bool
 }
 
 // Checks are the times after which the sweeper looks at a message again.
@@ -84,17 +88,30 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	if opts.Checks == (Checks{}) {
 		opts.Checks = DefaultChecks()
 	}
-	accept, err := scripts.ReadFile("lua/accept.lua")
+	accept, err := opts.script("lua/accept.lua")
 	if err != nil {
-		return nil, fmt.Errorf("read script: %w", err)
+		return nil, err
 	}
-	put, err := scripts.ReadFile("lua/put.lua")
+	put, err := opts.script("lua/put.lua")
 	if err != nil {
-		return nil, fmt.Errorf("read script: %w", err)
+		return nil, err
 	}
-	l := &Ledger{rdb: rdb, opts: opts, accept: redis.NewScript(string(accept)), put: redis.NewScript(string(put))}
+	l := &Ledger{rdb: rdb, opts: opts, accept: accept, put: put}
 	l.secret = &secret{rdb: rdb, key: l.key("secret")}
 	return l, nil
+}
+
+// script reads a script; the first line can hold its flags.
+func (o Options) script(name string) (*redis.Script, error) {
+	source, err := scripts.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read script: %w", err)
+	}
+	text := string(source)
+	if flags, rest, _ := strings.Cut(text, "\n"); o.Embedded && strings.HasPrefix(flags, "#!") {
+		text = rest
+	}
+	return redis.NewScript(text), nil
 }
 
 func (l *Ledger) key(name string) string { return l.opts.Prefix + name }
