@@ -1,0 +1,37 @@
+package mmsjson
+
+import (
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/sinch/wire"
+)
+
+// Whatever is answered: only HTTP 200 is acceptance, what Sinch may have taken
+// is never "surely not sent", and nothing is unbounded.
+func FuzzRead(f *testing.F) {
+	for _, status := range []int{200, 401, 429, 500} {
+		f.Add(status, []byte(`{"status":"Success","tracking-id":"T","mms-id":35674}`))
+		f.Add(status, []byte(`{"status":"Failure","error-code":"E111","error-info":"x"}`))
+		f.Add(status, []byte(`{"status":"Success","error-code":"E503"}`))
+		f.Add(status, []byte(`<html>`))
+	}
+	surely := map[int]bool{401: true, 403: true, 404: true, 405: true, 415: true, 429: true}
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		o := read(wire.Response{Status: status, Body: body}, time.Unix(0, 0))
+		switch {
+		case o.Kind == sinch.Accepted:
+			if status != 200 || o.Code != "" || o.SinchCode != "" {
+				t.Errorf("accepted by %d with %+v", status, o)
+			}
+		case o.Kind != sinch.Unknown && o.SinchCode == "" && !surely[status]:
+			t.Errorf("%d without a code is surely not sent: %+v", status, o)
+		case o.Code == "" || o.Detail == "":
+			t.Errorf("no reason: %+v", o)
+		}
+		if len(o.SinchCode) > 64 || len(o.SinchID) > 256 {
+			t.Errorf("unbounded: %d, %d bytes", len(o.SinchCode), len(o.SinchID))
+		}
+	})
+}

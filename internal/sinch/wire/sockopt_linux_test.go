@@ -1,0 +1,45 @@
+package wire
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The kernel holds what was written no longer than the call has time.
+func TestKernelGivesUpWithTheCall(t *testing.T) {
+	t.Parallel()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // a test's
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // a test's
+	now := time.Now()
+	guard := &guardedConn{Conn: conn, now: func() time.Time { return now }}
+	for left, want := range map[time.Duration]int{
+		7 * time.Second: 7000, 1500 * time.Microsecond: 1, time.Microsecond: 1, -time.Second: 1,
+	} {
+		guard.begin(now.Add(left))
+		raw, err := conn.(*net.TCPConn).SyscallConn() //nolint:forcetypeassert // TCP was asked for
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got int
+		var failed error
+		if err := raw.Control(func(fd uintptr) {
+			got, failed = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT)
+		}); err != nil || failed != nil {
+			t.Fatal(err, failed)
+		}
+		if got != want {
+			t.Errorf("%s left: %d ms, want %d", left, got, want)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package wire_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/sinch/wire"
+)
+
+// tunnel is a proxy that opens the way it is asked for.
+func tunnel(tb testing.TB) *peer {
+	tb.Helper()
+	return listen(tb, func(p *peer, c net.Conn) {
+		req, err := p.hear(bufio.NewReader(c))
+		if err != nil || req.Method != http.MethodConnect {
+			return
+		}
+		far, err := new(net.Dialer).DialContext(context.WithoutCancel(tb.Context()), "tcp", req.Host)
+		if err != nil {
+			return
+		}
+		if _, err := io.WriteString(c, "HTTP/1.1 200 Connected\r\n\r\n"); err != nil {
+			_ = far.Close()
+			return
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, _ = io.Copy(far, c)
+			_ = far.Close()
+		})
+		_, _ = io.Copy(c, far)
+		_ = c.Close()
+		wg.Wait()
+	})
+}
+
+// What is written to open the tunnel, and both handshakes, are no part of the
+// call: through a proxy the evidence is as good as without.
+func TestEvidenceInATunnel(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	release := make(chan struct{})
+	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		if r.URL.Path == "/hangs" {
+			<-release
+		}
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(release) })
+	way := &url.URL{Scheme: "http", Host: tunnel(t).addr}
+	trust := server.Client().Transport.(*http.Transport).TLSClientConfig.Clone() //nolint:forcetypeassert // httptest's own
+	for name, tc := range map[string]struct {
+		path  string
+		late  bool // the process freezes between the handshake and the call
+		want  string
+		calls int32
+	}{
+		"answered":            {"/", false, "answered", 1},
+		"no answer":           {"/hangs", false, "unknown", 1},
+		"frozen before it is": {"/", true, "not sent", 0},
+	} {
+		t.Run(name, func(t *testing.T) { // one after the other: they share a counter
+			jumps := new(clock)
+			o := wire.Options{TLS: trust, Now: jumps.now, Proxy: func(*http.Request) (*url.URL, error) { return way, nil }}
+			if tc.late {
+				o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					conn, err := dial(ctx, network, addr)
+					jumps.jump(soon)
+					return conn, err
+				}
+			}
+			calls.Store(0)
+			r := call(server.URL+tc.path, "x")
+			if tc.want == "unknown" {
+				r.Deadline = time.Now().Add(brief)
+			}
+			if _, err := client(t, o).Do(t.Context(), r); verdict(err) != tc.want {
+				t.Errorf("%s (%v), want %s", verdict(err), err, tc.want)
+			}
+			if got := calls.Load(); got != tc.calls {
+				t.Errorf("%d calls arrived, want %d", got, tc.calls)
+			}
+		})
+	}
+}
