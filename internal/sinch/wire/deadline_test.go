@@ -138,6 +138,7 @@ func TestGivenUp(t *testing.T) {
 	if _, err := c.Do(ctx, call(p.url(), "once")); verdict(err) != "unknown" {
 		t.Errorf("canceled while waiting: %s (%v), want unknown", verdict(err), err)
 	}
+	eventually(t, func() bool { return p.times("once") > 0 })
 	if p.times("never") != 0 || p.times("once") != 1 {
 		t.Errorf("arrived %d and %d times, want 0 and 1", p.times("never"), p.times("once"))
 	}

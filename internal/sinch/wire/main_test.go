@@ -22,7 +22,7 @@ const (
 	// soon is long enough for anything on the loopback.
 	soon = 10 * time.Second
 	// brief is a deadline that a test waits for.
-	brief = 150 * time.Millisecond
+	brief = time.Second
 )
 
 // peer is a server that sees every byte.
@@ -172,6 +172,18 @@ func call(url, body string) wire.Request {
 	return wire.Request{
 		Method: http.MethodPost, URL: url, Body: []byte(body), Deadline: time.Now().Add(soon),
 		Header: http.Header{"Content-Type": {"application/json"}, "X-Api-Key": {"key-secret"}},
+	}
+}
+
+// eventually waits for what the server sees a little later than the client.
+func eventually(tb testing.TB, is func() bool) {
+	tb.Helper()
+	for deadline := time.After(soon); !is(); {
+		select {
+		case <-deadline:
+			tb.Fatal("waited in vain")
+		case <-time.After(time.Millisecond):
+		}
 	}
 }
 
