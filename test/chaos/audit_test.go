@@ -1,0 +1,178 @@
+package chaos_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// audit compares what callers were told, what the ledger says and what Sinch
+// has accepted.
+type audit struct {
+	t     *testing.T
+	stack *stack
+	ids   map[string]string // by reference, as callers were told
+
+	mu    sync.Mutex
+	last  map[string]resource // by id
+	found map[string]error    // by reference: why it could not be found
+}
+
+// readers is how many look-ups are under way at once.
+const readers = 8
+
+// inParallel does the same for many, several at a time.
+func inParallel[T any](all []T, do func(T)) {
+	work := make(chan T)
+	var wg sync.WaitGroup
+	for range readers {
+		wg.Go(func() {
+			for one := range work {
+				do(one)
+			}
+		})
+	}
+	for _, one := range all {
+		work <- one
+	}
+	close(work)
+	wg.Wait()
+}
+
+// settled says what may stay as it is without anybody's doing.
+func settled(api, status string) bool {
+	switch status {
+	case "sent", "delivered", "undelivered", "failed", "expired", "canceled":
+		return true
+	case "unknown": // only where Sinch can be asked does it have to end
+		return api == mms
+	default:
+		return false
+	}
+}
+
+// awaitSettled waits until every message has come to rest, and says how long
+// that took.
+func (a *audit) awaitSettled(atMost time.Duration) time.Duration {
+	a.t.Helper()
+	begin := time.Now()
+	open := slices.Collect(maps.Values(a.ids))
+	const pause = 200 * time.Millisecond
+	for len(open) > 0 {
+		if time.Since(begin) > atMost {
+			a.t.Errorf("%d messages are not settled after %s:", len(open), atMost)
+			for _, id := range open[:min(len(open), 5)] {
+				a.t.Errorf("  %s, and Sinch saw %+v", a.last[id], a.stack.sim.calls(id))
+			}
+			break
+		}
+		open = a.stillOpen(open)
+		select {
+		case <-time.After(pause):
+		case <-a.t.Context().Done():
+			return 0
+		}
+	}
+	return time.Since(begin)
+}
+
+func (a *audit) stillOpen(ids []string) []string {
+	var open []string
+	inParallel(ids, func(id string) {
+		r, err := a.stack.get(a.t.Context(), a.stack.apis[0], id)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if err == nil {
+			a.last[id] = r
+		}
+		if err != nil || !settled(a.stack.shape.api, r.Status) {
+			open = append(open, id)
+		}
+	})
+	return open
+}
+
+// verdict is the result of a run.
+type verdict struct {
+	messages, delivered, sent, unknown, failed int
+	doubles, lost, strangers, contradictions   int
+}
+
+// judge reads everything once more, by id and by reference.
+func (a *audit) judge(ctx context.Context) verdict {
+	a.t.Helper()
+	inParallel(slices.Collect(maps.Keys(a.ids)), func(reference string) {
+		err := a.look(ctx, reference)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if err != nil {
+			a.found[reference] = err
+		}
+	})
+	v := verdict{messages: len(a.ids), lost: len(a.found)}
+	for reference, err := range a.found {
+		a.t.Errorf("%s was taken and is lost: %v", reference, err)
+	}
+	accepted := a.stack.sim.accepted()
+	known := map[string]bool{}
+	for _, id := range a.ids {
+		known[id] = true
+		a.count(&v, a.last[id], accepted[id])
+	}
+	for id, n := range accepted {
+		if n > 1 {
+			v.doubles++
+			a.t.Errorf("Sinch accepted %d calls for %s: %+v", n, a.last[id], a.stack.sim.calls(id))
+		}
+		if !known[id] {
+			v.strangers++
+			a.t.Errorf("Sinch accepted %s, which no caller knows", id)
+		}
+	}
+	return v
+}
+
+// look finds one message by its reference and by its id.
+func (a *audit) look(ctx context.Context, reference string) error {
+	id := a.ids[reference]
+	list, err := a.stack.find(ctx, a.stack.apis[0], reference)
+	if err != nil {
+		return err
+	}
+	if len(list) != 1 || list[0].ID != id {
+		return fmt.Errorf("found %v, want %s alone", list, id)
+	}
+	r, err := a.stack.get(ctx, a.stack.apis[len(a.stack.apis)-1], id)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.last[id] = r
+	return nil
+}
+
+// count adds a message and checks that its state says what Sinch says.
+func (a *audit) count(v *verdict, r resource, accepted int) {
+	honest := accepted == 1
+	switch r.Status {
+	case "delivered":
+		v.delivered++
+	case "sent":
+		v.sent++
+	case "unknown":
+		v.unknown++
+		honest = accepted <= 1
+	default: // nothing here is refused for good, expires or is canceled
+		v.failed++
+		honest = false
+	}
+	if !honest && accepted <= 1 {
+		v.contradictions++
+		a.t.Errorf("%s, and Sinch accepted %d calls: %+v", r, accepted, a.stack.sim.calls(r.ID))
+	}
+}

@@ -1,0 +1,205 @@
+package chaos_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// link is a TCP connection line between two parties that can fail: it forwards
+// to the first of its far ends that takes the connection.
+type link struct {
+	name     string
+	far      []string
+	listener net.Listener
+	turn     atomic.Uint64
+	wg       sync.WaitGroup
+	// seen looks at what goes to the far end, before it does.
+	seen atomic.Pointer[func(chunk []byte)]
+
+	mu       sync.Mutex
+	changed  *sync.Cond
+	cut      bool // connections are reset, and so are new ones
+	deaf     bool // nothing reaches the far end
+	mute     bool // nothing comes back
+	closed   bool
+	lines    map[net.Conn]bool // of both sides
+	lifetime context.Context   //nolint:containedctx // ends the dials with the link
+	end      context.CancelFunc
+}
+
+// dialTimeout bounds what a link waits for its far end.
+const dialTimeout = time.Second
+
+func newLink(t *testing.T, name string, far ...string) *link {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &link{name: name, far: far, listener: listener, lines: map[net.Conn]bool{}}
+	l.changed = sync.NewCond(&l.mu)
+	l.lifetime, l.end = context.WithCancel(context.Background())
+	l.wg.Go(l.serve)
+	t.Cleanup(l.close)
+	return l
+}
+
+func (l *link) addr() string { return l.listener.Addr().String() }
+
+// sever cuts every connection with a reset, now and until heal.
+func (l *link) sever() { l.set(func() { l.cut = true }); l.reset() }
+
+// stall keeps every connection open and lets nothing through until heal; then
+// what waited goes on its way.
+func (l *link) stall() { l.set(func() { l.deaf, l.mute = true, true }) }
+
+// silence lets requests through and holds the answers back.
+func (l *link) silence() { l.set(func() { l.mute = true }) }
+
+func (l *link) heal() { l.set(func() { l.cut, l.deaf, l.mute = false, false, false }) }
+
+func (l *link) set(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+	l.changed.Broadcast()
+}
+
+// reset ends the connections there are, as a router that was restarted does.
+func (l *link) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for conn := range l.lines {
+		hangUp(conn)
+	}
+}
+
+func hangUp(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // close with RST
+	}
+	_ = conn.Close()
+}
+
+func (l *link) close() {
+	l.end()
+	_ = l.listener.Close()
+	l.set(func() { l.closed = true })
+	l.reset()
+	l.wg.Wait()
+}
+
+func (l *link) serve() {
+	for {
+		conn, err := l.listener.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			continue
+		}
+		l.wg.Go(func() { l.carry(conn) })
+	}
+}
+
+// carry forwards one connection until both directions have ended.
+func (l *link) carry(near net.Conn) {
+	if !l.register(near) {
+		return
+	}
+	defer l.drop(near)
+	if !l.passes(&l.deaf) {
+		return
+	}
+	far := l.dial()
+	if far == nil || !l.register(far) {
+		return
+	}
+	defer l.drop(far)
+	var both sync.WaitGroup
+	both.Go(func() { l.pump(near, far, &l.deaf, true) })
+	both.Go(func() { l.pump(far, near, &l.mute, false) })
+	both.Wait()
+}
+
+// register takes a connection in, or hangs it up while the link is cut.
+func (l *link) register(conn net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cut || l.closed {
+		hangUp(conn)
+		return false
+	}
+	l.lines[conn] = true
+	return true
+}
+
+func (l *link) drop(conn net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.lines, conn)
+	_ = conn.Close() // not by a reset, which could overtake what was forwarded
+}
+
+func (l *link) dial() net.Conn {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	first := int(l.turn.Add(1)) //nolint:gosec // a few thousand connections
+	for i := range l.far {
+		conn, err := dialer.DialContext(l.lifetime, "tcp", l.far[(first+i)%len(l.far)])
+		if err == nil {
+			return conn
+		}
+	}
+	return nil
+}
+
+const chunkSize = 32 << 10
+
+// pump forwards one direction. What was read before the sender went still goes
+// to the other side, as it does in a network.
+func (l *link) pump(from, to net.Conn, held *bool, request bool) {
+	chunk := make([]byte, chunkSize)
+	for {
+		n, err := from.Read(chunk)
+		if request && n > 0 {
+			if seen := l.seen.Load(); seen != nil {
+				(*seen)(chunk[:n])
+			}
+		}
+		if !l.passes(held) {
+			return
+		}
+		if n > 0 {
+			if _, werr := to.Write(chunk[:n]); werr != nil {
+				hangUp(from)
+				return
+			}
+		}
+		if err != nil {
+			closeWrite(to)
+			return
+		}
+	}
+}
+
+// closeWrite passes on that no more comes.
+func closeWrite(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
+}
+
+// passes waits while a direction is held; false: the link has been closed.
+func (l *link) passes(held *bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for *held && !l.closed {
+		l.changed.Wait()
+	}
+	return !l.closed
+}
