@@ -59,6 +59,11 @@ func readBatches(f fields) []Receipt {
 	return all
 }
 
+// maxRecipients is the most a batch can have (SMS API reference, batches). A
+// report with more is not Sinch's, and each of them costs a look into the
+// ledger.
+const maxRecipients = 1000
+
 // batchStatus is how many recipients have one status, and in full reports which.
 type batchStatus struct {
 	Code       sinch.Text   `json:"code"`
@@ -72,6 +77,9 @@ type batchStatus struct {
 func perStatus(base Receipt, statuses []batchStatus) []Receipt {
 	var all []Receipt
 	for _, s := range statuses {
+		if len(all) == maxRecipients {
+			return all
+		}
 		one := judge(base, s.Code, s.Status)
 		if len(s.Recipients) == 0 {
 			if len(statuses) > 1 {
@@ -80,7 +88,7 @@ func perStatus(base Receipt, statuses []batchStatus) []Receipt {
 			all = append(all, one)
 			continue
 		}
-		for _, recipient := range s.Recipients {
+		for _, recipient := range s.Recipients[:min(len(s.Recipients), maxRecipients-len(all))] {
 			one.Recipient = recipient.ID()
 			all = append(all, one)
 		}
