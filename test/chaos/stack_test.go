@@ -85,7 +85,7 @@ func (s *stack) addAPI(n int, addr string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p := s.add("api "+strconv.Itoa(n), "api", map[string]string{"PORT": port})
+	p := s.add("api "+strconv.Itoa(n), "api", map[string]string{"PORT": port, "LOG_LEVEL": "warn"})
 	p.base = "http://" + addr
 	s.apis = append(s.apis, p)
 }

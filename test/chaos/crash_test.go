@@ -1,0 +1,145 @@
+package chaos_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// longCalls makes calls so long that a dead worker is noticed by its missing
+// heartbeat, before the deadline of its call.
+func longCalls() map[string]string {
+	return map[string]string{"SINCH_TIMEOUT": "20s", "TASK_TIMEOUT": "30s", "SHUTDOWN_TIMEOUT": "25s", "LOOKUP_WINDOW": "1s"}
+}
+
+// TestWorkerKilledBetweenAcceptedAndRecorded kills the worker at the worst
+// moment: Sinch has accepted the call, and nobody has written it down.
+func TestWorkerKilledBetweenAcceptedAndRecorded(t *testing.T) {
+	t.Parallel()
+	for _, api := range []string{mms, batches} {
+		t.Run(api, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, shape{api: api, apis: 1, workers: 1, env: longCalls()})
+			m := newMessage("order-1", "normal")
+			s.sim.forNumber(m.To, 1, hanging())
+			id := s.send(m)
+			s.sim.awaitCalls(id, 1)
+			s.addWorker()
+			s.awaitReady()
+
+			s.workers[0].kill()
+			s.awaitStatus(id, 15*time.Second, "unknown")
+			if api == batches {
+				r := s.awaitStatus(id, patience, "sent")
+				if want := s.sim.calls(id)[0].ID; r.SinchID == nil || *r.SinchID != want {
+					t.Errorf("%s: want the sinchId %s", r, want)
+				}
+			}
+			hold(t, "a single call", 3*time.Second, func() (bool, string) {
+				calls := s.sim.calls(id)
+				return len(calls) == 1, fmt.Sprintf("%+v", calls)
+			})
+			s.sim.wantAccepted(id, 1)
+		})
+	}
+}
+
+// TestWorkerFrozenInACallCannotOverwrite freezes a worker until another one
+// has settled its call and made the next one.
+func TestWorkerFrozenInACallCannotOverwrite(t *testing.T) {
+	t.Parallel()
+	s := start(t, shape{api: batches, apis: 1, workers: 1, env: map[string]string{"LOOKUP_WINDOW": "300ms"}})
+	m := newMessage("order-1", "normal")
+	s.sim.forNumber(m.To, 1, "hang_before")
+	id := s.send(m)
+	s.sim.awaitCalls(id, 1)
+	s.workers[0].signal(syscall.SIGSTOP)
+
+	s.addWorker()
+	before := s.awaitStatus(id, patience, "delivered")
+	if before.Attempts != 2 {
+		t.Errorf("%s, want 2 attempts", before)
+	}
+	s.workers[0].signal(syscall.SIGCONT)
+	s.awaitReady()
+	hold(t, "what the other worker has done", 4*time.Second, func() (bool, string) {
+		r, err := s.get(t.Context(), s.apis[0], id)
+		return err == nil && r.Status == "delivered" && r.Attempts == 2 && len(s.sim.calls(id)) == 2, fmt.Sprint(r, err)
+	})
+	s.sim.wantAccepted(id, 1)
+}
+
+// TestWorkerFrozenBeforeItsCallCannotSend freezes a worker between the begin,
+// which Redis has taken, and the call, until the deadline has passed.
+func TestWorkerFrozenBeforeItsCallCannotSend(t *testing.T) {
+	t.Parallel()
+	s := start(t, shape{api: mms, apis: 1, workers: 1})
+	frozen := s.workers[0]
+	// A first call, so that Redis knows the script of the begin: else it would
+	// ask for it, and that answer is held back as well.
+	s.awaitStatus(s.send(newMessage("order-0", "normal")), patience, "delivered")
+	begun := freezeAtBegin(frozen, workerID(t, frozen))
+	id := s.send(newMessage("order-1", "normal"))
+	select {
+	case <-begun:
+	case <-time.After(patience):
+		t.Fatal("no call was begun")
+	}
+	s.awaitStatus(id, patience, "sending")
+	frozen.signal(syscall.SIGSTOP)
+	frozen.toRedis.heal() // the answer lies before the frozen worker
+
+	s.addWorker()
+	s.awaitStatus(id, 15*time.Second, "unknown")
+	if calls := s.sim.calls(id); len(calls) != 0 {
+		t.Fatalf("Sinch was called by a frozen worker: %+v", calls)
+	}
+	frozen.signal(syscall.SIGCONT)
+	s.awaitReady()
+	s.awaitStatus(id, patience, "delivered") // it knows that it has not sent
+	for _, call := range s.sim.calls(id) {
+		if call.Reference == id+"-1" {
+			t.Errorf("the call left after its deadline: %+v", call)
+		}
+	}
+	s.sim.wantAccepted(id, 1)
+}
+
+// workerID is the identity a worker has given itself.
+func workerID(t *testing.T, p *process) string {
+	t.Helper()
+	for line := range strings.Lines(string(p.written())) {
+		var entry struct {
+			Worker  string `json:"worker"`
+			Message string `json:"message"`
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Worker != "" {
+			return entry.Worker
+		}
+	}
+	t.Fatalf("%s does not tell its identity:\n%s", p.name, p.lastLines())
+	return ""
+}
+
+// freezeAtBegin holds back everything Redis says to a worker from the moment
+// that it begins a call, and announces that. A begin is the only command that
+// has the worker's identity as an argument of its own.
+func freezeAtBegin(p *process, worker string) <-chan struct{} {
+	mark := fmt.Sprintf("\r\n$%d\r\n%s\r\n", len(worker), worker)
+	begun := make(chan struct{})
+	var once sync.Once
+	look := func(chunk []byte) {
+		if strings.Contains(string(chunk), mark) {
+			once.Do(func() {
+				p.toRedis.silence()
+				close(begun)
+			})
+		}
+	}
+	p.toRedis.seen.Store(&look)
+	return begun
+}

@@ -1,0 +1,56 @@
+package chaos_test
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+)
+
+// TestConcurrentReceiptsMakeOneTransition delivers one receipt many times at
+// once to several replicas.
+func TestConcurrentReceiptsMakeOneTransition(t *testing.T) {
+	t.Parallel()
+	s := start(t, shape{api: mms, apis: 3, workers: 1})
+	m := newMessage("order-1", "normal")
+	s.sim.forNumber(m.To, 0, "none")
+	id := s.send(m)
+	s.awaitStatus(id, patience, "sent")
+
+	receipt := map[string]any{
+		"origin": "MMS_MT", "code": "N102", "sent-as": "MMS", "status": "Message delivered",
+		"to": m.To[1:], "from": "12065550100", "tracking-id": s.sim.calls(id)[0].ID,
+		"client-reference": id + "-1", "timestamp": "2026-04-24T18:34:00Z",
+	}
+	const copies = 16
+	together := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range copies {
+		api := s.apis[i%len(s.apis)]
+		wg.Go(func() {
+			<-together
+			got, err := exchange(t.Context(), s.client, http.MethodPost, api.base+receiptAt+"?token="+s.token, receipt)
+			if err != nil || got.status != http.StatusOK {
+				t.Errorf("receipt to %s: %s (%v)", api.name, got, err)
+			}
+		})
+	}
+	close(together)
+	wg.Wait()
+
+	for _, api := range s.apis {
+		r, err := s.get(t.Context(), api, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		transitions := 0
+		for _, entry := range r.Timeline {
+			if entry.Status == "delivered" {
+				transitions++
+			}
+		}
+		if r.Status != "delivered" || transitions != 1 {
+			t.Errorf("%s shows %s, want delivered once", api.name, r)
+		}
+	}
+	s.sim.wantAccepted(id, 1)
+}

@@ -1,0 +1,83 @@
+package chaos_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestRollbackOfRedisSendsNothingTwice puts Redis back to data from before the
+// attempts of three messages, while the workers that made them live on.
+func TestRollbackOfRedisSendsNothingTwice(t *testing.T) {
+	t.Parallel()
+	for _, api := range []string{mms, batches} {
+		t.Run(api, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, shape{api: api, apis: 1, workers: 2, env: map[string]string{"LOOKUP_WINDOW": "2s"}})
+			answered, hung, delivered := newMessage("answered", "high"), newMessage("hung", "normal"), newMessage("delivered", "bulk")
+			s.sim.forNumber(answered.To, 0, "none")
+			s.sim.forNumber(hung.To, 0, hanging())
+
+			for _, w := range s.workers {
+				w.signal(syscall.SIGSTOP)
+			}
+			ids := []string{s.send(answered), s.send(hung), s.send(delivered)}
+			older := copyData(t, s)
+			for _, w := range s.workers {
+				w.signal(syscall.SIGCONT)
+			}
+			s.awaitReady()
+			s.awaitStatus(ids[0], patience, "sent")
+			s.sim.awaitCalls(ids[1], 1)
+			s.awaitStatus(ids[2], patience, "delivered")
+
+			restoreData(t, s, older)
+			s.awaitReady()
+			s.awaitStatus(ids[0], patience, "sent")
+			if api == mms {
+				s.awaitStatus(ids[1], patience, "unknown")
+			} else {
+				s.awaitStatus(ids[1], patience, "sent")
+			}
+			s.awaitStatus(ids[2], patience, "sent") // its receipts are not repeated
+			hold(t, "one call each", 8*time.Second, func() (bool, string) {
+				stats := s.sim.stats()
+				return stats.Calls == len(ids), fmt.Sprintf("%+v", stats)
+			})
+			for _, id := range ids {
+				s.sim.wantAccepted(id, 1)
+			}
+		})
+	}
+}
+
+const appendOnly = "appendonlydir"
+
+// copyData keeps what Redis has on its disk now.
+func copyData(t *testing.T, s *stack) string {
+	t.Helper()
+	kept := filepath.Join(t.TempDir(), appendOnly)
+	s.redis.Stop()
+	if err := os.CopyFS(kept, os.DirFS(filepath.Join(s.redis.Dir(), appendOnly))); err != nil {
+		t.Fatal(err)
+	}
+	s.redis.Restart()
+	return kept
+}
+
+// restoreData puts Redis back to what was kept.
+func restoreData(t *testing.T, s *stack, kept string) {
+	t.Helper()
+	s.redis.Stop()
+	data := filepath.Join(s.redis.Dir(), appendOnly)
+	if err := os.RemoveAll(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(data, os.DirFS(kept)); err != nil {
+		t.Fatal(err)
+	}
+	s.redis.Restart()
+}
