@@ -28,7 +28,9 @@ type Limiter interface {
 
 type unlimited struct{}
 
-func (unlimited) Allow(context.Context, string) (Allowance, error) { return Allowance{Allowed: true}, nil }
+func (unlimited) Allow(context.Context, string) (Allowance, error) {
+	return Allowance{Allowed: true}, nil
+}
 
 // RateLimit is a Limiter in Redis.
 type RateLimit struct {

@@ -42,7 +42,9 @@ type position struct {
 	id      message.ID
 }
 
-func positionOf(m *message.Message) position { return position{created: m.CreatedAt.UnixMilli(), id: m.ID} }
+func positionOf(m *message.Message) position {
+	return position{created: m.CreatedAt.UnixMilli(), id: m.ID}
+}
 
 // compare orders positions as lists are.
 func (p position) compare(o position) int {

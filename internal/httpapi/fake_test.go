@@ -1,0 +1,238 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"mmsdispatch/internal/httpapi"
+	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch/receipt"
+)
+
+// fakeLedger is a ledger in memory, with a switch for every way of failing.
+type fakeLedger struct {
+	mu       sync.Mutex
+	messages []*message.Message // in the order they were accepted
+	err      error              // of every method
+	block    bool               // until the context ends
+	panics   any
+	clock    func() time.Time
+}
+
+// enter is the way every method begins.
+func (l *fakeLedger) enter(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.panics != nil {
+		panic(l.panics)
+	}
+	if l.block {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return l.err
+}
+
+func (l *fakeLedger) find(match func(*message.Message) bool) *message.Message {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.IndexFunc(l.messages, match); i >= 0 {
+		return l.messages[i]
+	}
+	return nil
+}
+
+func (l *fakeLedger) Accept(ctx context.Context, r ledger.Request) (ledger.Accepted, error) {
+	if err := l.enter(ctx); err != nil {
+		return ledger.Accepted{}, err
+	}
+	if r.Content.ClientReference != "" {
+		known, err := l.ByReference(ctx, r.Scope, r.Content.ClientReference)
+		switch {
+		case err == nil && known.Content.Equal(r.Content):
+			return ledger.Accepted{Message: known, Duplicate: true}, nil
+		case err == nil:
+			return ledger.Accepted{}, ledger.ErrReused
+		}
+	}
+	m := message.New(message.NewID(message.RandomIdentity(), r.Now), r.Scope, r.Content, r.From, r.Now)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.messages = append(l.messages, m)
+	return ledger.Accepted{Message: m}, nil
+}
+
+func (l *fakeLedger) ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error) {
+	if err := l.enter(ctx); err != nil {
+		return nil, err
+	}
+	m := l.find(func(m *message.Message) bool { return m.Scope == scope && m.Content.ClientReference == ref })
+	if m == nil {
+		return nil, ledger.ErrNotFound
+	}
+	return m, nil
+}
+
+func (l *fakeLedger) Get(ctx context.Context, id message.ID) (*message.Message, error) {
+	if err := l.enter(ctx); err != nil {
+		return nil, err
+	}
+	m := l.find(func(m *message.Message) bool { return m.ID == id })
+	if m == nil {
+		return nil, ledger.ErrNotFound
+	}
+	return m, nil
+}
+
+func (l *fakeLedger) Recent(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
+	if err := l.enter(ctx); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	recent := slices.DeleteFunc(slices.Clone(l.messages), func(m *message.Message) bool { return m.Scope != scope })
+	slices.Reverse(recent)
+	return recent, nil
+}
+
+func (l *fakeLedger) Update(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error) {
+	m, err := l.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return m, change(m, l.clock())
+}
+
+// fakeQueue remembers what was dispatched.
+type fakeQueue struct {
+	mu  sync.Mutex
+	ids []message.ID
+	err error
+}
+
+func (q *fakeQueue) Dispatch(_ context.Context, m *message.Message) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ids = append(q.ids, m.ID)
+	return q.err
+}
+
+func (q *fakeQueue) dispatched() []message.ID {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.ids)
+}
+
+// fakeReceipts remembers what Sinch reported.
+type fakeReceipts struct {
+	mu     sync.Mutex
+	got    []receipt.Receipt
+	result jobs.ReceiptResult
+	err    error
+}
+
+func (r *fakeReceipts) Apply(_ context.Context, got receipt.Receipt) (jobs.ReceiptResult, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return "", r.err
+	}
+	r.got = append(r.got, got)
+	return r.result, nil
+}
+
+func (r *fakeReceipts) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.got)
+}
+
+// fakeNonces remembers nonces for good.
+type fakeNonces struct {
+	mu   sync.Mutex
+	used map[string]bool
+	err  error
+}
+
+func (n *fakeNonces) Seen(_ context.Context, nonce string) (bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.used[nonce], n.err
+}
+
+func (n *fakeNonces) Remember(_ context.Context, nonce string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.used[nonce] = true
+	return n.err
+}
+
+// fakeLimiter answers what it was told to.
+type fakeLimiter struct {
+	mu     sync.Mutex
+	answer httpapi.Allowance
+	err    error
+	keys   []string
+}
+
+func (l *fakeLimiter) Allow(_ context.Context, keyID string) (httpapi.Allowance, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keys = append(l.keys, keyID)
+	return l.answer, l.err
+}
+
+// fakeMetrics counts by labels.
+type fakeMetrics struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (m *fakeMetrics) count(labels string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.counts[labels]++
+}
+
+func (m *fakeMetrics) get(labels string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.counts[labels]
+}
+
+func (m *fakeMetrics) Request(method, route string, _ int, _ time.Duration) {
+	m.count("request " + method + " " + route)
+}
+func (m *fakeMetrics) Message(lane, result string)        { m.count("message " + lane + " " + result) }
+func (m *fakeMetrics) Receipt(shape, result string)       { m.count("receipt " + shape + " " + result) }
+func (m *fakeMetrics) WebhookRefused(shape, check string) { m.count("refused " + shape + " " + check) }
+
+var errRedis = errors.Join(ledger.ErrUnavailable, errors.New("dial tcp: connection refused"))
+
+// fails makes every method of the ledger fail from now on; nil: no more.
+func (l *fakeLedger) fails(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+}
+
+// change does something to a message behind the API's back.
+func (l *fakeLedger) change(id message.ID, do func(*message.Message)) {
+	m := l.find(func(m *message.Message) bool { return m.ID == id })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	do(m)
+}
+
+func (l *fakeLedger) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.messages)
+}
