@@ -1,0 +1,228 @@
+// Package bench measures the service beside baselines of the same run: on a
+// shared machine only ratios mean something. Run it with make bench.
+package bench_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redistest"
+)
+
+// connections is how many callers there are at once.
+const connections = 64
+
+// enqueuers is how many goroutines enqueue at once in the raw baseline.
+const enqueuers = 256
+
+// echoAddr, set in the environment, makes the test binary the bare Echo server.
+const echoAddr = "BENCH_ECHO_ADDR"
+
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(echoAddr); addr != "" {
+		serveBareEcho(addr)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// serveBareEcho decodes and validates the same body, and does nothing with it.
+func serveBareEcho(addr string) {
+	rules := message.NewRules(message.RuleOptions{DefaultRegion: "US", Destinations: []string{"US"}, Sender: "+12065550100"})
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.POST("/v1/messages", func(c echo.Context) error {
+		body, err := io.ReadAll(c.Request().Body)
+		if err != nil {
+			return err
+		}
+		draft, err := rules.Parse(body, nil, time.Now())
+		if err != nil || len(draft.Problems) > 0 {
+			return c.NoContent(http.StatusBadRequest)
+		}
+		return c.NoContent(http.StatusAccepted)
+	})
+	if err := e.Start(addr); !errors.Is(err, http.ErrServerClosed) {
+		fmt.Fprintln(os.Stderr, err)
+	}
+}
+
+// payload is a request of about 300 bytes.
+func payload(n int64) []byte {
+	return fmt.Appendf(nil, `{"to":"+1206555%04d","text":%q,"mediaUrl":"https://media.example.com/orders/2026/11/24/picture.jpg",`+
+		`"subject":"Your order","clientReference":"bench-%d"}`, n%10000, strings.Repeat("on its way ", 12), n)
+}
+
+func BenchmarkPost(b *testing.B) {
+	b.Run("bare-echo", func(b *testing.B) {
+		addr := freeAddr(b)
+		run(b, exec.Command(os.Args[0]), echoAddr+"="+addr)
+		await(b, addr)
+		post(b, "http://"+addr)
+	})
+	b.Run("dispatcher", func(b *testing.B) {
+		redis := redistest.Start(b)
+		port := strings.TrimPrefix(freeAddr(b), "127.0.0.1:")
+		run(b, exec.Command(build(b, "api")), "PORT="+port, "ADMIN_ADDR="+freeAddr(b), "REDIS_URL="+redis.URL(), "LOG_LEVEL=warn",
+			"SINCH_NUMBER=+12065550100", "API_KEYS=bench:mms_live_000000000000000000000000")
+		await(b, "127.0.0.1:"+port)
+		post(b, "http://127.0.0.1:"+port)
+	})
+}
+
+func BenchmarkRawEnqueue(b *testing.B) {
+	client := asynq.NewClientFromRedisClient(redistest.Start(b).Client(b))
+	var next atomic.Int64
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for range enqueuers {
+		wg.Go(func() {
+			for {
+				n := next.Add(1)
+				if n > int64(b.N) {
+					return
+				}
+				if _, err := client.Enqueue(asynq.NewTask("mms", payload(n))); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+}
+
+// post sends b.N requests over the connections and reports the rate and the
+// latencies of the answers.
+func post(b *testing.B, base string) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: 10 * time.Second}
+	b.Cleanup(client.CloseIdleConnections)
+	var next atomic.Int64
+	took := make([][]time.Duration, connections)
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for i := range connections {
+		wg.Go(func() {
+			for {
+				n := next.Add(1)
+				if n > int64(b.N) {
+					return
+				}
+				start := time.Now()
+				if err := postOne(b.Context(), client, base, payload(n)); err != nil {
+					b.Error(err)
+					return
+				}
+				took[i] = append(took[i], time.Since(start))
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	all := slices.Concat(took...)
+	slices.Sort(all)
+	b.ReportMetric(float64(len(all))/b.Elapsed().Seconds(), "req/s")
+	b.ReportMetric(milliseconds(all[len(all)/2]), "p50-ms")
+	b.ReportMetric(milliseconds(all[len(all)*99/100]), "p99-ms")
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func postOne(ctx context.Context, client *http.Client, base string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/messages", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer mms_live_000000000000000000000000")
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	// Each size of a benchmark runs on the same Redis: what it sent before is known.
+	if res.StatusCode != http.StatusAccepted && res.StatusCode != http.StatusOK {
+		var problem struct{ Code string }
+		_ = json.Unmarshal(answer, &problem)
+		return fmt.Errorf("status %d %s", res.StatusCode, problem.Code)
+	}
+	return nil
+}
+
+// build makes a program and returns its path.
+func build(b *testing.B, name string) string {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), name)
+	if out, err := exec.Command("go", "build", "-o", path, "../../cmd/"+name).CombinedOutput(); err != nil {
+		b.Fatalf("build %s: %v\n%s", name, err, out)
+	}
+	return path
+}
+
+// run starts a program and ends it with the benchmark.
+func run(b *testing.B, cmd *exec.Cmd, env ...string) {
+	b.Helper()
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGKILL)
+		_ = cmd.Wait()
+	})
+}
+
+func freeAddr(b *testing.B) string {
+	b.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	return "127.0.0.1:" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+func await(b *testing.B, addr string) {
+	b.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			b.Fatal(err)
+		}
+		<-tick.C
+	}
+}
