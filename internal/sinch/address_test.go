@@ -36,7 +36,7 @@ func TestRules(t *testing.T) {
 	listed := sinch.Rule{
 		Code: "E114", Meaning: "blocked", Kind: sinch.Refused, Reason: sinch.ReasonSuppressed, MaxRetries: 2, Suppress: true,
 	}
-	table := sinch.NewTable(listed)
+	table := sinch.NewTable([]sinch.Rule{listed})
 	want := sinch.Outcome{
 		Kind: sinch.Refused, Code: sinch.ReasonSuppressed, SinchCode: "E114", Detail: "blocked", MaxRetries: 2, Suppress: true,
 	}

@@ -32,7 +32,7 @@ func Unlisted(code string, reason ReasonCode) Rule {
 type Table map[string]Rule
 
 // NewTable makes a table of its lines.
-func NewTable(rules ...Rule) Table {
+func NewTable(rules []Rule) Table {
 	t := make(Table, len(rules))
 	for _, r := range rules {
 		t[r.Code] = r

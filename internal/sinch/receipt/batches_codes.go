@@ -13,7 +13,7 @@ type batchVerdict struct {
 // (developers.sinch.com, SMS API reference, delivery report error codes). Other
 // codes are the carrier's own, of SMPP or MM7; for them the status decides.
 var batchCodes = map[int]batchVerdict{
-	0:   {state: message.ReceiptDelivered, detail: "delivered"},
+	0:   {state: message.ReceiptDelivered, detail: detailDelivered},
 	400: {state: message.ReceiptSent, detail: "queued"},
 	401: {state: message.ReceiptSent, detail: "sent to the carrier"},
 	402: {state: message.ReceiptUndelivered, reason: message.ReasonInternal, detail: "no route"},
@@ -44,7 +44,7 @@ var batchStates = map[string]batchVerdict{
 	"queued":      {state: message.ReceiptSent, detail: "queued"},
 	"dispatched":  {state: message.ReceiptSent, detail: "sent to the carrier"},
 	statusUnknown: {state: message.ReceiptSent, detail: "handed over, no word from the carrier"},
-	"delivered":   {state: message.ReceiptDelivered, detail: "delivered"},
+	"delivered":   {state: message.ReceiptDelivered, detail: detailDelivered},
 	"aborted":     {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "stopped before the carrier"},
 	"cancelled":   {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "canceled at Sinch"},
 	"canceled":    {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "canceled at Sinch"},

@@ -144,8 +144,11 @@ func TestBatchReport(t *testing.T) {
 		want     map[string]message.ReceiptState
 	}{
 		"full": {
-			`[{"code":0,"status":"Delivered","count":2,"recipients":["1","2"]},{"code":415,"status":"Rejected","count":1,"recipients":["3"]}]`,
-			map[string]message.ReceiptState{"1 0": message.ReceiptDelivered, "2 0": message.ReceiptDelivered, "3 415": message.ReceiptUndelivered},
+			`[{"code":0,"status":"Delivered","count":2,"recipients":["1","2"]},
+				{"code":415,"status":"Rejected","count":1,"recipients":["3"]}]`,
+			map[string]message.ReceiptState{
+				"1 0": message.ReceiptDelivered, "2 0": message.ReceiptDelivered, "3 415": message.ReceiptUndelivered,
+			},
 		},
 		"summary of one": {
 			`[{"code":415,"status":"Rejected","count":1}]`,
@@ -162,7 +165,8 @@ func TestBatchReport(t *testing.T) {
 		"empty": {`[]`, map[string]message.ReceiptState{}},
 	} {
 		for _, kind := range []string{"delivery_report_mms", "delivery_report_sms"} {
-			body := `{"type":"` + kind + `","batch_id":"01FC","total_message_count":3,"client_reference":"ref-1","statuses":` + tc.statuses + `}`
+			body := `{"type":"` + kind + `","batch_id":"01FC","total_message_count":3,"client_reference":"ref-1",
+				"statuses":` + tc.statuses + `}`
 			if diff := cmp.Diff(tc.want, parts(t, body)); diff != "" {
 				t.Errorf("%s, %s (-want +got):\n%s", name, kind, diff)
 			}
@@ -198,7 +202,8 @@ func TestBatchInbound(t *testing.T) {
 			"body":{"subject":"s","message":"stop it","media":[{"url":"https://x/1","content_type":"image/jpeg"}]}}`: {
 			ID: "01X", From: "16051234567", To: "12085550100", Text: "stop it", Media: 1,
 		},
-		`{"type":"mo_binary","id":"01X","from":"16051234567","to":"12085550100","body":"U1RPUA==","udh":"00","received_at":"2026-11-01T10:00:05.123Z"}`: {
+		`{"type":"mo_binary","id":"01X","from":"16051234567","to":"12085550100",
+			"body":"U1RPUA==","udh":"00","received_at":"2026-11-01T10:00:05.123Z"}`: {
 			ID: "01X", From: "16051234567", To: "12085550100",
 		},
 	} {

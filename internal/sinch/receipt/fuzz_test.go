@@ -12,7 +12,8 @@ import (
 // a status that says so, and only objects are readable.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
-		`{"origin":"MMS_MT","code":"N102","sent-as":"MMS","to":"17745550001","tracking-id":"T","client-reference":"r","timestamp":"2026-11-01T10:00:05Z"}`,
+		`{"origin":"MMS_MT","code":"N102","sent-as":"MMS","to":"17745550001","tracking-id":"T",
+			"client-reference":"r","timestamp":"2026-11-01T10:00:05Z"}`,
 		`{"origin":"MMS_MT","code":"N003","mms-id":35674}`,
 		`{"origin":"MMS_MO","code":"N401","from":"1","to":"2","keyword":"STOP","content":[{"file":"https://x"}]}`,
 		`{"type":"delivery_report_mms","batch_id":"b","statuses":[{"code":0,"status":"Delivered","count":1,"recipients":["1"]}]}`,

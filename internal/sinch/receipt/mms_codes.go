@@ -17,7 +17,7 @@ type mmsCode struct {
 var mmsCodes = map[string]mmsCode{
 	"N013": {kind: KindReport, state: message.ReceiptSent, detail: "transcoded"},
 	"N101": {kind: KindReport, state: message.ReceiptSent, detail: "sent to the carrier"},
-	"N102": {kind: KindReport, state: message.ReceiptDelivered, detail: "delivered"},
+	"N102": {kind: KindReport, state: message.ReceiptDelivered, detail: detailDelivered},
 	"N103": {kind: KindReport, state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "expired at the carrier"},
 	"N202": {kind: KindReport, state: message.ReceiptDelivered, sentAs: "SMS", detail: "delivered as SMS"},
 	"E011": {kind: KindReport, state: message.ReceiptUndelivered, reason: message.ReasonMedia, detail: "content validation failed"},
@@ -35,8 +35,8 @@ var mmsCodes = map[string]mmsCode{
 
 	"N401": {kind: KindInbound, detail: "inbound message"},
 
-	"N501": {kind: KindOther, detail: "device discovery"},
-	"N502": {kind: KindOther, detail: "device discovery"},
-	"E501": {kind: KindOther, detail: "device discovery"},
-	"E502": {kind: KindOther, detail: "device discovery"},
+	"N501": {kind: KindOther, detail: detailDevice},
+	"N502": {kind: KindOther, detail: detailDevice},
+	"E501": {kind: KindOther, detail: detailDevice},
+	"E502": {kind: KindOther, detail: detailDevice},
 }

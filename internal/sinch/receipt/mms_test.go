@@ -94,7 +94,8 @@ func TestMMSTemplate(t *testing.T) {
 func TestMMSInbound(t *testing.T) {
 	t.Parallel()
 	r := only(t, `{"origin":"MMS_MO","code":"N401","from":"+17745550001","to":"28444","copy-to":[{"number":"17745550002"}],"keyword":"STOP",
-		"tracking-id":"T2","timestamp":"2026-11-01T10:00:05Z","message-subject":"hello","content":[{"file":"https://x/1"},{"file":"https://x/2"}]}`)
+		"tracking-id":"T2","timestamp":"2026-11-01T10:00:05Z","message-subject":"hello",
+		"content":[{"file":"https://x/1"},{"file":"https://x/2"}]}`)
 	want := receipt.Inbound{ID: "T2", From: "17745550001", To: "28444", Text: "STOP", Media: 2}
 	if r.Kind != receipt.KindInbound || r.Inbound != want || r.At.IsZero() {
 		t.Errorf("%s %+v at %s, want %+v", r.Kind, r.Inbound, r.At, want)

@@ -154,7 +154,8 @@ func TestBounds(t *testing.T) {
 		only(t, `{"batch_id":"`+long+`","status":"`+long+`","client_reference":"`+long+`","recipient":"`+long+`"}`),
 	} {
 		if len(r.SinchCode) > 64 || len(r.SinchID) > 256 || len(r.Ref) > 256 || len(r.Recipient) > 256 {
-			t.Errorf("%s: code %d, id %d, ref %d, recipient %d bytes", r.Shape, len(r.SinchCode), len(r.SinchID), len(r.Ref), len(r.Recipient))
+			t.Errorf("%s: code %d, id %d, ref %d, recipient %d bytes",
+				r.Shape, len(r.SinchCode), len(r.SinchID), len(r.Ref), len(r.Recipient))
 		}
 	}
 	for _, body := range []string{

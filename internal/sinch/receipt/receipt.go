@@ -54,6 +54,12 @@ type Receipt struct {
 	Inbound   Inbound              // for KindInbound
 }
 
+// Details that more than one code comes with.
+const (
+	detailDelivered = "delivered"
+	detailDevice    = "device discovery"
+)
+
 // Template is an event of saved media.
 type Template struct {
 	ID    string // mms-id

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	headerPrefix = "x-sinch-webhook-signature"
+	headerPrefix = "X-Sinch-Webhook-Signature"
 	maxAge       = 24 * time.Hour
 )
 
@@ -32,9 +32,9 @@ const (
 func vector() http.Header {
 	h := http.Header{}
 	h.Set(headerPrefix, vectorMAC)
-	h.Set(headerPrefix+"-timestamp", strconv.Itoa(vectorStamp))
-	h.Set(headerPrefix+"-nonce", vectorNonce)
-	h.Set(headerPrefix+"-algorithm", "HmacSHA256")
+	h.Set(headerPrefix+"-Timestamp", strconv.Itoa(vectorStamp))
+	h.Set(headerPrefix+"-Nonce", vectorNonce)
+	h.Set(headerPrefix+"-Algorithm", "HmacSHA256")
 	return h
 }
 
@@ -44,8 +44,8 @@ func signed(secret, body, nonce, stamp string) http.Header {
 	mac.Write([]byte(body + "." + nonce + "." + stamp))
 	h := http.Header{}
 	h.Set(headerPrefix, base64.StdEncoding.EncodeToString(mac.Sum(nil)))
-	h.Set(headerPrefix+"-timestamp", stamp)
-	h.Set(headerPrefix+"-nonce", nonce)
+	h.Set(headerPrefix+"-Timestamp", stamp)
+	h.Set(headerPrefix+"-Nonce", nonce)
 	return h
 }
 
@@ -66,16 +66,16 @@ func TestVerifyTampered(t *testing.T) {
 		"no secret":          func(s *string, _ *[]byte, _ http.Header) { *s = "" },
 		"another body":       func(_ *string, b *[]byte, _ http.Header) { *b = flipped },
 		"a line break more":  func(_ *string, b *[]byte, _ http.Header) { *b = []byte(vectorBody + "\n") },
-		"another nonce":      func(_ *string, _ *[]byte, h http.Header) { h.Set(headerPrefix+"-nonce", "01JHFFHWYY7HSS4FWTMDTQEK8W") },
-		"no nonce":           func(_ *string, _ *[]byte, h http.Header) { h.Del(headerPrefix + "-nonce") },
-		"another timestamp":  func(_ *string, _ *[]byte, h http.Header) { h.Set(headerPrefix+"-timestamp", "1736760162") },
-		"no timestamp":       func(_ *string, _ *[]byte, h http.Header) { h.Del(headerPrefix + "-timestamp") },
+		"another nonce":      func(_ *string, _ *[]byte, h http.Header) { h.Set(headerPrefix+"-Nonce", "01JHFFHWYY7HSS4FWTMDTQEK8W") },
+		"no nonce":           func(_ *string, _ *[]byte, h http.Header) { h.Del(headerPrefix + "-Nonce") },
+		"another timestamp":  func(_ *string, _ *[]byte, h http.Header) { h.Set(headerPrefix+"-Timestamp", "1736760162") },
+		"no timestamp":       func(_ *string, _ *[]byte, h http.Header) { h.Del(headerPrefix + "-Timestamp") },
 		"no signature":       func(_ *string, _ *[]byte, h http.Header) { h.Del(headerPrefix) },
 		"half a signature":   func(_ *string, _ *[]byte, h http.Header) { h.Set(headerPrefix, vectorMAC[:20]) },
 		"without padding":    func(_ *string, _ *[]byte, h http.Header) { h.Set(headerPrefix, strings.TrimRight(vectorMAC, "=")) },
 		"not base64":         func(_ *string, _ *[]byte, h http.Header) { h.Set(headerPrefix, "!") },
-		"another algorithm":  func(_ *string, _ *[]byte, h http.Header) { h.Set(headerPrefix+"-algorithm", "none") },
-		"parts moved around": func(_ *string, _ *[]byte, h http.Header) { h.Set(headerPrefix+"-nonce", vectorNonce+".1736760161") },
+		"another algorithm":  func(_ *string, _ *[]byte, h http.Header) { h.Set(headerPrefix+"-Algorithm", "none") },
+		"parts moved around": func(_ *string, _ *[]byte, h http.Header) { h.Set(headerPrefix+"-Nonce", vectorNonce+".1736760161") },
 	} {
 		secret, body, h := vectorSecret, []byte(vectorBody), vector()
 		change(&secret, &body, h)
@@ -118,7 +118,9 @@ func TestVerifyAge(t *testing.T) {
 // Rightly signed, but not with a time.
 func TestVerifyOddTimestamp(t *testing.T) {
 	t.Parallel()
-	for _, stamp := range []string{"", "now", "1736760161.5", "0x677", " 1736760161", "-1736760161", "9223372036854775807", "17367601610000000000000"} {
+	for _, stamp := range []string{
+		"", "now", "1736760161.5", "0x677", " 1736760161", "-1736760161", "9223372036854775807", "17367601610000000000000",
+	} {
 		h := signed("s", "{}", "n", stamp)
 		if _, err := receipt.Verify("s", []byte("{}"), h, time.Unix(vectorStamp, 0), maxAge); err == nil {
 			t.Errorf("timestamp %q was taken", stamp)

@@ -118,7 +118,7 @@ func (c *Client) guard(dial DialFunc) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
-			return nil, err //nolint:wrapcheck // net/http looks at it
+			return nil, err
 		}
 		return &guardedConn{Conn: conn, now: c.now}, nil
 	}
@@ -157,7 +157,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 	if err != nil {
 		return Response{}, seen.judge(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end, or given up
+	defer res.Body.Close()
 	answer := Response{Status: res.StatusCode, Header: res.Header}
 	answer.Body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil || len(answer.Body) > maxAnswer {

@@ -15,19 +15,23 @@ func TestKernelGivesUpWithTheCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // a test's
+	defer l.Close()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test's
+	defer conn.Close()
 	now := time.Now()
 	guard := &guardedConn{Conn: conn, now: func() time.Time { return now }}
 	for left, want := range map[time.Duration]int{
 		7 * time.Second: 7000, 1500 * time.Microsecond: 1, time.Microsecond: 1, -time.Second: 1,
 	} {
 		guard.begin(now.Add(left))
-		raw, err := conn.(*net.TCPConn).SyscallConn() //nolint:forcetypeassert // TCP was asked for
+		socket, ok := conn.(*net.TCPConn)
+		if !ok {
+			t.Fatalf("a %T is not TCP", conn)
+		}
+		raw, err := socket.SyscallConn()
 		if err != nil {
 			t.Fatal(err)
 		}
