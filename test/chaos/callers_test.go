@@ -29,7 +29,7 @@ type callers struct {
 }
 
 // callerCount is how many requests are under way at once.
-const callerCount = 24
+const callerCount = 64
 
 // newCallers starts callers that hand over perSecond messages until open ends,
 // and then finish what they have in hand until ctx ends.

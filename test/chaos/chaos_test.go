@@ -26,7 +26,7 @@ func TestChaos(t *testing.T) {
 		perSecond float64
 		messages  int // at least
 	}{
-		{mms, 150, 2000},
+		{mms, 200, 2000},
 		{batches, 40, 400},
 	}
 	for _, run := range runs {
