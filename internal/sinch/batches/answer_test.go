@@ -77,12 +77,13 @@ func TestAnswers(t *testing.T) {
 	throttled := sinch.Outcome{Kind: sinch.Throttled, Code: sinch.ReasonThrottled}
 	later := throttled
 	later.RetryAfter = 7 * time.Second
+	accepted := sinch.Outcome{Kind: sinch.Accepted, SinchID: "01FC66621XXXXX119Z8PMV1QPQ"}
 	unknown := sinch.Outcome{Kind: sinch.Unknown, Code: sinch.ReasonUnknownOutcome}
 	cases := map[string]struct {
 		answer answer
 		want   sinch.Outcome // without its detail
 	}{
-		"created":             {answer{status: 201, body: created}, sinch.Outcome{Kind: sinch.Accepted, SinchID: "01FC66621XXXXX119Z8PMV1QPQ"}},
+		"created":             {answer{status: 201, body: created}, accepted},
 		"created, no id":      {answer{status: 201, body: `{"to":["12065551212"]}`}, unknown},
 		"created, empty":      {answer{status: 201}, unknown},
 		"created, HTML":       {answer{status: 201, body: "<html>"}, unknown},
@@ -143,7 +144,7 @@ func TestDocumentation(t *testing.T) {
 	want := "| Code | Meaning | Outcome | Reason |\n|---|---|---|---|\n"
 	for _, code := range slices.Sorted(maps.Keys(batches.Codes())) {
 		rule := batches.Codes()[code]
-		want += fmt.Sprintf("| `%s` | %s | %s | `%s` |\n", code, rule.Meaning, rule.Kind, rule.Reason)
+		want += fmt.Sprintf("| %#q | %s | %s | %#q |\n", code, rule.Meaning, rule.Kind, rule.Reason)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/sinch.md (-want +got):\n%s", diff)

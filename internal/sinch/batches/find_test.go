@@ -38,7 +38,10 @@ func others(n int) []string {
 
 func TestFind(t *testing.T) {
 	t.Parallel()
-	const ref = "msg_1a2b-1"
+	const (
+		ref  = "msg_1a2b-1"
+		noID = `{"count":1,"batches":[{"client_reference":"msg_1a2b-1"}]}`
+	)
 	cases := map[string]struct {
 		answers []answer
 		id      string // empty: not found
@@ -60,7 +63,7 @@ func TestFind(t *testing.T) {
 		"null list":                  {[]answer{{status: 200, body: `{"count":0,"batches":null}`}}, "", true, 1},
 		"HTML":                       {[]answer{{status: 200, body: "<html>"}}, "", true, 1},
 		"cut":                        {[]answer{{status: 200, body: `{"count":0,"batches":[`}}, "", true, 1},
-		"entry without id":           {[]answer{{status: 200, body: `{"count":1,"batches":[{"client_reference":"msg_1a2b-1"}]}`}}, "", true, 1},
+		"entry without id":           {[]answer{{status: 200, body: noID}}, "", true, 1},
 		"unauthorized":               {[]answer{{status: 401}}, "", true, 1},
 		"not found":                  {[]answer{{status: 404}}, "", true, 1},
 		"too fast":                   {[]answer{{status: 429}}, "", true, 1},
@@ -99,8 +102,11 @@ func TestFindAsks(t *testing.T) {
 		if diff := cmp.Diff(want, req.URL.Query()); diff != "" {
 			t.Errorf("page %d (-want +got):\n%s", n, diff)
 		}
-		if req.Method != http.MethodGet || req.URL.Path != "/xms/v1/plan/batches" || req.Header.Get("Authorization") != "Bearer token-secret" {
+		if req.Method != http.MethodGet || req.URL.Path != "/xms/v1/plan/batches" {
 			t.Errorf("page %d: %s %s", n, req.Method, req.URL.Path)
+		}
+		if got := req.Header.Get("Authorization"); got != "Bearer token-secret" {
+			t.Errorf("page %d: authorization %q", n, got)
 		}
 	}
 }

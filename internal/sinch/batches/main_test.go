@@ -3,6 +3,7 @@ package batches_test
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -52,9 +53,7 @@ func serve(tb testing.TB, answers ...answer) *server {
 		a := answers[min(len(s.got), len(answers)-1)]
 		s.got = append(s.got, request{r, body})
 		s.mu.Unlock()
-		for name, values := range a.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), a.header)
 		w.WriteHeader(a.status)
 		_, _ = io.WriteString(w, a.body)
 	}))

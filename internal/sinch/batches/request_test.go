@@ -1,6 +1,7 @@
 package batches_test
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,7 +46,7 @@ func TestCall(t *testing.T) {
 	s := serve(t, answer{status: 201, body: created})
 	s.provider(t, batches.Options{Plan: "plan/1", Token: "token-secret"}).Send(t.Context(), photo())
 	req := s.requests()[0]
-	if req.Method != "POST" || req.RequestURI != "/xms/v1/plan%2F1/batches" {
+	if req.Method != http.MethodPost || req.RequestURI != "/xms/v1/plan%2F1/batches" {
 		t.Errorf("%s %s", req.Method, req.RequestURI)
 	}
 	for name, want := range map[string]string{
@@ -165,13 +166,17 @@ func TestParameters(t *testing.T) {
 
 func TestOrigin(t *testing.T) {
 	t.Parallel()
+	const local = "http://127.0.0.1:1"
 	cases := map[string]struct {
 		options batches.Options
 		want    sinch.Origin
 	}{
-		"default":  {batches.Options{Plan: "p"}, sinch.Origin{API: sinch.APIBatches, BaseURL: "https://us.sms.api.sinch.com", Account: "p"}},
+		"default": {
+			batches.Options{Plan: "p"},
+			sinch.Origin{API: sinch.APIBatches, BaseURL: "https://us.sms.api.sinch.com", Account: "p"},
+		},
 		"region":   {batches.Options{Region: "eu"}, sinch.Origin{API: sinch.APIBatches, BaseURL: "https://eu.sms.api.sinch.com"}},
-		"override": {batches.Options{BaseURL: "http://127.0.0.1:1/", Region: "eu"}, sinch.Origin{API: sinch.APIBatches, BaseURL: "http://127.0.0.1:1"}},
+		"override": {batches.Options{BaseURL: local + "/", Region: "eu"}, sinch.Origin{API: sinch.APIBatches, BaseURL: local}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

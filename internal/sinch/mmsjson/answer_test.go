@@ -78,18 +78,23 @@ func TestErrorCodes(t *testing.T) {
 
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	const success = `{"status":"Success","to":"12065551212","from":"28444","mms-id":35674,"tracking-id":"TU1TXzU5Nzg3OQ==","status-details":"queued"}`
+	const success = `{"status":"Success","to":"12065551212","from":"28444","mms-id":35674,` +
+		`"tracking-id":"TU1TXzU5Nzg3OQ==","status-details":"queued"}`
+	const odds = `{"status":"Success","tracking-id":"T","to":[1],"mms-id":{},"error-code":null}`
+	const odd = "9007199254740993" // no float64 holds it
+	novelty := sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonInternal, SinchCode: "E987"}
+	later := sinch.Outcome{Kind: sinch.Throttled, Code: sinch.ReasonThrottled, RetryAfter: 7 * time.Second}
 	cases := map[string]struct {
 		answer answer
 		want   sinch.Outcome // without its detail
 	}{
-		"success":                  {answer{status: 200, body: success}, sinch.Outcome{Kind: sinch.Accepted, SinchID: "TU1TXzU5Nzg3OQ=="}},
-		"success, other case":      {answer{status: 200, body: `{"status":"SUCCESS","tracking-id":"T"}`}, sinch.Outcome{Kind: sinch.Accepted, SinchID: "T"}},
-		"tracking id is a number":  {answer{status: 200, body: `{"status":"Success","tracking-id":12345678901234567890}`}, sinch.Outcome{Kind: sinch.Accepted, SinchID: "12345678901234567890"}},
-		"tracking id is missing":   {answer{status: 200, body: `{"status":"Success"}`}, sinch.Outcome{Kind: sinch.Accepted}},
-		"fields of other types":    {answer{status: 200, body: `{"status":"Success","tracking-id":"T","to":[1],"mms-id":{},"error-code":null}`}, sinch.Outcome{Kind: sinch.Accepted, SinchID: "T"}},
-		"code that is new":         {answer{status: 200, body: `{"status":"Failure","error-code":"E987"}`}, sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonInternal, SinchCode: "E987"}},
-		"success with a code":      {answer{status: 200, body: `{"status":"Success","tracking-id":"T","error-code":"E110"}`}, doubt("E110")},
+		"success":                  {answer{status: 200, body: success}, accepted("TU1TXzU5Nzg3OQ==")},
+		"success, other case":      {answer{status: 200, body: `{"status":"SUCCESS","tracking-id":"T"}`}, accepted("T")},
+		"tracking id is a number":  {answer{status: 200, body: `{"status":"Success","tracking-id":9007199254740993}`}, accepted(odd)},
+		"tracking id is missing":   {answer{status: 200, body: `{"status":"Success"}`}, accepted("")},
+		"fields of other types":    {answer{status: 200, body: odds}, accepted("T")},
+		"code that is new":         {answer{status: 200, body: `{"status":"Failure","error-code":"E987"}`}, novelty},
+		"success with a code":      {answer{status: 200, body: `{"status":"Success","error-code":"E110"}`}, doubt("E110")},
 		"success with 202":         {answer{status: 202, body: success}, doubt("")},
 		"success with 500":         {answer{status: 500, body: success}, doubt("")},
 		"failure without code":     {answer{status: 200, body: `{"status":"Failure"}`}, doubt("")},
@@ -110,7 +115,7 @@ func TestAnswers(t *testing.T) {
 		"wrong method":             {answer{status: 405}, sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal}},
 		"wrong type":               {answer{status: 415}, sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal}},
 		"request timeout":          {answer{status: 408}, doubt("")},
-		"too fast":                 {answer{status: 429, header: http.Header{"Retry-After": {"7"}}}, sinch.Outcome{Kind: sinch.Throttled, Code: sinch.ReasonThrottled, RetryAfter: 7 * time.Second}},
+		"too fast":                 {answer{status: 429, header: http.Header{"Retry-After": {"7"}}}, later},
 		"internal":                 {answer{status: 500}, doubt("")},
 		"bad gateway":              {answer{status: 502, body: "<html>"}, doubt("")},
 		"unavailable":              {answer{status: 503, header: http.Header{"Retry-After": {"7"}}}, doubt("")},
@@ -130,6 +135,8 @@ func TestAnswers(t *testing.T) {
 		})
 	}
 }
+
+func accepted(id string) sinch.Outcome { return sinch.Outcome{Kind: sinch.Accepted, SinchID: id} }
 
 func doubt(code string) sinch.Outcome {
 	return sinch.Outcome{Kind: sinch.Unknown, Code: sinch.ReasonUnknownOutcome, SinchCode: code}

@@ -2,6 +2,7 @@ package mmsjson_test
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -37,9 +38,7 @@ func send(tb testing.TB, o mmsjson.Options, m sinch.Message, a answer) (sinch.Ou
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		got <- request{r.Method, r.URL.RequestURI(), r.Header.Clone(), body}
-		for name, values := range a.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), a.header)
 		w.WriteHeader(a.status)
 		_, _ = io.WriteString(w, a.body)
 	}))

@@ -15,11 +15,11 @@ import (
 	"mmsdispatch/internal/sinch/mmsjson"
 )
 
-const accepted = `{"status":"Success","tracking-id":"T"}`
+const success = `{"status":"Success","tracking-id":"T"}`
 
 func body(tb testing.TB, o mmsjson.Options, m sinch.Message) map[string]any {
 	tb.Helper()
-	_, req := send(tb, o, m, answer{status: 200, body: accepted})
+	_, req := send(tb, o, m, answer{status: 200, body: success})
 	return decoded(tb, req.body)
 }
 
@@ -63,7 +63,7 @@ func TestGoldenRequests(t *testing.T) {
 
 func TestCall(t *testing.T) {
 	t.Parallel()
-	_, req := send(t, mmsjson.Options{APIKey: "key-secret"}, photo(), answer{status: 200, body: accepted})
+	_, req := send(t, mmsjson.Options{APIKey: "key-secret"}, photo(), answer{status: 200, body: success})
 	if req.method != "POST" || req.path != "/ep/v2/" {
 		t.Errorf("%s %s", req.method, req.path)
 	}
@@ -87,6 +87,9 @@ func TestFields(t *testing.T) {
 		change(&m)
 		return m
 	}
+	fallback := with(func(m *sinch.Message) { m.FallbackText = "See" })
+	titled := with(func(m *sinch.Message) { m.Subject = "Hi" })
+	expiring := with(func(m *sinch.Message) { m.ExpiresAt = time.Unix(0, 0).In(time.FixedZone("", 3600)) })
 	cases := map[string]struct {
 		options mmsjson.Options
 		message sinch.Message
@@ -99,14 +102,14 @@ func TestFields(t *testing.T) {
 		"reference":                   {mmsjson.Options{}, photo(), "client-reference", "msg_1a2b-1"},
 		"campaign":                    {mmsjson.Options{CampaignID: "12345"}, photo(), "service-id", "12345"},
 		"no campaign":                 {mmsjson.Options{}, photo(), "service-id", nil},
-		"subject":                     {mmsjson.Options{DefaultSubject: "MMS"}, with(func(m *sinch.Message) { m.Subject = "Hi" }), "message-subject", "Hi"},
+		"subject":                     {mmsjson.Options{DefaultSubject: "MMS"}, titled, "message-subject", "Hi"},
 		"default subject":             {mmsjson.Options{DefaultSubject: "MMS"}, photo(), "message-subject", "MMS"},
-		"fallback":                    {mmsjson.Options{}, with(func(m *sinch.Message) { m.FallbackText = "See" }), "fallback-sms-text", "See"},
-		"fallback on":                 {mmsjson.Options{}, with(func(m *sinch.Message) { m.FallbackText = "See" }), "disable-fallback-sms", false},
+		"fallback":                    {mmsjson.Options{}, fallback, "fallback-sms-text", "See"},
+		"fallback on":                 {mmsjson.Options{}, fallback, "disable-fallback-sms", false},
 		"no fallback text":            {mmsjson.Options{}, photo(), "fallback-sms-text", nil},
 		"no fallback":                 {mmsjson.Options{}, photo(), "disable-fallback-sms", true},
 		"no expiry":                   {mmsjson.Options{}, photo(), "mms-expiry-timestamp", nil},
-		"expiry in UTC":               {mmsjson.Options{}, with(func(m *sinch.Message) { m.ExpiresAt = time.Unix(0, 0).In(time.FixedZone("", 3600)) }), "mms-expiry-timestamp", "1970-01-01T00:00:00Z"},
+		"expiry in UTC":               {mmsjson.Options{}, expiring, "mms-expiry-timestamp", "1970-01-01T00:00:00Z"},
 		"nothing cached or delegated": {mmsjson.Options{}, photo(), "cache-content", nil},
 	}
 	for name, tc := range cases {
@@ -185,15 +188,18 @@ func TestSlides(t *testing.T) {
 
 func TestOrigin(t *testing.T) {
 	t.Parallel()
+	const host, local = "https://api.ci.mblox.com", "http://127.0.0.1:8080"
 	cases := map[string]struct {
 		options mmsjson.Options
 		want    sinch.Origin
 	}{
-		"default":  {mmsjson.Options{}, sinch.Origin{API: sinch.APIMMS, BaseURL: "https://api.ci.mblox.com"}},
-		"campaign": {mmsjson.Options{CampaignID: "12345"}, sinch.Origin{API: sinch.APIMMS, BaseURL: "https://api.ci.mblox.com", Account: "12345"}},
-		"override": {mmsjson.Options{BaseURL: "http://user:pass@127.0.0.1:8080/"}, sinch.Origin{API: sinch.APIMMS, BaseURL: "http://127.0.0.1:8080"}},
-		"simulator": {mmsjson.Options{API: sinch.APISimulator, BaseURL: "http://127.0.0.1:1"},
-			sinch.Origin{API: sinch.APISimulator, BaseURL: "http://127.0.0.1:1"}},
+		"default":  {mmsjson.Options{}, sinch.Origin{API: sinch.APIMMS, BaseURL: host}},
+		"campaign": {mmsjson.Options{CampaignID: "12345"}, sinch.Origin{API: sinch.APIMMS, BaseURL: host, Account: "12345"}},
+		"override": {mmsjson.Options{BaseURL: "http://user:pass@127.0.0.1:8080/"}, sinch.Origin{API: sinch.APIMMS, BaseURL: local}},
+		"simulator": {
+			mmsjson.Options{API: sinch.APISimulator, BaseURL: local},
+			sinch.Origin{API: sinch.APISimulator, BaseURL: local},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func TestDocumentation(t *testing.T) {
 	want := "| Code | Meaning | Outcome | Reason |\n|---|---|---|---|\n"
 	for _, code := range slices.Sorted(maps.Keys(mmsjson.Codes())) {
 		rule := mmsjson.Codes()[code]
-		want += fmt.Sprintf("| `%s` | %s | %s | `%s` |\n", code, rule.Meaning, rule.Kind, rule.Reason)
+		want += fmt.Sprintf("| %#q | %s | %s | %#q |\n", code, rule.Meaning, rule.Kind, rule.Reason)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/sinch.md (-want +got):\n%s", diff)

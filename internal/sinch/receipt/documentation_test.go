@@ -42,14 +42,15 @@ func TestDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const head = "| Code | Meaning | Proves | Reason |\n|---|---|---|---|\n"
 	for name, want := range map[string]string{
-		"mms postbacks": lines("| Code | Meaning | Proves | Reason |\n|---|---|---|---|\n", mmsCodes, func(code string, c mmsCode) string {
+		"mms postbacks": lines(head, mmsCodes, func(code string, c mmsCode) string {
 			return line(code, c.detail, c.state, c.reason)
 		}),
-		"batches reports": lines("| Code | Meaning | Proves | Reason |\n|---|---|---|---|\n", batchCodes, func(code int, v batchVerdict) string {
+		"batches reports": lines(head, batchCodes, func(code int, v batchVerdict) string {
 			return line(code, v.detail, v.state, v.reason)
 		}),
-		"batches statuses": lines("| Status | Meaning | Proves | Reason |\n|---|---|---|---|\n", batchStates, func(status string, v batchVerdict) string {
+		"batches statuses": lines(strings.Replace(head, "Code", "Status", 1), batchStates, func(status string, v batchVerdict) string {
 			return line(status, v.detail, v.state, v.reason)
 		}),
 	} {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
@@ -27,19 +28,20 @@ func TestOneCallIsOneRequest(t *testing.T) {
 			}
 		}
 	}
+	cutHead := func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nCont") }
 	cases := map[string]struct {
 		server func(*peer, net.Conn)
 		limit  time.Duration
 		want   string
 		status int
 	}{
-		"answered":                {answering(ok), soon, "answered", http.StatusOK},
-		"server error":            {answering("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"), soon, "answered", http.StatusServiceUnavailable},
+		"answered":                {answering(ok), soon, "answered", 200},
+		"server error":            {answering("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"), soon, "answered", 503},
 		"reset after the request": {heardThen(reset), soon, "unknown", 0},
 		"closed without answer":   {heardThen(func(c net.Conn) { _ = c.Close() }), soon, "unknown", 0},
 		"no answer":               {hang, brief, "unknown", 0},
 		"answer is not HTTP":      {answering("SMTP ready\r\n\r\n"), soon, "unknown", 0},
-		"answer cut in its head":  {heardThen(func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nCont") }), soon, "unknown", 0},
+		"answer cut in its head":  {heardThen(cutHead), soon, "unknown", 0},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -195,9 +197,9 @@ func TestTLS(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(release) })
-	trust := server.Client().Transport.(*http.Transport).TLSClientConfig.Clone() //nolint:forcetypeassert // httptest's own
-	trust.NextProtos = []string{"h2", "http/1.1"}
-	trust.MinVersion = tls.VersionTLS12
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	trust := &tls.Config{RootCAs: roots, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12}
 	c := client(t, wire.Options{Connections: 1, TLS: trust})
 	if res, err := c.Do(t.Context(), call(server.URL, "x")); err != nil || res.Status != http.StatusOK {
 		t.Fatalf("status %d, %v", res.Status, err)

@@ -57,7 +57,7 @@ func listen(tb testing.TB, handle func(p *peer, c net.Conn)) *peer {
 			forget := context.AfterFunc(ctx, func() { _ = c.Close() })
 			wg.Go(func() {
 				defer forget()
-				defer c.Close() //nolint:errcheck // it may be closed already
+				defer c.Close()
 				handle(p, &tapped{Conn: c, peer: p})
 			})
 		}
