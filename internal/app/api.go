@@ -78,14 +78,15 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	}
 	parts := []part{publicListener(env, handler, fail)}
 	if len(cfg.API.Keys.List()) == 0 {
-		parts = append(parts, keyCheck(env, store, fail))
+		parts = append(parts, keyCheck(store, fail))
 	}
 	return parts, nil
 }
 
 func bootstrapped(cfg *config.Config) []apikey.Bootstrapped {
-	var listed []apikey.Bootstrapped
-	for _, k := range cfg.API.Keys.List() {
+	configured := cfg.API.Keys.List()
+	listed := make([]apikey.Bootstrapped, 0, len(configured))
+	for _, k := range configured {
 		listed = append(listed, apikey.Bootstrapped{Tenant: k.Tenant, Key: k.Key.Reveal()})
 	}
 	return listed
@@ -146,7 +147,7 @@ var errNoKeys = errors.New("no API keys: set API_KEYS, or store one with mmsctl 
 
 // keyCheck ends the process when no key is configured and none is stored, as
 // soon as Redis can say so.
-func keyCheck(env *environment, store *apikey.Store, fail func(error)) part {
+func keyCheck(store *apikey.Store, fail func(error)) part {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	check := func() {
@@ -154,8 +155,8 @@ func keyCheck(env *environment, store *apikey.Store, fail func(error)) part {
 		ticker := time.NewTicker(keyCheckEvery)
 		defer ticker.Stop()
 		for {
-			any, err := store.Any(ctx)
-			if err == nil && !any {
+			stored, err := store.Any(ctx)
+			if err == nil && !stored {
 				fail(errNoKeys)
 			}
 			if err == nil {
@@ -203,7 +204,7 @@ func (g guardedLedger) Accept(ctx context.Context, r ledger.Request) (ledger.Acc
 	if g.full() {
 		return ledger.Accepted{}, ledger.ErrFull
 	}
-	return g.Ledger.Accept(ctx, r) //nolint:wrapcheck // the API knows the ledger's errors
+	return g.Ledger.Accept(ctx, r)
 }
 
 // apiMetrics counts what the API does.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"sync"
 	"time"
 
@@ -22,7 +21,7 @@ const devTick = 100 * time.Millisecond
 // Dev runs everything in one process: api, worker, simulator and an embedded
 // Redis. Nothing is kept when it ends.
 func Dev(ctx context.Context, out io.Writer) error {
-	environ, err := config.Environ(".", os.Environ())
+	environ, err := config.OSEnviron()
 	if err != nil {
 		return fmt.Errorf("environment: %w", err)
 	}
@@ -126,7 +125,9 @@ func banner(out io.Writer, cfg *config.Config, key string) {
 
   Send a message (calls go to the built-in simulator, not to Sinch):
 
-    curl -s -X POST %[1]s/v1/messages -H 'Authorization: Bearer %[3]s' -H 'Content-Type: application/json' -d '{"to":"+12065551212","text":"Hello","mediaUrl":"https://example.com/picture.jpg","clientReference":"order-1"}'
+    curl -s -X POST %[1]s/v1/messages -H 'Authorization: Bearer %[3]s' \
+      -H 'Content-Type: application/json' \
+      -d '{"to":"+12065551212","text":"Hello","mediaUrl":"https://example.com/picture.jpg","clientReference":"order-1"}'
 
   See what became of it:
 

@@ -21,7 +21,7 @@ type instanceWatch struct {
 func (w *instanceWatch) onConnect(ctx context.Context, conn *redis.Conn) error {
 	info, err := conn.Info(ctx, "server").Result()
 	if err != nil {
-		return nil //nolint:nilerr // a server that hides it is not suspected
+		return nil // a server that hides it is not suspected
 	}
 	id := runID(info)
 	w.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -70,8 +71,8 @@ func (p *process) stop(parts []part) {
 	p.log.Info().Msg("stopping")
 	ctx, cancel := context.WithTimeout(context.Background(), p.shutdown)
 	defer cancel()
-	for i := len(parts) - 1; i >= 0; i-- {
-		parts[i].stop(ctx)
+	for _, part := range slices.Backward(parts) {
+		part.stop(ctx)
 	}
 	p.log.Info().Msg("stopped")
 }

@@ -43,18 +43,16 @@ func (b *brakes) Enter(ctx context.Context, m *message.Message) (jobs.Pass, time
 
 // notNow turns a refusal into the time to come back.
 func notNow(ctx context.Context, err error) (jobs.Pass, time.Duration, error) {
-	var wait *throttle.WaitError
-	var closed *throttle.ClosedError
-	switch {
-	case errors.As(err, &wait):
+	if wait, ok := errors.AsType[*throttle.WaitError](err); ok {
 		return nil, wait.RetryIn, nil
-	case errors.As(err, &closed):
-		return nil, closed.RetryIn, nil
-	case ctx.Err() != nil:
-		return nil, time.Second, nil
-	default:
-		return nil, 0, fmt.Errorf("throttle: %w", err)
 	}
+	if closed, ok := errors.AsType[*throttle.ClosedError](err); ok {
+		return nil, closed.RetryIn, nil
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return nil, time.Second, nil // the worker stops
+	}
+	return nil, 0, fmt.Errorf("throttle: %w", err)
 }
 
 func lane(p message.Priority) throttle.Lane {

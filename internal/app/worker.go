@@ -69,7 +69,9 @@ func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 		Timing:      jobs.Timing{Call: cfg.Sinch.Timeout, Task: cfg.Worker.TaskTimeout},
 		Backoff:     jobs.Backoff{Max: cfg.Retry.Max, Base: cfg.Retry.Base, Cap: cfg.Retry.Cap},
 		Settling: jobs.Settling{
-			Policy: jobs.UnknownPolicy(cfg.Unknown.Policy), ReconcileAfter: cfg.Unknown.ReconcileAfter, LookupWindow: cfg.Unknown.LookupWindow,
+			Policy:         jobs.UnknownPolicy(cfg.Unknown.Policy),
+			ReconcileAfter: cfg.Unknown.ReconcileAfter,
+			LookupWindow:   cfg.Unknown.LookupWindow,
 		},
 	})
 	env.instance.tell(runner.Suspect)

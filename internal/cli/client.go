@@ -21,6 +21,9 @@ const requestTimeout = 30 * time.Second
 // maxAnswer is how much of an answer is read, in bytes.
 const maxAnswer = 8 << 20
 
+// client is for requests to our own processes.
+func client() *http.Client { return &http.Client{Timeout: requestTimeout} }
+
 // api is where the commands that talk to a running service send to.
 type api struct {
 	url, key string
@@ -49,8 +52,6 @@ func (a *api) call(ctx context.Context, out io.Writer, method, path string, body
 	if key == "" {
 		return errors.New("no API key: set MMS_KEY or give --key")
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	payload := io.Reader(http.NoBody)
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -67,11 +68,11 @@ func (a *api) call(ctx context.Context, out io.Writer, method, path string, body
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := client().Do(req)
 	if err != nil {
 		return fmt.Errorf("call the api: %w", err)
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	return show(out, res)
 }
 

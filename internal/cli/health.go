@@ -27,11 +27,11 @@ func newHealth() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("make request: %w", err)
 			}
-			res, err := http.DefaultClient.Do(req)
+			res, err := client().Do(req)
 			if err != nil {
 				return fmt.Errorf("not reachable: %w", err)
 			}
-			defer res.Body.Close() //nolint:errcheck // read to its end
+			defer res.Body.Close()
 			if _, err := io.Copy(cmd.OutOrStdout(), io.LimitReader(res.Body, maxAnswer)); err != nil {
 				return fmt.Errorf("read answer: %w", err)
 			}

@@ -31,7 +31,7 @@ func withStore(run func(cmd *cobra.Command, args []string, store *apikey.Store) 
 			return fmt.Errorf("REDIS_URL: %w", err)
 		}
 		rdb := redisconn.New(opts)
-		defer rdb.Close() //nolint:errcheck // nothing is buffered
+		defer rdb.Close()
 		return run(cmd, args, apikey.NewStore(rdb))
 	}
 }

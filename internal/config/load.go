@@ -18,13 +18,17 @@ import (
 // FromOS loads the configuration of a process from its environment and the
 // .env file in the working directory.
 func FromOS(process Process) (*Config, error) {
-	environ, err := Environ(".", os.Environ())
+	environ, err := OSEnviron()
 	if err != nil {
 		return nil, err
 	}
 
 	return Load(process, environ)
 }
+
+// OSEnviron is the environment of this process joined with the .env file in
+// the working directory.
+func OSEnviron() (map[string]string, error) { return Environ(".", os.Environ()) }
 
 // Environ joins a real environment, as os.Environ gives it, with the .env file
 // in a directory. The file is a convenience of development: it need not exist

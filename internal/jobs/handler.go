@@ -37,7 +37,7 @@ type Providers interface {
 
 // Metrics counts what the jobs do.
 type Metrics interface {
-	Attempt(api string, outcome string, took time.Duration)
+	Attempt(api, outcome string, took time.Duration)
 	Healed(kind string)
 }
 

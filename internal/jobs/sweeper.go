@@ -141,13 +141,11 @@ func (s *Sweeper) sweep(ctx context.Context, list ledger.Queue, look check) erro
 }
 
 func (s *Sweeper) putOff(ctx context.Context, list ledger.Queue, id message.ID, again time.Time) error {
-	err := error(nil)
+	put := func() error { return s.ledger.CheckAgain(ctx, list, id, again) }
 	if again.IsZero() {
-		err = s.ledger.Drop(ctx, list, id)
-	} else {
-		err = s.ledger.CheckAgain(ctx, list, id, again)
+		put = func() error { return s.ledger.Drop(ctx, list, id) }
 	}
-	if err != nil {
+	if err := put(); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	return nil

@@ -84,7 +84,7 @@ func (w *Worker) doubt(id message.ID, until time.Time) {
 func (w *Worker) doubts(now time.Time) []message.ID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var ids []message.ID
+	ids := make([]message.ID, 0, len(w.doubtful))
 	for id, until := range w.doubtful {
 		if now.After(until) {
 			delete(w.doubtful, id)

@@ -104,7 +104,7 @@ func encode(h head, m *message.Message) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode record: %w", err)
 	}
-	out := make([]byte, 0, len(body)+40) //nolint:mnd // room for the head
+	out := make([]byte, 0, len(body)+40) // room for the head
 	out = strconv.AppendInt(out, h.version, 10)
 	out = append(out, ':')
 	out = append(out, h.operation...)

@@ -40,7 +40,7 @@ type ID string
 // NewID makes an id from an identity and the time of creation.
 func NewID(identity [identityBytes]byte, created time.Time) ID {
 	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(created.UnixMilli())) //nolint:gosec // a time after 1970
+	binary.BigEndian.PutUint64(ms[:], uint64(created.UnixMilli()))
 	enc := crockford()
 	return ID(idPrefix + idVersion + enc.EncodeToString(identity[:]) + enc.EncodeToString(ms[8-stampBytes:]))
 }

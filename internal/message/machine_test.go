@@ -271,8 +271,7 @@ func actions() []action {
 
 // checkStep holds one step against what must always be true.
 func checkStep(t *rapid.T, before, after *message.Message, action string, err error) {
-	var transition *message.TransitionError
-	if errors.As(err, &transition) {
+	if _, left := errors.AsType[*message.TransitionError](err); left {
 		t.Fatalf("%s left the table: %v", action, err)
 	}
 	if err != nil && after.Status != before.Status {

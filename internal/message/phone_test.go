@@ -87,7 +87,7 @@ func TestPlainNumbersTakeNoShortcutInMeaning(t *testing.T) {
 		code := strconv.Itoa(1000 + area)[1:]
 		compare("+1" + code + "2345678")
 		compare("+1" + code + "5550100")
-		compare("+1" + code + strconv.Itoa(1_000_000 + random.IntN(9_000_000)))
+		compare("+1" + code + strconv.Itoa(1_000_000+random.IntN(9_000_000)))
 	}
 	for range 2000 {
 		digits := strconv.FormatInt(random.Int64N(1e15), 10)
