@@ -119,11 +119,6 @@ func New(opts Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, shape := range a.Webhook.unchecked() {
-		a.Log.Warn().Str("shape", string(shape)).Bool("taken", a.Webhook.Insecure).
-			Msg("no check is configured for receipts of this shape")
-	}
-
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // what matters goes to the access log
 	e.HTTPErrorHandler = a.fail

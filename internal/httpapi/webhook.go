@@ -52,17 +52,6 @@ func (o WebhookOptions) checks(shape receipt.Shape) []check {
 	return checks
 }
 
-// unchecked lists the shapes that no check is configured for.
-func (o WebhookOptions) unchecked() []receipt.Shape {
-	var shapes []receipt.Shape
-	for _, shape := range []receipt.Shape{receipt.ShapeMMS, receipt.ShapeBatches, receipt.ShapeConversation} {
-		if len(o.checks(shape)) == 0 {
-			shapes = append(shapes, shape)
-		}
-	}
-	return shapes
-}
-
 // refusedError says which check a receipt failed.
 type refusedError struct{ check check }
 

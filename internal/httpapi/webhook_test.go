@@ -236,14 +236,3 @@ func TestReceiptsOfUnknownMessages(t *testing.T) {
 		t.Errorf("counted %v", b.metrics.counts)
 	}
 }
-
-func TestShapesWithoutACheckAreNamedAtStart(t *testing.T) {
-	t.Parallel()
-	b := setup(t, webhookWith(httpapi.WebhookOptions{Secret: "s"}))
-	if log := b.log.String(); strings.Count(log, "no check is configured") != 1 || !strings.Contains(log, `"shape":"mms"`) {
-		t.Errorf("log %s", log)
-	}
-	if log := setup(t).log.String(); log != "" {
-		t.Errorf("log %s", log)
-	}
-}
