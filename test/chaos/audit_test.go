@@ -100,6 +100,8 @@ func (a *audit) stillOpen(ids []string) []string {
 type verdict struct {
 	messages, delivered, sent, unknown, failed int
 	doubles, lost, strangers, contradictions   int
+
+	unsent map[string]int // unknown ones that Sinch does not have, by what the ledger says
 }
 
 // judge reads everything once more, by id and by reference.
@@ -113,7 +115,7 @@ func (a *audit) judge(ctx context.Context) verdict {
 			a.found[reference] = err
 		}
 	})
-	v := verdict{messages: len(a.ids), lost: len(a.found)}
+	v := verdict{messages: len(a.ids), lost: len(a.found), unsent: map[string]int{}}
 	for reference, err := range a.found {
 		a.t.Errorf("%s was taken and is lost: %v", reference, err)
 	}
@@ -167,6 +169,9 @@ func (a *audit) count(v *verdict, r resource, accepted int) {
 	case "unknown":
 		v.unknown++
 		honest = accepted <= 1
+		if accepted == 0 {
+			v.unsent[r.Timeline[len(r.Timeline)-1].Detail]++
+		}
 	default: // nothing here is refused for good, expires or is canceled
 		v.failed++
 		honest = false

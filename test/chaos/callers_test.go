@@ -36,7 +36,7 @@ const callerCount = 64
 func newCallers(ctx, open context.Context, s *stack, perSecond float64, seed uint64) *callers {
 	c := &callers{stack: s, pace: rate.NewLimiter(rate.Limit(perSecond), 1), taken: map[string]string{}}
 	for n := range callerCount {
-		dice := rand.New(rand.NewPCG(seed, uint64(n))) //nolint:gosec // has to be repeatable
+		dice := rand.New(rand.NewPCG(seed, uint64(n)))
 		c.wg.Go(func() {
 			for c.pace.Wait(open) == nil {
 				c.deliver(ctx, dice)
@@ -83,7 +83,7 @@ func (c *callers) deliver(ctx context.Context, dice *rand.Rand) {
 
 // insist repeats a message until an api has taken it.
 func (c *callers) insist(ctx context.Context, m message, seed uint64) {
-	dice := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // has to be repeatable
+	dice := rand.New(rand.NewPCG(seed, 0))
 	for {
 		api := c.stack.apis[dice.IntN(len(c.stack.apis))]
 		got, err := c.stack.post(ctx, api, m)
@@ -94,7 +94,7 @@ func (c *callers) insist(ctx context.Context, m message, seed uint64) {
 		select {
 		case <-time.After(time.Duration(least+dice.IntN(most)) * time.Millisecond):
 		case <-ctx.Done():
-			c.fault("%s was never taken: %s %v", m.Reference, got, err)
+			c.faultf("%s was never taken: %s %v", m.Reference, got, err)
 			return
 		}
 	}
@@ -110,12 +110,12 @@ func (c *callers) settled(m message, got answer) bool {
 		c.retries++
 		return false
 	default:
-		c.fault("%s was answered %s", m.Reference, got)
+		c.faultf("%s was answered %s", m.Reference, got)
 		return true
 	}
 	var r resource
 	if err := json.Unmarshal(got.body, &r); err != nil || r.ID == "" {
-		c.fault("%s was answered %s (%v)", m.Reference, got, err)
+		c.faultf("%s was answered %s (%v)", m.Reference, got, err)
 		return true
 	}
 	c.mu.Lock()
@@ -127,7 +127,7 @@ func (c *callers) settled(m message, got answer) bool {
 	return true
 }
 
-func (c *callers) fault(format string, args ...any) {
+func (c *callers) faultf(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.faults = append(c.faults, fmt.Sprintf(format, args...))

@@ -85,9 +85,9 @@ func report(t *testing.T, s *stack, plan *schedule, load *callers, v verdict, re
 	t.Logf("%s: %d messages, %d answers 503\n"+
 		"faults: %s\n"+
 		"Sinch: %d calls, %d accepted, %d look-ups; %v\n"+
-		"doubles %d, lost %d, unknown %d, delivered %d, sent %d, failed %d\n"+
+		"doubles %d, lost %d, unknown %d (Sinch does not have %v), delivered %d, sent %d, failed %d\n"+
 		"recovered after %s",
 		s.shape.api, v.messages, load.retries, strings.Join(faults, ", "),
 		stats.Calls, stats.Accepted, stats.Lookups, stats.Answers,
-		v.doubles, v.lost, v.unknown, v.delivered, v.sent, v.failed, recovered.Round(time.Millisecond))
+		v.doubles, v.lost, v.unknown, v.unsent, v.delivered, v.sent, v.failed, recovered.Round(time.Millisecond))
 }

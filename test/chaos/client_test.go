@@ -112,7 +112,8 @@ func (s *stack) get(ctx context.Context, api *process, id string) (resource, err
 	if got.status != http.StatusOK {
 		return r, fmt.Errorf("message %s: %s", id, got)
 	}
-	return r, json.Unmarshal(got.body, &r)
+	err = json.Unmarshal(got.body, &r)
+	return r, err
 }
 
 // find looks a message up by its reference.
@@ -127,7 +128,8 @@ func (s *stack) find(ctx context.Context, api *process, reference string) ([]res
 	if got.status != http.StatusOK {
 		return nil, fmt.Errorf("reference %s: %s", reference, got)
 	}
-	return list.Data, json.Unmarshal(got.body, &list)
+	err = json.Unmarshal(got.body, &list)
+	return list.Data, err
 }
 
 // send hands a message over to the first api, which has to accept it.

@@ -148,7 +148,7 @@ func (l *link) drop(conn net.Conn) {
 
 func (l *link) dial() net.Conn {
 	dialer := net.Dialer{Timeout: dialTimeout}
-	first := int(l.turn.Add(1)) //nolint:gosec // a few thousand connections
+	first := int(l.turn.Add(1))
 	for i := range l.far {
 		conn, err := dialer.DialContext(l.lifetime, "tcp", l.far[(first+i)%len(l.far)])
 		if err == nil {

@@ -50,7 +50,7 @@ type schedule struct {
 func newSchedule(s *stack, seed uint64) *schedule {
 	c := &schedule{
 		t: s.t, stack: s, counts: map[string]int{},
-		dice: rand.New(rand.NewPCG(seed, seed)), //nolint:gosec // has to be repeatable
+		dice: rand.New(rand.NewPCG(seed, seed)),
 	}
 	for _, p := range s.workers {
 		c.aim(p.name, c.processFaults(p, 3, 14*time.Second)...)
@@ -207,13 +207,14 @@ func (c *schedule) strike() {
 			continue
 		}
 		for _, f := range t.faults {
-			if n -= f.weight; n < 0 {
-				c.counts[f.name]++
-				heal, after := f.strike()
-				t.broken = true
-				c.pending = append(c.pending, due{time.Now().Add(after), heal, t})
-				return
+			if n -= f.weight; n >= 0 {
+				continue
 			}
+			c.counts[f.name]++
+			heal, after := f.strike()
+			t.broken = true
+			c.pending = append(c.pending, due{time.Now().Add(after), heal, t})
+			return
 		}
 	}
 }
