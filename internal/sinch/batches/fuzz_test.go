@@ -12,7 +12,9 @@ import (
 // Whatever is answered: only 201 with an id is acceptance, only the answers
 // that promise it are surely not sent, and nothing is unbounded.
 func FuzzRead(f *testing.F) {
-	f.Add(201, []byte(`{"id":"01FC"}`))
+	for _, status := range []int{200, 201, 202, 302, 401, 429, 500, 503} {
+		f.Add(status, []byte(`{"id":"01FC","code":"blocked_account"}`))
+	}
 	f.Add(201, []byte(`{"id":7}`))
 	f.Add(400, []byte(`{"code":"syntax_invalid_json","text":"x"}`))
 	f.Add(403, []byte(`{"code":"blocked_account"}`))

@@ -3,24 +3,43 @@ package wire
 import (
 	"errors"
 	"net"
+	"net/http/httptrace"
 	"testing"
 	"time"
+	"unsafe"
 )
+
+// monotonicOnly moves the monotonic reading of a time and leaves its wall clock
+// where it is, as suspending a machine or setting its clock does. Nothing in
+// package time can; a Time is three words, of which the second one holds the
+// reading.
+func monotonicOnly(tb testing.TB, at time.Time, d time.Duration) time.Time {
+	tb.Helper()
+	moved := at
+	(*[3]int64)(unsafe.Pointer(&moved))[1] += int64(d)
+	if moved.Sub(at) != d || !moved.Round(0).Equal(at.Round(0)) {
+		tb.Fatal("the inside of time.Time has changed")
+	}
+	return moved
+}
 
 // Either clock alone ends a call: the monotonic one stands still while a
 // machine is suspended, the wall clock can be set back.
 func TestPast(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
+	in10s := now.Add(10 * time.Second)
 	for name, tc := range map[string]struct {
 		now, deadline time.Time
 		want          bool
 	}{
-		"before":                {now, now.Add(time.Nanosecond), false},
-		"at the deadline":       {now, now, true},
-		"after":                 {now, now.Add(-time.Nanosecond), true},
-		"before, by wall alone": {now.Round(0), now.Add(time.Second), false},
-		"after, by wall alone":  {now.Add(2 * time.Second).Round(0), now.Add(time.Second), true},
+		"before":                  {now, now.Add(time.Nanosecond), false},
+		"at the deadline":         {now, now, true},
+		"after":                   {now, now.Add(-time.Nanosecond), true},
+		"after, by monotonic":     {monotonicOnly(t, now, 11*time.Second), in10s, true},
+		"after, by wall clock":    {monotonicOnly(t, now.Add(11*time.Second), -11*time.Second), in10s, true},
+		"before, by both, apart":  {monotonicOnly(t, now, 5*time.Second), in10s, false},
+		"deadline without either": {now, now.Add(time.Second).Round(0), false},
 	} {
 		if got := past(tc.now, tc.deadline); got != tc.want {
 			t.Errorf("%s: %t, want %t", name, got, tc.want)
@@ -90,3 +109,14 @@ func TestGuarded(t *testing.T) {
 type wrap struct{ net.Conn }
 
 func (w wrap) NetConn() net.Conn { return w.Conn }
+
+// A call on a connection that is not guarded may have left.
+func TestNoEvidence(t *testing.T) {
+	t.Parallel()
+	seen := new(evidence)
+	seen.getConn("")
+	seen.gotConn(httptrace.GotConnInfo{Conn: &net.TCPConn{}})
+	if _, unknown := errors.AsType[*UnknownError](seen.judge(net.ErrClosed)); !unknown {
+		t.Error("a call that nobody watched is said not to be sent")
+	}
+}

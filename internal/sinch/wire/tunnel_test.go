@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -98,5 +99,37 @@ func TestEvidenceInATunnel(t *testing.T) {
 				t.Errorf("%d calls arrived, want %d", got, tc.calls)
 			}
 		})
+	}
+}
+
+// An operator has to see that it is the proxy.
+func TestProxyIsNamed(t *testing.T) {
+	t.Parallel()
+	proxy := listen(t, answering("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
+	way := &url.URL{Scheme: "http", Host: proxy.addr}
+	c := client(t, wire.Options{Proxy: func(*http.Request) (*url.URL, error) { return way, nil }})
+	_, err := c.Do(t.Context(), call("https://sinch.invalid/", "x"))
+	if notSent, ok := errors.AsType[*wire.NotSentError](err); !ok || notSent.Cause != wire.CauseProxy {
+		t.Errorf("%v, want %q", err, wire.CauseProxy)
+	}
+}
+
+// HTTP/2 would put several calls on a connection at once, and the bytes of one
+// could not be told from those of another.
+func TestNoHTTP2(t *testing.T) {
+	t.Parallel()
+	proto := make(chan string, 1)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { proto <- r.Proto }))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	c := client(t, wire.Options{TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
+	if _, err := c.Do(t.Context(), call(server.URL, "x")); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-proto; got != "HTTP/1.1" {
+		t.Errorf("spoke %s", got)
 	}
 }
