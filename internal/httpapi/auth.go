@@ -2,8 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"regexp"
@@ -28,36 +26,6 @@ var ErrUnknownKey = errors.New("unknown key")
 type Keys interface {
 	// Identify returns ErrUnknownKey for a key that is not valid.
 	Identify(ctx context.Context, key string) (Caller, error)
-}
-
-// Key is a key that configuration lists.
-type Key struct{ Tenant, Key string }
-
-// ListedKeys are the keys of configuration. They are kept as hashes, so that
-// neither memory dumps nor timing give them away.
-type ListedKeys struct{ callers map[[sha256.Size]byte]Caller }
-
-// NewListedKeys makes the list.
-func NewListedKeys(keys []Key) *ListedKeys {
-	listed := &ListedKeys{callers: make(map[[sha256.Size]byte]Caller, len(keys))}
-	for _, k := range keys {
-		const idBytes = 4
-		hash := sha256.Sum256([]byte(k.Key))
-		listed.callers[hash] = Caller{
-			Scope: message.Scope{Tenant: k.Tenant, Test: strings.HasPrefix(k.Key, "mms_test_")},
-			KeyID: hex.EncodeToString(hash[:idBytes]),
-		}
-	}
-	return listed
-}
-
-// Identify implements Keys.
-func (l *ListedKeys) Identify(_ context.Context, key string) (Caller, error) {
-	caller, ok := l.callers[sha256.Sum256([]byte(key))]
-	if !ok {
-		return Caller{}, ErrUnknownKey
-	}
-	return caller, nil
 }
 
 var keyPattern = regexp.MustCompile(`^mms_(live|test)_[A-Za-z0-9]{24,64}$`)

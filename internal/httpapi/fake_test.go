@@ -189,6 +189,26 @@ func (l *fakeLimiter) Allow(_ context.Context, keyID string) (httpapi.Allowance,
 	return l.answer, l.err
 }
 
+// fakeKeys knows keys and who they speak for.
+type fakeKeys struct {
+	mu      sync.Mutex
+	callers map[string]httpapi.Caller
+	err     error
+}
+
+func (k *fakeKeys) Identify(_ context.Context, key string) (httpapi.Caller, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.err != nil {
+		return httpapi.Caller{}, k.err
+	}
+	caller, ok := k.callers[key]
+	if !ok {
+		return httpapi.Caller{}, httpapi.ErrUnknownKey
+	}
+	return caller, nil
+}
+
 // fakeMetrics counts by labels.
 type fakeMetrics struct {
 	mu     sync.Mutex

@@ -41,6 +41,7 @@ type bundle struct {
 	ledger  *fakeLedger
 	queue   *fakeQueue
 	receipt *fakeReceipts
+	keys    *fakeKeys
 	nonces  *fakeNonces
 	limiter *fakeLimiter
 	metrics *fakeMetrics
@@ -94,6 +95,11 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 		queue:   &fakeQueue{},
 		receipt: &fakeReceipts{result: jobs.ReceiptApplied},
 		nonces:  &fakeNonces{used: map[string]bool{}},
+		keys: &fakeKeys{callers: map[string]httpapi.Caller{
+			liveKey:  {Scope: message.Scope{Tenant: "shop"}, KeyID: "key-1"},
+			testKey:  {Scope: message.Scope{Tenant: "shop", Test: true}, KeyID: "key-2"},
+			otherKey: {Scope: message.Scope{Tenant: "bank"}, KeyID: "key-3"},
+		}},
 		limiter: &fakeLimiter{answer: httpapi.Allowance{Allowed: true}},
 		metrics: &fakeMetrics{counts: map[string]int{}},
 		log:     &lockedBuffer{},
@@ -103,7 +109,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 	b.ledger.clock = func() time.Time { return b.now }
 	opts := httpapi.Options{
 		Ledger: b.ledger, Dispatcher: b.queue, Receipts: b.receipt, Nonces: b.nonces, Limiter: b.limiter, Metrics: b.metrics,
-		Keys: httpapi.NewListedKeys([]httpapi.Key{{Tenant: "shop", Key: liveKey}, {Tenant: "shop", Key: testKey}, {Tenant: "bank", Key: otherKey}}),
+		Keys: b.keys,
 		Rules: message.NewRules(message.RuleOptions{
 			DefaultRegion: "US", Destinations: []string{"US", "CA", "AU", "PR"}, Sender: "+12065550100", Senders: []string{"28444"},
 		}),

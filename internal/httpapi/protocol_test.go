@@ -131,6 +131,19 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+func TestKeysThatCannotBeChecked(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.keys.mu.Lock()
+	b.keys.err = errRedis
+	b.keys.mu.Unlock()
+	got := b.do(t, get("/v1/messages"))
+	got.refused(t, http.StatusServiceUnavailable, "unavailable")
+	if got.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+}
+
 // TestOrderOfRefusals takes one trouble after the other away from a request
 // that has them all.
 func TestOrderOfRefusals(t *testing.T) {
