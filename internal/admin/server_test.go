@@ -69,7 +69,7 @@ func setup(t *testing.T, change func(*admin.Options)) *bundle {
 func (b *bundle) get(tb testing.TB, path string, change func(*http.Request)) (*http.Response, string) {
 	tb.Helper()
 
-	request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, "http://"+b.server.Addr().String()+path, nil)
+	request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, "http://"+b.server.Addr().String()+path, http.NoBody)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func TestStop(t *testing.T) {
 			go func() {
 				defer close(statuses)
 
-				request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+b.server.Addr().String()+"/queues/", nil)
+				request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+b.server.Addr().String()+"/queues/", http.NoBody)
 				if err != nil {
 					return
 				}

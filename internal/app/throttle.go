@@ -49,8 +49,8 @@ func notNow(ctx context.Context, err error) (jobs.Pass, time.Duration, error) {
 	if closed, ok := errors.AsType[*throttle.ClosedError](err); ok {
 		return nil, closed.RetryIn, nil
 	}
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return nil, time.Second, nil // the worker stops
+	if ctx.Err() != nil {
+		return nil, time.Second, nil //nolint:nilerr // the worker stops, or the task's time is over
 	}
 	return nil, 0, fmt.Errorf("throttle: %w", err)
 }

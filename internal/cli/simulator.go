@@ -39,7 +39,8 @@ func newSimulator() *cobra.Command {
 	f.StringVar(&o.ControlAddr, "control-addr", "", "address of the control API; empty: the same")
 	f.StringVar(&receipts, "receipts-url", "", "where receipts go, with ?token= if one is set")
 	f.StringVar(&latency, "latency", "0s", "time before every answer: 150ms, or a range or distribution as in docs/simulator.md")
-	f.DurationVar(&o.Receipts.FirstWithin, "first-receipt", sinchsim.DefaultFirstWithin, "longest time until the first receipt; negative: at once")
+	f.DurationVar(&o.Receipts.FirstWithin, "first-receipt", sinchsim.DefaultFirstWithin,
+		"longest time until the first receipt; negative: at once")
 	f.DurationVar(&o.Receipts.Step, "receipt-step", sinchsim.DefaultStep, "time between two receipts of a message; negative: none")
 	f.DurationVar(&o.MMS.RetryAfter, "mms-retry-after", sinchsim.DefaultMMSRetryAfter, "pause before a postback is repeated")
 	f.DurationVar(&o.Batches.RetryAfter, "batches-retry-after", sinchsim.DefaultXMSRetryAfter, "first pause before a report is repeated")

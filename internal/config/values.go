@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/netip"
@@ -110,7 +111,7 @@ var identifierPattern = regexp.MustCompile(`^[!-~]{1,255}$`)
 
 // UnmarshalText takes the value from the environment.
 func (i *Identifier) UnmarshalText(text []byte) error {
-	if !identifierPattern.Match(text) || strings.ContainsAny(string(text), ":/?#%") {
+	if !identifierPattern.Match(text) || bytes.ContainsAny(text, ":/?#%") {
 		return invalidError("must be 1 to 255 printable ASCII characters without spaces and : / ? # %")
 	}
 

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"path"
 	"regexp"
@@ -32,7 +33,7 @@ type files struct {
 // same without the internet. Its two inline scripts are named by their hashes,
 // so that no other one runs.
 func newFiles(ui http.Handler) (*files, error) {
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, QueuesPath+"/", nil)
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, QueuesPath+"/", http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the queue UI: %w", err)
 	}
@@ -50,15 +51,16 @@ func newFiles(ui http.Handler) (*files, error) {
 // policyFor allows a page what it consists of. Material UI, which it is made
 // with, writes its styles while it runs.
 func policyFor(page []byte) string {
-	scripts := "script-src 'self'"
+	var scripts strings.Builder
+	scripts.WriteString("script-src 'self'")
 
 	for _, script := range inlineScripts.FindAllSubmatch(page, -1) {
 		sum := sha256.Sum256(script[1])
-		scripts += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+		scripts.WriteString(" 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'")
 	}
 
 	return strings.Join([]string{
-		"default-src 'none'", scripts, "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self'",
+		"default-src 'none'", scripts.String(), "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self'",
 		"connect-src 'self'", "manifest-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
 	}, "; ")
 }
@@ -85,7 +87,7 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", f.policy)
-		_, _ = w.Write(f.page) // the operator's browser is gone when it fails
+		_, _ = w.Write(f.page) //nolint:gosec // asynqmon's own page, made before any request; the operator's browser is gone when it fails
 	}
 }
 
@@ -136,9 +138,7 @@ func (a *recorded) WriteHeader(status int) { a.status = status }
 
 // send passes the answer on.
 func (a *recorded) send(w http.ResponseWriter) {
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header)
 
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body.Bytes()) // the operator's browser is gone when it fails

@@ -73,7 +73,7 @@ func setup(t *testing.T, change func(*console.Options)) *pages {
 func (p *pages) ask(tb testing.TB, method, path string, headers ...string) (*http.Response, string) {
 	tb.Helper()
 
-	request, err := http.NewRequestWithContext(tb.Context(), method, p.URL+path, nil)
+	request, err := http.NewRequestWithContext(tb.Context(), method, p.URL+path, http.NoBody)
 	if err != nil {
 		tb.Fatal(err)
 	}

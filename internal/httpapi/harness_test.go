@@ -281,6 +281,12 @@ func (got answer) refused(tb testing.TB, status int, code string) problem {
 	return p
 }
 
+// invalid checks that an answer tells what is wrong with the request.
+func (got answer) invalid(tb testing.TB) problem {
+	tb.Helper()
+	return got.refused(tb, http.StatusBadRequest, "validation_failed")
+}
+
 // fields writes the errors as "field code".
 func (p problem) fields() []string {
 	var out []string

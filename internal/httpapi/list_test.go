@@ -44,7 +44,8 @@ func TestListFilters(t *testing.T) {
 	t.Parallel()
 	b := setup(t, ticking)
 	fill(t, b, 3)
-	canada := b.do(t, post("/v1/messages", `{"to":"+14165551234","mediaUrl":"https://e.com/a","clientReference":"ca"}`)).ok(t, http.StatusAccepted)
+	body := `{"to":"+14165551234","mediaUrl":"https://e.com/a","clientReference":"ca"}`
+	canada := b.do(t, post("/v1/messages", body)).ok(t, http.StatusAccepted)
 	b.do(t, post("/v1/messages", messageBody("")).as(otherKey)).ok(t, http.StatusAccepted)
 	id, _ := canada["id"].(string)
 	created, _ := canada["createdAt"].(string)
@@ -133,23 +134,31 @@ func TestListRefusesOddQueries(t *testing.T) {
 	cursor := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	long := strings.Repeat("x", 65)
 	for query, want := range map[string]string{
-		"x=1": "x unknown_field", "Status=sent": "Status unknown_field", "limit=5&limit=5": "limit duplicate_field", "dryRun=true": "dryRun unknown_field",
-		"limit=": "limit invalid", "limit=0": "limit invalid", "limit=201": "limit invalid", "limit=-1": "limit invalid", "limit=05": "limit invalid",
-		"limit=%2B5": "limit invalid", "limit=1e1": "limit invalid", "limit=ten": "limit invalid", "limit=99999999999999999999": "limit invalid",
-		"status=": "status invalid", "status=sent,": "status invalid", "status=Sent": "status invalid", "status=sent%20queued": "status invalid",
-		"to=": "to invalid", "to=abc": "to invalid", "clientReference=": "clientReference invalid", "clientReference=" + long: "clientReference invalid",
-		"clientReference=%00": "clientReference invalid", "batchId=": "batchId invalid", "batchId=%C3%BC": "batchId invalid",
-		"createdAfter=": "createdAfter invalid", "createdAfter=2026-03-01": "createdAfter invalid", "createdBefore=2026-03-01T00:00:00+01:00": "createdBefore invalid",
-		"cursor=": "cursor invalid", "cursor=x": "cursor invalid", "cursor=" + cursor("1 msg_x"): "cursor invalid", "cursor=" + cursor("x"): "cursor invalid",
-		"cursor=" + cursor("12"): "cursor invalid", "cursor=%25": "cursor invalid", "limit=5;status=sent": "query invalid", "limit=%zz": "query invalid",
-		"%ff=1": "query unknown_field", strings.Repeat("y", 101) + "=1": "query unknown_field",
+		"x=1": "x unknown_field", "Status=sent": "Status unknown_field", "limit=5&limit=5": "limit duplicate_field",
+		"dryRun=true": "dryRun unknown_field",
+		"limit=":      "limit invalid", "limit=0": "limit invalid", "limit=201": "limit invalid", "limit=-1": "limit invalid",
+		"limit=05":   "limit invalid",
+		"limit=%2B5": "limit invalid", "limit=1e1": "limit invalid", "limit=ten": "limit invalid",
+		"limit=99999999999999999999": "limit invalid",
+		"status=":                    "status invalid", "status=sent,": "status invalid", "status=Sent": "status invalid",
+		"status=sent%20queued": "status invalid",
+		"to=":                  "to invalid", "to=abc": "to invalid", "clientReference=": "clientReference invalid",
+		"clientReference=" + long: "clientReference invalid",
+		"clientReference=%00":     "clientReference invalid", "batchId=": "batchId invalid", "batchId=%C3%BC": "batchId invalid",
+		"createdAfter=": "createdAfter invalid", "createdAfter=2026-03-01": "createdAfter invalid",
+		"createdBefore=2026-03-01T00:00:00+01:00": "createdBefore invalid",
+		"cursor=": "cursor invalid", "cursor=x": "cursor invalid", "cursor=" + cursor("1 msg_x"): "cursor invalid",
+		"cursor=" + cursor("x"):  "cursor invalid",
+		"cursor=" + cursor("12"): "cursor invalid", "cursor=%25": "cursor invalid", "limit=5;status=sent": "query invalid",
+		"limit=%zz": "query invalid",
+		"%ff=1":     "query unknown_field", strings.Repeat("y", 101) + "=1": "query unknown_field",
 	} {
-		p := b.do(t, get("/v1/messages?"+query)).refused(t, http.StatusBadRequest, "validation_failed")
+		p := b.do(t, get("/v1/messages?"+query)).invalid(t)
 		if !slices.Contains(p.fields(), want) {
 			t.Errorf("%s: %v, want %s", query, p.fields(), want)
 		}
 	}
-	p := b.do(t, get("/v1/messages?limit=0&x=1&status=no")).refused(t, http.StatusBadRequest, "validation_failed")
+	p := b.do(t, get("/v1/messages?limit=0&x=1&status=no")).invalid(t)
 	if len(p.Errors) != 3 {
 		t.Errorf("problems %v, want all three", p.fields())
 	}
@@ -160,11 +169,12 @@ func TestOtherRoutesRefuseOddQueries(t *testing.T) {
 	b := setup(t)
 	id := string(b.create(t, ""))
 	for _, r := range []request{
-		post("/v1/messages?dryrun=true", messageBody("")), post("/v1/messages?dryRun=1", messageBody("")), post("/send-mms?dryRun=", messageBody("")),
+		post("/v1/messages?dryrun=true", messageBody("")), post("/v1/messages?dryRun=1", messageBody("")),
+		post("/send-mms?dryRun=", messageBody("")),
 		post("/v1/messages?dryRun=true&dryRun=true", messageBody("")), get("/v1/messages/" + id + "?x=1"),
 		post("/v1/messages/"+id+"/cancel?dryRun=true", ""), post("/v1/messages/"+id+"/replay?dryRun=true", ""),
 	} {
-		b.do(t, r).refused(t, http.StatusBadRequest, "validation_failed")
+		b.do(t, r).invalid(t)
 	}
 	b.do(t, post("/v1/messages?dryRun=false", messageBody(""))).ok(t, http.StatusAccepted)
 }

@@ -19,12 +19,13 @@ import (
 func TestCreateShowsTheWholeResource(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	got := b.do(t, post("/v1/messages", `{"to":"206-555-1212","media":["https://media.example.com/a.jpg"],"text":"1 < 2 & é","metadata":{"b":"2","a":"1"}}`))
+	got := b.do(t, post("/v1/messages", `{"to":"206-555-1212","media":["https://media.example.com/a.jpg"],"text":"1 < 2 & é",`+
+		`"metadata":{"b":"2","a":"1"}}`))
 	id, _ := got.ok(t, http.StatusAccepted)["id"].(string)
 	want := `{"id":"` + id + `","clientReference":null,"to":"+12065551212","from":"+12065550100","subject":null,"text":"1 < 2 & é",` +
-		`"media":["https://media.example.com/a.jpg"],"priority":"normal","status":"queued","reason":null,"attempts":0,"sinchId":null,"sentAs":null,` +
-		`"batchId":null,"fallbackText":null,"callbackUrl":null,"createdAt":"2026-03-01T12:00:00.123Z","updatedAt":"2026-03-01T12:00:00.123Z",` +
-		`"sendAt":null,"expiresAt":null,"sentAt":null,"finalAt":null,` +
+		`"media":["https://media.example.com/a.jpg"],"priority":"normal","status":"queued","reason":null,"attempts":0,` +
+		`"sinchId":null,"sentAs":null,"batchId":null,"fallbackText":null,"callbackUrl":null,` +
+		`"createdAt":"2026-03-01T12:00:00.123Z","updatedAt":"2026-03-01T12:00:00.123Z","sendAt":null,"expiresAt":null,"sentAt":null,"finalAt":null,` +
 		`"timeline":[{"at":"2026-03-01T12:00:00.123Z","status":"queued","detail":"accepted","attempt":null}],"metadata":{"a":"1","b":"2"}}`
 	if diff := cmp.Diff(want, string(got.body)); diff != "" {
 		t.Error(diff)
@@ -74,7 +75,8 @@ func TestReferenceMakesRepeatingSafe(t *testing.T) {
 	id := b.create(t, `"clientReference":"order-1"`)
 	eventually(t, "the task", func() bool { return len(b.queue.dispatched()) == 1 })
 
-	again := b.do(t, post("/v1/messages", `{"clientReference":"order-1","media":["https://media.example.com/a.jpg"],"to":"(206) 555-1212"}`))
+	again := b.do(t, post("/v1/messages", `{"clientReference":"order-1","to":"(206) 555-1212",`+
+		`"media":["https://media.example.com/a.jpg"]}`))
 	if body := again.ok(t, http.StatusOK); body["id"] != string(id) {
 		t.Errorf("id %v, want %v", body["id"], id)
 	}
@@ -116,17 +118,17 @@ func TestLateRetryOfAKnownMessage(t *testing.T) {
 		"unknown reference": messageBody(`"clientReference":"b",` + times),
 		"no reference":      messageBody(times),
 	} {
-		if p := late.do(t, post("/v1/messages", body)).refused(t, http.StatusBadRequest, "validation_failed"); !slices.Equal(p.fields(), want) {
+		if p := late.do(t, post("/v1/messages", body)).invalid(t); !slices.Equal(p.fields(), want) {
 			t.Errorf("%s: %v", name, p.fields())
 		}
 	}
-	p := late.do(t, post("/v1/messages", messageBody(`"clientReference":"a","priority":"x",`+times))).refused(t, http.StatusBadRequest, "validation_failed")
+	p := late.do(t, post("/v1/messages", messageBody(`"clientReference":"a","priority":"x",`+times))).invalid(t)
 	if want := append([]string{"priority invalid"}, want...); !slices.Equal(p.fields(), want) {
 		t.Errorf("with another problem: %v", p.fields())
 	}
 	b.ledger.fails(errRedis)
 	late.do(t, post("/v1/messages", messageBody(`"clientReference":"a",`+times))).refused(t, http.StatusServiceUnavailable, "unavailable")
-	late.do(t, post("/v1/messages", messageBody(times))).refused(t, http.StatusBadRequest, "validation_failed")
+	late.do(t, post("/v1/messages", messageBody(times))).invalid(t)
 }
 
 func TestDryRunAcceptsNothing(t *testing.T) {
@@ -141,7 +143,7 @@ func TestDryRunAcceptsNothing(t *testing.T) {
 	if guide["id"] != nil || guide["message"] == "MMS request accepted" {
 		t.Errorf("body %v", guide)
 	}
-	p := b.do(t, post("/v1/messages?dryRun=true", messageBody(`"sendAt":"2020-03-02T00:00:00Z","x":1`))).refused(t, http.StatusBadRequest, "validation_failed")
+	p := b.do(t, post("/v1/messages?dryRun=true", messageBody(`"sendAt":"2020-03-02T00:00:00Z","x":1`))).invalid(t)
 	if want := []string{"x unknown_field", "sendAt in_past"}; !slices.Equal(p.fields(), want) {
 		t.Errorf("problems %v", p.fields())
 	}
@@ -157,7 +159,8 @@ func TestSendMMS(t *testing.T) {
 	body := got.ok(t, http.StatusAccepted)
 	id, _ := body["id"].(string)
 	details, _ := body["details"].(map[string]any)
-	if body["message"] != "MMS request accepted" || body["trackingId"] != nil || body["status"] != "queued" || details["id"] != id || len(body) != 5 {
+	if body["message"] != "MMS request accepted" || body["trackingId"] != nil || body["status"] != "queued" ||
+		details["id"] != id || len(body) != 5 {
 		t.Errorf("body %s", got.body)
 	}
 	if got.header.Get("Location") != "/v1/messages/"+id {
@@ -165,11 +168,13 @@ func TestSendMMS(t *testing.T) {
 	}
 	b.ledger.change(message.ID(id), func(m *message.Message) { m.SinchID, m.Status = "sinch-7", message.StatusSent })
 	again := b.do(t, post("/send-mms", messageBody(`"clientReference":"a"`)))
-	if body := again.ok(t, http.StatusOK); body["trackingId"] != "sinch-7" || body["status"] != "sent" || again.header.Get("Idempotent-Replayed") != "true" {
+	if body := again.ok(t, http.StatusOK); body["trackingId"] != "sinch-7" || body["status"] != "sent" ||
+		again.header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("body %s", again.body)
 	}
-	b.do(t, post("/send-mms", messageBody(`"clientReference":"a","text":"x"`))).refused(t, http.StatusUnprocessableEntity, "client_reference_reused")
-	p := b.do(t, post("/send-mms", `{}`)).refused(t, http.StatusBadRequest, "validation_failed")
+	b.do(t, post("/send-mms", messageBody(`"clientReference":"a","text":"x"`))).
+		refused(t, http.StatusUnprocessableEntity, "client_reference_reused")
+	p := b.do(t, post("/send-mms", `{}`)).invalid(t)
 	if want := []string{"to required", "mediaUrl required"}; !slices.Equal(p.fields(), want) {
 		t.Errorf("problems %v", p.fields())
 	}
@@ -209,12 +214,14 @@ func TestCancel(t *testing.T) {
 			t.Errorf("status %v", got["status"])
 		}
 	}
-	p := b.do(t, post(path+"?force=true", `{"reason":"x"}`)).refused(t, http.StatusBadRequest, "validation_failed")
+	p := b.do(t, post(path+"?force=true", `{"reason":"x"}`)).invalid(t)
 	if want := []string{"force unknown_field", "reason unknown_field"}; !slices.Equal(p.fields(), want) {
 		t.Errorf("problems %v", p.fields())
 	}
 	b.do(t, post(path, `[]`)).refused(t, http.StatusBadRequest, "invalid_json")
-	for _, status := range []message.Status{message.StatusSending, message.StatusSent, message.StatusDelivered, message.StatusUnknown, message.StatusFailed} {
+	for _, status := range []message.Status{
+		message.StatusSending, message.StatusSent, message.StatusDelivered, message.StatusUnknown, message.StatusFailed,
+	} {
 		b.ledger.change(id, func(m *message.Message) { m.Status = status })
 		b.do(t, post(path, "")).refused(t, http.StatusConflict, "not_cancelable")
 	}
@@ -242,7 +249,7 @@ func TestReplay(t *testing.T) {
 	if got["expiresAt"] != "2026-03-05T00:00:00.000Z" {
 		t.Errorf("expiresAt %v", got["expiresAt"])
 	}
-	p := b.do(t, post(path, `{"force":1,"expiresAt":"2020-01-01T00:00:00Z","x":1}`)).refused(t, http.StatusBadRequest, "validation_failed")
+	p := b.do(t, post(path, `{"force":1,"expiresAt":"2020-01-01T00:00:00Z","x":1}`)).invalid(t)
 	if want := []string{"force wrong_type", "x unknown_field", "expiresAt in_past"}; !slices.Equal(p.fields(), want) {
 		t.Errorf("problems %v", p.fields())
 	}
@@ -254,7 +261,8 @@ func TestStorageTroubles(t *testing.T) {
 	b := setup(t)
 	id := string(b.create(t, `"clientReference":"a"`))
 	requests := []request{
-		post("/v1/messages", messageBody("")), post("/send-mms", messageBody("")), get("/v1/messages"), get("/v1/messages?clientReference=a"),
+		post("/v1/messages", messageBody("")), post("/send-mms", messageBody("")), get("/v1/messages"),
+		get("/v1/messages?clientReference=a"),
 		get("/v1/messages/" + id), post("/v1/messages/"+id+"/cancel", ""), post("/v1/messages/"+id+"/replay", ""),
 	}
 	for _, r := range requests {
@@ -286,7 +294,7 @@ func TestFrozenStorageIsAnsweredInTime(t *testing.T) {
 	if took := time.Since(begun); took > 2*time.Second {
 		t.Errorf("took %s", took)
 	}
-	b.do(t, post("/v1/messages", `{}`)).refused(t, http.StatusBadRequest, "validation_failed")
+	b.do(t, post("/v1/messages", `{}`)).invalid(t)
 }
 
 func TestPanicsAreProblems(t *testing.T) {

@@ -56,16 +56,17 @@ func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
 // so only its type is told.
 func (a *api) guard(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
-		switch value := recover(); {
-		case value == nil:
-		case value == http.ErrAbortHandler: //nolint:errorlint // documented to be this very value
-			err = http.ErrAbortHandler
-		default:
-			a.Log.Error().Str("request_id", callOf(c).id).Str("panic", fmt.Sprintf("%T", value)).Bytes("stack", debug.Stack()).Msg("panic")
+		value := recover()
+		if value == nil {
+			return
+		}
+		err = http.ErrAbortHandler         // half an answer must not look like a whole one
+		if value == http.ErrAbortHandler { //nolint:errorlint // documented to be this very value
+			return
+		}
+		a.Log.Error().Str("request_id", callOf(c).id).Str("panic", fmt.Sprintf("%T", value)).Bytes("stack", debug.Stack()).Msg("panic")
+		if !c.Response().Committed {
 			err = newProblem(codeInternal, "Something went wrong on our side.")
-			if c.Response().Committed {
-				err = http.ErrAbortHandler // half an answer must not look like a whole one
-			}
 		}
 	}()
 	return next(c)

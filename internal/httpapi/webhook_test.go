@@ -24,8 +24,9 @@ const (
 		`"at":"2026-03-01T12:00:05.000Z","client_reference":"REF"}`
 	summaryReceipt = `{"type":"delivery_report_mms","batch_id":"01FC","client_reference":"REF","total_message_count":2,` +
 		`"statuses":[{"code":0,"status":"Delivered","count":1},{"code":415,"status":"Rejected","count":1}]}`
-	conversationReceipt = `{"app_id":"01E","project_id":"p","message_delivery_report":{"message_id":"01EQ","status":"DELIVERED","metadata":"REF"}}`
-	inboundMessage      = `{"origin":"MMS_MO","code":"N401","from":"12065551212","to":"28444","keyword":"STOP"}`
+	conversationReceipt = `{"app_id":"01E","project_id":"p",` +
+		`"message_delivery_report":{"message_id":"01EQ","status":"DELIVERED","metadata":"REF"}}`
+	inboundMessage = `{"origin":"MMS_MO","code":"N401","from":"12065551212","to":"28444","keyword":"STOP"}`
 )
 
 const dlr = "/webhooks/sinch/dlr"
@@ -136,7 +137,10 @@ func TestUnreadableReceipts(t *testing.T) {
 		opts httpapi.WebhookOptions
 		pass func(request, time.Time) request
 	}{
-		"token":    {httpapi.WebhookOptions{Token: "t", Secret: secret}, func(r request, _ time.Time) request { r.path += "?token=t"; return r }},
+		"token": {httpapi.WebhookOptions{Token: "t", Secret: secret}, func(r request, _ time.Time) request {
+			r.path += "?token=t"
+			return r
+		}},
 		"HMAC":     {httpapi.WebhookOptions{Secret: secret}, func(r request, at time.Time) request { return r.signed(secret, "n", at) }},
 		"basic":    {httpapi.WebhookOptions{User: "u", Password: "p"}, func(r request, _ time.Time) request { return r.basic("u", "p") }},
 		"insecure": {httpapi.WebhookOptions{Insecure: true}, func(r request, _ time.Time) request { return r }},

@@ -29,9 +29,9 @@ const (
 // The sweeper's rhythm.
 const (
 	sweepEvery    = time.Second
-	lookAgain     = 2 * time.Second // at a call whose worker lives
-	waitingAgain  = time.Minute     // at a waiting message whose task is there
-	stuckAfter    = time.Minute     // a task that is run for so long after its message was due is dead
+	lookAgain     = 2 * time.Second  // at a call whose worker lives
+	waitingAgain  = 15 * time.Second // at a waiting message whose task is there
+	stuckAfter    = 30 * time.Second // a task that is run for so long after its message was due is dead: asynq's lease is over
 	sweepBatch    = 500
 	lockTTL       = 15 * time.Second
 	lockKey       = ledger.DefaultPrefix + "sweeper"
@@ -260,8 +260,8 @@ func (s *Sweeper) own(ctx context.Context) {
 func (s *Sweeper) notBegun(ctx context.Context, id message.ID) error {
 	healed := false
 	m, err := s.settler.change(ctx, id, func(m *message.Message, now time.Time) error {
-		a := m.Current()
-		if healed = a != nil && a.Worker == s.worker.ID && !s.worker.busy(id); !healed {
+		a, found := s.worker.neverMade(m)
+		if healed = found && !s.worker.busy(id); !healed {
 			return nil
 		}
 		o := message.Outcome{Kind: message.OutcomeNotBegun, Code: message.ReasonInternal, Detail: "no call was made"}

@@ -94,6 +94,21 @@ func (w *Worker) doubts(now time.Time) []message.ID {
 	return ids
 }
 
+// neverMade finds an attempt of this worker that was written down although
+// its begin seemed to fail: no call was made for it. Others may have marked it
+// unknown meanwhile.
+func (w *Worker) neverMade(m *message.Message) (message.Attempt, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range m.Calls {
+		_, made := w.recent[m.ID.AttemptRef(a.N)]
+		if a.Worker == w.ID && a.State != message.AttemptAccepted && !made {
+			return a, true
+		}
+	}
+	return message.Attempt{}, false
+}
+
 // begun remembers a call that the ledger has acknowledged.
 func (w *Worker) begun(b ledger.Begun, a message.Attempt) {
 	w.mu.Lock()

@@ -65,7 +65,7 @@ const DefaultPrefix = "mms:{m}:"
 // DefaultChecks heal an accepted message without a task after 5 s, and notice
 // a dead worker as soon as its heartbeat key can have run out.
 func DefaultChecks() Checks {
-	return Checks{Accepted: 5 * time.Second, Waiting: time.Minute, Calling: HeartbeatTTL + time.Second}
+	return Checks{Accepted: 5 * time.Second, Waiting: 15 * time.Second, Calling: HeartbeatTTL + time.Second}
 }
 
 // recentKept is how many messages of a scope can be listed.

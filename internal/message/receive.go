@@ -89,7 +89,7 @@ func (m *Message) adopt(r Receipt) {
 	if r.SinchID != "" && (m.SinchID == "" || Status(r.State) == m.Status) {
 		m.SinchID = r.SinchID
 	}
-	if r.SentAs != "" && m.Status != StatusUndelivered {
+	if r.SentAs != "" && Status(r.State) == m.Status {
 		m.SentAs = r.SentAs
 	}
 	switch {

@@ -34,9 +34,12 @@ const minimal = `"to":"+12065551212","mediaUrl":"https://example.com/a.jpg"`
 
 func TestParseTakesEverything(t *testing.T) {
 	t.Parallel()
-	body := `{"to":" (206) 555-1212 ","text":"Tab\t, CR LF\r\n, \ud83d\ude00","media":["https://example.com/a.jpg","HTTP://Example.com:8080/b?c=d%20e"],
-		"subject":"Grüße – “Łódź”","clientReference":"order 1","from":"12065550101","priority":"bulk","sendAt":"2026-03-02T01:00:00.123456+02:00",
-		"expiresAt":"2026-03-03T00:00:00Z","fallbackText":"see https://example.com","callbackUrl":"https://app.example.com/mms","metadata":{"k":"v","ü":""}}`
+	body := `{"to":" (206) 555-1212 ","text":"Tab\t, CR LF\r\n, \ud83d\ude00",
+		"media":["https://example.com/a.jpg","HTTP://Example.com:8080/b?c=d%20e"],
+		"subject":"Grüße – “Łódź”", "clientReference":"order 1", "from":"12065550101", "priority":"bulk",
+		"sendAt":"2026-03-02T01:00:00.123456+02:00",
+		"expiresAt":"2026-03-03T00:00:00Z","fallbackText":"see https://example.com","callbackUrl":"https://app.example.com/mms",
+		"metadata":{"k":"v","ü":""}}`
 	draft, err := testRules().Parse([]byte(body), nil, testNow())
 	if err != nil {
 		t.Fatal(err)
@@ -134,8 +137,10 @@ func TestProblems(t *testing.T) {
 		{"nulls", `{"to":null,"mediaUrl":null,"media":null}`, []string{"to required", "mediaUrl required"}},
 		{"all types wrong", `{"to":1,"text":[],"mediaUrl":{},"subject":true,"clientReference":1,"from":1,"priority":1,"sendAt":1,"expiresAt":1,
 			"fallbackText":1,"callbackUrl":1,"metadata":"x"}`, []string{
-			"to wrong_type", "text wrong_type", "mediaUrl wrong_type", "subject wrong_type", "clientReference wrong_type", "from wrong_type",
-			"priority wrong_type", "sendAt wrong_type", "expiresAt wrong_type", "fallbackText wrong_type", "callbackUrl wrong_type", "metadata wrong_type",
+			"to wrong_type", "text wrong_type", "mediaUrl wrong_type", "subject wrong_type", "clientReference wrong_type",
+			"from wrong_type",
+			"priority wrong_type", "sendAt wrong_type", "expiresAt wrong_type", "fallbackText wrong_type", "callbackUrl wrong_type",
+			"metadata wrong_type",
 		}},
 		{"unknown", with(`"To":"x","mediaURL":"x"`), []string{"To unknown_field", "mediaURL unknown_field"}},
 		{"unknown null", with(`"toString":null`), []string{"toString unknown_field"}},
@@ -200,7 +205,8 @@ func TestProblems(t *testing.T) {
 		{"metadata 21", with(`"metadata":` + pairs(21)), []string{"metadata too_many"}},
 		{"metadata list", with(`"metadata":[]`), []string{"metadata wrong_type"}},
 		{"metadata values", with(`"metadata":{"a":1,"b":null,"c":{},"d":"\n","e":"` + repeat("x", 501) + `"}`), []string{
-			"metadata.a wrong_type", "metadata.b wrong_type", "metadata.c wrong_type", "metadata.d control_characters", "metadata.e too_long",
+			"metadata.a wrong_type", "metadata.b wrong_type", "metadata.c wrong_type", "metadata.d control_characters",
+			"metadata.e too_long",
 		}},
 		{"metadata value 500", with(`"metadata":{"e":"` + repeat("😀", 500) + `"}`), nil},
 		{"metadata key empty", with(`"metadata":{"":"x"}`), []string{"metadata. invalid"}},
@@ -210,7 +216,10 @@ func TestProblems(t *testing.T) {
 		{"metadata duplicate", with(`"metadata":{"a":"x","a":"y"}`), []string{"metadata.a duplicate_field"}},
 
 		{"sendAt empty", with(`"sendAt":""`), []string{"sendAt invalid"}},
-		{"expiresAt before sendAt", with(`"sendAt":"2026-03-02T00:00:00Z","expiresAt":"2026-03-01T23:59:59Z"`), []string{"expiresAt conflict"}},
+		{
+			"expiresAt before sendAt", with(`"sendAt":"2026-03-02T00:00:00Z","expiresAt":"2026-03-01T23:59:59Z"`),
+			[]string{"expiresAt conflict"},
+		},
 		{"expiresAt is sendAt", with(`"sendAt":"2026-03-02T00:00:00Z","expiresAt":"2026-03-02T00:00:00Z"`), []string{"expiresAt conflict"}},
 	}
 	for _, tt := range tests {
@@ -234,14 +243,19 @@ func TestURLs(t *testing.T) {
 	t.Parallel()
 	for url, ok := range map[string]bool{
 		"https://example.com": true, "http://example.com/": true, "https://example.com:65535/a?b=c": true, "https://192.0.2.1/a": true,
-		"https://[2001:db8::1]:8443/a": true, "https://bücher.example/ä": true, "https://a_b.example./x%20y": true, "https://example.com/?q=%zz": true,
-		"ftp://example.com/a": false, "file:///etc/passwd": false, "//example.com/a": false, "example.com/a": false, "https:example.com": false,
-		"https:///a": false, "https://": false, "https://:443/": false, "javascript:alert(1)": false, "data:image/png;base64,AA": false,
-		"https://user@example.com/": false, "https://user:pw@example.com/": false, "https://@example.com/": false, "https://example.com/#": false,
-		"https://example.com/a#b": false, "https://example.com/a b": false, " https://example.com/": false, "https://example.com/\u00a0": false,
-		`https://example.com\a`: false, `https:\\example.com`: false, "https://example.com:0/": false, "https://example.com:65536/": false,
+		"https://[2001:db8::1]:8443/a": true, "https://bücher.example/ä": true, "https://a_b.example./x%20y": true,
+		"https://example.com/?q=%zz": true,
+		"ftp://example.com/a":        false, "file:///etc/passwd": false, "//example.com/a": false, "example.com/a": false,
+		"https:example.com": false,
+		"https:///a":        false, "https://": false, "https://:443/": false, "javascript:alert(1)": false, "data:image/png;base64,AA": false,
+		"https://user@example.com/": false, "https://user:pw@example.com/": false, "https://@example.com/": false,
+		"https://example.com/#":   false,
+		"https://example.com/a#b": false, "https://example.com/a b": false, " https://example.com/": false,
+		"https://example.com/\u00a0": false,
+		`https://example.com\a`:      false, `https:\\example.com`: false, "https://example.com:0/": false, "https://example.com:65536/": false,
 		"https://example.com:/": false, "https://example.com:x/": false, "https://example.com/%zz": false, "https://[::1%25eth0]/": false,
-		"https://[example.com]/": false, "https://exa<mple.com/": false, "https://.../": false, "https://a..b/": false, "https://%41.com/": false,
+		"https://[example.com]/": false, "https://exa<mple.com/": false, "https://.../": false, "https://a..b/": false,
+		"https://%41.com/":           false,
 		"https://exam\u200bple.com/": false,
 	} {
 		if got := wrongURL(url); (got == "") != ok {
@@ -276,7 +290,8 @@ func TestTimes(t *testing.T) {
 	}
 	for _, wrong := range []string{
 		"2026-03-02", "2026-03-02T00:00:00", "2026-03-02 00:00:00Z", "2026-03-02T00:00Z", "2026-02-30T00:00:00Z", "2026-03-02T24:00:00Z",
-		"2026-03-02T00:00:00,5Z", "2026-03-02T0:00:00Z", "2026-03-02T00:00:00+24:00", "1772323200", "tomorrow", " 2026-03-02T00:00:00Z", "0000-01-01T00:00:00+01:00",
+		"2026-03-02T00:00:00,5Z", "2026-03-02T0:00:00Z", "2026-03-02T00:00:00+24:00", "1772323200", "tomorrow", " 2026-03-02T00:00:00Z",
+		"0000-01-01T00:00:00+01:00",
 	} {
 		if at, ok := ParseTime(wrong); ok {
 			t.Errorf("ParseTime(%s) = %v", wrong, at)
@@ -359,7 +374,8 @@ func TestProblemsNeverHoldValues(t *testing.T) {
 	t.Parallel()
 	const secret = "4155550123"
 	body := `{"to":"` + secret + `x","mediaUrl":"https://u:` + secret + `@h/","text":"` + secret + `\u0000","subject":"` + secret + `😀",
-		"clientReference":" ` + secret + `","from":"` + secret + `","priority":"` + secret + `","sendAt":"` + secret + `","callbackUrl":"` + secret + `",
+		"clientReference":" ` + secret + `", "from":"` + secret + `", "priority":"` + secret + `", "sendAt":"` + secret + `",
+		"callbackUrl":"` + secret + `",
 		"metadata":{"k":"` + secret + `\n"}}`
 	draft, err := testRules().Parse([]byte(body), []string{secret}, testNow())
 	if err != nil {
@@ -439,7 +455,8 @@ func TestReadFieldsOfSomethingElse(t *testing.T) {
 func FuzzRequest(f *testing.F) {
 	for _, seed := range []string{
 		`{` + minimal + `}`, `{"to":"2065551212","media":["https://e.com/a"],"metadata":{"k":"v"},"sendAt":"2026-03-01T12:00:00.5+01:00"}`,
-		`{` + minimal + `,"priority":"bulk","from":"28444","text":"\ud83d\ude00","expiresAt":"9999-12-31T23:59:59.999999999Z"}`, `{"to":1,"to":[]}`,
+		`{` + minimal + `,"priority":"bulk","from":"28444","text":"\ud83d\ude00","expiresAt":"9999-12-31T23:59:59.999999999Z"}`,
+		`{"to":1,"to":[]}`,
 	} {
 		f.Add([]byte(seed), "")
 	}

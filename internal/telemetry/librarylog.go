@@ -3,7 +3,7 @@ package telemetry
 import (
 	"context"
 	"fmt"
-	stdlog "log"
+	stdlog "log" //nolint:depguard // net/http takes no other logger
 	"strings"
 	"time"
 

@@ -27,7 +27,7 @@ func NewLogger(opts LogOptions) (zerolog.Logger, error) {
 
 	out := opts.Writer
 	if opts.Format == "console" {
-		out = zerolog.ConsoleWriter{Out: opts.Writer, TimeFormat: "15:04:05.000", TimeLocation: time.Local, NoColor: !isTerminal(opts.Writer)}
+		out = zerolog.ConsoleWriter{Out: opts.Writer, TimeFormat: "15:04:05.000", TimeLocation: time.UTC, NoColor: !isTerminal(opts.Writer)}
 	}
 
 	return zerolog.New(out).Level(level).Hook(clock{}).With().Str("process", opts.Process).Logger(), nil

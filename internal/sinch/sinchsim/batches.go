@@ -129,7 +129,8 @@ func (a *batchesAPI) read(w http.ResponseWriter, r *http.Request, now time.Time)
 		return nil, nil, refused
 	}
 	hasCallback := a.sim.opts.Batches.CallbackURL != "" || a.sim.opts.Receipts.Deliver != nil
-	return q, body, q.check(now, hasCallback)
+	refused = q.check(now, hasCallback)
+	return q, body, refused
 }
 
 // take stores an accepted batch and plans its reports.

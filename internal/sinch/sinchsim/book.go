@@ -113,7 +113,7 @@ func (b *book) accept(c Call) {
 		switch b.byMsg[c.Message] {
 		case 1:
 			b.stats.Messages++
-		case 2: //nolint:mnd // the first double
+		case 2: // the first double
 			b.stats.Doubled++
 		}
 	}

@@ -19,8 +19,8 @@ func (c control) ruleRoutes(mux *http.ServeMux) {
 			}
 		})
 	}
-	undo := func(pattern string, clear func(r *http.Request)) {
-		handle(pattern, func(_ http.ResponseWriter, r *http.Request) bool { clear(r); return true })
+	undo := func(pattern string, forget func(r *http.Request)) {
+		handle(pattern, func(_ http.ResponseWriter, r *http.Request) bool { forget(r); return true })
 	}
 	handle("PUT /sim/default", c.putDefault)
 	undo("DELETE /sim/default", func(*http.Request) { script.setBase(script.initial.base) })

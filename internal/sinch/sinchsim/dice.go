@@ -48,7 +48,7 @@ const (
 // ulid is a 26-character id: ten for the time in milliseconds, sixteen drawn.
 func ulid(at time.Time, r *rand.Rand) string {
 	var id [ulidLen]byte
-	ms := uint64(max(at.UnixMilli(), 0)) //nolint:gosec // not negative
+	ms := uint64(max(at.UnixMilli(), 0)) // not negative
 	for i := ulidTimeLen - 1; i >= 0; i-- {
 		id[i] = crockford[ms&base32Mask]
 		ms >>= base32Bits

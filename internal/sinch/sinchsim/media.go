@@ -30,7 +30,7 @@ func (c *mediaCheck) slides(ctx context.Context, slides []mmsSlide) *mmsError {
 }
 
 func (c *mediaCheck) copies(ctx context.Context, address string) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return false
 	}

@@ -12,11 +12,12 @@ import (
 // script decides which behaviour meets a call. The most specific rule wins:
 // reference, message, number, "the next n calls", magic digits, default.
 type script struct {
+	settings // guarded by mu, as all that follows it
+
 	magicOff bool
 	initial  settings
 
-	mu sync.Mutex
-	settings
+	mu          sync.Mutex
 	next        []ration
 	byReference map[string]*ration // by reference or message id
 	byNumber    map[string]*ration

@@ -59,7 +59,7 @@ func (s *Simulator) perform(w http.ResponseWriter, r *http.Request, b Behavior, 
 		ok.body = ok.body[:len(ok.body)/2]
 		ok.write(w)
 	case AnswerCut:
-		ok.send(w, len(ok.body)/2) //nolint:mnd // half of it
+		ok.send(w, len(ok.body)/2) // half of it
 	case AnswerHang:
 		select {
 		case <-r.Context().Done():
