@@ -230,8 +230,11 @@ func (m *fakeMetrics) get(labels string) int {
 func (m *fakeMetrics) Request(method, route string, _ int, _ time.Duration) {
 	m.count("request " + method + " " + route)
 }
-func (m *fakeMetrics) Message(lane, result string)        { m.count("message " + lane + " " + result) }
-func (m *fakeMetrics) Receipt(shape, result string)       { m.count("receipt " + shape + " " + result) }
+
+func (m *fakeMetrics) Message(lane, result string) { m.count("message " + lane + " " + result) }
+
+func (m *fakeMetrics) Receipt(shape, result string) { m.count("receipt " + shape + " " + result) }
+
 func (m *fakeMetrics) WebhookRefused(shape, check string) { m.count("refused " + shape + " " + check) }
 
 var errRedis = errors.Join(ledger.ErrUnavailable, errors.New("dial tcp: connection refused"))

@@ -79,8 +79,10 @@ func parseCursor(cursor string) (position, error) {
 func (a *api) readFilter(r *http.Request) (filter, error) {
 	q := readQuery(r, "clientReference", "status", "to", "batchId", "createdAfter", "createdBefore", "limit", "cursor")
 	f := filter{
-		reference: q.text("clientReference"), statuses: q.statuses("status"), to: q.phone("to", a.DefaultRegion),
-		batchID: q.text("batchId"), after: q.time("createdAfter"), before: q.time("createdBefore"), limit: q.number("limit", 1, limitMax, limitDefault),
+		reference: q.text("clientReference"),
+		statuses:  q.statuses("status"), to: q.phone("to", a.DefaultRegion),
+		batchID: q.text("batchId"), after: q.time("createdAfter"), before: q.time("createdBefore"),
+		limit: q.number("limit", 1, limitMax, limitDefault),
 	}
 	if cursor, ok := q.get("cursor"); ok {
 		var err error
