@@ -46,7 +46,8 @@ var errNoProvider = errors.New("no provider for SINCH_API")
 // newRoutes makes the providers a configuration asks for.
 func newRoutes(cfg *config.Config, client *wire.Client, simulator string) (*routes, error) {
 	test := mmsjson.New(mmsjson.Options{
-		API: sinch.APISimulator, BaseURL: simulator, APIKey: "simulator", DefaultSubject: string(cfg.Message.DefaultSubject), Client: client,
+		API:     sinch.APISimulator,
+		BaseURL: simulator, APIKey: "simulator", DefaultSubject: string(cfg.Message.DefaultSubject), Client: client,
 	})
 	switch sinch.API(cfg.Sinch.API) {
 	case sinch.APISimulator:

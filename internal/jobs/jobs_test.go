@@ -73,7 +73,7 @@ type counted struct{ healed sync.Map }
 func (*counted) Attempt(string, string, time.Duration) {}
 func (c *counted) Healed(kind string) {
 	n, _ := c.healed.LoadOrStore(kind, new(atomic.Int64))
-	n.(*atomic.Int64).Add(1) //nolint:forcetypeassert,errcheck // stored just above
+	n.(*atomic.Int64).Add(1) //nolint:errcheck // stored just above
 }
 
 func (c *counted) of(kind string) int64 {
@@ -81,7 +81,7 @@ func (c *counted) of(kind string) int64 {
 	if !ok {
 		return 0
 	}
-	return n.(*atomic.Int64).Load() //nolint:forcetypeassert,errcheck // nothing else is stored
+	return n.(*atomic.Int64).Load() //nolint:errcheck // nothing else is stored
 }
 
 type bench struct {
@@ -226,7 +226,7 @@ func TestThrottlingUsesNoTry(t *testing.T) {
 func TestPanicInACallIsUnknown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.sinch.answer = func(int, sinch.Message) message.Outcome { panic("secret") } //nolint:forbidigo // what the test is about
+	b.sinch.answer = func(int, sinch.Message) message.Outcome { panic("secret") }
 	b.run(t)
 	m := b.accept(t)
 	b.dispatch(t, m)

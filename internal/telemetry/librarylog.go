@@ -3,7 +3,7 @@ package telemetry
 import (
 	"context"
 	"fmt"
-	stdlog "log" //nolint:depguard // net/http takes no other logger
+	stdlog "log"
 	"strings"
 	"time"
 

@@ -24,11 +24,15 @@ func TestAdminListenerIsNotPublic(t *testing.T) {
 	if page := s.adminGet(s.admin + "/queues/"); !bytes.Contains(page.body, []byte("<html")) {
 		t.Errorf("/queues/ is no page: %s", page)
 	}
-	for _, lane := range []string{"high", "normal", "bulk"} {
-		if queues := s.adminGet(s.admin + "/queues/api/queues"); !strings.Contains(string(queues.body), `"`+lane+`"`) {
-			t.Errorf("lane %s is not in the queue UI: %s", lane, queues)
+	s.await("page of all lanes", patience, func() (bool, string) {
+		queues := s.adminGet(s.admin + "/queues/api/queues")
+		for _, lane := range []string{"high", "normal", "bulk"} {
+			if !strings.Contains(string(queues.body), `"`+lane+`"`) {
+				return false, lane + " is missing: " + queues.String()
+			}
 		}
-	}
+		return true, ""
+	})
 }
 
 func TestQueueUIIsReadOnly(t *testing.T) {
@@ -93,7 +97,6 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		s.workers[0].admin: {
 			`mms_attempts_total{api="mms",outcome="accepted"} 1`,
 			`mms_attempts_total{api="mms",outcome="refused"} 1`,
-			`mms_sweeper_last_success_timestamp_seconds`,
 		},
 	} {
 		s.await("metrics", patience, func() (bool, string) {
@@ -106,6 +109,11 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 			return true, ""
 		})
 	}
+	s.await("sweep in the metrics", patience, func() (bool, string) {
+		const metric = "mms_sweeper_last_success_timestamp_seconds "
+		text := string(s.adminGet(s.workers[0].admin + "/metrics").body)
+		return strings.Contains(text, metric) && !strings.Contains(text, metric+"0\n"), ours(text)
+	})
 }
 
 // ours are the metrics that are not Go's.

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -56,6 +57,7 @@ func TestStoppedWorkerLeavesTheRestToOthers(t *testing.T) {
 func TestKilledWorkersCallIsUnknown(t *testing.T) {
 	t.Parallel()
 	s := start(t)
+	s.awaitSweep() // the worst case: the worker dies with the lock
 	to := number()
 	s.sim.forNumber(to, 0, hanging())
 	id := s.send(message{"to": to})
@@ -77,6 +79,16 @@ func TestKilledWorkersCallIsUnknown(t *testing.T) {
 		return len(calls) == 1, "Sinch was called again"
 	})
 	s.wantAccepted(id, 1)
+}
+
+// awaitSweep waits until a worker holds the sweeper's lock.
+func (s *stack) awaitSweep() {
+	s.t.Helper()
+	client := s.redis.Client(s.t)
+	s.await("sweep", patience, func() (bool, string) {
+		keys, err := client.Keys(s.t.Context(), "*sweeper*").Result()
+		return len(keys) == 1 && err == nil, strings.Join(keys, " ")
+	})
 }
 
 func TestKilledWorkersCallIsLookedUp(t *testing.T) {
@@ -121,6 +133,47 @@ func TestKilledWorkersMessagesAreSentOnce(t *testing.T) {
 	}
 	if unknown > 10 { // what two lanes of one worker can have in flight
 		t.Errorf("%d messages are unknown", unknown)
+	}
+}
+
+func TestFrozenWorkerSendsNothingLate(t *testing.T) {
+	t.Parallel()
+	s := start(t, over(batches), workers(2), with("SINCH_TIMEOUT", "500ms"), with("WORKER_CONCURRENCY", "10"))
+	s.sim.setDefault("slow:30ms")
+	var ids []string
+	for range 100 {
+		ids = append(ids, s.send(message{}))
+	}
+	frozen := s.workers[0]
+	frozen.signal(t, syscall.SIGSTOP)
+	// The other worker settles what the frozen one had begun, and sends again
+	// what Sinch does not have. What it had taken and not begun has to wait.
+	for _, id := range ids {
+		s.awaitMessage(id, "end without the frozen worker", func(r resource) bool {
+			return r.Status == "delivered" || (r.Status == "queued" && r.Attempts == 0)
+		})
+	}
+	frozen.signal(t, syscall.SIGCONT)
+	for _, id := range ids {
+		s.awaitStatus(id, "delivered")
+		s.wantAccepted(id, 1)
+	}
+}
+
+func TestMessagesSurviveACrashOfRedis(t *testing.T) {
+	t.Parallel()
+	s := start(t, over(batches), with("SINCH_TIMEOUT", "500ms"))
+	s.sim.setDefault("slow:50ms")
+	var ids []string
+	for range 100 {
+		ids = append(ids, s.send(message{}))
+	}
+	s.redis.Kill()
+	s.redis.Restart()
+	s.awaitUp()
+	for _, id := range ids {
+		s.awaitStatus(id, "delivered")
+		s.wantAccepted(id, 1)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -192,9 +193,7 @@ func (s *stack) fill(m message) message {
 	if m["media"] == nil && m["mediaUrl"] == nil {
 		full["mediaUrl"] = mediaURL()
 	}
-	for name, value := range m {
-		full[name] = value
-	}
+	maps.Copy(full, m)
 	s.private.addMessage(full)
 	return full
 }

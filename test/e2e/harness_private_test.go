@@ -63,7 +63,7 @@ func (p *private) addMessage(m message) {
 }
 
 func asText(v any) string {
-	text, _ := v.(string) //nolint:revive // anything else is no text
+	text, _ := v.(string)
 	return text
 }
 
@@ -81,11 +81,11 @@ func (p *private) found(text []byte) []string {
 	defer p.mu.Unlock()
 	var leaks []string
 	for value, what := range p.values {
-		at := bytes.Index(text, []byte(value))
-		if at < 0 {
+		before, _, ok := bytes.Cut(text, []byte(value))
+		if !ok {
 			continue
 		}
-		line := text[bytes.LastIndexByte(text[:at], '\n')+1:]
+		line := text[bytes.LastIndexByte(before, '\n')+1:]
 		line, _, _ = bytes.Cut(line, []byte{'\n'})
 		leaks = append(leaks, fmt.Sprintf("the %s %q in: %s", what, value, line))
 	}

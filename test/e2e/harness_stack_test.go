@@ -222,7 +222,7 @@ func (s *stack) awaitOK(p *process, url string) {
 // patience is how long a test waits for what has to happen. On a loaded
 // machine things are slow, and only a failing test waits so long.
 const (
-	patience = 20 * time.Second
+	patience = 150 * time.Second
 	tick     = 15 * time.Millisecond
 )
 

@@ -66,7 +66,8 @@ func TestMissingConfigurationIsReportedAtOnce(t *testing.T) {
 		{"worker", nil, []string{"SINCH_NUMBER", "SINCH_API_TOKEN"}},
 		{"worker", map[string]string{"SINCH_API": "batches"}, []string{"SINCH_NUMBER", "SINCH_API_TOKEN", "SINCH_SERVICE_PLAN_ID"}},
 		{
-			"worker", map[string]string{"SINCH_API": "conversation"},
+			"worker",
+			map[string]string{"SINCH_API": "conversation"},
 			[]string{"SINCH_NUMBER", "SINCH_PROJECT_ID", "SINCH_APP_ID", "SINCH_KEY_ID", "SINCH_KEY_SECRET"},
 		},
 	}

@@ -41,7 +41,7 @@ func TestUnknownOutcomeIsNotGuessed(t *testing.T) {
 		})
 	}
 	s.hold("one call each", 2*time.Second, func() (bool, string) {
-		return int(s.sim.stats().Calls) == len(tests), "Sinch was called again"
+		return s.sim.stats().Calls == len(tests), "Sinch was called again"
 	})
 }
 

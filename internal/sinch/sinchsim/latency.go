@@ -28,7 +28,7 @@ const (
 //	exp:150ms           exponential: mean
 //
 // The zero value answers at once.
-type Latency struct {
+type Latency struct { //nolint:recvcheck // a value that flags and JSON set in place
 	kind latencyKind
 	a, b time.Duration
 }
