@@ -115,9 +115,14 @@ type fakeQueue struct {
 	mu  sync.Mutex
 	ids []message.ID
 	err error
+
+	hold <-chan struct{} // nil: at once
 }
 
 func (q *fakeQueue) Dispatch(_ context.Context, m *message.Message) error {
+	if q.hold != nil {
+		<-q.hold
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.ids = append(q.ids, m.ID)

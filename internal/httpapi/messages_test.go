@@ -188,6 +188,19 @@ func TestAFailedEnqueueIsNotTheCallersTrouble(t *testing.T) {
 	eventually(t, "the log line", func() bool { return strings.Contains(b.log.String(), "the sweeper will") })
 }
 
+func TestTheAnswerDoesNotWaitForTheTask(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	hold := make(chan struct{})
+	b.queue.hold = hold
+	b.create(t, "")
+	if n := len(b.queue.dispatched()); n > 0 {
+		t.Errorf("%d tasks were made before the answer", n)
+	}
+	close(hold)
+	eventually(t, "the task", func() bool { return len(b.queue.dispatched()) == 1 })
+}
+
 func TestMessagesOfOthersDoNotExist(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
