@@ -28,8 +28,8 @@ func TestSameRequestIsOneMessage(t *testing.T) {
 	wantReplay(s.post(m))
 
 	spelled := maps.Clone(m)
-	spelled["to"] = " (" + m["to"].(string)[2:5] + ") " + m["to"].(string)[5:] + " "   //nolint:revive // made here
-	spelled["media"], spelled["priority"] = []string{m["mediaUrl"].(string)}, "normal" //nolint:revive // made here
+	spelled["to"] = " (" + m["to"].(string)[2:5] + ") " + m["to"].(string)[5:] + " "
+	spelled["media"], spelled["priority"] = []string{m["mediaUrl"].(string)}, "normal"
 	delete(spelled, "mediaUrl")
 	wantReplay(s.post(spelled))
 
