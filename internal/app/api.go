@@ -201,9 +201,7 @@ type guardedLedger struct {
 
 // Accept implements httpapi.Ledger.
 func (g guardedLedger) Accept(ctx context.Context, r ledger.Request) (ledger.Accepted, error) {
-	if g.full() {
-		return ledger.Accepted{}, ledger.ErrFull
-	}
+	r.Closed = g.full()
 	return g.Ledger.Accept(ctx, r)
 }
 

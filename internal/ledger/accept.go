@@ -15,6 +15,7 @@ type Request struct {
 	From    string
 	BatchID string
 	Now     time.Time
+	Closed  bool // nothing new is taken; what is known is found all the same
 }
 
 // Accepted is a message the ledger holds.
@@ -35,7 +36,7 @@ func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
 		}
 		m := message.New(newID(key, r), r.Scope, r.Content, r.From, r.Now)
 		m.BatchID = r.BatchID
-		verdict, detail, err := l.write(ctx, m, string(key))
+		verdict, detail, err := l.write(ctx, m, string(key), l.limit(r))
 		if err != nil {
 			return Accepted{}, err
 		}
@@ -53,6 +54,14 @@ func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
 	return Accepted{}, fmt.Errorf("accept message: %w: secret keeps changing", ErrUnavailable)
 }
 
+// limit is how many messages may wait in a lane, as the script wants it.
+func (l *Ledger) limit(r Request) int {
+	if r.Closed {
+		return -1
+	}
+	return l.opts.LaneLimit
+}
+
 func newID(secret []byte, r Request) message.ID {
 	identity := message.RandomIdentity()
 	if ref := r.Content.ClientReference; ref != "" {
@@ -62,7 +71,7 @@ func newID(secret []byte, r Request) message.ID {
 }
 
 // write runs the script; verdict is ok, known, full or secret.
-func (l *Ledger) write(ctx context.Context, m *message.Message, secret string) (verdict, detail string, err error) {
+func (l *Ledger) write(ctx context.Context, m *message.Message, secret string, limit int) (verdict, detail string, err error) {
 	operation := newOperation()
 	value, err := encode(head{version: 1, operation: operation}, m)
 	if err != nil {
@@ -74,7 +83,7 @@ func (l *Ledger) write(ctx context.Context, m *message.Message, secret string) (
 		first += m.NextAt.Sub(m.CreatedAt)
 	}
 	reply, err := l.accept.Run(ctx, l.rdb, keys, value, operation, string(m.ID), first.Milliseconds(), counter(m),
-		string(m.Content.Priority), l.opts.LaneLimit, recentKept, m.CreatedAt.UnixMilli(), secret).StringSlice()
+		string(m.Content.Priority), limit, recentKept, m.CreatedAt.UnixMilli(), secret).StringSlice()
 	if err != nil {
 		return "", "", unavailable("accept message", err)
 	}

@@ -175,6 +175,20 @@ func TestLaneLimit(t *testing.T) {
 	}
 }
 
+func TestClosedLedgerKnowsWhatItHas(t *testing.T) {
+	t.Parallel()
+	l, _ := newLedger(t, ledger.Options{})
+	first := accept(t, l, request("order-1"))
+	again, fresh := request("order-1"), request("order-2")
+	again.Closed, fresh.Closed = true, true
+	if a, err := l.Accept(t.Context(), again); err != nil || !a.Duplicate || a.Message.ID != first.ID {
+		t.Fatalf("known reference: %+v, %v", a, err)
+	}
+	if _, err := l.Accept(t.Context(), fresh); !errors.Is(err, ledger.ErrFull) {
+		t.Fatalf("new reference: %v", err)
+	}
+}
+
 func TestOnlyOneBeginsACall(t *testing.T) {
 	t.Parallel()
 	l, _ := newLedger(t, ledger.Options{})

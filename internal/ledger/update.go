@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -89,7 +88,7 @@ func (l *Ledger) apply(ctx context.Context, id message.ID, change Change, lease 
 			return Begun{}, ErrNotFound
 		}
 	}
-	return Begun{}, fmt.Errorf("update message: %w", errContended)
+	return Begun{}, unavailable("update message", errContended)
 }
 
 // load reads a record and Redis' time in one round trip.

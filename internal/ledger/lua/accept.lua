@@ -2,7 +2,7 @@
 -- for later. Everything or nothing.
 -- KEYS: 1 record · 2 waiting · 3 counts · 4 recent · 5 secret
 -- ARGV: 1 value · 2 operation · 3 message id · 4 first check in ms · 5 counter
---       6 lane · 7 lane limit · 8 recent kept · 9 created (Unix ms) · 10 secret
+--       6 lane · 7 lane limit (0: none, -1: nothing new) · 8 recent kept · 9 created (Unix ms) · 10 secret
 local secret = redis.call('GET', KEYS[5])
 if not secret then
   redis.call('SET', KEYS[5], ARGV[10])
@@ -19,7 +19,7 @@ if current then
 end
 
 local limit = tonumber(ARGV[7])
-if limit > 0 then
+if limit ~= 0 then
   local held = redis.call('HMGET', KEYS[3], 'queued:' .. ARGV[6], 'scheduled:' .. ARGV[6])
   if (tonumber(held[1]) or 0) + (tonumber(held[2]) or 0) >= limit then
     return {'full', ''}
