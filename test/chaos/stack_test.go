@@ -25,6 +25,8 @@ type shape struct {
 	apis    int
 	workers int
 	env     map[string]string // on top of the defaults
+	// sentinel gives Redis a replica and a sentinel that promotes it.
+	sentinel bool
 }
 
 // stack is a whole installation. Every process has a line of its own to Redis;
@@ -35,6 +37,7 @@ type stack struct {
 	shape   shape
 	client  *http.Client
 	redis   *redistest.Server
+	watched string // REDIS_URL by way of a sentinel; empty: straight, through a line of its own
 	sim     *simulator
 	toSinch *link
 	front   *link
@@ -61,6 +64,10 @@ func start(t *testing.T, s shape) *stack {
 		t: t, shape: s, redis: redistest.Start(t),
 		client: &http.Client{Transport: transport, Timeout: requestTimeout},
 		key:    "mms_live_" + rand.Text(), token: rand.Text(),
+	}
+	if s.sentinel {
+		redistest.StartReplicaOf(t, st.redis)
+		st.watched = "redis-sentinel://" + redistest.StartSentinel(t, "mms", st.redis, 1).Addr() + "?master_name=mms"
 	}
 	listeners := make([]string, s.apis)
 	for i := range listeners {
@@ -106,6 +113,9 @@ func (s *stack) add(name, command string, own map[string]string) *process {
 	maps.Copy(env, own)
 	env["ADMIN_ADDR"] = admin
 	env["REDIS_URL"] = "redis://" + toRedis.addr() + "/0"
+	if s.watched != "" {
+		env["REDIS_URL"] = s.watched
+	}
 	p := &process{program: newProgram(s.t, name, env, command), toRedis: toRedis}
 	p.ready = "http://" + admin + "/readyz"
 	p.start()
