@@ -105,5 +105,8 @@ func (m jobMetrics) Attempt(api, outcome string, took time.Duration) {
 	m.metrics.Attempts.Observe(api, outcome, took)
 }
 
+// Swept implements jobs.Metrics.
+func (m jobMetrics) Swept(err error) { m.metrics.Sweep.Round(time.Now(), err) }
+
 // Healed implements jobs.Metrics.
 func (m jobMetrics) Healed(kind string) { m.metrics.Sweep.Healed(kind, 1) }

@@ -39,6 +39,8 @@ type Providers interface {
 type Metrics interface {
 	Attempt(api, outcome string, took time.Duration)
 	Healed(kind string)
+	// Swept counts a round of the sweeper.
+	Swept(err error)
 }
 
 // Timing are the handler's time limits.

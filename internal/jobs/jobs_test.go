@@ -71,6 +71,7 @@ func (open) Done(_ context.Context, o message.Outcome) message.Outcome { return 
 type counted struct{ healed sync.Map }
 
 func (*counted) Attempt(string, string, time.Duration) {}
+func (*counted) Swept(error)                           {}
 func (c *counted) Healed(kind string) {
 	n, _ := c.healed.LoadOrStore(kind, new(atomic.Int64))
 	n.(*atomic.Int64).Add(1)

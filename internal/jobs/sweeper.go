@@ -29,11 +29,11 @@ const (
 // The sweeper's rhythm.
 const (
 	sweepEvery    = time.Second
-	lookAgain     = 2 * time.Second  // at a call whose worker lives
+	lookAgain     = time.Second      // at a call whose worker lives
 	waitingAgain  = 15 * time.Second // at a waiting message whose task is there
 	stuckAfter    = 30 * time.Second // a task that is run for so long after its message was due is dead: asynq's lease is over
 	sweepBatch    = 500
-	lockTTL       = 15 * time.Second
+	lockTTL       = 4 * time.Second // a sweeper that dies must not keep the others waiting
 	lockKey       = ledger.DefaultPrefix + "sweeper"
 	deadlineSlack = time.Second // for what the kernel still holds when the deadline passes
 )
@@ -67,7 +67,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 		}
 		s.own(ctx)
 		if lock = s.hold(ctx, lock); lock != nil {
-			s.round(ctx)
+			s.metrics.Swept(s.round(ctx))
 		}
 		s.swept()
 	}
@@ -97,17 +97,16 @@ func (s *Sweeper) release(lock *redislock.Lock) {
 }
 
 // round works through both lists once.
-func (s *Sweeper) round(ctx context.Context) {
-	if err := s.queue.publish(ctx); err != nil {
+func (s *Sweeper) round(ctx context.Context) error {
+	err := errors.Join(
+		s.queue.publish(ctx),
+		s.sweep(ctx, ledger.Calls, s.checkCall),
+		s.sweep(ctx, ledger.Waiting, s.checkWaiting),
+	)
+	if err != nil {
 		s.log.Warn().Err(err).Msg("sweep put off")
-		return
 	}
-	if err := s.sweep(ctx, ledger.Calls, s.checkCall); err != nil {
-		s.log.Warn().Err(err).Msg("sweep of calls put off")
-	}
-	if err := s.sweep(ctx, ledger.Waiting, s.checkWaiting); err != nil {
-		s.log.Warn().Err(err).Msg("sweep of waiting messages put off")
-	}
+	return err
 }
 
 // check looks at one message and says when to look again; zero: never.

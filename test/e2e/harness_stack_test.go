@@ -54,7 +54,8 @@ type settings struct {
 	mayDup   bool // a test that makes Sinch accept a message twice
 	redisOff bool
 
-	simulator []string // further arguments
+	redis     []string // further arguments
+	simulator []string
 }
 
 type option func(*settings)
@@ -75,6 +76,11 @@ func simulatorWith(args ...string) option {
 	return func(s *settings) { s.simulator = append(s.simulator, args...) }
 }
 
+// redisWith adds arguments of Redis.
+func redisWith(args ...string) option {
+	return func(s *settings) { s.redis = append(s.redis, args...) }
+}
+
 // withoutRedis starts everything while Redis is down.
 func withoutRedis() option { return func(s *settings) { s.redisOff = true } }
 
@@ -88,7 +94,7 @@ func start(t *testing.T, opts ...option) *stack {
 	s := newStack(t, opts)
 	t.Cleanup(s.searchLogs)
 
-	s.redis = redistest.Start(t)
+	s.redis = redistest.Start(t, redistest.WithArgs(s.conf.redis...))
 	if s.conf.redisOff {
 		s.redis.Stop()
 	}
@@ -222,7 +228,7 @@ func (s *stack) awaitOK(p *process, url string) {
 // patience is how long a test waits for what has to happen. On a loaded
 // machine things are slow, and only a failing test waits so long.
 const (
-	patience = 150 * time.Second
+	patience = 20 * time.Second
 	tick     = 15 * time.Millisecond
 )
 
