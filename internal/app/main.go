@@ -2,11 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/redisconn"
 )
 
 // Kind names a process.
@@ -28,7 +31,7 @@ const (
 // Main runs a process from its environment until it is told to stop, and
 // returns its exit code.
 func Main(kind Kind) int {
-	cfg, err := config.FromOS(kind)
+	cfg, err := load(kind)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitConfig
@@ -40,6 +43,30 @@ func Main(kind Kind) int {
 		return exitFailure
 	}
 	return exitOK
+}
+
+// load reads the configuration. What package config leaves of REDIS_URL to its
+// owner joins the one list of problems.
+func load(kind Kind) (*config.Config, error) {
+	environ, err := config.OSEnviron()
+	if err != nil {
+		return nil, fmt.Errorf("environment: %w", err)
+	}
+	cfg, err := config.Load(kind, environ)
+	url := environ["REDIS_URL"]
+	if url == "" {
+		return cfg, err
+	}
+	_, wrong := redisconn.Parse(url)
+	if wrong == nil {
+		return cfg, err
+	}
+	problems := []config.Problem{{Names: []string{"REDIS_URL"}, Text: "is not usable: " + wrong.Error()}}
+	if others, ok := errors.AsType[*config.Error](err); ok {
+		rest := slices.DeleteFunc(others.Problems, func(p config.Problem) bool { return slices.Equal(p.Names, problems[0].Names) })
+		problems = append(problems, rest...)
+	}
+	return nil, &config.Error{Problems: problems}
 }
 
 func run(ctx context.Context, cfg *config.Config, out io.Writer) error {

@@ -83,7 +83,7 @@ func (l *Ledger) write(ctx context.Context, m *message.Message, secret string, l
 		first += m.NextAt.Sub(m.CreatedAt)
 	}
 	reply, err := l.accept.Run(ctx, l.rdb, keys, value, operation, string(m.ID), first.Milliseconds(), counter(m),
-		string(m.Content.Priority), limit, recentKept, m.CreatedAt.UnixMilli(), secret).StringSlice()
+		lane(m), limit, recentKept, m.CreatedAt.UnixMilli(), secret).StringSlice()
 	if err != nil {
 		return "", "", unavailable("accept message", err)
 	}

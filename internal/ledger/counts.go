@@ -13,13 +13,25 @@ func counter(m *message.Message) string {
 	if m.Status.Expires() {
 		return ""
 	}
-	return string(m.Status) + ":" + string(m.Content.Priority)
+	return string(m.Status) + ":" + lane(m)
 }
+
+// lane names where a message waits. Test messages are counted apart, so that
+// they cannot fill the lane of live ones.
+func lane(m *message.Message) string {
+	if m.Scope.Test {
+		return string(m.Content.Priority) + testLane
+	}
+	return string(m.Content.Priority)
+}
+
+const testLane = ":test"
 
 func parseCounts(values map[string]string) map[message.Status]map[message.Priority]int64 {
 	counts := make(map[message.Status]map[message.Priority]int64)
 	for name, value := range values {
-		status, lane, _ := strings.Cut(name, ":")
+		status, waits, _ := strings.Cut(name, ":")
+		priority := message.Priority(strings.TrimSuffix(waits, testLane))
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
 			continue
@@ -27,7 +39,7 @@ func parseCounts(values map[string]string) map[message.Status]map[message.Priori
 		if counts[message.Status(status)] == nil {
 			counts[message.Status(status)] = make(map[message.Priority]int64)
 		}
-		counts[message.Status(status)][message.Priority(lane)] = n
+		counts[message.Status(status)][priority] += n
 	}
 	return counts
 }

@@ -164,13 +164,16 @@ func TestLaneLimit(t *testing.T) {
 	if _, err := l.Accept(t.Context(), request("")); !errors.Is(err, ledger.ErrFull) {
 		t.Fatalf("third message: %v", err)
 	}
+	trial := request("")
+	trial.Scope.Test = true
+	accept(t, l, trial) // does not wait in the lane of live messages
 	begin(t, l, first.ID, "w1")
 	accept(t, l, request(""))
 	counts, err := l.Counts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if counts[message.StatusQueued][message.Normal] != 2 || counts[message.StatusSending][message.Normal] != 1 {
+	if counts[message.StatusQueued][message.Normal] != 3 || counts[message.StatusSending][message.Normal] != 1 {
 		t.Fatalf("counts %v", counts)
 	}
 }

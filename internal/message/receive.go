@@ -17,9 +17,12 @@ func (m *Message) Receive(r Receipt, now time.Time) error {
 	acts := r.State != ReceiptNone && m.heeds(r, a)
 	if acts && a != nil {
 		a.State = AttemptAccepted
-		if r.SinchID != "" {
+		if a.SinchID == "" {
 			a.SinchID = r.SinchID
 		}
+	}
+	if acts && m.Status.Waiting() { // Redis may have lost the record of the attempt; Sinch has not
+		m.Attempts = max(m.Attempts, r.Attempt)
 	}
 	for _, to := range m.path(r, acts) {
 		if err := m.step(to, now, line, r.Attempt); err != nil {
@@ -86,7 +89,7 @@ func (m *Message) adopt(r Receipt) {
 	if m.Status == StatusSending {
 		return
 	}
-	if r.SinchID != "" && (m.SinchID == "" || Status(r.State) == m.Status) {
+	if m.SinchID == "" {
 		m.SinchID = r.SinchID
 	}
 	if r.SentAs != "" && Status(r.State) == m.Status {

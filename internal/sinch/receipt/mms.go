@@ -34,8 +34,7 @@ func readMMS(f fields) []Receipt {
 		r.Template = Template{ID: f.text("mms-id").ID(), Ready: c.ready}
 	case r.Kind == KindInbound:
 		r.Inbound = inboundMMS(f)
-	case r.State == message.ReceiptDelivered && r.SentAs == "":
-		// Only then: what is sent as MMS may still become an SMS.
+	case r.State != message.ReceiptNone && r.SentAs == "":
 		r.SentAs = form(f.text("sent-as"))
 	}
 	return []Receipt{r}

@@ -19,6 +19,9 @@ func TestMMSCodes(t *testing.T) {
 		Code   message.ReasonCode
 	}
 	report := func(state message.ReceiptState, sentAs string, code message.ReasonCode) meaning {
+		if state != message.ReceiptNone && sentAs == "" {
+			sentAs = "MMS" // as the body says
+		}
 		return meaning{receipt.KindReport, state, sentAs, code}
 	}
 	for code, want := range map[string]meaning{
