@@ -111,7 +111,7 @@ func TestKilledWorkersCallIsLookedUp(t *testing.T) {
 
 func TestKilledWorkersMessagesAreSentOnce(t *testing.T) {
 	t.Parallel()
-	s := start(t, workers(2), with("WORKER_CONCURRENCY", "5"))
+	s := start(t, workers(2), with("WORKER_CONCURRENCY", "5"), patient())
 	s.sim.setDefault("slow:150ms")
 	var ids []string
 	for range 80 {
@@ -138,7 +138,7 @@ func TestKilledWorkersMessagesAreSentOnce(t *testing.T) {
 
 func TestFrozenWorkerSendsNothingLate(t *testing.T) {
 	t.Parallel()
-	s := start(t, over(batches), workers(2), with("SINCH_TIMEOUT", "500ms"), with("WORKER_CONCURRENCY", "10"))
+	s := start(t, over(batches), workers(2), with("SINCH_TIMEOUT", "500ms"), with("WORKER_CONCURRENCY", "10"), patient())
 	s.sim.setDefault("slow:300ms")
 	var ids []string
 	for range 100 {
@@ -163,7 +163,7 @@ func TestFrozenWorkerSendsNothingLate(t *testing.T) {
 func TestMessagesSurviveACrashOfRedis(t *testing.T) {
 	t.Parallel()
 	// Even of a process that is killed, everysec may lose what it acknowledged.
-	s := start(t, over(batches), with("SINCH_TIMEOUT", "500ms"), redisWith("--appendfsync", "always"))
+	s := start(t, over(batches), with("SINCH_TIMEOUT", "500ms"), redisWith("--appendfsync", "always"), patient())
 	s.sim.setDefault("slow:50ms")
 	var ids []string
 	for range 100 {

@@ -234,7 +234,7 @@ func (s *stack) awaitStatus(id, status string, headers ...header) resource {
 func (s *stack) awaitMessage(id, what string, is func(resource) bool, headers ...header) resource {
 	s.t.Helper()
 	var r resource
-	s.await(what+" of "+id, patience, func() (bool, string) {
+	s.await(what+" of "+id, s.conf.patience, func() (bool, string) {
 		r = s.lookUp(id, headers...)
 		return is(r), r.String()
 	})

@@ -53,6 +53,7 @@ type settings struct {
 	workers  int
 	mayDup   bool // a test that makes Sinch accept a message twice
 	redisOff bool
+	patience time.Duration
 
 	redis     []string // further arguments
 	simulator []string
@@ -83,6 +84,10 @@ func redisWith(args ...string) option {
 
 // withoutRedis starts everything while Redis is down.
 func withoutRedis() option { return func(s *settings) { s.redisOff = true } }
+
+// patient is for a test that loses a worker or a Redis: a task that was taken
+// from the queue then, and not begun, comes back when its lease has run out.
+func patient() option { return func(s *settings) { s.patience = 3 * patience } }
 
 // mayDouble is for a test that sends a message twice on purpose.
 func mayDouble() option { return func(s *settings) { s.mayDup = true } }
@@ -115,7 +120,7 @@ func newStack(t *testing.T, opts []option) *stack {
 	t.Helper()
 	s := &stack{
 		t:        t,
-		conf:     settings{env: defaults(), workers: 1},
+		conf:     settings{env: defaults(), workers: 1, patience: patience},
 		client:   newClient(t),
 		key:      "mms_live_" + rand.Text(),
 		testKey:  "mms_test_" + rand.Text(),
