@@ -55,6 +55,27 @@ func (f *fakeSource) yield(context.Context) error {
 
 func (f *fakeSource) slow(context.Context, time.Duration) error { return nil }
 
+// questions is how often it was asked.
+func (f *fakeSource) questions() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.asked)
+}
+
+// marker tells how often the marker was taken away, and whether it stands.
+func (f *fakeSource) marker() (yielded int, stands bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.yielded, f.marked
+}
+
+// fail makes every question fail; nil: none any more.
+func (f *fakeSource) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
 func (f *fakeSource) add(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -112,8 +133,8 @@ func TestHighIsServedFirstAndBulkIsNotStarved(t *testing.T) {
 		if got := c.order(); !slices.Equal(got, want) {
 			t.Errorf("served %v, want %v", got, want)
 		}
-		if src.yielded == 0 || src.marked {
-			t.Errorf("the marker was taken away %d times, stands: %v", src.yielded, src.marked)
+		if yielded, stands := src.marker(); yielded == 0 || stands {
+			t.Errorf("the marker was taken away %d times, stands: %v", yielded, stands)
 		}
 	})
 }
@@ -192,12 +213,12 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		if err := p.Wait(ctx, Normal); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("err = %v", err)
 		}
-		asked := len(src.asked)
+		asked := src.questions()
 		if err := p.Wait(ctx, Normal); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("second: err = %v", err)
 		}
 		synctest.Wait()
-		if len(src.asked) != asked {
+		if src.questions() != asked {
 			t.Error("asked for somebody who had given up before")
 		}
 	})
@@ -219,7 +240,7 @@ func TestFailureReachesEveryWaiterAndIsNotRemembered(t *testing.T) {
 				t.Errorf("err = %v, want unavailable because of the cause", err)
 			}
 		}
-		src.err = nil
+		src.fail(nil)
 		src.add(1)
 		if err := c.pacer.Wait(t.Context(), Bulk); err != nil {
 			t.Errorf("after Redis came back: %v", err)
@@ -260,7 +281,7 @@ func TestFewQuestionsForManyWaiters(t *testing.T) {
 			c.wg.Go(func() { _ = c.pacer.Wait(t.Context(), Bulk) })
 		}
 		c.finish()
-		if n := len(src.asked); n > 25 {
+		if n := src.questions(); n > 25 {
 			t.Errorf("%d questions in 2 s at 10 a second, want about 20", n)
 		}
 	})
