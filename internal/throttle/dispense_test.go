@@ -133,6 +133,7 @@ func TestHighIsServedFirstAndBulkIsNotStarved(t *testing.T) {
 		if got := c.order(); !slices.Equal(got, want) {
 			t.Errorf("served %v, want %v", got, want)
 		}
+		synctest.Wait()
 		if yielded, stands := src.marker(); yielded == 0 || stands {
 			t.Errorf("the marker was taken away %d times, stands: %v", yielded, stands)
 		}
