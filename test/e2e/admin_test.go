@@ -3,12 +3,9 @@ package e2e_test
 import (
 	"bytes"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/go-json-experiment/json"
 )
 
 func TestAdminListenerIsNotPublic(t *testing.T) {
@@ -192,27 +189,4 @@ func (s *stack) adminGet(url string) answer {
 		s.t.Fatal(err)
 	}
 	return s.want(got, http.StatusOK)
-}
-
-func TestEveryLogLineIsOneObject(t *testing.T) {
-	t.Parallel()
-	s := start(t, with("SINCH_TIMEOUT", "500ms"))
-	for _, behavior := range []any{"ok", "E110", "E618", "reset"} {
-		to := number()
-		s.sim.forNumber(to, 1, behavior)
-		id := s.send(message{"to": to})
-		s.awaitMessage(id, "end", func(r resource) bool {
-			return slices.Contains([]string{"delivered", "failed", "unknown"}, r.Status)
-		})
-	}
-	s.redis.Stop()
-	s.wantUnavailable(s.post(message{}))
-	for _, p := range s.started {
-		for line := range bytes.Lines(p.written()) {
-			var fields map[string]any
-			if err := json.Unmarshal(line, &fields); err != nil { // also when a name comes twice
-				t.Errorf("%s logged a line that is no object: %v\n%s", p.name, err, line)
-			}
-		}
-	}
 }
