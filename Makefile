@@ -3,7 +3,7 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+LDFLAGS := -s -w -X mmsdispatch/internal/telemetry.version=$(VERSION)
 TOOL    := go tool -modfile=tools/go.mod
 
 # What to run and for how long, to be set on the command line: make test PKG=./internal/ledger/... RUN=Accept

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -15,6 +16,11 @@ import (
 // namespace begins the name of every metric of ours.
 const namespace = "mms"
 
+// version is what a release calls itself. The linker sets it, because a build
+// without its repository, as in a container, leaves nothing else to read:
+// -ldflags "-X mmsdispatch/internal/telemetry.version=v1.2.3".
+var version string
+
 // Build says what is running.
 type Build struct {
 	Process  string
@@ -24,16 +30,14 @@ type Build struct {
 
 // ReadBuild finds out what was built, as far as the Go tool recorded it.
 func ReadBuild(process string) Build {
-	build := Build{Process: process, Version: "unknown", Revision: "unknown"}
+	build := Build{Process: process, Version: cmp.Or(version, "unknown"), Revision: "unknown"}
 
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return build
 	}
 
-	if info.Main.Version != "" {
-		build.Version = info.Main.Version
-	}
+	build.Version = cmp.Or(version, info.Main.Version, "unknown")
 
 	for _, setting := range info.Settings {
 		if setting.Key == "vcs.revision" {

@@ -92,11 +92,15 @@ func (p *private) found(text []byte) []string {
 	return leaks
 }
 
-// searchLogs looks for anything private in what the api and the workers wrote.
+// searchLogs looks for anything private, and for data races, in what the api
+// and the workers wrote.
 func (s *stack) searchLogs() {
 	for _, p := range s.started {
 		for _, leak := range s.private.found(p.written()) {
 			s.t.Errorf("%s logged %s", p.name, leak)
+		}
+		if _, race, found := bytes.Cut(p.written(), []byte("WARNING: DATA RACE")); found {
+			s.t.Errorf("%s has a data race:%s", p.name, race)
 		}
 	}
 }

@@ -45,7 +45,8 @@ func (b built) Run() int {
 }
 
 func build(dir string) error {
-	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./cmd/api", "./cmd/worker", "./cmd/mmsctl")
+	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, raceFlags()...)
+	cmd := exec.Command("go", append(args, "./cmd/api", "./cmd/worker", "./cmd/mmsctl")...)
 	cmd.Dir = filepath.Join("..", "..")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the programs: %w\n%s", err, out)
