@@ -1,9 +1,7 @@
 package message
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
@@ -107,9 +105,7 @@ func (s Scope) String() string {
 // ReferenceIdentity is the identity of the message a scope knows under ref. It
 // is keyed with a secret, so that an id in a log gives no reference away.
 func ReferenceIdentity(secret []byte, scope Scope, ref string) [identityBytes]byte {
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte(scope.String() + "\x00" + ref))
-	return [identityBytes]byte(mac.Sum(nil)[:identityBytes])
+	return keyed(secret, scope.String()+"\x00"+ref)
 }
 
 // RandomIdentity is the identity of a message without a reference.
