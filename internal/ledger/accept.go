@@ -2,8 +2,13 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"mmsdispatch/internal/message"
 )
@@ -13,7 +18,6 @@ type Request struct {
 	Scope   message.Scope
 	Content message.Content
 	From    string
-	BatchID string
 	Now     time.Time
 	Closed  bool // nothing new is taken; what is known is found all the same
 }
@@ -28,6 +32,10 @@ type Accepted struct {
 // returns the first message when the content is the same and ErrReused when it
 // is not. On ErrUnavailable the message may have been accepted.
 func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
+	shard, err := l.shards.of(ctx, r.Scope, r.Content.Priority)
+	if err != nil {
+		return Accepted{}, err
+	}
 	const secrets = 3 // a secret changes only when Redis was emptied
 	for range secrets {
 		key, err := l.secret.get(ctx)
@@ -35,31 +43,22 @@ func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
 			return Accepted{}, err
 		}
 		m := message.New(newID(key, r), r.Scope, r.Content, r.From, r.Now)
-		m.BatchID = r.BatchID
-		verdict, detail, err := l.write(ctx, m, string(key), l.limit(r))
+		m.Shard = shard
+		answer, err := l.commits.add(ctx, commit{secret: string(key), message: m, closed: r.Closed})
+		if fresh, changed := errors.AsType[*secretError](err); changed {
+			l.secret.learn(fresh.secret)
+			continue
+		}
 		if err != nil {
 			return Accepted{}, err
 		}
-		switch verdict {
-		case "ok":
-			return Accepted{Message: m}, nil
-		case "full":
-			return Accepted{}, ErrFull
-		case "known":
-			return known(r, detail)
-		default:
-			l.secret.learn(detail)
-		}
+		return outcome(m, answer)
 	}
-	return Accepted{}, fmt.Errorf("accept message: %w: secret keeps changing", ErrUnavailable)
+	return Accepted{}, errSecrets()
 }
 
-// limit is how many messages may wait in a lane, as the script wants it.
-func (l *Ledger) limit(r Request) int {
-	if r.Closed {
-		return -1
-	}
-	return l.opts.LaneLimit
+func errSecrets() error {
+	return fmt.Errorf("accept message: %w: secret keeps changing", ErrUnavailable)
 }
 
 func newID(secret []byte, r Request) message.ID {
@@ -70,34 +69,130 @@ func newID(secret []byte, r Request) message.ID {
 	return message.NewID(identity, r.Now)
 }
 
-// write runs the script; verdict is ok, known, full or secret.
-func (l *Ledger) write(ctx context.Context, m *message.Message, secret string, limit int) (verdict, detail string, err error) {
-	operation := newOperation()
-	value, err := encode(head{version: 1, operation: operation}, m)
-	if err != nil {
-		return "", "", err
+// outcome reads what the script answered for a message: a verdict, or the
+// record of the one that has its reference.
+func outcome(m *message.Message, answer string) (Accepted, error) {
+	switch answer {
+	case "ok":
+		return Accepted{Message: m}, nil
+	case "full":
+		return Accepted{}, ErrFull
+	case "canceled":
+		return Accepted{}, ErrCanceled
 	}
-	keys := []string{l.recordKey(m.ID), l.key("waiting"), l.key("counts"), l.recentKey(m.Scope), l.key("secret")}
-	first := l.opts.Checks.Accepted
-	if m.Status == message.StatusScheduled {
-		first += m.NextAt.Sub(m.CreatedAt)
-	}
-	reply, err := l.accept.Run(ctx, l.rdb, keys, value, operation, string(m.ID), first.Milliseconds(), counter(m),
-		lane(m), limit, recentKept, m.CreatedAt.UnixMilli(), secret).StringSlice()
-	if err != nil {
-		return "", "", unavailable("accept message", err)
-	}
-	return reply[0], reply[1], nil
-}
-
-// known compares the content with that of the message that has the reference.
-func known(r Request, record string) (Accepted, error) {
-	_, m, err := decode([]byte(record))
+	_, known, err := decode([]byte(answer))
 	if err != nil {
 		return Accepted{}, err
 	}
-	if m.Scope != r.Scope || m.Content.ClientReference != r.Content.ClientReference || !m.Content.Equal(r.Content) {
+	if known.Scope != m.Scope || known.Content.ClientReference != m.Content.ClientReference || !known.Content.Equal(m.Content) {
 		return Accepted{}, ErrReused
 	}
-	return Accepted{Message: m, Duplicate: true}, nil
+	return Accepted{Message: known, Duplicate: true}, nil
+}
+
+// secretError says that the secret in Redis is another one.
+type secretError struct{ secret string }
+
+// Error implements error.
+func (*secretError) Error() string { return "secret has changed" }
+
+// group is what one call of the script accepts: messages of one scope, and of
+// one batch or none.
+type group struct {
+	secret string
+	batch  message.BatchID
+	rows   []groupRow
+}
+
+type groupRow struct {
+	message *message.Message
+	closed  bool
+}
+
+const (
+	// groupMax is how many rows one call of the script takes: it blocks Redis
+	// for about half a millisecond.
+	groupMax = 50
+	// rowArgs is how many arguments a row has, beside those of the group.
+	rowArgs   = 6
+	groupArgs = 5
+)
+
+// accept runs the script for several groups in one round trip. There is one
+// answer for each row. The error is a *secretError or ErrUnavailable.
+func (l *Ledger) acceptGroups(ctx context.Context, groups []group) ([][]string, error) {
+	pipe := l.rdb.Pipeline()
+	calls := make([]*redis.Cmd, len(groups))
+	for i, g := range groups {
+		keys, args := l.groupCall(g)
+		calls[i] = l.accept.EvalSha(ctx, pipe, keys, args...)
+	}
+	_, err := pipe.Exec(ctx)
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		if err := l.accept.Load(ctx, l.rdb).Err(); err != nil {
+			return nil, unavailable("load script", err)
+		}
+		return l.acceptGroups(ctx, groups)
+	}
+	answers := make([][]string, len(groups))
+	for i, call := range calls {
+		answer, err := call.StringSlice()
+		if err != nil {
+			return nil, unavailable("accept messages", err)
+		}
+		if answer[0] == "secret" {
+			return nil, &secretError{secret: answer[1]}
+		}
+		answers[i] = answer
+	}
+	return answers, nil
+}
+
+// groupCall are keys and arguments of the script.
+func (l *Ledger) groupCall(g group) (keys []string, args []any) {
+	first := g.rows[0].message
+	const fixedKeys = 6
+	keys = make([]string, 0, fixedKeys+len(g.rows))
+	keys = append(keys, l.key("secret"), l.key("waiting"), l.key("counts"), l.recentKey(first.Scope),
+		l.batchKey(g.batch), l.membersKey(g.batch))
+	args = make([]any, 0, groupArgs+rowArgs*len(g.rows))
+	args = append(args, g.secret, first.CreatedAt.UnixMilli(), recentKept, l.opts.LaneLimit, flag(g.batch != ""))
+	operation := newOperation()
+	for i, row := range g.rows {
+		m := row.message
+		check := l.opts.Checks.Accepted
+		if m.Status == message.StatusScheduled {
+			check += m.NextAt.Sub(m.CreatedAt)
+		}
+		// Each row has its own operation, so that a row that repeats another is no own write.
+		value := encode(head{version: 1, operation: operation + strconv.Itoa(i)}, m)
+		keys = append(keys, l.recordKey(m.ID))
+		args = append(args, value, m.ID.Packed(), check.Milliseconds(), string(m.Status), lane(m), flag(row.closed))
+	}
+	return keys, args
+}
+
+func flag(set bool) string {
+	if set {
+		return "1"
+	}
+	return ""
+}
+
+// batchKey and membersKey stand for no batch, too: the script needs a key.
+func (l *Ledger) batchKey(id message.BatchID) string {
+	if id == "" {
+		return l.key("batch")
+	}
+	return l.key("batch:" + id.Identity())
+}
+
+func (l *Ledger) membersKey(id message.BatchID) string { return l.batchKey(id) + ":members" }
+
+// batchOf is the batch a message belongs to; empty: none.
+func batchOf(m *message.Message) message.BatchID {
+	if !strings.HasPrefix(m.BatchID, "bat_") {
+		return ""
+	}
+	return message.BatchID(m.BatchID)
 }

@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 	"time"
 
 	"mmsdispatch/internal/message"
@@ -49,28 +51,193 @@ type RowResult struct {
 	Err error
 }
 
+// The fields of a batch in Redis. Its messages are counted by state under
+// batchCount + the state.
+const (
+	batchID        = "id"
+	batchTenant    = "tenant"
+	batchTest      = "test"
+	batchReference = "ref"
+	batchDigest    = "digest"
+	batchCreated   = "created"
+	batchUpdated   = "updated"
+	batchBegun     = "begun"
+	batchCanceled  = "canceled"
+	batchTotal     = "total"
+	batchCount     = "n:"
+)
+
 // OpenBatch makes a batch or finds the one that the scope knows under the
 // reference; known tells which. ErrReused says that it has other content.
 func (l *Ledger) OpenBatch(ctx context.Context, r BatchRequest) (b Batch, known bool, err error) {
-	return Batch{}, false, ErrUnavailable
+	secret, err := l.secret.get(ctx)
+	if err != nil {
+		return Batch{}, false, err
+	}
+	identity := message.RandomIdentity()
+	if r.Reference != "" {
+		identity = message.BatchIdentity(secret, r.Scope, r.Reference)
+	}
+	id := message.NewBatchID(identity, r.Now)
+	reply, err := l.open.Run(ctx, l.rdb, []string{l.batchKey(id), l.batchesKey(r.Scope), l.key("secret")},
+		string(id), r.Scope.Tenant, flag(r.Scope.Test), r.Reference, r.Digest, r.Now.UnixMilli(),
+		l.opts.RecordTTL.Milliseconds(), string(secret)).StringSlice()
+	if err != nil {
+		return Batch{}, false, unavailable("open batch", err)
+	}
+	if reply[0] == "secret" {
+		l.secret.learn(reply[1])
+		return Batch{}, false, errSecrets()
+	}
+	found, err := parseBatch(pairs(reply[1:]))
+	if err != nil {
+		return Batch{}, false, err
+	}
+	known = found.ID != id
+	if known && (found.Scope != r.Scope || found.Reference != r.Reference || found.Digest != r.Digest) {
+		return Batch{}, false, ErrReused
+	}
+	return found, known, nil
 }
+
+func pairs(flat []string) map[string]string {
+	m := make(map[string]string, len(flat)/2)
+	for i := 0; i+1 < len(flat); i += 2 {
+		m[flat[i]] = flat[i+1]
+	}
+	return m
+}
+
+func parseBatch(fields map[string]string) (Batch, error) {
+	id, err := message.ParseBatchID(fields[batchID])
+	if err != nil {
+		return Batch{}, errRecord
+	}
+	number := func(name string) int64 {
+		n, _ := strconv.ParseInt(fields[name], 10, 64)
+		return n
+	}
+	b := Batch{
+		ID: id, Scope: message.Scope{Tenant: fields[batchTenant], Test: fields[batchTest] == "1"},
+		Reference: fields[batchReference], Digest: fields[batchDigest], Total: number(batchTotal),
+		Counts: make(map[message.Status]int64), CreatedAt: instant(number(batchCreated)),
+		UpdatedAt: instant(number(batchUpdated)), BegunAt: instant(number(batchBegun)),
+	}
+	_, b.Canceled = fields[batchCanceled]
+	for _, status := range message.Statuses() {
+		if n := number(batchCount + string(status)); n > 0 {
+			b.Counts[status] = n
+		}
+	}
+	return b, nil
+}
+
+func (l *Ledger) batchesKey(scope message.Scope) string { return l.key("batches:" + scope.String()) }
 
 // AcceptRows writes messages of a batch down, many in one step. There is one
 // result for each row, in order. On ErrUnavailable any of them may have been
 // accepted.
 func (l *Ledger) AcceptRows(ctx context.Context, b Batch, rows []Row) ([]RowResult, error) {
-	return nil, ErrUnavailable
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	secret, err := l.secret.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shard, err := l.shards.of(ctx, b.Scope, message.Bulk)
+	if err != nil {
+		return nil, err
+	}
+	messages := make([]*message.Message, len(rows))
+	groups := make([]group, 0, len(rows)/groupMax+1)
+	for i, row := range rows {
+		m := message.New(rowID(secret, b, row, now), b.Scope, row.Content, row.From, now)
+		m.BatchID = string(b.ID)
+		if row.Content.Priority == message.Bulk {
+			m.Shard = shard
+		}
+		messages[i] = m
+		if i%groupMax == 0 {
+			groups = append(groups, group{secret: string(secret), batch: b.ID, rows: make([]groupRow, 0, groupMax)})
+		}
+		last := &groups[len(groups)-1]
+		last.rows = append(last.rows, groupRow{message: m, closed: row.Closed})
+	}
+	answers, err := l.acceptGroups(ctx, groups)
+	if changed, ok := errors.AsType[*secretError](err); ok {
+		l.secret.learn(changed.secret)
+		return nil, errSecrets() // what was begun under the old secret is started anew
+	}
+	if err != nil {
+		return nil, err
+	}
+	results := make([]RowResult, len(rows))
+	for i, m := range messages {
+		results[i].Accepted, results[i].Err = outcome(m, answers[i/groupMax][i%groupMax])
+	}
+	return results, nil
+}
+
+// rowID is the id of a row: by its own reference, else by its place in a batch
+// that has one, else by chance.
+func rowID(secret []byte, b Batch, row Row, now time.Time) message.ID {
+	switch {
+	case row.Content.ClientReference != "":
+		return message.NewID(message.ReferenceIdentity(secret, b.Scope, row.Content.ClientReference), now)
+	case b.Reference != "":
+		return message.NewID(message.RowIdentity(secret, b.ID, row.Index), now)
+	default:
+		return message.NewID(message.RandomIdentity(), now)
+	}
 }
 
 // Room tells how many messages each lane of a scope can still take. A negative
 // number says that there is no limit.
 func (l *Ledger) Room(ctx context.Context, scope message.Scope) (map[message.Priority]int64, error) {
-	return nil, ErrUnavailable
+	room := make(map[message.Priority]int64, len(message.Priorities()))
+	var names []string
+	for _, p := range message.Priorities() {
+		room[p] = -1
+		where := lane(&message.Message{Scope: scope, Content: message.Content{Priority: p}})
+		names = append(names, string(message.StatusQueued)+":"+where, string(message.StatusScheduled)+":"+where)
+	}
+	if l.opts.LaneLimit <= 0 {
+		return room, nil
+	}
+	values, err := l.rdb.HMGet(ctx, l.key("counts"), names...).Result()
+	if err != nil {
+		return nil, unavailable("read counts", err)
+	}
+	for i, p := range message.Priorities() {
+		held := whole(values[2*i]) + whole(values[2*i+1])
+		room[p] = max(0, int64(l.opts.LaneLimit)-held)
+	}
+	return room, nil
+}
+
+// whole reads a number that may be absent.
+func whole(value any) int64 {
+	text, _ := value.(string)
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
 }
 
 // GetBatch reads a batch. It returns ErrNotFound for one of another scope.
 func (l *Ledger) GetBatch(ctx context.Context, scope message.Scope, id message.BatchID) (Batch, error) {
-	return Batch{}, ErrUnavailable
+	fields, err := l.rdb.HGetAll(ctx, l.batchKey(id)).Result()
+	if err != nil {
+		return Batch{}, unavailable("read batch", err)
+	}
+	if len(fields) == 0 {
+		return Batch{}, ErrNotFound
+	}
+	b, err := parseBatch(fields)
+	if err != nil {
+		return Batch{}, err
+	}
+	if b.Scope != scope || b.ID != id {
+		return Batch{}, ErrNotFound
+	}
+	return b, nil
 }
 
 // BatchPosition is a place in the list of a scope's batches, newest first; the
@@ -80,10 +247,42 @@ type BatchPosition struct {
 	ID        message.BatchID
 }
 
-// Batches lists up to limit batches of a scope behind a position.
+// batchesKept is how many batches of a scope can be listed.
+const batchesKept = 10_000
+
+// Batches lists up to limit batches of a scope behind a position. Those that
+// are forgotten are taken off the list.
 func (l *Ledger) Batches(ctx context.Context, scope message.Scope, after BatchPosition, limit int) ([]Batch, error) {
-	return nil, ErrUnavailable
+	entries, err := l.rdb.ZRevRangeWithScores(ctx, l.batchesKey(scope), 0, batchesKept-1).Result()
+	if err != nil {
+		return nil, unavailable("list batches", err)
+	}
+	found := make([]Batch, 0, limit)
+	for _, entry := range entries {
+		id, _ := entry.Member.(string)
+		created := int64(entry.Score)
+		if after.ID != "" && (created > after.CreatedAt || created == after.CreatedAt && message.BatchID(id) >= after.ID) {
+			continue
+		}
+		b, err := l.GetBatch(ctx, scope, message.BatchID(id))
+		switch {
+		case errors.Is(err, ErrNotFound):
+			if err := l.rdb.ZRem(ctx, l.batchesKey(scope), id).Err(); err != nil {
+				return nil, unavailable("list batches", err)
+			}
+			continue
+		case err != nil:
+			return nil, err
+		}
+		if found = append(found, b); len(found) == limit {
+			break
+		}
+	}
+	return found, nil
 }
+
+// membersRead is how many messages of a batch are read at a time.
+const membersRead = 200
 
 // BatchMessages calls yield with the messages of a batch and their places in
 // it, the last accepted first, beginning below place before (negative: at the
@@ -91,12 +290,51 @@ func (l *Ledger) Batches(ctx context.Context, scope message.Scope, after BatchPo
 func (l *Ledger) BatchMessages(
 	ctx context.Context, scope message.Scope, id message.BatchID, before int64, yield func(place int64, m *message.Message) bool,
 ) error {
-	return ErrUnavailable
+	if before < 0 {
+		size, err := l.rdb.StrLen(ctx, l.membersKey(id)).Result()
+		if err != nil {
+			return unavailable("read batch", err)
+		}
+		before = size / int64(message.PackedLength)
+	}
+	for before > 0 {
+		first := max(0, before-membersRead)
+		ids, err := l.members(ctx, id, first, before)
+		if err != nil {
+			return err
+		}
+		messages, err := l.getMany(ctx, ids)
+		if err != nil {
+			return err
+		}
+		places := make(map[message.ID]int64, len(ids))
+		for i, id := range ids {
+			places[id] = first + int64(i)
+		}
+		for _, m := range slices.Backward(messages) {
+			if m.Scope == scope && !yield(places[m.ID], m) {
+				return nil
+			}
+		}
+		before = first
+	}
+	return nil
 }
 
-// CancelBatch marks a batch as canceled: none of its messages begins a call
-// from then on, and it takes no more rows. Its waiting messages are canceled
-// one by one afterwards.
-func (l *Ledger) CancelBatch(ctx context.Context, scope message.Scope, id message.BatchID) (Batch, error) {
-	return Batch{}, ErrUnavailable
+// members are the ids at the places from first up to end.
+func (l *Ledger) members(ctx context.Context, id message.BatchID, first, end int64) ([]message.ID, error) {
+	const size = int64(message.PackedLength)
+	packed, err := l.rdb.GetRange(ctx, l.membersKey(id), first*size, end*size-1).Result()
+	if err != nil {
+		return nil, unavailable("read batch", err)
+	}
+	ids := make([]message.ID, 0, end-first)
+	for ; len(packed) >= message.PackedLength; packed = packed[message.PackedLength:] {
+		one, err := message.UnpackID(packed[:message.PackedLength])
+		if err != nil {
+			return nil, errRecord
+		}
+		ids = append(ids, one)
+	}
+	return ids, nil
 }

@@ -7,13 +7,13 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// counter names the count a message is part of; empty for a message whose
-// record runs out by itself, since nobody would lower the count then.
-func counter(m *message.Message) string {
-	if m.Status.Expires() {
+// counter names the count a message in a state is part of; empty for a state
+// whose record runs out by itself, since nobody would lower the count then.
+func counter(status message.Status, m *message.Message) string {
+	if status.Expires() {
 		return ""
 	}
-	return string(m.Status) + ":" + lane(m)
+	return string(status) + ":" + lane(m)
 }
 
 // lane names where a message waits. Test messages are counted apart, so that

@@ -86,8 +86,8 @@ func checkHistory(t *testing.T, l *ledger.Ledger, rdb *redis.Client, id message.
 			}
 		}
 	}
-	_, waits := rdb.ZScore(t.Context(), "mms:{m}:waiting", string(id)).Result()
-	_, calls := rdb.ZScore(t.Context(), "mms:{m}:calls", string(id)).Result()
+	_, waits := rdb.ZScore(t.Context(), "mms:{m}:waiting", id.Packed()).Result()
+	_, calls := rdb.ZScore(t.Context(), "mms:{m}:calls", id.Packed()).Result()
 	if (waits == nil) != m.Status.Waiting() {
 		t.Errorf("%s: %s, waiting list: %v", id, m.Status, waits)
 	}

@@ -73,11 +73,14 @@ const recentKept = 1000
 
 // Ledger is the record of every message.
 type Ledger struct {
-	rdb    redis.UniversalClient
-	opts   Options
-	accept *redis.Script
-	put    *redis.Script
-	secret *secret
+	rdb     redis.UniversalClient
+	opts    Options
+	accept  *redis.Script
+	put     *redis.Script
+	open    *redis.Script
+	secret  *secret
+	shards  *shards
+	commits *commits
 }
 
 // New makes a ledger on a Redis client.
@@ -96,8 +99,14 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{rdb: rdb, opts: opts, accept: accept, put: put}
+	open, err := opts.script("lua/open.lua")
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{rdb: rdb, opts: opts, accept: accept, put: put, open: open}
 	l.secret = &secret{rdb: rdb, key: l.key("secret")}
+	l.shards = &shards{rdb: rdb, key: l.key("shards")}
+	l.commits = &commits{write: l.acceptGroups}
 	return l, nil
 }
 
@@ -177,23 +186,30 @@ func (l *Ledger) Recent(ctx context.Context, scope message.Scope) ([]*message.Me
 	if err != nil {
 		return nil, unavailable("list messages", err)
 	}
-	found, err := l.getMany(ctx, ids)
-	if err != nil {
-		return nil, err
+	return l.getMany(ctx, unpacked(ids))
+}
+
+// unpacked are the ids of a list; what is none is left out.
+func unpacked(packed []string) []message.ID {
+	ids := make([]message.ID, 0, len(packed))
+	for _, one := range packed {
+		if id, err := message.UnpackID(one); err == nil {
+			ids = append(ids, id)
+		}
 	}
-	return found, nil
+	return ids
 }
 
 func (l *Ledger) recentKey(scope message.Scope) string { return l.key("recent:" + scope.String()) }
 
 // getMany reads messages by their ids and leaves out those that are gone.
-func (l *Ledger) getMany(ctx context.Context, ids []string) ([]*message.Message, error) {
+func (l *Ledger) getMany(ctx context.Context, ids []message.ID) ([]*message.Message, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	keys := make([]string, len(ids))
 	for i, id := range ids {
-		keys[i] = l.recordKey(message.ID(id))
+		keys[i] = l.recordKey(id)
 	}
 	values, err := l.rdb.MGet(ctx, keys...).Result()
 	if err != nil {
@@ -206,7 +222,7 @@ func (l *Ledger) getMany(ctx context.Context, ids []string) ([]*message.Message,
 			continue
 		}
 		_, m, err := decode([]byte(record))
-		if err != nil || string(m.ID) != ids[i] {
+		if err != nil || m.ID != ids[i] {
 			continue
 		}
 		found = append(found, m)

@@ -35,17 +35,13 @@ func (l *Ledger) Due(ctx context.Context, q Queue, limit int) ([]message.ID, tim
 	if err != nil {
 		return nil, time.Time{}, unavailable("list due messages", err)
 	}
-	ids := make([]message.ID, len(names))
-	for i, name := range names {
-		ids[i] = message.ID(name)
-	}
-	return ids, now, nil
+	return unpacked(names), now, nil
 }
 
 // CheckAgain sets when the sweeper looks at a message of a list again. One
 // that has left the list meanwhile stays out.
 func (l *Ledger) CheckAgain(ctx context.Context, q Queue, id message.ID, at time.Time) error {
-	err := l.rdb.ZAddXX(ctx, l.key(string(q)), redis.Z{Score: float64(at.UnixMilli()), Member: string(id)}).Err()
+	err := l.rdb.ZAddXX(ctx, l.key(string(q)), redis.Z{Score: float64(at.UnixMilli()), Member: id.Packed()}).Err()
 	if err != nil {
 		return unavailable("put off check", err)
 	}
@@ -54,7 +50,7 @@ func (l *Ledger) CheckAgain(ctx context.Context, q Queue, id message.ID, at time
 
 // Drop takes a message off a list, because its record is gone.
 func (l *Ledger) Drop(ctx context.Context, q Queue, id message.ID) error {
-	if err := l.rdb.ZRem(ctx, l.key(string(q)), string(id)).Err(); err != nil {
+	if err := l.rdb.ZRem(ctx, l.key(string(q)), id.Packed()).Err(); err != nil {
 		return unavailable("drop check", err)
 	}
 	return nil
@@ -66,11 +62,7 @@ func (l *Ledger) Calling(ctx context.Context) ([]message.ID, error) {
 	if err != nil {
 		return nil, unavailable("list calls", err)
 	}
-	ids := make([]message.ID, len(names))
-	for i, name := range names {
-		ids[i] = message.ID(name)
-	}
-	return ids, nil
+	return unpacked(names), nil
 }
 
 // Now is Redis' time.

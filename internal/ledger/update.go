@@ -61,14 +61,11 @@ func (l *Ledger) apply(ctx context.Context, id message.ID, change Change, lease 
 		if m.ID != id {
 			return Begun{}, ErrNotFound
 		}
-		before := counter(m)
+		before := m.Status
 		if err := change(m, now); err != nil {
 			return Begun{Message: m, Now: now}, err
 		}
-		value, err := encode(head{version: h.version + 1, operation: operation}, m)
-		if err != nil {
-			return Begun{}, err
-		}
+		value := encode(head{version: h.version + 1, operation: operation}, m)
 		if unchanged(record, value) {
 			return Begun{Message: m, Now: now}, nil
 		}
@@ -84,6 +81,8 @@ func (l *Ledger) apply(ctx context.Context, id message.ID, change Change, lease 
 			record = []byte(reply.record)
 		case "rollback":
 			return Begun{}, ErrRollback
+		case "canceled":
+			return Begun{}, ErrCanceled
 		default:
 			return Begun{}, ErrNotFound
 		}
@@ -130,16 +129,25 @@ type swapReply struct {
 }
 
 func (l *Ledger) swap(
-	ctx context.Context, version int64, operation string, value []byte, m *message.Message, before string, lease Lease,
+	ctx context.Context, version int64, operation string, value []byte, m *message.Message, before message.Status, lease Lease,
 ) (swapReply, error) {
-	keys := []string{l.recordKey(m.ID), l.key("waiting"), l.key("calls"), l.key("counts"), l.key("begins")}
+	batch := batchOf(m)
+	keys := []string{
+		l.recordKey(m.ID), l.key("waiting"), l.key("calls"), l.key("counts"), l.key("begins"),
+		l.batchKey(batch), l.membersKey(batch),
+	}
 	waiting, calls := l.checks(m)
-	lower, raise := before, counter(m)
+	lower, raise := counter(before, m), counter(m.Status, m)
 	if lower == raise {
 		lower, raise = "", ""
 	}
-	raw, err := l.put.Run(ctx, l.rdb, keys, version, operation, value, l.ttl(m).Milliseconds(), string(m.ID),
-		waiting, calls, lower, raise, lease.Worker, lease.Begins, lease.Epoch).Slice()
+	left, entered := before, m.Status
+	if batch == "" {
+		left, entered = "", ""
+	}
+	raw, err := l.put.Run(ctx, l.rdb, keys, version, operation, value, l.ttl(m).Milliseconds(), m.ID.Packed(),
+		waiting, calls, lower, raise, lease.Worker, lease.Begins, lease.Epoch,
+		string(left), string(entered), l.opts.RecordTTL.Milliseconds()).Slice()
 	if err != nil {
 		return swapReply{}, unavailable("write message", err)
 	}

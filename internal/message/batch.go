@@ -32,7 +32,9 @@ func ParseBatchID(s string) (BatchID, error) {
 }
 
 // Identity is the part of the id that the ledger's keys are made of.
-func (id BatchID) Identity() string { return string(id[len(batchPrefix)+len(idVersion):][:identityChars]) }
+func (id BatchID) Identity() string {
+	return string(id[len(batchPrefix)+len(idVersion):][:identityChars])
+}
 
 // BatchIdentity is the identity of the batch that a scope knows under ref.
 func BatchIdentity(secret []byte, scope Scope, ref string) [identityBytes]byte {

@@ -44,3 +44,7 @@ const (
 
 // Priorities lists the lanes, the most urgent first.
 func Priorities() []Priority { return []Priority{High, Normal, Bulk} }
+
+// BulkShards is how many parts the bulk lane has. Tenants are spread over them,
+// so that one with a long queue does not stand before the others.
+const BulkShards = 8

@@ -25,10 +25,10 @@ const (
 // ErrMalformedID is returned for a string that cannot be a message id.
 var ErrMalformedID = errors.New("malformed message id")
 
-// crockford is base32 in lower case without letters that are easily misread.
-func crockford() *base32.Encoding {
-	return base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
-}
+// encoding is base32 in lower case without letters that are easily misread.
+var encoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+func crockford() *base32.Encoding { return encoding }
 
 // ID identifies a message. Its identity part is derived from tenant and
 // reference, so that the record is found by either; its time part tells apart
@@ -58,6 +58,31 @@ func ParseID(s string) (ID, error) {
 		return "", ErrMalformedID
 	}
 	return ID(s), nil
+}
+
+// PackedLength is how long a packed id is, in bytes.
+const PackedLength = identityBytes + stampBytes
+
+// Packed is the id in as few bytes as it has, for lists that hold millions.
+func (id ID) Packed() string {
+	packed := make([]byte, 0, PackedLength)
+	enc := crockford()
+	packed, _ = enc.AppendDecode(packed, []byte(id.Identity())) // its form was checked when it was made or parsed
+	packed, _ = enc.AppendDecode(packed, []byte(id[len(idPrefix)+len(idVersion)+identityChars:]))
+	return string(packed)
+}
+
+// UnpackID is the reverse of Packed.
+func UnpackID(packed string) (ID, error) {
+	if len(packed) != PackedLength {
+		return "", ErrMalformedID
+	}
+	enc := crockford()
+	out := make([]byte, 0, idLength)
+	out = append(out, idPrefix+idVersion...)
+	out = enc.AppendEncode(out, []byte(packed[:identityBytes]))
+	out = enc.AppendEncode(out, []byte(packed[identityBytes:]))
+	return ID(out), nil
 }
 
 // Identity is the part of the id that the ledger's key is made of.

@@ -15,6 +15,7 @@ type Message struct {
 	Content Content
 	From    string // the number it is sent from, as resolved when it was accepted
 	BatchID string
+	Shard   int // of its lane, where the lane has shards
 
 	Status    Status
 	Reason    *Reason

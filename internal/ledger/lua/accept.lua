@@ -1,36 +1,75 @@
--- Accepts a message: dedupe, record, count, and the places where it is looked
--- for later. Everything or nothing.
--- KEYS: 1 record · 2 waiting · 3 counts · 4 recent · 5 secret
--- ARGV: 1 value · 2 operation · 3 message id · 4 first check in ms · 5 counter
---       6 lane · 7 lane limit (0: none, -1: nothing new) · 8 recent kept · 9 created (Unix ms) · 10 secret
-local secret = redis.call('GET', KEYS[5])
+-- Accepts messages of one scope: dedupe, record, count, and the places where
+-- they are looked for later. Each row is taken or not on its own.
+-- KEYS: 1 secret · 2 waiting · 3 counts · 4 recent · 5 batch · 6 batch's members · 7… a record for each row
+-- ARGV: 1 secret · 2 created (Unix ms) · 3 recent kept · 4 lane limit (0: none) · 5 is there a batch ('1')
+--       then for each row: value · packed id · first check in ms · status · lane · closed ('1': nothing new)
+-- Answers for each row 'ok', 'full', 'canceled' or the record that has its key.
+local secret = redis.call('GET', KEYS[1])
 if not secret then
-  redis.call('SET', KEYS[5], ARGV[10])
-elseif secret ~= ARGV[10] then
+  redis.call('SET', KEYS[1], ARGV[1])
+elseif secret ~= ARGV[1] then
   return {'secret', secret}
-end
-
-local current = redis.call('GET', KEYS[1])
-if current then
-  if string.match(current, '^%d+:([^:]*):') == ARGV[2] then
-    return {'ok', ''} -- our own write, whose reply was lost
-  end
-  return {'known', current}
-end
-
-local limit = tonumber(ARGV[7])
-if limit ~= 0 then
-  local held = redis.call('HMGET', KEYS[3], 'queued:' .. ARGV[6], 'scheduled:' .. ARGV[6])
-  if (tonumber(held[1]) or 0) + (tonumber(held[2]) or 0) >= limit then
-    return {'full', ''}
-  end
 end
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-redis.call('SET', KEYS[1], ARGV[1])
-redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[3])
-redis.call('HINCRBY', KEYS[3], ARGV[5], 1)
-redis.call('ZADD', KEYS[4], ARGV[9], ARGV[3])
-redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -tonumber(ARGV[8]) - 1)
-return {'ok', ''}
+local limit = tonumber(ARGV[4])
+local batch = ARGV[5] == '1'
+local canceled = batch and redis.call('HEXISTS', KEYS[5], 'canceled') == 1
+
+local held = {} -- by lane: how many wait
+local function full(lane)
+  if limit == 0 then return false end
+  if not held[lane] then
+    local n = redis.call('HMGET', KEYS[3], 'queued:' .. lane, 'scheduled:' .. lane)
+    held[lane] = (tonumber(n[1]) or 0) + (tonumber(n[2]) or 0)
+  end
+  return held[lane] >= limit
+end
+
+local answers, checks, recent, members, raise, inBatch = {}, {}, {}, {}, {}, {}
+for i = 7, #KEYS do
+  local a = 6 + (i - 7) * 6
+  local value, status, lane = ARGV[a], ARGV[a + 3], ARGV[a + 4]
+  local current = redis.call('GET', KEYS[i])
+  if current then
+    answers[#answers + 1] = current == value and 'ok' or current -- equal: our own write, whose reply was lost
+  elseif canceled then
+    answers[#answers + 1] = 'canceled'
+  elseif ARGV[a + 5] == '1' or full(lane) then
+    answers[#answers + 1] = 'full'
+  else
+    redis.call('SET', KEYS[i], value)
+    checks[#checks + 1] = now + tonumber(ARGV[a + 2])
+    checks[#checks + 1] = ARGV[a + 1]
+    recent[#recent + 1] = ARGV[2]
+    recent[#recent + 1] = ARGV[a + 1]
+    members[#members + 1] = ARGV[a + 1]
+    local counter = status .. ':' .. lane
+    raise[counter] = (raise[counter] or 0) + 1
+    inBatch[status] = (inBatch[status] or 0) + 1
+    if held[lane] then held[lane] = held[lane] + 1 end
+    answers[#answers + 1] = 'ok'
+  end
+end
+if #members == 0 then
+  return answers
+end
+
+redis.call('ZADD', KEYS[2], unpack(checks))
+redis.call('ZADD', KEYS[4], unpack(recent))
+redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -tonumber(ARGV[3]) - 1)
+for counter, n in pairs(raise) do
+  redis.call('HINCRBY', KEYS[3], counter, n)
+end
+if batch then
+  for status, n in pairs(inBatch) do
+    redis.call('HINCRBY', KEYS[5], 'n:' .. status, n)
+  end
+  redis.call('HINCRBY', KEYS[5], 'total', #members)
+  redis.call('HSET', KEYS[5], 'updated', now)
+  redis.call('APPEND', KEYS[6], table.concat(members))
+  redis.call('PERSIST', KEYS[5])
+  redis.call('PERSIST', KEYS[6])
+end
+return answers

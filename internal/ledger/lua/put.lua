@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 -- Replaces a record if nobody else has changed it since it was read. Settling
 -- must go on when memory is full, hence the flag.
--- KEYS: 1 record · 2 waiting · 3 calls · 4 counts · 5 begins
+-- KEYS: 1 record · 2 waiting · 3 calls · 4 counts · 5 begins · 6 batch · 7 batch's members
 -- ARGV: 1 version expected · 2 operation · 3 value · 4 time to live in ms, 0 = none
---       5 message id · 6 waiting: check in ms, -1 = remove · 7 calls: the same
+--       5 packed id · 6 waiting: check in ms, -1 = remove · 7 calls: the same
 --       8 counter to lower · 9 counter to raise ('' = none)
 --       10 worker that begins a call ('' = no begin) · 11 begins it knows of
---       12 epoch it knows of
+--       12 epoch it knows of · 13 status before and 14 after, for the batch
+--       ('' = no batch) · 15 time the batch is kept once nothing of it is open, in ms
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local worker = ARGV[10]
@@ -30,6 +31,10 @@ end
 if version ~= ARGV[1] then
   return {'conflict', now, current, epoch, begins}
 end
+local batch = ARGV[13] ~= ''
+if batch and worker ~= '' and redis.call('HEXISTS', KEYS[6], 'canceled') == 1 then
+  return {'canceled', now, '', epoch, begins}
+end
 
 if ARGV[4] == '0' then
   redis.call('SET', KEYS[1], ARGV[3])
@@ -49,6 +54,25 @@ if ARGV[8] ~= '' then
 end
 if ARGV[9] ~= '' then
   redis.call('HINCRBY', KEYS[4], ARGV[9], 1)
+end
+if batch and ARGV[13] ~= ARGV[14] then
+  redis.call('HINCRBY', KEYS[6], 'n:' .. ARGV[13], -1)
+  redis.call('HINCRBY', KEYS[6], 'n:' .. ARGV[14], 1)
+  redis.call('HSET', KEYS[6], 'updated', now)
+  if ARGV[14] == 'sending' then
+    redis.call('HSETNX', KEYS[6], 'begun', now)
+  end
+  local open = 0
+  for _, n in ipairs(redis.call('HMGET', KEYS[6], 'n:scheduled', 'n:queued', 'n:sending', 'n:unknown')) do
+    open = open + (tonumber(n) or 0)
+  end
+  for i = 6, 7 do
+    if open > 0 then
+      redis.call('PERSIST', KEYS[i])
+    else
+      redis.call('PEXPIRE', KEYS[i], ARGV[15])
+    end
+  end
 end
 if worker ~= '' then
   epoch = redis.call('HINCRBY', KEYS[5], 'epoch', 1)

@@ -1,0 +1,220 @@
+package ledger
+
+import (
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"mmsdispatch/internal/message"
+)
+
+// value is what a field holds: a number or a text.
+type value struct {
+	number int64
+	raw    []byte
+}
+
+// field is called with each field of a record. Fields of newer releases, which
+// it does not know, are for it to leave alone.
+type field func(n protowire.Number, v value) error
+
+// eachField takes a record apart.
+func eachField(record []byte, read field) error {
+	for len(record) > 0 {
+		n, kind, size := protowire.ConsumeTag(record)
+		if size < 0 {
+			return errRecord
+		}
+		record = record[size:]
+		var v value
+		switch kind {
+		case protowire.VarintType:
+			var number uint64
+			number, size = protowire.ConsumeVarint(record)
+			v.number = protowire.DecodeZigZag(number)
+		case protowire.BytesType:
+			v.raw, size = protowire.ConsumeBytes(record)
+		default:
+			size = protowire.ConsumeFieldValue(n, kind, record)
+		}
+		if size < 0 {
+			return errRecord
+		}
+		record = record[size:]
+		if err := read(n, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readMessage(record []byte, m *message.Message) error {
+	return eachField(record, func(n protowire.Number, v value) error {
+		switch n {
+		case fieldContent:
+			return readContent(v.raw, &m.Content)
+		case fieldReason:
+			m.Reason = &message.Reason{}
+			return readReason(v.raw, m.Reason)
+		case fieldCall:
+			m.Calls = append(m.Calls, message.Attempt{})
+			return readCall(v.raw, &m.Calls[len(m.Calls)-1])
+		case fieldEntry:
+			m.Timeline = append(m.Timeline, message.Entry{})
+			return readEntry(v.raw, &m.Timeline[len(m.Timeline)-1])
+		}
+		readText(n, v.raw, m)
+		readNumber(n, v.number, m)
+		return nil
+	})
+}
+
+func readText(n protowire.Number, raw []byte, m *message.Message) {
+	switch n {
+	case fieldID:
+		m.ID = message.ID(raw)
+	case fieldTenant:
+		m.Scope.Tenant = string(raw)
+	case fieldFrom:
+		m.From = string(raw)
+	case fieldBatchID:
+		m.BatchID = string(raw)
+	case fieldStatus:
+		m.Status = message.Status(raw)
+	case fieldSinchID:
+		m.SinchID = string(raw)
+	case fieldSentAs:
+		m.SentAs = string(raw)
+	}
+}
+
+func readNumber(n protowire.Number, number int64, m *message.Message) {
+	switch n {
+	case fieldTest:
+		m.Scope.Test = number == 1
+	case fieldShard:
+		m.Shard = int(number)
+	case fieldAttempts:
+		m.Attempts = int(number)
+	case fieldTries:
+		m.Tries = int(number)
+	case fieldDelays:
+		m.Delays = int(number)
+	case fieldTask:
+		m.Task = int(number)
+	case fieldReplayed:
+		m.Replayed = int(number)
+	case fieldNextAt:
+		m.NextAt = instant(number)
+	case fieldExpiresAt:
+		m.ExpiresAt = instant(number)
+	case fieldCreatedAt:
+		m.CreatedAt = instant(number)
+	case fieldUpdatedAt:
+		m.UpdatedAt = instant(number)
+	case fieldSentAt:
+		m.SentAt = instant(number)
+	case fieldFinalAt:
+		m.FinalAt = instant(number)
+	}
+}
+
+func readContent(record []byte, c *message.Content) error {
+	key := ""
+	return eachField(record, func(n protowire.Number, v value) error {
+		switch n {
+		case contentTo:
+			c.To = string(v.raw)
+		case contentFrom:
+			c.From = string(v.raw)
+		case contentSubject:
+			c.Subject = string(v.raw)
+		case contentText:
+			c.Text = string(v.raw)
+		case contentMedia:
+			c.Media = append(c.Media, string(v.raw))
+		case contentReference:
+			c.ClientReference = string(v.raw)
+		case contentPriority:
+			c.Priority = message.Priority(v.raw)
+		case contentSendAt:
+			c.SendAt = instant(v.number)
+		case contentExpiresAt:
+			c.ExpiresAt = instant(v.number)
+		case contentFallbackText:
+			c.FallbackText = string(v.raw)
+		case contentCallbackURL:
+			c.CallbackURL = string(v.raw)
+		case contentKey:
+			key = string(v.raw)
+			if c.Metadata == nil {
+				c.Metadata = make(map[string]string)
+			}
+			c.Metadata[key] = "" // an empty value is not written
+		case contentValue:
+			if c.Metadata == nil {
+				return errRecord
+			}
+			c.Metadata[key] = string(v.raw)
+		}
+		return nil
+	})
+}
+
+func readReason(record []byte, r *message.Reason) error {
+	return eachField(record, func(n protowire.Number, v value) error {
+		switch n {
+		case reasonCode:
+			r.Code = message.ReasonCode(v.raw)
+		case reasonMessage:
+			r.Message = string(v.raw)
+		case reasonSinchCode:
+			r.SinchCode = string(v.raw)
+		}
+		return nil
+	})
+}
+
+func readCall(record []byte, a *message.Attempt) error {
+	return eachField(record, func(n protowire.Number, v value) error {
+		switch n {
+		case callN:
+			a.N = int(v.number)
+		case callState:
+			a.State = message.AttemptState(v.raw)
+		case callWorker:
+			a.Worker = string(v.raw)
+		case callAPI:
+			a.API = string(v.raw)
+		case callBaseURL:
+			a.BaseURL = string(v.raw)
+		case callAccount:
+			a.Account = string(v.raw)
+		case callBegun:
+			a.Begun = instant(v.number)
+		case callDeadline:
+			a.Deadline = instant(v.number)
+		case callSinchID:
+			a.SinchID = string(v.raw)
+		case callLooks:
+			a.Looks = int(v.number)
+		case callLookedAt:
+			a.LookedAt = instant(v.number)
+		}
+		return nil
+	})
+}
+
+func readEntry(record []byte, e *message.Entry) error {
+	return eachField(record, func(n protowire.Number, v value) error {
+		switch n {
+		case entryAt:
+			e.At = instant(v.number)
+		case entryStatus:
+			e.Status = message.Status(v.raw)
+		case entryDetail:
+			e.Detail = string(v.raw)
+		case entryAttempt:
+			e.Attempt = int(v.number)
+		}
+		return nil
+	})
+}
