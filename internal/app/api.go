@@ -48,6 +48,10 @@ func newAPI(_ context.Context, cfg *config.Config, out io.Writer) (*process, err
 // servingParts are the public listener and the check for keys.
 func servingParts(env *environment, fail func(error)) ([]part, error) {
 	cfg := env.cfg
+	queue, err := jobs.NewPipelinedQueue(env.rdb, cfg.Worker.TaskTimeout)
+	if err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
 	store := apikey.NewStore(env.rdb)
 	verifier, err := apikey.NewVerifier(bootstrapped(cfg), store)
 	if err != nil {
@@ -55,7 +59,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	}
 	opts := httpapi.Options{
 		Ledger:        guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
-		Dispatcher:    jobs.NewQueue(env.rdb, cfg.Worker.TaskTimeout),
+		Dispatcher:    queue,
 		Keys:          keys{verifier},
 		Rules:         newRules(cfg),
 		Receipts:      jobs.NewReceipts(env.ledger),
@@ -76,7 +80,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http api: %w", err)
 	}
-	parts := []part{publicListener(env, handler, fail)}
+	parts := []part{closer("queue", env.log, queue.Close), publicListener(env, handler, fail)}
 	if len(cfg.API.Keys.List()) == 0 {
 		parts = append(parts, keyCheck(store, fail))
 	}

@@ -15,8 +15,8 @@ import (
 	"mmsdispatch/internal/admin"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/console"
+	"mmsdispatch/internal/jobs"
 	"mmsdispatch/internal/ledger"
-	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/telemetry"
 )
@@ -101,11 +101,7 @@ func (e *environment) admin() ([]part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("queue pages: %w", err)
 	}
-	lanes := make([]string, 0, len(message.Priorities()))
-	for _, lane := range message.Priorities() {
-		lanes = append(lanes, string(lane))
-	}
-	e.metrics.Registry.MustRegister(telemetry.NewQueueCollector(asynq.NewInspectorFromRedisClient(e.rdb), lanes...))
+	e.metrics.Registry.MustRegister(telemetry.NewQueueCollector(asynq.NewInspectorFromRedisClient(e.rdb), jobs.Lanes()...))
 	server := admin.New(admin.Options{
 		Addr: string(e.cfg.Admin.Addr), User: string(e.cfg.Admin.User), Password: e.cfg.Admin.Password.Reveal(),
 		Log: e.log, Metrics: e.metrics.Registry, Ready: e.ready, Queues: queues,

@@ -110,10 +110,11 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 		h.log.Warn().Str("task", name).Msg("task of unknown name dropped")
 		return nil
 	}
-	m, err := h.ledger.Get(ctx, id)
+	seen, err := h.ledger.Read(ctx, id)
 	if err != nil {
 		return h.unread(id, err)
 	}
+	m := seen.Message
 	if err := m.Ready(task, time.Now()); err != nil {
 		return h.notReady(ctx, m, err)
 	}
@@ -129,7 +130,7 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return later(wait, "Redis changed hands")
 	}
-	return h.attempt(ctx, m, task, pass)
+	return h.attempt(ctx, seen, task, pass)
 }
 
 // unread decides what follows a record that could not be read.
@@ -175,19 +176,20 @@ func (h *Handler) enter(ctx context.Context, m *message.Message) (Pass, time.Dur
 }
 
 // attempt begins a call, makes it and records its outcome.
-func (h *Handler) attempt(ctx context.Context, m *message.Message, task int, pass Pass) error {
+func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, pass Pass) error {
+	m := seen.Message
 	h.worker.enter(m.ID)
 	defer h.worker.leave(m.ID)
 	provider := h.providers.For(m)
-	begun, a, deadline, err := h.begin(ctx, m.ID, task, provider.Origin())
+	begun, a, deadline, err := h.begin(ctx, seen, task, provider.Origin())
 	if err != nil {
 		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
-		return h.notBegun(ctx, begun, err)
+		return h.notBegun(ctx, m.ID, begun, err)
 	}
 	outcome := h.call(ctx, provider, begun.Message, a, deadline)
 	h.worker.concluded(m.ID, a.N, outcome)
 	outcome = pass.Done(h.life, outcome)
-	after, err := h.record(begun.Message, a, outcome)
+	after, err := h.record(begun.After, a, outcome)
 	if err != nil {
 		return later(pauseOnFault, "outcome not recorded yet")
 	}
@@ -206,21 +208,21 @@ func (h *Handler) attempt(ctx context.Context, m *message.Message, task int, pas
 // can wait in a socket of a frozen server.
 const doubtFor = time.Minute
 
-// begin writes the attempt down. The local deadline is taken from before the
-// ledger's clock was read, so that it never lies behind the recorded one.
-func (h *Handler) begin(ctx context.Context, id message.ID, task int, origin sinch.Origin) (
+// begin writes the attempt down. The local deadline is taken from before it is
+// written, so that it never lies behind the recorded one.
+func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, origin sinch.Origin) (
 	ledger.Begun, message.Attempt, time.Time, error,
 ) {
 	start := time.Now()
 	a := message.Attempt{
 		Worker: h.worker.ID, API: string(origin.API), BaseURL: origin.BaseURL, Account: origin.Account,
 	}
-	begun, err := h.ledger.Begin(ctx, id, func(m *message.Message, now time.Time) error {
+	begun, err := h.ledger.Begin(ctx, seen, func(m *message.Message, now time.Time) error {
 		a.Deadline = now.Add(h.timing.Call)
 		return m.Begin(task, a, now)
 	}, h.worker.Lease())
 	if errors.Is(err, ledger.ErrUnavailable) {
-		h.worker.doubt(id, start.Add(doubtFor))
+		h.worker.doubt(seen.Message.ID, start.Add(doubtFor))
 	}
 	if err != nil {
 		return begun, a, time.Time{}, fmt.Errorf("begin: %w", err)
@@ -231,7 +233,7 @@ func (h *Handler) begin(ctx context.Context, id message.ID, task int, origin sin
 }
 
 // notBegun decides what follows a call that may not be made.
-func (h *Handler) notBegun(ctx context.Context, begun ledger.Begun, err error) error {
+func (h *Handler) notBegun(ctx context.Context, id message.ID, begun ledger.Begun, err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrRollback):
 		h.worker.miss()
@@ -239,11 +241,22 @@ func (h *Handler) notBegun(ctx context.Context, begun ledger.Begun, err error) e
 	case errors.Is(err, ledger.ErrUnavailable):
 		h.log.Warn().Err(err).Msg("call not begun")
 		return later(pauseOnFault, "ledger unavailable")
+	case errors.Is(err, ledger.ErrCanceled):
+		return h.cancel(ctx, id)
 	case errors.Is(err, ledger.ErrNotFound) || begun.Message == nil:
 		return nil
 	default:
 		return h.notReady(ctx, begun.Message, err)
 	}
+}
+
+// cancel takes back a message whose batch was canceled.
+func (h *Handler) cancel(ctx context.Context, id message.ID) error {
+	_, err := h.ledger.Update(ctx, id, func(m *message.Message, now time.Time) error { return m.Cancel(now) })
+	if errors.Is(err, ledger.ErrUnavailable) {
+		return later(pauseOnFault, "ledger unavailable")
+	}
+	return nil
 }
 
 // call makes the one call of an attempt. Neither the end of the task's time
@@ -287,17 +300,17 @@ const (
 
 // record writes the outcome down, again and again until Redis takes it or the
 // process has to end.
-func (h *Handler) record(m *message.Message, a message.Attempt, o message.Outcome) (*message.Message, error) {
+func (h *Handler) record(begun ledger.Snapshot, a message.Attempt, o message.Outcome) (*message.Message, error) {
 	pause := recordPause
 	for {
-		after, err := h.ledger.Update(h.life, m.ID, func(m *message.Message, now time.Time) error {
+		after, err := h.ledger.UpdateFrom(h.life, begun, func(m *message.Message, now time.Time) error {
 			return m.Conclude(a.N, o, h.retry, now)
 		})
 		if err == nil {
 			return after, nil
 		}
 		if !errors.Is(err, ledger.ErrUnavailable) {
-			h.log.Error().Err(err).Str("message", string(m.ID)).Int("attempt", a.N).Msg("outcome cannot be recorded")
+			h.log.Error().Err(err).Str("message", string(begun.Message.ID)).Int("attempt", a.N).Msg("outcome cannot be recorded")
 			return nil, fmt.Errorf("record outcome: %w", err)
 		}
 		select {

@@ -293,7 +293,11 @@ func TestSweeperReplacesABuriedTask(t *testing.T) {
 func (b *bench) orphan(t *testing.T) *message.Message {
 	t.Helper()
 	m := b.accept(t)
-	begun, err := b.ledger.Begin(t.Context(), m.ID, func(m *message.Message, now time.Time) error {
+	seen, err := b.ledger.Read(t.Context(), m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, err := b.ledger.Begin(t.Context(), seen, func(m *message.Message, now time.Time) error {
 		return m.Begin(0, message.Attempt{
 			Worker: "dead", API: "fake", BaseURL: "http://127.0.0.1", Deadline: now.Add(50 * time.Millisecond),
 		}, now)

@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -31,6 +33,7 @@ type Queue struct {
 	inspector *asynq.Inspector
 	rdb       redis.UniversalClient
 	timeout   time.Duration
+	closeFunc func() error
 }
 
 // NewQueue makes a queue whose tasks have timeout for one run.
@@ -40,8 +43,25 @@ func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 		inspector: asynq.NewInspectorFromRedisClient(rdb),
 		rdb:       rdb,
 		timeout:   timeout,
+		closeFunc: func() error { return nil },
 	}
 }
+
+// NewPipelinedQueue makes a queue for many callers at once: what they ask for
+// in the same moment goes to Redis in one write. It does not heed the end of a
+// caller's context, so a caller must not wait for it. Close it after use.
+func NewPipelinedQueue(rdb redis.UniversalClient, timeout time.Duration) (*Queue, error) {
+	pipelined, err := rdb.AutoPipeline()
+	if err != nil {
+		return nil, fmt.Errorf("pipeline to Redis: %w", err)
+	}
+	q := NewQueue(rdb, timeout)
+	q.client, q.closeFunc = asynq.NewClientFromRedisClient(pipelined), pipelined.Close
+	return q, nil
+}
+
+// Close lets go of what the queue holds beside the Redis client.
+func (q *Queue) Close() error { return q.closeFunc() }
 
 // Dispatch makes the task of a waiting message. A task that is there already
 // is no error.
@@ -50,12 +70,39 @@ func (q *Queue) Dispatch(ctx context.Context, m *message.Message) error {
 	return err
 }
 
+// dispatchers is how many tasks of one caller are made at a time: about as many
+// as fit into one write to Redis.
+const dispatchers = 100
+
+// DispatchMany makes the tasks of waiting messages. It tries all of them and
+// returns one of the errors.
+func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) error {
+	var (
+		all    sync.WaitGroup
+		mu     sync.Mutex
+		failed error
+	)
+	for part := range slices.Chunk(messages, max(1, (len(messages)+dispatchers-1)/dispatchers)) {
+		all.Go(func() {
+			for _, m := range part {
+				if err := q.Dispatch(ctx, m); err != nil {
+					mu.Lock()
+					failed = err
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	all.Wait()
+	return failed
+}
+
 // dispatch reports whether the task was missing.
 func (q *Queue) dispatch(ctx context.Context, m *message.Message) (missing bool, err error) {
 	task := asynq.NewTask(TaskType, nil)
 	opts := []asynq.Option{
 		asynq.TaskID(taskName(m)),
-		asynq.Queue(string(m.Content.Priority)),
+		asynq.Queue(laneOf(m)),
 		asynq.MaxRetry(neverArchived),
 		asynq.Timeout(wholeSeconds(q.timeout)),
 	}
@@ -117,7 +164,7 @@ const (
 
 // state looks up the task of a message.
 func (q *Queue) state(m *message.Message) (taskState, error) {
-	info, err := q.inspector.GetTaskInfo(string(m.Content.Priority), taskName(m))
+	info, err := q.inspector.GetTaskInfo(laneOf(m), taskName(m))
 	switch {
 	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
 		return taskGone, nil
@@ -137,9 +184,9 @@ func (q *Queue) state(m *message.Message) (taskState, error) {
 // publish lists the lanes for the queue UI. asynq does so once a process, so
 // the list would stay empty after Redis was emptied.
 func (q *Queue) publish(ctx context.Context) error {
-	names := make([]any, 0, len(message.Priorities()))
-	for _, lane := range message.Priorities() {
-		names = append(names, string(lane))
+	names := make([]any, 0, message.BulkShards+2)
+	for _, lane := range Lanes() {
+		names = append(names, lane)
 	}
 	if err := q.rdb.SAdd(ctx, "asynq:queues", names...).Err(); err != nil {
 		return fmt.Errorf("publish lanes: %w", err)

@@ -30,13 +30,14 @@ type Options struct {
 	Settling    Settling
 }
 
-// The weights of the lanes that share a server. The high lane has its own, so
-// that fifty slow bulk calls cannot delay it.
 const (
-	normalWeight = 6
-	bulkWeight   = 2
-	// highShare of the concurrency comes on top of it for the high lane.
+	// highShare of the concurrency comes on top of it for the high lane, which
+	// has a server of its own, so that fifty slow bulk calls cannot delay it.
 	highShare = 10
+	// slotsPerServer and serversMax divide the other slots between servers:
+	// each has one loop that fetches tasks, which fast calls would wait for.
+	slotsPerServer = 16
+	serversMax     = 4
 	// idlePickUp and delayedPickUp are how long a task can lie unseen.
 	idlePickUp    = 100 * time.Millisecond
 	delayedPickUp = 200 * time.Millisecond
@@ -78,12 +79,21 @@ func NewRunner(o Options) *Runner {
 		ledger: o.Ledger, queue: queue, worker: worker, settler: settler, metrics: o.Metrics, retry: retry, log: log,
 	})
 	r.heart = &Heart{ledger: o.Ledger, worker: worker, metrics: o.Metrics, log: log}
-	high := max(2, o.Concurrency/highShare)
-	r.servers = []*asynq.Server{
-		newServer(o, high, map[string]int{string(message.High): 1}),
-		newServer(o, o.Concurrency, map[string]int{string(message.Normal): normalWeight, string(message.Bulk): bulkWeight}),
+	r.servers = []*asynq.Server{newServer(o, max(2, o.Concurrency/highShare), map[string]int{string(message.High): 1})}
+	for _, slots := range split(o.Concurrency) {
+		r.servers = append(r.servers, newServer(o, slots, sharedLanes()))
 	}
 	return r
+}
+
+// split divides slots between servers.
+func split(slots int) []int {
+	servers := min(max(1, slots/slotsPerServer), serversMax)
+	parts := make([]int, servers)
+	for i := range slots {
+		parts[i%servers]++
+	}
+	return parts
 }
 
 func newServer(o Options, concurrency int, lanes map[string]int) *asynq.Server {

@@ -102,11 +102,26 @@ func (s *Sweeper) round(ctx context.Context) error {
 		s.queue.publish(ctx),
 		s.sweep(ctx, ledger.Calls, s.checkCall),
 		s.sweep(ctx, ledger.Waiting, s.checkWaiting),
+		s.continueCancels(ctx),
 	)
 	if err != nil {
 		s.log.Warn().Err(err).Msg("sweep put off")
 	}
 	return err
+}
+
+// cancelShare is how much of a round goes to the messages of canceled batches.
+const cancelShare = sweepEvery / 2
+
+// continueCancels goes on canceling messages of canceled batches. None of them
+// can begin a call, so that nothing is lost by taking time.
+func (s *Sweeper) continueCancels(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, cancelShare)
+	defer cancel()
+	if err := s.ledger.ContinueCancels(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	return nil
 }
 
 // check looks at one message and says when to look again; zero: never.

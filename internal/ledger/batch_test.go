@@ -161,7 +161,11 @@ func TestBeginIsRefusedInACanceledBatch(t *testing.T) {
 	if err := rdb.HSet(t.Context(), "mms:{m}:batch:"+b.ID.Identity(), "canceled", 1).Err(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = l.Begin(t.Context(), results[0].Message.ID, func(m *message.Message, now time.Time) error {
+	seen, err := l.Read(t.Context(), results[0].Message.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.Begin(t.Context(), seen, func(m *message.Message, now time.Time) error {
 		return m.Begin(0, message.Attempt{Worker: "w"}, now)
 	}, ledger.Lease{Worker: "w"})
 	if !errors.Is(err, ledger.ErrCanceled) {

@@ -87,6 +87,15 @@ func (l *Ledger) cancelsDone(ctx context.Context, id message.BatchID) error {
 	return nil
 }
 
+// cancelWithBatch cancels a message of a canceled batch, unless somebody wanted
+// it sent all the same.
+func cancelWithBatch(m *message.Message, now time.Time) error {
+	if m.Replays > 0 {
+		return nil
+	}
+	return m.Cancel(now)
+}
+
 // cancelAll cancels those of the messages that wait.
 func (l *Ledger) cancelAll(ctx context.Context, ids []message.ID) error {
 	work := make(chan message.ID)
@@ -95,7 +104,7 @@ func (l *Ledger) cancelAll(ctx context.Context, ids []message.ID) error {
 	for range cancelers {
 		wg.Go(func() {
 			for id := range work {
-				_, err := l.Update(ctx, id, func(m *message.Message, now time.Time) error { return m.Cancel(now) })
+				_, err := l.Update(ctx, id, cancelWithBatch)
 				if errors.Is(err, ErrUnavailable) {
 					select {
 					case failed <- err:

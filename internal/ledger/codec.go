@@ -48,6 +48,7 @@ const (
 	fieldSentAt
 	fieldFinalAt
 	fieldEntry
+	fieldReplays
 )
 
 // The fields of a content.

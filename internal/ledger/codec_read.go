@@ -102,6 +102,8 @@ func readNumber(n protowire.Number, number int64, m *message.Message) {
 		m.Task = int(number)
 	case fieldReplayed:
 		m.Replayed = int(number)
+	case fieldReplays:
+		m.Replays = int(number)
 	case fieldNextAt:
 		m.NextAt = instant(number)
 	case fieldExpiresAt:

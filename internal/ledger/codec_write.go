@@ -69,6 +69,7 @@ func (w *writer) message(m *message.Message) {
 	w.text(fieldSentAs, m.SentAs)
 	w.count(fieldTask, m.Task)
 	w.count(fieldReplayed, m.Replayed)
+	w.count(fieldReplays, m.Replays)
 	w.time(fieldNextAt, m.NextAt)
 	w.time(fieldExpiresAt, m.ExpiresAt)
 	w.time(fieldCreatedAt, m.CreatedAt)

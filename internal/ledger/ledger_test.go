@@ -54,9 +54,18 @@ func accept(tb testing.TB, l *ledger.Ledger, r ledger.Request) *message.Message 
 	return a.Message
 }
 
+func read(tb testing.TB, l *ledger.Ledger, id message.ID) ledger.Snapshot {
+	tb.Helper()
+	seen, err := l.Read(tb.Context(), id)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return seen
+}
+
 func begin(tb testing.TB, l *ledger.Ledger, id message.ID, worker string) ledger.Begun {
 	tb.Helper()
-	b, err := l.Begin(tb.Context(), id, func(m *message.Message, now time.Time) error {
+	b, err := l.Begin(tb.Context(), read(tb, l, id), func(m *message.Message, now time.Time) error {
 		return m.Begin(m.Task, message.Attempt{Worker: worker, Deadline: now.Add(time.Second)}, now)
 	}, ledger.Lease{Worker: worker})
 	if err != nil {
@@ -198,10 +207,11 @@ func TestOnlyOneBeginsACall(t *testing.T) {
 	m := accept(t, l, request(""))
 	var begun atomic.Int64
 	var wg sync.WaitGroup
+	seen := read(t, l, m.ID)
 	for i := range 32 {
 		wg.Go(func() {
 			worker := "w" + strconv.Itoa(i)
-			_, err := l.Begin(t.Context(), m.ID, func(m *message.Message, now time.Time) error {
+			_, err := l.Begin(t.Context(), seen, func(m *message.Message, now time.Time) error {
 				return m.Begin(0, message.Attempt{Worker: worker, Deadline: now}, now)
 			}, ledger.Lease{Worker: worker})
 			switch {
@@ -226,7 +236,7 @@ func TestRollbackIsNoticedAtBegin(t *testing.T) {
 	if err := rdb.Del(t.Context(), "mms:{m}:begins").Err(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := l.Begin(t.Context(), second.ID, func(m *message.Message, now time.Time) error {
+	_, err := l.Begin(t.Context(), read(t, l, second.ID), func(m *message.Message, now time.Time) error {
 		return m.Begin(0, message.Attempt{Worker: "w1"}, now)
 	}, ledger.Lease{Worker: "w1", Begins: b.Begins, Epoch: b.Epoch})
 	if !errors.Is(err, ledger.ErrRollback) {

@@ -26,6 +26,7 @@ type Lease struct {
 // Begun is what the ledger answers to a begin.
 type Begun struct {
 	Message *message.Message
+	After   Snapshot  // what was written
 	Now     time.Time // Redis' time when it was written
 	Begins  int64
 	Epoch   int64
@@ -34,31 +35,72 @@ type Begun struct {
 // Update changes a message by compare-and-set. A change that leaves it as it
 // is writes nothing. Errors of the change come back as they are.
 func (l *Ledger) Update(ctx context.Context, id message.ID, change Change) (*message.Message, error) {
-	begun, err := l.apply(ctx, id, change, Lease{})
+	seen, err := l.Read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return l.UpdateFrom(ctx, seen, change)
+}
+
+// UpdateFrom is Update for a message that was read before: when nobody has
+// changed it since, it need not be read again.
+func (l *Ledger) UpdateFrom(ctx context.Context, seen Snapshot, change Change) (*message.Message, error) {
+	begun, err := l.apply(ctx, seen, change, Lease{})
 	return begun.Message, err
 }
 
-// Begin is Update for the change that begins a call.
-func (l *Ledger) Begin(ctx context.Context, id message.ID, change Change, lease Lease) (Begun, error) {
-	return l.apply(ctx, id, change, lease)
+// Begin is UpdateFrom for the change that begins a call. It returns
+// ErrCanceled when the message's batch was canceled, and ErrRollback.
+func (l *Ledger) Begin(ctx context.Context, seen Snapshot, change Change, lease Lease) (Begun, error) {
+	return l.apply(ctx, seen, change, lease)
+}
+
+// Snapshot is a message as it was read.
+type Snapshot struct {
+	Message *message.Message
+
+	id     message.ID
+	record []byte
+	now    time.Time // Redis' time of the reading
+	read   time.Time // local time of it
+}
+
+// clock is Redis' time now, as far as this process can tell: never later than
+// it is.
+func (s Snapshot) clock() time.Time {
+	return s.now.Add(time.Since(s.read)).Truncate(time.Millisecond)
+}
+
+// Read reads a message to change it.
+func (l *Ledger) Read(ctx context.Context, id message.ID) (Snapshot, error) {
+	record, now, err := l.load(ctx, id)
+	read := time.Now()
+	if err != nil {
+		return Snapshot{}, err
+	}
+	_, m, err := decode(record)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	if m.ID != id {
+		return Snapshot{}, ErrNotFound // an older message that had the same reference
+	}
+	return Snapshot{Message: m, id: id, record: record, now: now, read: read}, nil
 }
 
 // updateRounds bounds the compare-and-set loop: more than that many writers at
 // once on one message is a fault somewhere.
 const updateRounds = 64
 
-func (l *Ledger) apply(ctx context.Context, id message.ID, change Change, lease Lease) (Begun, error) {
-	record, now, err := l.load(ctx, id)
-	if err != nil {
-		return Begun{}, err
-	}
+func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease Lease) (Begun, error) {
+	record, now := seen.record, seen.clock()
 	operation := newOperation()
 	for range updateRounds {
 		h, m, err := decode(record)
 		if err != nil {
 			return Begun{}, err
 		}
-		if m.ID != id {
+		if m.ID != seen.id {
 			return Begun{}, ErrNotFound
 		}
 		before := m.Status
@@ -76,7 +118,8 @@ func (l *Ledger) apply(ctx context.Context, id message.ID, change Change, lease 
 		now = reply.now
 		switch reply.verdict {
 		case "ok":
-			return Begun{Message: m, Now: now, Begins: reply.begins, Epoch: reply.epoch}, nil
+			after := Snapshot{Message: m, id: seen.id, record: value, now: now, read: time.Now()}
+			return Begun{Message: m, After: after, Now: now, Begins: reply.begins, Epoch: reply.epoch}, nil
 		case "conflict":
 			record = []byte(reply.record)
 		case "rollback":
@@ -147,7 +190,7 @@ func (l *Ledger) swap(
 	}
 	raw, err := l.put.Run(ctx, l.rdb, keys, version, operation, value, l.ttl(m).Milliseconds(), m.ID.Packed(),
 		waiting, calls, lower, raise, lease.Worker, lease.Begins, lease.Epoch,
-		string(left), string(entered), l.opts.RecordTTL.Milliseconds()).Slice()
+		string(left), string(entered), l.opts.RecordTTL.Milliseconds(), flag(m.Replays == 0)).Slice()
 	if err != nil {
 		return swapReply{}, unavailable("write message", err)
 	}

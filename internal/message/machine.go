@@ -136,6 +136,7 @@ func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
 	}
 	m.Reason, m.SinchID, m.SentAs, m.SentAt = nil, "", "", time.Time{}
 	m.Replayed, m.Tries, m.Delays = m.Attempts, 0, 0
+	m.Replays++
 	m.requeue(now)
 	if m.Content.SendAt.After(now) {
 		m.NextAt = m.Content.SendAt

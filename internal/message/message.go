@@ -27,6 +27,7 @@ type Message struct {
 	SentAs    string
 	Task      int       // how often a task was made anew; a task of an older number is void
 	Replayed  int       // Attempts at the time of the last replay
+	Replays   int       // how often it was replayed
 	NextAt    time.Time // not before; zero: at once
 	ExpiresAt time.Time // never called after it; zero: never expires
 

@@ -8,6 +8,7 @@
 --       10 worker that begins a call ('' = no begin) · 11 begins it knows of
 --       12 epoch it knows of · 13 status before and 14 after, for the batch
 --       ('' = no batch) · 15 time the batch is kept once nothing of it is open, in ms
+--       16 does the cancel of its batch stop it ('1')
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local worker = ARGV[10]
@@ -32,7 +33,7 @@ if version ~= ARGV[1] then
   return {'conflict', now, current, epoch, begins}
 end
 local batch = ARGV[13] ~= ''
-if batch and worker ~= '' and redis.call('HEXISTS', KEYS[6], 'canceled') == 1 then
+if batch and worker ~= '' and ARGV[16] == '1' and redis.call('HEXISTS', KEYS[6], 'canceled') == 1 then
   return {'canceled', now, '', epoch, begins}
 end
 
