@@ -6,11 +6,12 @@ import (
 	"testing"
 )
 
-// TestConcurrentReceiptsMakeOneTransition delivers one receipt many times at
-// once to several replicas.
+// TestConcurrentReceiptsMakeOneTransition delivers one receipt to sixteen
+// replicas at once.
 func TestConcurrentReceiptsMakeOneTransition(t *testing.T) {
 	t.Parallel()
-	s := start(t, shape{api: mms, apis: 3, workers: 1})
+	const copies = 16
+	s := start(t, shape{api: mms, apis: copies, workers: 1})
 	m := newMessage("order-1", "normal")
 	s.sim.forNumber(m.To, 0, "none")
 	id := s.send(m)
@@ -21,11 +22,10 @@ func TestConcurrentReceiptsMakeOneTransition(t *testing.T) {
 		"to": m.To[1:], "from": "12065550100", "tracking-id": s.sim.calls(id)[0].ID,
 		"client-reference": id + "-1", "timestamp": "2026-04-24T18:34:00Z",
 	}
-	const copies = 16
 	together := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range copies {
-		api := s.apis[i%len(s.apis)]
+		api := s.apis[i]
 		wg.Go(func() {
 			<-together
 			got, err := exchange(t.Context(), s.client, http.MethodPost, api.base+receiptAt+"?token="+s.token, receipt)
