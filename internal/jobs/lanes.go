@@ -21,7 +21,8 @@ func laneOf(m *message.Message) string {
 
 // Lanes names all queues, the most urgent first.
 func Lanes() []string {
-	lanes := []string{string(message.High), string(message.Normal)}
+	lanes := make([]string, 0, message.BulkShards+2)
+	lanes = append(lanes, string(message.High), string(message.Normal))
 	for shard := range message.BulkShards {
 		lanes = append(lanes, bulkPart+strconv.Itoa(shard))
 	}

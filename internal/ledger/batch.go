@@ -194,7 +194,7 @@ func rowID(secret []byte, b Batch, row Row, now time.Time) message.ID {
 // number says that there is no limit.
 func (l *Ledger) Room(ctx context.Context, scope message.Scope) (map[message.Priority]int64, error) {
 	room := make(map[message.Priority]int64, len(message.Priorities()))
-	var names []string
+	names := make([]string, 0, 2*len(message.Priorities()))
 	for _, p := range message.Priorities() {
 		room[p] = -1
 		where := lane(&message.Message{Scope: scope, Content: message.Content{Priority: p}})

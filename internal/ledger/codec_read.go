@@ -60,6 +60,7 @@ func readMessage(record []byte, m *message.Message) error {
 		case fieldEntry:
 			m.Timeline = append(m.Timeline, message.Entry{})
 			return readEntry(v.raw, &m.Timeline[len(m.Timeline)-1])
+		default:
 		}
 		readText(n, v.raw, m)
 		readNumber(n, v.number, m)
@@ -83,6 +84,7 @@ func readText(n protowire.Number, raw []byte, m *message.Message) {
 		m.SinchID = string(raw)
 	case fieldSentAs:
 		m.SentAs = string(raw)
+	default:
 	}
 }
 
@@ -116,6 +118,7 @@ func readNumber(n protowire.Number, number int64, m *message.Message) {
 		m.SentAt = instant(number)
 	case fieldFinalAt:
 		m.FinalAt = instant(number)
+	default:
 	}
 }
 
@@ -156,6 +159,7 @@ func readContent(record []byte, c *message.Content) error {
 				return errRecord
 			}
 			c.Metadata[key] = string(v.raw)
+		default:
 		}
 		return nil
 	})
@@ -170,6 +174,7 @@ func readReason(record []byte, r *message.Reason) error {
 			r.Message = string(v.raw)
 		case reasonSinchCode:
 			r.SinchCode = string(v.raw)
+		default:
 		}
 		return nil
 	})
@@ -200,6 +205,7 @@ func readCall(record []byte, a *message.Attempt) error {
 			a.Looks = int(v.number)
 		case callLookedAt:
 			a.LookedAt = instant(v.number)
+		default:
 		}
 		return nil
 	})
@@ -216,6 +222,7 @@ func readEntry(record []byte, e *message.Entry) error {
 			e.Detail = string(v.raw)
 		case entryAttempt:
 			e.Attempt = int(v.number)
+		default:
 		}
 		return nil
 	})

@@ -45,7 +45,7 @@ func (s *shards) assign(ctx context.Context, scope message.Scope) (int, error) {
 		return 0, err //nolint:wrapcheck // by the caller
 	}
 	if err := s.rdb.HSetNX(ctx, s.key, scope.String(), taken%message.BulkShards).Err(); err != nil {
-		return 0, err //nolint:wrapcheck // by the caller
+		return 0, err
 	}
 	return s.rdb.HGet(ctx, s.key, scope.String()).Int() //nolint:wrapcheck // by the caller
 }
