@@ -59,6 +59,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	}
 	opts := httpapi.Options{
 		Ledger:        guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
+		Batches:       guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
 		Dispatcher:    queue,
 		Keys:          keys{verifier},
 		Rules:         newRules(cfg),
@@ -207,6 +208,27 @@ type guardedLedger struct {
 func (g guardedLedger) Accept(ctx context.Context, r ledger.Request) (ledger.Accepted, error) {
 	r.Closed = g.full()
 	return g.Ledger.Accept(ctx, r)
+}
+
+// AcceptRows implements httpapi.Batches.
+func (g guardedLedger) AcceptRows(ctx context.Context, b ledger.Batch, rows []ledger.Row) ([]ledger.RowResult, error) {
+	if g.full() {
+		for i := range rows {
+			rows[i].Closed = true
+		}
+	}
+	return g.Ledger.AcceptRows(ctx, b, rows)
+}
+
+// Room implements httpapi.Batches.
+func (g guardedLedger) Room(ctx context.Context, scope message.Scope) (map[message.Priority]int64, error) {
+	room, err := g.Ledger.Room(ctx, scope)
+	if g.full() {
+		for lane := range room {
+			room[lane] = 0
+		}
+	}
+	return room, err
 }
 
 // apiMetrics counts what the API does.

@@ -31,6 +31,7 @@ type Ledger interface {
 // Dispatcher makes the task of a message that waits.
 type Dispatcher interface {
 	Dispatch(ctx context.Context, m *message.Message) error
+	DispatchMany(ctx context.Context, messages []*message.Message) error
 }
 
 // Receipts records what Sinch reports.
@@ -53,6 +54,7 @@ type Metrics interface {
 // Options are the parts the API is made of.
 type Options struct {
 	Ledger     Ledger
+	Batches    Batches
 	Dispatcher Dispatcher
 	Keys       Keys
 	Limiter    Limiter // nil: no limit
@@ -93,6 +95,11 @@ func (a *api) routes(pages *pages) []route {
 		{http.MethodPost, "/v1/messages/:id/cancel", a.private(a.cancelMessage)},
 		{http.MethodPost, "/v1/messages/:id/replay", a.private(a.replayMessage)},
 		{http.MethodPost, "/send-mms", a.private(a.sendMMS)},
+
+		{http.MethodPost, "/v1/batches", a.private(a.createBatch)},
+		{http.MethodGet, "/v1/batches", a.private(a.listBatches)},
+		{http.MethodGet, "/v1/batches/:" + batchParam, a.private(a.getBatch)},
+		{http.MethodPost, "/v1/batches/:" + batchParam + "/cancel", a.private(a.cancelBatch)},
 
 		{http.MethodPost, "/webhooks/sinch/dlr", hook.receive},
 		{http.MethodPost, "/webhooks/sinch/inbound", hook.receive},

@@ -59,16 +59,37 @@ func (a *api) private(next privateHandler) echo.HandlerFunc {
 			return err
 		}
 		callOf(c).caller = who
-		if slices.Contains(c.ParamNames(), "id") {
-			if _, err := message.ParseID(c.Param("id")); err != nil {
-				return newProblem(codeNotFound, "There is no such message.")
-			}
+		if err := checkPath(c); err != nil {
+			return err
 		}
 		if err := a.limit(c, who); err != nil {
 			return err
 		}
 		return next(c, who)
 	}
+}
+
+// batchParam and keyHeader are names that requests use.
+const (
+	batchParam = "batchId"
+	keyHeader  = "Idempotency-Key"
+)
+
+// checkPath refuses what cannot be the id of anything.
+func checkPath(c echo.Context) error {
+	for _, name := range c.ParamNames() {
+		var err error
+		switch name {
+		case "id":
+			_, err = message.ParseID(c.Param(name))
+		case batchParam:
+			_, err = message.ParseBatchID(c.Param(name))
+		}
+		if err != nil {
+			return newProblem(codeNotFound, "There is no such message or batch.")
+		}
+	}
+	return nil
 }
 
 func (a *api) identify(c echo.Context) (Caller, error) {

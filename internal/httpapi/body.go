@@ -3,10 +3,8 @@ package httpapi
 import (
 	"context"
 	"io"
-	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -27,19 +25,21 @@ func (a *api) bounded(c echo.Context) (context.Context, context.CancelFunc) {
 }
 
 // readBody reads at most bodyMax bytes. over tells that there are more.
-func readBody(r *http.Request) (body []byte, over bool, err error) {
-	if r.ContentLength > bodyMax {
+func readBody(r *http.Request) (body []byte, over bool, err error) { return readBodyUpTo(r, bodyMax) }
+
+func readBodyUpTo(r *http.Request, limit int64) (body []byte, over bool, err error) {
+	if r.ContentLength > limit {
 		return nil, true, nil
 	}
-	body, err = io.ReadAll(io.LimitReader(r.Body, bodyMax+1))
+	body, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {
 		return nil, false, newProblem(codeInvalidJSON, "The body could not be read to its end.")
 	}
-	return body, len(body) > bodyMax, nil
+	return body, int64(len(body)) > limit, nil
 }
 
-func tooLarge() *problem {
-	return newProblem(codeBodyTooLarge, "The body is larger than "+strconv.Itoa(bodyMax)+" bytes.")
+func tooLarge(limit int) *problem {
+	return newProblem(codeBodyTooLarge, "The body is larger than "+strconv.Itoa(limit)+" bytes.")
 }
 
 // readJSON reads the body of a request. A request without a body needs no
@@ -53,18 +53,14 @@ func readJSON(r *http.Request) ([]byte, error) {
 		return nil, newProblem(codeMediaType, "The body must be application/json in UTF-8 and not compressed.")
 	}
 	if over {
-		return nil, tooLarge()
+		return nil, tooLarge(bodyMax)
 	}
 	return body, nil
 }
 
 func isJSON(h http.Header) bool {
-	if len(h.Values(echo.HeaderContentEncoding)) > 0 || len(h.Values(echo.HeaderContentType)) != 1 {
-		return false
-	}
-	mediaType, params, err := mime.ParseMediaType(h.Get(echo.HeaderContentType))
-	charset, named := params["charset"]
-	return err == nil && mediaType == echo.MIMEApplicationJSON && (!named || strings.EqualFold(charset, "utf-8"))
+	mediaType, ok := bodyType(h)
+	return ok && mediaType == echo.MIMEApplicationJSON
 }
 
 // writeJSON answers with content. It can only fail when the caller is gone.

@@ -119,6 +119,15 @@ type fakeQueue struct {
 	hold <-chan struct{} // nil: at once
 }
 
+func (q *fakeQueue) DispatchMany(ctx context.Context, messages []*message.Message) error {
+	for _, m := range messages {
+		if err := q.Dispatch(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (q *fakeQueue) Dispatch(_ context.Context, m *message.Message) error {
 	if q.hold != nil {
 		<-q.hold

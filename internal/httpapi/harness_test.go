@@ -23,9 +23,10 @@ import (
 	"mmsdispatch/internal/httpapi"
 	"mmsdispatch/internal/jobs"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
 
 const (
 	liveKey  = "mms_live_AAAAAAAAAAAAAAAAAAAAAAAA"

@@ -33,6 +33,7 @@ type filter struct {
 	before    time.Time
 	limit     int
 	position  position
+	place     int64 // in a batch: the page begins below it; negative: at the end
 }
 
 // position is a place in the order of lists: newest first. A page begins
@@ -84,7 +85,12 @@ func (a *api) readFilter(r *http.Request) (filter, error) {
 		batchID: q.text("batchId"), after: q.time("createdAfter"), before: q.time("createdBefore"),
 		limit: q.number("limit", 1, limitMax, limitDefault),
 	}
-	if cursor, ok := q.get("cursor"); ok {
+	f.place = -1
+	if cursor, ok := q.get("cursor"); ok && f.ofBatch() {
+		if f.place, ok = parsePlace(cursor); !ok {
+			q.wrong("cursor", message.ProblemInvalid, "is not a cursor of this list")
+		}
+	} else if ok {
 		var err error
 		if f.position, err = parseCursor(cursor); err != nil {
 			q.wrong("cursor", message.ProblemInvalid, "is not a cursor of this list")
@@ -95,6 +101,9 @@ func (a *api) readFilter(r *http.Request) (filter, error) {
 	}
 	return f, nil
 }
+
+// ofBatch reports whether the messages of a batch are to be listed.
+func (f filter) ofBatch() bool { return f.batchID != "" && f.reference == "" }
 
 // statuses is a list of states separated by commas.
 func (q *query) statuses(name string) []message.Status {
@@ -160,6 +169,9 @@ func (a *api) listMessages(c echo.Context, who Caller) error {
 	f, err := a.readFilter(c.Request())
 	if err != nil {
 		return err
+	}
+	if f.ofBatch() {
+		return a.listBatchMessages(c, who, f)
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()

@@ -64,7 +64,6 @@ func TestListFilters(t *testing.T) {
 		"to=416-555-1234":                  {"ca"},
 		"to=+14165551234":                  {"ca"}, // a + that became a space
 		"to=%2B447400123456":               nil,
-		"batchId=batch-1":                  {"ca"},
 		"batchId=batch-2":                  nil,
 		"clientReference=m1":               {"m1"},
 		"clientReference=m9":               nil,

@@ -63,7 +63,7 @@ func (a *api) readDraft(c echo.Context, now time.Time) (draft message.Draft, dry
 	if err != nil {
 		return message.Draft{}, false, err
 	}
-	draft, err = a.Rules.Parse(body, c.Request().Header.Values("Idempotency-Key"), now)
+	draft, err = a.Rules.Parse(body, c.Request().Header.Values(keyHeader), now)
 	if err != nil {
 		a.rejected(draft)
 		return message.Draft{}, false, err
@@ -144,7 +144,8 @@ func (a *api) getMessage(c echo.Context, who Caller) error {
 	return nil
 }
 
-func (a *api) cancelMessage(c echo.Context, who Caller) error {
+// readNothing reads a request that says all with its path.
+func (a *api) readNothing(c echo.Context) error {
 	body, err := readJSON(c.Request())
 	if err != nil {
 		return err
@@ -159,6 +160,13 @@ func (a *api) cancelMessage(c echo.Context, who Caller) error {
 	}
 	if len(wrong) > 0 {
 		return invalid(wrong)
+	}
+	return nil
+}
+
+func (a *api) cancelMessage(c echo.Context, who Caller) error {
+	if err := a.readNothing(c); err != nil {
+		return err
 	}
 	m, err := a.update(c, who, func(m *message.Message, now time.Time) error { return m.Cancel(now) })
 	if err != nil {

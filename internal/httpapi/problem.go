@@ -66,6 +66,12 @@ type problem struct {
 	Code      string               `json:"code"`
 	RequestID string               `json:"requestId"`
 	Errors    []message.FieldError `json:"errors,omitempty"`
+
+	// What was taken of a batch before the storage was lost.
+	ID         *string `json:"id,omitempty"`
+	Accepted   *int64  `json:"accepted,omitempty"`
+	Duplicates *int64  `json:"duplicates,omitempty"`
+	Rejected   *int64  `json:"rejected,omitempty"`
 }
 
 // newProblem makes a problem of a code of the table.

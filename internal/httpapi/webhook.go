@@ -113,7 +113,7 @@ func (h *webhook) receive(c echo.Context) error {
 	case err != nil:
 		return err
 	case over:
-		return tooLarge()
+		return tooLarge(bodyMax)
 	}
 	shape, receipts, unreadable := receipt.Parse(body)
 	nonce, err := opts.admit(r, body, shape, h.api.NowFunc())

@@ -93,7 +93,7 @@ func (l *Ledger) OpenBatch(ctx context.Context, r BatchRequest) (b Batch, known 
 	if err != nil {
 		return Batch{}, false, err
 	}
-	known = found.ID != id
+	known = reply[0] == "known"
 	if known && (found.Scope != r.Scope || found.Reference != r.Reference || found.Digest != r.Digest) {
 		return Batch{}, false, ErrReused
 	}
@@ -235,6 +235,27 @@ func (l *Ledger) GetBatch(ctx context.Context, scope message.Scope, id message.B
 		return Batch{}, err
 	}
 	if b.Scope != scope || b.ID != id {
+		return Batch{}, ErrNotFound
+	}
+	return b, nil
+}
+
+// FindBatch reads the batch that a scope knows under ref.
+func (l *Ledger) FindBatch(ctx context.Context, scope message.Scope, ref string) (Batch, error) {
+	if ref == "" {
+		return Batch{}, ErrNotFound
+	}
+	secret, err := l.secret.get(ctx)
+	if err != nil {
+		return Batch{}, err
+	}
+	key := l.batchKey(message.NewBatchID(message.BatchIdentity(secret, scope, ref), time.Time{}))
+	fields, err := l.rdb.HGetAll(ctx, key).Result()
+	if err != nil {
+		return Batch{}, unavailable("read batch", err)
+	}
+	b, err := parseBatch(fields)
+	if err != nil || b.Scope != scope || b.Reference != ref {
 		return Batch{}, ErrNotFound
 	}
 	return b, nil

@@ -28,10 +28,26 @@ type Fields struct {
 	present  []string // fields that are there and not null
 	mistyped []string // those of them that have the wrong type
 	problems problems
+	broken   error // why nothing could be read
 }
+
+// BrokenFields are the fields of a row that could not be read at all.
+func BrokenFields(err error) Fields { return Fields{broken: err} }
+
+// Broken says why nothing could be read; nil: it could.
+func (f *Fields) Broken() error { return f.broken }
+
+// Has reports whether a field was written.
+func (f *Fields) Has(name string) bool { return f.has(name) }
 
 // Pair is one entry of the metadata.
 type Pair struct{ Key, Value string }
+
+// The fields that are no plain texts.
+const (
+	fieldMedia    = "media"
+	fieldMetadata = "metadata"
+)
 
 // text is the place of a field that is a string; nil: there is no such field.
 func (f *Fields) text(name string) **string {
@@ -93,7 +109,7 @@ func ReadFields(object strictjson.Value) Fields {
 
 func (f *Fields) read(m strictjson.Member) {
 	place := f.text(m.Name)
-	if place == nil && m.Name != "media" && m.Name != "metadata" {
+	if place == nil && m.Name != fieldMedia && m.Name != fieldMetadata {
 		f.problems.add(shown(m.Name), ProblemUnknownField, "there is no such field")
 		return
 	}
@@ -102,9 +118,9 @@ func (f *Fields) read(m strictjson.Member) {
 	}
 	f.present = append(f.present, m.Name)
 	switch m.Name {
-	case "media":
+	case fieldMedia:
 		f.readMedia(m.Value)
-	case "metadata":
+	case fieldMetadata:
 		f.readMetadata(m.Value)
 	default:
 		text, ok := m.Value.Text()

@@ -124,6 +124,9 @@ func invalidUTF8(data []byte) int {
 	return -1
 }
 
+// Raw is the text of v.
+func (v Value) Raw() []byte { return v.raw }
+
 // IsNull reports whether v is null.
 func (v Value) IsNull() bool { return v.raw.Kind() == jsontext.KindNull }
 

@@ -1,0 +1,190 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/strictjson"
+)
+
+// Batches is what the API needs of the record of batches.
+type Batches interface {
+	OpenBatch(ctx context.Context, r ledger.BatchRequest) (b ledger.Batch, known bool, err error)
+	FindBatch(ctx context.Context, scope message.Scope, ref string) (ledger.Batch, error)
+	AcceptRows(ctx context.Context, b ledger.Batch, rows []ledger.Row) ([]ledger.RowResult, error)
+	Room(ctx context.Context, scope message.Scope) (map[message.Priority]int64, error)
+	GetBatch(ctx context.Context, scope message.Scope, id message.BatchID) (ledger.Batch, error)
+	Batches(ctx context.Context, scope message.Scope, after ledger.BatchPosition, limit int) ([]ledger.Batch, error)
+	BatchMessages(
+		ctx context.Context, scope message.Scope, id message.BatchID, before int64, yield func(place int64, m *message.Message) bool,
+	) error
+	CancelBatch(ctx context.Context, scope message.Scope, id message.BatchID) (ledger.Batch, error)
+}
+
+const (
+	// batchBodyMax is the limit of a batch in JSON, in bytes.
+	batchBodyMax = 16 << 20
+	// batchItemsMax is how many messages a batch in JSON may have.
+	batchItemsMax = 10_000
+)
+
+// createBatch takes many messages over, in whatever form they come.
+func (a *api) createBatch(c echo.Context, who Caller) error {
+	mediaType, ok := bodyType(c.Request().Header)
+	switch {
+	case ok && mediaType == echo.MIMEApplicationJSON:
+		return a.createListed(c, who)
+	case ok && mediaType == "application/x-ndjson":
+		return a.createStreamed(c, who, newLines(c.Request().Body))
+	case ok && mediaType == "text/csv":
+		return a.createStreamed(c, who, newTable(c.Request().Body))
+	default:
+		return newProblem(codeMediaType,
+			"The body must be application/json, application/x-ndjson or text/csv, in UTF-8 and not compressed.")
+	}
+}
+
+// bodyType is the media type of a body that is UTF-8 and not compressed.
+func bodyType(h http.Header) (string, bool) {
+	if len(h.Values(echo.HeaderContentEncoding)) > 0 || len(h.Values(echo.HeaderContentType)) != 1 {
+		return "", false
+	}
+	mediaType, params, err := mime.ParseMediaType(h.Get(echo.HeaderContentType))
+	charset, named := params["charset"]
+	return mediaType, err == nil && (!named || strings.EqualFold(charset, "utf-8"))
+}
+
+// draftRow is a row that was read and checked.
+type draftRow struct {
+	index int64
+	draft message.Draft
+}
+
+// wrong are the problems that reject a row whatever is known of it.
+func (r draftRow) wrong() []message.FieldError { return r.draft.Problems }
+
+// createListed takes a batch in JSON.
+func (a *api) createListed(c echo.Context, who Caller) error {
+	body, over, err := readBodyUpTo(c.Request(), batchBodyMax)
+	switch {
+	case err != nil:
+		return err
+	case over:
+		return tooLarge(batchBodyMax)
+	}
+	reference, defaults, items, wrong, err := message.ParseBatch(body, c.Request().Header.Values(keyHeader))
+	if err != nil {
+		return err
+	}
+	query := readQuery(c.Request(), "dryRun")
+	dryRun := query.truth("dryRun")
+	wrong = append(append(wrong, query.problems...), countProblems(len(items), wrong)...)
+	if len(wrong) > 0 {
+		return invalid(wrong)
+	}
+	if !defaults.Has("priority") {
+		defaults.Set("priority", string(message.Bulk))
+	}
+	rows, digest := a.checkItems(items, defaults)
+	b := &batchRun{api: a, who: who, all: true, dryRun: dryRun}
+	if dryRun {
+		b.rehearse(rows)
+		b.answer(c, http.StatusOK)
+		return nil
+	}
+	if err := a.openListed(c, b, reference, digest, rows); err != nil {
+		return err
+	}
+	for start := 0; start < len(rows); start += chunkRows {
+		if err := b.accept(rows[start:min(len(rows), start+chunkRows)]); err != nil {
+			return b.interrupted(err)
+		}
+	}
+	b.finish(c)
+	return nil
+}
+
+func countProblems(items int, wrong []message.FieldError) []message.FieldError {
+	switch {
+	case items > batchItemsMax:
+		return []message.FieldError{{Field: "messages", Code: message.ProblemTooMany, Message: "at most 10,000 messages; stream more"}}
+	case items == 0 && len(wrong) == 0:
+		return []message.FieldError{{Field: "messages", Code: message.ProblemRequired, Message: "at least one message is required"}}
+	default:
+		return nil
+	}
+}
+
+// checkItems checks all items, and makes the digest by which a batch is known
+// again: of what was asked for, and of the text of what is no message.
+func (a *api) checkItems(items []strictjson.Value, defaults message.Fields) (rows []draftRow, digest string) {
+	now, sum := a.now(), sha256.New()
+	rows = make([]draftRow, len(items))
+	for i, item := range items {
+		rows[i] = draftRow{index: int64(i), draft: a.Rules.CheckRow(message.ReadFields(item), defaults, now)}
+		digestRow(sum, rows[i], item)
+	}
+	return rows, hex.EncodeToString(sum.Sum(nil))
+}
+
+func digestRow(sum hash.Hash, row draftRow, item strictjson.Value) {
+	if len(row.wrong()) > 0 {
+		_, _ = sum.Write(item.Raw())
+		return
+	}
+	content, err := json.Marshal(row.draft.Content, json.Deterministic(true))
+	if err != nil {
+		content = item.Raw()
+	}
+	_, _ = sum.Write(content)
+}
+
+// openListed opens the batch of a list, unless its lanes have no room for it.
+func (a *api) openListed(c echo.Context, b *batchRun, reference, digest string, rows []draftRow) error {
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	fits, err := a.fits(ctx, b.who, rows)
+	if err != nil {
+		return err
+	}
+	if !fits {
+		if _, err := a.Batches.FindBatch(ctx, b.who.Scope, reference); err != nil {
+			if errors.Is(err, ledger.ErrNotFound) {
+				return ledger.ErrFull
+			}
+			return err
+		}
+	}
+	return b.open(ctx, ledger.BatchRequest{Scope: b.who.Scope, Reference: reference, Digest: digest, Now: a.now()})
+}
+
+// fits reports whether the lanes have room for all rows that may be accepted.
+func (a *api) fits(ctx context.Context, who Caller, rows []draftRow) (bool, error) {
+	room, err := a.Batches.Room(ctx, who.Scope)
+	if err != nil {
+		return false, err
+	}
+	need := make(map[message.Priority]int64)
+	for _, row := range rows {
+		if len(row.wrong()) == 0 {
+			need[row.draft.Content.Priority]++
+		}
+	}
+	for lane, n := range need {
+		if free := room[lane]; free >= 0 && n > free {
+			return false, nil
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,171 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+)
+
+// batchResource is a batch as callers see it.
+type batchResource struct {
+	ID              string                   `json:"id"`
+	ClientReference *string                  `json:"clientReference"`
+	Status          string                   `json:"status"`
+	Total           int64                    `json:"total"`
+	Counts          map[message.Status]int64 `json:"counts"`
+	CreatedAt       *string                  `json:"createdAt"`
+	RatePerSecond   *float64                 `json:"ratePerSecond"`
+	ETASeconds      *int64                   `json:"etaSeconds"`
+}
+
+// batchPage is one page of the list of batches.
+type batchPage struct {
+	Data       []batchResource `json:"data"`
+	NextCursor *string         `json:"nextCursor"`
+}
+
+func showBatch(b ledger.Batch) batchResource {
+	shown := batchResource{
+		ID: string(b.ID), ClientReference: some(b.Reference), Status: "done", Total: b.Total, Counts: b.Counts, CreatedAt: at(b.CreatedAt),
+	}
+	waiting := b.Counts[message.StatusScheduled] + b.Counts[message.StatusQueued]
+	open := waiting + b.Counts[message.StatusSending]
+	switch {
+	case b.Canceled:
+		shown.Status = "canceled"
+	case open > 0:
+		shown.Status = "running"
+	}
+	if took := b.UpdatedAt.Sub(b.BegunAt).Seconds(); !b.BegunAt.IsZero() && took > 0 {
+		const hundredths = 100
+		shown.RatePerSecond = new(math.Round(float64(b.Total-waiting)/took*hundredths) / hundredths)
+	}
+	switch {
+	case open == 0:
+		shown.ETASeconds = new(int64(0))
+	case shown.RatePerSecond != nil && *shown.RatePerSecond > 0:
+		shown.ETASeconds = new(int64(math.Ceil(float64(open) / *shown.RatePerSecond)))
+	}
+	return shown
+}
+
+func (a *api) getBatch(c echo.Context, who Caller) error {
+	if query := readQuery(c.Request()); len(query.problems) > 0 {
+		return invalid(query.problems)
+	}
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	b, err := a.Batches.GetBatch(ctx, who.Scope, message.BatchID(c.Param(batchParam)))
+	if err != nil {
+		return err
+	}
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, showBatch(b))
+	return nil
+}
+
+func (a *api) cancelBatch(c echo.Context, who Caller) error {
+	if err := a.readNothing(c); err != nil {
+		return err
+	}
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	b, err := a.Batches.CancelBatch(ctx, who.Scope, message.BatchID(c.Param(batchParam)))
+	if err != nil {
+		return err
+	}
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, showBatch(b))
+	return nil
+}
+
+func (a *api) listBatches(c echo.Context, who Caller) error {
+	q := readQuery(c.Request(), "limit", "cursor")
+	limit := q.number("limit", 1, limitMax, limitDefault)
+	var after ledger.BatchPosition
+	if cursor, ok := q.get("cursor"); ok {
+		if after, ok = parseBatchCursor(cursor); !ok {
+			q.wrong("cursor", message.ProblemInvalid, "is not a cursor of this list")
+		}
+	}
+	if len(q.problems) > 0 {
+		return invalid(q.problems)
+	}
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	found, err := a.Batches.Batches(ctx, who.Scope, after, limit+1)
+	if err != nil {
+		return err
+	}
+	p := batchPage{Data: make([]batchResource, 0, min(limit, len(found)))}
+	for _, b := range found[:min(limit, len(found))] {
+		p.Data = append(p.Data, showBatch(b))
+	}
+	if len(found) > limit {
+		last := found[limit-1]
+		p.NextCursor = new(batchCursor(ledger.BatchPosition{CreatedAt: last.CreatedAt.UnixMilli(), ID: last.ID}))
+	}
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
+	return nil
+}
+
+// batchCursor writes a position in the list of batches down for the caller.
+func batchCursor(p ledger.BatchPosition) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.CreatedAt, 10) + " " + string(p.ID)))
+}
+
+func parseBatchCursor(cursor string) (ledger.BatchPosition, bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	stamp, name, _ := strings.Cut(string(raw), " ")
+	created, wrong := strconv.ParseInt(stamp, 10, 64)
+	id, malformed := message.ParseBatchID(name)
+	return ledger.BatchPosition{CreatedAt: created, ID: id}, err == nil && wrong == nil && malformed == nil
+}
+
+// placePrefix tells a cursor within a batch from one of other lists.
+const placePrefix = "place "
+
+func placeCursor(place int64) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(placePrefix + strconv.FormatInt(place, 10)))
+}
+
+func parsePlace(cursor string) (int64, bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	text, ok := strings.CutPrefix(string(raw), placePrefix)
+	place, wrong := strconv.ParseInt(text, 10, 64)
+	return place, err == nil && ok && wrong == nil && place >= 0
+}
+
+// listBatchMessages lists the messages of a batch, the last accepted first.
+func (a *api) listBatchMessages(c echo.Context, who Caller, f filter) error {
+	p := page{Data: []resource{}}
+	id, err := message.ParseBatchID(f.batchID)
+	if err != nil {
+		writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
+		return nil
+	}
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	last := int64(0)
+	err = a.Batches.BatchMessages(ctx, who.Scope, id, f.place, func(place int64, m *message.Message) bool {
+		if !f.matches(m) {
+			return true
+		}
+		if len(p.Data) == f.limit {
+			p.NextCursor = new(placeCursor(last))
+			return false
+		}
+		p.Data, last = append(p.Data, show(m)), place
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
+	return nil
+}

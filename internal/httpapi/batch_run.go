@@ -1,0 +1,224 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+)
+
+const (
+	// chunkRows is how many rows are written down in one round trip.
+	chunkRows = 500
+	// resultsMax is how many rows a stream's answer tells of.
+	resultsMax = 1000
+)
+
+// rowResult is what became of a row, as the caller sees it.
+type rowResult struct {
+	Index  int64                 `json:"index"`
+	Status string                `json:"status"`
+	ID     *string               `json:"id"`
+	Error  *[]message.FieldError `json:"error"`
+}
+
+// The states of a row.
+const (
+	rowAccepted  = "accepted"
+	rowDuplicate = "duplicate"
+	rowRejected  = "rejected"
+)
+
+// batchAnswer is the answer to a batch.
+type batchAnswer struct {
+	ID         *string     `json:"id"`
+	Accepted   int64       `json:"accepted"`
+	Duplicates int64       `json:"duplicates"`
+	Rejected   int64       `json:"rejected"`
+	Results    []rowResult `json:"results"`
+}
+
+// batchRun takes the rows of one batch over.
+type batchRun struct {
+	api    *api
+	who    Caller
+	batch  ledger.Batch
+	known  bool // the batch was there before
+	all    bool // every row is listed, not only those that were not accepted
+	dryRun bool
+	told   batchAnswer
+}
+
+// open makes the batch, or finds it.
+func (b *batchRun) open(ctx context.Context, r ledger.BatchRequest) (err error) {
+	b.batch, b.known, err = b.api.Batches.OpenBatch(ctx, r)
+	if err != nil {
+		return err
+	}
+	b.told.ID = some(string(b.batch.ID))
+	return nil
+}
+
+// rehearse says of each row whether it would be accepted.
+func (b *batchRun) rehearse(rows []draftRow) {
+	for _, row := range rows {
+		if wrong := append(row.wrong(), row.draft.Late...); len(wrong) > 0 {
+			b.reject(row, wrong)
+			continue
+		}
+		b.tell(rowResult{Index: row.index, Status: rowAccepted}, row)
+	}
+}
+
+// accept writes rows down and makes the tasks of those that are new. Only a
+// failure of the storage is an error.
+func (b *batchRun) accept(rows []draftRow) error {
+	if b.dryRun {
+		b.rehearse(rows)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
+	defer cancel()
+	asked := make([]ledger.Row, 0, len(rows))
+	for _, row := range rows {
+		if len(row.wrong()) == 0 {
+			asked = append(asked, ledger.Row{
+				Content: row.draft.Content, From: row.draft.From, Index: row.index, Closed: len(row.draft.Late) > 0,
+			})
+		}
+	}
+	var results []ledger.RowResult
+	if len(asked) > 0 {
+		var err error
+		if results, err = b.api.Batches.AcceptRows(ctx, b.batch, asked); err != nil {
+			return err
+		}
+	}
+	fresh := make([]*message.Message, 0, len(results))
+	for _, row := range rows {
+		if wrong := row.wrong(); len(wrong) > 0 {
+			b.reject(row, wrong)
+			continue
+		}
+		if m := b.take(row, results[0]); m != nil {
+			fresh = append(fresh, m)
+		}
+		results = results[1:]
+	}
+	if err := b.api.Dispatcher.DispatchMany(ctx, fresh); err != nil {
+		b.api.Log.Warn().Str("batch_id", string(b.batch.ID)).Err(err).Msg("tasks not made; the sweeper will")
+	}
+	return nil
+}
+
+// take tells what became of a row, and returns the message if it is new.
+func (b *batchRun) take(row draftRow, r ledger.RowResult) *message.Message {
+	switch {
+	case r.Err != nil:
+		b.reject(row, rowProblem(row, r.Err))
+		return nil
+	case r.Duplicate:
+		b.tell(rowResult{Index: row.index, Status: rowDuplicate, ID: some(string(r.Message.ID))}, row)
+		return nil
+	default:
+		b.tell(rowResult{Index: row.index, Status: rowAccepted, ID: some(string(r.Message.ID))}, row)
+		return r.Message
+	}
+}
+
+// rowProblem says why the ledger did not take a row.
+func rowProblem(row draftRow, err error) []message.FieldError {
+	switch {
+	case errors.Is(err, ledger.ErrFull) && len(row.draft.Late) > 0:
+		return row.draft.Late
+	case errors.Is(err, ledger.ErrFull):
+		return []message.FieldError{{Code: message.ProblemCode(codeBackpressure), Message: "too many messages wait in this lane"}}
+	case errors.Is(err, ledger.ErrCanceled):
+		return []message.FieldError{{Code: "batch_canceled", Message: "the batch was canceled"}}
+	case errors.Is(err, ledger.ErrReused):
+		return []message.FieldError{{
+			Field: "clientReference", Code: message.ProblemCode(codeReferenceReused),
+			Message: "the reference belongs to a message with other content",
+		}}
+	default:
+		return []message.FieldError{{Code: message.ProblemCode(codeInternal), Message: "the row could not be taken"}}
+	}
+}
+
+func (b *batchRun) reject(row draftRow, wrong []message.FieldError) {
+	b.tell(rowResult{Index: row.index, Status: rowRejected, Error: &wrong}, row)
+}
+
+// tell counts a row and lists it where it is listed.
+func (b *batchRun) tell(r rowResult, row draftRow) {
+	switch r.Status {
+	case rowAccepted:
+		b.told.Accepted++
+	case rowDuplicate:
+		b.told.Duplicates++
+	default:
+		b.told.Rejected++
+	}
+	if b.all || r.Status != rowAccepted && len(b.told.Results) < resultsMax {
+		b.told.Results = append(b.told.Results, r)
+	}
+	if !b.dryRun {
+		b.count(r.Status, row)
+	}
+}
+
+func (b *batchRun) count(status string, row draftRow) {
+	if status == rowRejected {
+		b.api.rejected(row.draft)
+		return
+	}
+	b.api.Metrics.Message(string(row.draft.Content.Priority), status)
+}
+
+// finish answers a batch that was taken to its end.
+func (b *batchRun) finish(c echo.Context) {
+	if b.dryRun {
+		b.answer(c, http.StatusOK)
+		return
+	}
+	c.Response().Header().Set(echo.HeaderLocation, "/v1/batches/"+string(b.batch.ID))
+	if b.known {
+		c.Response().Header().Set("Idempotent-Replayed", "true")
+		b.answer(c, http.StatusOK)
+		return
+	}
+	b.answer(c, http.StatusAccepted)
+}
+
+func (b *batchRun) answer(c echo.Context, status int) {
+	told := b.told
+	if told.Results == nil {
+		told.Results = []rowResult{}
+	}
+	writeJSON(c, status, echo.MIMEApplicationJSON, told)
+}
+
+// interrupted is the problem of a batch that was cut by the storage, with what
+// was taken so far.
+func (b *batchRun) interrupted(err error) error {
+	p := *asProblem(err)
+	p.ID, p.Accepted, p.Duplicates, p.Rejected = b.told.ID, &b.told.Accepted, &b.told.Duplicates, &b.told.Rejected
+	return errors.Join(&p, err)
+}
+
+// chunkTimeout bounds the reading of one chunk of a stream, and its writing.
+const chunkTimeout = 30 * time.Second
+
+// extend gives a stream time for its next chunk. A writer that knows no
+// deadlines has none that would have to be moved.
+func extend(c echo.Context) {
+	control := http.NewResponseController(c.Response())
+	at := time.Now().Add(chunkTimeout)
+	_ = control.SetReadDeadline(at)
+	_ = control.SetWriteDeadline(at.Add(chunkTimeout))
+}

@@ -1,0 +1,298 @@
+package httpapi
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+)
+
+const (
+	// rowMax is the limit of a row of a stream, in bytes.
+	rowMax = 64 << 10
+	// rowsMax is how many rows a stream may have.
+	rowsMax = 1_000_000
+)
+
+// rowReader reads the rows of a stream. begin reads what stands before them.
+type rowReader interface {
+	begin() (wrong []message.FieldError, err error)
+	next() (message.Fields, error)
+}
+
+// streamQuery reads the parameters of a stream: its reference, whether it is a
+// rehearsal, and the defaults of its rows.
+func streamQuery(r *http.Request) (reference string, defaults message.Fields, dryRun bool, wrong []message.FieldError) {
+	names := []string{"dryRun", "clientReference"}
+	for name := range r.URL.Query() {
+		if name != "clientReference" && message.Column(name) {
+			names = append(names, name)
+		}
+	}
+	q := readQuery(r, names...)
+	for _, name := range names[2:] {
+		if value, ok := q.get(name); ok {
+			defaults.Set(name, value)
+		}
+	}
+	if !defaults.Has("priority") {
+		defaults.Set("priority", string(message.Bulk))
+	}
+	dryRun = q.truth("dryRun")
+	parameter, given := q.get("clientReference")
+	if given && parameter == "" {
+		q.wrong("clientReference", message.ProblemInvalid, "must not be empty")
+	}
+	reference, problems := message.BatchReference(parameter, r.Header.Values(keyHeader))
+	return reference, defaults, dryRun, append(q.problems, problems...)
+}
+
+// createStreamed takes a batch whose rows come one after the other. While a
+// chunk is written down, the next one is read and checked.
+func (a *api) createStreamed(c echo.Context, who Caller, rows rowReader) error {
+	reference, defaults, dryRun, wrong := streamQuery(c.Request())
+	extend(c)
+	heading, err := rows.begin()
+	if err != nil {
+		return errCut(err)
+	}
+	if wrong = append(wrong, heading...); len(wrong) > 0 {
+		return invalid(wrong)
+	}
+	b := &batchRun{api: a, who: who, dryRun: dryRun}
+	if !dryRun {
+		ctx, cancel := a.bounded(c)
+		defer cancel()
+		if err := b.open(ctx, ledger.BatchRequest{Scope: who.Scope, Reference: reference, Now: a.now()}); err != nil {
+			return err
+		}
+	}
+	if err := a.stream(c, b, rows, defaults); err != nil {
+		return b.interrupted(err)
+	}
+	if b.told.Accepted+b.told.Duplicates+b.told.Rejected == 0 {
+		return invalid([]message.FieldError{{Field: "messages", Code: message.ProblemRequired, Message: "at least one row is required"}})
+	}
+	b.finish(c)
+	return nil
+}
+
+// stream takes all rows. The chunk that is being written is waited for before
+// the next one is handed over, so that two are in memory at most.
+func (a *api) stream(c echo.Context, b *batchRun, rows rowReader, defaults message.Fields) error {
+	written := make(chan error, 1)
+	written <- nil
+	for index := int64(0); ; {
+		extend(c)
+		chunk, err := a.readChunk(rows, defaults, index)
+		index += int64(len(chunk))
+		if failed := <-written; failed != nil {
+			return failed
+		}
+		if err != nil || len(chunk) == 0 {
+			if len(chunk) > 0 {
+				err = errors.Join(b.accept(chunk), err)
+			}
+			return err
+		}
+		go func() { written <- b.accept(chunk) }()
+	}
+}
+
+// readChunk reads and checks rows; fewer than chunkRows, or none, at the end.
+func (a *api) readChunk(rows rowReader, defaults message.Fields, index int64) ([]draftRow, error) {
+	now := a.now()
+	chunk := make([]draftRow, 0, chunkRows)
+	for len(chunk) < chunkRows {
+		fields, err := rows.next()
+		if errors.Is(err, io.EOF) {
+			return chunk, nil
+		}
+		if err != nil {
+			return chunk, errCut(err)
+		}
+		row := draftRow{index: index, draft: a.Rules.CheckRow(fields, defaults, now)}
+		if index >= rowsMax {
+			row.draft.Problems = []message.FieldError{{Code: message.ProblemTooMany, Message: "at most 1,000,000 rows"}}
+		}
+		if only, ok := errors.AsType[rowError](fields.Broken()); ok {
+			row.draft.Problems = []message.FieldError{{Code: only.code, Message: only.text}}
+		}
+		chunk = append(chunk, row)
+		index++
+	}
+	return chunk, nil
+}
+
+// errCut is what a caller is told whose stream ended before its time, if it is
+// still there. What was accepted stays accepted.
+func errCut(err error) error {
+	if own, ok := errors.AsType[*problem](err); ok {
+		return own
+	}
+	return newProblem(codeInvalidJSON, "The body could not be read to its end; the rows before were taken. Send it again.")
+}
+
+// rowError rejects a row that cannot be read.
+type rowError struct {
+	code message.ProblemCode
+	text string
+}
+
+// Error implements error.
+func (e rowError) Error() string { return e.text }
+
+// broken are the fields of a row that cannot be read.
+func broken(code message.ProblemCode, text string) message.Fields {
+	return message.BrokenFields(rowError{code: code, text: text})
+}
+
+// lines are rows in NDJSON. Empty lines are no rows.
+type lines struct{ in *bufio.Reader }
+
+func newLines(body io.Reader) *lines { return &lines{in: bufio.NewReaderSize(body, rowMax+1)} }
+
+func (*lines) begin() ([]message.FieldError, error) { return nil, nil }
+
+func (l *lines) next() (message.Fields, error) {
+	for {
+		line, long, err := readLine(l.in)
+		switch {
+		case err != nil:
+			return message.Fields{}, err
+		case long:
+			return broken(message.ProblemTooLong, "a row may have 64 KiB at most"), nil
+		case len(bytes.TrimSpace(line)) > 0:
+			return message.ReadRow(line), nil
+		}
+	}
+}
+
+// readLine reads a line that fits into the buffer, and passes over the rest of
+// one that does not. The line is valid until the next read.
+func readLine(in *bufio.Reader) (line []byte, long bool, err error) {
+	line, err = in.ReadSlice('\n')
+	for errors.Is(err, bufio.ErrBufferFull) {
+		long = true
+		_, err = in.ReadSlice('\n')
+	}
+	if errors.Is(err, io.EOF) && (long || len(line) > 0) {
+		err = nil
+	}
+	return line, long || len(line) > rowMax, err
+}
+
+// table are rows in CSV.
+type table struct {
+	in      *lineLimit
+	csv     *csv.Reader
+	columns []string
+}
+
+func newTable(body io.Reader) *table {
+	in := &lineLimit{in: bufio.NewReaderSize(body, rowMax)}
+	reader := csv.NewReader(in)
+	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
+	return &table{in: in, csv: reader}
+}
+
+// begin reads the header row.
+func (t *table) begin() ([]message.FieldError, error) {
+	t.in.left = rowMax
+	header, err := t.csv.Read()
+	if errors.Is(err, io.EOF) {
+		return []message.FieldError{{Field: "header", Code: message.ProblemRequired, Message: "a header row is required"}}, nil
+	}
+	if err != nil {
+		return []message.FieldError{{Field: "header", Code: message.ProblemInvalid, Message: "the header row cannot be read"}}, nil //nolint:nilerr // it is told
+	}
+	t.columns = slices.Clone(header)
+	var wrong []message.FieldError
+	for i, name := range t.columns {
+		switch {
+		case !message.Column(name):
+			wrong = append(wrong, message.FieldError{
+				Field: shownName(name), Code: message.ProblemUnknownField, Message: "there is no such column",
+			})
+		case slices.Contains(t.columns[:i], name):
+			wrong = append(wrong, message.FieldError{Field: name, Code: message.ProblemDuplicateField, Message: "written more than once"})
+		}
+	}
+	return wrong, nil
+}
+
+func (t *table) next() (message.Fields, error) {
+	t.in.left = rowMax
+	record, err := t.csv.Read()
+	if errors.Is(err, errRowTooLong) {
+		t.in.skip()
+		return broken(message.ProblemTooLong, "a row may have 64 KiB at most"), nil
+	}
+	if _, malformed := errors.AsType[*csv.ParseError](err); malformed {
+		return broken(message.ProblemInvalid, "the row is no CSV"), nil
+	}
+	if err != nil {
+		return message.Fields{}, err //nolint:wrapcheck // io.EOF, or what the caller is told in other words
+	}
+	if len(record) != len(t.columns) {
+		return broken(message.ProblemInvalid, fmt.Sprintf("the row has %d cells, the header %d", len(record), len(t.columns))), nil
+	}
+	var fields message.Fields
+	for i, cell := range record {
+		if !utf8.ValidString(cell) {
+			return broken(message.ProblemInvalid, "the row is not UTF-8"), nil
+		}
+		fields.Set(t.columns[i], strings.Clone(cell))
+	}
+	return fields, nil
+}
+
+// errRowTooLong ends a row that does not end by itself, as after a quote that
+// is never closed.
+var errRowTooLong = errors.New("row is too long")
+
+// lineLimit hands a stream on line by line, so that a row can be bounded: what
+// it gives goes up to the end of a line and no further.
+type lineLimit struct {
+	in   *bufio.Reader
+	rest []byte // of the line being given
+	left int    // bytes the row may still have
+}
+
+// Read implements io.Reader.
+func (l *lineLimit) Read(p []byte) (int, error) {
+	if len(l.rest) == 0 {
+		line, err := l.in.ReadSlice('\n')
+		if len(line) == 0 && err != nil {
+			return 0, err //nolint:wrapcheck // io.EOF, or what the caller is told in other words
+		}
+		l.rest = line
+	}
+	if len(l.rest) > l.left {
+		return 0, errRowTooLong
+	}
+	n := copy(p, l.rest)
+	l.rest, l.left = l.rest[n:], l.left-n
+	return n, nil
+}
+
+// skip passes over the rest of a line that was too long.
+func (l *lineLimit) skip() {
+	for complete := bytes.HasSuffix(l.rest, []byte("\n")); !complete; {
+		line, err := l.in.ReadSlice('\n')
+		complete = !errors.Is(err, bufio.ErrBufferFull)
+		_ = line
+	}
+	l.rest = nil
+}

@@ -1,0 +1,215 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/httpapi"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/redistest"
+)
+
+// setupBatches is setup on a real ledger.
+func setupBatches(t *testing.T, limit int) *bundle {
+	t.Helper()
+	l, err := ledger.New(redistest.Shared(t).Client(t), ledger.Options{RecordTTL: time.Hour, LaneLimit: limit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return setup(t, func(o *httpapi.Options) { o.Ledger, o.Batches = l, l })
+}
+
+func stream(kind, query, body string) request {
+	return post("/v1/batches?"+query, body).without("Content-Type").with("Content-Type", kind)
+}
+
+const (
+	ndjson = "application/x-ndjson"
+	csv    = "text/csv; charset=utf-8"
+)
+
+func counts(got map[string]any) string {
+	return fmt.Sprint(got["accepted"], got["duplicates"], got["rejected"])
+}
+
+func first(got map[string]any) map[string]any {
+	one, _ := got["results"].([]any)[0].(map[string]any)
+	return one
+}
+
+func code(result map[string]any) any {
+	one, _ := result["error"].([]any)[0].(map[string]any)
+	return one["code"]
+}
+
+func TestBatchInJSON(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	body := `{"clientReference":"c1","defaults":{"mediaUrl":"https://example.com/a.jpg","metadata":{"k":"v"}},"messages":[
+		{"to":"+12065551212"},{"to":"nobody"},{"to":"+12065551213","mediaUrl":null,"clientReference":"r"},
+		{"to":"+12065551213","clientReference":"r"},7,{"to":"+12065551214","odd":1}]}`
+	got := b.do(t, post("/v1/batches", body)).ok(t, http.StatusAccepted)
+	if counts(got) != "2 1 3" || len(got["results"].([]any)) != 6 {
+		t.Fatalf("%v", got)
+	}
+	again := b.do(t, post("/v1/batches", body))
+	if replayed := again.ok(t, http.StatusOK); replayed["id"] != got["id"] || counts(replayed) != "0 3 3" {
+		t.Fatalf("%v", replayed)
+	}
+	if again.header.Get("Idempotent-Replayed") != "true" {
+		t.Error("not marked as replayed")
+	}
+	b.do(t, post("/v1/batches", strings.Replace(body, "+12065551212", "+12065551219", 1))).
+		refused(t, http.StatusUnprocessableEntity, "client_reference_reused")
+	id, _ := got["id"].(string)
+	shown := b.do(t, get("/v1/batches/"+id)).ok(t, http.StatusOK)
+	if shown["status"] != "running" || fmt.Sprint(shown["total"], shown["counts"]) != "2 map[queued:2]" {
+		t.Errorf("%v", shown)
+	}
+	b.do(t, get("/v1/batches/"+id).as(otherKey)).refused(t, http.StatusNotFound, "not_found")
+	b.do(t, get("/v1/batches/bat_x")).refused(t, http.StatusNotFound, "not_found")
+}
+
+func TestBatchEnvelopeIsStrict(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	for _, body := range []string{
+		`{}`, `{"messages":[]}`, `{"messages":{}}`, `{"messages":[{}],"x":1}`, `{"messages":[{}],"clientReference":""}`,
+		`{"messages":[{}],"defaults":[]}`, `{"messages":[{}],"defaults":{"odd":1}}`, `{"messages":[{}],"messages":[{}]}`,
+		`{"messages":[` + strings.Repeat("{},", 10_000) + `{}]}`,
+	} {
+		b.do(t, post("/v1/batches", body)).invalid(t)
+	}
+	b.do(t, post("/v1/batches", `{"messages":`)).refused(t, http.StatusBadRequest, "invalid_json")
+	b.do(t, stream("text/plain", "", "x")).refused(t, http.StatusUnsupportedMediaType, "unsupported_media_type")
+	b.do(t, stream(ndjson, "odd=1", "{}")).invalid(t)
+	b.do(t, stream(ndjson, "", "\n\n")).invalid(t)
+	b.do(t, stream(csv, "", "to,odd\n1,2\n")).invalid(t)
+	b.do(t, stream(csv, "", "")).invalid(t)
+}
+
+func TestAllRejectedIsStillAccepted(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	if got := b.do(t, post("/v1/batches", `{"messages":[{}]}`)).ok(t, http.StatusAccepted); counts(got) != "0 0 1" {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestStreamOfLines(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	var body strings.Builder
+	for i := range 1200 {
+		fmt.Fprintf(&body, `{"to":"+1206555%04d","text":"hi"}`+"\n", i)
+	}
+	body.WriteString("\n{\"to\":\n" + strings.Repeat("x", 70_000) + "\n" + `{"to":"+12065551212","priority":"slow"}`)
+	query := url.Values{"mediaUrl": {"https://example.com/a.jpg"}, "clientReference": {"s1"}, "metadata.k": {"v"}}.Encode()
+	got := b.do(t, stream(ndjson, query, body.String())).ok(t, http.StatusAccepted)
+	if counts(got) != "1200 0 3" || first(got)["index"] != 1200.0 || len(got["results"].([]any)) != 3 {
+		t.Fatalf("%v", got)
+	}
+	again := b.do(t, stream(ndjson, query, body.String())).ok(t, http.StatusOK)
+	if counts(again) != "0 1200 3" || again["id"] != got["id"] || len(again["results"].([]any)) != 1000 {
+		t.Fatalf("%v", counts(again))
+	}
+}
+
+func TestStreamOfTable(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	body := "to,text,media,metadata.k,clientReference\n" +
+		"+12065551212,\"two\nlines\",https://example.com/a.jpg https://example.com/b.jpg,v,r1\n" +
+		"+12065551213,hi\n" +
+		"+12065551214,,https://example.com/a.jpg,,\n" +
+		"+12065551215,\"open" + strings.Repeat("x", 70_000) + "\n" +
+		"+12065551216,,https://example.com/a.jpg,,r1\n"
+	got := b.do(t, stream(csv, "", body)).ok(t, http.StatusAccepted)
+	if counts(got) != "2 0 3" || first(got)["index"] != 1.0 {
+		t.Fatalf("%v", got)
+	}
+	id, _ := got["id"].(string)
+	list := b.do(t, get("/v1/messages?batchId="+id)).ok(t, http.StatusOK)["data"].([]any)
+	last, _ := list[1].(map[string]any)
+	if len(list) != 2 || last["text"] != "two\nlines" || fmt.Sprint(last["metadata"], last["priority"]) != "map[k:v]bulk" {
+		t.Errorf("%v", list)
+	}
+}
+
+func TestBatchRehearsal(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	got := b.do(t, post("/v1/batches?dryRun=true", `{"messages":[{"to":"+12065551212","mediaUrl":"https://example.com/a.jpg"},{}]}`)).
+		ok(t, http.StatusOK)
+	if counts(got) != "1 0 1" || got["id"] != nil {
+		t.Errorf("%v", got)
+	}
+	if list := b.do(t, get("/v1/batches")).ok(t, http.StatusOK)["data"].([]any); len(list) > 0 {
+		t.Errorf("%v", list)
+	}
+}
+
+func TestBatchBeyondTheLane(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 2)
+	row := `{"to":"+12065551212","mediaUrl":"https://example.com/a.jpg"}`
+	b.do(t, post("/v1/batches", `{"messages":[`+row+`,`+row+`,`+row+`]}`)).refused(t, http.StatusServiceUnavailable, "backpressure")
+	got := b.do(t, stream(ndjson, "", strings.Repeat(row+"\n", 3))).ok(t, http.StatusAccepted)
+	if counts(got) != "2 0 1" || code(first(got)) != "backpressure" {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestBatchIsCanceled(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	row := `{"to":"+12065551212","mediaUrl":"https://example.com/a.jpg"}` + "\n"
+	got := b.do(t, stream(ndjson, "clientReference=c", strings.Repeat(row, 3))).ok(t, http.StatusAccepted)
+	id, _ := got["id"].(string)
+	canceled := b.do(t, post("/v1/batches/"+id+"/cancel", "").without("Content-Type")).ok(t, http.StatusOK)
+	if canceled["status"] != "canceled" || fmt.Sprint(canceled["counts"]) != "map[canceled:3]" || canceled["etaSeconds"] != 0.0 {
+		t.Errorf("%v", canceled)
+	}
+	later := b.do(t, stream(ndjson, "clientReference=c", strings.Repeat(row, 4))).ok(t, http.StatusOK)
+	if counts(later) != "0 3 1" || code(later["results"].([]any)[3].(map[string]any)) != "batch_canceled" {
+		t.Errorf("%v", later)
+	}
+}
+
+func TestBatchesInPages(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	row := `{"to":"+12065551212","mediaUrl":"https://example.com/a.jpg"}` + "\n"
+	var made []any
+	for range 5 {
+		made = append(made, b.do(t, stream(ndjson, "", row+row+row)).ok(t, http.StatusAccepted)["id"])
+	}
+	seen := map[any]bool{}
+	path := "/v1/batches?limit=2"
+	for pages := 1; ; pages++ {
+		page := b.do(t, get(path)).ok(t, http.StatusOK)
+		for _, one := range page["data"].([]any) {
+			seen[one.(map[string]any)["id"]] = true
+		}
+		cursor, more := page["nextCursor"].(string)
+		if !more {
+			if pages != 3 || len(seen) != len(made) {
+				t.Errorf("%d batches on %d pages", len(seen), pages)
+			}
+			break
+		}
+		path = "/v1/batches?limit=2&cursor=" + cursor
+	}
+	messages := b.do(t, get(fmt.Sprintf("/v1/messages?batchId=%v&limit=2", made[0]))).ok(t, http.StatusOK)
+	cursor, _ := messages["nextCursor"].(string)
+	rest := b.do(t, get(fmt.Sprintf("/v1/messages?batchId=%v&limit=2&cursor=%s", made[0], cursor))).ok(t, http.StatusOK)
+	if len(messages["data"].([]any)) != 2 || len(rest["data"].([]any)) != 1 || rest["nextCursor"] != nil {
+		t.Errorf("%v\n%v", messages, rest)
+	}
+	b.do(t, get("/v1/messages?cursor="+cursor)).invalid(t)
+	b.do(t, get("/v1/batches?cursor="+cursor)).invalid(t)
+}

@@ -1,0 +1,150 @@
+package message
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"mmsdispatch/internal/strictjson"
+)
+
+// The columns of a CSV that are no field of their own.
+const metadataColumn = "metadata."
+
+// CheckRow applies the rules to a row of a batch: what it leaves open is taken
+// from the defaults.
+func (r *Rules) CheckRow(f, defaults Fields, now time.Time) Draft {
+	f.fill(defaults)
+	return r.Check(f, now)
+}
+
+// fill takes what a row leaves open from the defaults.
+func (f *Fields) fill(defaults Fields) {
+	for _, name := range defaults.present {
+		isMedia := name == fieldMedia || name == "mediaUrl"
+		if f.has(name) || isMedia && (f.has(fieldMedia) || f.has("mediaUrl")) {
+			continue
+		}
+		f.present = append(f.present, name)
+		switch name {
+		case fieldMedia:
+			f.Media = defaults.Media
+		case fieldMetadata:
+			f.Metadata = defaults.Metadata
+		default:
+			*f.text(name) = *defaults.text(name)
+		}
+	}
+}
+
+// Problems are what is wrong with the form of the fields.
+func (f *Fields) Problems() []FieldError { return f.problems }
+
+// ReadRow takes a row apart that is an object in JSON.
+func ReadRow(row []byte) Fields {
+	value, err := strictjson.Parse(row)
+	if err != nil {
+		var f Fields
+		f.problems.add("", ProblemInvalid, err.Error())
+		return f
+	}
+	return ReadFields(value)
+}
+
+// Column reports whether there is a field that a CSV column or a parameter of
+// this name can hold.
+func Column(name string) bool {
+	var f Fields
+	key, isPair := strings.CutPrefix(name, metadataColumn)
+	return name == fieldMedia || isPair && key != "" || f.text(name) != nil
+}
+
+// Set writes a field down by the name of its column. Media are separated by
+// spaces. An empty value is absent.
+func (f *Fields) Set(column, value string) {
+	if value == "" {
+		return
+	}
+	if key, isPair := strings.CutPrefix(column, metadataColumn); isPair {
+		f.Metadata = append(f.Metadata, Pair{Key: key, Value: value})
+		column = fieldMetadata
+	} else if column == fieldMedia {
+		for medium := range strings.FieldsSeq(value) {
+			f.Media = append(f.Media, &medium)
+		}
+	} else {
+		*f.text(column) = &value
+	}
+	if !slices.Contains(f.present, column) {
+		f.present = append(f.present, column)
+	}
+}
+
+// ParseBatch reads the envelope of a batch in JSON: its reference, the defaults
+// of its messages and the messages. What is wrong with the envelope is in the
+// problems. The error is a *strictjson.SyntaxError for a body that cannot be
+// read at all.
+func ParseBatch(body []byte, keys []string) (reference string, defaults Fields, rows []strictjson.Value, wrong []FieldError, err error) {
+	value, err := parseObject(body)
+	if err != nil {
+		return "", Fields{}, nil, nil, err
+	}
+	var (
+		c        check
+		envelope Fields
+		isList   bool
+	)
+	eachMember(value, &c, func(m strictjson.Member) bool {
+		switch m.Name {
+		case "clientReference":
+			envelope.read(m)
+		case "defaults":
+			defaults = readDefaults(&c, m.Value)
+		case "messages":
+			rows, isList = m.Value.Elements()
+			if !isList {
+				c.problems.add(m.Name, ProblemWrongType, "must be an array of messages")
+			}
+			isList = true
+		default:
+			return false
+		}
+		return true
+	})
+	if !isList {
+		c.problems.add("messages", ProblemRequired, "the messages of the batch are required")
+	}
+	envelope.useKeys(keys)
+	c.problems = append(c.problems, envelope.problems...)
+	reference = c.reference("clientReference", envelope.ClientReference)
+	return reference, defaults, rows, c.problems, nil
+}
+
+func readDefaults(c *check, value strictjson.Value) Fields {
+	if value.IsNull() {
+		return Fields{}
+	}
+	defaults := ReadFields(value)
+	if defaults.has("clientReference") {
+		c.problems.add("defaults.clientReference", ProblemUnknownField, "each message has a reference of its own, or none")
+	}
+	for _, p := range defaults.problems {
+		c.problems.add(strings.TrimSuffix("defaults."+p.Field, "."), p.Code, p.Message)
+	}
+	return defaults
+}
+
+// BatchReference checks the reference of a batch that came as a parameter, and
+// the header that stands for it.
+func BatchReference(parameter string, keys []string) (reference string, wrong []FieldError) {
+	var (
+		c check
+		f Fields
+	)
+	if parameter != "" {
+		f.ClientReference = &parameter
+	}
+	f.useKeys(keys)
+	c.problems = f.problems
+	return c.reference("clientReference", f.ClientReference), c.problems
+}
