@@ -211,11 +211,8 @@ func newTable(body io.Reader) *table {
 func (t *table) begin() ([]message.FieldError, error) {
 	t.in.left = rowMax
 	header, err := t.csv.Read()
-	if errors.Is(err, io.EOF) {
-		return []message.FieldError{{Field: "header", Code: message.ProblemRequired, Message: "a header row is required"}}, nil
-	}
 	if err != nil {
-		return []message.FieldError{{Field: "header", Code: message.ProblemInvalid, Message: "the header row cannot be read"}}, nil //nolint:nilerr // it is told
+		return headerProblem(err), nil //nolint:nilerr // it is told
 	}
 	t.columns = slices.Clone(header)
 	var wrong []message.FieldError
@@ -230,6 +227,13 @@ func (t *table) begin() ([]message.FieldError, error) {
 		}
 	}
 	return wrong, nil
+}
+
+func headerProblem(err error) []message.FieldError {
+	if errors.Is(err, io.EOF) {
+		return []message.FieldError{{Field: "header", Code: message.ProblemRequired, Message: "a header row is required"}}
+	}
+	return []message.FieldError{{Field: "header", Code: message.ProblemInvalid, Message: "the header row cannot be read"}}
 }
 
 func (t *table) next() (message.Fields, error) {
