@@ -212,7 +212,7 @@ func (t *table) begin() ([]message.FieldError, error) {
 	t.in.left = rowMax
 	header, err := t.csv.Read()
 	if err != nil {
-		return headerProblem(err), nil //nolint:nilerr // it is told
+		return headerProblem(err), nil
 	}
 	t.columns = slices.Clone(header)
 	var wrong []message.FieldError

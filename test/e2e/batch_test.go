@@ -1,0 +1,111 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// batch is a batch as its routes and the answer to it show it.
+type batch struct {
+	ID         string
+	Status     string
+	Total      int
+	Counts     map[string]int
+	Accepted   int
+	Duplicates int
+	Rejected   int
+}
+
+// stream hands rows over as NDJSON.
+func (s *stack) stream(query string, rows []string, headers ...header) batch {
+	s.t.Helper()
+	got := s.call(http.MethodPost, "/v1/batches?"+query, strings.Join(rows, "\n"),
+		append([]header{{"Content-Type", "application/x-ndjson"}}, headers...)...)
+	if got.status != http.StatusAccepted && got.status != http.StatusOK {
+		s.t.Fatalf("got %s", got)
+	}
+	var b batch
+	s.read(got, &b)
+	return b
+}
+
+// rows makes rows with numbers and texts of their own.
+func (s *stack) rows(n int) []string {
+	rows := make([]string, n)
+	for i := range rows {
+		m := s.fill(message{})
+		rows[i] = fmt.Sprintf(`{"to":%q,"text":%q,"mediaUrl":%q}`, m["to"], m["text"], m["mediaUrl"])
+	}
+	return rows
+}
+
+func (s *stack) lookUpBatch(id string) batch {
+	s.t.Helper()
+	var b batch
+	s.read(s.want(s.call(http.MethodGet, "/v1/batches/"+id, nil), http.StatusOK), &b)
+	return b
+}
+
+func (s *stack) awaitDone(id string) batch {
+	s.t.Helper()
+	var b batch
+	s.await("end of the batch", s.conf.patience, func() (bool, string) {
+		b = s.lookUpBatch(id)
+		return b.Status == "done" && b.Counts["sent"] == 0, fmt.Sprintf("%+v", b)
+	})
+	return b
+}
+
+func TestBatchIsSentOnceThoughItIsSentTwice(t *testing.T) {
+	t.Parallel()
+	s := start(t, workers(2))
+	rows := s.rows(60)
+	first := s.stream("clientReference=campaign", rows[:40])
+	again := s.stream("clientReference=campaign", rows)
+	if first.Accepted != 40 || again.ID != first.ID || again.Accepted != 20 || again.Duplicates != 40 {
+		t.Fatalf("%+v, then %+v", first, again)
+	}
+	done := s.awaitDone(first.ID)
+	if done.Total != 60 || done.Counts["delivered"] != 60 {
+		t.Errorf("%+v", done)
+	}
+	if accepted := s.sim.stats().Accepted; accepted != 60 {
+		t.Errorf("Sinch accepted %d calls for 60 messages", accepted)
+	}
+}
+
+// TestHighPassesTheBulkLane: a long bulk lane delays nothing that is urgent.
+func TestHighPassesTheBulkLane(t *testing.T) {
+	t.Parallel()
+	s := start(t, with("SINCH_RATE", "20"))
+	s.stream("", s.rows(2000))
+	id := s.send(message{"priority": "high"})
+	r := s.awaitMessage(id, "a call", func(r resource) bool { return r.Attempts > 0 })
+	calls := s.awaitCalls(r.ID, 1)
+	if waited := calls[0].At.Sub(r.CreatedAt); waited > 2*time.Second {
+		t.Errorf("the call began %s after it was accepted", waited)
+	}
+}
+
+func TestCanceledBatchIsNotSent(t *testing.T) {
+	t.Parallel()
+	s := start(t, with("SINCH_RATE", "5"))
+	b := s.stream("", s.rows(200))
+	var canceled batch
+	s.read(s.want(s.call(http.MethodPost, "/v1/batches/"+b.ID+"/cancel", nil), http.StatusOK), &canceled)
+	if canceled.Status != "canceled" {
+		t.Fatalf("%+v", canceled)
+	}
+	s.await("rest of the batch", s.conf.patience, func() (bool, string) {
+		now := s.lookUpBatch(b.ID)
+		return now.Counts["queued"]+now.Counts["sending"] == 0, fmt.Sprintf("%+v", now)
+	})
+	accepted := s.sim.stats().Accepted
+	s.hold("silence", time.Second, func() (bool, string) {
+		now := s.sim.stats().Accepted
+		return now == accepted, fmt.Sprint(now, " calls, before ", accepted)
+	})
+}
