@@ -47,6 +47,6 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(newDev(), newSimulator(), newSend(), newStatus(), newReplay(), newKeys(), newHealth())
+	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newReplay(), newKeys(), newHealth())
 	return root
 }

@@ -45,13 +45,6 @@ func envOr(name, fallback string) string {
 // call sends a request and prints the answer. An answer of 400 and above is
 // printed as well, and is a failure.
 func (a *api) call(ctx context.Context, out io.Writer, method, path string, body any) error {
-	key := a.key
-	if key == "" {
-		key = os.Getenv("MMS_KEY")
-	}
-	if key == "" {
-		return errors.New("no API key: set MMS_KEY or give --key")
-	}
 	payload := io.Reader(http.NoBody)
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -60,11 +53,10 @@ func (a *api) call(ctx context.Context, out io.Writer, method, path string, body
 		}
 		payload = bytes.NewReader(encoded)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(a.url, "/")+path, payload)
+	req, err := a.request(ctx, method, path, payload)
 	if err != nil {
-		return fmt.Errorf("make request: %w", err)
+		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+key)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -74,6 +66,23 @@ func (a *api) call(ctx context.Context, out io.Writer, method, path string, body
 	}
 	defer res.Body.Close()
 	return show(out, res)
+}
+
+// request makes a request with the caller's key.
+func (a *api) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	key := a.key
+	if key == "" {
+		key = os.Getenv("MMS_KEY")
+	}
+	if key == "" {
+		return nil, errors.New("no API key: set MMS_KEY or give --key")
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(a.url, "/")+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+key)
+	return req, nil
 }
 
 // show prints an answer, indented when it is JSON.

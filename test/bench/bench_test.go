@@ -3,6 +3,7 @@
 package bench_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,17 +83,77 @@ func BenchmarkPost(b *testing.B) {
 		post(b, "http://"+addr)
 	})
 	b.Run("dispatcher", func(b *testing.B) {
-		redis := redistest.Start(b)
-		port := strings.TrimPrefix(freeAddr(b), "127.0.0.1:")
-		run(b, exec.Command(build(b, "api")), "PORT="+port, "ADMIN_ADDR="+freeAddr(b), "REDIS_URL="+redis.URL(), "LOG_LEVEL=warn",
-			"SINCH_NUMBER=+12065550100", "API_KEYS=bench:mms_live_000000000000000000000000")
-		await(b, "127.0.0.1:"+port)
-		post(b, "http://127.0.0.1:"+port)
+		post(b, startAPI(b, redistest.Start(b)))
 	})
 }
 
+// startAPI starts an api process and returns its base URL.
+func startAPI(b *testing.B, redis *redistest.Server) string {
+	b.Helper()
+	addr := freeAddr(b)
+	run(b, exec.Command(build(b, "api")), "PORT="+strings.TrimPrefix(addr, "127.0.0.1:"), "ADMIN_ADDR="+freeAddr(b),
+		"REDIS_URL="+redis.URL(), "LOG_LEVEL=warn", "QUEUE_LIMIT=100000000",
+		"SINCH_NUMBER=+12065550100", "API_KEYS=bench:mms_live_000000000000000000000000")
+	await(b, addr)
+	return "http://" + addr
+}
+
+// BenchmarkBulk streams b.N rows as NDJSON, and measures what a waiting message
+// takes in Redis.
+func BenchmarkBulk(b *testing.B) {
+	redis := redistest.Start(b)
+	base := startAPI(b, redis)
+	before := usedMemory(b, redis)
+	rows, in := io.Pipe()
+	b.ResetTimer()
+	go func() {
+		out := bufio.NewWriterSize(in, 1<<16)
+		for n := range b.N {
+			_, _ = out.Write(append(payload(int64(n)), '\n'))
+		}
+		_ = out.Flush()
+		_ = in.Close()
+	}()
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, base+"/v1/batches", rows)
+	if err != nil {
+		b.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	req.Header.Set("Authorization", "Bearer mms_live_000000000000000000000000")
+	res, err := (&http.Client{}).Do(req)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer res.Body.Close()
+	b.StopTimer()
+	var answer struct{ Accepted, Rejected int }
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.Accepted != b.N {
+		b.Fatalf("status %d, %+v of %d, %v", res.StatusCode, answer, b.N, err)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+	b.ReportMetric(float64(usedMemory(b, redis)-before)/float64(b.N), "redis-B/msg")
+}
+
+// usedMemory is what Redis holds, in bytes.
+func usedMemory(b *testing.B, redis *redistest.Server) int64 {
+	b.Helper()
+	info, err := redis.Client(b).Info(b.Context(), "memory").Result()
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(info, "used_memory:")
+	number, _, _ := strings.Cut(rest, "\r")
+	used, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return used
+}
+
 func BenchmarkRawEnqueue(b *testing.B) {
-	client := asynq.NewClientFromRedisClient(redistest.Start(b).Client(b))
+	redis := redistest.Start(b)
+	client := asynq.NewClientFromRedisClient(redis.Client(b))
+	before := usedMemory(b, redis)
 	var next atomic.Int64
 	b.ResetTimer()
 	var wg sync.WaitGroup
@@ -111,6 +173,7 @@ func BenchmarkRawEnqueue(b *testing.B) {
 	}
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+	b.ReportMetric(float64(usedMemory(b, redis)-before)/float64(b.N), "redis-B/msg")
 }
 
 // post sends b.N requests over the connections and reports the rate and the
