@@ -6,17 +6,22 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// bulkPart begins the names of the queues that the bulk lane is made of: one
-// for each shard, so that a tenant with a long queue stands beside the others
-// and not before them.
-const bulkPart = string(message.Bulk) + "-"
+// bulkPart names a queue of the bulk lane: bulk, bulk-1 and so on, one for each
+// shard, so that a tenant with a long queue stands beside the others and not
+// before them.
+func bulkPart(shard int) string {
+	if shard == 0 {
+		return string(message.Bulk)
+	}
+	return string(message.Bulk) + "-" + strconv.Itoa(shard)
+}
 
 // laneOf names the queue a message waits in.
 func laneOf(m *message.Message) string {
 	if m.Content.Priority != message.Bulk {
 		return string(m.Content.Priority)
 	}
-	return bulkPart + strconv.Itoa(m.Shard)
+	return bulkPart(m.Shard)
 }
 
 // Lanes names all queues, the most urgent first.
@@ -24,7 +29,7 @@ func Lanes() []string {
 	lanes := make([]string, 0, message.BulkShards+2)
 	lanes = append(lanes, string(message.High), string(message.Normal))
 	for shard := range message.BulkShards {
-		lanes = append(lanes, bulkPart+strconv.Itoa(shard))
+		lanes = append(lanes, bulkPart(shard))
 	}
 	return lanes
 }
