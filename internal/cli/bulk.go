@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -234,8 +235,14 @@ func readBulkAnswer(res *http.Response) (bulkAnswer, error) {
 	return answer, nil
 }
 
-// writeRejected lists the rejected rows that the api told of.
+// writeRejected lists the rejected rows that the api told of. When a file is
+// sent again, the api may tell of duplicates only: an older list stays then.
 func (b *bulk) writeRejected(answer bulkAnswer) error {
+	answer.Results = slices.DeleteFunc(answer.Results, func(row bulkRow) bool { return row.Status != "rejected" })
+	if len(answer.Results) == 0 {
+		fmt.Fprintln(b.out, "the api lists the first 1,000 rows that it did not accept, and the rejected ones are not among them")
+		return nil
+	}
 	path := b.file + ".rejected"
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) //nolint:gosec // beside the file the caller named
 	if err != nil {
@@ -245,9 +252,6 @@ func (b *bulk) writeRejected(answer bulkAnswer) error {
 	listed := int64(0)
 	encoder := json.NewEncoder(file)
 	for _, row := range answer.Results {
-		if row.Status != "rejected" {
-			continue
-		}
 		listed++
 		if err := encoder.Encode(row); err != nil {
 			return fmt.Errorf("write rejected rows: %w", err)
@@ -255,7 +259,7 @@ func (b *bulk) writeRejected(answer bulkAnswer) error {
 	}
 	fmt.Fprintf(b.out, "%d rejected rows are listed in %s\n", listed, path)
 	if listed < answer.Rejected {
-		fmt.Fprintf(b.out, "the api lists no more than 1,000 rows; mend these, then run it again for the others\n")
+		fmt.Fprintln(b.out, "the api lists no more than 1,000 rows that it did not accept: there are more than these")
 	}
 	if err := file.Close(); err != nil {
 		return fmt.Errorf("write rejected rows: %w", err)

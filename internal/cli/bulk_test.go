@@ -74,7 +74,7 @@ func TestBulkListsRejectedRows(t *testing.T) {
 			{"index":0,"status":"rejected","id":null,"error":[{"field":"to"}]},{"index":1,"status":"duplicate","id":"m","error":null}]}`)
 	})
 	if !errors.Is(err, errSaid) || !strings.Contains(out, `{"index":0,"status":"rejected","error":[{"field":"to"}]}`) ||
-		!strings.Contains(out, "no more than 1,000") || strings.Contains(out, `"index":1`) {
+		!strings.Contains(out, "there are more than these") || strings.Contains(out, `"index":1`) {
 		t.Errorf("%s %v", out, err)
 	}
 }

@@ -2,6 +2,8 @@ package ledger_test
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,7 +24,9 @@ func TestConcurrentActorsKeepTheTable(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := accept(t, l, request(""))
 		rounds := rapid.IntRange(1, 6).Draw(rt, "rounds")
+		last := version(t, rdb, m.ID)
 		for range rounds {
+			lines := history(t, l, m.ID)
 			var wg sync.WaitGroup
 			for range rapid.IntRange(2, 8).Draw(rt, "actors") {
 				change := rapid.SampledFrom(actors()).Draw(rt, "actor")
@@ -35,9 +39,39 @@ func TestConcurrentActorsKeepTheTable(t *testing.T) {
 				})
 			}
 			wg.Wait()
+			now := version(t, rdb, m.ID)
+			if now < last || now == last && history(t, l, m.ID) != lines {
+				t.Errorf("%s went from version %d to %d", m.ID, last, now)
+			}
+			last = now
 		}
 		checkHistory(t, l, rdb, m.ID)
 	})
+}
+
+// version is the number at the head of a record.
+func version(t *testing.T, rdb *redis.Client, id message.ID) int {
+	t.Helper()
+	record, err := rdb.Get(t.Context(), ledger.DefaultPrefix+id.Identity()).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, _ := strings.Cut(record, ":")
+	n, err := strconv.Atoi(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// history is how many lines the timeline has.
+func history(t *testing.T, l *ledger.Ledger, id message.ID) int {
+	t.Helper()
+	m, err := l.Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(m.Timeline)
 }
 
 type actor func(m *message.Message, attempt int, now time.Time) error
