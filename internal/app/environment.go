@@ -58,14 +58,15 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		opts.OnConnect = instance.onConnect
 	}
 	rdb := redisconn.New(opts)
+	watch := &redisWatch{rdb: rdb, log: log, metrics: metrics.Redis}
 	l, err := ledger.New(rdb, ledger.Options{
-		RecordTTL: cfg.Store.RecordTTL, LaneLimit: int(cfg.API.QueueLimit), Embedded: cfg.Process == config.Dev,
+		RecordTTL: cfg.Store.RecordTTL, LaneLimit: int(cfg.API.QueueLimit), MinReplicas: watch.minReplicas,
+		Embedded: cfg.Process == config.Dev,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	env := &environment{cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, ledger: l, instance: instance}
-	env.watch = &redisWatch{rdb: rdb, log: log, metrics: metrics.Redis}
+	env := &environment{cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, ledger: l, watch: watch, instance: instance}
 	env.ready = admin.NewReadiness(log, env.watch.warnings, admin.Check{Name: "redis", Func: env.ping})
 	metrics.Registry.MustRegister(telemetry.NewMessageCollector(env.countMessages))
 	return env, nil
@@ -148,6 +149,7 @@ type redisWatch struct {
 
 	found  atomic.Pointer[[]string]
 	full   atomic.Bool
+	least  atomic.Int64 // replicas that must have a write
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
@@ -159,6 +161,10 @@ func (w *redisWatch) warnings() []string {
 	}
 	return nil
 }
+
+// minReplicas is how many replicas must have a begin before its call leaves:
+// as many as Redis itself asks for.
+func (w *redisWatch) minReplicas() int { return int(w.least.Load()) }
 
 func (w *redisWatch) part() part {
 	return part{
@@ -204,6 +210,7 @@ func (w *redisWatch) look(ctx context.Context) {
 		}
 	}
 	w.found.Store(&health.Warnings)
+	w.least.Store(int64(health.MinReplicas))
 	w.full.Store(health.MaxMemory > 0 && float64(health.UsedMemory) >= fullFrom*float64(health.MaxMemory))
 	w.metrics.SetWarnings(kinds(health)...)
 }

@@ -2,14 +2,17 @@ package app
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 // instanceWatch notices with every new connection whether another Redis
-// answers than before: one that was restarted, or a replica that took over.
+// answers than before: one that was restarted, or a replica that took over. One
+// that has just started may have been another before this process was.
 type instanceWatch struct {
 	mu      sync.Mutex
 	runID   string
@@ -23,14 +26,23 @@ func (w *instanceWatch) onConnect(ctx context.Context, conn *redis.Conn) error {
 	if err != nil {
 		return nil // a server that hides it is not suspected
 	}
-	id := runID(info)
+	id := field(info, "run_id")
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.runID != "" && id != w.runID && w.changed != nil {
+	if id != w.runID && (w.runID != "" || young(info)) && w.changed != nil {
 		w.changed()
 	}
 	w.runID = id
 	return nil
+}
+
+// justStarted is the age up to which a Redis may have lost something that other
+// workers are still to tell it of.
+const justStarted = 10 * time.Second
+
+func young(info string) bool {
+	seconds, err := strconv.Atoi(field(info, "uptime_in_seconds"))
+	return err == nil && time.Duration(seconds)*time.Second < justStarted
 }
 
 // tell sets who is told of a change.
@@ -40,10 +52,10 @@ func (w *instanceWatch) tell(changed func()) {
 	w.changed = changed
 }
 
-func runID(info string) string {
+func field(info, name string) string {
 	for line := range strings.Lines(info) {
-		if id, found := strings.CutPrefix(strings.TrimSpace(line), "run_id:"); found {
-			return id
+		if value, found := strings.CutPrefix(strings.TrimSpace(line), name+":"); found {
+			return value
 		}
 	}
 	return ""

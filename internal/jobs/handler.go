@@ -187,7 +187,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, p
 		return h.notBegun(ctx, m.ID, begun, err)
 	}
 	outcome := h.call(ctx, provider, begun.Message, a, deadline)
-	h.worker.concluded(m.ID, a.N, outcome)
+	h.worker.memory.concluded(m.ID, a.N, outcome)
 	outcome = pass.Done(h.life, outcome)
 	after, err := h.record(begun.After, a, outcome)
 	if err != nil {
@@ -217,12 +217,15 @@ func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, ori
 	a := message.Attempt{
 		Worker: h.worker.ID, API: string(origin.API), BaseURL: origin.BaseURL, Account: origin.Account,
 	}
+	n := 0
 	begun, err := h.ledger.Begin(ctx, seen, func(m *message.Message, now time.Time) error {
 		a.Deadline = now.Add(h.timing.Call)
-		return m.Begin(task, a, now)
+		err := m.Begin(task, a, now)
+		n = m.Attempts
+		return err
 	}, h.worker.Lease())
 	if errors.Is(err, ledger.ErrUnavailable) {
-		h.worker.doubt(seen.Message.ID, start.Add(doubtFor))
+		h.worker.doubt(seen.Message.ID, n, start.Add(doubtFor))
 	}
 	if err != nil {
 		return begun, a, time.Time{}, fmt.Errorf("begin: %w", err)

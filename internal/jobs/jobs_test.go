@@ -2,6 +2,8 @@ package jobs
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -396,6 +398,72 @@ func TestRollbackDoesNotDouble(t *testing.T) {
 	got := b.await(t, m.ID, message.StatusSent)
 	if got.SinchID != "T1" || b.sinch.count(m.ID) != 1 || b.metrics.of(healedRollback) != 1 {
 		t.Fatalf("%+v, %d calls", got, b.sinch.count(m.ID))
+	}
+}
+
+// TestRollbackRestoresTheCallsOfADeadWorker lets a living worker tell Redis of
+// what one has begun that died together with the lost data.
+func TestRollbackRestoresTheCallsOfADeadWorker(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.run(t)
+	awaitListener(t, b.rdb, r)
+	m := b.accept(t)
+	key := "mms:{m}:" + m.ID.Identity()
+	old := b.rdb.Get(t.Context(), key).Val()
+	seen, err := b.ledger.Read(t.Context(), m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.ledger.Begin(t.Context(), seen, func(m *message.Message, now time.Time) error {
+		return m.Begin(0, message.Attempt{Worker: "dead", Deadline: now.Add(time.Second)}, now)
+	}, ledger.Lease{Worker: "dead"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return r.hasHeardOf(m.ID) })
+	for _, err := range []error{
+		b.rdb.Del(t.Context(), "mms:{m}:begins").Err(),
+		b.rdb.Set(t.Context(), key, old, 0).Err(),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Suspect()
+	b.dispatch(t, m)
+	got := b.await(t, m.ID, message.StatusUnknown)
+	if b.sinch.count(m.ID) != 0 || b.metrics.of(healedRollback) == 0 || got.Attempts != 1 {
+		t.Fatalf("%+v, %d calls", got, b.sinch.count(m.ID))
+	}
+}
+
+// awaitListener announces a begin until a worker hears of it.
+func awaitListener(t *testing.T, rdb *redis.Client, r *Runner) {
+	t.Helper()
+	id := message.NewID(message.RandomIdentity(), time.Now())
+	eventually(t, func() bool {
+		channel := ledger.DefaultPrefix + "begun:" + strconv.Itoa(rdb.Options().DB)
+		if err := rdb.Publish(t.Context(), channel, "other 1 0 "+id.Packed()).Err(); err != nil {
+			t.Error(err)
+		}
+		return r.hasHeardOf(id)
+	})
+}
+
+func (r *Runner) hasHeardOf(id message.ID) bool {
+	return slices.ContainsFunc(r.worker.memory.all(time.Now()), func(c call) bool { return c.id == id })
+}
+
+func eventually(tb testing.TB, ok func() bool) {
+	tb.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(deadline) {
+			tb.Fatal("it never came true")
+		}
+		<-tick.C
 	}
 }
 

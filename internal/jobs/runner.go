@@ -78,7 +78,7 @@ func NewRunner(o Options) *Runner {
 	r.sweeper = newSweeper(o.Redis, Sweeper{
 		ledger: o.Ledger, queue: queue, worker: worker, settler: settler, metrics: o.Metrics, retry: retry, log: log,
 	})
-	r.heart = &Heart{ledger: o.Ledger, worker: worker, metrics: o.Metrics, log: log}
+	r.heart = &Heart{ledger: o.Ledger, worker: worker, settler: settler, callTime: o.Timing.Call, log: log}
 	r.servers = []*asynq.Server{newServer(o, max(2, o.Concurrency/highShare), map[string]int{string(message.High): 1})}
 	for _, slots := range split(o.Concurrency) {
 		r.servers = append(r.servers, newServer(o, slots, sharedLanes()))
@@ -119,6 +119,7 @@ func (r *Runner) Suspect() { r.worker.hold(holdAfterChange) }
 // Start begins to take tasks. It does not need Redis to be there yet.
 func (r *Runner) Start() error {
 	r.wg.Go(func() { r.heart.Run(r.lifeCtx) })
+	r.wg.Go(func() { r.heart.Listen(r.lifeCtx) })
 	r.wg.Go(func() { r.sweeper.Run(r.lifeCtx) })
 	for _, server := range r.servers {
 		if err := server.Start(r.handler); err != nil {

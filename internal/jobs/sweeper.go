@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bsm/redislock"
@@ -232,11 +233,12 @@ func (s *Sweeper) checkSending(ctx context.Context, m *message.Message, now time
 		return now.Add(lookAgain), nil
 	}
 	expired := now.After(a.Deadline.Add(s.settler.margin()))
+	mine := a.Worker == s.worker.ID
 	switch {
-	case a.Worker == s.worker.ID && s.worker.busy(m.ID):
+	case mine && s.worker.busy(m.ID):
 		return now.Add(lookAgain), nil
-	case a.Worker == s.worker.ID:
-		return now.Add(lookAgain), s.notBegun(ctx, m.ID)
+	case mine && s.worker.doubted(m.ID, a.N):
+		return now.Add(lookAgain), s.notBegun(ctx, m.ID, a.N)
 	case !expired:
 		lives, err := s.ledger.Lives(ctx, a.Worker)
 		if err != nil || lives {
@@ -261,25 +263,29 @@ func (s *Sweeper) conclude(ctx context.Context, id message.ID, n int, o message.
 
 // own settles begins of this process whose reply was lost: it made no call.
 func (s *Sweeper) own(ctx context.Context) {
-	for _, id := range s.worker.doubts(time.Now()) {
+	for id, n := range s.worker.doubts(time.Now()) {
 		if s.worker.busy(id) {
 			continue
 		}
-		if err := s.notBegun(ctx, id); err != nil && !errors.Is(err, ledger.ErrNotFound) {
-			s.worker.doubt(id, time.Now().Add(doubtFor))
+		if err := s.notBegun(ctx, id, n); err != nil && !errors.Is(err, ledger.ErrNotFound) {
+			s.worker.doubt(id, n, time.Now().Add(doubtFor))
 		}
 	}
 }
 
-func (s *Sweeper) notBegun(ctx context.Context, id message.ID) error {
+// notBegun takes back attempt n, if it was written down after all. Others may
+// have marked it unknown meanwhile.
+func (s *Sweeper) notBegun(ctx context.Context, id message.ID, n int) error {
 	healed := false
 	m, err := s.settler.change(ctx, id, func(m *message.Message, now time.Time) error {
-		a, found := s.worker.neverMade(m)
-		if healed = found && !s.worker.busy(id); !healed {
+		healed = !s.worker.busy(id) && slices.ContainsFunc(m.Calls, func(a message.Attempt) bool {
+			return a.N == n && a.Worker == s.worker.ID && a.State != message.AttemptAccepted
+		})
+		if !healed {
 			return nil
 		}
 		o := message.Outcome{Kind: message.OutcomeNotBegun, Code: message.ReasonInternal, Detail: "no call was made"}
-		return m.Conclude(a.N, o, s.retry, now)
+		return m.Conclude(n, o, s.retry, now)
 	})
 	if err == nil && healed {
 		s.healed(healedNotBegun, m)

@@ -9,27 +9,25 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// memoryFor is how long a worker remembers its calls, so that it can tell a
-// Redis that has forgotten them.
-const memoryFor = 10 * time.Minute
-
 // Worker is the identity of this process and what it knows of its own calls.
 type Worker struct {
 	ID string
 
 	mu       sync.Mutex
 	lease    ledger.Lease
-	inFlight map[message.ID]bool
-	doubtful map[message.ID]time.Time // begins whose reply was lost, and until when they may still take effect
-	recent   map[string]memory        // by attempt reference
-	missed   bool                     // Redis knew fewer begins than it had acknowledged
-	heldTill time.Time                // no call begins before
+	inFlight map[message.ID]int   // tasks that are about to make, make or record a call
+	doubtful map[message.ID]doubt // begins whose reply was lost
+	missed   bool                 // Redis knew fewer begins than it had acknowledged
+	heldTill time.Time            // no call begins before
+
+	memory *memory
 }
 
-// memory is a call as this process made it.
-type memory struct {
-	id      message.ID
-	attempt message.Attempt
+// doubt is a begin whose reply was lost: it may have taken effect, but no call
+// was made for it.
+type doubt struct {
+	n     int       // number of the attempt
+	until time.Time // it may still take effect
 }
 
 // NewWorker makes an identity that no other process has had.
@@ -38,9 +36,9 @@ func NewWorker() *Worker {
 	return &Worker{
 		ID:       id,
 		lease:    ledger.Lease{Worker: id},
-		inFlight: make(map[message.ID]bool),
-		doubtful: make(map[message.ID]time.Time),
-		recent:   make(map[string]memory),
+		inFlight: make(map[message.ID]int),
+		doubtful: make(map[message.ID]doubt),
+		memory:   newMemory(),
 	}
 }
 
@@ -55,58 +53,53 @@ func (w *Worker) Lease() ledger.Lease {
 func (w *Worker) enter(id message.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.inFlight[id] = true
+	w.inFlight[id]++
 }
 
 // leave says that the worker has nothing to do with the message any more.
 func (w *Worker) leave(id message.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.inFlight, id)
+	if w.inFlight[id]--; w.inFlight[id] <= 0 {
+		delete(w.inFlight, id)
+	}
 }
 
 // busy reports whether the worker is about to make, makes or records a call.
 func (w *Worker) busy(id message.ID) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.inFlight[id]
+	return w.inFlight[id] > 0
 }
 
 // doubt remembers a begin whose reply was lost.
-func (w *Worker) doubt(id message.ID, until time.Time) {
+func (w *Worker) doubt(id message.ID, n int, until time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.doubtful[id] = until
+	w.doubtful[id] = doubt{n: n, until: until}
 }
 
-// doubts lists the begins whose reply was lost, and lets go of those that can
-// no longer take effect.
-func (w *Worker) doubts(now time.Time) []message.ID {
+// doubts lists the begins whose reply was lost, with the number of the attempt,
+// and lets go of those that can no longer take effect.
+func (w *Worker) doubts(now time.Time) map[message.ID]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	ids := make([]message.ID, 0, len(w.doubtful))
-	for id, until := range w.doubtful {
-		if now.After(until) {
+	begins := make(map[message.ID]int, len(w.doubtful))
+	for id, d := range w.doubtful {
+		begins[id] = d.n
+		if now.After(d.until) {
 			delete(w.doubtful, id)
 		}
-		ids = append(ids, id)
 	}
-	return ids
+	return begins
 }
 
-// neverMade finds an attempt of this worker that was written down although
-// its begin seemed to fail: no call was made for it. Others may have marked it
-// unknown meanwhile.
-func (w *Worker) neverMade(m *message.Message) (message.Attempt, bool) {
+// doubted reports whether the reply to the begin of attempt n was lost.
+func (w *Worker) doubted(id message.ID, n int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, a := range m.Calls {
-		_, made := w.recent[m.ID.AttemptRef(a.N)]
-		if a.Worker == w.ID && a.State != message.AttemptAccepted && !made {
-			return a, true
-		}
-	}
-	return message.Attempt{}, false
+	d, lost := w.doubtful[id]
+	return lost && d.n == n
 }
 
 // begun remembers a call that the ledger has acknowledged.
@@ -115,28 +108,16 @@ func (w *Worker) begun(b ledger.Begun, a message.Attempt) {
 	defer w.mu.Unlock()
 	w.lease.Begins = max(w.lease.Begins, b.Begins)
 	w.lease.Epoch = max(w.lease.Epoch, b.Epoch)
-	w.recent[b.Message.ID.AttemptRef(a.N)] = memory{id: b.Message.ID, attempt: a}
+	delete(w.doubtful, b.Message.ID)
+	w.memory.begun(b.Message.ID, a)
 }
 
-// concluded remembers how a call ended, or forgets one that Sinch does not have.
-func (w *Worker) concluded(id message.ID, n int, o message.Outcome) {
+// heard remembers a call that another worker has begun.
+func (w *Worker) heard(b ledger.Begin) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	ref := id.AttemptRef(n)
-	known, ok := w.recent[ref]
-	if !ok {
-		return
-	}
-	switch o.Kind {
-	case message.OutcomeAccepted:
-		known.attempt.State, known.attempt.SinchID = message.AttemptAccepted, o.SinchID
-	case message.OutcomeUnknown:
-		known.attempt.State = message.AttemptUnknown
-	default:
-		delete(w.recent, ref)
-		return
-	}
-	w.recent[ref] = known
+	w.lease.Epoch = max(w.lease.Epoch, b.Epoch)
+	w.memory.heard(b)
 }
 
 // miss remembers that the ledger refused a begin because Redis went back.
@@ -155,6 +136,20 @@ func (w *Worker) hold(d time.Duration) {
 	}
 }
 
+// release lets calls begin again.
+func (w *Worker) release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.heldTill = time.Time{}
+}
+
+// new reports whether the worker has seen no call begin so far.
+func (w *Worker) new() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lease.Epoch == 0
+}
+
 // held is how long no call may begin; zero or less: one may.
 func (w *Worker) held() time.Duration {
 	w.mu.Lock()
@@ -171,21 +166,6 @@ func (w *Worker) saw(epoch int64) (rolledBack bool) {
 	}
 	w.lease.Epoch = epoch
 	return false
-}
-
-// memories lists the calls of the last minutes and forgets the older ones.
-func (w *Worker) memories(now time.Time) []memory {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var known []memory
-	for ref, m := range w.recent {
-		if now.Sub(m.attempt.Begun) > memoryFor {
-			delete(w.recent, ref)
-			continue
-		}
-		known = append(known, m)
-	}
-	return known
 }
 
 // restart counts from what Redis knows now, once it was told what it had lost.

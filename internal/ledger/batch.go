@@ -324,7 +324,7 @@ func (l *Ledger) BatchMessages(
 		if err != nil {
 			return err
 		}
-		messages, err := l.getMany(ctx, ids)
+		messages, err := l.GetMany(ctx, ids)
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,8 @@ var (
 	// ErrRollback says that Redis no longer knows what it had acknowledged to
 	// this process: it must not begin a call before it has told what it knows.
 	ErrRollback = errors.New("redis has been rolled back")
+	// errNotReplicated says that a begin has not reached the replicas it must.
+	errNotReplicated = errors.New("too few replicas have it")
 	// errContended is the end of a compare-and-set loop that never won.
 	errContended = errors.New("record is changed by too many at once")
 )
@@ -44,6 +46,9 @@ type Options struct {
 	LaneLimit int
 	// Checks say when the sweeper looks at a message again.
 	Checks Checks
+	// MinReplicas is how many replicas must have a begin before its call may
+	// leave; nil: none.
+	MinReplicas func() int
 	// Prefix begins every key and holds the hash tag; empty: DefaultPrefix.
 	Prefix string
 	// Embedded says that the Redis is the development mode's own, which knows
@@ -90,6 +95,9 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	}
 	if opts.Checks == (Checks{}) {
 		opts.Checks = DefaultChecks()
+	}
+	if opts.MinReplicas == nil {
+		opts.MinReplicas = func() int { return 0 }
 	}
 	accept, err := opts.script("lua/accept.lua")
 	if err != nil {
@@ -186,7 +194,7 @@ func (l *Ledger) Recent(ctx context.Context, scope message.Scope) ([]*message.Me
 	if err != nil {
 		return nil, unavailable("list messages", err)
 	}
-	return l.getMany(ctx, unpacked(ids))
+	return l.GetMany(ctx, unpacked(ids))
 }
 
 // unpacked are the ids of a list; what is none is left out.
@@ -202,8 +210,8 @@ func unpacked(packed []string) []message.ID {
 
 func (l *Ledger) recentKey(scope message.Scope) string { return l.key("recent:" + scope.String()) }
 
-// getMany reads messages by their ids and leaves out those that are gone.
-func (l *Ledger) getMany(ctx context.Context, ids []message.ID) ([]*message.Message, error) {
+// GetMany reads messages by their ids and leaves out those that are gone.
+func (l *Ledger) GetMany(ctx context.Context, ids []message.ID) ([]*message.Message, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}

@@ -188,9 +188,16 @@ func (l *Ledger) swap(
 	if batch == "" {
 		left, entered = "", ""
 	}
-	raw, err := l.put.Run(ctx, l.rdb, keys, version, operation, value, l.ttl(m).Milliseconds(), m.ID.Packed(),
+	args := []any{
+		version, operation, value, l.ttl(m).Milliseconds(), m.ID.Packed(),
 		waiting, calls, lower, raise, lease.Worker, lease.Begins, lease.Epoch,
-		string(left), string(entered), l.opts.RecordTTL.Milliseconds(), flag(m.Replays == 0)).Slice()
+		string(left), string(entered), l.opts.RecordTTL.Milliseconds(), flag(m.Replays == 0), m.Attempts, l.begunChannel(),
+	}
+	run := l.put.Run
+	if lease.Worker != "" && l.opts.MinReplicas() > 0 {
+		run = l.runReplicated
+	}
+	raw, err := run(ctx, l.rdb, keys, args...).Slice()
 	if err != nil {
 		return swapReply{}, unavailable("write message", err)
 	}

@@ -168,22 +168,20 @@ func (m *Message) Resend(retry Retry, now time.Time) error {
 	return m.move(now, StatusQueued, OnOutcome, "sent again by policy", 0)
 }
 
-// Restore brings an attempt back that Redis has lost: one whose outcome is
-// known to the worker that made it, or is not.
+// Restore brings an attempt back that Redis has lost, as one of unknown
+// outcome. Conclude follows where its outcome is known.
 func (m *Message) Restore(lost Attempt, now time.Time) error {
-	if m.call(lost.N) != nil || m.Attempts >= lost.N || !m.Status.Waiting() {
+	if m.Attempts >= lost.N || !m.Status.Waiting() && m.Status != StatusUnknown {
 		return nil
 	}
-	m.Attempts = lost.N
-	if lost.State == AttemptCalling {
-		lost.State = AttemptUnknown
-	}
+	const what = "Redis lost the record of a call"
+	m.Attempts, lost.State = lost.N, AttemptUnknown
 	m.remember(lost)
 	m.NextAt = time.Time{}
-	if lost.State == AttemptAccepted && m.Status == StatusQueued {
-		m.SinchID = lost.SinchID
-		return m.move(now, StatusSent, OnRollback, "accepted before Redis lost the record", lost.N)
+	m.Reason = &Reason{Code: ReasonUnknownOutcome, Message: what}
+	if m.Status == StatusUnknown {
+		m.note(now, what, lost.N)
+		return nil
 	}
-	m.Reason = &Reason{Code: ReasonUnknownOutcome, Message: "Redis lost the record of a call"}
-	return m.move(now, StatusUnknown, OnRollback, "Redis lost the record of a call", lost.N)
+	return m.move(now, StatusUnknown, OnRollback, what, lost.N)
 }

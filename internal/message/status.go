@@ -55,7 +55,7 @@ var edges = []Edge{ //nolint:gochecknoglobals // a constant table
 	{StatusScheduled, StatusUnknown, []Trigger{OnRollback}},
 
 	{StatusQueued, StatusSending, []Trigger{OnBegin}},
-	{StatusQueued, StatusSent, []Trigger{OnReceipt, OnOutcome, OnRollback}},
+	{StatusQueued, StatusSent, []Trigger{OnReceipt, OnOutcome}},
 	{StatusQueued, StatusDelivered, []Trigger{OnReceipt}},
 	{StatusQueued, StatusUndelivered, []Trigger{OnReceipt}},
 	{StatusQueued, StatusFailed, []Trigger{OnRefuse, OnOutcome}},

@@ -30,6 +30,9 @@ type Health struct {
 	MaxMemory, UsedMemory uint64
 	// Policy is the maxmemory-policy, empty when the server does not tell.
 	Policy string
+	// MinReplicas is how many replicas must be there for a write to be taken
+	// (min-replicas-to-write): also how many a begin waits for.
+	MinReplicas int
 	// AOF says that an append-only file is known to be written.
 	AOF bool
 	// Warnings are sentences for the log, /readyz and doctor; none when all is
@@ -74,6 +77,7 @@ func merge(nodes []Health) Health {
 		runIDs = append(runIDs, h.RunID)
 		warnings = append(warnings, h.Warnings...)
 		worst.AOF = worst.AOF && h.AOF
+		worst.MinReplicas = max(worst.MinReplicas, h.MinReplicas)
 	}
 	slices.Sort(runIDs)
 	slices.Sort(warnings)
@@ -115,6 +119,7 @@ func inspectNode(ctx context.Context, client node) (Health, error) {
 	if aof == "" {
 		aof = config(ctx, client, "appendonly")
 	}
+	h.MinReplicas = int(number(config(ctx, client, "min-replicas-to-write"))) //nolint:gosec // a count of servers
 	h.AOF = aof == "1" || aof == "yes"
 	h.Warnings = warnings(h, aof != "", info["aof_last_write_status"])
 	return h, nil

@@ -8,7 +8,8 @@
 --       10 worker that begins a call ('' = no begin) · 11 begins it knows of
 --       12 epoch it knows of · 13 status before and 14 after, for the batch
 --       ('' = no batch) · 15 time the batch is kept once nothing of it is open, in ms
---       16 does the cancel of its batch stop it ('1')
+--       16 does the cancel of its batch stop it ('1') · 17 number of the attempt that begins
+--       18 channel on which begins are announced
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local worker = ARGV[10]
@@ -24,7 +25,12 @@ if not current then
 end
 local version, operation = string.match(current, '^(%d+):([^:]*):')
 if operation == ARGV[2] then
-  return {'ok', now, '', epoch, begins} -- our own write, whose reply was lost
+  -- Our own write, whose reply was lost. WAIT behind a begin counts only what
+  -- its own connection has written, so something has to be written on this one.
+  if worker ~= '' then
+    redis.call('HSET', KEYS[5], 'epoch', epoch)
+  end
+  return {'ok', now, '', epoch, begins}
 end
 if worker ~= '' and (epoch < tonumber(ARGV[12]) or begins < tonumber(ARGV[11])) then
   return {'rollback', now, '', epoch, begins} -- Redis forgot what it had acknowledged
@@ -78,5 +84,6 @@ end
 if worker ~= '' then
   epoch = redis.call('HINCRBY', KEYS[5], 'epoch', 1)
   begins = redis.call('HINCRBY', KEYS[5], worker, 1)
+  redis.call('PUBLISH', ARGV[18], worker .. ' ' .. ARGV[17] .. ' ' .. epoch .. ' ' .. ARGV[5])
 end
 return {'ok', now, '', epoch, begins}
