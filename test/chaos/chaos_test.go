@@ -27,7 +27,7 @@ func TestChaos(t *testing.T) {
 		messages  int // at least
 	}{
 		{mms, 200, 2000},
-		{batches, 40, 400},
+		{batches, 150, 2000},
 	}
 	for _, run := range runs {
 		t.Run(run.api, func(t *testing.T) {

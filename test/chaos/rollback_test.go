@@ -54,6 +54,55 @@ func TestRollbackOfRedisSendsNothingTwice(t *testing.T) {
 	}
 }
 
+// TestRollbackWithADeadWorkerSendsNothingTwice kills one of two workers at the
+// moment Redis goes back to data from before all their calls: the living one
+// has heard of the calls of the dead one.
+func TestRollbackWithADeadWorkerSendsNothingTwice(t *testing.T) {
+	t.Parallel()
+	for _, api := range []string{mms, batches} {
+		t.Run(api, func(t *testing.T) {
+			t.Parallel()
+			// Two slots each and slow answers: both workers get their share.
+			s := start(t, shape{api: api, apis: 1, workers: 2, env: map[string]string{"LOOKUP_WINDOW": "2s", "WORKER_CONCURRENCY": "2"}})
+			for _, w := range s.workers {
+				w.signal(syscall.SIGSTOP)
+			}
+			ids := make([]string, 24)
+			for i := range ids {
+				m := newMessage(fmt.Sprintf("order-%d", i), "normal")
+				s.sim.forNumber(m.To, 0, map[string]any{"answer": "ok", "delay": "200ms", "receipts": map[string]any{"outcome": "none"}})
+				ids[i] = s.send(m)
+			}
+			older := copyData(t, s)
+			for _, w := range s.workers {
+				w.signal(syscall.SIGCONT)
+			}
+			for _, id := range ids {
+				s.awaitStatus(id, patience, "sent")
+			}
+			s.workers[0].kill()
+			restoreData(t, s, older)
+			unknown := 0
+			for _, id := range ids {
+				if r := s.awaitStatus(id, patience, "sent", "unknown"); r.Status == "unknown" {
+					unknown++
+				}
+			}
+			if unknown == 0 || unknown == len(ids) {
+				t.Errorf("%d of %d calls were the dead worker's", unknown, len(ids))
+			}
+			if api == batches { // Sinch can be asked
+				for _, id := range ids {
+					s.awaitStatus(id, patience, "sent")
+				}
+			}
+			for _, id := range ids {
+				s.sim.wantAccepted(id, 1)
+			}
+		})
+	}
+}
+
 const appendOnly = "appendonlydir"
 
 // copyData keeps what Redis has on its disk now.
