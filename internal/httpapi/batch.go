@@ -97,7 +97,9 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 		defaults.Set("priority", string(message.Bulk))
 	}
 	rows, digest := a.checkItems(items, defaults)
-	b := &batchRun{api: a, who: who, all: true, dryRun: dryRun}
+	b := newBatchRun(a, who)
+	b.all, b.dryRun = true, dryRun
+	defer b.settle()
 	if dryRun {
 		b.rehearse(rows)
 		b.answer(c, http.StatusOK)

@@ -52,6 +52,12 @@ type batchRun struct {
 	all    bool // every row is listed, not only those that were not accepted
 	dryRun bool
 	told   batchAnswer
+
+	dispatching chan struct{} // holds a token while the tasks of a chunk are made
+}
+
+func newBatchRun(a *api, who Caller) *batchRun {
+	return &batchRun{api: a, who: who, dispatching: make(chan struct{}, 1)}
 }
 
 // open makes the batch, or finds it.
@@ -75,7 +81,7 @@ func (b *batchRun) rehearse(rows []draftRow) {
 	}
 }
 
-// accept writes rows down and makes the tasks of those that are new. Only a
+// accept writes rows down and has the tasks made of those that are new. Only a
 // failure of the storage is an error.
 func (b *batchRun) accept(rows []draftRow) error {
 	if b.dryRun {
@@ -110,10 +116,30 @@ func (b *batchRun) accept(rows []draftRow) error {
 		}
 		results = results[1:]
 	}
-	if err := b.api.Dispatcher.DispatchMany(ctx, fresh); err != nil {
-		b.api.Log.Warn().Str("batch_id", string(b.batch.ID)).Err(err).Msg("tasks not made; the sweeper will")
-	}
+	b.dispatch(fresh)
 	return nil
+}
+
+// dispatch makes the tasks of new messages while the next chunk is written
+// down: once those of the chunk before are made.
+func (b *batchRun) dispatch(fresh []*message.Message) {
+	b.dispatching <- struct{}{}
+	go func() {
+		defer b.dispatched()
+		ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
+		defer cancel()
+		if err := b.api.Dispatcher.DispatchMany(ctx, fresh); err != nil {
+			b.api.Log.Warn().Str("batch_id", string(b.batch.ID)).Err(err).Msg("tasks not made; the sweeper will")
+		}
+	}()
+}
+
+func (b *batchRun) dispatched() { <-b.dispatching }
+
+// settle waits until the tasks of the last chunk are made.
+func (b *batchRun) settle() {
+	b.dispatching <- struct{}{}
+	b.dispatched()
 }
 
 // take tells what became of a row, and returns the message if it is new.

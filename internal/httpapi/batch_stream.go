@@ -70,7 +70,9 @@ func (a *api) createStreamed(c echo.Context, who Caller, rows rowReader) error {
 	if wrong = append(wrong, heading...); len(wrong) > 0 {
 		return invalid(wrong)
 	}
-	b := &batchRun{api: a, who: who, dryRun: dryRun}
+	b := newBatchRun(a, who)
+	b.dryRun = dryRun
+	defer b.settle()
 	if !dryRun {
 		ctx, cancel := a.bounded(c)
 		defer cancel()

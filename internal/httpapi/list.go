@@ -139,7 +139,7 @@ func (f filter) matches(m *message.Message) bool {
 	return (f.reference == "" || m.Content.ClientReference == f.reference) &&
 		(len(f.statuses) == 0 || slices.Contains(f.statuses, m.Status)) &&
 		(f.to == "" || m.Content.To == f.to) &&
-		(f.batchID == "" || m.BatchID == f.batchID) &&
+		(f.batchID == "" || string(m.BatchID) == f.batchID) &&
 		(f.after.IsZero() || m.CreatedAt.After(f.after)) &&
 		(f.before.IsZero() || m.CreatedAt.Before(f.before)) &&
 		(f.position == position{} || positionOf(m).compare(f.position) > 0)

@@ -56,7 +56,7 @@ func show(m *message.Message) resource {
 	shown := resource{
 		ID: some(string(m.ID)), ClientReference: some(content.ClientReference), To: content.To, From: m.From,
 		Subject: some(content.Subject), Text: some(content.Text), Media: content.Media, Priority: content.Priority,
-		Status: m.Status, Attempts: m.Attempts, SinchID: some(m.SinchID), SentAs: some(m.SentAs), BatchID: some(m.BatchID),
+		Status: m.Status, Attempts: m.Attempts, SinchID: some(m.SinchID), SentAs: some(m.SentAs), BatchID: some(string(m.BatchID)),
 		FallbackText: some(content.FallbackText), CallbackURL: some(content.CallbackURL),
 		CreatedAt: at(m.CreatedAt), UpdatedAt: at(m.UpdatedAt), SendAt: at(content.SendAt), ExpiresAt: at(m.ExpiresAt),
 		SentAt: at(m.SentAt), FinalAt: at(m.FinalAt),

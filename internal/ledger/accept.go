@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -115,7 +114,7 @@ const (
 	groupMax = 50
 	// rowArgs is how many arguments a row has, beside those of the group.
 	rowArgs   = 6
-	groupArgs = 5
+	groupArgs = 4
 )
 
 // accept runs the script for several groups in one round trip. There is one
@@ -156,7 +155,7 @@ func (l *Ledger) groupCall(g group) (keys []string, args []any) {
 	keys = append(keys, l.key("secret"), l.key("waiting"), l.key("counts"), l.recentKey(first.Scope),
 		l.batchKey(g.batch), l.membersKey(g.batch))
 	args = make([]any, 0, groupArgs+rowArgs*len(g.rows))
-	args = append(args, g.secret, first.CreatedAt.UnixMilli(), recentKept, l.opts.LaneLimit, flag(g.batch != ""))
+	args = append(args, g.secret, recentKept, l.opts.LaneLimit, flag(g.batch != ""))
 	operation := newOperation()
 	for i, row := range g.rows {
 		m := row.message
@@ -188,11 +187,3 @@ func (l *Ledger) batchKey(id message.BatchID) string {
 }
 
 func (l *Ledger) membersKey(id message.BatchID) string { return l.batchKey(id) + ":members" }
-
-// batchOf is the batch a message belongs to; empty: none.
-func batchOf(m *message.Message) message.BatchID {
-	if !strings.HasPrefix(m.BatchID, "bat_") {
-		return ""
-	}
-	return message.BatchID(m.BatchID)
-}

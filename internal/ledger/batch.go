@@ -151,7 +151,7 @@ func (l *Ledger) AcceptRows(ctx context.Context, b Batch, rows []Row) ([]RowResu
 	groups := make([]group, 0, len(rows)/groupMax+1)
 	for i, row := range rows {
 		m := message.New(rowID(secret, b, row, now), b.Scope, row.Content, row.From, now)
-		m.BatchID = string(b.ID)
+		m.BatchID = b.ID
 		if row.Content.Priority == message.Bulk {
 			m.Shard = shard
 		}

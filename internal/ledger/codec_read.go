@@ -62,22 +62,21 @@ func readMessage(record []byte, m *message.Message) error {
 			return readEntry(v.raw, &m.Timeline[len(m.Timeline)-1])
 		default:
 		}
-		readText(n, v.raw, m)
 		readNumber(n, v.number, m)
-		return nil
+		return readText(n, v.raw, m)
 	})
 }
 
-func readText(n protowire.Number, raw []byte, m *message.Message) {
+func readText(n protowire.Number, raw []byte, m *message.Message) (err error) {
 	switch n {
 	case fieldID:
-		m.ID = message.ID(raw)
+		m.ID, err = message.UnpackID(string(raw))
 	case fieldTenant:
 		m.Scope.Tenant = string(raw)
 	case fieldFrom:
 		m.From = string(raw)
 	case fieldBatchID:
-		m.BatchID = string(raw)
+		m.BatchID, err = message.UnpackBatchID(string(raw))
 	case fieldStatus:
 		m.Status = message.Status(raw)
 	case fieldSinchID:
@@ -86,6 +85,10 @@ func readText(n protowire.Number, raw []byte, m *message.Message) {
 		m.SentAs = string(raw)
 	default:
 	}
+	if err != nil {
+		return errRecord
+	}
+	return nil
 }
 
 func readNumber(n protowire.Number, number int64, m *message.Message) {

@@ -46,14 +46,16 @@ func (w *writer) nested(field protowire.Number, write func(w *writer)) {
 }
 
 func (w *writer) message(m *message.Message) {
-	w.text(fieldID, string(m.ID))
+	w.text(fieldID, m.ID.Packed())
 	w.text(fieldTenant, m.Scope.Tenant)
 	if m.Scope.Test {
 		w.count(fieldTest, 1)
 	}
 	w.nested(fieldContent, func(w *writer) { w.content(&m.Content) })
 	w.text(fieldFrom, m.From)
-	w.text(fieldBatchID, m.BatchID)
+	if m.BatchID != "" {
+		w.text(fieldBatchID, m.BatchID.Packed())
+	}
 	w.count(fieldShard, m.Shard)
 	w.text(fieldStatus, string(m.Status))
 	if m.Reason != nil {

@@ -190,7 +190,7 @@ func (l *Ledger) ByReference(ctx context.Context, scope message.Scope, ref strin
 
 // Recent lists the latest messages of a scope, newest first, at most 1,000.
 func (l *Ledger) Recent(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
-	ids, err := l.rdb.ZRevRange(ctx, l.recentKey(scope), 0, recentKept-1).Result()
+	ids, err := l.rdb.LRange(ctx, l.recentKey(scope), 0, recentKept-1).Result()
 	if err != nil {
 		return nil, unavailable("list messages", err)
 	}

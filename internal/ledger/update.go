@@ -174,7 +174,7 @@ type swapReply struct {
 func (l *Ledger) swap(
 	ctx context.Context, version int64, operation string, value []byte, m *message.Message, before message.Status, lease Lease,
 ) (swapReply, error) {
-	batch := batchOf(m)
+	batch := m.BatchID
 	keys := []string{
 		l.recordKey(m.ID), l.key("waiting"), l.key("calls"), l.key("counts"), l.key("begins"),
 		l.batchKey(batch), l.membersKey(batch),

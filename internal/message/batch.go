@@ -36,6 +36,20 @@ func (id BatchID) Identity() string {
 	return string(id[len(batchPrefix)+len(idVersion):][:identityChars])
 }
 
+// Packed is the id in as few bytes as it has, as ID.Packed.
+func (id BatchID) Packed() string {
+	return ID(idPrefix + string(id[len(batchPrefix):])).Packed()
+}
+
+// UnpackBatchID is the reverse of Packed.
+func UnpackBatchID(packed string) (BatchID, error) {
+	id, err := UnpackID(packed)
+	if err != nil {
+		return "", err
+	}
+	return BatchID(batchPrefix + id.Short()), nil
+}
+
 // BatchIdentity is the identity of the batch that a scope knows under ref.
 func BatchIdentity(secret []byte, scope Scope, ref string) [identityBytes]byte {
 	return keyed(secret, "batch\x00"+scope.String()+"\x00"+ref)

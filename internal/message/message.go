@@ -14,7 +14,7 @@ type Message struct {
 	Scope   Scope
 	Content Content
 	From    string // the number it is sent from, as resolved when it was accepted
-	BatchID string
+	BatchID BatchID
 	Shard   int // of its lane, where the lane has shards
 
 	Status    Status

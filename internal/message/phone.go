@@ -50,11 +50,15 @@ func NormalizePhone(value, region string) (number, country string, ok bool) {
 		}
 	}
 	country = phonenumbers.GetRegionCodeForNumber(parsed)
-	if !phonenumbers.IsValidNumberForRegion(parsed, country) {
+	// Of all countries under +1 the library finds the United States by the
+	// number's validity there, so that it need not be asked for it again.
+	if country != unitedStates && !phonenumbers.IsValidNumberForRegion(parsed, country) {
 		return "", "", false
 	}
 	return phonenumbers.Format(parsed, phonenumbers.E164), country, true
 }
+
+const unitedStates = "US"
 
 func notOfPhones(r rune) bool {
 	return (r < '0' || r > '9') && !strings.ContainsRune("+-.()/ ", r)

@@ -1,7 +1,7 @@
 -- Accepts messages of one scope: dedupe, record, count, and the places where
 -- they are looked for later. Each row is taken or not on its own.
--- KEYS: 1 secret · 2 waiting · 3 counts · 4 recent · 5 batch · 6 batch's members · 7… a record for each row
--- ARGV: 1 secret · 2 created (Unix ms) · 3 recent kept · 4 lane limit (0: none) · 5 is there a batch ('1')
+-- KEYS: 1 secret · 2 waiting · 3 counts · 4 recent ones · 5 batch · 6 batch's members · 7… a record for each row
+-- ARGV: 1 secret · 2 recent kept · 3 lane limit (0: none) · 4 is there a batch ('1')
 --       then for each row: value · packed id · first check in ms · status · lane · closed ('1': nothing new)
 -- Answers for each row 'ok', 'full', 'canceled' or the record that has its key.
 local secret = redis.call('GET', KEYS[1])
@@ -13,8 +13,8 @@ end
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local limit = tonumber(ARGV[4])
-local batch = ARGV[5] == '1'
+local limit = tonumber(ARGV[3])
+local batch = ARGV[4] == '1'
 local canceled = batch and redis.call('HEXISTS', KEYS[5], 'canceled') == 1
 
 local held = {} -- by lane: how many wait
@@ -27,9 +27,9 @@ local function full(lane)
   return held[lane] >= limit
 end
 
-local answers, checks, recent, members, raise, inBatch = {}, {}, {}, {}, {}, {}
+local answers, checks, members, raise, inBatch = {}, {}, {}, {}, {}
 for i = 7, #KEYS do
-  local a = 6 + (i - 7) * 6
+  local a = 5 + (i - 7) * 6
   local value, status, lane = ARGV[a], ARGV[a + 3], ARGV[a + 4]
   local current = redis.call('GET', KEYS[i])
   if current then
@@ -42,8 +42,6 @@ for i = 7, #KEYS do
     redis.call('SET', KEYS[i], value)
     checks[#checks + 1] = now + tonumber(ARGV[a + 2])
     checks[#checks + 1] = ARGV[a + 1]
-    recent[#recent + 1] = ARGV[2]
-    recent[#recent + 1] = ARGV[a + 1]
     members[#members + 1] = ARGV[a + 1]
     local counter = status .. ':' .. lane
     raise[counter] = (raise[counter] or 0) + 1
@@ -57,8 +55,8 @@ if #members == 0 then
 end
 
 redis.call('ZADD', KEYS[2], unpack(checks))
-redis.call('ZADD', KEYS[4], unpack(recent))
-redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -tonumber(ARGV[3]) - 1)
+redis.call('LPUSH', KEYS[4], unpack(members))
+redis.call('LTRIM', KEYS[4], 0, tonumber(ARGV[2]) - 1)
 for counter, n in pairs(raise) do
   redis.call('HINCRBY', KEYS[3], counter, n)
 end
