@@ -56,15 +56,16 @@ func (h *Heart) Run(ctx context.Context) {
 
 // Beat beats once.
 func (h *Heart) Beat(ctx context.Context) {
+	before := h.worker.Lease().Epoch // what Redis must know, whatever begins until it answers
 	epoch, err := h.ledger.Beat(ctx, h.worker.ID)
 	if err != nil {
 		h.log.Warn().Err(err).Msg("heartbeat failed")
 		return
 	}
-	if epoch == 0 && h.worker.new() {
+	if epoch == 0 && before == 0 {
 		h.worker.release() // a Redis in which nothing was begun has forgotten nothing
 	}
-	if !h.worker.saw(epoch) {
+	if !h.worker.missesCalls(before, epoch) {
 		return
 	}
 	h.worker.hold(holdAfterChange)

@@ -36,3 +36,19 @@ func TestMemoryKeepsWhatItKnows(t *testing.T) {
 		t.Fatalf("%+v", calls)
 	}
 }
+
+// TestHeartbeatOvertakenByABegin: a begin that is acknowledged while a heartbeat
+// is on its way is no rollback.
+func TestHeartbeatOvertakenByABegin(t *testing.T) {
+	t.Parallel()
+	w := NewWorker()
+	w.heard(ledger.Begin{Worker: "other", Epoch: 7})
+	before := w.Lease().Epoch
+	w.heard(ledger.Begin{Worker: "other", Epoch: 9})
+	if w.missesCalls(before, 8) || w.Lease().Epoch != 9 {
+		t.Fatalf("lease %+v", w.Lease())
+	}
+	if !w.missesCalls(w.Lease().Epoch, 8) {
+		t.Fatal("a rollback is not noticed")
+	}
+}

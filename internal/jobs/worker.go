@@ -143,13 +143,6 @@ func (w *Worker) release() {
 	w.heldTill = time.Time{}
 }
 
-// new reports whether the worker has seen no call begin so far.
-func (w *Worker) new() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.lease.Epoch == 0
-}
-
 // held is how long no call may begin; zero or less: one may.
 func (w *Worker) held() time.Duration {
 	w.mu.Lock()
@@ -157,14 +150,15 @@ func (w *Worker) held() time.Duration {
 	return time.Until(w.heldTill)
 }
 
-// saw takes in the epoch of a heartbeat and reports whether Redis went back.
-func (w *Worker) saw(epoch int64) (rolledBack bool) {
+// missesCalls reports whether Redis went back: at a heartbeat it knew of epoch
+// calls, though before it had acknowledged more.
+func (w *Worker) missesCalls(before, epoch int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.missed || epoch < w.lease.Epoch {
+	if w.missed || epoch < before {
 		return true
 	}
-	w.lease.Epoch = epoch
+	w.lease.Epoch = max(w.lease.Epoch, epoch)
 	return false
 }
 

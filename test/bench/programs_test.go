@@ -1,0 +1,100 @@
+package bench_test
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/redistest"
+)
+
+// key is the API key of all callers.
+const key = "mms_live_000000000000000000000000"
+
+// bin is the directory of the built programs. TestMain sets it once.
+var bin string
+
+func program(name string) string { return filepath.Join(bin, name) }
+
+// build makes the programs.
+func build(dir string) error {
+	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/api", "../../cmd/worker", "../../cmd/mmsctl")
+	cmd.Stderr = os.Stderr
+	return cmd.Run()
+}
+
+// startAPI starts an api process and returns its base URL.
+func startAPI(b *testing.B, redis *redistest.Server) string {
+	b.Helper()
+	addr := freeAddr(b)
+	run(b, exec.Command(program("api")), "PORT="+strings.TrimPrefix(addr, "127.0.0.1:"), "ADMIN_ADDR="+freeAddr(b),
+		"REDIS_URL="+redis.URL(), "LOG_LEVEL=warn", "QUEUE_LIMIT=100000000",
+		"SINCH_NUMBER=+12065550100", "API_KEYS=bench:"+key)
+	await(b, addr)
+	return "http://" + addr
+}
+
+// startSimulator starts a Sinch that answers after latency and sends no
+// receipts, and returns its base URL.
+func startSimulator(b *testing.B, latency time.Duration) string {
+	b.Helper()
+	addr := freeAddr(b)
+	run(b, exec.Command(program("mmsctl"), "simulator", "--addr", addr, "--latency", latency.String(), "--counts-only", "--log-level", "error"))
+	await(b, addr)
+	return "http://" + addr
+}
+
+// startWorker starts a worker process.
+func startWorker(b *testing.B, redis *redistest.Server, sinch, concurrency string) {
+	b.Helper()
+	run(b, exec.Command(program("worker")), "ADMIN_ADDR="+freeAddr(b), "REDIS_URL="+redis.URL(), "LOG_LEVEL=warn",
+		"SINCH_BASE_URL="+sinch, "SINCH_API_TOKEN=bench", "SINCH_NUMBER=+12065550100", "SINCH_RATE=0",
+		"MEDIA_CHECK=off", "WORKER_CONCURRENCY="+concurrency)
+}
+
+// run starts a program and ends it with the benchmark.
+func run(b *testing.B, cmd *exec.Cmd, env ...string) {
+	b.Helper()
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGKILL)
+		_ = cmd.Wait()
+	})
+}
+
+func freeAddr(b *testing.B) string {
+	b.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func await(b *testing.B, addr string) {
+	b.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			b.Fatal(err)
+		}
+		<-tick.C
+	}
+}

@@ -1,0 +1,165 @@
+// Command table makes the page of benchmarks from the output of go test -bench:
+// medians of the runs, each beside its baseline and its target.
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// row is one line of the table: what is measured, beside what, and the ratio it
+// should reach, at least or at most.
+type row struct {
+	what, baseline string
+	metric         string
+	ours, theirs   string // names of benchmarks
+	target         float64
+	atMost         bool
+}
+
+func rows() []row {
+	return []row{
+		{
+			what: "bulk accept: validate, dedupe, record, enqueue; one NDJSON stream", baseline: "raw `asynq.Client.Enqueue`, 256 goroutines",
+			metric: "msg/s", ours: "Bulk", theirs: "RawEnqueue", target: 0.8,
+		},
+		{
+			what: "`POST /v1/messages`, 64 connections", baseline: "a bare Echo handler that decodes and validates the same body",
+			metric: "req/s", ours: "Post/dispatcher", theirs: "Post/bare-echo", target: 0.5,
+		},
+		{
+			what: "dispatch, Sinch answers at once, one worker", baseline: "one asynq server with a no-op handler, same concurrency",
+			metric: "msg/s", ours: "Dispatch/dispatcher", theirs: "Dispatch/no-op-asynq", target: 0.75,
+		},
+		{
+			what: "dispatch, Sinch answers after 150 ms, one worker, 200 calls at once", baseline: "200 / 150 ms",
+			metric: "msg/s", ours: "DispatchSlow/dispatcher", theirs: "DispatchSlow/ideal", target: 0.95,
+		},
+		{what: "two workers, 150 ms", baseline: "one worker", metric: "msg/s", ours: "Workers/2", theirs: "Workers/1", target: 1.9},
+		{what: "four workers, 150 ms", baseline: "one worker", metric: "msg/s", ours: "Workers/4", theirs: "Workers/1", target: 3.6},
+		{
+			what: "wait of a caller (p99) while a campaign is being sent", baseline: "without one",
+			metric: "p99-ms", ours: "AcceptUnderLoad/dispatching", theirs: "AcceptUnderLoad/idle", target: 3, atMost: true,
+		},
+		{
+			what: "Redis memory of a waiting message", baseline: "a raw asynq task with the request as its payload",
+			metric: "redis-B/msg", ours: "Bulk", theirs: "RawEnqueue", target: 1.2, atMost: true,
+		},
+	}
+}
+
+func main() {
+	results, err := read(os.Stdin)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "table:", err)
+		os.Exit(1)
+	}
+	write(os.Stdout, results)
+}
+
+// results are the values of each metric of each benchmark, one a run.
+type results map[string]map[string][]float64
+
+// read takes the lines of benchmarks: a name, how often it ran, and pairs of
+// value and unit.
+func read(in io.Reader) (results, error) {
+	found := results{}
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		name, isBench := strings.CutPrefix(lines.Text(), "Benchmark")
+		const least = 4
+		if !isBench || len(fields) < least {
+			continue
+		}
+		name, _, _ = strings.Cut(name, " ")
+		name = strings.TrimSuffix(strings.TrimSpace(strings.Split(name, "\t")[0]), "-"+strconv.Itoa(runtime.GOMAXPROCS(0)))
+		if found[name] == nil {
+			found[name] = map[string][]float64{}
+		}
+		for i := 2; i+1 < len(fields); i += 2 {
+			value, err := strconv.ParseFloat(fields[i], 64)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			found[name][fields[i+1]] = append(found[name][fields[i+1]], value)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read: %w", err)
+	}
+	return found, nil
+}
+
+// median is the middle value, or zero without any.
+func (r results) median(name, metric string) float64 {
+	values := slices.Sorted(slices.Values(r[name][metric]))
+	if len(values) == 0 {
+		return 0
+	}
+	return values[len(values)/2]
+}
+
+func write(out io.Writer, found results) {
+	fmt.Fprintf(out, "# Benchmarks\n\n`make bench` wrote this page on %s: %s, %d cores, %s, %s. Three runs each, medians; each value beside its\n"+
+		"baseline of the same run, since on another machine only the ratios mean something. Redis writes its append-only file every second.\n\n",
+		time.Now().UTC().Format(time.DateOnly), processor(), runtime.NumCPU(), redis(), runtime.Version())
+	fmt.Fprintln(out, "| What | Baseline | | Baseline's | Ours | Ratio | Target |\n|---|---|---|---|---|---|---|")
+	for _, r := range rows() {
+		ours, theirs := found.median(r.ours, r.metric), found.median(r.theirs, r.metric)
+		ratio, sign := "not run", "≥"
+		if ours > 0 && theirs > 0 {
+			ratio = fmt.Sprintf("**%.2f**", ours/theirs)
+		}
+		if r.atMost {
+			sign = "≤"
+		}
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s %g |\n",
+			r.what, r.baseline, r.metric, figure(theirs), figure(ours), ratio, sign, r.target)
+	}
+}
+
+// figure writes a value with as many digits as mean something.
+func figure(value float64) string {
+	const small = 100
+	if value < small {
+		return strconv.FormatFloat(value, 'f', 2, 64)
+	}
+	return strconv.FormatFloat(value, 'f', 0, 64)
+}
+
+// processor names the machine's, where Linux tells.
+func processor() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, found := strings.CutPrefix(line, "model name"); found {
+			return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(name), ":"))
+		}
+	}
+	return runtime.GOARCH
+}
+
+// redis names the server's version.
+func redis() string {
+	out, err := exec.Command("redis-server", "--version").Output()
+	if err != nil {
+		return "Redis"
+	}
+	for word := range strings.FieldsSeq(string(out)) {
+		if version, found := strings.CutPrefix(word, "v="); found {
+			return "Redis " + version
+		}
+	}
+	return "Redis"
+}
