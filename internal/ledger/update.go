@@ -192,6 +192,7 @@ func (l *Ledger) swap(
 		version, operation, value, l.ttl(m).Milliseconds(), m.ID.Packed(),
 		waiting, calls, lower, raise, lease.Worker, lease.Begins, lease.Epoch,
 		string(left), string(entered), l.opts.RecordTTL.Milliseconds(), flag(m.Replays == 0), m.Attempts, l.begunChannel(),
+		batchStays(before, m.Status),
 	}
 	run := l.put.Run
 	if lease.Worker != "" && l.opts.MinReplicas() > 0 {
@@ -218,6 +219,19 @@ func parseSwap(raw []any) (swapReply, error) {
 		return swapReply{}, errRecord
 	}
 	return swapReply{verdict: verdict, now: instant(now), record: record, epoch: epoch, begins: begins}, nil
+}
+
+// batchStays tells what a step means for the time a batch is kept: it runs once
+// nothing of the batch is open.
+func batchStays(before, after message.Status) string {
+	switch {
+	case after.Expires():
+		return "settled"
+	case before.Expires():
+		return "open"
+	default:
+		return ""
+	}
 }
 
 // ttl is how long the record is kept from now on; zero: until it is settled.

@@ -26,6 +26,9 @@ const (
 	maxRetries      = 1
 	maxRetryBackoff = 50 * time.Millisecond
 	dialerRetries   = 1 // the command's own retry dials again
+	// RESP3 brings nothing that is used here, and costs every reply a look for
+	// a push message before it.
+	protocol = 2
 	// A cluster client retries through redirects instead: a moved slot costs
 	// one, which leaves one for a node that does not answer.
 	maxRedirects = 2
@@ -147,6 +150,7 @@ func (o Options) singleOptions() *redis.Options {
 	orDefault(&opts.MaxRetries, maxRetries)
 	orDefault(&opts.MaxRetryBackoff, maxRetryBackoff)
 	orDefault(&opts.DialerRetries, dialerRetries)
+	orDefault(&opts.Protocol, protocol)
 	opts.ContextTimeoutEnabled = true
 	opts.DisableIdentity = true
 	opts.MaintNotificationsConfig = noMaintNotifications()
@@ -165,6 +169,7 @@ func (o Options) failoverOptions() *redis.FailoverOptions {
 	orDefault(&opts.MaxRetries, maxRetries)
 	orDefault(&opts.MaxRetryBackoff, maxRetryBackoff)
 	orDefault(&opts.DialerRetries, dialerRetries)
+	orDefault(&opts.Protocol, protocol)
 	opts.ContextTimeoutEnabled = true
 	opts.DisableIdentity = true
 	opts.OnConnect = o.OnConnect
@@ -182,6 +187,7 @@ func (o Options) clusterOptions() *redis.ClusterOptions {
 	orDefault(&opts.MaxRedirects, maxRedirects)
 	orDefault(&opts.MaxRetryBackoff, maxRetryBackoff)
 	orDefault(&opts.DialerRetries, dialerRetries)
+	orDefault(&opts.Protocol, protocol)
 	opts.ContextTimeoutEnabled = true
 	opts.DisableIdentity = true
 	opts.MaintNotificationsConfig = noMaintNotifications()

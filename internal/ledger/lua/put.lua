@@ -10,6 +10,7 @@
 --       ('' = no batch) · 15 time the batch is kept once nothing of it is open, in ms
 --       16 does the cancel of its batch stop it ('1') · 17 number of the attempt that begins
 --       18 channel on which begins are announced
+--       19 'open': something of the batch is open again; 'settled': perhaps nothing is any more
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local worker = ARGV[10]
@@ -69,15 +70,17 @@ if batch and ARGV[13] ~= ARGV[14] then
   if ARGV[14] == 'sending' then
     redis.call('HSETNX', KEYS[6], 'begun', now)
   end
-  local open = 0
-  for _, n in ipairs(redis.call('HMGET', KEYS[6], 'n:scheduled', 'n:queued', 'n:sending', 'n:unknown')) do
-    open = open + (tonumber(n) or 0)
-  end
-  for i = 6, 7 do
-    if open > 0 then
-      redis.call('PERSIST', KEYS[i])
-    else
-      redis.call('PEXPIRE', KEYS[i], ARGV[15])
+  if ARGV[19] == 'open' then
+    redis.call('PERSIST', KEYS[6])
+    redis.call('PERSIST', KEYS[7])
+  elseif ARGV[19] == 'settled' then
+    local open = 0
+    for _, n in ipairs(redis.call('HMGET', KEYS[6], 'n:scheduled', 'n:queued', 'n:sending', 'n:unknown')) do
+      open = open + (tonumber(n) or 0)
+    end
+    if open == 0 then
+      redis.call('PEXPIRE', KEYS[6], ARGV[15])
+      redis.call('PEXPIRE', KEYS[7], ARGV[15])
     end
   end
 end
