@@ -2,7 +2,9 @@ package media
 
 import (
 	"mime"
+	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
 )
@@ -68,11 +70,13 @@ func formatOf(contentType string) (format, bool) {
 // name is the content type as we pass it on.
 func (f format) name() string { return f.names[0] }
 
-// begins reports whether a file of this format can begin so. Every text is
-// plain text, whatever else it is.
+// begins reports whether a file of this format can begin so. The algorithm of
+// browsers, which net/http has, is easily satisfied but knows few formats;
+// mimetype knows the others. Every text is plain text, whatever else it is.
 func (f format) begins(first []byte) bool {
+	sniffed, _, _ := strings.Cut(http.DetectContentType(first), ";")
 	found := mimetype.Detect(first)
-	if slices.ContainsFunc(f.magic, found.Is) {
+	if slices.Contains(f.names, sniffed) || slices.ContainsFunc(f.magic, found.Is) {
 		return true
 	}
 	for f.name() == plainText && found != nil {

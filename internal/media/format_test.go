@@ -22,6 +22,7 @@ func TestFormats(t *testing.T) {
 		{"image/gif", "GIF89a\x01\x00\x01\x00", "image/gif"},
 		{"image/webp", "RIFF\x24\x00\x00\x00WEBPVP8 ", "image/webp"},
 		{"audio/mp3", "ID3\x03\x00\x00\x00\x00\x00\x21TIT2", "audio/mpeg"},
+		{"audio/mpeg", "ID3", "audio/mpeg"},
 		{"audio/mpeg", "\xff\xfb\x90\x44\x00\x00\x00\x00", "audio/mpeg"},
 		{"audio/x-wav", "RIFF\x24\x00\x00\x00WAVEfmt ", "audio/wav"},
 		{"audio/mp4", m4aBytes, "audio/mp4"},

@@ -16,11 +16,12 @@ import (
 )
 
 // How long a verdict is kept, by what it says. Media that can be sent seldom
-// change; a bad one may be put right; and a host that is down must not be asked
-// again for every message that waits for it.
+// change. A bad one may be put right, and whoever did that and replays the
+// message should not be told the old verdict. A host that is down must not be
+// asked again for every message that waits for it.
 const (
 	KeptGood      = 10 * time.Minute
-	KeptBad       = time.Minute
+	KeptBad       = 10 * time.Second
 	KeptTemporary = 2 * time.Second
 )
 
