@@ -26,7 +26,6 @@ const (
 	// than this for a few kilobytes does not keep up with Sinch either.
 	DefaultTimeout = 5 * time.Second
 
-	dialTimeout  = 3 * time.Second
 	idleTimeout  = 5 * time.Second
 	idleConns    = 64
 	maxHeader    = 64 << 10
@@ -72,13 +71,13 @@ func newFetcher(o Options, permits guard) *Fetcher {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout, Resolver: o.Resolver, ControlContext: permits.control}
+	// Names, connections and handshakes share the time of the check.
+	dialer := &net.Dialer{Resolver: o.Resolver, ControlContext: permits.control}
 	return &Fetcher{opts: o, client: &http.Client{
 		CheckRedirect: checkRedirect,
 		Transport: &http.Transport{
 			DialContext:            dialer.DialContext,
 			TLSClientConfig:        o.TLS,
-			TLSHandshakeTimeout:    dialTimeout,
 			DisableCompression:     true, // else the length would be that of something else
 			MaxIdleConns:           idleConns,
 			IdleConnTimeout:        idleTimeout,

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -84,7 +85,7 @@ func TestGuardRefuses(t *testing.T) {
 	server := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(server.URL, "http://"))
 	resolver := startResolver(t, func(string, dnsmessage.Type) string { return "127.0.0.1" })
-	f := NewFetcher(Options{MaxBytes: 1 << 20, Resolver: resolver})
+	f := NewFetcher(Options{MaxBytes: 1 << 20, Timeout: time.Minute, Resolver: resolver})
 	t.Cleanup(f.Close)
 	for _, host := range []string{
 		"127.0.0.1", "127.0.0.2", "localhost", "localhost.", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[0:0:0:0:0:ffff:7f00:1]",
@@ -154,7 +155,7 @@ func TestNames(t *testing.T) {
 func TestPrivateIsAllowedWhenAsked(t *testing.T) {
 	t.Parallel()
 	server := serve(t, handOut("image/jpeg", file(jpegBytes, 100)))
-	f := NewFetcher(Options{MaxBytes: 1 << 20, AllowPrivate: true})
+	f := NewFetcher(Options{MaxBytes: 1 << 20, Timeout: time.Minute, AllowPrivate: true})
 	t.Cleanup(f.Close)
 	if _, code := f.mustCheck(t, server.URL); code != "" {
 		t.Error(code)
@@ -164,7 +165,7 @@ func TestPrivateIsAllowedWhenAsked(t *testing.T) {
 // outsideOnly is a fetcher to which 127.0.0.2 is public and nothing else is.
 func outsideOnly(tb testing.TB, o Options) *Fetcher {
 	tb.Helper()
-	o.MaxBytes = 1 << 20
+	o.MaxBytes, o.Timeout = 1<<20, time.Minute
 	f := newFetcher(o, func(addr netip.Addr) bool { return addr == netip.MustParseAddr("127.0.0.2") })
 	tb.Cleanup(f.Close)
 	return f

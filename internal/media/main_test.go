@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -61,6 +62,9 @@ func fetcher(tb testing.TB, o Options) *Fetcher {
 	tb.Helper()
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 1 << 20
+	}
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute // a loaded machine is no slow host
 	}
 	f := newFetcher(o, func(addr netip.Addr) bool { return addr.IsLoopback() || public(addr) })
 	tb.Cleanup(f.Close)
