@@ -77,11 +77,17 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	if cfg.API.RateLimit > 0 {
 		opts.Limiter = httpapi.NewRateLimit(env.rdb, cfg.API.RateLimit)
 	}
+	parts := []part{closer("queue", env.log, queue.Close)}
+	if cfg.Media.Check == mediaAccept {
+		shared, closing := newMedia(env)
+		opts.Media = newAPIMedia(cfg, shared)
+		parts = append(parts, closing)
+	}
 	handler, err := httpapi.New(opts)
 	if err != nil {
 		return nil, fmt.Errorf("http api: %w", err)
 	}
-	parts := []part{closer("queue", env.log, queue.Close), publicListener(env, handler, fail)}
+	parts = append(parts, publicListener(env, handler, fail))
 	if len(cfg.API.Keys.List()) == 0 {
 		parts = append(parts, keyCheck(store, fail))
 	}

@@ -53,7 +53,7 @@ func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 		return nil, err
 	}
 	origin := routes.live.Origin()
-	runner := jobs.NewRunner(jobs.Options{
+	opts := jobs.Options{
 		Redis: env.rdb, Ledger: env.ledger, Providers: routes, Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log),
 		Throttle: &brakes{
 			pacer: throttle.NewPacer(env.rdb, throttle.PacerOptions{Rate: cfg.Sinch.Rate}),
@@ -73,25 +73,29 @@ func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 			ReconcileAfter: cfg.Unknown.ReconcileAfter,
 			LookupWindow:   cfg.Unknown.LookupWindow,
 		},
-	})
+	}
+	parts := []part{{name: "simulator", start: sim.start, stop: sim.stop}}
+	if cfg.Media.Check != mediaOff {
+		shared, closing := newMedia(env)
+		opts.Media = &workerMedia{shared: shared, free: routes.free}
+		parts = append(parts, closing)
+	}
+	runner := jobs.NewRunner(opts)
 	env.instance.tell(runner.Suspect)
-	return []part{
-		{name: "simulator", start: sim.start, stop: sim.stop},
-		{
-			name: "worker",
-			start: func(context.Context) error {
-				env.log.Info().Str("worker", runner.WorkerID()).Msg("worker starts")
-				if err := runner.Start(); err != nil {
-					return fmt.Errorf("start: %w", err)
-				}
-				return nil
-			},
-			stop: func(ctx context.Context) {
-				runner.Stop(ctx)
-				client.Close()
-			},
+	return append(parts, part{
+		name: "worker",
+		start: func(context.Context) error {
+			env.log.Info().Str("worker", runner.WorkerID()).Msg("worker starts")
+			if err := runner.Start(); err != nil {
+				return fmt.Errorf("start: %w", err)
+			}
+			return nil
 		},
-	}, nil
+		stop: func(ctx context.Context) {
+			runner.Stop(ctx)
+			client.Close()
+		},
+	}), nil
 }
 
 // probeSlack is added to the task timeout before another message may probe.

@@ -58,6 +58,7 @@ type Options struct {
 	Dispatcher Dispatcher
 	Keys       Keys
 	Limiter    Limiter // nil: no limit
+	Media      Media   // nil: media are not looked at
 	Rules      *message.Rules
 	Receipts   Receipts
 	Nonces     Nonces // needed with Webhook.Secret

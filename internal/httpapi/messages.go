@@ -27,6 +27,9 @@ func (a *api) create(c echo.Context, who Caller, show view) error {
 	if err != nil {
 		return err
 	}
+	if err := a.checkMedia(c, who, draft); err != nil {
+		return err
+	}
 	if dryRun {
 		writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(rehearsal(who, draft, now)))
 		return nil

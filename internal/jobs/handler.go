@@ -54,6 +54,7 @@ type Handler struct {
 	ledger    *ledger.Ledger
 	queue     *Queue
 	worker    *Worker
+	media     Media
 	throttle  Throttle
 	providers Providers
 	metrics   Metrics
@@ -118,6 +119,10 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 	if err := m.Ready(task, time.Now()); err != nil {
 		return h.notReady(ctx, m, err)
 	}
+	types, err := h.checkMedia(ctx, m)
+	if err != nil {
+		return h.badMedia(ctx, seen, task, err)
+	}
 	pass, wait, err := h.enter(ctx, m)
 	if err != nil || wait > 0 {
 		return later(wait, "pace")
@@ -130,7 +135,7 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return later(wait, "Redis changed hands")
 	}
-	return h.attempt(ctx, seen, task, pass)
+	return h.attempt(ctx, seen, task, types, pass)
 }
 
 // unread decides what follows a record that could not be read.
@@ -176,7 +181,7 @@ func (h *Handler) enter(ctx context.Context, m *message.Message) (Pass, time.Dur
 }
 
 // attempt begins a call, makes it and records its outcome.
-func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, pass Pass) error {
+func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, types []string, pass Pass) error {
 	m := seen.Message
 	h.worker.enter(m.ID)
 	defer h.worker.leave(m.ID)
@@ -186,7 +191,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, p
 		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return h.notBegun(ctx, m.ID, begun, err)
 	}
-	outcome := h.call(ctx, provider, begun.Message, a, deadline)
+	outcome := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, types, deadline))
 	h.worker.memory.concluded(m.ID, a.N, outcome)
 	outcome = pass.Done(h.life, outcome)
 	after, err := h.record(begun.After, a, outcome)
@@ -265,7 +270,7 @@ func (h *Handler) cancel(ctx context.Context, id message.ID) error {
 // call makes the one call of an attempt. Neither the end of the task's time
 // nor a stopping worker cuts it short.
 func (h *Handler) call(
-	ctx context.Context, p sinch.Provider, m *message.Message, a message.Attempt, deadline time.Time,
+	ctx context.Context, p sinch.Provider, m *message.Message, a message.Attempt, on sinch.Message,
 ) (outcome message.Outcome) {
 	start := time.Now()
 	defer func() {
@@ -278,16 +283,20 @@ func (h *Handler) call(
 		h.log.Info().Str("message", string(m.ID)).Int("attempt", a.N).Str("api", a.API).Str("outcome", string(outcome.Kind)).
 			Str("code", string(outcome.Code)).Str("sinchCode", outcome.SinchCode).Dur("took", took).Msg("call")
 	}()
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), on.Deadline)
 	defer cancel()
-	return p.Send(ctx, wireMessage(m, a, deadline))
+	return p.Send(ctx, on)
 }
 
-// wireMessage is what the provider needs to know.
-func wireMessage(m *message.Message, a message.Attempt, deadline time.Time) sinch.Message {
+// wireMessage is what the provider needs to know. types are those of the media,
+// where they were checked.
+func wireMessage(m *message.Message, a message.Attempt, types []string, deadline time.Time) sinch.Message {
 	media := make([]sinch.Medium, len(m.Content.Media))
 	for i, url := range m.Content.Media {
-		media[i] = sinch.Medium{URL: url}
+		media[i].URL = url
+		if i < len(types) {
+			media[i].ContentType = types[i]
+		}
 	}
 	return sinch.Message{
 		Ref: m.ID.AttemptRef(a.N), To: m.Content.To, From: m.From, Subject: m.Content.Subject, Text: m.Content.Text,

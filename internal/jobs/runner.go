@@ -18,6 +18,7 @@ import (
 type Options struct {
 	Redis       redis.UniversalClient
 	Ledger      *ledger.Ledger
+	Media       Media // nil: media are not checked
 	Throttle    Throttle
 	Providers   Providers
 	Metrics     Metrics
@@ -66,11 +67,14 @@ func NewRunner(o Options) *Runner {
 	open, closeDoor := context.WithCancel(life)
 	loopsCtx, loops := context.WithCancel(life)
 	worker, retry, queue := NewWorker(), o.Backoff.Retry(), NewQueue(o.Redis, o.Timing.Task)
+	if o.Media == nil {
+		o.Media = unchecked{}
+	}
 	log := o.Log.With().Str("worker", worker.ID).Logger()
 	r := &Runner{worker: worker, ledger: o.Ledger, log: log, closeDoor: closeDoor, end: end, loops: loops, lifeCtx: loopsCtx}
 	r.handler = &Handler{
-		ledger: o.Ledger, queue: queue, worker: worker, throttle: o.Throttle, providers: o.Providers,
-		metrics: o.Metrics, retry: retry, timing: o.Timing, log: log, life: life, open: open,
+		ledger: o.Ledger, queue: queue, worker: worker, media: o.Media, throttle: o.Throttle,
+		providers: o.Providers, metrics: o.Metrics, retry: retry, timing: o.Timing, log: log, life: life, open: open,
 	}
 	settler := &settler{
 		ledger: o.Ledger, queue: queue, providers: o.Providers, settling: o.Settling, retry: retry, metrics: o.Metrics, log: log,

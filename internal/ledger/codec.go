@@ -49,6 +49,7 @@ const (
 	fieldFinalAt
 	fieldEntry
 	fieldReplays
+	fieldPutOffs
 )
 
 // The fields of a content.

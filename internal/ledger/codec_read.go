@@ -109,6 +109,8 @@ func readNumber(n protowire.Number, number int64, m *message.Message) {
 		m.Replayed = int(number)
 	case fieldReplays:
 		m.Replays = int(number)
+	case fieldPutOffs:
+		m.PutOffs = int(number)
 	case fieldNextAt:
 		m.NextAt = instant(number)
 	case fieldExpiresAt:

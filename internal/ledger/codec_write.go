@@ -72,6 +72,7 @@ func (w *writer) message(m *message.Message) {
 	w.count(fieldTask, m.Task)
 	w.count(fieldReplayed, m.Replayed)
 	w.count(fieldReplays, m.Replays)
+	w.count(fieldPutOffs, m.PutOffs)
 	w.time(fieldNextAt, m.NextAt)
 	w.time(fieldExpiresAt, m.ExpiresAt)
 	w.time(fieldCreatedAt, m.CreatedAt)

@@ -51,6 +51,7 @@ func (m *Message) Begin(task int, a Attempt, now time.Time) error {
 		}
 	}
 	m.Attempts++
+	m.PutOffs = 0
 	a.N, a.State, a.Begun = m.Attempts, AttemptCalling, now
 	m.remember(a)
 	m.NextAt = time.Time{}
@@ -65,6 +66,27 @@ func (m *Message) Refuse(reason Reason, now time.Time) error {
 		}
 	}
 	return m.fail(reason, OnRefuse, 0, now)
+}
+
+// PutOff has a waiting message wait longer, because a check of our own could
+// not be made now. retry says how often in a row; then the message fails.
+func (m *Message) PutOff(reason Reason, retry Retry, now time.Time) error {
+	if !m.Status.Waiting() {
+		return ErrNotWaiting
+	}
+	m.PutOffs++
+	if m.PutOffs > retry.Max {
+		return m.Refuse(reason, now)
+	}
+	if m.Status == StatusScheduled {
+		if err := m.move(now, StatusQueued, OnDue, "due", 0); err != nil {
+			return err
+		}
+	}
+	m.Reason = &reason
+	m.NextAt = now.Add(retry.Delay(m.PutOffs))
+	m.note(now, describe("put off", reason), 0)
+	return nil
 }
 
 // Expire ends a waiting message whose time is over.
@@ -136,6 +158,7 @@ func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
 	}
 	m.Reason, m.SinchID, m.SentAs, m.SentAt = nil, "", "", time.Time{}
 	m.Replayed, m.Tries, m.Delays = m.Attempts, 0, 0
+	m.PutOffs = 0
 	m.Replays++
 	m.requeue(now)
 	if m.Content.SendAt.After(now) {

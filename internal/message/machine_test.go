@@ -112,6 +112,33 @@ func TestMediaAnswersRunOutEarlier(t *testing.T) {
 	want(t, m, message.StatusFailed, message.ReasonMedia)
 }
 
+func TestPutOff(t *testing.T) {
+	t.Parallel()
+	reason := message.Reason{Code: message.ReasonMedia, Message: "its host cannot be reached"}
+	m, now := queued(t), start()
+	for range policy().Max {
+		must(t, m.PutOff(reason, policy(), now))
+		want(t, m, message.StatusQueued, message.ReasonMedia)
+		if err := m.Ready(m.Task, now); !errors.Is(err, message.ErrTooEarly) {
+			t.Fatalf("ready at once: %v", err)
+		}
+		now = now.Add(time.Minute)
+	}
+	begun := *m
+	must(t, m.PutOff(reason, policy(), now))
+	want(t, m, message.StatusFailed, message.ReasonMedia)
+	if m.Attempts != 0 || m.Tries != 0 {
+		t.Fatalf("attempts %d, tries %d: nobody was called", m.Attempts, m.Tries)
+	}
+	if err := m.PutOff(reason, policy(), now); !errors.Is(err, message.ErrNotWaiting) {
+		t.Fatalf("put off when it has failed: %v", err)
+	}
+	n := begin(t, &begun, now) // the check could be made: the next ones are counted anew
+	must(t, begun.Conclude(n, message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal}, policy(), now))
+	must(t, begun.PutOff(reason, policy(), now.Add(time.Minute)))
+	want(t, &begun, message.StatusQueued, message.ReasonMedia)
+}
+
 func TestReceiptBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
 	m := queued(t)
@@ -261,6 +288,15 @@ func actions() []action {
 		}},
 		{"replay", func(t *rapid.T, m *message.Message, now time.Time) error {
 			return m.Replay(rapid.Bool().Draw(t, "force"), time.Time{}, now)
+		}},
+		{"put off", func(_ *rapid.T, m *message.Message, now time.Time) error {
+			return m.PutOff(message.Reason{Code: message.ReasonMedia}, policy(), now)
+		}},
+		{"refuse", func(_ *rapid.T, m *message.Message, now time.Time) error {
+			if !m.Status.Waiting() {
+				return nil
+			}
+			return m.Refuse(message.Reason{Code: message.ReasonMedia}, now)
 		}},
 		{"reissue", func(_ *rapid.T, m *message.Message, now time.Time) error { return m.Reissue(now) }},
 		{"rollback", func(_ *rapid.T, m *message.Message, now time.Time) error {

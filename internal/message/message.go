@@ -22,6 +22,7 @@ type Message struct {
 	Attempts  int       // calls to Sinch, ever
 	Tries     int       // calls surely not sent that count against the retry limit, since the last replay
 	Delays    int       // calls in a row that used no try, since the last one that did
+	PutOffs   int       // checks before a call that could not be made, in a row
 	Calls     []Attempt // the calls that are, or may have been, accepted, and the one under way
 	SinchID   string
 	SentAs    string

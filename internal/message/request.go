@@ -58,6 +58,16 @@ type Draft struct {
 	From     string       // the number to send from: the caller's choice or the default
 	Problems []FieldError // against rules that always apply
 	Late     []FieldError // against rules that a retry of a message already accepted is excused from
+
+	SingleMedium bool // it was written as mediaUrl
+}
+
+// MediaField names the field that medium i was written in.
+func (d Draft) MediaField(i int) string {
+	if d.SingleMedium {
+		return fieldMediaURL
+	}
+	return mediaName(i)
 }
 
 // Parse reads and checks one message. keys are the values of the header
@@ -103,7 +113,7 @@ func (r *Rules) Check(f Fields, now time.Time) Draft {
 		content.CallbackURL = c.url("callbackUrl", *f.CallbackURL)
 	}
 	content.SendAt, content.ExpiresAt = c.times(f, now)
-	draft := Draft{Content: content, From: content.From, Problems: c.problems, Late: c.late}
+	draft := Draft{Content: content, From: content.From, Problems: c.problems, Late: c.late, SingleMedium: f.MediaURL != nil}
 	if draft.From == "" {
 		draft.From = r.sender
 	}
@@ -158,12 +168,12 @@ const mediaMax = 8
 
 // checkMedia takes mediaUrl and media for the same thing.
 func (r *Rules) checkMedia(c *check, f Fields) []string {
-	list, single := f.has("media"), f.has("mediaUrl")
+	list, single := f.has("media"), f.has(fieldMediaURL)
 	switch {
 	case list && single:
 		c.problems.add("media", ProblemConflict, "mediaUrl and media exclude each other")
 	case !list && !single:
-		c.problems.add("mediaUrl", ProblemRequired, "mediaUrl or media is required: a message without media is no MMS")
+		c.problems.add(fieldMediaURL, ProblemRequired, "mediaUrl or media is required: a message without media is no MMS")
 	case list && !f.wrong("media") && len(f.Media) == 0:
 		c.problems.add("media", ProblemRequired, "at least one medium is required")
 	case len(f.Media) > mediaMax:
@@ -172,7 +182,7 @@ func (r *Rules) checkMedia(c *check, f Fields) []string {
 		c.problems.add("media", ProblemMediaCount, "the Sinch API in use carries one medium a message")
 	}
 	if f.MediaURL != nil {
-		return []string{c.url("mediaUrl", *f.MediaURL)}
+		return []string{c.url(fieldMediaURL, *f.MediaURL)}
 	}
 	var media []string
 	for i, medium := range f.Media {

@@ -43,9 +43,10 @@ func (f *Fields) Has(name string) bool { return f.has(name) }
 // Pair is one entry of the metadata.
 type Pair struct{ Key, Value string }
 
-// The fields that are no plain texts.
+// The fields that are no plain texts, and the one that stands for one of them.
 const (
 	fieldMedia    = "media"
+	fieldMediaURL = "mediaUrl"
 	fieldMetadata = "metadata"
 )
 
@@ -60,7 +61,7 @@ func (f *Fields) text(name string) **string {
 		return &f.Subject
 	case "text":
 		return &f.Text
-	case "mediaUrl":
+	case fieldMediaURL:
 		return &f.MediaURL
 	case "clientReference":
 		return &f.ClientReference

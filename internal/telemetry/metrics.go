@@ -55,6 +55,7 @@ type Metrics struct {
 	Accept   *AcceptMetrics
 	Attempts *AttemptMetrics
 	HTTP     *HTTPMetrics
+	Media    *MediaMetrics
 	Messages *MessageMetrics
 	Receipts *ReceiptMetrics
 	Redis    *RedisMetrics
@@ -79,6 +80,7 @@ func NewMetrics(build Build) *Metrics {
 		Accept:   newAcceptMetrics(with),
 		Attempts: newAttemptMetrics(with),
 		HTTP:     newHTTPMetrics(with),
+		Media:    newMediaMetrics(with),
 		Messages: newMessageMetrics(with),
 		Receipts: newReceiptMetrics(with),
 		Redis:    newRedisMetrics(with),
@@ -185,6 +187,31 @@ func (m *AttemptMetrics) Observe(api, outcome string, took time.Duration) {
 	m.attempts.WithLabelValues(api, outcome).Inc()
 	m.duration.WithLabelValues(api, outcome).Observe(took.Seconds())
 }
+
+// MediaMetrics are about checks of media before a call.
+type MediaMetrics struct {
+	checks   *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	reused   prometheus.Counter
+}
+
+func newMediaMetrics(with factory) *MediaMetrics {
+	return &MediaMetrics{
+		checks: with.counter("media_checks_total", "Media whose hosts were asked, by result (ok, or the code of what is wrong).", "result"),
+		duration: with.histogram("media_check_duration_seconds", "Time a media host took to answer.",
+			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5}),
+		reused: with.counter("media_verdicts_reused_total", "Media whose hosts another check had asked before.").WithLabelValues(),
+	}
+}
+
+// Checked counts a check that asked the host.
+func (m *MediaMetrics) Checked(result string, took time.Duration) {
+	m.checks.WithLabelValues(result).Inc()
+	m.duration.WithLabelValues().Observe(took.Seconds())
+}
+
+// Reused counts a verdict that was known.
+func (m *MediaMetrics) Reused() { m.reused.Inc() }
 
 // MessageMetrics are about the states of messages.
 type MessageMetrics struct{ transitions *prometheus.CounterVec }

@@ -49,6 +49,8 @@ func TestMetrics(t *testing.T) {
 	m.Accept.Duplicate("bulk", 2)
 	m.Accept.Rejected("high", 1)
 	m.Attempts.Observe("mms", "accepted", 300*time.Millisecond)
+	m.Media.Checked("media_mismatch", 30*time.Millisecond)
+	m.Media.Reused()
 	m.Messages.Moved("queued", "sending")
 	m.Receipts.Received("mms", "applied")
 	m.Webhooks.Refused("batches", "hmac")
@@ -68,6 +70,9 @@ func TestMetrics(t *testing.T) {
 		`mms_accepted_messages_total{lane="high",result="rejected"} 1`,
 		`mms_attempts_total{api="mms",outcome="accepted"} 1`,
 		`mms_attempt_duration_seconds_sum{api="mms",outcome="accepted"} 0.3`,
+		`mms_media_checks_total{result="media_mismatch"} 1`,
+		`mms_media_check_duration_seconds_bucket{le="0.05"} 1`,
+		`mms_media_verdicts_reused_total 1`,
 		`mms_message_transitions_total{from="queued",to="sending"} 1`,
 		`mms_receipts_total{result="applied",shape="mms"} 1`,
 		`mms_webhook_auth_failures_total{check="hmac",shape="batches"} 1`,

@@ -1,0 +1,44 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/media"
+)
+
+func TestWorstOfSeveralMedia(t *testing.T) {
+	t.Parallel()
+	good := media.Verdict{Medium: media.Medium{Type: "image/jpeg"}}
+	bad, down := media.Verdict{Err: &media.Error{Code: media.CodeEmpty}}, media.Verdict{Err: &media.Error{Code: media.CodeTimeout}}
+	canceled := media.Verdict{Err: context.Canceled}
+	tests := map[string]struct {
+		verdicts  []media.Verdict
+		detail    string // empty: nothing is bad
+		temporary bool
+		unknown   bool
+	}{
+		"all good":      {verdicts: []media.Verdict{good, good}},
+		"one":           {verdicts: []media.Verdict{bad}, detail: "media_empty: it is empty"},
+		"the second":    {verdicts: []media.Verdict{good, bad}, detail: "media[1]: media_empty: it is empty"},
+		"bad for good":  {verdicts: []media.Verdict{down, canceled, bad}, detail: "media[2]: media_empty: it is empty"},
+		"down":          {verdicts: []media.Verdict{canceled, down}, detail: "media[1]: media_timeout: its host did not answer in time", temporary: true},
+		"nobody knows":  {verdicts: []media.Verdict{good, canceled}, unknown: true},
+		"no media (so)": {},
+	}
+	for name, tt := range tests {
+		err := worst(tt.verdicts)
+		if tt.detail == "" {
+			if errors.Is(err, context.Canceled) != tt.unknown || (err != nil) != tt.unknown {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		got, ok := errors.AsType[*jobs.MediumError](err)
+		if !ok || got.Detail != tt.detail || got.Temporary != tt.temporary || (got.RetryIn > 0) != tt.temporary {
+			t.Errorf("%s: %+v", name, err)
+		}
+	}
+}

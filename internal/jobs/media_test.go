@@ -1,0 +1,181 @@
+package jobs
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
+)
+
+// mediaFunc is a Media.
+type mediaFunc func(ctx context.Context, m *message.Message) ([]string, error)
+
+func (f mediaFunc) Check(ctx context.Context, m *message.Message) ([]string, error) { return f(ctx, m) }
+
+func TestCheckedTypesReachTheProvider(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]string, error) { return []string{"video/mp4"}, nil })
+	got := make(chan sinch.Message, 1)
+	b.sinch.answer = func(_ int, m sinch.Message) message.Outcome {
+		got <- m
+		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
+	}
+	b.run(t)
+	m := b.accept(t)
+	b.dispatch(t, m)
+	b.await(t, m.ID, message.StatusSent)
+	want := sinch.Medium{URL: "https://example.com/a.jpg", ContentType: "video/mp4"}
+	if sent := <-got; len(sent.Media) != 1 || sent.Media[0] != want {
+		t.Errorf("%+v", sent.Media)
+	}
+}
+
+func TestBadMediumFailsWithoutACall(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]string, error) {
+		return nil, &MediumError{Detail: "media_too_large: it is too large"}
+	})
+	b.run(t)
+	m := b.accept(t)
+	b.dispatch(t, m)
+	got := b.await(t, m.ID, message.StatusFailed)
+	want := message.Reason{Code: message.ReasonMedia, Message: "media_too_large: it is too large"}
+	if got.Reason == nil || *got.Reason != want || got.Attempts != 0 || b.sinch.count(m.ID) != 0 {
+		t.Errorf("%+v, %+v, %d calls", got, got.Reason, b.sinch.count(m.ID))
+	}
+}
+
+func TestMediaHostThatIsDownIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	down := &MediumError{Detail: "media_unreachable: its host cannot be reached", Temporary: true, RetryIn: time.Millisecond}
+	t.Run("and comes back", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		var checks atomic.Int64
+		b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]string, error) {
+			if checks.Add(1) == 1 {
+				return nil, down
+			}
+			return nil, nil
+		})
+		b.run(t)
+		m := b.accept(t)
+		b.dispatch(t, m)
+		got := b.await(t, m.ID, message.StatusSent)
+		if got.Attempts != 1 || got.Tries != 0 || got.Reason != nil || checks.Load() != 2 {
+			t.Errorf("%+v after %d checks", got, checks.Load())
+		}
+		if !strings.Contains(got.Timeline[1].Detail, "put off: media") {
+			t.Errorf("%+v", got.Timeline)
+		}
+	})
+	t.Run("but not for ever", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		var checks atomic.Int64
+		b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]string, error) {
+			checks.Add(1)
+			return nil, down
+		})
+		b.run(t)
+		m := b.accept(t)
+		b.dispatch(t, m)
+		got := b.await(t, m.ID, message.StatusFailed)
+		if got.Reason == nil || got.Reason.Code != message.ReasonMedia || got.Attempts != 0 || b.sinch.count(m.ID) != 0 {
+			t.Errorf("%+v", got)
+		}
+		if n := checks.Load(); n != int64(b.opts.Backoff.Max)+1 {
+			t.Errorf("%d checks", n)
+		}
+	})
+}
+
+// TestCheckLeavesTimeForTheCall: a check that takes all the time it has does
+// not make the call run into the end of the task.
+func TestCheckLeavesTimeForTheCall(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.opts.Timing = Timing{Call: time.Second, Task: 2 * time.Second}
+	b.queue = NewQueue(b.rdb, b.opts.Timing.Task)
+	var checks atomic.Int64
+	b.opts.Media = mediaFunc(func(ctx context.Context, _ *message.Message) ([]string, error) {
+		if checks.Add(1) == 1 {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return nil, nil
+	})
+	var late atomic.Bool
+	b.sinch.answer = func(_ int, m sinch.Message) message.Outcome {
+		late.Store(time.Until(m.Deadline) < b.opts.Timing.Call/2)
+		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
+	}
+	b.run(t)
+	m := b.accept(t)
+	b.dispatch(t, m)
+	got := b.await(t, m.ID, message.StatusSent)
+	if late.Load() || checks.Load() != 2 || got.Attempts != 1 || got.PutOffs != 0 {
+		t.Errorf("%+v after %d checks; late: %t", got, checks.Load(), late.Load())
+	}
+}
+
+// TestMessageThatIsCanceledDuringACheck stays canceled, whatever is found.
+func TestMessageThatIsCanceledDuringACheck(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	asked, release, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]string, error) {
+		close(asked)
+		<-release
+		defer close(done)
+		return nil, &MediumError{Detail: "media_not_found: its host does not have it"}
+	})
+	r := b.run(t)
+	m := b.accept(t)
+	b.dispatch(t, m)
+	<-asked
+	if _, err := b.ledger.Update(t.Context(), m.ID, func(m *message.Message, now time.Time) error { return m.Cancel(now) }); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	<-done
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	r.Stop(ctx) // the task has ended then
+	if got, err := b.ledger.Get(t.Context(), m.ID); err != nil || got.Status != message.StatusCanceled {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestStoppingWorkerDoesNotWaitForMedia: the message goes back to the queue.
+func TestStoppingWorkerDoesNotWaitForMedia(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	asked := make(chan struct{})
+	b.opts.Media = mediaFunc(func(ctx context.Context, _ *message.Message) ([]string, error) {
+		close(asked)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	b.opts.Timing.Task, b.opts.Shutdown = time.Minute, time.Minute
+	b.queue = NewQueue(b.rdb, b.opts.Timing.Task)
+	r := b.run(t)
+	m := b.accept(t)
+	b.dispatch(t, m)
+	<-asked
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	r.Stop(ctx)
+	if ctx.Err() != nil {
+		t.Error("it waited")
+	}
+	if got, err := b.ledger.Get(t.Context(), m.ID); err != nil || got.Status != message.StatusQueued {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -1,0 +1,89 @@
+package media
+
+import (
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gabriel-vasile/mimetype"
+)
+
+// format is a kind of file that an MMS can carry.
+type format struct {
+	names []string // of the content type; the first is the one we use
+	magic []string // what its first bytes may be, as mimetype calls it
+}
+
+// formats are what Sinch documents for its MMS APIs: pictures, sounds, films,
+// cards, calendar entries, PDF and text. A content type that says nothing, such
+// as application/octet-stream, is none of them.
+var formats = []format{
+	{[]string{"image/jpeg", "image/jpg", "image/pjpeg"}, []string{"image/jpeg"}},
+	{[]string{"image/png", "image/x-png"}, []string{"image/png", "image/vnd.mozilla.apng"}},
+	{[]string{"image/gif"}, []string{"image/gif"}},
+	{[]string{"image/webp"}, []string{"image/webp"}},
+
+	{[]string{"audio/mpeg", "audio/mp3", "audio/x-mp3", "audio/x-mpeg"}, []string{"audio/mpeg"}},
+	{[]string{"audio/wav", "audio/wave", "audio/x-wav", "audio/vnd.wave"}, []string{"audio/wav"}},
+	{[]string{"audio/mp4", "audio/m4a", "audio/x-m4a"}, []string{"audio/mp4", "audio/x-m4a", mp4}},
+	{[]string{"audio/aac", "audio/x-aac", "audio/aacp"}, []string{"audio/aac"}},
+	{[]string{"audio/amr", "audio/amr-nb"}, []string{"audio/amr"}},
+	{[]string{"audio/3gpp", "audio/3gpp2"}, []string{gpp, gpp2}},
+	{[]string{"audio/ogg"}, []string{"audio/ogg", "application/ogg"}},
+
+	// One container, and brands that its writers mix up.
+	{[]string{mp4, "video/x-m4v"}, []string{mp4, "video/x-m4v", gpp, gpp2}},
+	{[]string{gpp, "video/3gp", gpp2}, []string{gpp, gpp2, mp4}},
+	{[]string{"video/quicktime"}, []string{"video/quicktime"}},
+	{[]string{"video/mpeg", "video/mpg", "video/x-mpeg"}, []string{"video/mpeg"}},
+	{[]string{"video/x-msvideo", "video/avi", "video/msvideo"}, []string{"video/x-msvideo"}},
+	{[]string{"video/x-ms-wmv", "video/x-ms-asf"}, []string{"video/x-ms-asf"}},
+
+	{[]string{"text/vcard", "text/x-vcard", "text/directory"}, []string{"text/vcard"}},
+	{[]string{"text/calendar"}, []string{"text/calendar"}},
+	{[]string{"application/pdf"}, []string{"application/pdf"}},
+	{[]string{plainText}, []string{plainText}},
+}
+
+// The names that stand for each other.
+const (
+	mp4       = "video/mp4"
+	gpp       = "video/3gpp"
+	gpp2      = "video/3gpp2"
+	plainText = "text/plain"
+)
+
+// formatOf finds what a header Content-Type announces.
+func formatOf(contentType string) (format, bool) {
+	name, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return format{}, false
+	}
+	i := slices.IndexFunc(formats, func(f format) bool { return slices.Contains(f.names, name) })
+	if i < 0 {
+		return format{}, false
+	}
+	return formats[i], true
+}
+
+// name is the content type as we pass it on.
+func (f format) name() string { return f.names[0] }
+
+// begins reports whether a file of this format can begin so. The algorithm of
+// browsers, which net/http has, is easily satisfied but knows few formats;
+// mimetype knows the others. Every text is plain text, whatever else it is.
+func (f format) begins(first []byte) bool {
+	sniffed, _, _ := strings.Cut(http.DetectContentType(first), ";")
+	found := mimetype.Detect(first)
+	if slices.Contains(f.names, sniffed) || slices.ContainsFunc(f.magic, found.Is) {
+		return true
+	}
+	for f.name() == plainText && found != nil {
+		if found.Is(plainText) {
+			return true
+		}
+		found = found.Parent()
+	}
+	return false
+}

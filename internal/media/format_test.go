@@ -1,0 +1,118 @@
+package media
+
+import (
+	"strings"
+	"testing"
+)
+
+// The beginnings of further files.
+const (
+	mp4Bytes  = "\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"
+	m4aBytes  = "\x00\x00\x00\x20ftypM4A \x00\x00\x02\x00M4A mp42isom\x00\x00\x00\x00"
+	gp3Bytes  = "\x00\x00\x00\x1cftyp3gp5\x00\x00\x01\x003gp53gp4isom"
+	cardBytes = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:A\r\nEND:VCARD\r\n"
+)
+
+func TestFormats(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ contentType, first, want string }{
+		{"image/jpeg", jpegBytes, "image/jpeg"},
+		{"image/pjpeg", jpegBytes, "image/jpeg"},
+		{"image/png", pngBytes, "image/png"},
+		{"image/gif", "GIF89a\x01\x00\x01\x00", "image/gif"},
+		{"image/webp", "RIFF\x24\x00\x00\x00WEBPVP8 ", "image/webp"},
+		{"audio/mp3", "ID3\x03\x00\x00\x00\x00\x00\x21TIT2", "audio/mpeg"},
+		{"audio/mpeg", "ID3", "audio/mpeg"},
+		{"audio/mpeg", "\xff\xfb\x90\x44\x00\x00\x00\x00", "audio/mpeg"},
+		{"audio/x-wav", "RIFF\x24\x00\x00\x00WAVEfmt ", "audio/wav"},
+		{"audio/mp4", m4aBytes, "audio/mp4"},
+		{"audio/amr", "#!AMR\n\x3c\x91", "audio/amr"},
+		{"audio/aac", "\xff\xf1\x50\x80", "audio/aac"},
+		{"audio/3gpp", gp3Bytes, "audio/3gpp"},
+		{"video/mp4", mp4Bytes, "video/mp4"},
+		{"video/3gpp", gp3Bytes, "video/3gpp"},
+		{"video/3gpp; codecs=\"h263, samr\"", mp4Bytes, "video/3gpp"},
+		{"video/quicktime", "\x00\x00\x00\x14ftypqt  \x00\x00\x02\x00qt  ", "video/quicktime"},
+		{"video/mpeg", "\x00\x00\x01\xba\x44\x00", "video/mpeg"},
+		{"video/avi", "RIFF\x24\x00\x00\x00AVI LIST\x14\x01\x00\x00", "video/x-msvideo"},
+		{"video/x-ms-wmv", "\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", "video/x-ms-wmv"},
+		{"text/x-vcard; charset=utf-8", cardBytes, "text/vcard"},
+		{"text/calendar", "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n", "text/calendar"},
+		{"application/pdf", "%PDF-1.7\n", "application/pdf"},
+		{"text/plain; charset=utf-8", "Hello", "text/plain"},
+		{"text/plain", cardBytes, "text/plain"},
+		{"text/plain", `{"a":1}`, "text/plain"},
+
+		{"image/jpeg", pngBytes, ""},
+		{"image/png", htmlBytes, ""},
+		{"image/gif", "", ""},
+		{"video/mp4", jpegBytes, ""},
+		{"video/mp4", "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", ""},
+		{"audio/mpeg", "RIFF\x24\x00\x00\x00WAVEfmt ", ""},
+		{"text/vcard", "Hello", ""},
+		{"text/calendar", cardBytes, ""},
+		{"application/pdf", htmlBytes, ""},
+		{"text/plain", jpegBytes, ""},
+		{"text/plain", "\x7fELF\x02\x01\x01\x00", ""},
+
+		{"application/octet-stream", jpegBytes, "unknown"},
+		{"binary/octet-stream", jpegBytes, "unknown"},
+		{"text/html", htmlBytes, "unknown"},
+		{"image/svg+xml", "<svg/>", "unknown"},
+		{"image", jpegBytes, "unknown"},
+		{"", jpegBytes, "unknown"},
+	}
+	for _, tt := range tests {
+		claimed, known := formatOf(tt.contentType)
+		got := "unknown"
+		if known {
+			got = ""
+			if claimed.begins([]byte(tt.first)) {
+				got = claimed.name()
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%q that begins with %q: %q, want %q", tt.contentType, tt.first, got, tt.want)
+		}
+	}
+}
+
+// TestFormatsAreNamedOnce: a content type has one meaning.
+func TestFormatsAreNamedOnce(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, f := range formats {
+		for _, name := range f.names {
+			if seen[name] || name != strings.ToLower(name) {
+				t.Errorf("%s", name)
+			}
+			seen[name] = true
+		}
+	}
+}
+
+// FuzzFormat feeds headers and beginnings that a host makes up.
+func FuzzFormat(f *testing.F) {
+	f.Add("image/jpeg", []byte(jpegBytes))
+	f.Add("video/mp4; codecs=avc1", []byte(mp4Bytes))
+	f.Add("text/plain;charset*=utf-8''x", []byte(cardBytes))
+	f.Add(";", []byte{})
+	f.Fuzz(func(t *testing.T, contentType string, first []byte) {
+		claimed, known := formatOf(contentType)
+		if known && claimed.begins(first) && len(first) == 0 && claimed.name() != plainText {
+			t.Errorf("nothing begins as %s", claimed.name())
+		}
+	})
+}
+
+// FuzzContentRange feeds what a host says about the part it sends.
+func FuzzContentRange(f *testing.F) {
+	for _, seed := range []string{"bytes 0-511/1000", "bytes 0-0/*", "bytes */0", "bytes 0-/9223372036854775808", "bytes 0-1/-5", "items 0-1/2", ""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		if size := wholeOf(header); size < -1 {
+			t.Errorf("%q: %d", header, size)
+		}
+	})
+}

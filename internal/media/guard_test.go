@@ -1,0 +1,220 @@
+package media
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+func TestPublic(t *testing.T) {
+	t.Parallel()
+	tests := map[bool][]string{
+		true: {
+			"1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0",
+			"168.63.129.15", "169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.0.1.0", "192.167.255.255",
+			"192.169.0.0", "198.17.255.255", "198.20.0.0", "223.255.255.255", "::ffff:8.8.8.8",
+			"2001:200::1", "2001:4860:4860::8888", "2606:4700:4700::1111", "2a00:1450:4001::1", "3ffe::1",
+		},
+		false: {
+			"0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.0", "100.100.100.200", "100.127.255.255",
+			"127.0.0.1", "127.255.255.254", "168.63.129.16", "169.254.0.1", "169.254.169.254", "169.254.170.2", "172.16.0.1", "172.31.255.255",
+			"192.0.0.1", "192.0.0.170", "192.0.0.192", "192.0.2.1", "192.88.99.1", "192.168.0.1", "192.168.255.255",
+			"198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.250",
+			"240.0.0.1", "255.255.255.255",
+			"::", "::1", "::7f00:1", "::127.0.0.1", "::8.8.8.8", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254",
+			"::ffff:0:8.8.8.8", "64:ff9b::7f00:1", "64:ff9b::8.8.8.8", "64:ff9b:1::a00:1", "100::1", "100:0:0:1::1",
+			"2001::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:2::1", "2001:10::1", "2001:20::1", "2001:db8::1",
+			"2002:7f00:1::", "2002:a00:1::1", "2002:808:808::1", "3fff::1", "3fff:fff:ffff::1", "5f00::1",
+			"fc00::1", "fd00:ec2::254", "fd12:3456:789a::1", "fe80::1", "fe80::1%eth0", "febf::1", "fec0::1", "ff02::1", "ff0e::1",
+			"2606:4700:4700::1111%eth0",
+		},
+	}
+	for want, addresses := range tests {
+		for _, address := range addresses {
+			if got := public(netip.MustParseAddr(address)); got != want {
+				t.Errorf("public(%s) = %t", address, got)
+			}
+		}
+	}
+	if public(netip.Addr{}) {
+		t.Error("no address is public")
+	}
+}
+
+// FuzzPublic compares the tables with what the standard library knows, and an
+// address with its other spellings.
+func FuzzPublic(f *testing.F) {
+	for _, seed := range []string{
+		"127.0.0.1", "10.1.2.3", "::1", "::ffff:192.168.0.1", "fe80::1%eth0", "2002:7f00:1::", "64:ff9b::a00:1", "8.8.8.8", "2606:4700::1",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return
+		}
+		verdict := public(addr)
+		if addr.Zone() == "" && (public(netip.AddrFrom16(addr.As16())) != verdict || public(addr.Unmap()) != verdict) {
+			t.Errorf("%s is judged by its spelling", addr)
+		}
+		if !verdict {
+			return
+		}
+		ip := net.IP(addr.AsSlice())
+		if !ip.IsGlobalUnicast() || ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
+			t.Errorf("%s passes as public", addr)
+		}
+		if a := addr.Unmap(); a.Is6() && a.As16()[0]>>5 != 1 {
+			t.Errorf("%s passes as public", addr)
+		}
+	})
+}
+
+// TestGuardRefuses: whatever the host is called, nothing arrives at a private
+// address.
+func TestGuardRefuses(t *testing.T) {
+	t.Parallel()
+	server := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(server.URL, "http://"))
+	resolver := startResolver(t, func(string, dnsmessage.Type) string { return "127.0.0.1" })
+	f := NewFetcher(Options{MaxBytes: 1 << 20, Timeout: time.Minute, Resolver: resolver})
+	t.Cleanup(f.Close)
+	for _, host := range []string{
+		"127.0.0.1", "127.0.0.2", "localhost", "localhost.", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[0:0:0:0:0:ffff:7f00:1]",
+		"inside.example.com", "127.1", "0x7f000001", "2130706433", "0177.0.0.1",
+	} {
+		_, code := f.mustCheck(t, "http://"+host+":"+port+"/?"+private)
+		if code != CodePrivate && code != CodeUnreachable && code != CodeUnknownHost { // IPv6 may be off
+			t.Errorf("%s: %q", host, code)
+		}
+	}
+}
+
+// TestGuardRefusesRedirects: a public host must not lead to a private one.
+// 127.0.0.2 stands for the public Internet.
+func TestGuardRefusesRedirects(t *testing.T) {
+	t.Parallel()
+	inside := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
+	outside := serveOn(t, "127.0.0.2:0", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, inside.URL+"/latest/meta-data?"+private, http.StatusFound)
+	})
+	if _, code := outsideOnly(t, Options{}).mustCheck(t, outside+"/a.jpg"); code != CodePrivate {
+		t.Errorf("got %q", code)
+	}
+}
+
+// TestGuardRefusesRebinding: a name that is public when it is first looked up
+// and private the next time. The host ends each connection, so that the GET
+// needs one of its own.
+func TestGuardRefusesRebinding(t *testing.T) {
+	t.Parallel()
+	outside := serveOn(t, "127.0.0.2:0", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		handOut("image/jpeg", file(jpegBytes, 100))(w, r)
+	})
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(outside, "http://"))
+	inside := serveOn(t, "127.0.0.1:"+port, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
+	if inside == "" {
+		t.Skip("the port is taken on the other address")
+	}
+	var asked atomic.Int64
+	f := outsideOnly(t, Options{Resolver: startResolver(t, func(_ string, kind dnsmessage.Type) string {
+		if kind != dnsmessage.TypeA || asked.Add(1) == 1 {
+			return "127.0.0.2"
+		}
+		return "127.0.0.1"
+	})})
+	if _, code := f.mustCheck(t, "http://rebind.example.com:"+port+"/?"+private); code != CodePrivate {
+		t.Errorf("got %q", code)
+	}
+	if n := asked.Load(); n != 2 {
+		t.Errorf("looked up %d times, so nothing was rebound", n)
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	f := outsideOnly(t, Options{Resolver: startResolver(t, func(name string, _ dnsmessage.Type) string {
+		return map[string]string{"trouble.example.com.": "SERVFAIL"}[name]
+	})})
+	for host, want := range map[string]Code{"nowhere.example.com": CodeUnknownHost, "trouble.example.com": CodeUnreachable} {
+		if _, code := f.mustCheck(t, "http://"+host+"/?"+private); code != want {
+			t.Errorf("%s: %q, want %q", host, code, want)
+		}
+	}
+}
+
+func TestPrivateIsAllowedWhenAsked(t *testing.T) {
+	t.Parallel()
+	server := serve(t, handOut("image/jpeg", file(jpegBytes, 100)))
+	f := NewFetcher(Options{MaxBytes: 1 << 20, Timeout: time.Minute, AllowPrivate: true})
+	t.Cleanup(f.Close)
+	if _, code := f.mustCheck(t, server.URL); code != "" {
+		t.Error(code)
+	}
+}
+
+// outsideOnly is a fetcher to which 127.0.0.2 is public and nothing else is.
+func outsideOnly(tb testing.TB, o Options) *Fetcher {
+	tb.Helper()
+	o.MaxBytes, o.Timeout = 1<<20, time.Minute
+	f := newFetcher(o, func(addr netip.Addr) bool { return addr == netip.MustParseAddr("127.0.0.2") })
+	tb.Cleanup(f.Close)
+	return f
+}
+
+// serveOn starts a host on an address; empty: it is taken.
+func serveOn(tb testing.TB, address string, handler http.HandlerFunc) string {
+	tb.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return ""
+	}
+	server := &http.Server{Handler: handler}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener)
+	}()
+	tb.Cleanup(func() {
+		_ = server.Close()
+		<-done
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// startResolver runs a DNS server and returns a resolver that asks it.
+func startResolver(tb testing.TB, lookUp lookUp) *net.Resolver {
+	tb.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		packet := make([]byte, 512)
+		for {
+			n, from, err := conn.ReadFrom(packet)
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if reply := dnsReply(packet[:n], lookUp); err == nil && reply != nil {
+				_, _ = conn.WriteTo(reply, from)
+			}
+		}
+	}()
+	tb.Cleanup(func() {
+		_ = conn.Close()
+		<-done
+	})
+	return resolverAt(conn.LocalAddr().String())
+}
