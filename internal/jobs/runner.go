@@ -20,6 +20,7 @@ type Options struct {
 	Ledger      *ledger.Ledger
 	Throttle    Throttle
 	Providers   Providers
+	OptOuts     OptOuts
 	Metrics     Metrics
 	Log         zerolog.Logger
 	AsynqLog    asynq.Logger
@@ -70,7 +71,7 @@ func NewRunner(o Options) *Runner {
 	r := &Runner{worker: worker, ledger: o.Ledger, log: log, closeDoor: closeDoor, end: end, loops: loops, lifeCtx: loopsCtx}
 	r.handler = &Handler{
 		ledger: o.Ledger, queue: queue, worker: worker, throttle: o.Throttle, providers: o.Providers,
-		metrics: o.Metrics, retry: retry, timing: o.Timing, log: log, life: life, open: open,
+		optOuts: o.OptOuts, metrics: o.Metrics, retry: retry, timing: o.Timing, log: log, life: life, open: open,
 	}
 	settler := &settler{
 		ledger: o.Ledger, queue: queue, providers: o.Providers, settling: o.Settling, retry: retry, metrics: o.Metrics, log: log,

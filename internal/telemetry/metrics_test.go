@@ -50,6 +50,9 @@ func TestMetrics(t *testing.T) {
 	m.Accept.Rejected("high", 1)
 	m.Attempts.Observe("mms", "accepted", 300*time.Millisecond)
 	m.Messages.Moved("queued", "sending")
+	m.OptOuts.OptedOut("inbound")
+	m.OptOuts.OptedIn("api")
+	m.OptOuts.Suppressed()
 	m.Receipts.Received("mms", "applied")
 	m.Webhooks.Refused("batches", "hmac")
 	m.Sweep.Healed("orphan", 3)
@@ -69,6 +72,9 @@ func TestMetrics(t *testing.T) {
 		`mms_attempts_total{api="mms",outcome="accepted"} 1`,
 		`mms_attempt_duration_seconds_sum{api="mms",outcome="accepted"} 0.3`,
 		`mms_message_transitions_total{from="queued",to="sending"} 1`,
+		`mms_opt_outs_total{change="added",source="inbound"} 1`,
+		`mms_opt_outs_total{change="removed",source="api"} 1`,
+		`mms_suppressed_messages_total 1`,
 		`mms_receipts_total{result="applied",shape="mms"} 1`,
 		`mms_webhook_auth_failures_total{check="hmac",shape="batches"} 1`,
 		`mms_sweeper_heals_total{kind="orphan"} 3`,
