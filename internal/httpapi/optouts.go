@@ -3,13 +3,10 @@ package httpapi
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -140,7 +137,8 @@ func (a *api) deleteOptOut(c echo.Context, who Caller) error {
 	if err := a.OptOuts.Delete(ctx, who.Scope, number, sender); err != nil {
 		return err
 	}
-	return c.NoContent(http.StatusNoContent)
+	c.Response().WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 func (a *api) listOptOuts(c echo.Context, who Caller) error {
@@ -190,42 +188,4 @@ func parseOptOutCursor(cursor string) (suppression.Position, bool) {
 	}
 	created, err := strconv.ParseInt(fields[0], 10, 64)
 	return suppression.Position{CreatedAt: created, Number: fields[1], Sender: fields[2]}, err == nil && created > 0
-}
-
-// suppressors is how many messages of a chunk are ended at a time.
-const suppressors = 16
-
-// suppress ends those of the messages just accepted whose recipients have opted
-// out, and leaves the rest of them, in order. What cannot be looked up now is
-// left to the worker, which looks again before every call.
-func (a *api) suppress(ctx context.Context, held []*message.Message) {
-	work := make(chan *message.Message)
-	var all sync.WaitGroup
-	for range min(suppressors, len(held)) {
-		all.Go(func() {
-			for m := range work {
-				a.suppressOne(ctx, m)
-			}
-		})
-	}
-	for _, m := range held {
-		work <- m
-	}
-	close(work)
-	all.Wait()
-}
-
-// suppressOne makes m what became of it.
-func (a *api) suppressOne(ctx context.Context, m *message.Message) {
-	suppressed, err := a.OptOuts.Suppressed(ctx, m.Scope, m.Content.To, m.From)
-	if err == nil && suppressed {
-		var after *message.Message
-		after, err = a.Ledger.Update(ctx, m.ID, func(m *message.Message, now time.Time) error { return m.Suppress(now) })
-		if err == nil {
-			*m = *after
-		}
-	}
-	if _, late := errors.AsType[*message.TransitionError](err); err != nil && !late {
-		a.Log.Warn().Str("message_id", string(m.ID)).Err(err).Msg("opt-outs not looked up; the worker will")
-	}
 }
