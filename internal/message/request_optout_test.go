@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 func TestParseOptOut(t *testing.T) {
@@ -37,4 +39,24 @@ func TestParseOptOut(t *testing.T) {
 	if _, _, err := rules.ParseOptOut([]byte(`[]`)); err == nil {
 		t.Error("an array was taken")
 	}
+}
+
+// Whatever is sent: what has no problems is within the rules.
+func FuzzOptOut(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"sender":"28444","reason":"x"}`, `{"sender":null,"reason":1}`, `{"reason":"\u0000"}`, `[]`, `{"a":{},"a":{}}`} {
+		f.Add([]byte(seed))
+	}
+	rules := NewRules(RuleOptions{Sender: "12065550100", Senders: []string{"28444"}})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got, bad, err := rules.ParseOptOut(body)
+		if err != nil || len(bad) > 0 {
+			return
+		}
+		if !slices.Contains([]string{"", "+12065550100", "28444"}, got.Sender) {
+			t.Errorf("a sender that is none of ours was taken")
+		}
+		if utf8.RuneCountInString(got.Reason) > optOutReasonMax || strings.ContainsFunc(got.Reason, unicode.IsControl) {
+			t.Errorf("the reason %q was taken", got.Reason)
+		}
+	})
 }
