@@ -18,6 +18,7 @@ import (
 	"mmsdispatch/internal/jobs"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/redisconn"
+	"mmsdispatch/internal/suppression"
 	"mmsdispatch/internal/telemetry"
 )
 
@@ -29,6 +30,7 @@ type environment struct {
 	redis   redisconn.Options
 	rdb     redis.UniversalClient
 	ledger  *ledger.Ledger
+	optOuts *suppression.Store
 	watch   *redisWatch
 	ready   *admin.Readiness
 
@@ -61,12 +63,18 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	watch := &redisWatch{rdb: rdb, log: log, metrics: metrics.Redis}
 	l, err := ledger.New(rdb, ledger.Options{
 		RecordTTL: cfg.Store.RecordTTL, LaneLimit: int(cfg.API.QueueLimit), MinReplicas: watch.minReplicas,
-		Embedded: cfg.Process == config.Dev,
+		HoldKey: suppression.Key, Embedded: cfg.Process == config.Dev,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	env := &environment{cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, ledger: l, watch: watch, instance: instance}
+	optOuts, err := suppression.NewStore(rdb, metrics.OptOuts)
+	if err != nil {
+		return nil, fmt.Errorf("opt-outs: %w", err)
+	}
+	env := &environment{
+		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, ledger: l, optOuts: optOuts, watch: watch, instance: instance,
+	}
 	env.ready = admin.NewReadiness(log, env.watch.warnings, admin.Check{Name: "redis", Func: env.ping})
 	metrics.Registry.MustRegister(telemetry.NewMessageCollector(env.countMessages))
 	return env, nil

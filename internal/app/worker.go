@@ -42,7 +42,7 @@ func newWorker(ctx context.Context, cfg *config.Config, out io.Writer) (*process
 // sendingParts are the simulator for test keys and the runner of the jobs.
 func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 	cfg := env.cfg
-	sim := &simulator{receipts: jobs.NewReceipts(env.ledger), log: env.log}
+	sim := &simulator{receipts: jobs.NewReceipts(env.ledger, env.optOuts), log: env.log}
 	simulatorURL, err := sim.listen(ctx)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,8 @@ func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 	}
 	origin := routes.live.Origin()
 	opts := jobs.Options{
-		Redis: env.rdb, Ledger: env.ledger, Providers: routes, Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log),
+		Redis: env.rdb, Ledger: env.ledger, Providers: routes, OptOuts: env.optOuts,
+		Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log),
 		Throttle: &brakes{
 			pacer: throttle.NewPacer(env.rdb, throttle.PacerOptions{Rate: cfg.Sinch.Rate}),
 			gate: throttle.NewGate(env.rdb, throttle.GateOptions{

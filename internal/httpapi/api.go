@@ -56,6 +56,7 @@ type Options struct {
 	Ledger     Ledger
 	Batches    Batches
 	Dispatcher Dispatcher
+	OptOuts    OptOuts
 	Keys       Keys
 	Limiter    Limiter // nil: no limit
 	Media      Media   // nil: media are not looked at
@@ -68,7 +69,8 @@ type Options struct {
 	Log        zerolog.Logger
 	NowFunc    func() time.Time // nil: time.Now
 
-	// DefaultRegion is the country of numbers without + in the filter of lists.
+	// DefaultRegion is the country of numbers without + in paths and in the filter
+	// of lists.
 	DefaultRegion string
 }
 
@@ -101,6 +103,11 @@ func (a *api) routes(pages *pages) []route {
 		{http.MethodGet, "/v1/batches", a.private(a.listBatches)},
 		{http.MethodGet, "/v1/batches/:" + batchParam, a.private(a.getBatch)},
 		{http.MethodPost, "/v1/batches/:" + batchParam + "/cancel", a.private(a.cancelBatch)},
+
+		{http.MethodGet, "/v1/suppressions", a.private(a.listOptOuts)},
+		{http.MethodGet, "/v1/suppressions/:" + numberParam, a.private(a.getOptOut)},
+		{http.MethodPut, "/v1/suppressions/:" + numberParam, a.private(a.putOptOut)},
+		{http.MethodDelete, "/v1/suppressions/:" + numberParam, a.private(a.deleteOptOut)},
 
 		{http.MethodPost, "/webhooks/sinch/dlr", hook.receive},
 		{http.MethodPost, "/webhooks/sinch/inbound", hook.receive},

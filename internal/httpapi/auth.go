@@ -50,7 +50,7 @@ func credential(h http.Header) (string, bool) {
 // privateHandler serves a caller whose key is valid.
 type privateHandler func(c echo.Context, who Caller) error
 
-// private checks, in this order, the key, the form of the message id in the
+// private checks, in this order, the key, the form of the id or number in the
 // path, and the rate.
 func (a *api) private(next privateHandler) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -59,7 +59,7 @@ func (a *api) private(next privateHandler) echo.HandlerFunc {
 			return err
 		}
 		callOf(c).caller = who
-		if err := checkPath(c); err != nil {
+		if err := a.checkPath(c); err != nil {
 			return err
 		}
 		if err := a.limit(c, who); err != nil {
@@ -76,10 +76,14 @@ const (
 )
 
 // checkPath refuses what cannot be the id of anything.
-func checkPath(c echo.Context) error {
+func (a *api) checkPath(c echo.Context) error {
 	for _, name := range c.ParamNames() {
 		var err error
 		switch name {
+		case numberParam:
+			if _, ok := a.number(c); !ok {
+				return newProblem(codeNotFound, "The path holds no valid phone number (write + as %2B).")
+			}
 		case "id":
 			_, err = message.ParseID(c.Param(name))
 		case batchParam:

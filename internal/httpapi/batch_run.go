@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -106,6 +107,7 @@ func (b *batchRun) accept(rows []draftRow) error {
 		}
 	}
 	fresh := make([]*message.Message, 0, len(results))
+	var held []*message.Message
 	for _, row := range rows {
 		if wrong := row.wrong(); len(wrong) > 0 {
 			b.reject(row, wrong)
@@ -113,8 +115,15 @@ func (b *batchRun) accept(rows []draftRow) error {
 		}
 		if m := b.take(row, results[0]); m != nil {
 			fresh = append(fresh, m)
+			if results[0].Held {
+				held = append(held, m)
+			}
 		}
 		results = results[1:]
+	}
+	if len(held) > 0 {
+		b.api.suppress(ctx, held)
+		fresh = slices.DeleteFunc(fresh, func(m *message.Message) bool { return !m.Status.Waiting() })
 	}
 	b.dispatch(fresh)
 	return nil

@@ -12,6 +12,7 @@ import (
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch/receipt"
+	"mmsdispatch/internal/suppression"
 )
 
 // fakeLedger is a ledger in memory, with a switch for every way of failing.
@@ -20,6 +21,7 @@ type fakeLedger struct {
 	messages []*message.Message // in the order they were accepted
 	err      error              // of every method
 	block    bool               // until the context ends
+	held     bool               // what is accepted is held back
 	panics   any
 	clock    func() time.Time
 }
@@ -64,7 +66,7 @@ func (l *fakeLedger) Accept(ctx context.Context, r ledger.Request) (ledger.Accep
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.messages = append(l.messages, m)
-	return ledger.Accepted{Message: m}, nil
+	return ledger.Accepted{Message: m, Held: l.held}, nil
 }
 
 func (l *fakeLedger) ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error) {
@@ -166,6 +168,38 @@ func (r *fakeReceipts) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.got)
+}
+
+// fakeOptOuts remembers what phones said, and fails when told to.
+type fakeOptOuts struct {
+	httpapi.OptOuts
+
+	mu         sync.Mutex
+	heard      []suppression.Heard
+	suppressed bool
+	err        error
+}
+
+func (o *fakeOptOuts) Hear(_ context.Context, h suppression.Heard) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.heard = append(o.heard, h)
+	}
+	return o.err
+}
+
+func (o *fakeOptOuts) Suppressed(context.Context, message.Scope, string, string) (bool, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.suppressed, o.err
+}
+
+// answers sets what becomes of everything asked from now on.
+func (o *fakeOptOuts) answers(suppressed bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.suppressed, o.err = suppressed, err
 }
 
 // fakeNonces remembers nonces for good.

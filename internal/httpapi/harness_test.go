@@ -42,6 +42,7 @@ type bundle struct {
 	ledger  *fakeLedger
 	queue   *fakeQueue
 	receipt *fakeReceipts
+	optOuts *fakeOptOuts
 	keys    *fakeKeys
 	nonces  *fakeNonces
 	limiter *fakeLimiter
@@ -95,6 +96,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 		ledger:  &fakeLedger{},
 		queue:   &fakeQueue{},
 		receipt: &fakeReceipts{result: jobs.ReceiptApplied},
+		optOuts: &fakeOptOuts{},
 		nonces:  &fakeNonces{used: map[string]bool{}},
 		keys: &fakeKeys{callers: map[string]httpapi.Caller{
 			liveKey:  {Scope: message.Scope{Tenant: "shop"}, KeyID: "key-1"},
@@ -110,7 +112,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 	b.ledger.clock = func() time.Time { return b.now }
 	opts := httpapi.Options{
 		Ledger: b.ledger, Dispatcher: b.queue, Receipts: b.receipt, Nonces: b.nonces, Limiter: b.limiter, Metrics: b.metrics,
-		Keys: b.keys,
+		Keys: b.keys, OptOuts: b.optOuts,
 		Rules: message.NewRules(message.RuleOptions{
 			DefaultRegion: "US", Destinations: []string{"US", "CA", "AU", "PR"}, Sender: "+12065550100", Senders: []string{"28444"},
 		}),

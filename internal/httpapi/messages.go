@@ -47,8 +47,15 @@ func (a *api) create(c echo.Context, who Caller, show view) error {
 		return nil
 	}
 	a.Metrics.Message(lane, "accepted")
+	if accepted.Held {
+		ctx, cancel := a.bounded(c)
+		defer cancel()
+		a.suppressOne(ctx, m)
+	}
 	writeJSON(c, http.StatusAccepted, echo.MIMEApplicationJSON, show(m))
-	a.dispatch(c, m)
+	if m.Status.Waiting() {
+		a.dispatch(c, m)
+	}
 	return nil
 }
 

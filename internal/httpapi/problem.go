@@ -10,6 +10,7 @@ import (
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/strictjson"
+	"mmsdispatch/internal/suppression"
 )
 
 // The codes of problems. They are part of the contract.
@@ -104,6 +105,8 @@ func asProblem(err error) *problem {
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return newProblem(codeNotFound, "There is no such message.")
+	case errors.Is(err, suppression.ErrNotFound):
+		return newProblem(codeNotFound, "The number has not opted out.")
 	case errors.Is(err, ledger.ErrReused):
 		return newProblem(codeReferenceReused, "The client reference belongs to a message with other content.")
 	case errors.Is(err, ledger.ErrFull):
@@ -114,7 +117,8 @@ func asProblem(err error) *problem {
 		return newProblem(codeNotReplayable, "The message is still on its way, or was delivered.")
 	case errors.Is(err, message.ErrForceRequired):
 		return newProblem(codeForceRequired, `Sinch may have the message already; sending it again may double it and needs {"force":true}.`)
-	case errors.Is(err, ledger.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, ledger.ErrUnavailable), errors.Is(err, suppression.ErrUnavailable),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return newProblem(codeUnavailable,
 			"The storage does not answer. What was asked for may have been done; repeat it with the same reference.")
 	default:

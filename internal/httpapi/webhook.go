@@ -173,6 +173,13 @@ func (h *webhook) record(ctx context.Context, shape receipt.Shape, receipts []re
 func (h *webhook) apply(ctx context.Context, one receipt.Receipt) error {
 	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
+	if one.Kind == receipt.KindInbound {
+		result, err := h.api.hear(ctx, one)
+		if err == nil {
+			h.api.Metrics.Receipt(string(one.Shape), result)
+		}
+		return err
+	}
 	result, err := h.api.Receipts.Apply(ctx, one)
 	if err != nil {
 		return err

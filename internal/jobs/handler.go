@@ -35,6 +35,14 @@ type Providers interface {
 	For(m *message.Message) sinch.Provider
 }
 
+// OptOuts knows who must not be written to.
+type OptOuts interface {
+	// Suppressed reports whether the sender must not write to the number.
+	Suppressed(ctx context.Context, scope message.Scope, number, sender string) (bool, error)
+	// Block adds a number that Sinch refuses to send to; code is what it said.
+	Block(ctx context.Context, scope message.Scope, number, sender, code string) error
+}
+
 // Metrics counts what the jobs do.
 type Metrics interface {
 	Attempt(api, outcome string, took time.Duration)
@@ -57,6 +65,7 @@ type Handler struct {
 	media     Media
 	throttle  Throttle
 	providers Providers
+	optOuts   OptOuts
 	metrics   Metrics
 	retry     message.Retry
 	timing    Timing
@@ -193,6 +202,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, t
 	}
 	outcome := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, types, deadline))
 	h.worker.memory.concluded(m.ID, a.N, outcome)
+	h.block(begun.Message, a, outcome)
 	outcome = pass.Done(h.life, outcome)
 	after, err := h.record(begun.After, a, outcome)
 	if err != nil {
@@ -223,12 +233,20 @@ func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, ori
 		Worker: h.worker.ID, API: string(origin.API), BaseURL: origin.BaseURL, Account: origin.Account,
 	}
 	n := 0
-	begun, err := h.ledger.Begin(ctx, seen, func(m *message.Message, now time.Time) error {
+	begin := func(m *message.Message, now time.Time) error {
 		a.Deadline = now.Add(h.timing.Call)
 		err := m.Begin(task, a, now)
 		n = m.Attempts
 		return err
-	}, h.worker.Lease())
+	}
+	begun, err := h.ledger.Begin(ctx, seen, begin, h.worker.Lease())
+	if errors.Is(err, ledger.ErrHeld) {
+		if err := h.clear(ctx, seen.Message); err != nil {
+			return begun, a, time.Time{}, err
+		}
+		start = time.Now()
+		begun, err = h.ledger.Begin(ctx, seen.Cleared(), begin, h.worker.Lease())
+	}
 	if errors.Is(err, ledger.ErrUnavailable) {
 		h.worker.doubt(seen.Message.ID, n, start.Add(doubtFor))
 	}
@@ -250,7 +268,11 @@ func (h *Handler) notBegun(ctx context.Context, id message.ID, begun ledger.Begu
 		h.log.Warn().Err(err).Msg("call not begun")
 		return later(pauseOnFault, "ledger unavailable")
 	case errors.Is(err, ledger.ErrCanceled):
-		return h.cancel(ctx, id)
+		return h.end(ctx, id, (*message.Message).Cancel)
+	case errors.Is(err, errSuppressed):
+		return h.end(ctx, id, (*message.Message).Suppress)
+	case errors.Is(err, errNotCleared):
+		return later(pauseOnFault, "opt-outs unavailable")
 	case errors.Is(err, ledger.ErrNotFound) || begun.Message == nil:
 		return nil
 	default:
@@ -258,10 +280,10 @@ func (h *Handler) notBegun(ctx context.Context, id message.ID, begun ledger.Begu
 	}
 }
 
-// cancel takes back a message whose batch was canceled.
-func (h *Handler) cancel(ctx context.Context, id message.ID) error {
-	_, err := h.ledger.Update(ctx, id, func(m *message.Message, now time.Time) error { return m.Cancel(now) })
-	if errors.Is(err, ledger.ErrUnavailable) {
+// end ends a message that may not be called: its batch was canceled, or its
+// recipient has opted out.
+func (h *Handler) end(ctx context.Context, id message.ID, how ledger.Change) error {
+	if _, err := h.ledger.Update(ctx, id, how); errors.Is(err, ledger.ErrUnavailable) {
 		return later(pauseOnFault, "ledger unavailable")
 	}
 	return nil

@@ -92,6 +92,7 @@ type bench struct {
 	ledger  *ledger.Ledger
 	queue   *Queue
 	sinch   *fakeSinch
+	optOuts *fakeOptOuts
 	metrics *counted
 	opts    Options
 }
@@ -100,18 +101,18 @@ func setup(t *testing.T) *bench {
 	t.Helper()
 	rdb := redistest.Shared(t).Client(t)
 	l, err := ledger.New(rdb, ledger.Options{
-		RecordTTL: time.Hour,
-		Checks:    ledger.Checks{Accepted: time.Millisecond, Waiting: time.Second, Calling: time.Millisecond},
+		RecordTTL: time.Hour, HoldKey: holdKey,
+		Checks: ledger.Checks{Accepted: time.Millisecond, Waiting: time.Second, Calling: time.Millisecond},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{rdb: rdb, ledger: l, queue: NewQueue(rdb, 5*time.Second), metrics: &counted{}}
+	b := &bench{rdb: rdb, ledger: l, queue: NewQueue(rdb, 5*time.Second), metrics: &counted{}, optOuts: &fakeOptOuts{rdb: rdb}}
 	b.sinch = &fakeSinch{calls: make(map[string]int), answer: func(int, sinch.Message) message.Outcome {
 		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
 	}}
 	b.opts = Options{
-		Redis: rdb, Ledger: l, Throttle: open{}, Providers: b.sinch, Metrics: b.metrics, Log: zerolog.Nop(), AsynqLog: quiet{},
+		Redis: rdb, Ledger: l, Throttle: open{}, Providers: b.sinch, OptOuts: b.optOuts, Metrics: b.metrics, Log: zerolog.Nop(), AsynqLog: quiet{},
 		Concurrency: 8, Shutdown: 5 * time.Second, Timing: Timing{Call: time.Second, Task: 5 * time.Second},
 		Backoff:  Backoff{Max: 2, Base: time.Millisecond, Cap: 2 * time.Millisecond},
 		Settling: Settling{Policy: Hold, LookupWindow: 50 * time.Millisecond},

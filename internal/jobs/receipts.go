@@ -22,10 +22,15 @@ const (
 )
 
 // Receipts takes what Sinch reports into the ledger.
-type Receipts struct{ ledger *ledger.Ledger }
+type Receipts struct {
+	ledger  *ledger.Ledger
+	optOuts OptOuts
+}
 
 // NewReceipts makes a receiver of receipts.
-func NewReceipts(l *ledger.Ledger) *Receipts { return &Receipts{ledger: l} }
+func NewReceipts(l *ledger.Ledger, optOuts OptOuts) *Receipts {
+	return &Receipts{ledger: l, optOuts: optOuts}
+}
 
 // Apply records one receipt. Only an error of the ledger is an error; then
 // Sinch has to be asked to send the receipt again.
@@ -37,7 +42,7 @@ func (r *Receipts) Apply(ctx context.Context, got receipt.Receipt) (ReceiptResul
 	if err != nil {
 		return ReceiptUnknown, nil //nolint:nilerr // not ours: it never will be
 	}
-	_, err = r.ledger.Update(ctx, id, func(m *message.Message, now time.Time) error {
+	m, err := r.ledger.Update(ctx, id, func(m *message.Message, now time.Time) error {
 		return m.Receive(message.Receipt{
 			Attempt: n, State: got.State, SinchID: got.SinchID, SentAs: got.SentAs,
 			Code: got.Code, SinchCode: got.SinchCode, Detail: got.Detail,
@@ -48,7 +53,11 @@ func (r *Receipts) Apply(ctx context.Context, got receipt.Receipt) (ReceiptResul
 		return ReceiptUnknown, nil
 	case err != nil:
 		return "", fmt.Errorf("apply receipt: %w", err)
-	default:
-		return ReceiptApplied, nil
 	}
+	if got.Code == message.ReasonSuppressed && !m.Scope.Test {
+		if err := r.optOuts.Block(ctx, m.Scope, m.Content.To, m.From, got.SinchCode); err != nil {
+			return "", fmt.Errorf("apply receipt: %w", err)
+		}
+	}
+	return ReceiptApplied, nil
 }

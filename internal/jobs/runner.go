@@ -21,6 +21,7 @@ type Options struct {
 	Media       Media // nil: media are not checked
 	Throttle    Throttle
 	Providers   Providers
+	OptOuts     OptOuts
 	Metrics     Metrics
 	Log         zerolog.Logger
 	AsynqLog    asynq.Logger
@@ -73,8 +74,8 @@ func NewRunner(o Options) *Runner {
 	log := o.Log.With().Str("worker", worker.ID).Logger()
 	r := &Runner{worker: worker, ledger: o.Ledger, log: log, closeDoor: closeDoor, end: end, loops: loops, lifeCtx: loopsCtx}
 	r.handler = &Handler{
-		ledger: o.Ledger, queue: queue, worker: worker, media: o.Media, throttle: o.Throttle,
-		providers: o.Providers, metrics: o.Metrics, retry: retry, timing: o.Timing, log: log, life: life, open: open,
+		ledger: o.Ledger, queue: queue, worker: worker, media: o.Media, throttle: o.Throttle, providers: o.Providers,
+		optOuts: o.OptOuts, metrics: o.Metrics, retry: retry, timing: o.Timing, log: log, life: life, open: open,
 	}
 	settler := &settler{
 		ledger: o.Ledger, queue: queue, providers: o.Providers, settling: o.Settling, retry: retry, metrics: o.Metrics, log: log,

@@ -25,6 +25,7 @@ type Request struct {
 type Accepted struct {
 	Message   *message.Message
 	Duplicate bool // it was there before, with the same content
+	Held      bool // the recipient may have opted out; see ErrHeld
 }
 
 // Accept writes a message down once per reference. With a known reference it
@@ -74,6 +75,8 @@ func outcome(m *message.Message, answer string) (Accepted, error) {
 	switch answer {
 	case "ok":
 		return Accepted{Message: m}, nil
+	case "held":
+		return Accepted{Message: m, Held: true}, nil
 	case "full":
 		return Accepted{}, ErrFull
 	case "canceled":
@@ -151,7 +154,7 @@ func (l *Ledger) acceptGroups(ctx context.Context, groups []group) ([][]string, 
 func (l *Ledger) groupCall(g group) (keys []string, args []any) {
 	first := g.rows[0].message
 	const fixedKeys = 6
-	keys = make([]string, 0, fixedKeys+len(g.rows))
+	keys = make([]string, 0, fixedKeys+2*len(g.rows))
 	keys = append(keys, l.key("secret"), l.key("waiting"), l.key("counts"), l.recentKey(first.Scope),
 		l.batchKey(g.batch), l.membersKey(g.batch))
 	args = make([]any, 0, groupArgs+rowArgs*len(g.rows))
@@ -167,6 +170,9 @@ func (l *Ledger) groupCall(g group) (keys []string, args []any) {
 		value := encode(head{version: 1, operation: operation + strconv.Itoa(i)}, m)
 		keys = append(keys, l.recordKey(m.ID))
 		args = append(args, value, m.ID.Packed(), check.Milliseconds(), string(m.Status), lane(m), flag(row.closed))
+	}
+	for _, row := range g.rows {
+		keys = append(keys, l.holdKey(row.message))
 	}
 	return keys, args
 }

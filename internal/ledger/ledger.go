@@ -34,6 +34,9 @@ var (
 	ErrRollback = errors.New("redis has been rolled back")
 	// errNotReplicated says that a begin has not reached the replicas it must.
 	errNotReplicated = errors.New("too few replicas have it")
+	// ErrHeld says that there is a record of opt-outs of the recipient: it has
+	// to be looked at before a call begins.
+	ErrHeld = errors.New("recipient may have opted out")
 	// errContended is the end of a compare-and-set loop that never won.
 	errContended = errors.New("record is changed by too many at once")
 )
@@ -51,6 +54,11 @@ type Options struct {
 	MinReplicas func() int
 	// Prefix begins every key and holds the hash tag; empty: DefaultPrefix.
 	Prefix string
+	// HoldKey names the record of opt-outs of a number. While it exists, messages
+	// to the number are told apart when they are accepted, and no call begins
+	// before somebody has looked. The key must have the hash tag of Prefix. nil:
+	// nobody can opt out.
+	HoldKey func(number string) string
 	// Embedded says that the Redis is the development mode's own, which knows
 	// no flags of scripts (and whose memory never runs out).
 	Embedded bool
@@ -134,6 +142,14 @@ func (o Options) script(name string) (*redis.Script, error) {
 func (l *Ledger) key(name string) string { return l.opts.Prefix + name }
 
 func (l *Ledger) recordKey(id message.ID) string { return l.opts.Prefix + id.Identity() }
+
+// holdKey stands for no record, too: the scripts need a key.
+func (l *Ledger) holdKey(m *message.Message) string {
+	if l.opts.HoldKey == nil {
+		return l.key("hold")
+	}
+	return l.opts.HoldKey(m.Content.To)
+}
 
 // unavailable marks a failure of Redis as such.
 func unavailable(what string, err error) error {

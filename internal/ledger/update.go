@@ -50,7 +50,8 @@ func (l *Ledger) UpdateFrom(ctx context.Context, seen Snapshot, change Change) (
 }
 
 // Begin is UpdateFrom for the change that begins a call. It returns
-// ErrCanceled when the message's batch was canceled, and ErrRollback.
+// ErrCanceled when the message's batch was canceled, ErrHeld when its recipient
+// may have opted out and the snapshot is not Cleared, and ErrRollback.
 func (l *Ledger) Begin(ctx context.Context, seen Snapshot, change Change, lease Lease) (Begun, error) {
 	return l.apply(ctx, seen, change, lease)
 }
@@ -59,10 +60,18 @@ func (l *Ledger) Begin(ctx context.Context, seen Snapshot, change Change, lease 
 type Snapshot struct {
 	Message *message.Message
 
-	id     message.ID
-	record []byte
-	now    time.Time // Redis' time of the reading
-	read   time.Time // local time of it
+	id      message.ID
+	record  []byte
+	now     time.Time // Redis' time of the reading
+	read    time.Time // local time of it
+	cleared bool
+}
+
+// Cleared is the snapshot after somebody has looked whether the recipient has
+// opted out: a call may begin.
+func (s Snapshot) Cleared() Snapshot {
+	s.cleared = true
+	return s
 }
 
 // clock is Redis' time now, as far as this process can tell: never later than
@@ -111,7 +120,9 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 		if unchanged(record, value) {
 			return Begun{Message: m, Now: now}, nil
 		}
-		reply, err := l.swap(ctx, h.version, operation, value, m, before, lease)
+		reply, err := l.swap(ctx, swap{
+			version: h.version, operation: operation, value: value, message: m, before: before, lease: lease, cleared: seen.cleared,
+		})
 		if err != nil {
 			return Begun{}, err
 		}
@@ -126,6 +137,8 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 			return Begun{}, ErrRollback
 		case "canceled":
 			return Begun{}, ErrCanceled
+		case "held":
+			return Begun{}, ErrHeld
 		default:
 			return Begun{}, ErrNotFound
 		}
@@ -171,13 +184,23 @@ type swapReply struct {
 	begins  int64
 }
 
-func (l *Ledger) swap(
-	ctx context.Context, version int64, operation string, value []byte, m *message.Message, before message.Status, lease Lease,
-) (swapReply, error) {
+// swap is one step of the compare-and-set.
+type swap struct {
+	version   int64 // expected
+	operation string
+	value     []byte
+	message   *message.Message // as value says
+	before    message.Status
+	lease     Lease // of a begin
+	cleared   bool
+}
+
+func (l *Ledger) swap(ctx context.Context, s swap) (swapReply, error) {
+	m, before := s.message, s.before
 	batch := m.BatchID
 	keys := []string{
 		l.recordKey(m.ID), l.key("waiting"), l.key("calls"), l.key("counts"), l.key("begins"),
-		l.batchKey(batch), l.membersKey(batch),
+		l.batchKey(batch), l.membersKey(batch), l.holdKey(m),
 	}
 	waiting, calls := l.checks(m)
 	lower, raise := counter(before, m), counter(m.Status, m)
@@ -189,13 +212,13 @@ func (l *Ledger) swap(
 		left, entered = "", ""
 	}
 	args := []any{
-		version, operation, value, l.ttl(m).Milliseconds(), m.ID.Packed(),
-		waiting, calls, lower, raise, lease.Worker, lease.Begins, lease.Epoch,
+		s.version, s.operation, s.value, l.ttl(m).Milliseconds(), m.ID.Packed(),
+		waiting, calls, lower, raise, s.lease.Worker, s.lease.Begins, s.lease.Epoch,
 		string(left), string(entered), l.opts.RecordTTL.Milliseconds(), flag(m.Replays == 0), m.Attempts, l.begunChannel(),
-		batchStays(before, m.Status),
+		batchStays(before, m.Status), flag(!s.cleared),
 	}
 	run := l.put.Run
-	if lease.Worker != "" && l.opts.MinReplicas() > 0 {
+	if s.lease.Worker != "" && l.opts.MinReplicas() > 0 {
 		run = l.runReplicated
 	}
 	raw, err := run(ctx, l.rdb, keys, args...).Slice()

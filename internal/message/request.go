@@ -29,21 +29,22 @@ type Rules struct {
 // NewRules makes rules. The options are as configuration checked them.
 func NewRules(opts RuleOptions) *Rules {
 	r := &Rules{
-		opts: opts, sender: canonicalSender(opts.Sender), senders: make(map[string]string),
+		opts: opts, sender: CanonicalSender(opts.Sender), senders: make(map[string]string),
 		phones: phoneRules{region: opts.DefaultRegion, destinations: slices.Clone(opts.Destinations)},
 	}
 	for _, sender := range append([]string{opts.Sender}, opts.Senders...) {
 		if sender == "" {
 			continue
 		}
-		r.senders[strings.TrimPrefix(sender, "+")] = canonicalSender(sender)
+		r.senders[strings.TrimPrefix(sender, "+")] = CanonicalSender(sender)
 	}
 	return r
 }
 
-// canonicalSender adds the + that a phone number may be written without. What
-// is too short to be a phone number is a short code and stays as it is.
-func canonicalSender(sender string) string {
+// CanonicalSender is a sender as messages name it: with the + that a phone
+// number may be written without. What is too short to be a phone number is a
+// short code and stays as it is.
+func CanonicalSender(sender string) string {
 	const shortCodeMax = 8
 	if strings.HasPrefix(sender, "+") || len(sender) <= shortCodeMax {
 		return sender

@@ -68,12 +68,8 @@ func eachMember(object strictjson.Value, c *check, read func(strictjson.Member) 
 
 // timeValue reads a member that is a time in the future, or null.
 func (c *check) timeValue(m strictjson.Member, now time.Time) time.Time {
-	if m.Value.IsNull() {
-		return time.Time{}
-	}
-	text, ok := m.Value.Text()
+	text, ok := c.stringValue(m)
 	if !ok {
-		c.problems.add(m.Name, ProblemWrongType, "must be a string")
 		return time.Time{}
 	}
 	at := c.time(m.Name, &text)

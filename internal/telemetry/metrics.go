@@ -57,6 +57,7 @@ type Metrics struct {
 	HTTP     *HTTPMetrics
 	Media    *MediaMetrics
 	Messages *MessageMetrics
+	OptOuts  *OptOutMetrics
 	Receipts *ReceiptMetrics
 	Redis    *RedisMetrics
 	Sweep    *SweepMetrics
@@ -82,6 +83,7 @@ func NewMetrics(build Build) *Metrics {
 		HTTP:     newHTTPMetrics(with),
 		Media:    newMediaMetrics(with),
 		Messages: newMessageMetrics(with),
+		OptOuts:  newOptOutMetrics(with),
 		Receipts: newReceiptMetrics(with),
 		Redis:    newRedisMetrics(with),
 		Sweep:    newSweepMetrics(with),
@@ -222,6 +224,30 @@ func newMessageMetrics(with factory) *MessageMetrics {
 
 // Moved counts a change of state.
 func (m *MessageMetrics) Moved(from, to string) { m.transitions.WithLabelValues(from, to).Inc() }
+
+// OptOutMetrics are about people who do not want messages.
+type OptOutMetrics struct {
+	changes    *prometheus.CounterVec
+	suppressed prometheus.Counter
+}
+
+func newOptOutMetrics(with factory) *OptOutMetrics {
+	return &OptOutMetrics{
+		changes: with.counter("opt_outs_total",
+			"Opt-outs by source (api, inbound, sinch) and change (added, repeated ones too, or removed).", "source", "change"),
+		suppressed: with.counter("suppressed_messages_total",
+			"Messages that were not sent because the recipient had opted out.").WithLabelValues(),
+	}
+}
+
+// OptedOut counts an opt-out.
+func (m *OptOutMetrics) OptedOut(source string) { m.changes.WithLabelValues(source, "added").Inc() }
+
+// OptedIn counts the end of an opt-out.
+func (m *OptOutMetrics) OptedIn(source string) { m.changes.WithLabelValues(source, "removed").Inc() }
+
+// Suppressed counts a message that was not sent.
+func (m *OptOutMetrics) Suppressed() { m.suppressed.Inc() }
 
 // ReceiptMetrics are about receipts that were let in.
 type ReceiptMetrics struct{ receipts *prometheus.CounterVec }

@@ -52,6 +52,9 @@ func TestMetrics(t *testing.T) {
 	m.Media.Checked("media_mismatch", 30*time.Millisecond)
 	m.Media.Reused()
 	m.Messages.Moved("queued", "sending")
+	m.OptOuts.OptedOut("inbound")
+	m.OptOuts.OptedIn("api")
+	m.OptOuts.Suppressed()
 	m.Receipts.Received("mms", "applied")
 	m.Webhooks.Refused("batches", "hmac")
 	m.Sweep.Healed("orphan", 3)
@@ -74,6 +77,9 @@ func TestMetrics(t *testing.T) {
 		`mms_media_check_duration_seconds_bucket{le="0.05"} 1`,
 		`mms_media_verdicts_reused_total 1`,
 		`mms_message_transitions_total{from="queued",to="sending"} 1`,
+		`mms_opt_outs_total{change="added",source="inbound"} 1`,
+		`mms_opt_outs_total{change="removed",source="api"} 1`,
+		`mms_suppressed_messages_total 1`,
 		`mms_receipts_total{result="applied",shape="mms"} 1`,
 		`mms_webhook_auth_failures_total{check="hmac",shape="batches"} 1`,
 		`mms_sweeper_heals_total{kind="orphan"} 3`,

@@ -1,9 +1,10 @@
 -- Accepts messages of one scope: dedupe, record, count, and the places where
 -- they are looked for later. Each row is taken or not on its own.
--- KEYS: 1 secret · 2 waiting · 3 counts · 4 recent ones · 5 batch · 6 batch's members · 7… a record for each row
+-- KEYS: 1 secret · 2 waiting · 3 counts · 4 recent ones · 5 batch · 6 batch's members · 7… a record for each row,
+--       then the opt-outs of each row's recipient
 -- ARGV: 1 secret · 2 recent kept · 3 lane limit (0: none) · 4 is there a batch ('1')
 --       then for each row: value · packed id · first check in ms · status · lane · closed ('1': nothing new)
--- Answers for each row 'ok', 'full', 'canceled' or the record that has its key.
+-- Answers for each row 'ok', 'held' (taken, but there are opt-outs to look at), 'full', 'canceled' or the record that has its key.
 local secret = redis.call('GET', KEYS[1])
 if not secret then
   redis.call('SET', KEYS[1], ARGV[1])
@@ -17,23 +18,29 @@ local limit = tonumber(ARGV[3])
 local batch = ARGV[4] == '1'
 local canceled = batch and redis.call('HEXISTS', KEYS[5], 'canceled') == 1
 
-local held = {} -- by lane: how many wait
+local waiting = {} -- by lane: how many
 local function full(lane)
   if limit == 0 then return false end
-  if not held[lane] then
+  if not waiting[lane] then
     local n = redis.call('HMGET', KEYS[3], 'queued:' .. lane, 'scheduled:' .. lane)
-    held[lane] = (tonumber(n[1]) or 0) + (tonumber(n[2]) or 0)
+    waiting[lane] = (tonumber(n[1]) or 0) + (tonumber(n[2]) or 0)
   end
-  return held[lane] >= limit
+  return waiting[lane] >= limit
+end
+
+local rows = (#KEYS - 6) / 2
+local held = redis.call('EXISTS', unpack(KEYS, 7 + rows)) > 0 -- one question for all, since it is nearly always no
+local function taken(i)
+  return held and redis.call('EXISTS', KEYS[i + rows]) == 1 and 'held' or 'ok'
 end
 
 local answers, checks, members, raise, inBatch = {}, {}, {}, {}, {}
-for i = 7, #KEYS do
+for i = 7, 6 + rows do
   local a = 5 + (i - 7) * 6
   local value, status, lane = ARGV[a], ARGV[a + 3], ARGV[a + 4]
   local current = redis.call('GET', KEYS[i])
   if current then
-    answers[#answers + 1] = current == value and 'ok' or current -- equal: our own write, whose reply was lost
+    answers[#answers + 1] = current == value and taken(i) or current -- equal: our own write, whose reply was lost
   elseif canceled then
     answers[#answers + 1] = 'canceled'
   elseif ARGV[a + 5] == '1' or full(lane) then
@@ -46,8 +53,8 @@ for i = 7, #KEYS do
     local counter = status .. ':' .. lane
     raise[counter] = (raise[counter] or 0) + 1
     inBatch[status] = (inBatch[status] or 0) + 1
-    if held[lane] then held[lane] = held[lane] + 1 end
-    answers[#answers + 1] = 'ok'
+    if waiting[lane] then waiting[lane] = waiting[lane] + 1 end
+    answers[#answers + 1] = taken(i)
   end
 end
 if #members == 0 then

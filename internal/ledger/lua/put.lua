@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Replaces a record if nobody else has changed it since it was read. Settling
 -- must go on when memory is full, hence the flag.
--- KEYS: 1 record · 2 waiting · 3 calls · 4 counts · 5 begins · 6 batch · 7 batch's members
+-- KEYS: 1 record · 2 waiting · 3 calls · 4 counts · 5 begins · 6 batch · 7 batch's members · 8 opt-outs of the recipient
 -- ARGV: 1 version expected · 2 operation · 3 value · 4 time to live in ms, 0 = none
 --       5 packed id · 6 waiting: check in ms, -1 = remove · 7 calls: the same
 --       8 counter to lower · 9 counter to raise ('' = none)
@@ -11,6 +11,7 @@
 --       16 does the cancel of its batch stop it ('1') · 17 number of the attempt that begins
 --       18 channel on which begins are announced
 --       19 'open': something of the batch is open again; 'settled': perhaps nothing is any more
+--       20 do opt-outs hold the begin back ('1')
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local worker = ARGV[10]
@@ -42,6 +43,9 @@ end
 local batch = ARGV[13] ~= ''
 if batch and worker ~= '' and ARGV[16] == '1' and redis.call('HEXISTS', KEYS[6], 'canceled') == 1 then
   return {'canceled', now, '', epoch, begins}
+end
+if worker ~= '' and ARGV[20] == '1' and redis.call('EXISTS', KEYS[8]) == 1 then
+  return {'held', now, '', epoch, begins}
 end
 
 if ARGV[4] == '0' then

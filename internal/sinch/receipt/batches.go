@@ -1,6 +1,7 @@
 package receipt
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -110,13 +111,17 @@ func judge(r Receipt, code, status sinch.Text) Receipt {
 	if c, ok := batchCodes[n]; ok && name != statusUnknown {
 		r.State, r.Code, r.Detail = c.state, c.reason, c.detail
 	}
+	if n == codeBlocked && r.State == message.ReceiptUndelivered {
+		r.Code, r.Detail = message.ReasonSuppressed, "recipient is on the block list"
+	}
 	return r
 }
 
 // inboundBatches reads an inbound message: the body is a text, or an object
-// with a text and media.
+// with a text and media. A subject speaks where there is no text.
 func inboundBatches(f fields) Receipt {
 	var media struct {
+		Subject sinch.Text        `json:"subject"`
 		Message sinch.Text        `json:"message"`
 		Media   []json.RawMessage `json:"media"`
 	}
@@ -124,15 +129,14 @@ func inboundBatches(f fields) Receipt {
 	said := f.text("body")
 	switch f.text("type") {
 	case typeInboundMedia:
-		said = media.Message
+		said = cmp.Or(media.Message, media.Subject)
 	case typeInboundBinary:
 		said = "" // base64 of no text
 	}
 	return Receipt{
 		Kind: KindInbound, Ref: f.text("client_reference").ID(), At: instant(f.text("received_at")), Detail: "inbound message",
 		Inbound: Inbound{
-			ID: f.text("id").ID(), From: sinch.Digits(string(f.text("from"))), To: sinch.Digits(string(f.text("to"))),
-			Text: string(said), Media: len(media.Media),
+			ID: f.text("id").ID(), From: digits(f.text("from")), To: digits(f.text("to")), Text: words(said), Media: len(media.Media),
 		},
 	}
 }

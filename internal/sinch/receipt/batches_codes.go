@@ -34,6 +34,10 @@ var batchCodes = map[int]batchVerdict{
 	418: {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "not recognised by the handset"},
 }
 
+// codeBlocked is the code of Sinch's MM7 service for a recipient on its block
+// list. The status decides whether it failed; the code says why.
+const codeBlocked = 3001
+
 // statusUnknown is final, but says only that no usable receipt came back. It
 // wins over any code: it is no failure, and nothing that proves delivery.
 const statusUnknown = "unknown"

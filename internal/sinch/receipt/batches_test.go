@@ -79,7 +79,7 @@ func TestBatchStatuses(t *testing.T) {
 		"Novelty":    {},
 		"":           {},
 	} {
-		for _, code := range []string{"1000", "3001", "4007", "null"} {
+		for _, code := range []string{"1000", "3000", "4007", "null"} {
 			r := only(t, recipientReport(code, status))
 			wantCode := code
 			if code == "null" {
@@ -88,6 +88,21 @@ func TestBatchStatuses(t *testing.T) {
 			if got := (verdict{r.State, r.Code}); got != want || r.SinchCode != wantCode {
 				t.Errorf("%s with %s: %+v %q, want %+v %q", status, code, got, r.SinchCode, want, wantCode)
 			}
+		}
+	}
+}
+
+// A number on the block list is told from other failures, if it is one.
+func TestBatchBlocked(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]verdict{
+		"Rejected": {message.ReceiptUndelivered, message.ReasonSuppressed}, "Failed": {message.ReceiptUndelivered, message.ReasonSuppressed},
+		"Delivered": {State: message.ReceiptDelivered}, "Dispatched": {State: message.ReceiptSent}, "Unknown": {State: message.ReceiptSent},
+		"Novelty": {},
+	} {
+		r := only(t, recipientReport("3001", status))
+		if got := (verdict{r.State, r.Code}); got != want || r.SinchCode != "3001" {
+			t.Errorf("%s: %+v %q, want %+v", status, got, r.SinchCode, want)
 		}
 	}
 }
@@ -201,6 +216,10 @@ func TestBatchInbound(t *testing.T) {
 		`{"type":"mo_media","id":"01X","from":"16051234567","to":"12085550100","received_at":"2026-11-01T10:00:05.123Z",
 			"body":{"subject":"s","message":"stop it","media":[{"url":"https://x/1","content_type":"image/jpeg"}]}}`: {
 			ID: "01X", From: "16051234567", To: "12085550100", Text: "stop it", Media: 1,
+		},
+		`{"type":"mo_media","id":"01X","from":"16051234567","to":"12085550100","received_at":"2026-11-01T10:00:05.123Z",
+			"body":{"subject":"Stop","media":[{"url":"https://x/1"}]}}`: {
+			ID: "01X", From: "16051234567", To: "12085550100", Text: "Stop", Media: 1,
 		},
 		`{"type":"mo_binary","id":"01X","from":"16051234567","to":"12085550100",
 			"body":"U1RPUA==","udh":"00","received_at":"2026-11-01T10:00:05.123Z"}`: {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 
 	"mmsdispatch/internal/message"
-	"mmsdispatch/internal/sinch"
 )
 
 // fitsMMS knows a postback of the MMS API by its code or by where it says it
@@ -50,7 +49,6 @@ func inboundMMS(f fields) Inbound {
 	var files []json.RawMessage
 	f.into("content", &files)
 	return Inbound{
-		ID: f.text("tracking-id").ID(), From: sinch.Digits(string(f.text("from"))), To: sinch.Digits(string(f.text("to"))),
-		Text: string(said), Media: len(files),
+		ID: f.text("tracking-id").ID(), From: digits(f.text("from")), To: digits(f.text("to")), Text: words(said), Media: len(files),
 	}
 }

@@ -66,15 +66,6 @@ type Template struct {
 	Ready bool   // false: spoilt, it has to be saved again
 }
 
-// Inbound is a message from a phone.
-type Inbound struct {
-	ID    string
-	From  string // the phone, digits only
-	To    string // our number or short code, digits only
-	Text  string // what it says: the keyword where Sinch found one
-	Media int    // how many files it has
-}
-
 // fields are the members of a receipt, not yet read.
 type fields map[string]json.RawMessage
 
@@ -108,6 +99,7 @@ type reader struct {
 // readers are asked in this order, the one whose marks are the clearest first.
 func readers() []reader {
 	return []reader{
+		{shape: ShapeConversation, fits: fitsConversationInbound, read: readConversationInbound},
 		{shape: ShapeConversation, fits: fitsConversation, read: ignore},
 		{shape: ShapeBatches, fits: fitsBatches, read: readBatches},
 		{shape: ShapeMMS, fits: fitsMMS, read: readMMS},

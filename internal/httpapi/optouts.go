@@ -1,0 +1,191 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/suppression"
+)
+
+// OptOuts is what the API needs of the list of those who must not be written to.
+type OptOuts interface {
+	Put(ctx context.Context, scope message.Scope, number, sender, reason string) (e suppression.Entry, created bool, err error)
+	Get(ctx context.Context, scope message.Scope, number, sender string) (suppression.Entry, error)
+	Delete(ctx context.Context, scope message.Scope, number, sender string) error
+	List(ctx context.Context, scope message.Scope, after suppression.Position, limit int) ([]suppression.Entry, error)
+	Hear(ctx context.Context, h suppression.Heard) error
+	Suppressed(ctx context.Context, scope message.Scope, number, sender string) (bool, error)
+}
+
+// numberParam is the name of the number in paths.
+const numberParam = "number"
+
+// optOutResource is an opt-out as callers see it.
+type optOutResource struct {
+	Number    string             `json:"number"`
+	Sender    *string            `json:"sender"`
+	Reason    *string            `json:"reason"`
+	Source    suppression.Source `json:"source"`
+	CreatedAt *string            `json:"createdAt"`
+}
+
+// optOutPage is one page of the list of opt-outs.
+type optOutPage struct {
+	Data       []optOutResource `json:"data"`
+	NextCursor *string          `json:"nextCursor"`
+}
+
+func showOptOut(e suppression.Entry) optOutResource {
+	return optOutResource{Number: e.Number, Sender: some(e.Sender), Reason: some(e.Reason), Source: e.Source, CreatedAt: at(e.CreatedAt)}
+}
+
+// number is the number of a path; ok is false for what can be none.
+func (a *api) number(c echo.Context) (number string, ok bool) {
+	value := c.Param(numberParam)
+	if c.Request().URL.RawPath != "" { // Echo routes by it and leaves it as it is
+		var err error
+		if value, err = url.PathUnescape(value); err != nil {
+			return "", false
+		}
+	}
+	number, _, ok = message.NormalizePhone(value, a.DefaultRegion)
+	return number, ok
+}
+
+// sender is a sender in any of its forms; empty: absent. It need not be one
+// that messages may be sent from now.
+func (q *query) sender(name string) string {
+	value, ok := q.get(name)
+	if !ok {
+		return suppression.EverySender
+	}
+	const longest = 15
+	digits := strings.TrimLeft(value, " +") // a + that was not escaped is a space
+	notDigit := func(r rune) bool { return r < '0' || r > '9' }
+	if digits == "" || len(digits) > longest || strings.ContainsFunc(digits, notDigit) {
+		q.wrong(name, message.ProblemInvalid, "must be a number or short code (write + as %2B)")
+	}
+	return message.CanonicalSender(digits)
+}
+
+func (a *api) putOptOut(c echo.Context, who Caller) error {
+	body, err := readJSON(c.Request())
+	if err != nil {
+		return err
+	}
+	wrong := readQuery(c.Request()).problems
+	var request message.OptOutRequest
+	if len(body) > 0 {
+		parsed, more, err := a.Rules.ParseOptOut(body)
+		if err != nil {
+			return err
+		}
+		request, wrong = parsed, append(wrong, more...)
+	}
+	if len(wrong) > 0 {
+		return invalid(wrong)
+	}
+	number, _ := a.number(c)
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	entry, created, err := a.OptOuts.Put(ctx, who.Scope, number, request.Sender, request.Reason)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if created {
+		status = http.StatusCreated
+		c.Response().Header().Set(echo.HeaderLocation, "/v1/suppressions/"+url.PathEscape(number))
+	}
+	writeJSON(c, status, echo.MIMEApplicationJSON, showOptOut(entry))
+	return nil
+}
+
+func (a *api) getOptOut(c echo.Context, who Caller) error {
+	q := readQuery(c.Request(), "sender")
+	sender := q.sender("sender")
+	if len(q.problems) > 0 {
+		return invalid(q.problems)
+	}
+	number, _ := a.number(c)
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	entry, err := a.OptOuts.Get(ctx, who.Scope, number, sender)
+	if err != nil {
+		return err
+	}
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, showOptOut(entry))
+	return nil
+}
+
+func (a *api) deleteOptOut(c echo.Context, who Caller) error {
+	q := readQuery(c.Request(), "sender")
+	sender := q.sender("sender")
+	if len(q.problems) > 0 {
+		return invalid(q.problems)
+	}
+	number, _ := a.number(c)
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	if err := a.OptOuts.Delete(ctx, who.Scope, number, sender); err != nil {
+		return err
+	}
+	c.Response().WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (a *api) listOptOuts(c echo.Context, who Caller) error {
+	q := readQuery(c.Request(), "limit", "cursor")
+	limit := q.number("limit", 1, limitMax, limitDefault)
+	var after suppression.Position
+	if cursor, ok := q.get("cursor"); ok {
+		if after, ok = parseOptOutCursor(cursor); !ok {
+			q.wrong("cursor", message.ProblemInvalid, "is not a cursor of this list")
+		}
+	}
+	if len(q.problems) > 0 {
+		return invalid(q.problems)
+	}
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	found, err := a.OptOuts.List(ctx, who.Scope, after, limit+1)
+	if err != nil {
+		return err
+	}
+	p := optOutPage{Data: make([]optOutResource, 0, min(limit, len(found)))}
+	for _, e := range found[:min(limit, len(found))] {
+		p.Data = append(p.Data, showOptOut(e))
+	}
+	if len(found) > limit {
+		p.NextCursor = new(optOutCursor(suppression.PositionOf(found[limit-1])))
+	}
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
+	return nil
+}
+
+// optOutPrefix tells a cursor of opt-outs from one of other lists.
+const optOutPrefix = "out "
+
+func optOutCursor(p suppression.Position) string {
+	return base64.RawURLEncoding.EncodeToString(
+		[]byte(optOutPrefix + strconv.FormatInt(p.CreatedAt, 10) + " " + p.Number + " " + p.Sender))
+}
+
+func parseOptOutCursor(cursor string) (suppression.Position, bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	const parts = 3
+	text, ok := strings.CutPrefix(string(raw), optOutPrefix)
+	fields := strings.Split(text, " ")
+	if err != nil || !ok || len(fields) != parts || !strings.HasPrefix(fields[1], "+") {
+		return suppression.Position{}, false
+	}
+	created, err := strconv.ParseInt(fields[0], 10, 64)
+	return suppression.Position{CreatedAt: created, Number: fields[1], Sender: fields[2]}, err == nil && created > 0
+}

@@ -1,0 +1,25 @@
+package message_test
+
+import (
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/message"
+)
+
+func TestSuppress(t *testing.T) {
+	t.Parallel()
+	now := start()
+	for _, sendAt := range []time.Time{{}, now.Add(time.Hour)} {
+		m := message.New(message.NewID(message.RandomIdentity(), now), message.Scope{}, message.Content{SendAt: sendAt}, "28444", now)
+		if err := m.Suppress(now); err != nil {
+			t.Fatal(err)
+		}
+		if m.Status != message.StatusFailed || m.Reason.Code != message.ReasonSuppressed || m.Reason.SinchCode != "" || m.Attempts != 0 {
+			t.Errorf("%s, reason %+v, %d attempts", m.Status, m.Reason, m.Attempts)
+		}
+		if err := m.Replay(false, time.Time{}, now); err != nil || m.Status != message.StatusQueued {
+			t.Errorf("replay: %s, %v", m.Status, err)
+		}
+	}
+}

@@ -1,0 +1,19 @@
+-- Writes an opt-out of a tenant down. One that a caller made keeps its time, and is not replaced by what Sinch says.
+-- KEYS: 1 number's record · 2 list of the scope
+-- ARGV: 1 field · 2 time (Unix ms) · 3 source · 4 reason · 5 member of the list
+-- Answers {is it new, its value}.
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+local at = ARGV[2]
+if known then
+  local since, source = string.match(known, '^(%d+) (%a+) ')
+  if source == 'api' and ARGV[3] ~= 'api' then
+    return {0, known}
+  end
+  if ARGV[3] == 'api' then
+    at = since
+  end
+end
+local value = at .. ' ' .. ARGV[3] .. ' ' .. ARGV[4]
+redis.call('HSET', KEYS[1], ARGV[1], value)
+redis.call('ZADD', KEYS[2], at, ARGV[5])
+return {known and 0 or 1, value}

@@ -1,0 +1,137 @@
+package suppression
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"mmsdispatch/internal/message"
+)
+
+// record is the hash of one number. Its fields are
+//
+//	own <scope> <sender>   "<ms> <source> <reason>"  what a tenant, or Sinch to a tenant, said
+//	word <sender>          "<ms> <meaning> <word>"   the last word that the phone itself sent to a sender
+//	lift <scope> <sender>  "<ms>"                    until when STOPs do not count for a tenant that took them off
+//
+// with times in Unix milliseconds and the sender of all being anySender.
+// Nothing in it is ever forgotten: what counts is worked out when it is read.
+type record struct {
+	number string
+	fields map[string]string
+}
+
+const (
+	kindOwn  = "own "
+	kindWord = "word "
+	kindLift = "lift "
+
+	anySender = "*"
+)
+
+func ownField(scope message.Scope, sender string) string {
+	return kindOwn + scope.String() + " " + shownSender(sender)
+}
+
+func wordField(sender string) string { return kindWord + shownSender(sender) }
+
+func liftField(scope message.Scope, sender string) string {
+	return kindLift + scope.String() + " " + shownSender(sender)
+}
+
+func shownSender(sender string) string {
+	if sender == EverySender {
+		return anySender
+	}
+	return sender
+}
+
+func readSender(shown string) string {
+	if shown == anySender {
+		return EverySender
+	}
+	return shown
+}
+
+// saying is the value of a field: when, what kind, and in which words.
+type saying struct {
+	at   time.Time
+	kind string
+	text string
+}
+
+func readSaying(value string) saying {
+	stamp, rest, _ := strings.Cut(value, " ")
+	ms, _ := strconv.ParseInt(stamp, 10, 64)
+	kind, text, _ := strings.Cut(rest, " ")
+	return saying{at: time.UnixMilli(ms).UTC(), kind: kind, text: text}
+}
+
+// each calls yield with the fields of a kind, in no order.
+func (r record) each(kind string, yield func(rest string, s saying)) {
+	for name, value := range r.fields {
+		if rest, ok := strings.CutPrefix(name, kind); ok {
+			yield(rest, readSaying(value))
+		}
+	}
+}
+
+// entries are the opt-outs that count for a scope: one a sender, the one for
+// every sender first, then the newest first. A tenant's own word goes before
+// that of the phone.
+func (r record) entries(scope message.Scope) []Entry {
+	found := make(map[string]Entry)
+	if !scope.Test { // a phone answers live messages only
+		for _, e := range r.stops(scope) {
+			found[e.Sender] = e
+		}
+	}
+	r.each(kindOwn+scope.String()+" ", func(shown string, s saying) {
+		e := Entry{Number: r.number, Sender: readSender(shown), Reason: s.text, Source: Source(s.kind), CreatedAt: s.at}
+		if e.Source != SourceSinch || !r.startedSince(e.Sender, s.at) {
+			found[e.Sender] = e
+		}
+	})
+	all := make([]Entry, 0, len(found))
+	for _, e := range found {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b Entry) int {
+		if every := cmp.Compare(rank(a), rank(b)); every != 0 {
+			return every
+		}
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.Sender, a.Sender))
+	})
+	return all
+}
+
+func rank(e Entry) int {
+	if e.Sender == EverySender {
+		return 0
+	}
+	return 1
+}
+
+// stops are the STOPs that a scope has not taken off.
+func (r record) stops(scope message.Scope) []Entry {
+	var all []Entry
+	r.each(kindWord, func(shown string, s saying) {
+		sender := readSender(shown)
+		lifted, ok := r.fields[liftField(scope, sender)]
+		if s.kind != string(Stop) || ok && !s.at.After(readSaying(lifted).at) {
+			return
+		}
+		all = append(all, Entry{Number: r.number, Sender: sender, Reason: s.text, Source: SourceInbound, CreatedAt: s.at})
+	})
+	return all
+}
+
+// startedSince reports whether the phone has asked for messages again: Sinch
+// takes a number off its block list then.
+func (r record) startedSince(sender string, at time.Time) bool {
+	value, ok := r.fields[wordField(sender)]
+	word := readSaying(value)
+	return ok && word.kind == string(Start) && !word.at.Before(at)
+}

@@ -1,0 +1,200 @@
+package suppression
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/message"
+)
+
+//go:embed lua/*.lua
+var scripts embed.FS
+
+// Metrics counts what becomes of opt-outs.
+type Metrics interface {
+	// OptedOut counts an opt-out by its source; new or repeated.
+	OptedOut(source string)
+	// OptedIn counts an opt-out that was taken off by a source.
+	OptedIn(source string)
+	// Suppressed counts a look-up that kept a message from being sent.
+	Suppressed()
+}
+
+// Store keeps the opt-outs in Redis.
+type Store struct {
+	rdb     redis.UniversalClient
+	metrics Metrics
+	put     *redis.Script
+	hear    *redis.Script
+	nowFunc func() time.Time
+}
+
+// NewStore makes a store on a Redis client.
+func NewStore(rdb redis.UniversalClient, metrics Metrics) (*Store, error) {
+	put, err := script("lua/put.lua")
+	if err != nil {
+		return nil, err
+	}
+	hear, err := script("lua/hear.lua")
+	if err != nil {
+		return nil, err
+	}
+	return &Store{rdb: rdb, metrics: metrics, put: put, hear: hear, nowFunc: time.Now}, nil
+}
+
+func script(name string) (*redis.Script, error) {
+	source, err := scripts.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read script: %w", err)
+	}
+	return redis.NewScript(string(source)), nil
+}
+
+// now is the time in the precision that is kept.
+func (s *Store) now() time.Time { return s.nowFunc().UTC().Truncate(time.Millisecond) }
+
+// Put writes down that a caller opted a number out; created tells whether the
+// caller had not done so before. A known opt-out gets the new reason and keeps
+// its time.
+func (s *Store) Put(ctx context.Context, scope message.Scope, number, sender, reason string) (e Entry, created bool, err error) {
+	return s.add(ctx, scope, Entry{Number: number, Sender: sender, Reason: reason, Source: SourceAPI})
+}
+
+// Block writes down that Sinch refuses to send to a number; code is what it
+// said.
+func (s *Store) Block(ctx context.Context, scope message.Scope, number, sender, code string) error {
+	_, _, err := s.add(ctx, scope, Entry{Number: number, Sender: sender, Reason: code, Source: SourceSinch})
+	return err
+}
+
+func (s *Store) add(ctx context.Context, scope message.Scope, e Entry) (Entry, bool, error) {
+	keys := []string{Key(e.Number), listKey(scope.String())}
+	member := place{number: e.Number, sender: e.Sender}.member()
+	reply, err := s.put.Run(ctx, s.rdb, keys,
+		ownField(scope, e.Sender), s.now().UnixMilli(), string(e.Source), e.Reason, member).Slice()
+	if err != nil {
+		return Entry{}, false, unavailable("add opt-out", err)
+	}
+	const parts = 2
+	if len(reply) != parts {
+		return Entry{}, false, unavailable("add opt-out", errReply)
+	}
+	created, _ := reply[0].(int64)
+	value, _ := reply[1].(string)
+	said := readSaying(value)
+	e.CreatedAt, e.Source, e.Reason = said.at, Source(said.kind), said.text
+	s.metrics.OptedOut(string(e.Source))
+	return e, created == 1, nil
+}
+
+// Heard is a keyword that a phone sent to a sender.
+type Heard struct {
+	Number  string
+	Sender  string // EverySender where nobody says which it was sent to
+	Meaning Meaning
+	Word    string
+	At      time.Time // zero: now
+}
+
+// Hear writes a word of a phone down, for all tenants. A word that is older
+// than the last one changes nothing; of two of the same time the one that came
+// later counts. A time in the future counts as now.
+func (s *Store) Hear(ctx context.Context, h Heard) error {
+	at := s.now()
+	if !h.At.IsZero() && h.At.Before(at) {
+		at = h.At
+	}
+	last, err := s.hear.Run(ctx, s.rdb, []string{Key(h.Number), heardKey},
+		wordField(h.Sender), at.UnixMilli(), string(h.Meaning), h.Word, place{number: h.Number, sender: h.Sender}.member()).Bool()
+	switch {
+	case err != nil:
+		return unavailable("hear of opt-out", err)
+	case last && h.Meaning == Stop:
+		s.metrics.OptedOut(string(SourceInbound))
+	case last:
+		s.metrics.OptedIn(string(SourceInbound))
+	}
+	return nil
+}
+
+// load reads the record of a number.
+func (s *Store) load(ctx context.Context, number string) (record, error) {
+	fields, err := s.rdb.HGetAll(ctx, Key(number)).Result()
+	if err != nil {
+		return record{}, unavailable("read opt-outs", err)
+	}
+	return record{number: number, fields: fields}, nil
+}
+
+// Get reads the opt-out of a number: the one that keeps messages of a sender
+// back or, for EverySender, the widest there is. The error is ErrNotFound when
+// there is none.
+func (s *Store) Get(ctx context.Context, scope message.Scope, number, sender string) (Entry, error) {
+	r, err := s.load(ctx, number)
+	if err != nil {
+		return Entry{}, err
+	}
+	for _, e := range r.entries(scope) {
+		if sender == EverySender || e.covers(sender) {
+			return e, nil
+		}
+	}
+	return Entry{}, ErrNotFound
+}
+
+// Suppressed reports whether a message from sender to number must not be sent.
+func (s *Store) Suppressed(ctx context.Context, scope message.Scope, number, sender string) (bool, error) {
+	r, err := s.load(ctx, number)
+	if err != nil {
+		return false, err
+	}
+	found := slices.ContainsFunc(r.entries(scope), func(e Entry) bool { return e.covers(sender) })
+	if found {
+		s.metrics.Suppressed()
+	}
+	return found, nil
+}
+
+// Delete takes the opt-outs of a number off for a scope: those of one sender,
+// or all for EverySender. STOPs so far do not count for the scope any more; they
+// still do for others, and a new one does for all. Deleting what is not there
+// is no error.
+func (s *Store) Delete(ctx context.Context, scope message.Scope, number, sender string) error {
+	r, err := s.load(ctx, number)
+	if err != nil {
+		return err
+	}
+	pipe := s.rdb.TxPipeline()
+	r.each(kindOwn+scope.String()+" ", func(shown string, _ saying) {
+		if own := readSender(shown); sender == EverySender || sender == own {
+			pipe.HDel(ctx, Key(number), ownField(scope, own))
+			pipe.ZRem(ctx, listKey(scope.String()), place{number: number, sender: own}.member())
+		}
+	})
+	if !scope.Test {
+		now := s.now()
+		for _, stop := range r.stops(scope) {
+			if sender != EverySender && sender != stop.Sender {
+				continue
+			}
+			until := now
+			if stop.CreatedAt.After(until) { // clocks of replicas differ
+				until = stop.CreatedAt
+			}
+			pipe.HSet(ctx, Key(number), liftField(scope, stop.Sender), until.UnixMilli())
+		}
+	}
+	if pipe.Len() == 0 {
+		return nil
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return unavailable("delete opt-out", err)
+	}
+	s.metrics.OptedIn(string(SourceAPI))
+	return nil
+}

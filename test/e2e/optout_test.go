@@ -1,0 +1,109 @@
+package e2e_test
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+)
+
+const inboundAt = "/webhooks/sinch/inbound"
+
+// says delivers a message of a phone to a sender, as the MMS API posts it.
+func (s *stack) says(phone, sender, word string, at time.Time) {
+	s.t.Helper()
+	body := map[string]any{
+		"origin": "MMS_MO", "code": "N401", "from": phone[1:], "to": sender[1:], "keyword": word,
+		"timestamp": at.UTC().Format(time.RFC3339), "content": []any{},
+	}
+	s.want(s.call(http.MethodPost, inboundAt+"?token="+s.token, body, header{"Authorization", ""}), http.StatusOK)
+}
+
+// wantSuppressed checks that a message failed without a call.
+func (s *stack) wantSuppressed(id string) {
+	s.t.Helper()
+	r := s.awaitStatus(id, "failed")
+	s.wantReason(r, "suppressed", "")
+	s.wantAttempts(r, 0)
+	if calls := s.sim.calls(id); len(calls) != 0 {
+		s.t.Errorf("%s was called for: %+v", r, calls)
+	}
+}
+
+func optOut(phone string) string { return "/v1/suppressions/" + url.PathEscape(phone) }
+
+func TestStopAndStart(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	phone, sender, began := number(), s.conf.env["SINCH_NUMBER"], time.Now().Add(-time.Hour)
+	s.private.add("phone", phone[2:])
+	s.awaitStatus(s.send(message{"to": phone}), "delivered")
+
+	s.says(phone, sender, "Stop", began)
+	s.want(s.call(http.MethodGet, optOut(phone), nil), http.StatusOK)
+	id := s.send(message{"to": phone})
+	s.wantSuppressed(id)
+	if r := s.lookUp(s.send(message{"to": phone})); r.Status != "failed" {
+		t.Errorf("%s: the answer to the request should have said it already", r)
+	}
+	s.awaitStatus(s.send(message{}), "delivered")                                                  // others get theirs
+	s.awaitStatus(s.send(message{"to": phone}, bearer(s.testKey)), "delivered", bearer(s.testKey)) // which no phone gets
+
+	s.says(phone, sender, "START", began.Add(-time.Minute)) // late, and overtaken by the STOP
+	s.wantSuppressed(s.send(message{"to": phone}))
+	s.says(phone, sender, "START", began.Add(time.Minute))
+	s.want(s.call(http.MethodGet, optOut(phone), nil), http.StatusNotFound)
+	s.awaitStatus(s.send(message{"to": phone}), "delivered")
+	s.want(s.command(id, "replay", nil), http.StatusAccepted)
+	s.awaitStatus(id, "delivered")
+}
+
+// A STOP that comes while a message waits is heeded just before the call.
+func TestStopWhileAMessageWaits(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	phone := number()
+	id := s.send(message{"to": phone, "sendAt": time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339)})
+	s.says(phone, s.conf.env["SINCH_NUMBER"], "STOP", time.Now())
+	s.wantSuppressed(id)
+}
+
+func TestOptOutByTheAPI(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	phone := number()
+	s.want(s.call(http.MethodPut, optOut(phone), nil), http.StatusCreated)
+	s.wantSuppressed(s.send(message{"to": phone}))
+	s.want(s.call(http.MethodDelete, optOut(phone), nil), http.StatusNoContent)
+	s.awaitStatus(s.send(message{"to": phone}), "delivered")
+}
+
+// What Sinch has on its block list costs one call, and no second one.
+func TestBlockedBySinch(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	phone := number()
+	s.sim.forNumber(phone, 0, "E114")
+	first := s.send(message{"to": phone})
+	s.wantReason(s.awaitStatus(first, "failed"), "suppressed", "E114")
+	if calls := s.sim.calls(first); len(calls) != 1 {
+		t.Errorf("%d calls, want 1", len(calls))
+	}
+	s.wantSuppressed(s.send(message{"to": phone}))
+	var shown struct{ Sender, Source, Reason string }
+	s.read(s.want(s.call(http.MethodGet, optOut(phone), nil), http.StatusOK), &shown)
+	if shown.Source != "sinch" || shown.Reason != "E114" || shown.Sender != s.conf.env["SINCH_NUMBER"] {
+		t.Errorf("shown as %+v", shown)
+	}
+}
+
+// The magic number answers the same each time.
+func TestBlockOfATestKeyIsNotTakenIn(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	test, phone := bearer(s.testKey), numberEnding("9002")
+	for range 2 {
+		s.wantReason(s.awaitStatus(s.send(message{"to": phone}, test), "failed", test), "suppressed", "E114")
+	}
+	s.want(s.call(http.MethodGet, optOut(phone), nil, test), http.StatusNotFound)
+}
