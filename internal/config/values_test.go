@@ -33,7 +33,7 @@ func TestValues(t *testing.T) {
 		"QUEUE_LIMIT":                 {[]string{"1", "5000000000"}, []string{"0", "-1", "1e6"}},
 		"REDIS_URL":                   {[]string{"redis://:p@h:1/2", "rediss://h", "redis-sentinel://h:1?master_name=m&addr=b:2", "rediss-cluster://h:1?addr=b:2"}, []string{"h:6379", "unix:///s", "http://h", "redis://%zz"}},
 		"DATABASE_URL":                {[]string{"postgres://u:p@h/d", "postgresql:///d?host=/run"}, []string{"host=h", "mysql://h/d"}},
-		"SENTRY_DSN":                  {[]string{"https://key@sentry.example/1"}, []string{"key@sentry.example/1"}},
+		"SENTRY_DSN":                  {[]string{"https://key@sentry.example/1", "https://key:old@sentry.example:9000/sub/1"}, []string{"key@sentry.example/1", "https://sentry.example/1", "https://key@sentry.example", "https://key@sentry.example/", "https://key@/1", "https://key@sentry.example:0/1", "https://@sentry.example/1"}},
 		"RECORD_TTL":                  {[]string{"200ms"}, []string{"30d", "0"}},
 		"MMS_DESTINATIONS":            {[]string{"*", "US", "us, CA"}, []string{"US,*", "US,", "USA", "XX", "1"}},
 		"DEFAULT_REGION":              {[]string{"US", "gb"}, []string{"XX", "*", "USA"}},
