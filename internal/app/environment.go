@@ -66,16 +66,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	}
 	env := &environment{cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, ledger: l, instance: instance}
 	env.watch = &redisWatch{rdb: rdb, log: log, metrics: metrics.Redis}
-	env.ready = admin.NewReadiness(log, env.watch.warnings, admin.Check{Name: "redis", Func: env.ping})
+	env.ready = admin.NewReadiness(log, env.watch.warnings, admin.Check{Name: "redis", Func: l.Writable})
 	metrics.Registry.MustRegister(telemetry.NewMessageCollector(env.countMessages))
 	return env, nil
-}
-
-func (e *environment) ping(ctx context.Context) error {
-	if err := e.rdb.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("redis: %w", err)
-	}
-	return nil
 }
 
 // countMessages sums the lanes, for the metrics.
