@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -208,6 +209,41 @@ func FuzzLoad(f *testing.F) {
 
 		if !cfg.Admin.Addr.Loopback() || cfg.Sinch.Timeout < 1 || strings.ContainsAny(string(cfg.Sinch.BaseURL), "@#? ") {
 			t.Errorf("taken: %+v", cfg)
+		}
+	})
+}
+
+// FuzzAPIKeys: a list that is taken is what was written, without repetitions,
+// and one that is refused shows none of its keys.
+func FuzzAPIKeys(f *testing.F) {
+	f.Add("acme:" + liveKey + ",acme:" + testKey)
+	f.Add("acme:" + liveKey + ",acme:" + liveKey)
+	f.Add("a:" + liveKey + ",b:" + liveKey)
+	f.Add(liveKey + ":acme,,:")
+	f.Fuzz(func(t *testing.T, written string) {
+		var keys config.APIKeys
+		if err := keys.UnmarshalText([]byte(written)); err != nil {
+			if strings.Contains(err.Error(), liveKey) || strings.Contains(err.Error(), testKey) || len(keys.List()) > 0 {
+				t.Errorf("%q: %v, %d keys", written, err, len(keys.List()))
+			}
+
+			return
+		}
+
+		var entries []string
+		for _, key := range keys.List() {
+			entries = append(entries, key.Tenant+":"+key.Key.Reveal())
+		}
+
+		var want []string
+		for entry := range strings.SplitSeq(written, ",") {
+			if !slices.Contains(want, entry) {
+				want = append(want, entry)
+			}
+		}
+
+		if !slices.Equal(entries, want) {
+			t.Errorf("%q was read as %q", written, entries)
 		}
 	})
 }
