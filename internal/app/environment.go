@@ -75,16 +75,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	env := &environment{
 		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, ledger: l, optOuts: optOuts, watch: watch, instance: instance,
 	}
-	env.ready = admin.NewReadiness(log, env.watch.warnings, admin.Check{Name: "redis", Func: env.ping})
+	env.ready = admin.NewReadiness(log, env.watch.warnings, admin.Check{Name: "redis", Func: l.Writable})
 	metrics.Registry.MustRegister(telemetry.NewMessageCollector(env.countMessages))
 	return env, nil
-}
-
-func (e *environment) ping(ctx context.Context) error {
-	if err := e.rdb.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("redis: %w", err)
-	}
-	return nil
 }
 
 // countMessages sums the lanes, for the metrics.

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/spf13/cobra"
 )
 
@@ -23,6 +24,7 @@ const (
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	logging.Disable()            // what the Redis client tells is in the errors of its commands
 	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
@@ -47,6 +49,6 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newReplay(), newKeys(), newHealth())
+	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newReplay(), newKeys(), newHealth(), newDoctor())
 	return root
 }

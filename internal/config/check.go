@@ -149,6 +149,7 @@ func (c *Config) checkTogether(problems *problems) {
 		"redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster")
 	checkScheme(problems, "DATABASE_URL", c.Store.DatabaseURL, "postgres", "postgresql")
 	checkScheme(problems, "SENTRY_DSN", c.Telemetry.SentryDSN, "http", "https")
+	checkDSN(problems, "SENTRY_DSN", c.Telemetry.SentryDSN)
 }
 
 // together reports a user without a password and the other way round.
@@ -168,5 +169,19 @@ func checkScheme(problems *problems, name string, secret Secret, schemes ...stri
 	parsed, err := url.Parse(secret.Reveal())
 	if err != nil || !slices.Contains(schemes, parsed.Scheme) {
 		problems.add("must be a URL that begins with "+strings.Join(schemes, ":// or ")+"://", name)
+	}
+}
+
+// checkDSN looks at the parts that Sentry's DSN must have
+// (develop.sentry.dev: SDK overview, parsing the DSN).
+func checkDSN(problems *problems, name string, secret Secret) {
+	if secret.IsZero() {
+		return
+	}
+
+	dsn, err := url.Parse(secret.Reveal())
+	if err != nil || dsn.User.Username() == "" || dsn.Hostname() == "" || !validPort(dsn.Port()) ||
+		dsn.Path == "" || strings.HasSuffix(dsn.Path, "/") {
+		problems.add("must be a DSN such as https://key@host/project", name)
 	}
 }

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ func TestValues(t *testing.T) {
 		"QUEUE_LIMIT":                 {[]string{"1", "5000000000"}, []string{"0", "-1", "1e6"}},
 		"REDIS_URL":                   {[]string{"redis://:p@h:1/2", "rediss://h", "redis-sentinel://h:1?master_name=m&addr=b:2", "rediss-cluster://h:1?addr=b:2"}, []string{"h:6379", "unix:///s", "http://h", "redis://%zz"}},
 		"DATABASE_URL":                {[]string{"postgres://u:p@h/d", "postgresql:///d?host=/run"}, []string{"host=h", "mysql://h/d"}},
-		"SENTRY_DSN":                  {[]string{"https://key@sentry.example/1"}, []string{"key@sentry.example/1"}},
+		"SENTRY_DSN":                  {[]string{"https://key@sentry.example/1", "https://key:old@sentry.example:9000/sub/1"}, []string{"key@sentry.example/1", "https://sentry.example/1", "https://key@sentry.example", "https://key@sentry.example/", "https://key@/1", "https://key@sentry.example:0/1", "https://@sentry.example/1"}},
 		"RECORD_TTL":                  {[]string{"200ms"}, []string{"30d", "0"}},
 		"MMS_DESTINATIONS":            {[]string{"*", "US", "us, CA"}, []string{"US,*", "US,", "USA", "XX", "1"}},
 		"DEFAULT_REGION":              {[]string{"US", "gb"}, []string{"XX", "*", "USA"}},
@@ -208,6 +209,41 @@ func FuzzLoad(f *testing.F) {
 
 		if !cfg.Admin.Addr.Loopback() || cfg.Sinch.Timeout < 1 || strings.ContainsAny(string(cfg.Sinch.BaseURL), "@#? ") {
 			t.Errorf("taken: %+v", cfg)
+		}
+	})
+}
+
+// FuzzAPIKeys: a list that is taken is what was written, without repetitions,
+// and one that is refused shows none of its keys.
+func FuzzAPIKeys(f *testing.F) {
+	f.Add("acme:" + liveKey + ",acme:" + testKey)
+	f.Add("acme:" + liveKey + ",acme:" + liveKey)
+	f.Add("a:" + liveKey + ",b:" + liveKey)
+	f.Add(liveKey + ":acme,,:")
+	f.Fuzz(func(t *testing.T, written string) {
+		var keys config.APIKeys
+		if err := keys.UnmarshalText([]byte(written)); err != nil {
+			if strings.Contains(err.Error(), liveKey) || strings.Contains(err.Error(), testKey) || len(keys.List()) > 0 {
+				t.Errorf("%q: %v, %d keys", written, err, len(keys.List()))
+			}
+
+			return
+		}
+
+		var entries []string
+		for _, key := range keys.List() {
+			entries = append(entries, key.Tenant+":"+key.Key.Reveal())
+		}
+
+		var want []string
+		for entry := range strings.SplitSeq(written, ",") {
+			if !slices.Contains(want, entry) {
+				want = append(want, entry)
+			}
+		}
+
+		if !slices.Equal(entries, want) {
+			t.Errorf("%q was read as %q", written, entries)
 		}
 	})
 }

@@ -239,9 +239,9 @@ func headerProblem(err error) []message.FieldError {
 }
 
 func (t *table) next() (message.Fields, error) {
-	t.in.left = rowMax
+	t.in.left, t.in.over = rowMax, false
 	record, err := t.csv.Read()
-	if errors.Is(err, errRowTooLong) {
+	if t.in.over { // package csv tells of a bad quote before it instead
 		t.in.skip()
 		return broken(message.ProblemTooLong, "a row may have 64 KiB at most"), nil
 	}
@@ -274,6 +274,7 @@ type lineLimit struct {
 	in   *bufio.Reader
 	rest []byte // of the line being given
 	left int    // bytes the row may still have
+	over bool   // the row has more
 }
 
 // Read implements io.Reader.
@@ -286,6 +287,7 @@ func (l *lineLimit) Read(p []byte) (int, error) {
 		l.rest = line
 	}
 	if len(l.rest) > l.left {
+		l.over = true
 		return 0, errRowTooLong
 	}
 	n := copy(p, l.rest)

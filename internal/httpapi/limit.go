@@ -71,7 +71,7 @@ func (a *api) limit(c echo.Context, who Caller) error {
 	defer cancel()
 	allowance, err := a.Limiter.Allow(ctx, who.KeyID)
 	if err != nil {
-		a.Log.Warn().Str("request_id", callOf(c).id).Err(err).Msg("request passes without a rate limit")
+		a.Log.Warn().Str("request_id", callOf(c).logged).Err(err).Msg("request passes without a rate limit")
 		return nil
 	}
 	if allowance.Limit == 0 {

@@ -133,7 +133,7 @@ func (a *api) dispatch(c echo.Context, m *message.Message) {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	if err := a.Dispatcher.Dispatch(ctx, m); err != nil {
-		a.Log.Warn().Str("request_id", callOf(c).id).Str("message_id", string(m.ID)).Err(err).Msg("task not made; the sweeper will")
+		a.Log.Warn().Str("request_id", callOf(c).logged).Str("message_id", string(m.ID)).Err(err).Msg("task not made; the sweeper will")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -15,7 +16,8 @@ import (
 
 // call is what is known about the request being served.
 type call struct {
-	id       string
+	id       string // for the caller
+	logged   string // the same, for the log
 	caller   Caller
 	answered time.Time // zero: when the handler returned
 }
@@ -37,7 +39,8 @@ func callOf(c echo.Context) *call {
 func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begun := time.Now()
-		current := &call{id: requestID(c.Request().Header.Get(echo.HeaderXRequestID))}
+		id := requestID(c.Request().Header.Get(echo.HeaderXRequestID))
+		current := &call{id: id, logged: loggedID(id)}
 		c.Set(callKey, current)
 		setHeaders(c.Response().Header(), current.id)
 		if err := a.guard(next, c); err != nil {
@@ -64,7 +67,7 @@ func (a *api) guard(next echo.HandlerFunc, c echo.Context) (err error) {
 		if value == http.ErrAbortHandler { //nolint:errorlint // documented to be this very value
 			return
 		}
-		a.Log.Error().Str("request_id", callOf(c).id).Str("panic", fmt.Sprintf("%T", value)).Bytes("stack", debug.Stack()).Msg("panic")
+		a.Log.Error().Str("request_id", callOf(c).logged).Str("panic", fmt.Sprintf("%T", value)).Bytes("stack", debug.Stack()).Msg("panic")
 		if !c.Response().Committed {
 			err = newProblem(codeInternal, "Something went wrong on our side.")
 		}
@@ -86,7 +89,7 @@ func (a *api) record(c echo.Context, current *call, begun time.Time) {
 	status, took := c.Response().Status, end.Sub(begun)
 	a.Metrics.Request(c.Request().Method, route, status, took)
 	a.Log.Info().Str("method", shortMethod(c.Request().Method)).Str("route", route).Int("status", status).Dur("took_ms", took).
-		Str("request_id", current.id).Str("tenant", current.caller.Scope.Tenant).Str("key_id", current.caller.KeyID).Msg("request")
+		Str("request_id", current.logged).Str("tenant", current.caller.Scope.Tenant).Str("key_id", current.caller.KeyID).Msg("request")
 }
 
 // shortMethod keeps a made-up method out of the log.
@@ -109,6 +112,24 @@ func requestID(given string) string {
 		return given
 	}
 	return "req_" + rand.Text()
+}
+
+var (
+	// numberInID is what may be a phone number, with the separators that an id
+	// may have.
+	numberInID = regexp.MustCompile(`\d(?:[._-]*\d){6,}`)
+	// randomID is a UUID or a trace id: its digits are no number, and without
+	// them the request would not be found again.
+	randomID = regexp.MustCompile(`^(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})$`)
+)
+
+// loggedID is an id as the log may show it: callers do take a phone number for
+// one.
+func loggedID(id string) string {
+	if randomID.MatchString(id) && strings.ContainsAny(id, "abcdefABCDEF") {
+		return id
+	}
+	return numberInID.ReplaceAllString(id, "[number]")
 }
 
 // setHeaders sets what every answer has; a handler may replace them.

@@ -135,7 +135,7 @@ func (a *api) fail(err error, c echo.Context) {
 		c.Response().Header().Set(echo.HeaderAllow, allow)
 	}
 	if p.Code == codeInternal || p.Code == codeUnavailable {
-		a.Log.Error().Str("request_id", callOf(c).id).Str("route", c.Path()).Str("code", p.Code).Err(err).Msg("request failed")
+		a.Log.Error().Str("request_id", callOf(c).logged).Str("route", c.Path()).Str("code", p.Code).Err(err).Msg("request failed")
 	}
 	if c.Response().Committed {
 		return

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mmsdispatch/internal/httpapi"
+	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 )
 
@@ -224,6 +225,45 @@ func TestRequestIDs(t *testing.T) {
 			t.Errorf("for %q: %q", id, made)
 		}
 		seen[made] = true
+	}
+}
+
+// A caller that takes a phone number for a request id gets it back, and the log
+// does not.
+func TestRequestIDsInTheLog(t *testing.T) {
+	t.Parallel()
+	const number = "[number]"
+	tests := map[string]string{
+		"12065551212":                          number,
+		"206-555-1212":                         number,
+		"206.555_1212":                         number,
+		"sms-12065551212-7":                    "sms-" + number,
+		"req_2065551212":                       "req_" + number,
+		"to2065551212x":                        "to" + number + "x",
+		"00000000-0000-0000-0000-012065551212": number,
+		"order-123456":                         "order-123456",
+		"7f0c1d52-1234-4567-8901-446655440000": "7f0c1d52-1234-4567-8901-446655440000",
+		"4bf92f3577b34da6a3ce929d0e0e4736":     "4bf92f3577b34da6a3ce929d0e0e4736",
+	}
+	for id, logged := range tests {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			for _, path := range []string{"/health", "/v1/messages/msg_1"} {
+				if got := b.do(t, get(path).with("X-Request-Id", id)).header.Get("X-Request-Id"); got != id {
+					t.Errorf("answered %q", got)
+				}
+			}
+			b.ledger.err = ledger.ErrUnavailable
+			failed := b.do(t, post("/v1/messages", messageBody("")).with("X-Request-Id", id))
+			if p := failed.refused(t, http.StatusServiceUnavailable, "unavailable"); p.RequestID != id {
+				t.Errorf("problem of %q", p.RequestID)
+			}
+			eventually(t, "three requests", func() bool { return strings.Count(b.log.String(), `"message":"request"`) == 3 })
+			if log := b.log.String(); strings.Count(log, `"request_id":"`+logged+`"`) != 4 || logged != id && strings.Contains(log, id) {
+				t.Errorf("log:\n%s", log)
+			}
+		})
 	}
 }
 

@@ -167,7 +167,8 @@ func (r *Rules) checkFallback(c *check, f Fields) string {
 // mediaMax is how many slides an MMS of Sinch has.
 const mediaMax = 8
 
-// checkMedia takes mediaUrl and media for the same thing.
+// checkMedia takes mediaUrl and media for the same thing. Of a message that has
+// both, each is checked all the same: what is wrong comes at once.
 func (r *Rules) checkMedia(c *check, f Fields) []string {
 	list, single := f.has("media"), f.has(fieldMediaURL)
 	switch {
@@ -177,15 +178,17 @@ func (r *Rules) checkMedia(c *check, f Fields) []string {
 		c.problems.add(fieldMediaURL, ProblemRequired, "mediaUrl or media is required: a message without media is no MMS")
 	case list && !f.wrong("media") && len(f.Media) == 0:
 		c.problems.add("media", ProblemRequired, "at least one medium is required")
+	}
+	switch {
 	case len(f.Media) > mediaMax:
 		c.problems.add("media", ProblemTooMany, "at most 8 media")
 	case len(f.Media) > 1 && r.opts.SingleMedium:
 		c.problems.add("media", ProblemMediaCount, "the Sinch API in use carries one medium a message")
 	}
-	if f.MediaURL != nil {
-		return []string{c.url(fieldMediaURL, *f.MediaURL)}
-	}
 	var media []string
+	if f.MediaURL != nil {
+		media = append(media, c.url(fieldMediaURL, *f.MediaURL))
+	}
 	for i, medium := range f.Media {
 		if medium != nil {
 			media = append(media, c.url(mediaName(i), *medium))

@@ -99,6 +99,9 @@ func TestSameContent(t *testing.T) {
 	if !utc.Content.Equal(offset.Content) {
 		t.Error("one time written with two offsets differs")
 	}
+	if small := parse(`{` + minimal + `,"sendAt":"2026-03-01t13:00:00.000z"}`); !utc.Content.Equal(small.Content) {
+		t.Error("one time written with small letters differs")
+	}
 }
 
 func TestFromIsKeptInOneForm(t *testing.T) {
@@ -155,6 +158,11 @@ func TestProblems(t *testing.T) {
 		{"to unsupported", `{"to":"+447400123456","mediaUrl":"https://example.com/a"}`, []string{"to destination_unsupported"}},
 
 		{"media and mediaUrl", with(`"media":["https://example.com/b"]`), []string{"media conflict"}},
+		{
+			"media and mediaUrl, both wrong", `{"to":"+12065551212","mediaUrl":"ftp://example.com/a","media":["https://example.com/b",1,"https://u@example.com/c"]}`,
+			[]string{"media[1] wrong_type", "media conflict", "mediaUrl invalid", "media[2] invalid"},
+		},
+		{"mediaUrl and too many media", with(`"media":["` + strings.Repeat(`https://example.com/b","`, 8) + `https://example.com/b"]`), []string{"media conflict", "media too_many"}},
 		{"media empty", `{"to":"+12065551212","media":[]}`, []string{"media required"}},
 		{"media nine", `{"to":"+12065551212","media":[` + repeat(`"https://e.com/a",`, 8) + `"https://e.com/a"]}`, []string{"media too_many"}},
 		{"media not a list", `{"to":"+12065551212","media":"https://example.com/a"}`, []string{"media wrong_type"}},
@@ -274,6 +282,9 @@ func TestTimes(t *testing.T) {
 		{"expiresAt", "2026-03-01T12:00:00Z", "in_past"},
 		{"expiresAt", "2026-03-01T12:00:00.001Z", ""},
 		{"expiresAt", "2036-03-01T12:00:00-12:00", ""},
+		{"sendAt", "2026-03-01t11:59:00z", ""},
+		{"sendAt", "2026-03-01t11:58:59.999z", "in_past"},
+		{"expiresAt", "2036-03-01t12:00:00.5+00:00", ""},
 	}
 	for _, tt := range tests {
 		draft, err := testRules().Parse([]byte(`{`+minimal+`,"`+tt.field+`":"`+tt.at+`"}`), nil, testNow())

@@ -2,6 +2,7 @@ package message
 
 import (
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -49,14 +50,15 @@ func (c *check) time(name string, value *string) time.Time {
 }
 
 // timePattern is the form of RFC 3339, which package time takes less exactly.
-var timePattern = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+// T and Z may be small letters (RFC 3339, 5.6).
+var timePattern = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
 
 // ParseTime reads a strict RFC 3339 time, in UTC and milliseconds.
 func ParseTime(value string) (time.Time, bool) {
 	if !timePattern.MatchString(value) {
 		return time.Time{}, false
 	}
-	at, err := time.Parse(time.RFC3339, value)
+	at, err := time.Parse(time.RFC3339, strings.ToUpper(value))
 	if err != nil {
 		return time.Time{}, false
 	}

@@ -24,6 +24,8 @@ type Health struct {
 	// RunID changes when the server restarts. In a cluster: the run ids of all
 	// primaries, sorted and joined by commas.
 	RunID string
+	// Version is the server's, such as 7.0.15; empty when it does not tell.
+	Version string
 	// Role is RoleMaster, or slave for a replica.
 	Role string
 	// MaxMemory and UsedMemory are in bytes; MaxMemory is 0 without a limit.
@@ -107,6 +109,7 @@ func inspectNode(ctx context.Context, client node) (Health, error) {
 	info := fields(text)
 	h := Health{
 		RunID:      info["run_id"],
+		Version:    info["redis_version"],
 		Role:       info["role"],
 		MaxMemory:  number(info["maxmemory"]),
 		UsedMemory: number(info["used_memory"]),
@@ -154,6 +157,36 @@ func config(ctx context.Context, client node, name string) string {
 		return ""
 	}
 	return values[name]
+}
+
+// Settings reads a setting of CONFIG: one value, or in a cluster one of each
+// primary. It is empty when the server forbids CONFIG or does not know it.
+func Settings(ctx context.Context, client redis.UniversalClient, name string) []string {
+	var (
+		mu     sync.Mutex
+		values []string
+	)
+	read := func(ctx context.Context, client node) {
+		value := config(ctx, client, name)
+		mu.Lock()
+		defer mu.Unlock()
+		if value != "" {
+			values = append(values, value)
+		}
+	}
+	cluster, ok := client.(*redis.ClusterClient)
+	if !ok {
+		read(ctx, client)
+		return values
+	}
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		read(ctx, node)
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	return values
 }
 
 func fields(info string) map[string]string {

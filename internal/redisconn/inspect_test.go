@@ -1,6 +1,7 @@
 package redisconn_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,7 +39,7 @@ func TestInspectSoundRedis(t *testing.T) {
 	client := connect(t, srv.URL())
 	got := inspect(t, client)
 	wantWarning(t, got)
-	if got.Role != redisconn.RoleMaster || got.Policy != "noeviction" || !got.AOF || got.MaxMemory != 64<<20 {
+	if got.Role != redisconn.RoleMaster || got.Policy != "noeviction" || !got.AOF || got.MaxMemory != 64<<20 || got.Version == "" {
 		t.Errorf("health = %+v", got)
 	}
 	if got.UsedMemory == 0 || got.UsedMemory > got.MaxMemory {
@@ -99,5 +100,19 @@ func TestInspectDeadRedis(t *testing.T) {
 	srv.Kill()
 	if _, err := redisconn.Inspect(t.Context(), connect(t, srv.URL())); err == nil {
 		t.Fatal("a dead Redis was inspected")
+	}
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	one := redistest.Start(t, redistest.WithArgs("--min-replicas-to-write", "2"))
+	node := redistest.StartCluster(t, redistest.WithArgs("--min-replicas-to-write", "1"))
+	silent := redistest.Start(t, redistest.WithArgs("--rename-command", "CONFIG", ""))
+	for url, want := range map[string][]string{
+		one.URL(): {"2"}, "redis-cluster://" + node.Addr(): {"1"}, silent.URL(): nil,
+	} {
+		if got := redisconn.Settings(t.Context(), connect(t, url), "min-replicas-to-write"); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", url, got, want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -48,6 +49,28 @@ func TestRedisOutage(t *testing.T) {
 			s.wantAccepted(id, 1)
 		})
 	}
+}
+
+// A Redis that answers and refuses writes is as good as down, and says so.
+func TestRedisRefusesWrites(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	rdb := s.redis.Client(t)
+	limit := func(maxmemory string) {
+		if err := rdb.ConfigSet(t.Context(), "maxmemory", maxmemory).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit("1")
+	s.wantHealth(http.StatusServiceUnavailable)
+	got, err := s.get(s.base + "/readyz")
+	if err != nil || !strings.Contains(got.String(), `"down":["redis"]`) {
+		t.Errorf("%s, %v", got, err)
+	}
+	s.want(s.post(message{}), http.StatusServiceUnavailable)
+	limit("0")
+	s.awaitUp()
+	s.wantHealth(http.StatusOK)
 }
 
 // wantUnavailable checks how the api says that it cannot do anything now.

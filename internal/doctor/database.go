@@ -1,0 +1,64 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// database looks whether the long-term log could be written.
+func (e *examination) database(ctx context.Context, n *notes) {
+	if !e.needs(n, "DATABASE_URL") {
+		return
+	}
+	url := e.cfg.Store.DatabaseURL.Reveal()
+	if url == "" {
+		n.ok("DATABASE_URL is not set: there is no long-term log")
+		return
+	}
+	conf, err := pgx.ParseConfig(url)
+	if err != nil { // it quotes the URL
+		n.fail("DATABASE_URL is not usable", "it must be as postgres://user:password@host:5432/database")
+		return
+	}
+	conn, err := pgx.ConnectConfig(ctx, conf)
+	if err != nil {
+		n.fail("PostgreSQL at "+conf.Host+" "+refusal(err), "start it, or put DATABASE_URL right")
+		return
+	}
+	defer func() { _ = conn.Close(ctx) }() // nothing was changed
+	var version string
+	var standby bool
+	err = conn.QueryRow(ctx, "select current_setting('server_version'), pg_is_in_recovery()").Scan(&version, &standby)
+	switch {
+	case err != nil:
+		n.fail("PostgreSQL at "+conf.Host+" "+refusal(err), "see what it says")
+	case standby:
+		n.fail("PostgreSQL at "+conf.Host+" is a standby and takes no writes", "point DATABASE_URL at the primary")
+	default:
+		version, _, _ = strings.Cut(version, " ")
+		n.ok("PostgreSQL " + version + " at " + conf.Host + " answers")
+	}
+}
+
+// refusal is why PostgreSQL cannot be used. The errors themselves repeat user,
+// addresses and more.
+func refusal(err error) string {
+	const badPassword, badUser, noDatabase = "28P01", "28000", "3D000"
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case ok && (refused.Code == badPassword || refused.Code == badUser):
+		return "refuses the user or password"
+	case ok && refused.Code == noDatabase:
+		return "has no such database"
+	case ok:
+		return "answers with SQLSTATE " + refused.Code
+	case errors.Is(err, context.DeadlineExceeded):
+		return "does not answer in time"
+	default:
+		return "cannot be reached"
+	}
+}

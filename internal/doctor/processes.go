@@ -1,0 +1,65 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/hibiken/asynq"
+
+	"mmsdispatch/internal/apikey"
+	"mmsdispatch/internal/config"
+)
+
+// keys looks whether anybody could call the api.
+func (e *examination) keys(ctx context.Context, n *notes) {
+	if !e.runs(config.API) || !e.needs(n, "API_KEYS") {
+		return
+	}
+	if listed := len(e.cfg.API.Keys.List()); listed > 0 {
+		n.ok(strconv.Itoa(listed) + " in API_KEYS")
+		return
+	}
+	if e.rdb == nil {
+		n.warn("API_KEYS is empty, and stored keys were "+notLookedAt, redisFirst)
+		return
+	}
+	stored, err := apikey.NewStore(e.rdb).Any(ctx)
+	switch {
+	case err != nil:
+		n.warn("stored keys cannot be read: "+said(err), redisFirst)
+	case !stored:
+		n.fail("there is no API key: the api will not run", "mmsctl keys create TENANT, or set API_KEYS")
+	default:
+		n.ok("there are stored keys")
+	}
+}
+
+// workers counts those that live, by the heartbeats of their queue servers: a
+// process has several.
+func (e *examination) workers(_ context.Context, n *notes) {
+	if e.rdb == nil {
+		n.warn(notLookedAt, redisFirst)
+		return
+	}
+	servers, err := asynq.NewInspectorFromRedisClient(e.rdb).Servers()
+	if err != nil {
+		n.warn("heartbeats cannot be read: "+said(err), "")
+		return
+	}
+	type process struct {
+		host string
+		pid  int
+	}
+	alive := make(map[process]bool)
+	slots := 0
+	for _, server := range servers {
+		alive[process{server.Host, server.PID}] = true
+		slots += server.Concurrency
+	}
+	if len(alive) == 0 {
+		n.warn("no worker is alive: what is accepted waits", "start one; docs/deployment.md")
+		return
+	}
+	n.ok(fmt.Sprintf("%d alive, which make up to %d calls at once", len(alive), slots))
+}

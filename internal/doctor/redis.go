@@ -1,0 +1,168 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/redisconn"
+)
+
+const (
+	// oldestRedis has the flags of scripts that settling relies on when memory
+	// is full.
+	oldestRedis = 7
+	// fullFrom and tightFrom are shares of maxmemory: from the first on nothing
+	// is accepted any more, from the second on somebody should act.
+	fullFrom, tightFrom = 0.85, 0.70
+
+	redisFix = "docs/deployment.md says what Redis needs"
+)
+
+// redis looks at the Redis that holds the messages.
+func (e *examination) redis(ctx context.Context, n *notes) {
+	if !e.needs(n, "REDIS_URL") {
+		return
+	}
+	opts, err := redisconn.Parse(e.cfg.Store.RedisURL.Reveal())
+	if err != nil {
+		n.fail("REDIS_URL is not usable: "+said(err), "docs/configuration.md shows its forms")
+		return
+	}
+	opts.ClientName = "mmsdispatch-doctor"
+	rdb := redisconn.New(opts)
+	health, err := redisconn.Inspect(ctx, rdb)
+	if err != nil {
+		_ = rdb.Close() // what is wrong with it is told already
+		n.fail(opts.String()+" does not answer: "+said(err), "start it, or put REDIS_URL right")
+		return
+	}
+	e.rdb = rdb
+	judgeVersion(n, opts, health)
+	for _, warning := range health.Warnings {
+		n.warn(warning, redisFix)
+	}
+	judgeMemory(n, health)
+	judgeSettings(ctx, n, opts.Mode(), rdb)
+	e.writable(ctx, n)
+}
+
+func judgeVersion(n *notes, opts redisconn.Options, health redisconn.Health) {
+	text := opts.String() + " answers"
+	if health.Version != "" {
+		text += ", version " + health.Version
+	}
+	major, _, _ := strings.Cut(health.Version, ".")
+	if number, err := strconv.Atoi(major); err == nil && number < oldestRedis {
+		n.fail(text, "version 7.0 or newer is needed")
+		return
+	}
+	n.ok(text)
+	if health.Policy == "noeviction" && health.AOF {
+		n.ok("it writes an append-only file and never evicts")
+	}
+}
+
+func judgeMemory(n *notes, health redisconn.Health) {
+	if health.MaxMemory == 0 {
+		n.warn(size(health.UsedMemory)+" of memory are used, without a limit: "+
+			"when the machine is full Redis ends, instead of callers being told to wait",
+			"set maxmemory below what the machine has")
+		return
+	}
+	share := float64(health.UsedMemory) / float64(health.MaxMemory)
+	text := fmt.Sprintf("%.0f %% of %s of memory are used", 100*share, size(health.MaxMemory))
+	switch {
+	case share >= fullFrom:
+		n.fail(text+": nothing is accepted any more", "raise maxmemory, shorten RECORD_TTL, or let more workers send what waits")
+	case share >= tightFrom:
+		n.warn(text, "raise maxmemory, or shorten RECORD_TTL; from 85 % on nothing is accepted")
+	default:
+		n.ok(text)
+	}
+}
+
+// judgeSettings looks at what decides how much a crash or a failover may lose.
+func judgeSettings(ctx context.Context, n *notes, mode redisconn.Mode, rdb redis.UniversalClient) {
+	if slices.Contains(redisconn.Settings(ctx, rdb, "appendfsync"), "no") {
+		n.warn("the operating system decides when the append-only file reaches the disk (appendfsync no): "+
+			"half a minute of accepted messages can be lost", "set appendfsync everysec, or always")
+	}
+	if mode == redisconn.ModeSingle {
+		return
+	}
+	replicas := redisconn.Settings(ctx, rdb, "min-replicas-to-write")
+	fix := "set min-replicas-to-write 1 on every server that can become a primary"
+	switch {
+	case len(replicas) == 0:
+		n.warn("it does not tell min-replicas-to-write: at 0 a failover can lose accepted messages", fix)
+	case slices.Contains(replicas, "0"):
+		n.warn("a primary takes writes without a replica (min-replicas-to-write 0): a failover can lose accepted messages", fix)
+	default:
+		n.ok("no write is taken without a replica (min-replicas-to-write " + slices.Min(replicas) + ")")
+	}
+}
+
+// writable tries a write.
+func (e *examination) writable(ctx context.Context, n *notes) {
+	l, err := ledger.New(e.rdb, ledger.Options{RecordTTL: e.cfg.Store.RecordTTL})
+	if err == nil {
+		err = l.Writable(ctx)
+	}
+	if err != nil {
+		n.fail("it refuses writes: "+said(err), "see what it says; docs/runbook.md, Redis")
+		return
+	}
+	n.ok("it takes writes")
+}
+
+// The differences between clocks that are worth a word, and that break things:
+// deadlines are written down by Redis' clock and kept by the worker's.
+const (
+	skewNoted  = time.Second
+	skewHarmed = 5 * time.Second
+)
+
+// clock compares this machine's clock with that of Redis.
+func (e *examination) clock(ctx context.Context, n *notes) {
+	if e.rdb == nil {
+		n.warn(notLookedAt, redisFirst)
+		return
+	}
+	before := e.Now()
+	there, err := e.rdb.Time(ctx).Result()
+	took := e.Now().Sub(before)
+	if err != nil {
+		n.warn("Redis does not tell the time: "+said(err), "")
+		return
+	}
+	judgeSkew(n, there.Sub(before.Add(took/2)))
+}
+
+func judgeSkew(n *notes, ahead time.Duration) {
+	direction := "ahead of"
+	if ahead < 0 {
+		direction = "behind"
+	}
+	text := fmt.Sprintf("Redis' clock is %.3f s %s this machine's", ahead.Abs().Seconds(), direction)
+	const fix = "have both machines keep time (chrony, systemd-timesyncd)"
+	switch {
+	case ahead.Abs() > skewHarmed:
+		n.fail(text, fix)
+	case ahead.Abs() > skewNoted:
+		n.warn(text, fix)
+	default:
+		n.ok(text)
+	}
+}
+
+const (
+	notLookedAt = "not looked at"
+	redisFirst  = "Redis has to answer first"
+)

@@ -1,0 +1,91 @@
+package doctor
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"mmsdispatch/internal/telemetry"
+)
+
+// Level is how bad a finding is.
+type Level string
+
+// The levels.
+const (
+	OK   Level = "ok"   // as it should be
+	Warn Level = "warn" // works, and may hurt
+	Fail Level = "fail" // does not work
+)
+
+// Finding is what a check found.
+type Finding struct {
+	Check string `json:"check"`
+	Level Level  `json:"level"`
+	Text  string `json:"text"`
+	Fix   string `json:"fix,omitempty"` // what to do about it
+}
+
+// Report is everything that was found.
+type Report struct{ Findings []Finding }
+
+// Level is that of the worst finding.
+func (r Report) Level() Level {
+	worst := OK
+	for _, f := range r.Findings {
+		if f.Level == Fail {
+			return Fail
+		}
+		if f.Level == Warn {
+			worst = Warn
+		}
+	}
+	return worst
+}
+
+// Write prints a line for each finding, with what to do about it below.
+func (r Report) Write(out io.Writer) error {
+	for _, f := range r.Findings {
+		if _, err := fmt.Fprintf(out, "%-4s  %-13s  %s\n", f.Level, f.Check, f.Text); err != nil {
+			return fmt.Errorf("write report: %w", err)
+		}
+		if f.Fix == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(out, "%-4s  %-13s  → %s\n", "", "", f.Fix); err != nil {
+			return fmt.Errorf("write report: %w", err)
+		}
+	}
+	return nil
+}
+
+// WriteJSON prints the report for machines.
+func (r Report) WriteJSON(out io.Writer) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(struct {
+		Status   Level     `json:"status"`
+		Findings []Finding `json:"findings"`
+	}{r.Level(), r.Findings})
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
+
+// notes take down what one check finds.
+type notes struct {
+	check string
+	list  []Finding
+}
+
+func (n *notes) add(level Level, text, fix string) {
+	n.list = append(n.list, Finding{Check: n.check, Level: level, Text: text, Fix: fix})
+}
+
+func (n *notes) ok(text string)        { n.add(OK, text, "") }
+func (n *notes) warn(text, fix string) { n.add(Warn, text, fix) }
+func (n *notes) fail(text, fix string) { n.add(Fail, text, fix) }
+
+// said is what somebody else's software said, without what must not be seen.
+func said(err error) string { return telemetry.Scrub(err.Error()) }

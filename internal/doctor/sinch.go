@@ -1,0 +1,101 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/sinch/wire"
+)
+
+// sinch asks the API in use whether it takes the credentials, by calls that
+// cannot make a message.
+func (e *examination) sinch(ctx context.Context, n *notes) {
+	if !e.needs(n, "SINCH_API", "SINCH_BASE_URL", "SINCH_REGION", "SINCH_AUTH_URL", "SINCH_SERVICE_PLAN_ID", "SINCH_API_TOKEN",
+		"SINCH_PROJECT_ID", "SINCH_APP_ID", "SINCH_KEY_ID", "SINCH_KEY_SECRET") {
+		return
+	}
+	api := sinch.API(e.cfg.Sinch.API)
+	if api == sinch.APISimulator {
+		n.ok("SINCH_API is simulator: nobody is called")
+		return
+	}
+	if !e.runs(config.Worker) {
+		n.ok("not asked: only workers call Sinch")
+		return
+	}
+	base := sinch.BaseURL(string(e.cfg.Sinch.BaseURL), api, e.cfg.Sinch.Region)
+	switch api {
+	case sinch.APIMMS:
+		e.askMMS(ctx, n, base)
+	case sinch.APIBatches:
+		e.askBatches(ctx, n, base)
+	case sinch.APIConversation:
+		e.askConversation(ctx, n, base)
+	case sinch.APISimulator:
+	}
+}
+
+// ask makes a call; without an answer it says so.
+func (e *examination) ask(ctx context.Context, n *notes, r wire.Request) (wire.Response, bool) {
+	r.Header.Set("Accept", "application/json")
+	answer, err := e.client.Do(ctx, r)
+	if err == nil {
+		return answer, true
+	}
+	cause := wire.CauseProtocol
+	if notSent, ok := errors.AsType[*wire.NotSentError](err); ok {
+		cause = notSent.Cause
+	} else if unknown, ok := errors.AsType[*wire.UnknownError](err); ok {
+		cause = unknown.Cause
+	}
+	n.fail(host(r.URL)+" gives no answer: "+string(cause), "check SINCH_BASE_URL, name resolution, firewall and HTTPS_PROXY")
+	return wire.Response{}, false
+}
+
+// host is what may be shown of a URL.
+func host(of string) string {
+	u, err := url.Parse(of)
+	if err != nil {
+		return "Sinch"
+	}
+	return u.Host
+}
+
+// verdict is what an answer of Sinch says about the set-up.
+type verdict struct {
+	level Level
+	text  string
+	fix   string
+}
+
+// note takes a verdict down.
+func (n *notes) note(where string, v verdict) { n.add(v.level, where+" "+v.text, v.fix) }
+
+const strangerFix = "check SINCH_BASE_URL: a proxy or another service answers there"
+
+// stranger is the verdict on an answer that Sinch does not give.
+func stranger(fix string) verdict { return verdict{Fail, "gives an answer that is not Sinch's", fix} }
+
+// byStatus judges an answer by its HTTP status alone.
+func byStatus(status int, credentials string) verdict {
+	text := fmt.Sprintf("answers HTTP %d", status)
+	switch {
+	case status == http.StatusUnauthorized:
+		return verdict{Fail, text + ": it does not take the credentials", "check " + credentials}
+	case status == http.StatusForbidden:
+		return verdict{Fail, text + ": the account may not do this", "ask Sinch what the account lacks; check " + credentials}
+	case status == http.StatusNotFound:
+		return verdict{Fail, text + ": it does not know the account there", "check " + credentials + ", SINCH_REGION and SINCH_BASE_URL"}
+	case status == http.StatusTooManyRequests:
+		return verdict{Warn, text + ": it asks for a slower pace", "run the doctor again later; check SINCH_RATE"}
+	case status >= http.StatusInternalServerError:
+		return verdict{Warn, text + ": it is in trouble itself", "see Sinch's status page and run the doctor again"}
+	default:
+		return verdict{Fail, text + ", which is no answer of Sinch's", strangerFix}
+	}
+}

@@ -1,0 +1,110 @@
+package doctor
+
+import (
+	"context"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/sinch"
+)
+
+// webhooks looks at how receipts get here and prove where they come from.
+func (e *examination) webhooks(_ context.Context, n *notes) {
+	if !e.needs(n, "SINCH_API", "SINCH_CALLBACK_URL", "SINCH_WEBHOOK_SECRET", "SINCH_WEBHOOK_TOKEN", "SINCH_WEBHOOK_USER",
+		"SINCH_WEBHOOK_PASSWORD", "SINCH_WEBHOOK_INSECURE") {
+		return
+	}
+	api := sinch.API(e.cfg.Sinch.API)
+	if api == sinch.APISimulator {
+		n.ok("receipts of the simulator stay in the process")
+		return
+	}
+	if e.runs(config.API) {
+		e.webhookChecks(n, api)
+	}
+	if e.runs(config.Worker) && api != sinch.APIMMS {
+		e.callbackURL(n)
+	}
+}
+
+// webhookChecks looks for a check that fits the receipts of each API: those of
+// an API used before may still come.
+func (e *examination) webhookChecks(n *notes, used sinch.API) {
+	const fix = "set SINCH_WEBHOOK_TOKEN, or what else docs/sinch.md names for it"
+	var refused []string
+	for _, api := range []sinch.API{sinch.APIMMS, sinch.APIBatches, sinch.APIConversation} {
+		checks := fitting(e.cfg.Webhook, api)
+		switch {
+		case len(checks) > 0:
+			n.ok("receipts of the " + string(api) + " API are checked by " + strings.Join(checks, " and "))
+		case e.cfg.Webhook.Insecure:
+			n.warn("receipts of the "+string(api)+" API are taken from anybody, since SINCH_WEBHOOK_INSECURE is on", fix)
+		case api == used:
+			n.fail("receipts of the "+string(api)+" API are refused with 401, since no check is configured that fits them", fix)
+		default:
+			refused = append(refused, string(api))
+		}
+	}
+	if len(refused) > 0 {
+		n.ok("late receipts of APIs that are not in use would be refused: no check fits " + strings.Join(refused, " and "))
+	}
+}
+
+// fitting names the configured checks that fit the receipts of an API.
+func fitting(w config.Webhook, api sinch.API) []string {
+	var checks []string
+	if !w.Token.IsZero() {
+		checks = append(checks, "token")
+	}
+	if !w.Secret.IsZero() && api != sinch.APIMMS {
+		checks = append(checks, "signature")
+	}
+	if w.User != "" && api == sinch.APIBatches {
+		checks = append(checks, "user and password")
+	}
+	return checks
+}
+
+// callbackURL looks at where Sinch is told to post receipts.
+func (e *examination) callbackURL(n *notes) {
+	written := string(e.cfg.Sinch.CallbackURL)
+	if written == "" {
+		n.warn("SINCH_CALLBACK_URL is not set: no delivery reports are asked for, so messages stay sent",
+			"set it to the public base URL of the api")
+		return
+	}
+	u, err := url.Parse(written)
+	switch {
+	case err != nil:
+		n.fail("SINCH_CALLBACK_URL cannot be read", "set it to the public base URL of the api")
+	case insideOnly(u.Hostname()) && !e.sinchIsInside():
+		n.fail("SINCH_CALLBACK_URL names a host of this network, which Sinch cannot reach", "set it to the public base URL of the api")
+	case u.Scheme != "https":
+		n.warn("SINCH_CALLBACK_URL is not https: receipts, and the token in their URL, can be read on the way", "put TLS before the api")
+	default:
+		n.ok("receipts are asked for at https://" + u.Host)
+	}
+}
+
+// sinchIsInside reports whether calls go to a stand-in of Sinch's.
+func (e *examination) sinchIsInside() bool {
+	u, err := url.Parse(string(e.cfg.Sinch.BaseURL))
+	return err == nil && u.Host != "" && insideOnly(u.Hostname())
+}
+
+// insideOnly reports whether a host can only be meant for a network of one's
+// own: a name without dots or under a domain that is kept for that (RFC 6761,
+// RFC 6762, ICANN's .internal), or such an address.
+func insideOnly(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		addr = addr.Unmap()
+		return addr.IsLoopback() || addr.IsPrivate() || addr.IsLinkLocalUnicast() || addr.IsUnspecified()
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	return !strings.Contains(host, ".") ||
+		slices.ContainsFunc([]string{".localhost", ".local", ".internal", ".test", ".example", ".invalid"},
+			func(domain string) bool { return strings.HasSuffix(host, domain) })
+}

@@ -1,0 +1,173 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/message"
+)
+
+// stretched is a body with a long piece put into it, so that rows of any
+// length come from small inputs.
+func stretched(body []byte, at, length uint32, with byte) []byte {
+	const longest = 3 * rowMax
+	place := int(at) % (len(body) + 1)
+	return slices.Insert(slices.Clone(body), place, bytes.Repeat([]byte{with}, int(length)%longest)...)
+}
+
+// rowCode is why a row cannot be read; empty: it can.
+func rowCode(fields message.Fields) message.ProblemCode {
+	if only, ok := errors.AsType[rowError](fields.Broken()); ok {
+		return only.code
+	}
+	return ""
+}
+
+// FuzzLines: NDJSON has a row for each line that is not blank, and a line over
+// the limit is one row that cannot be read.
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("{\"to\":\"+12065551212\"}\n\n \r\n{}"), uint32(0), uint32(0), byte('x'))
+	f.Add([]byte("{}\n{}\n"), uint32(1), uint32(rowMax), byte(' '))
+	f.Add([]byte("a\nb"), uint32(2), uint32(rowMax-2), byte('"'))
+	f.Add([]byte("\n"), uint32(0), uint32(rowMax+1), byte('\n'))
+	f.Fuzz(func(t *testing.T, body []byte, at, length uint32, with byte) {
+		body = stretched(body, at, length, with)
+		var want []message.ProblemCode
+		for line := range bytes.Lines(body) {
+			switch {
+			case len(line) > rowMax:
+				want = append(want, message.ProblemTooLong)
+			case len(bytes.TrimSpace(line)) > 0:
+				want = append(want, "")
+			}
+		}
+		rows := newLines(bytes.NewReader(body))
+		var got []message.ProblemCode
+		for {
+			fields, err := rows.next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, rowCode(fields))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("rows %q, want %q", got, want)
+		}
+	})
+}
+
+// FuzzTable: as long as no row is too long, a CSV has the rows that package csv
+// finds. Whatever it holds, a row is never longer than its limit, and takes at
+// least one line: what comes after a bad row keeps its number.
+func FuzzTable(f *testing.F) {
+	f.Add([]byte("to,text\n+12065551212,hi\n\"+1\",\"a\nb\"\n"), uint32(0), uint32(0), byte('x'))
+	f.Add([]byte("to,media\r\n1,\"a\"b\"\r\n2,c\r\n"), uint32(20), uint32(2*rowMax), byte('y'))
+	f.Add([]byte("to\n\"1\n2\n3"), uint32(4), uint32(rowMax), byte('\n'))
+	f.Add([]byte("to,metadata.a,metadata.a\n1,2"), uint32(0), uint32(0), byte(0))
+	f.Fuzz(func(t *testing.T, body []byte, at, length uint32, with byte) {
+		body = stretched(body, at, length, with)
+		rows := newTable(bytes.NewReader(body))
+		wrong, err := rows.begin()
+		if err != nil || len(wrong) > 0 {
+			return
+		}
+		codes := readTable(t, rows)
+		if lines := len(slices.Collect(bytes.Lines(body))) - 1; len(codes) > lines {
+			t.Errorf("%d rows in %d lines", len(codes), lines)
+		}
+		if slices.Contains(codes, message.ProblemTooLong) {
+			return
+		}
+		if want := countRecords(body) - 1; len(codes) != want {
+			t.Errorf("%d rows, want %d", len(codes), want)
+		}
+	})
+}
+
+// readTable reads rows to their end and returns why each cannot be read.
+func readTable(t *testing.T, rows *table) []message.ProblemCode {
+	t.Helper()
+	var codes []message.ProblemCode
+	for {
+		fields, err := rows.next()
+		if errors.Is(err, io.EOF) {
+			return codes
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes = append(codes, rowCode(fields))
+		if size := sizeOf(fields); size > rowMax {
+			t.Errorf("a row of %d bytes was taken", size)
+		}
+	}
+}
+
+// sizeOf is how many bytes the cells of a row hold.
+func sizeOf(f message.Fields) int {
+	size := 0
+	for _, cell := range append([]*string{
+		f.To, f.From, f.Subject, f.Text, f.MediaURL, f.ClientReference, f.Priority, f.SendAt, f.ExpiresAt, f.FallbackText, f.CallbackURL,
+	}, f.Media...) {
+		if cell != nil {
+			size += len(*cell)
+		}
+	}
+	for _, pair := range f.Metadata {
+		size += len(pair.Value)
+	}
+	return size
+}
+
+// countRecords counts the records of a CSV, broken ones included.
+func countRecords(body []byte) int {
+	reader := csv.NewReader(bytes.NewReader(body))
+	reader.FieldsPerRecord = -1
+	for n := 0; ; n++ {
+		if _, err := reader.Read(); errors.Is(err, io.EOF) {
+			return n
+		}
+	}
+}
+
+// FuzzCursor: a cursor that is taken names one place, which written down again
+// is the same place; and no cursor fits two kinds of lists.
+func FuzzCursor(f *testing.F) {
+	id := message.NewID(message.RandomIdentity(), time.UnixMilli(1_772_366_400_000))
+	f.Add(position{created: 1_772_366_400_000, id: id}.cursor())
+	f.Add(placeCursor(7))
+	f.Add("")
+	f.Add("MTc3 MjM2")
+	f.Fuzz(func(t *testing.T, cursor string) {
+		kinds := 0
+		if p, err := parseCursor(cursor); err == nil {
+			kinds++
+			if again, err := parseCursor(p.cursor()); err != nil || again != p {
+				t.Errorf("%+v became %+v, %v", p, again, err)
+			}
+		}
+		if place, ok := parsePlace(cursor); ok {
+			kinds++
+			if again, ok := parsePlace(placeCursor(place)); !ok || again != place || place < 0 {
+				t.Errorf("%d became %d", place, again)
+			}
+		}
+		if p, ok := parseBatchCursor(cursor); ok {
+			kinds++
+			if again, ok := parseBatchCursor(batchCursor(p)); !ok || again != p {
+				t.Errorf("%+v became %+v", p, again)
+			}
+		}
+		if kinds > 1 {
+			t.Errorf("%q fits %d kinds of lists", cursor, kinds)
+		}
+	})
+}

@@ -1,0 +1,82 @@
+package ledger
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"mmsdispatch/internal/message"
+)
+
+// fullMessage has something in every field.
+func fullMessage() *message.Message {
+	at := time.UnixMilli(1_772_366_400_123).UTC()
+	id := message.NewID(message.RandomIdentity(), at)
+	return &message.Message{
+		ID: id, Scope: message.Scope{Tenant: "acme", Test: true}, From: "+12065550100", BatchID: "batch_1", Shard: 3,
+		Content: message.Content{
+			To: "+12065551212", From: "28444", Subject: "s", Text: "ü: 1", Media: []string{"https://e.com/a", "https://e.com/b"},
+			ClientReference: "order-1", Priority: message.Bulk, SendAt: at, ExpiresAt: at.Add(time.Hour), FallbackText: "f",
+			CallbackURL: "https://e.com/c", Metadata: map[string]string{"a": "", "b": "c"},
+		},
+		Status: message.StatusUnknown, Reason: &message.Reason{Code: "carrier", Message: "m", SinchCode: "E102"},
+		Attempts: 2, Tries: 1, Delays: 4, SinchID: "T", SentAs: "SMS", Task: 5, Replayed: 1, Replays: 6,
+		Calls: []message.Attempt{
+			{N: 1},
+			{
+				N: 2, State: "open", Worker: "w", API: "mms", BaseURL: "https://e.com", Account: "a", Begun: at, Deadline: at.Add(time.Second),
+				SinchID: "T", Looks: 3, LookedAt: at,
+			},
+		},
+		NextAt: at, ExpiresAt: at, CreatedAt: at, UpdatedAt: at, SentAt: at, FinalAt: at,
+		Timeline: []message.Entry{{At: at, Status: message.StatusQueued}, {At: at, Status: message.StatusSent, Detail: "d", Attempt: 2}},
+	}
+}
+
+// FuzzRecord: any bytes are either no record or a message that is the same
+// after it was written down and read again.
+func FuzzRecord(f *testing.F) {
+	full := encode(head{version: 7, operation: "OPERATION1"}, fullMessage())
+	f.Add(full)
+	f.Add(full[:len(full)-3])
+	f.Add(encode(head{}, &message.Message{}))
+	f.Add([]byte("1:x"))
+	f.Add([]byte("-1::\x0a\xff\xff\xff\xff\x0f"))
+	f.Fuzz(func(t *testing.T, record []byte) {
+		h, m, err := decode(record)
+		if err != nil {
+			return
+		}
+		withoutEmpty(&m.Content)
+		again, read, err := decode(encode(h, m))
+		if err != nil || again != h {
+			t.Fatalf("%+v became %+v, %v", h, again, err)
+		}
+		if diff := cmp.Diff(m, read, cmpopts.EquateEmpty()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// withoutEmpty takes out what no content has, and records therefore do not
+// keep: a medium or a name in the metadata that is empty.
+func withoutEmpty(c *message.Content) {
+	c.Media = slices.DeleteFunc(c.Media, func(medium string) bool { return medium == "" })
+	delete(c.Metadata, "")
+}
+
+// Every field of a message is kept.
+func TestRecordKeepsEverything(t *testing.T) {
+	t.Parallel()
+	want := fullMessage()
+	h, got, err := decode(encode(head{version: 7, operation: "OPERATION1"}, want))
+	if err != nil || h != (head{version: 7, operation: "OPERATION1"}) {
+		t.Fatalf("%+v, %v", h, err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
