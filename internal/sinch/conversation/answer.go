@@ -34,6 +34,10 @@ func decode(body []byte) answer {
 	return a
 }
 
+// noType is the type of a problem that says no more than its status (RFC 9457,
+// 4.2.1).
+const noType = "about:blank"
+
 // word is what Sinch calls the error: gRPC's status, or the last part of the
 // problem's type (…/errors/registry/too-many-requests).
 func (a answer) word() string {
@@ -41,6 +45,9 @@ func (a answer) word() string {
 		return word
 	}
 	kind := a.Type.ID()
+	if kind == noType {
+		return ""
+	}
 	return sinch.Text(kind[strings.LastIndexAny(kind, "/:#")+1:]).Code()
 }
 

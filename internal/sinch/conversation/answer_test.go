@@ -66,6 +66,7 @@ func TestAnswers(t *testing.T) {
 		"400, not set up":   {grpc(400, "FAILED_PRECONDITION"), refused(sinch.ReasonInternal, "FAILED_PRECONDITION")},
 		"400, a new word":   {grpc(400, "NEW_RULE"), refused(sinch.ReasonContent, "NEW_RULE")},
 		"400, a problem":    {answer{status: 400, body: problem}, refused(sinch.ReasonContent, "invalid-argument")},
+		"400, no problem":   {answer{status: 400, body: `{"type":"about:blank","title":"Bad Request","status":400}`}, unknown("")},
 		"400 without word":  {answer{status: 400, body: `{"error":{"code":400}}`}, unknown("")},
 		"400, odd error":    {answer{status: 400, body: `{"error":"no"}`}, unknown("")},
 		"400, odd members": {
