@@ -67,7 +67,7 @@ func TestContent(t *testing.T) {
 func TestCall(t *testing.T) {
 	t.Parallel()
 	s := serve(t, answer{status: http.StatusOK, body: accepted})
-	o := conversation.Options{ProjectID: "project/1", AppID: "app", KeyID: "key id", KeySecret: "key:secret"}
+	o := conversation.Options{ProjectID: "project/1", AppID: "app", KeyID: "key-1", KeySecret: "key:~secret."}
 	s.provider(t, o).Send(t.Context(), photo())
 	req := s.requests()[0]
 	if req.Method != http.MethodPost || req.RequestURI != "/v1/projects/project%2F1/messages:send" {
@@ -84,7 +84,7 @@ func TestCall(t *testing.T) {
 		t.Error("the token is in the body")
 	}
 	req = s.tokenRequests()[0]
-	if id, secret, _ := req.BasicAuth(); id != "key+id" || secret != "key%3Asecret" {
+	if id, secret, _ := req.BasicAuth(); id != "key-1" || secret != "key:~secret." {
 		t.Errorf("credentials %q %q", id, secret)
 	}
 	if string(req.body) != "grant_type=client_credentials" || req.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {

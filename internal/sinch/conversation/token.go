@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -83,8 +82,9 @@ type tokens struct {
 func newTokens(o Options, now func() time.Time) *tokens {
 	return &tokens{
 		url: o.AuthURL, client: o.Client, now: now, pause: sleep,
-		// RFC 6749, 2.3.1: both parts are form-encoded first.
-		basic: "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(o.KeyID)+":"+url.QueryEscape(o.KeySecret))),
+		// As they are, like Sinch's SDKs: RFC 6749, 2.3.1, would form-encode both
+		// first, which changes nothing in the letters that Sinch's keys are made of.
+		basic: "Basic " + base64.StdEncoding.EncodeToString([]byte(o.KeyID+":"+o.KeySecret)),
 	}
 }
 

@@ -103,8 +103,8 @@ func (a answer) word() string {
 
 func TestTokens(t *testing.T) {
 	t.Parallel()
-	s := simtest.Start(t, sinchsim.Options{Conversation: sinchsim.ConversationOptions{KeyID: "key id", KeySecret: "a:b", TokenBurst: 1000}})
-	got := askToken(t, s, "key+id", "a%3Ab", "grant_type=client_credentials")
+	s := simtest.Start(t, sinchsim.Options{Conversation: sinchsim.ConversationOptions{KeyID: "key-1", KeySecret: "a:~b.", TokenBurst: 1000}})
+	got := askToken(t, s, "key-1", "a:~b.", "grant_type=client_credentials")
 	if got.status != http.StatusOK || got.fields["expires_in"] != 3600.0 || got.fields["token_type"] != "bearer" {
 		t.Fatalf("%d %s", got.status, got.raw)
 	}
@@ -114,10 +114,10 @@ func TestTokens(t *testing.T) {
 		code             string
 	}{
 		"nobody":       {"", "", "grant_type=client_credentials", 401, "invalid_client"},
-		"wrong id":     {"key", "a%3Ab", "grant_type=client_credentials", 401, "invalid_client"},
-		"wrong secret": {"key+id", "a", "grant_type=client_credentials", 401, "invalid_client"},
-		"no grant":     {"key+id", "a%3Ab", "", 400, "unsupported_grant_type"},
-		"other grant":  {"key+id", "a%3Ab", "grant_type=password", 400, "unsupported_grant_type"},
+		"wrong id":     {"key", "a:~b.", "grant_type=client_credentials", 401, "invalid_client"},
+		"wrong secret": {"key-1", "a", "grant_type=client_credentials", 401, "invalid_client"},
+		"no grant":     {"key-1", "a:~b.", "", 400, "unsupported_grant_type"},
+		"other grant":  {"key-1", "a:~b.", "grant_type=password", 400, "unsupported_grant_type"},
 	} {
 		if got := askToken(t, s, tt.id, tt.secret, tt.form); got.status != tt.status || got.fields["error"] != tt.code {
 			t.Errorf("%s: %d %s", name, got.status, got.raw)
