@@ -14,6 +14,7 @@ import (
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/batches"
+	"mmsdispatch/internal/sinch/conversation"
 	"mmsdispatch/internal/sinch/mmsjson"
 	"mmsdispatch/internal/sinch/receipt"
 	"mmsdispatch/internal/sinch/sinchsim"
@@ -65,6 +66,13 @@ func newRoutes(cfg *config.Config, client *wire.Client, simulator string) (*rout
 		})
 		return &routes{live: live, test: test}, nil
 	case sinch.APIConversation:
+		live := conversation.New(conversation.Options{
+			BaseURL: string(cfg.Sinch.BaseURL), Region: cfg.Sinch.Region,
+			ProjectID: string(cfg.Sinch.ProjectID), AppID: string(cfg.Sinch.AppID),
+			AuthURL: string(cfg.Sinch.AuthURL), KeyID: string(cfg.Sinch.KeyID), KeySecret: cfg.Sinch.KeySecret.Reveal(),
+			CallbackURL: callbackURL(cfg), Client: client,
+		})
+		return &routes{live: live, test: test}, nil
 	}
 	return nil, fmt.Errorf("%w=%s", errNoProvider, cfg.Sinch.API)
 }

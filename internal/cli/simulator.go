@@ -16,8 +16,8 @@ func newSimulator() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulator",
 		Short: "Run a Sinch that can be told what to do, for tests",
-		Long: "Runs a stand-in for Sinch's MMS JSON and SMS REST APIs. It sends receipts, obeys the last four\n" +
-			"digits of the recipient, and is told what else to do under /sim/. See docs/simulator.md.",
+		Long: "Runs a stand-in for Sinch's MMS JSON, SMS REST and Conversation APIs. It sends receipts, obeys the\n" +
+			"last four digits of the recipient, and is told what else to do under /sim/. See docs/simulator.md.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			parsed, err := sinchsim.ParseLatency(latency)
@@ -30,7 +30,8 @@ func newSimulator() *cobra.Command {
 			}
 			o.Latency = parsed
 			o.Logger = zerolog.New(cmd.ErrOrStderr()).Level(lvl).With().Timestamp().Str("process", "simulator").Logger()
-			o.MMS.CallbackURL, o.Batches.CallbackURL = receipts, receipts
+			o.MMS.CallbackURL, o.Batches.CallbackURL, o.Conversation.CallbackURL = receipts, receipts, receipts
+			o.Conversation.Secret = o.Batches.Secret
 			return sinchsim.New(o).Run(cmd.Context())
 		},
 	}
@@ -44,6 +45,14 @@ func newSimulator() *cobra.Command {
 	f.DurationVar(&o.Receipts.Step, "receipt-step", sinchsim.DefaultStep, "time between two receipts of a message; negative: none")
 	f.DurationVar(&o.MMS.RetryAfter, "mms-retry-after", sinchsim.DefaultMMSRetryAfter, "pause before a postback is repeated")
 	f.DurationVar(&o.Batches.RetryAfter, "batches-retry-after", sinchsim.DefaultXMSRetryAfter, "first pause before a report is repeated")
+	f.DurationVar(&o.Conversation.RetryAfter, "conversation-retry-after", sinchsim.DefaultConversationRetryAfter,
+		"first pause before a report of the Conversation API is repeated")
+	f.StringVar(&o.Conversation.Project, "project", "", "project of the Conversation API to know; empty: any")
+	f.StringVar(&o.Conversation.App, "app", "", "app to know; empty: any")
+	f.StringVar(&o.Conversation.KeyID, "key-id", "", "id of the access key to accept; empty: any")
+	f.StringVar(&o.Conversation.KeySecret, "key-secret", "", "secret of the access key to accept; empty: any")
+	f.DurationVar(&o.Conversation.TokenLife, "token-life", sinchsim.DefaultTokenLife, "how long an access token is good")
+	f.IntVar(&o.Conversation.RetentionDays, "retention-days", 0, "dispatch retention of the app; 0: nothing can be looked up")
 	f.StringVar(&o.MMS.APIKey, "api-key", "", "x-api-key to accept; empty: any")
 	f.StringVar(&o.Batches.Token, "token", "", "Bearer token to accept; empty: any")
 	f.StringVar(&o.Batches.Secret, "secret", "", "secret that signs delivery reports; empty: unsigned")

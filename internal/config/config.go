@@ -70,14 +70,14 @@ type Sinch struct {
 	Rate float64 `env:"SINCH_RATE" envDefault:"10" min:"0.001" max:"1000000" zero:"allowed"`
 	// How long all calls pause after Sinch answered that the account is the trouble; then one message probes it.
 	Pause time.Duration `env:"SINCH_PAUSE" envDefault:"30s"`
-	// Public base URL of the api; `/webhooks/sinch/dlr` is appended to it in batches and conversation calls. Without it delivery reports are not asked for there.
+	// Public base URL of the api; `/webhooks/sinch/dlr` is appended to it in batches and conversation calls. Without it batches asks for no delivery reports, and those of conversation go to the webhooks of the app.
 	CallbackURL BaseURL `env:"SINCH_CALLBACK_URL"`
 }
 
 // Webhook says how receipts prove where they come from. Every configured
 // check that fits the shape of a receipt must pass.
 type Webhook struct {
-	// Secret of the HMAC signature (batches, conversation).
+	// Secret of the HMAC signature (batches, conversation: the app's secret for overridden callback URLs).
 	Secret Secret `env:"SINCH_WEBHOOK_SECRET"`
 	// User of basic authentication (batches). Goes with `SINCH_WEBHOOK_PASSWORD`.
 	User Identifier `env:"SINCH_WEBHOOK_USER"`

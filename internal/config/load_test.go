@@ -293,13 +293,20 @@ func TestWarnings(t *testing.T) {
 			map[string]string{"SINCH_WEBHOOK_INSECURE": "true", "SINCH_WEBHOOK_SECRET": "s"},
 			[]string{"receipts of the mms API are taken from anybody"},
 		},
+		"conversation": {
+			config.Worker,
+			map[string]string{
+				"SINCH_API": "conversation", "SINCH_PROJECT_ID": "p", "SINCH_APP_ID": "a", "SINCH_KEY_ID": "k", "SINCH_KEY_SECRET": "s",
+			},
+			[]string{"SINCH_CALLBACK_URL is not set: without a webhook of the app"},
+		},
 		"the rest": {
 			config.Worker,
 			map[string]string{
 				"SINCH_API": "batches", "SINCH_SERVICE_PLAN_ID": "plan", "SINCH_TOKEN": "mistyped",
 				"MEDIA_ALLOW_PRIVATE": "true", "UNKNOWN_POLICY": "resend",
 			},
-			[]string{"SINCH_TOKEN is set but", "SINCH_CALLBACK_URL is not set", "MEDIA_ALLOW_PRIVATE is on", "UNKNOWN_POLICY is resend"},
+			[]string{"SINCH_TOKEN is set but", "SINCH_CALLBACK_URL is not set: no delivery reports", "MEDIA_ALLOW_PRIVATE is on", "UNKNOWN_POLICY is resend"},
 		},
 	}
 

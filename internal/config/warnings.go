@@ -15,10 +15,11 @@ func (c *Config) Warnings() []string {
 		warn(true, name+" is set but means nothing here")
 	}
 
-	sends := c.Process == Worker || c.Process == Dev
-	carriesCallback := c.Sinch.API == "batches" || c.Sinch.API == "conversation"
-	warn(sends && carriesCallback && c.Sinch.CallbackURL == "",
+	silent := (c.Process == Worker || c.Process == Dev) && c.Sinch.CallbackURL == ""
+	warn(silent && c.Sinch.API == "batches",
 		"SINCH_CALLBACK_URL is not set: no delivery reports are asked for, so messages stay sent")
+	warn(silent && c.Sinch.API == "conversation",
+		"SINCH_CALLBACK_URL is not set: without a webhook of the app no delivery reports come, and messages stay sent")
 	warn(c.Media.AllowPrivate, "MEDIA_ALLOW_PRIVATE is on: media may be fetched from inside this network")
 	warn(c.Unknown.Policy == "resend", "UNKNOWN_POLICY is resend: a message may arrive twice")
 

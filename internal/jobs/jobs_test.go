@@ -27,7 +27,7 @@ type fakeSinch struct {
 	mu     sync.Mutex
 	calls  map[string]int
 	answer func(call int, m sinch.Message) message.Outcome
-	find   func(ref string) (string, bool)
+	find   func(ref string) (string, bool, error)
 }
 
 func (f *fakeSinch) Send(_ context.Context, m sinch.Message) message.Outcome {
@@ -58,9 +58,8 @@ func (f *fakeSinch) For(*message.Message) sinch.Provider {
 
 type findable struct{ *fakeSinch }
 
-func (f findable) Find(_ context.Context, ref string, _ time.Time) (string, bool, error) {
-	id, found := f.find(ref)
-	return id, found, nil
+func (f findable) Find(_ context.Context, c sinch.Call) (string, bool, error) {
+	return f.find(c.Ref)
 }
 
 type open struct{}
@@ -327,7 +326,7 @@ func TestLostWorkerIsSettledByLookUp(t *testing.T) {
 	t.Run("found", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		b.sinch.find = func(string) (string, bool) { return "B1", true }
+		b.sinch.find = func(string) (string, bool, error) { return "B1", true, nil }
 		m := b.orphan(t)
 		b.run(t)
 		if got := b.await(t, m.ID, message.StatusSent); got.SinchID != "B1" || b.sinch.count(m.ID) != 0 {
@@ -338,7 +337,7 @@ func TestLostWorkerIsSettledByLookUp(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		var looks atomic.Int64
-		b.sinch.find = func(string) (string, bool) { looks.Add(1); return "", false }
+		b.sinch.find = func(string) (string, bool, error) { looks.Add(1); return "", false, nil }
 		m := b.orphan(t)
 		b.run(t)
 		b.await(t, m.ID, message.StatusSent)
@@ -346,6 +345,26 @@ func TestLostWorkerIsSettledByLookUp(t *testing.T) {
 			t.Fatalf("%d calls after %d looks", b.sinch.count(m.ID), looks.Load())
 		}
 	})
+}
+
+// Where Sinch keeps nothing that could be asked for, the operator's policy
+// decides.
+func TestLostWorkerWhereNothingIsKept(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[UnknownPolicy]message.Status{Hold: message.StatusUnknown, Resend: message.StatusSent} {
+		t.Run(string(policy), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.opts.Settling.Policy, b.opts.Settling.ReconcileAfter = policy, time.Millisecond
+			asked := make(chan struct{})
+			once := sync.OnceFunc(func() { close(asked) })
+			b.sinch.find = func(string) (string, bool, error) { once(); return "", false, sinch.ErrNotKept }
+			m := b.orphan(t)
+			b.run(t)
+			<-asked
+			b.await(t, m.ID, want)
+		})
+	}
 }
 
 func TestStopFinishesTheCallInFlight(t *testing.T) {

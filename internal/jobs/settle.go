@@ -80,7 +80,11 @@ func (t *settler) look(
 	if a.Looks >= looksAtMost && t.settling.LookupWindow <= 0 {
 		return time.Time{}, nil
 	}
-	id, found, err := finder.Find(ctx, m.ID.AttemptRef(a.N), a.Begun)
+	id, found, err := finder.Find(ctx, sinch.Call{Ref: m.ID.AttemptRef(a.N), To: m.Content.To, Begun: a.Begun})
+	if errors.Is(err, sinch.ErrNotKept) {
+		t.log.Warn().Str("message", string(m.ID)).Int("attempt", a.N).Msg("Sinch keeps nothing to look up")
+		return t.resend(ctx, m, now)
+	}
 	if err != nil {
 		t.log.Warn().Err(err).Str("message", string(m.ID)).Int("attempt", a.N).Msg("look-up failed")
 		return now.Add(lookFailed), nil

@@ -2,6 +2,7 @@ package message_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,6 +50,34 @@ func want(tb testing.TB, m *message.Message, status message.Status, code message
 	}
 	if got != code {
 		tb.Fatalf("reason %q, want %q", got, code)
+	}
+}
+
+// An SMS that goes out instead is handed over a second time, under the same id.
+func TestSwitchesToSMS(t *testing.T) {
+	t.Parallel()
+	m := queued(t)
+	n := begin(t, m, start())
+	must(t, m.Conclude(n, message.Outcome{Kind: message.OutcomeAccepted, SinchID: "M1"}, policy(), start()))
+	for _, r := range []message.Receipt{
+		{State: message.ReceiptSent, SentAs: "MMS", SinchCode: "QUEUED_ON_CHANNEL"},
+		{SinchCode: "SWITCHING_CHANNEL"},
+		{State: message.ReceiptSent, SentAs: "SMS", SinchCode: "QUEUED_ON_CHANNEL"},
+	} {
+		r.Attempt = n
+		must(t, m.Receive(r, start()))
+	}
+	want(t, m, message.StatusSent, "")
+	if m.SentAs != "SMS" {
+		t.Errorf("sent as %q, want SMS", m.SentAs)
+	}
+	var lines []string
+	for _, e := range m.Timeline[len(m.Timeline)-3:] {
+		lines = append(lines, e.Detail)
+	}
+	wanted := []string{"receipt: sent (QUEUED_ON_CHANNEL)", "receipt (SWITCHING_CHANNEL)", "receipt: sent as SMS (QUEUED_ON_CHANNEL)"}
+	if !slices.Equal(lines, wanted) {
+		t.Errorf("timeline %q, want %q", lines, wanted)
 	}
 }
 

@@ -104,12 +104,19 @@ func (m *Message) adopt(r Receipt) {
 	}
 }
 
-// line is the receipt as an entry of the timeline.
+// sentAsSMS is the form of a message that could not go out as MMS.
+const sentAsSMS = "SMS"
+
+// line is the receipt as an entry of the timeline. The same report for the SMS
+// that goes out instead is another one.
 func (r Receipt) line() string {
 	var b strings.Builder
 	b.WriteString("receipt")
 	if r.State != ReceiptNone {
 		b.WriteString(": " + string(r.State))
+	}
+	if r.SentAs == sentAsSMS {
+		b.WriteString(" as SMS")
 	}
 	if r.SinchCode != "" {
 		b.WriteString(" (" + r.SinchCode + ")")

@@ -5,6 +5,7 @@ package sinch
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -22,7 +23,8 @@ const (
 
 // Provider sends one MMS through one Sinch API.
 type Provider interface {
-	// Send makes exactly one HTTP call and never repeats it. It returns only
+	// Send makes one HTTP call that Sinch may accept and never repeats it, unless
+	// Sinch said that it did not look at it (an expired token). It returns only
 	// when the call is over or m.Deadline has passed; cancelling ctx ends the
 	// wait early and counts as an unknown outcome unless nothing was written.
 	Send(ctx context.Context, m Message) Outcome
@@ -33,10 +35,21 @@ type Provider interface {
 
 // Finder is a Provider that can be asked later whether a call was accepted.
 type Finder interface {
-	// Find looks for the call that carried ref as its client reference and was
-	// begun at begun. found is false when Sinch answered and knew of no such
-	// call; err is set when Sinch could not be asked.
-	Find(ctx context.Context, ref string, begun time.Time) (sinchID string, found bool, err error)
+	// Find looks for a call. found is false when Sinch answered and knew of no
+	// such call; err is set when Sinch could not be asked, and wraps ErrNotKept
+	// when asking again would not help.
+	Find(ctx context.Context, c Call) (sinchID string, found bool, err error)
+}
+
+// ErrNotKept says that Sinch keeps no calls to be asked about, so that the
+// absence of one proves nothing.
+var ErrNotKept = errors.New("sinch keeps no calls")
+
+// Call is a call that was made, as a look-up needs it.
+type Call struct {
+	Ref   string    // what it carried as client reference
+	To    string    // E.164
+	Begun time.Time // when
 }
 
 // Origin is the account a call was made against.

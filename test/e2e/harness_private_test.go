@@ -17,6 +17,12 @@ func number() string {
 	return fmt.Sprintf("+1206%03d%04d", 300+n/7000%600, 1000+n%7000)
 }
 
+// numberEnding is a number of its own with last digits that tell the simulator
+// what becomes of it.
+func numberEnding(digits string) string {
+	return fmt.Sprintf("+1425%03d%s", 300+numbers.Add(1)%600, digits)
+}
+
 var numbers atomic.Int64
 
 func secretText() string { return "text-" + rand.Text() }

@@ -53,8 +53,9 @@ func startSimulator(s *stack) *simulator {
 	args := append([]string{
 		"simulator", "--addr", addr, "--receipts-url", s.base + receiptAt + "?token=" + s.token,
 		"--api-key", s.sinchKey, "--token", s.sinchKey,
+		"--project", projectID, "--app", appID, "--key-id", keyID, "--key-secret", s.sinchKey,
 		// Receipts that met a 503 come again within the patience of a test.
-		"--mms-retry-after", "1s", "--batches-retry-after", "500ms",
+		"--mms-retry-after", "1s", "--batches-retry-after", "500ms", "--conversation-retry-after", "500ms",
 	}, s.conf.simulator...)
 	sim := &simulator{
 		process: launch(s.t, "simulator", nil, "mmsctl", args...),
@@ -75,6 +76,18 @@ func (s *simulator) forNumber(to string, times int, behavior any) {
 func (s *simulator) setDefault(behavior any) {
 	s.t.Helper()
 	s.order(http.MethodPut, "/sim/default", behavior)
+}
+
+// expireTokens makes every access token that was given out expire.
+func (s *simulator) expireTokens() {
+	s.t.Helper()
+	s.order(http.MethodDelete, "/sim/tokens", nil)
+}
+
+// tokens is how many times a token was asked for.
+func (s *simulator) tokens() int {
+	s.t.Helper()
+	return len(s.seen(url.Values{"operation": {"token"}}))
 }
 
 func rule(times int, behavior any) map[string]any {
@@ -107,17 +120,23 @@ func (s *simulator) allCalls() []sinchCall {
 
 func (s *simulator) find(filter url.Values) []sinchCall {
 	s.t.Helper()
-	var view struct {
-		Calls []sinchCall `json:"calls"`
-	}
-	s.read("/sim/calls?"+filter.Encode(), &view)
 	var sends []sinchCall
-	for _, call := range view.Calls {
+	for _, call := range s.seen(filter) {
 		if call.Operation == "send" || call.Operation == "sendmms" {
 			sends = append(sends, call)
 		}
 	}
 	return sends
+}
+
+// seen are calls of every kind, oldest first.
+func (s *simulator) seen(filter url.Values) []sinchCall {
+	s.t.Helper()
+	var view struct {
+		Calls []sinchCall `json:"calls"`
+	}
+	s.read("/sim/calls?"+filter.Encode(), &view)
+	return view.Calls
 }
 
 func (s *simulator) stats() sinchStats {

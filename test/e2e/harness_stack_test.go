@@ -19,6 +19,11 @@ const (
 	batches   = "batches"
 	planID    = "plan-e2e"
 	receiptAt = "/webhooks/sinch/dlr"
+
+	conversation = "conversation"
+	projectID    = "project-e2e"
+	appID        = "app-e2e"
+	keyID        = "key-e2e"
 )
 
 // stack is a whole installation: Redis, simulator, api and workers.
@@ -166,9 +171,14 @@ func (s *stack) environ(own map[string]string) map[string]string {
 		"API_KEYS":              tenant + ":" + s.key + "," + tenant + ":" + s.testKey,
 		"REDIS_URL":             s.redis.URL(),
 		"SINCH_API_TOKEN":       s.sinchKey,
+		"SINCH_APP_ID":          appID,
+		"SINCH_AUTH_URL":        s.sim.base + "/oauth2/token",
 		"SINCH_BASE_URL":        s.sim.base,
 		"SINCH_CALLBACK_URL":    s.base,
+		"SINCH_KEY_ID":          keyID,
+		"SINCH_KEY_SECRET":      s.sinchKey,
 		"SINCH_MMS_CAMPAIGN_ID": "campaign-e2e",
+		"SINCH_PROJECT_ID":      projectID,
 		"SINCH_SERVICE_PLAN_ID": planID,
 		"SINCH_WEBHOOK_TOKEN":   s.token,
 	}

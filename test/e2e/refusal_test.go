@@ -39,6 +39,14 @@ func TestSinchRefuses(t *testing.T) {
 			{"rejected by the handset", "rejected", "undelivered", "carrier", "415", 1},
 			{"expired at the carrier", "expired", "undelivered", "expired", "406", 1},
 		},
+		conversation: {
+			{"content", "INVALID_ARGUMENT", "failed", "content", "INVALID_ARGUMENT", 1},
+			{"not set up", "FAILED_PRECONDITION", "failed", "internal", "FAILED_PRECONDITION", 1},
+			{"recipient found bad later", "blocked", "undelivered", "recipient", "RECIPIENT_NOT_OPTED_IN", 1},
+			{"media found bad later", "media", "undelivered", "media", "MEDIA_NOT_REACHABLE", 1},
+			{"rejected by the channel", "rejected", "undelivered", "carrier", "CHANNEL_REJECT", 1},
+			{"expired at Sinch", "expired", "undelivered", "expired", "MESSAGE_EXPIRED", 1},
+		},
 	}
 	for api, cases := range tests {
 		t.Run(api, func(t *testing.T) {
@@ -78,7 +86,7 @@ func TestThrottledMessageUsesNoTry(t *testing.T) {
 
 func TestRefusedAccountPausesEverything(t *testing.T) {
 	t.Parallel()
-	for api, answer := range map[string]string{mmsAPI: "E104", batches: "401"} {
+	for api, answer := range map[string]string{mmsAPI: "E104", batches: "401", conversation: "UNAUTHENTICATED"} {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, over(api), with("RETRY_MAX", "0"), with("SINCH_PAUSE", "1s"))

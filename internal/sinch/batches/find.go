@@ -44,15 +44,15 @@ type listedBatch struct {
 // an absent batch may be sent again, absence has to be shown: every page up to
 // the total was read, and none of them held it. How much a page holds is
 // counted, not assumed: Sinch may give less than was asked for.
-func (p *Provider) Find(ctx context.Context, ref string, begun time.Time) (sinchID string, found bool, err error) {
+func (p *Provider) Find(ctx context.Context, c sinch.Call) (sinchID string, found bool, err error) {
 	seen := 0
 	for n := range maxPages {
-		got, err := p.page(ctx, ref, begun, n)
+		got, err := p.page(ctx, c, n)
 		if err != nil {
 			return "", false, err
 		}
 		for _, b := range got.Batches {
-			if string(b.ClientReference) != ref {
+			if string(b.ClientReference) != c.Ref {
 				continue
 			}
 			if b.ID.ID() == "" {
@@ -75,11 +75,11 @@ func (p *Provider) Find(ctx context.Context, ref string, begun time.Time) (sinch
 }
 
 // page gets one page.
-func (p *Provider) page(ctx context.Context, ref string, begun time.Time, n int) (page, error) {
+func (p *Provider) page(ctx context.Context, c sinch.Call, n int) (page, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	query := url.Values{
-		"client_reference": {ref}, "start_date": {begun.Add(-lookBack).UTC().Format(timeFormat)},
+		"client_reference": {c.Ref}, "start_date": {c.Begun.Add(-lookBack).UTC().Format(timeFormat)},
 		"page": {strconv.Itoa(n)}, "page_size": {strconv.Itoa(pageSize)},
 	}
 	res, err := p.opts.Client.Do(ctx, wire.Request{Method: http.MethodGet, URL: p.url() + "?" + query.Encode(), Header: p.header()})

@@ -75,7 +75,7 @@ func TestFind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, tc.answers...)
-			id, found, err := s.provider(t, batches.Options{Plan: "plan"}).Find(t.Context(), ref, now)
+			id, found, err := s.provider(t, batches.Options{Plan: "plan"}).Find(t.Context(), sinch.Call{Ref: ref, Begun: now})
 			if id != tc.id || found != (tc.id != "") || (err != nil) != tc.failed {
 				t.Errorf("got %q, %t, %v; want %q, failed %t", id, found, err, tc.id, tc.failed)
 			}
@@ -91,7 +91,7 @@ func TestFindAsks(t *testing.T) {
 	s := serve(t, list(2, "a"), list(2, "b"))
 	begun := time.Date(2026, 10, 30, 8, 1, 30, 250e6, time.FixedZone("", 2*60*60))
 	p := s.provider(t, batches.Options{Plan: "plan", Token: "token-secret"})
-	if _, found, err := p.Find(t.Context(), "msg_1a2b-1", begun); found || err != nil {
+	if _, found, err := p.Find(t.Context(), sinch.Call{Ref: "msg_1a2b-1", Begun: begun}); found || err != nil {
 		t.Fatalf("found %t, %v", found, err)
 	}
 	for n, req := range s.requests() {
@@ -120,7 +120,7 @@ func TestFindErrors(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, ctx := range map[string]context.Context{"refused": t.Context(), "canceled": over} {
-		_, found, err := p.Find(ctx, "msg_1a2b-1", now)
+		_, found, err := p.Find(ctx, sinch.Call{Ref: "msg_1a2b-1", Begun: now})
 		if err == nil || found {
 			t.Fatalf("%s: found %t, %v", name, found, err)
 		}

@@ -43,6 +43,7 @@ func TestDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	const head = "| Code | Meaning | Proves | Reason |\n|---|---|---|---|\n"
+	status := strings.Replace(head, "Code", "Status", 1)
 	for name, want := range map[string]string{
 		"mms postbacks": lines(head, mmsCodes, func(code string, c mmsCode) string {
 			return line(code, c.detail, c.state, c.reason)
@@ -50,8 +51,14 @@ func TestDocumentation(t *testing.T) {
 		"batches reports": lines(head, batchCodes, func(code int, v batchVerdict) string {
 			return line(code, v.detail, v.state, v.reason)
 		}),
-		"batches statuses": lines(strings.Replace(head, "Code", "Status", 1), batchStates, func(status string, v batchVerdict) string {
-			return line(status, v.detail, v.state, v.reason)
+		"conversation reasons": lines(head, conversationReasons, func(code string, v conversationVerdict) string {
+			return line(code, v.detail, v.state, v.reason)
+		}),
+		"conversation statuses": lines(status, conversationStates, func(name string, v conversationVerdict) string {
+			return line(name, v.detail, v.state, v.reason)
+		}),
+		"batches statuses": lines(status, batchStates, func(name string, v batchVerdict) string {
+			return line(name, v.detail, v.state, v.reason)
 		}),
 	} {
 		_, rest, _ := strings.Cut(string(page), "<!-- table: "+name+" -->\n")

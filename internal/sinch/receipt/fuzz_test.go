@@ -21,6 +21,10 @@ func FuzzParse(f *testing.F) {
 		recipientReport(`"0"`, "Delivered"),
 		`{"type":"mo_media","body":{"message":"m","media":[{}]}}`,
 		`{"app_id":"a","project_id":"p","message_delivery_report":{"status":"FAILED"}}`,
+		conversationReport("FAILED", `{"code":"CHANNEL_REJECT","description":"d","sub_code":"UNSPECIFIED_SUB_CODE","channel_code":"4.3"}`),
+		conversationReport("DELIVERED", "null"), conversationReport("SWITCHING_CHANNEL", `{"code":"MEDIA_TOO_LARGE"}`),
+		conversationReport("FAILED", `{"code":"DELIVERY_REPORT_TIME_OUT"}`), conversationReport("FAILED", `[]`),
+		`{"app_id":"a","message_delivery_report":7,"correlation_id":"c"}`,
 		`[]`, `null`, `{"code":null}`,
 	} {
 		f.Add([]byte(seed))

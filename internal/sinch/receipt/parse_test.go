@@ -127,7 +127,17 @@ func TestOddFields(t *testing.T) {
 	if diff := cmp.Diff(want, batch); diff != "" {
 		t.Errorf("batches (-want +got):\n%s", diff)
 	}
+	event := only(t, `{"app_id":7,"project_id":[],"event_time":{"a":1},"message_metadata":["x"],"correlation_id":"ref-1",
+		"message_delivery_report":{"message_id":7,"status":"DELIVERED","channel_identity":"MMS","metadata":null,"reason":[],"new":1}}`)
+	want = receipt.Receipt{
+		Shape: receipt.ShapeConversation, Kind: receipt.KindReport, Ref: "ref-1", SinchID: "7",
+		State: message.ReceiptDelivered, SinchCode: "DELIVERED", Detail: "delivered",
+	}
+	if diff := cmp.Diff(want, event); diff != "" {
+		t.Errorf("conversation (-want +got):\n%s", diff)
+	}
 	for _, body := range []string{
+		`{"message_delivery_report":7}`, `{"message_delivery_report":{"status":["FAILED"]}}`, `{"message_delivery_report":{"status":"NEW"}}`,
 		`{"code":{}}`, `{"code":[]}`, `{"code":true}`, `{"origin":7}`, `{"batch_id":{}}`, `{"type":"delivery_report_mms","statuses":7}`,
 		`{"type":"delivery_report_mms","statuses":[7,"x",null,[]]}`, `{"type":"mo_media","body":7}`, `{"type":"mo_text","body":{}}`,
 		`{"type":"delivery_report_mms","statuses":[{"code":0.5,"status":7}]}`,
@@ -151,6 +161,8 @@ func TestBounds(t *testing.T) {
 	long := strings.Repeat("9", 100_000)
 	for _, r := range []receipt.Receipt{
 		only(t, `{"code":"`+long+`","tracking-id":"`+long+`","client-reference":"`+long+`","to":"`+long+`"}`),
+		only(t, `{"correlation_id":"`+long+`","message_delivery_report":{"message_id":"`+long+`","status":"FAILED",
+			"channel_identity":{"identity":"`+long+`"},"reason":{"code":"`+long+`"}}}`),
 		only(t, `{"batch_id":"`+long+`","status":"`+long+`","client_reference":"`+long+`","recipient":"`+long+`"}`),
 	} {
 		if len(r.SinchCode) > 64 || len(r.SinchID) > 256 || len(r.Ref) > 256 || len(r.Recipient) > 256 {

@@ -100,7 +100,7 @@ type reader struct {
 func readers() []reader {
 	return []reader{
 		{shape: ShapeConversation, fits: fitsConversationInbound, read: readConversationInbound},
-		{shape: ShapeConversation, fits: fitsConversation, read: ignore},
+		{shape: ShapeConversation, fits: fitsConversation, read: readConversation},
 		{shape: ShapeBatches, fits: fitsBatches, read: readBatches},
 		{shape: ShapeMMS, fits: fitsMMS, read: readMMS},
 	}
@@ -125,13 +125,6 @@ func Parse(body []byte) (Shape, []Receipt, error) {
 	}
 	return ShapeUnknown, nil, nil
 }
-
-// fitsConversation knows the events of the Conversation API by their app.
-func fitsConversation(f fields) bool {
-	return f.has("message_delivery_report") || (f.has("app_id") && (f.has("project_id") || f.has("message")))
-}
-
-func ignore(fields) []Receipt { return nil }
 
 // instant reads Sinch's times: RFC 3339 with an offset, UTC where it is left
 // out, and up to six decimals. A missing or odd one is the zero time.

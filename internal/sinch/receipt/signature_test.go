@@ -57,6 +57,69 @@ func TestVerifyVector(t *testing.T) {
 	}
 }
 
+// The vectors of the Conversation API in Sinch's SDKs (sinch-sdk-java,
+// SinchEventsServiceTest; sinch-sdk-dotnet, WebhooksAuthValidation.json): the
+// second one is signed with its line breaks.
+const (
+	conversationSecret = "foo_secret1234"
+	conversationNonce  = "01FJA8B4A7BM43YGWSG9GBV067"
+	conversationStamp  = 1634579353
+	oneLine            = `{"app_id":"","accepted_time":"2021-10-18T17:49:13.813615Z","project_id":"e2df3a34-a71b-4448-9db5-a8d2baad28e4",` +
+		`"contact_create_notification":{"contact":{"id":"01FJA8B466Y0R2GNXD78MD9SM1","channel_identities":[{"channel":"SMS",` +
+		`"identity":"48123456789","app_id":""}],"display_name":"New Test Contact","email":"new.contact@email.com","external_id":"",` +
+		`"metadata":"","language":"EN_US"}},"message_metadata":""}`
+	severalLines = `{
+    "app_id": "01W4FFL35P4NC4K35CONVAPP01",
+    "event_time": "2024-06-06T14:42:42.379863404Z",
+    "project_id": "tinyfrog-jump-high-over-lilypadbasin",
+    "event": {
+        "direction": "TO_APP",
+        "contact_event": {
+            "composing_event": {}
+        },
+        "id": "01W4FFL35P4NC4K35EVENT0001",
+        "conversation_id": "01W4FFL35P4NC4K35CONVERS01",
+        "contact_id": "01W4FFL35P4NC4K35CONTACT01",
+        "channel_identity": {
+            "channel": "RCS",
+            "identity": "12015555555",
+            "app_id": ""
+        },
+        "accept_time": "2024-06-06T14:42:42.429455346Z",
+        "processing_mode": "CONVERSATION"
+    },
+    "message_metadata": "",
+    "correlation_id": ""
+}
+`
+)
+
+func TestVerifyConversationVectors(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		body, mac, algorithm string
+		valid                bool
+	}{
+		"one line":             {oneLine, "6bpJoRmFoXVjfJIVglMoJzYXxnoxRujzR4k2GOXewOE=", "HmacSHA256", true},
+		"no algorithm named":   {oneLine, "6bpJoRmFoXVjfJIVglMoJzYXxnoxRujzR4k2GOXewOE=", "", true},
+		"several lines":        {severalLines, "wKmZBGo4Cf+y9cZoPHhiVw6ziKeubLGqN4OdG8jlaPo=", "HmacSHA256", true},
+		"without the last one": {strings.TrimSpace(severalLines), "wKmZBGo4Cf+y9cZoPHhiVw6ziKeubLGqN4OdG8jlaPo=", "HmacSHA256", false},
+		"lines of Windows": {
+			strings.ReplaceAll(severalLines, "\n", "\r\n"), "wKmZBGo4Cf+y9cZoPHhiVw6ziKeubLGqN4OdG8jlaPo=", "HmacSHA256", false,
+		},
+	} {
+		h := http.Header{}
+		h.Set(headerPrefix, tc.mac)
+		h.Set(headerPrefix+"-Timestamp", strconv.Itoa(conversationStamp))
+		h.Set(headerPrefix+"-Nonce", conversationNonce)
+		h.Set(headerPrefix+"-Algorithm", tc.algorithm)
+		nonce, err := receipt.Verify(conversationSecret, []byte(tc.body), h, time.Unix(conversationStamp, 0), maxAge)
+		if (err == nil) != tc.valid || (err == nil) != (nonce == conversationNonce) {
+			t.Errorf("%s: nonce %q, %v; want valid %t", name, nonce, err, tc.valid)
+		}
+	}
+}
+
 func TestVerifyTampered(t *testing.T) {
 	t.Parallel()
 	flipped := []byte(vectorBody)

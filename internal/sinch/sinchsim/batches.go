@@ -14,7 +14,7 @@ type batchesAPI struct {
 	lane    *lane
 	courier *courier
 	magic   magicTable
-	store   *batchStore
+	store   *store[*batch]
 
 	mu    sync.Mutex
 	drain time.Time // when the plan's queue will be empty
@@ -26,7 +26,7 @@ func newBatchesAPI(s *Simulator) *batchesAPI {
 		sim:     s,
 		courier: newCourier(s.opts.Receipts.Deliver, o.Streams, o.signer(s.dice)),
 		magic:   xmsMagic(),
-		store:   newBatchStore(s.opts.MaxRecords),
+		store:   newStore[*batch](s.opts.MaxRecords),
 	}
 	a.lane = &lane{
 		rule: doublingRetry{

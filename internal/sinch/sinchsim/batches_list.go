@@ -80,8 +80,8 @@ func (a *batchesAPI) list(w http.ResponseWriter, r *http.Request) {
 	}
 	a.sim.book.look(call.about(q.reference).answered("ok"))
 	from := splitList(values.Get("from"))
-	found := a.store.find(r.PathValue("plan"), q.reference, func(b *batch) bool {
-		return a.visible(b, call.At) && q.covers(b.created) &&
+	found := a.store.find(q.reference, func(b *batch) bool {
+		return b.plan == r.PathValue("plan") && a.visible(b, call.At) && q.covers(b.created) &&
 			(len(from) == 0 || slices.Contains(from, b.request.From))
 	})
 	page := batchPage{Count: len(found), Page: q.page, Batches: []batchView{}}
@@ -112,8 +112,8 @@ func splitList(text string) []string {
 func (a *batchesAPI) lookup(w http.ResponseWriter, r *http.Request, operation string) (*batch, bool) {
 	call := newCall(APIBatches, operation)
 	call.ID = r.PathValue("id")
-	b, ok := a.store.get(r.PathValue("plan"), call.ID)
-	if !ok || !a.visible(b, call.At) {
+	b, ok := a.store.get(call.ID)
+	if !ok || b.plan != r.PathValue("plan") || !a.visible(b, call.At) {
 		a.sim.book.look(call.answered("404"))
 		reply{status: http.StatusNotFound}.write(w)
 		return nil, false

@@ -167,8 +167,8 @@ func (a *batchesAPI) listReports(w http.ResponseWriter, r *http.Request) {
 	}
 	a.sim.book.look(call.about(q.reference).answered("ok"))
 	keep := stepFilter(r.URL.Query())
-	found := a.store.find(r.PathValue("plan"), q.reference, func(b *batch) bool {
-		return a.visible(b, call.At) && !b.scheduledOnly()
+	found := a.store.find(q.reference, func(b *batch) bool {
+		return b.plan == r.PathValue("plan") && a.visible(b, call.At) && !b.scheduledOnly()
 	})
 	all := []recipientReport{}
 	for _, b := range found {

@@ -1,7 +1,6 @@
 package sinchsim
 
 import (
-	"slices"
 	"sync"
 	"time"
 )
@@ -78,79 +77,7 @@ func (b *batch) view() batchView {
 	}
 }
 
-// batchStore keeps the latest batches, by id and by client reference.
-type batchStore struct {
-	limit int
+func (b *batch) identity() string { return b.id }
 
-	mu          sync.RWMutex
-	order       ring[*batch]
-	byID        map[string]*batch
-	byReference map[string][]*batch
-}
-
-func newBatchStore(limit int) *batchStore {
-	s := &batchStore{limit: limit}
-	s.forget()
-	return s
-}
-
-func (s *batchStore) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.order = ring[*batch]{limit: s.limit}
-	s.byID, s.byReference = map[string]*batch{}, map[string][]*batch{}
-}
-
-func (s *batchStore) add(b *batch) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if old, dropped := s.order.push(b); dropped {
-		delete(s.byID, old.id)
-		s.unlink(old)
-	}
-	s.byID[b.id] = b
-	if ref := b.request.Reference; ref != "" {
-		s.byReference[ref] = append(s.byReference[ref], b)
-	}
-}
-
-func (s *batchStore) unlink(old *batch) {
-	ref := old.request.Reference
-	rest := slices.DeleteFunc(s.byReference[ref], func(b *batch) bool { return b == old })
-	if len(rest) == 0 {
-		delete(s.byReference, ref)
-		return
-	}
-	s.byReference[ref] = rest
-}
-
-func (s *batchStore) get(plan, id string) (*batch, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	b, ok := s.byID[id]
-	return b, ok && b.plan == plan
-}
-
-// find returns the batches of a plan that match, newest first. A reference, if
-// given, is looked up instead of searched for.
-func (s *batchStore) find(plan, reference string, matches func(*batch) bool) []*batch {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	var found []*batch
-	add := func(b *batch) {
-		if b.plan == plan && matches(b) {
-			found = append(found, b)
-		}
-	}
-	if reference != "" {
-		for _, b := range s.byReference[reference] {
-			add(b)
-		}
-	} else {
-		for b := range s.order.all {
-			add(b)
-		}
-	}
-	slices.Reverse(found)
-	return found
-}
+// key is what batches are looked up by.
+func (b *batch) key() string { return b.request.Reference }

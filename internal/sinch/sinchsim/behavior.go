@@ -10,8 +10,9 @@ type API string
 
 // The APIs the simulator speaks.
 const (
-	APIMMS     API = "mms"
-	APIBatches API = "batches"
+	APIMMS          API = "mms"
+	APIBatches      API = "batches"
+	APIConversation API = "conversation"
 )
 
 // Answer says what goes back over the connection.
@@ -41,7 +42,8 @@ type Behavior struct {
 	Accept *bool `json:"accept,omitzero"`
 	// Delay is waited before the answer, after acceptance, on top of the latency.
 	Delay Duration `json:"delay,omitzero"`
-	// Code is the error of AnswerRefuse: E110, illegal_number_type, …
+	// Code is the error of AnswerRefuse: E110, illegal_number_type,
+	// INVALID_ARGUMENT, …
 	Code string `json:"code,omitzero"`
 	// Status, Body and Headers belong to AnswerHTTP. Body is JSON unless
 	// Headers say otherwise.
@@ -57,7 +59,7 @@ type Receipts struct {
 	// Outcome is what becomes of the message (OutcomeDelivered).
 	Outcome Outcome `json:"outcome,omitzero"`
 	// Codes replace Outcome by the very codes, in their order: N101, E999 or
-	// 401, 417.
+	// 401, 417 or QUEUED_ON_CHANNEL, CHANNEL_FAILURE.
 	Codes []string `json:"codes,omitzero"`
 	// Delay is the time to the first receipt, Step the one between two; 0 takes
 	// the simulator's.

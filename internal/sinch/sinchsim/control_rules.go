@@ -32,6 +32,7 @@ func (c control) ruleRoutes(mux *http.ServeMux) {
 	undo("DELETE /sim/numbers/{number}", func(r *http.Request) { script.clearNumber(r.PathValue("number")) })
 	handle("PUT /sim/latency", c.putLatency)
 	undo("DELETE /sim/latency", func(*http.Request) { script.setLatency(script.initial.latency) })
+	undo("DELETE /sim/tokens", func(*http.Request) { c.sim.ExpireTokens() })
 	handle("PUT /sim/rate", c.putRate)
 	undo("DELETE /sim/rate", func(*http.Request) { script.setRate(script.initial.rate, script.initial.burst) })
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"mmsdispatch/internal/sinch/sinchsim"
 )
@@ -125,6 +126,59 @@ func FuzzLookup(f *testing.F) {
 		w := serve(s.Handler(), http.MethodGet, "/xms/v1/p"+path+"?"+query, xmsHeader(), "")
 		if w.Code >= http.StatusInternalServerError {
 			t.Errorf("status %d", w.Code)
+		}
+		bookIsReadable(t, s)
+	})
+}
+
+// withToken has a simulator give out a token, and returns the header with it.
+func withToken(f *testing.F, s *sinchsim.Simulator) http.Header {
+	f.Helper()
+	header := http.Header{"Authorization": {"Basic a2V5OnNlY3JldA=="}} // key:secret
+	w := serve(s.Handler(), http.MethodPost, "/oauth2/token", header, "grant_type=client_credentials")
+	var got struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got.Token == "" {
+		f.Fatalf("%d %q", w.Code, w.Body)
+	}
+	return bearer(got.Token)
+}
+
+// A message is either taken with 200 or refused with a documented status, and
+// what was taken can be listed.
+func FuzzSendRequest(f *testing.F) {
+	for _, body := range []fields{
+		aSend(), aSend().withSMS("9010").with("ttl", "60s"), aSend().with("message", fields{"text_message": fields{"text": "x"}}),
+		aSend().with("channel_priority_order", []any{}).with("recipient", toChannels("1", "MMS", "SMS")),
+		aSend().with("message", fields{"media_message": fields{"url": "x"}, "explicit_channel_omni_message": fields{"SMS": 7}}),
+	} {
+		text, err := json.Marshal(body)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Add(`{"app_id":"a","recipient":{"identified_by":{"channel_identities":[null]}}}`)
+	s := sinchsim.New(sinchsim.Options{
+		NoMagicNumbers: true, KeepBodies: true, MaxRecords: 10,
+		Conversation: sinchsim.ConversationOptions{TokenLife: 1000 * time.Hour, RetentionDays: 1},
+	})
+	header := withToken(f, s)
+	f.Fuzz(func(t *testing.T, body string) {
+		before := s.Stats().Accepted
+		w := serve(s.Handler(), http.MethodPost, sendPath, header, body)
+		switch w.Code {
+		case http.StatusOK, http.StatusBadRequest:
+		default:
+			t.Fatalf("status %d", w.Code)
+		}
+		if accepted := s.Stats().Accepted - before; (w.Code == http.StatusOK) != (accepted == 1) || !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%d accepted, answer %d %q", accepted, w.Code, w.Body)
+		}
+		list := serve(s.Handler(), http.MethodGet, project+"/messages?app_id=app1&messages_source=DISPATCH_SOURCE", header, "")
+		if list.Code != http.StatusOK || !json.Valid(list.Body.Bytes()) {
+			t.Errorf("list %d %q", list.Code, list.Body)
 		}
 		bookIsReadable(t, s)
 	})

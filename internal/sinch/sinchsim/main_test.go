@@ -92,16 +92,17 @@ func (r *receiver) codes(t *testing.T, n int) []any {
 // quick makes receipts leave at once, in their order.
 func quick(o sinchsim.Options) sinchsim.Options {
 	o.Receipts.FirstWithin, o.Receipts.Step = -1, time.Millisecond
-	o.Batches.Streams = 1
+	o.Batches.Streams, o.Conversation.Streams = 1, 1
 	o.MMS.RetryAfter, o.Batches.RetryAfter, o.Batches.SlowDown = time.Millisecond, time.Millisecond, time.Millisecond
+	o.Conversation.RetryAfter = time.Millisecond
 	return o
 }
 
-// start runs a simulator whose receipts of both APIs go to the receiver.
+// start runs a simulator whose receipts of all APIs go to the receiver.
 func start(t *testing.T, o sinchsim.Options) (*simtest.Server, *receiver) {
 	t.Helper()
 	rec := newReceiver(t)
-	o.MMS.CallbackURL, o.Batches.CallbackURL = rec.url+"/dlr?token=t", rec.url
+	o.MMS.CallbackURL, o.Batches.CallbackURL, o.Conversation.CallbackURL = rec.url+"/dlr?token=t", rec.url, rec.url
 	return newServer(t, o), rec
 }
 

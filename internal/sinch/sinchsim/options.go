@@ -22,6 +22,14 @@ const (
 	DefaultXMSRetries    = 15 // 5 s doubled 14 times: the last one 81,920 s after the first failure
 	DefaultXMSSlowDown   = time.Second
 	DefaultXMSStreams    = 8
+
+	DefaultConversationRetryAfter = 5 * time.Second
+	DefaultConversationRetries    = 10
+	DefaultConversationStreams    = 8
+	DefaultTokenLife              = time.Hour
+	DefaultTokenRate              = 10 // a second
+	DefaultTokenBurst             = 30
+	DefaultQueueLimit             = 500_000
 )
 
 // Options are the settings of a Simulator. The zero value is ready to use: it
@@ -63,10 +71,11 @@ type Options struct {
 	// MaxRecords bounds the calls and the batches kept in detail
 	// (DefaultMaxRecords); counts by reference and number are always complete.
 	MaxRecords int
-	// Receipts, MMS and Batches are the settings of the parts.
-	Receipts ReceiptOptions
-	MMS      MMSOptions
-	Batches  BatchesOptions
+	// Receipts, MMS, Batches and Conversation are the settings of the parts.
+	Receipts     ReceiptOptions
+	MMS          MMSOptions
+	Batches      BatchesOptions
+	Conversation ConversationOptions
 }
 
 // ReceiptOptions say when receipts leave and where to.
@@ -135,12 +144,53 @@ type BatchesOptions struct {
 	DrainRate float64
 }
 
+// ConversationOptions are the settings of the Conversation API: one project and
+// app, in dispatch mode, with the channels MMS and SMS.
+type ConversationOptions struct {
+	// Project and App are what is known; empty knows any.
+	Project string
+	App     string
+	// KeyID and KeySecret are what the token endpoint accepts; empty accepts any
+	// but an empty one.
+	KeyID     string
+	KeySecret string
+	// TokenLife is how long a token is good (DefaultTokenLife).
+	TokenLife time.Duration
+	// TokenRate and TokenBurst are the token endpoint's own limit (10 a second,
+	// 30 at once); above it answers 429 without Retry-After.
+	TokenRate  float64
+	TokenBurst int
+	// MMSOnly takes the SMS channel out of the app.
+	MMSOnly bool
+	// RetentionDays is the app's dispatch retention; 0, as with Sinch, keeps
+	// nothing that could be looked up.
+	RetentionDays int
+	// CallbackURL is the app's webhook, used when a message brings none.
+	CallbackURL string
+	// Secret signs callbacks (HMAC), those to a message's own URL too.
+	Secret string
+	// AnswerTimeout, RetryAfter and Retries are the retry rule, doubling as that
+	// of the SMS REST API; Sinch documents no more than that it backs off.
+	AnswerTimeout time.Duration
+	RetryAfter    time.Duration
+	Retries       int
+	// Streams is how many callbacks are under way at once.
+	Streams int
+	// ListDelay hides a new message from look-ups for a while.
+	ListDelay time.Duration
+	// DrainRate is how many messages per second leave the app's queue; 0 sends
+	// all at once. A queue of QueueLimit answers 429 (DefaultQueueLimit).
+	DrainRate  float64
+	QueueLimit int
+}
+
 func (o Options) withDefaults() Options {
 	orDefault(&o.Addr, DefaultAddr)
 	orDefault(&o.MaxRecords, DefaultMaxRecords)
 	o.Receipts = o.Receipts.withDefaults()
 	o.MMS = o.MMS.withDefaults()
 	o.Batches = o.Batches.withDefaults()
+	o.Conversation = o.Conversation.withDefaults()
 	return o
 }
 
@@ -165,6 +215,18 @@ func (o BatchesOptions) withDefaults() BatchesOptions {
 	orDefault(&o.Retries, DefaultXMSRetries)
 	orDefault(&o.SlowDown, DefaultXMSSlowDown)
 	orDefault(&o.Streams, DefaultXMSStreams)
+	return o
+}
+
+func (o ConversationOptions) withDefaults() ConversationOptions {
+	orDefault(&o.TokenLife, DefaultTokenLife)
+	orDefault(&o.TokenRate, DefaultTokenRate)
+	orDefault(&o.TokenBurst, DefaultTokenBurst)
+	orDefault(&o.AnswerTimeout, DefaultAnswerTimeout)
+	orDefault(&o.RetryAfter, DefaultConversationRetryAfter)
+	orDefault(&o.Retries, DefaultConversationRetries)
+	orDefault(&o.Streams, DefaultConversationStreams)
+	orDefault(&o.QueueLimit, DefaultQueueLimit)
 	return o
 }
 

@@ -15,7 +15,8 @@ import (
 //	ok  slow:2s  throttle  html  broken  cut
 //	hang  hang_before  drop  drop_before  reset  reset_after
 //	503             that HTTP status, nothing accepted
-//	E113            refused with that code; also illegal_number_type and the like
+//	E113            refused with that code; also illegal_number_type,
+//	                INVALID_ARGUMENT and the like
 //	rejected  expired  sms  sent  none  …    accepted, with that outcome
 //	early  duplicate  reorder                accepted, with such receipts
 //
@@ -82,13 +83,14 @@ func statusBody(status int) string {
 const mmsCodeLen = 4 // E110
 
 // isErrorCode reports whether word has the form of a code that an API refuses
-// with: E and three digits, or one of the SMS REST API's codes.
+// with: E and three digits, or one of the codes of the other APIs.
 func isErrorCode(word string) bool {
 	if len(word) == mmsCodeLen && word[0] == 'E' {
 		return onlyDigits(word[1:])
 	}
-	_, ok := xmsErrors[word]
-	return ok
+	_, xms := xmsErrors[word]
+	_, conversation := conversationErrors[word]
+	return xms || conversation
 }
 
 // UnmarshalJSON reads the short form from a string, the long one from an object.

@@ -34,14 +34,24 @@ func (o BatchesOptions) signer(d *dice) func(http.Header, []byte) {
 			credentials := base64.StdEncoding.EncodeToString([]byte(o.User + ":" + o.Password))
 			h.Set("Authorization", "Basic "+credentials)
 		}
-		if o.Secret == "" {
-			return
-		}
-		now := time.Now()
-		nonce, timestamp := ulid(now, d.roll()), strconv.FormatInt(now.Unix(), 10)
-		h.Set(headerAlgorithm, "HmacSHA256")
-		h.Set(headerNonce, nonce)
-		h.Set(headerTimestamp, timestamp)
-		h.Set(headerSignature, Sign(o.Secret, body, nonce, timestamp))
+		signCallback(h, o.Secret, body, d)
 	}
+}
+
+// signer puts the signature on callbacks, as the SMS REST API does.
+func (o ConversationOptions) signer(d *dice) func(http.Header, []byte) {
+	return func(h http.Header, body []byte) { signCallback(h, o.Secret, body, d) }
+}
+
+// signCallback signs with a nonce of its own; without a secret it does nothing.
+func signCallback(h http.Header, secret string, body []byte, d *dice) {
+	if secret == "" {
+		return
+	}
+	now := time.Now()
+	nonce, timestamp := ulid(now, d.roll()), strconv.FormatInt(now.Unix(), 10)
+	h.Set(headerAlgorithm, "HmacSHA256")
+	h.Set(headerNonce, nonce)
+	h.Set(headerTimestamp, timestamp)
+	h.Set(headerSignature, Sign(secret, body, nonce, timestamp))
 }

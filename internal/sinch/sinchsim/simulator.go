@@ -23,6 +23,8 @@ type Simulator struct {
 	handler http.Handler
 	control http.Handler
 
+	conversation *conversationAPI
+
 	inFlight atomic.Int64
 	stopping chan struct{} // closed by Stop; lets go of calls that hang
 
@@ -53,7 +55,8 @@ func New(o Options) *Simulator {
 		book:     newBook(o),
 		stopping: make(chan struct{}),
 	}
-	s.apis = []api{newMMSAPI(s), newBatchesAPI(s)}
+	s.conversation = newConversationAPI(s)
+	s.apis = []api{newMMSAPI(s), newBatchesAPI(s), s.conversation}
 	mux := http.NewServeMux()
 	for _, a := range s.apis {
 		s.lanes = append(s.lanes, a.deliveries())

@@ -1,0 +1,118 @@
+// Package conversation sends through Sinch's Conversation API, channel MMS: one
+// recipient and one medium a message, an SMS instead where the caller gave a
+// text for it, and an access token that all callers share.
+package conversation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/sinch/wire"
+)
+
+// Options are the settings of a Provider.
+type Options struct {
+	BaseURL     string // scheme, host and port; empty: Sinch's own, by Region
+	Region      string // us, eu or br, the one of the app; empty: us
+	ProjectID   string
+	AppID       string
+	AuthURL     string // full URL of the token endpoint
+	KeyID       string
+	KeySecret   string
+	CallbackURL string // for delivery reports; empty: they go to the webhooks of the app
+	Client      *wire.Client
+}
+
+// Provider implements sinch.Provider and sinch.Finder.
+type Provider struct {
+	opts   Options
+	tokens *tokens
+	kept   retention
+	now    func() time.Time
+}
+
+// New makes a provider.
+func New(o Options) *Provider {
+	o.BaseURL = sinch.BaseURL(o.BaseURL, sinch.APIConversation, o.Region)
+	p := &Provider{opts: o, now: time.Now}
+	p.tokens = newTokens(o, func() time.Time { return p.now() })
+	return p
+}
+
+// Origin implements sinch.Provider.
+func (p *Provider) Origin() sinch.Origin {
+	return sinch.Origin{API: sinch.APIConversation, BaseURL: p.opts.BaseURL, Account: p.opts.ProjectID + "/" + p.opts.AppID}
+}
+
+// url is the address of something in the project.
+func (p *Provider) url(path string) string {
+	return p.opts.BaseURL + "/v1/projects/" + url.PathEscape(p.opts.ProjectID) + path
+}
+
+// Send implements sinch.Provider. Without a token nothing leaves.
+func (p *Provider) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
+	if len(m.Media) != 1 {
+		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "this API carries exactly one medium"}
+	}
+	body, err := json.Marshal(p.call(m))
+	if err != nil {
+		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonInternal, Detail: "message cannot be encoded"}
+	}
+	if !m.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, m.Deadline)
+		defer cancel()
+	}
+	res, err := p.do(ctx, wire.Request{Method: http.MethodPost, URL: p.url("/messages:send"), Body: body, Deadline: m.Deadline})
+	if refused, ok := errors.AsType[*TokenError](err); ok {
+		return refused.outcome()
+	}
+	if err != nil {
+		return wire.Failure(err)
+	}
+	return read(res, p.now())
+}
+
+// do makes a call with a token. One that Sinch calls expired is replaced and
+// the call made once more, since Sinch did not look at it. Any other 401 drops
+// the token too, so that the next call brings a new one, but stands.
+func (p *Provider) do(ctx context.Context, r wire.Request) (wire.Response, error) {
+	res, token, err := p.with(ctx, r)
+	if err != nil || res.Status != http.StatusUnauthorized {
+		return res, err
+	}
+	p.tokens.drop(token)
+	if !expired(res) {
+		return res, nil
+	}
+	res, token, err = p.with(ctx, r)
+	if err == nil && res.Status == http.StatusUnauthorized {
+		p.tokens.drop(token)
+	}
+	return res, err
+}
+
+// with makes a call with the token of the moment.
+func (p *Provider) with(ctx context.Context, r wire.Request) (res wire.Response, token string, err error) {
+	token, err = p.tokens.get(ctx)
+	if err != nil {
+		return wire.Response{}, "", err
+	}
+	r.Header = http.Header{
+		"Content-Type": {"application/json"}, "Accept": {"application/json"}, "Authorization": {"Bearer " + token},
+	}
+	res, err = p.opts.Client.Do(ctx, r)
+	return res, token, err
+}
+
+// expired reports whether a 401 says that the token is too old (Sinch's SDKs
+// look for the same word).
+func expired(res wire.Response) bool {
+	return strings.Contains(strings.ToLower(res.Header.Get("WWW-Authenticate")), "expired")
+}

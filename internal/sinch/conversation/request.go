@@ -1,0 +1,111 @@
+package conversation
+
+import (
+	"strconv"
+	"time"
+
+	"mmsdispatch/internal/sinch"
+)
+
+// Channels.
+const (
+	channelMMS = "MMS"
+	channelSMS = "SMS"
+)
+
+// shortestLife is the least that Sinch takes as ttl.
+const shortestLife = 3 * time.Second
+
+// call is the body of messages:send.
+type call struct {
+	AppID         string            `json:"app_id"`
+	Recipient     recipient         `json:"recipient"`
+	Message       content           `json:"message"`
+	Channels      []string          `json:"channel_priority_order"`
+	Properties    map[string]string `json:"channel_properties"`
+	Metadata      string            `json:"message_metadata"`
+	CorrelationID string            `json:"correlation_id"`
+	Strategy      string            `json:"processing_strategy"`
+	TTL           string            `json:"ttl,omitempty"`
+	CallbackURL   string            `json:"callback_url,omitempty"`
+}
+
+type recipient struct {
+	IdentifiedBy struct {
+		Identities []identity `json:"channel_identities"`
+	} `json:"identified_by"`
+}
+
+type identity struct {
+	Channel  string `json:"channel"`
+	Identity string `json:"identity"`
+}
+
+// content is the message: a card, or a medium alone.
+type content struct {
+	Card  *card  `json:"card_message,omitempty"`
+	Media *media `json:"media_message,omitempty"`
+	// Instead is what goes out on a channel instead of the message.
+	Instead map[string]override `json:"explicit_channel_omni_message,omitempty"`
+}
+
+type card struct {
+	Title       string `json:"title,omitempty"` // becomes the subject
+	Description string `json:"description,omitempty"`
+	Media       media  `json:"media_message"`
+}
+
+type media struct {
+	URL string `json:"url"`
+}
+
+type override struct {
+	Text struct {
+		Text string `json:"text"`
+	} `json:"text_message"`
+}
+
+// call makes the body of a call. The reference goes out twice: the metadata
+// comes back in every report and in lists, the correlation id, in dispatch
+// mode, perhaps not. A message that Sinch only dispatches leaves no contact and
+// no conversation behind.
+func (p *Provider) call(m sinch.Message) call {
+	from := sinch.Digits(m.From)
+	c := call{
+		AppID: p.opts.AppID, Message: contentOf(m), Channels: []string{channelMMS},
+		Properties: map[string]string{"MMS_SENDER": from}, Metadata: m.Ref, CorrelationID: m.Ref,
+		Strategy: "DISPATCH_ONLY", TTL: p.ttl(m.ExpiresAt), CallbackURL: p.opts.CallbackURL,
+	}
+	if m.FallbackText != "" {
+		c.Channels = append(c.Channels, channelSMS)
+		c.Properties["SMS_SENDER"] = from
+	}
+	for _, channel := range c.Channels {
+		c.Recipient.IdentifiedBy.Identities = append(c.Recipient.IdentifiedBy.Identities,
+			identity{Channel: channel, Identity: sinch.Digits(m.To)})
+	}
+	return c
+}
+
+func contentOf(m sinch.Message) content {
+	medium := media{URL: m.Media[0].URL}
+	c := content{Media: &medium}
+	if m.Subject != "" || m.Text != "" {
+		c = content{Card: &card{Title: m.Subject, Description: m.Text, Media: medium}}
+	}
+	if m.FallbackText != "" {
+		var sms override
+		sms.Text.Text = m.FallbackText
+		c.Instead = map[string]override{channelSMS: sms}
+	}
+	return c
+}
+
+// ttl is the rest of a message's life, in whole seconds.
+func (p *Provider) ttl(expires time.Time) string {
+	if expires.IsZero() {
+		return ""
+	}
+	left := max(expires.Sub(p.now()), shortestLife)
+	return strconv.FormatInt(int64(left/time.Second), 10) + "s"
+}

@@ -1,0 +1,235 @@
+package conversation_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/sinch/conversation"
+)
+
+// bearers are the tokens that calls were made with.
+func (s *server) bearers() []string {
+	var all []string
+	for _, req := range s.requests() {
+		_, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+		all = append(all, token)
+	}
+	return all
+}
+
+// All callers share one token, and one renewal of it.
+func TestTokenIsShared(t *testing.T) {
+	t.Parallel()
+	s := serve(t, answer{status: http.StatusOK, body: accepted})
+	p := s.provider(t, conversation.Options{})
+	var callers sync.WaitGroup
+	for range 50 {
+		callers.Go(func() {
+			if got := p.Send(t.Context(), photo()); got.Kind != sinch.Accepted {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+	callers.Wait()
+	if n := len(s.tokenRequests()); n != 1 {
+		t.Errorf("%d tokens were asked for, want 1", n)
+	}
+}
+
+// A token is renewed before it ends, and nobody waits for that.
+func TestTokenIsRenewed(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		seconds int
+		at      time.Duration // of the second call
+		renewed bool
+		waits   bool // the second call needs the new token
+	}{
+		"fresh":                 {3600, time.Minute, false, false},
+		"a minute and a bit":    {3600, 59*time.Minute - time.Second, false, false},
+		"the last minute":       {3600, 59 * time.Minute, true, false},
+		"over":                  {3600, time.Hour, true, true},
+		"short life":            {8, 5 * time.Second, false, false},
+		"short life, its end":   {8, 6 * time.Second, true, false},
+		"no life named":         {0, 3 * time.Minute, false, false},
+		"no life named, at end": {0, 5 * time.Minute, true, true},
+		"absurd life":           {1 << 40, 8 * 24 * time.Hour, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, answer{status: http.StatusOK, body: accepted})
+			s.tokens = []answer{aToken("token-1", tc.seconds), aToken("token-2", 3600)}
+			var mu sync.Mutex
+			clock := now
+			p := s.provider(t, conversation.Options{}).At(func() time.Time {
+				mu.Lock()
+				defer mu.Unlock()
+				return clock
+			})
+			p.Send(t.Context(), photo())
+			mu.Lock()
+			clock = clock.Add(tc.at)
+			mu.Unlock()
+			p.Send(t.Context(), photo())
+			want := "token-1"
+			if tc.waits {
+				want = "token-2"
+			}
+			if got := s.bearers(); len(got) != 2 || got[0] != "token-1" || got[1] != want {
+				t.Errorf("called with %v, want token-1 and %s", got, want)
+			}
+			if tc.renewed {
+				eventually(t, func() bool { return len(s.tokenRequests()) == 2 })
+			} else if n := len(s.tokenRequests()); n != 1 {
+				t.Errorf("%d tokens were asked for, want 1", n)
+			}
+		})
+	}
+}
+
+func eventually(t *testing.T, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.After(5 * time.Second); !ok(); {
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Fatal("never happened")
+		}
+	}
+}
+
+// Sinch did not look at a call with a token it calls expired, so that it is made
+// once more. Any other 401 is the account's trouble, and the next call brings a
+// new token.
+func TestTokenIsRefused(t *testing.T) {
+	t.Parallel()
+	expired := answer{status: 401, header: http.Header{"Www-Authenticate": {`Bearer error="invalid_token", error_description="Token Expired"`}}}
+	invalid := answer{status: 401, header: http.Header{"Www-Authenticate": {`Bearer error="invalid_token"`}}}
+	ok := answer{status: 200, body: accepted}
+	for name, tc := range map[string]struct {
+		answers []answer
+		want    []sinch.OutcomeKind // of calls in a row
+		bearers string
+	}{
+		"expired":                {[]answer{expired, ok}, []sinch.OutcomeKind{sinch.Accepted, sinch.Accepted}, "token-1,token-2,token-2"},
+		"expired again":          {[]answer{expired, expired, ok}, []sinch.OutcomeKind{sinch.Account, sinch.Accepted}, "token-1,token-2,token-3"},
+		"expired, then unknown":  {[]answer{expired, {status: 503}}, []sinch.OutcomeKind{sinch.Unknown}, "token-1,token-2"},
+		"expired, then refused":  {[]answer{expired, grpc(400, "INVALID_ARGUMENT")}, []sinch.OutcomeKind{sinch.Refused}, "token-1,token-2"},
+		"invalid":                {[]answer{invalid, ok}, []sinch.OutcomeKind{sinch.Account, sinch.Accepted}, "token-1,token-2"},
+		"without a reason given": {[]answer{{status: 401}, ok}, []sinch.OutcomeKind{sinch.Account, sinch.Accepted}, "token-1,token-2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, tc.answers...)
+			s.tokens = []answer{aToken("token-1", 3600), aToken("token-2", 3600), aToken("token-3", 3600)}
+			p := s.provider(t, conversation.Options{})
+			for i, want := range tc.want {
+				if got := p.Send(t.Context(), photo()); got.Kind != want {
+					t.Errorf("call %d: %+v, want %s", i+1, got, want)
+				}
+			}
+			if got := strings.Join(s.bearers(), ","); got != tc.bearers {
+				t.Errorf("called with %s, want %s", got, tc.bearers)
+			}
+		})
+	}
+}
+
+// Without a token nothing leaves, whatever the endpoint says.
+func TestNoToken(t *testing.T) {
+	t.Parallel()
+	const oauth = `{"error":"invalid_client","error_description":"key-secret is wrong"}`
+	account := func(code string) sinch.Outcome {
+		return sinch.Outcome{Kind: sinch.Account, Code: sinch.ReasonAccount, SinchCode: code}
+	}
+	notSent := sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal}
+	sent := sinch.Outcome{Kind: sinch.Accepted, SinchID: "01EQBC1A3BEK731GY4YXEN0C2R"}
+	for name, tc := range map[string]struct {
+		answers []answer
+		want    sinch.Outcome // without its detail
+		asked   int
+	}{
+		"bad request":          {[]answer{{status: 400, body: oauth}}, account("invalid_client"), 1},
+		"unauthorized":         {[]answer{{status: 401, body: oauth}}, account("invalid_client"), 1},
+		"forbidden":            {[]answer{{status: 403}}, account(""), 1},
+		"wrong address":        {[]answer{{status: 404, body: "<html>"}}, account(""), 1},
+		"too fast":             {[]answer{{status: 429}}, notSent, 4},
+		"too fast, then not":   {[]answer{{status: 429}, {status: 429}, {status: 429}, aToken("t", 3600)}, sent, 4},
+		"unavailable":          {[]answer{{status: 503}}, notSent, 4},
+		"unavailable, then up": {[]answer{{status: 503}, aToken("t", 3600)}, sent, 2},
+		"moved":                {[]answer{{status: 302, header: http.Header{"Location": {"/"}}}}, notSent, 1},
+		"HTML":                 {[]answer{{status: 200, body: "<html>"}}, notSent, 4},
+		"no token":             {[]answer{{status: 200, body: `{"token_type":"bearer"}`}}, notSent, 4},
+		"token of two lines":   {[]answer{{status: 200, body: `{"access_token":"a\r\nX-Y: z"}`}}, notSent, 4},
+		"odd token":            {[]answer{{status: 200, body: `{"access_token":{}}`}}, notSent, 4},
+		"odd life":             {[]answer{{status: 200, body: `{"access_token":"t","expires_in":"soon"}`}}, sent, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, answer{status: http.StatusOK, body: accepted})
+			s.tokens = tc.answers
+			got := s.provider(t, conversation.Options{}).Send(t.Context(), photo())
+			if (got.Detail == "") != (got.Kind == sinch.Accepted) || strings.Contains(got.Detail, "key-secret") {
+				t.Errorf("detail %q of %s", got.Detail, got.Kind)
+			}
+			got.Detail = ""
+			if got != tc.want {
+				t.Errorf("got %+v, want %+v", got, tc.want)
+			}
+			if n := len(s.tokenRequests()); n != tc.asked {
+				t.Errorf("asked %d times, want %d", n, tc.asked)
+			}
+			if n := len(s.requests()); (n != 0) != (tc.want.Kind == sinch.Accepted) {
+				t.Errorf("%d calls", n)
+			}
+		})
+	}
+}
+
+// The pauses are those of Sinch's SDK: random, up to 1 s, 4 s and 16 s.
+func TestTokenBackoff(t *testing.T) {
+	t.Parallel()
+	s := serve(t, answer{status: http.StatusOK, body: accepted})
+	s.tokens = []answer{{status: 429}}
+	var pauses []time.Duration
+	p := s.provider(t, conversation.Options{}).Pausing(func(_ context.Context, d time.Duration) { pauses = append(pauses, d) })
+	p.Send(t.Context(), photo())
+	if len(pauses) != 3 {
+		t.Fatalf("pauses %v, want 3", pauses)
+	}
+	for i, most := range []time.Duration{time.Second, 4 * time.Second, 16 * time.Second} {
+		if pauses[i] < 0 || pauses[i] > most {
+			t.Errorf("pause %d is %s, want at most %s", i+1, pauses[i], most)
+		}
+	}
+}
+
+// A caller waits for a token no longer than its call may take; the renewal goes
+// on for the next one.
+func TestTokenIsNotWaitedForAnyLonger(t *testing.T) {
+	t.Parallel()
+	s := serve(t, answer{status: http.StatusOK, body: accepted})
+	s.tokens = []answer{{status: 429}, aToken("token-1", 3600)}
+	release := make(chan struct{})
+	p := s.provider(t, conversation.Options{}).Pausing(func(context.Context, time.Duration) { <-release })
+	hasty := photo()
+	hasty.Deadline = time.Now().Add(50 * time.Millisecond)
+	got := p.Send(t.Context(), hasty)
+	if got.Kind != sinch.NotSent || len(s.requests()) != 0 {
+		t.Errorf("%+v after %d calls", got, len(s.requests()))
+	}
+	close(release)
+	if got := p.Send(t.Context(), photo()); got.Kind != sinch.Accepted {
+		t.Errorf("%+v", got)
+	}
+	if n := len(s.tokenRequests()); n != 2 {
+		t.Errorf("%d tokens were asked for, want 2", n)
+	}
+}

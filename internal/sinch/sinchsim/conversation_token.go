@@ -1,0 +1,120 @@
+package sinchsim
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// tokenMint gives out access tokens and knows them again without keeping them:
+// a token is the time of its issue and a signature.
+type tokenMint struct {
+	dice    *dice
+	secret  []byte
+	life    time.Duration
+	limiter *rate.Limiter
+
+	mu     sync.Mutex
+	cutoff time.Time // tokens from before have expired
+}
+
+func newTokenMint(o ConversationOptions, d *dice) *tokenMint {
+	return &tokenMint{
+		dice: d, secret: []byte(d.run), life: o.TokenLife, limiter: rate.NewLimiter(rate.Limit(o.TokenRate), o.TokenBurst),
+	}
+}
+
+func (m *tokenMint) issue(now time.Time) string {
+	stamp := strconv.FormatInt(now.UnixNano(), 36) + "-" + ulid(now, m.dice.roll())
+	return stamp + "." + m.sign(stamp)
+}
+
+func (m *tokenMint) sign(stamp string) string {
+	mac := hmac.New(sha256.New, m.secret)
+	mac.Write([]byte(stamp))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// refuses says why a token is not taken; empty: it is.
+func (m *tokenMint) refuses(token string, now time.Time) string {
+	stamp, signature, _ := strings.Cut(token, ".")
+	issued, _, _ := strings.Cut(stamp, "-")
+	nanos, err := strconv.ParseInt(issued, 36, 64)
+	if err != nil || signature != m.sign(stamp) {
+		return "The access token is not valid"
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if at := time.Unix(0, nanos); now.Sub(at) >= m.life || at.Before(m.cutoff) {
+		return "The access token has expired"
+	}
+	return ""
+}
+
+func (m *tokenMint) expire(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cutoff = now
+}
+
+// ExpireTokens makes all access tokens of the Conversation API expire.
+func (s *Simulator) ExpireTokens() { s.conversation.tokens.expire(time.Now()) }
+
+type tokenAnswer struct {
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"`
+	ExpiresIn   int64  `json:"expires_in"`
+	Scope       string `json:"scope"`
+}
+
+type tokenRefusal struct {
+	Error string `json:"error"`
+}
+
+// token is the token endpoint (OAuth2, client credentials).
+func (a *conversationAPI) token(w http.ResponseWriter, r *http.Request) {
+	call := newCall(APIConversation, "token")
+	status, refusal := a.judgeToken(w, r)
+	call.Answer = strconv.Itoa(status)
+	a.sim.book.note(call)
+	switch {
+	case status == http.StatusOK:
+		reply{status: status, body: encode(tokenAnswer{
+			AccessToken: a.tokens.issue(call.At), TokenType: "bearer", ExpiresIn: int64(a.tokens.life / time.Second),
+		})}.write(w)
+	case refusal == "":
+		reply{status: status}.write(w)
+	default:
+		reply{status: status, body: encode(tokenRefusal{refusal})}.write(w)
+	}
+}
+
+// judgeToken checks a request for a token: its pace first, then who asks.
+func (a *conversationAPI) judgeToken(w http.ResponseWriter, r *http.Request) (status int, refusal string) {
+	body, _ := readBody(w, r)
+	if !a.tokens.limiter.Allow() {
+		return http.StatusTooManyRequests, ""
+	}
+	o := a.sim.opts.Conversation
+	id, secret, _ := r.BasicAuth()
+	if !fits(id, o.KeyID) || !fits(secret, o.KeySecret) {
+		return http.StatusUnauthorized, "invalid_client"
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil || form.Get("grant_type") != "client_credentials" {
+		return http.StatusBadRequest, "unsupported_grant_type"
+	}
+	return http.StatusOK, ""
+}
+
+// fits compares a credential with the one that is known; an empty one knows
+// any.
+func fits(given, known string) bool { return given != "" && (known == "" || given == known) }
