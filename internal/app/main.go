@@ -52,10 +52,11 @@ func Main(kind Kind) int {
 // 100 would spend a quarter of the api's time on collecting.
 const heapGrowth = 400
 
-// collectSeldom sets the heap's growth unless GOGC does.
+// collectSeldom sets the heap's growth, unless the operator has by GOGC.
 func collectSeldom() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
+	const goDefault = 100
+	if before := debug.SetGCPercent(heapGrowth); before != goDefault {
+		debug.SetGCPercent(before)
 	}
 }
 

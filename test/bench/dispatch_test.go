@@ -22,15 +22,15 @@ const slots = 64
 // at once, beside one asynq server that does nothing with as many tasks.
 func BenchmarkDispatch(b *testing.B) {
 	b.Run("no-op-asynq", func(b *testing.B) {
-		redis := redistest.Start(b)
-		client := asynq.NewClientFromRedisClient(redis.Client(b))
+		store := redistest.Start(b)
+		client := asynq.NewClientFromRedisClient(store.Client(b))
 		for n := range b.N {
 			if _, err := client.Enqueue(asynq.NewTask("mms", payload(int64(n)))); err != nil {
 				b.Fatal(err)
 			}
 		}
 		var done atomic.Int64
-		server := asynq.NewServerFromRedisClient(redis.Client(b), asynq.Config{Concurrency: slots, LogLevel: asynq.FatalLevel})
+		server := asynq.NewServerFromRedisClient(store.Client(b), asynq.Config{Concurrency: slots, LogLevel: asynq.FatalLevel})
 		b.ResetTimer()
 		if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { done.Add(1); return nil })); err != nil {
 			b.Fatal(err)
@@ -61,13 +61,13 @@ func BenchmarkWorkers(b *testing.B) {
 // dispatch sends b.N messages that wait already.
 func dispatch(b *testing.B, latency time.Duration, workers, concurrency int) {
 	b.Helper()
-	redis := redistest.Start(b)
-	stream(b, startAPI(b, redis), b.N, "?priority=normal")
+	store := redistest.Start(b)
+	stream(b, startAPI(b, store), b.N, "?priority=normal")
 	sinch := startSimulator(b, latency)
-	client := redis.Client(b)
+	client := store.Client(b)
 	b.ResetTimer()
 	for range workers {
-		startWorker(b, redis, sinch, strconv.Itoa(concurrency))
+		startWorker(b, store, sinch, strconv.Itoa(concurrency))
 	}
 	rate(b, func() int { return open(b, client) })
 }
@@ -119,18 +119,18 @@ func rate(b *testing.B, left func() int) {
 // asks a hundred times a second, as an application would.
 func BenchmarkAcceptUnderLoad(b *testing.B) {
 	b.Run("idle", func(b *testing.B) {
-		redis := redistest.Start(b)
-		patient(b, startAPI(b, redis), 1_000_000)
+		store := redistest.Start(b)
+		patient(b, startAPI(b, store), 1_000_000)
 	})
 	b.Run("dispatching", func(b *testing.B) {
-		redis := redistest.Start(b)
-		base := startAPI(b, redis)
+		store := redistest.Start(b)
+		base := startAPI(b, store)
 		stream(b, base, b.N, "")
-		startWorker(b, redis, startSimulator(b, latency), "200")
-		awaitFewer(b, redis.Client(b), b.N*99/100)
+		startWorker(b, store, startSimulator(b, latency), "200")
+		awaitFewer(b, store.Client(b), b.N*99/100)
 		b.ResetTimer()
 		patient(b, base, 1_000_000)
-		if left := open(b, redis.Client(b)); left < b.N/10 {
+		if left := open(b, store.Client(b)); left < b.N/10 {
 			b.Fatalf("only %d messages were left to send: give it more", left)
 		}
 	})
@@ -168,4 +168,3 @@ func patient(b *testing.B, base string, first int64) {
 	b.ReportMetric(milliseconds(took[len(took)/2]), "p50-ms")
 	b.ReportMetric(milliseconds(took[len(took)*99/100]), "p99-ms")
 }
-
