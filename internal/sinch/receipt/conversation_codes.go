@@ -31,7 +31,7 @@ var conversationReasons = map[string]conversationVerdict{
 
 	"RECIPIENT_INVALID_CHANNEL_IDENTITY": undelivered(message.ReasonRecipient, "recipient is not valid"),
 	"RECIPIENT_NOT_REACHABLE":            undelivered(message.ReasonRecipient, "recipient is not reachable"),
-	"RECIPIENT_NOT_OPTED_IN":             undelivered(message.ReasonRecipient, "recipient has not opted in"),
+	"RECIPIENT_NOT_OPTED_IN":             undelivered(message.ReasonSuppressed, "recipient has not opted in"),
 	"NO_CHANNEL_IDENTITY_FOR_CONTACT":    undelivered(message.ReasonRecipient, "no number for the channel"),
 	"CONTACT_NOT_FOUND":                  undelivered(message.ReasonRecipient, "contact is unknown"),
 	"NO_PROFILE_AVAILABLE":               undelivered(message.ReasonRecipient, "no profile of the recipient"),
