@@ -138,6 +138,9 @@ func decode(record []byte) (head, *message.Message, error) {
 	if err := readMessage(body, m); err != nil {
 		return head{}, nil, err
 	}
+	if m.ID == "" {
+		return head{}, nil, errRecord
+	}
 	return head{version: n, operation: string(operation)}, m, nil
 }
 

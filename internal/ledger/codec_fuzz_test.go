@@ -16,7 +16,8 @@ func fullMessage() *message.Message {
 	at := time.UnixMilli(1_772_366_400_123).UTC()
 	id := message.NewID(message.RandomIdentity(), at)
 	return &message.Message{
-		ID: id, Scope: message.Scope{Tenant: "acme", Test: true}, From: "+12065550100", BatchID: "batch_1", Shard: 3,
+		ID: id, Scope: message.Scope{Tenant: "acme", Test: true}, From: "+12065550100",
+		BatchID: message.NewBatchID(message.RandomIdentity(), at), Shard: 3,
 		Content: message.Content{
 			To: "+12065551212", From: "28444", Subject: "s", Text: "ü: 1", Media: []string{"https://e.com/a", "https://e.com/b"},
 			ClientReference: "order-1", Priority: message.Bulk, SendAt: at, ExpiresAt: at.Add(time.Hour), FallbackText: "f",
@@ -42,7 +43,7 @@ func FuzzRecord(f *testing.F) {
 	full := encode(head{version: 7, operation: "OPERATION1"}, fullMessage())
 	f.Add(full)
 	f.Add(full[:len(full)-3])
-	f.Add(encode(head{}, &message.Message{}))
+	f.Add(encode(head{}, &message.Message{ID: fullMessage().ID}))
 	f.Add([]byte("1:x"))
 	f.Add([]byte("-1::\x0a\xff\xff\xff\xff\x0f"))
 	f.Fuzz(func(t *testing.T, record []byte) {

@@ -93,7 +93,9 @@ type Ledger struct {
 	open    *redis.Script
 	secret  *secret
 	shards  *shards
-	commits *commits
+	commits *gather[commit, string]
+	reads   *gather[message.ID, loaded]
+	swaps   *gather[swap, swapReply]
 }
 
 // New makes a ledger on a Redis client.
@@ -122,7 +124,9 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	l := &Ledger{rdb: rdb, opts: opts, accept: accept, put: put, open: open}
 	l.secret = &secret{rdb: rdb, key: l.key("secret")}
 	l.shards = &shards{rdb: rdb, key: l.key("shards")}
-	l.commits = &commits{write: l.acceptGroups}
+	l.commits = &gather[commit, string]{send: l.commit}
+	l.reads = &gather[message.ID, loaded]{send: l.load}
+	l.swaps = &gather[swap, swapReply]{send: l.swap}
 	return l, nil
 }
 

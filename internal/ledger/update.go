@@ -3,10 +3,8 @@ package ledger
 import (
 	"bytes"
 	"context"
-	"errors"
+	"strconv"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"mmsdispatch/internal/message"
 )
@@ -82,19 +80,18 @@ func (s Snapshot) clock() time.Time {
 
 // Read reads a message to change it.
 func (l *Ledger) Read(ctx context.Context, id message.ID) (Snapshot, error) {
-	record, now, err := l.load(ctx, id)
-	read := time.Now()
+	got, err := l.reads.ask(ctx, id)
 	if err != nil {
 		return Snapshot{}, err
 	}
-	_, m, err := decode(record)
+	_, m, err := decode(got.record)
 	if err != nil {
 		return Snapshot{}, err
 	}
 	if m.ID != id {
 		return Snapshot{}, ErrNotFound // an older message that had the same reference
 	}
-	return Snapshot{Message: m, id: id, record: record, now: now, read: read}, nil
+	return Snapshot{Message: m, id: id, record: got.record, now: got.now, read: got.read}, nil
 }
 
 // updateRounds bounds the compare-and-set loop: more than that many writers at
@@ -120,7 +117,7 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 		if unchanged(record, value) {
 			return Begun{Message: m, Now: now}, nil
 		}
-		reply, err := l.swap(ctx, swap{
+		reply, err := l.swaps.ask(ctx, swap{
 			version: h.version, operation: operation, value: value, message: m, before: before, lease: lease, cleared: seen.cleared,
 		})
 		if err != nil {
@@ -146,23 +143,35 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 	return Begun{}, unavailable("update message", errContended)
 }
 
-// load reads a record and Redis' time in one round trip.
-func (l *Ledger) load(ctx context.Context, id message.ID) ([]byte, time.Time, error) {
+// loaded is a record as it was read.
+type loaded struct {
+	record []byte
+	now    time.Time // Redis' time
+	read   time.Time // local time
+}
+
+// load reads records and Redis' time.
+func (l *Ledger) load(ctx context.Context, ids []message.ID) []answered[loaded] {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = l.recordKey(id)
+	}
 	pipe := l.rdb.Pipeline()
-	value := pipe.Get(ctx, l.recordKey(id))
-	clock := pipe.Time(ctx)
-	_, err := pipe.Exec(ctx)
-	switch {
-	case errors.Is(err, redis.Nil):
-		return nil, time.Time{}, ErrNotFound
-	case err != nil:
-		return nil, time.Time{}, unavailable("read message", err)
+	values, clock := pipe.MGet(ctx, keys...), pipe.Time(ctx)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return failed[loaded](len(ids), unavailable("read messages", err))
 	}
-	record, err := value.Bytes()
-	if err != nil {
-		return nil, time.Time{}, unavailable("read message", err)
+	now, read := clock.Val().UTC().Truncate(time.Millisecond), time.Now()
+	answers := make([]answered[loaded], len(ids))
+	for i, value := range values.Val() {
+		record, found := value.(string)
+		if !found {
+			answers[i].err = ErrNotFound
+			continue
+		}
+		answers[i].answer = loaded{record: []byte(record), now: now, read: read}
 	}
-	return record, clock.Val().UTC().Truncate(time.Millisecond), nil
+	return answers
 }
 
 // unchanged compares two records without their heads.
@@ -195,14 +204,15 @@ type swap struct {
 	cleared   bool
 }
 
-func (l *Ledger) swap(ctx context.Context, s swap) (swapReply, error) {
+// swapCall are keys and arguments of the script.
+func (l *Ledger) swapCall(s swap) (keys []string, args []any) {
 	m, before := s.message, s.before
 	batch := m.BatchID
-	keys := []string{
+	keys = []string{
 		l.recordKey(m.ID), l.key("waiting"), l.key("calls"), l.key("counts"), l.key("begins"),
 		l.batchKey(batch), l.membersKey(batch), l.holdKey(m),
 	}
-	waiting, calls := l.checks(m)
+	waiting, calls := l.checks(m, before)
 	lower, raise := counter(before, m), counter(m.Status, m)
 	if lower == raise {
 		lower, raise = "", ""
@@ -211,21 +221,12 @@ func (l *Ledger) swap(ctx context.Context, s swap) (swapReply, error) {
 	if batch == "" {
 		left, entered = "", ""
 	}
-	args := []any{
+	return keys, []any{
 		s.version, s.operation, s.value, l.ttl(m).Milliseconds(), m.ID.Packed(),
 		waiting, calls, lower, raise, s.lease.Worker, s.lease.Begins, s.lease.Epoch,
 		string(left), string(entered), l.opts.RecordTTL.Milliseconds(), flag(m.Replays == 0), m.Attempts, l.begunChannel(),
 		batchStays(before, m.Status), flag(!s.cleared),
 	}
-	run := l.put.Run
-	if s.lease.Worker != "" && l.opts.MinReplicas() > 0 {
-		run = l.runReplicated
-	}
-	raw, err := run(ctx, l.rdb, keys, args...).Slice()
-	if err != nil {
-		return swapReply{}, unavailable("write message", err)
-	}
-	return parseSwap(raw)
 }
 
 func parseSwap(raw []any) (swapReply, error) {
@@ -265,18 +266,31 @@ func (l *Ledger) ttl(m *message.Message) time.Duration {
 	return 0
 }
 
+// offList tells put.lua to take a message off a list; an empty text that it is
+// not on it and does not come to it.
+const offList = "off"
+
 // checks tells in how many milliseconds the sweeper looks at the message
-// again, as a waiting one and as one with a call; -1: not at all.
-func (l *Ledger) checks(m *message.Message) (waiting, calls int64) {
-	waiting, calls = -1, -1
+// again, as a waiting one and as one with a call.
+func (l *Ledger) checks(m *message.Message, before message.Status) (waiting, calls string) {
+	if before.Waiting() {
+		waiting = offList
+	}
+	if called(before) {
+		calls = offList
+	}
+	in := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	switch m.Status {
 	case message.StatusQueued, message.StatusScheduled:
-		waiting = (l.opts.Checks.Waiting + max(0, m.NextAt.Sub(m.UpdatedAt))).Milliseconds()
+		waiting = in(l.opts.Checks.Waiting + max(0, m.NextAt.Sub(m.UpdatedAt)))
 	case message.StatusSending:
-		calls = l.opts.Checks.Calling.Milliseconds()
+		calls = in(l.opts.Checks.Calling)
 	case message.StatusUnknown:
-		calls = 0
+		calls = in(0)
 	default:
 	}
 	return waiting, calls
 }
+
+// called reports whether a message is on the list of calls.
+func called(s message.Status) bool { return s == message.StatusSending || s == message.StatusUnknown }

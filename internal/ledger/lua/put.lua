@@ -3,7 +3,7 @@
 -- must go on when memory is full, hence the flag.
 -- KEYS: 1 record · 2 waiting · 3 calls · 4 counts · 5 begins · 6 batch · 7 batch's members · 8 opt-outs of the recipient
 -- ARGV: 1 version expected · 2 operation · 3 value · 4 time to live in ms, 0 = none
---       5 packed id · 6 waiting: check in ms, -1 = remove · 7 calls: the same
+--       5 packed id · 6 waiting: check in ms, 'off' = remove, '' = it is not on the list · 7 calls: the same
 --       8 counter to lower · 9 counter to raise ('' = none)
 --       10 worker that begins a call ('' = no begin) · 11 begins it knows of
 --       12 epoch it knows of · 13 status before and 14 after, for the batch
@@ -15,10 +15,10 @@
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local worker = ARGV[10]
-local epoch = tonumber(redis.call('HGET', KEYS[5], 'epoch') or 0)
-local begins = 0
+local epoch, begins = 0, 0
 if worker ~= '' then
-  begins = tonumber(redis.call('HGET', KEYS[5], worker) or 0)
+  local known = redis.call('HMGET', KEYS[5], 'epoch', worker)
+  epoch, begins = tonumber(known[1] or 0), tonumber(known[2] or 0)
 end
 
 local current = redis.call('GET', KEYS[1])
@@ -54,11 +54,11 @@ else
   redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 end
 for i = 2, 3 do
-  local delay = tonumber(ARGV[i + 4])
-  if delay < 0 then
+  local delay = ARGV[i + 4]
+  if delay == 'off' then
     redis.call('ZREM', KEYS[i], ARGV[5])
-  else
-    redis.call('ZADD', KEYS[i], now + delay, ARGV[5])
+  elseif delay ~= '' then
+    redis.call('ZADD', KEYS[i], now + tonumber(delay), ARGV[5])
   end
 end
 if ARGV[8] ~= '' then
@@ -71,7 +71,7 @@ if batch and ARGV[13] ~= ARGV[14] then
   redis.call('HINCRBY', KEYS[6], 'n:' .. ARGV[13], -1)
   redis.call('HINCRBY', KEYS[6], 'n:' .. ARGV[14], 1)
   redis.call('HSET', KEYS[6], 'updated', now)
-  if ARGV[14] == 'sending' then
+  if worker ~= '' then
     redis.call('HSETNX', KEYS[6], 'begun', now)
   end
   if ARGV[19] == 'open' then
