@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +32,8 @@ func newBulk() *cobra.Command {
 		Short: "Hand a file of messages over; run it again to go on where it was cut",
 		Long: "Streams a file of up to a million rows to POST /v1/batches as one batch. Its reference is made of the\n" +
 			"file's content unless --reference names one, so that the same file never makes a message twice: after an\n" +
-			"interruption, run the same command again. Rejected rows are written to FILE.rejected.",
+			"interruption, run the same command again. Rejected rows are written to FILE.rejected.csv (or .ndjson), to be\n" +
+			"corrected and handed over as a file of their own, and what is wrong with them to FILE.errors.ndjson.",
 		Example: `  mmsctl bulk campaign.csv --default mediaUrl=https://example.com/a.jpg --default priority=normal`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -97,7 +97,7 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 	if answer.Rejected == 0 {
 		return nil
 	}
-	if err := b.writeRejected(answer); err != nil {
+	if err := b.keepRejected(answer); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w: %d rows were rejected", errSaid, answer.Rejected)
@@ -233,36 +233,4 @@ func readBulkAnswer(res *http.Response) (bulkAnswer, error) {
 		return answer, &laterError{why: "the answer was cut off"}
 	}
 	return answer, nil
-}
-
-// writeRejected lists the rejected rows that the api told of. When a file is
-// sent again, the api may tell of duplicates only: an older list stays then.
-func (b *bulk) writeRejected(answer bulkAnswer) error {
-	answer.Results = slices.DeleteFunc(answer.Results, func(row bulkRow) bool { return row.Status != "rejected" })
-	if len(answer.Results) == 0 {
-		fmt.Fprintln(b.out, "the api lists the first 1,000 rows that it did not accept, and the rejected ones are not among them")
-		return nil
-	}
-	path := b.file + ".rejected"
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) //nolint:gosec // beside the file the caller named
-	if err != nil {
-		return fmt.Errorf("write rejected rows: %w", err)
-	}
-	defer file.Close()
-	listed := int64(0)
-	encoder := json.NewEncoder(file)
-	for _, row := range answer.Results {
-		listed++
-		if err := encoder.Encode(row); err != nil {
-			return fmt.Errorf("write rejected rows: %w", err)
-		}
-	}
-	fmt.Fprintf(b.out, "%d rejected rows are listed in %s\n", listed, path)
-	if listed < answer.Rejected {
-		fmt.Fprintln(b.out, "the api lists no more than 1,000 rows that it did not accept: there are more than these")
-	}
-	if err := file.Close(); err != nil {
-		return fmt.Errorf("write rejected rows: %w", err)
-	}
-	return nil
 }

@@ -30,8 +30,11 @@ func handOver(t *testing.T, name, content string, serve http.HandlerFunc) (out s
 		pauseFunc: func(_ context.Context, d time.Duration) error { waited = append(waited, d); return nil },
 	}
 	err = b.run(t.Context(), []string{"priority=normal"})
-	if rejected, wrong := os.ReadFile(file + ".rejected"); wrong == nil {
-		said.Write(rejected)
+	ext := filepath.Ext(file)
+	for _, kept := range []string{".rejected" + ext, ".errors.ndjson"} {
+		if text, wrong := os.ReadFile(strings.TrimSuffix(file, ext) + kept); wrong == nil {
+			said.WriteString("--\n" + string(text))
+		}
 	}
 	return said.String(), waited, err
 }
@@ -65,17 +68,24 @@ func TestBulkGoesOnWhereItWasCut(t *testing.T) {
 	}
 }
 
-func TestBulkListsRejectedRows(t *testing.T) {
+func TestBulkKeepsRejectedRows(t *testing.T) {
 	t.Parallel()
-	out, _, err := handOver(t, "rows.ndjson", "{}\n", func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.WriteHeader(http.StatusAccepted)
-		_, _ = io.WriteString(w, `{"id":"bat_1","accepted":0,"duplicates":1,"rejected":2,"results":[
-			{"index":0,"status":"rejected","id":null,"error":[{"field":"to"}]},{"index":1,"status":"duplicate","id":"m","error":null}]}`)
-	})
-	if !errors.Is(err, errSaid) || !strings.Contains(out, `{"index":0,"status":"rejected","error":[{"field":"to"}]}`) ||
-		!strings.Contains(out, "there are more than these") || strings.Contains(out, `"index":1`) {
-		t.Errorf("%s %v", out, err)
+	for name, c := range map[string]struct{ file, kept string }{
+		"rows.ndjson": {"{\"to\":1}\n\n{\"to\":2}\n{\"to\":3}", "--\n{\"to\":1}\n{\"to\":3}\n"},
+		"rows.csv":    {"to,text\n1,\"a\nb\"\n\n2,c\n3,\"d\"\"\"", "--\nto,text\n1,\"a\nb\"\n3,\"d\"\"\"\n"},
+		"bad.csv":     {"to,text\n1,a\"b\n2,c\r\n3,d\r\n", "--\nto,text\n1,a\"b\n3,d\r\n"},
+	} {
+		out, _, err := handOver(t, name, c.file, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = io.WriteString(w, `{"id":"bat_1","accepted":0,"duplicates":1,"rejected":3,"results":[
+				{"index":0,"status":"rejected","id":null,"error":[{"field":"to"}]},{"index":1,"status":"duplicate","id":"m","error":null},
+				{"index":2,"status":"rejected","id":null,"error":[]}]}`)
+		})
+		if !errors.Is(err, errSaid) || !strings.Contains(out, `{"index":0,"status":"rejected","error":[{"field":"to"}]}`) ||
+			!strings.Contains(out, "there are more than these") || strings.Contains(out, `"index":1`) || !strings.Contains(out, c.kept) {
+			t.Errorf("%s: %s %v", name, out, err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -53,6 +54,9 @@ type batchRun struct {
 	all    bool // every row is listed, not only those that were not accepted
 	dryRun bool
 	told   batchAnswer
+	// duplicates are listed where rejected rows leave room: a stream that is sent
+	// again begins with them.
+	duplicates []rowResult
 
 	dispatching chan struct{} // holds a token while the tasks of a chunk are made
 }
@@ -199,8 +203,11 @@ func (b *batchRun) tell(r rowResult, row draftRow) {
 	default:
 		b.told.Rejected++
 	}
-	if b.all || r.Status != rowAccepted && len(b.told.Results) < resultsMax {
+	switch {
+	case b.all, r.Status == rowRejected && len(b.told.Results) < resultsMax:
 		b.told.Results = append(b.told.Results, r)
+	case r.Status == rowDuplicate && len(b.duplicates) < resultsMax:
+		b.duplicates = append(b.duplicates, r)
 	}
 	if !b.dryRun {
 		b.count(r.Status, row)
@@ -232,10 +239,16 @@ func (b *batchRun) finish(c echo.Context) {
 
 func (b *batchRun) answer(c echo.Context, status int) {
 	told := b.told
-	if told.Results == nil {
-		told.Results = []rowResult{}
-	}
+	told.Results = b.listed()
 	writeJSON(c, status, echo.MIMEApplicationJSON, told)
+}
+
+// listed are the rows the answer tells of, in order.
+func (b *batchRun) listed() []rowResult {
+	room := max(0, resultsMax-len(b.told.Results))
+	rows := slices.Concat([]rowResult{}, b.told.Results, b.duplicates[:min(room, len(b.duplicates))])
+	slices.SortFunc(rows, func(x, y rowResult) int { return cmp.Compare(x.Index, y.Index) })
+	return rows
 }
 
 // interrupted is the problem of a batch that was cut by the storage, with what

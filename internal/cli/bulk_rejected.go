@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// keepRejected writes the rejected rows that the api told of to a file of the
+// same form, and what is wrong with them to another. When a file is sent again,
+// the api may tell of duplicates only: older files stay then.
+func (b *bulk) keepRejected(answer bulkAnswer) error {
+	rejected := slices.DeleteFunc(slices.Clone(answer.Results), func(row bulkRow) bool { return row.Status != "rejected" })
+	if len(rejected) == 0 {
+		fmt.Fprintln(b.out, "the api lists the first 1,000 rows that it did not accept, and the rejected ones are not among them")
+		return nil
+	}
+	ext := filepath.Ext(b.file)
+	rowsPath, errorsPath := strings.TrimSuffix(b.file, ext)+".rejected"+ext, strings.TrimSuffix(b.file, ext)+".errors.ndjson"
+	if err := writeFile(errorsPath, func(out io.Writer) error {
+		encoder := json.NewEncoder(out)
+		for _, row := range rejected {
+			if err := encoder.Encode(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := writeFile(rowsPath, func(out io.Writer) error { return b.copyRows(out, rejected) }); err != nil {
+		return err
+	}
+	fmt.Fprintf(b.out, "%d rejected rows are in %s, what is wrong with them in %s\n", len(rejected), rowsPath, errorsPath)
+	if int64(len(rejected)) < answer.Rejected {
+		fmt.Fprintln(b.out, "the api lists no more than 1,000 rows that it did not accept: there are more than these")
+	}
+	return nil
+}
+
+// writeFile makes a file that only its owner reads: rows hold numbers.
+func writeFile(path string, write func(io.Writer) error) error {
+	const ownerOnly = 0o600
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, ownerOnly) //nolint:gosec // beside the file the caller named
+	if err != nil {
+		return fmt.Errorf("write rejected rows: %w", err)
+	}
+	buffered := bufio.NewWriter(file)
+	if err := errors.Join(write(buffered), buffered.Flush(), file.Close()); err != nil {
+		return fmt.Errorf("write rejected rows: %w", err)
+	}
+	return nil
+}
+
+// copyRows copies rows of the file as they stand there; of a table the header,
+// too.
+func (b *bulk) copyRows(out io.Writer, rows []bulkRow) error {
+	wanted := make(map[int64]bool, len(rows))
+	for _, row := range rows {
+		wanted[row.Index] = true
+	}
+	file, err := os.Open(b.file)
+	if err != nil {
+		return fmt.Errorf("open rows: %w", err)
+	}
+	defer file.Close()
+	each := eachLine
+	if strings.EqualFold(filepath.Ext(b.file), ".csv") {
+		each = eachRecord
+	}
+	return each(file, func(index int64, raw []byte) error {
+		if index >= 0 && !wanted[index] {
+			return nil
+		}
+		if !bytes.HasSuffix(raw, []byte("\n")) {
+			raw = append(raw, '\n')
+		}
+		_, err := out.Write(raw)
+		return err
+	})
+}
+
+// eachLine goes through the rows of a file of lines, as the api counts them:
+// without the empty ones.
+func eachLine(file io.Reader, row func(index int64, raw []byte) error) error {
+	in := bufio.NewReader(file)
+	for index := int64(0); ; {
+		line, err := in.ReadBytes('\n')
+		if len(bytes.TrimSpace(line)) > 0 {
+			if err := row(index, line); err != nil {
+				return err
+			}
+			index++
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// eachRecord goes through the rows of a table, whose header is row -1.
+func eachRecord(file io.Reader, row func(index int64, raw []byte) error) error {
+	var text bytes.Buffer // of the record being read, and what was read ahead
+	reader := csv.NewReader(io.TeeReader(file, &text))
+	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
+	begin := int64(0)
+	for index := int64(-1); ; index++ {
+		_, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if _, malformed := errors.AsType[*csv.ParseError](err); err != nil && !malformed {
+			return err
+		}
+		end := reader.InputOffset()
+		if err := row(index, bytes.TrimLeft(slices.Clone(text.Next(int(end-begin))), "\r\n")); err != nil {
+			return err
+		}
+		begin = end
+	}
+}
