@@ -29,7 +29,7 @@ func (b *bulk) keepRejected(answer bulkAnswer) error {
 		encoder := json.NewEncoder(out)
 		for _, row := range rejected {
 			if err := encoder.Encode(row); err != nil {
-				return err
+				return fmt.Errorf("row %d: %w", row.Index, err)
 			}
 		}
 		return nil
@@ -83,8 +83,10 @@ func (b *bulk) copyRows(out io.Writer, rows []bulkRow) error {
 		if !bytes.HasSuffix(raw, []byte("\n")) {
 			raw = append(raw, '\n')
 		}
-		_, err := out.Write(raw)
-		return err
+		if _, err := out.Write(raw); err != nil {
+			return fmt.Errorf("row %d: %w", index, err)
+		}
+		return nil
 	})
 }
 
@@ -104,7 +106,7 @@ func eachLine(file io.Reader, row func(index int64, raw []byte) error) error {
 			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("read rows: %w", err)
 		}
 	}
 }
@@ -121,7 +123,7 @@ func eachRecord(file io.Reader, row func(index int64, raw []byte) error) error {
 			return nil
 		}
 		if _, malformed := errors.AsType[*csv.ParseError](err); err != nil && !malformed {
-			return err
+			return fmt.Errorf("read rows: %w", err)
 		}
 		end := reader.InputOffset()
 		if err := row(index, bytes.TrimLeft(slices.Clone(text.Next(int(end-begin))), "\r\n")); err != nil {
