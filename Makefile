@@ -9,8 +9,7 @@ TOOL    := go tool -modfile=tools/go.mod
 # What to run and for how long, to be set on the command line: make test PKG=./internal/ledger/... RUN=Accept
 PKG          ?= ./...
 RUN          ?= .
-BENCH        ?= .
-COUNT        ?= 1
+COUNT        ?= 3
 TEST_TIMEOUT ?= 10m
 FUZZTIME     ?= 10s
 WORKERS      ?= 3
@@ -57,9 +56,9 @@ fuzz: ## Fuzz every target for FUZZTIME each
 	scripts/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Run the benchmarks (BENCH=regexp COUNT=n)
+bench: ## Measure speed beside baselines, COUNT runs each, and write docs/benchmarks.md (10 minutes)
 	@scripts/install-test-deps
-	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(PKG)
+	scripts/bench $(COUNT)
 
 ## Check
 

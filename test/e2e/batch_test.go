@@ -42,10 +42,10 @@ func (s *stack) rows(n int) []string {
 	return rows
 }
 
-func (s *stack) lookUpBatch(id string) batch {
+func (s *stack) lookUpBatch(id string, headers ...header) batch {
 	s.t.Helper()
 	var b batch
-	s.read(s.want(s.call(http.MethodGet, "/v1/batches/"+id, nil), http.StatusOK), &b)
+	s.read(s.want(s.call(http.MethodGet, "/v1/batches/"+id, nil, headers...), http.StatusOK), &b)
 	return b
 }
 

@@ -40,6 +40,7 @@ type stack struct {
 	admin    string // of the api's admin listener
 	key      string // of tenant, live
 	testKey  string // of tenant, test
+	otherKey string // of another tenant, live
 	token    string // of receipts
 	sinchKey string // of the account
 	private  *private
@@ -129,6 +130,7 @@ func newStack(t *testing.T, opts []option) *stack {
 		client:   newClient(t),
 		key:      "mms_live_" + rand.Text(),
 		testKey:  "mms_test_" + rand.Text(),
+		otherKey: "mms_live_" + rand.Text(),
 		token:    "receipt-token-" + rand.Text(),
 		sinchKey: "sinch-token-" + rand.Text(),
 		private:  &private{},
@@ -138,6 +140,7 @@ func newStack(t *testing.T, opts []option) *stack {
 	}
 	s.private.add("live key", s.key)
 	s.private.add("test key", s.testKey)
+	s.private.add("other key", s.otherKey)
 	s.private.add("receipt token", s.token)
 	s.private.add("Sinch token", s.sinchKey)
 	s.private.add("sender", strings.TrimPrefix(s.conf.env["SINCH_NUMBER"], "+1"))
@@ -168,7 +171,7 @@ func defaults() map[string]string {
 // environ is what a program gets, with its own variables on top.
 func (s *stack) environ(own map[string]string) map[string]string {
 	env := map[string]string{
-		"API_KEYS":              tenant + ":" + s.key + "," + tenant + ":" + s.testKey,
+		"API_KEYS":              tenant + ":" + s.key + "," + tenant + ":" + s.testKey + ",other:" + s.otherKey,
 		"REDIS_URL":             s.redis.URL(),
 		"SINCH_API_TOKEN":       s.sinchKey,
 		"SINCH_APP_ID":          appID,
