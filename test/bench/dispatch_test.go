@@ -125,6 +125,9 @@ func BenchmarkAcceptUnderLoad(b *testing.B) {
 	b.Run("dispatching", func(b *testing.B) {
 		store := redistest.Start(b)
 		base := startAPI(b, store)
+		if b.N == 1 {
+			return // go test tries every benchmark with one first
+		}
 		stream(b, base, b.N, "")
 		startWorker(b, store, startSimulator(b, latency), "200")
 		awaitFewer(b, store.Client(b), b.N*99/100)
