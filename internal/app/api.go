@@ -125,7 +125,11 @@ func newRules(cfg *config.Config) *message.Rules {
 
 // publicListener serves the API.
 func publicListener(env *environment, handler http.Handler, fail func(error)) part {
-	server := httpapi.NewServer(net.JoinHostPort("", strconv.Itoa(env.cfg.API.Port)), handler)
+	host := ""
+	if env.cfg.Process == config.Dev {
+		host = "127.0.0.1" // it has a key that anybody can read off the screen
+	}
+	server := httpapi.NewServer(net.JoinHostPort(host, strconv.Itoa(env.cfg.API.Port)), handler)
 	server.ErrorLog = telemetry.NewStdLogger(env.log, "net/http")
 	return part{
 		name: "public listener",

@@ -12,11 +12,16 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/sinch"
 )
 
-// devTick is how often the embedded Redis lets time pass: its keys do not run
-// out by themselves.
-const devTick = 100 * time.Millisecond
+// The embedded Redis is let know of the passing of time this often: its keys do
+// not run out by themselves. It looks at each of its keys then, which must not
+// take more than a part of the time.
+const (
+	devTick      = time.Second
+	devTickShare = 20
+)
 
 // Dev runs everything in one process: api, worker, simulator and an embedded
 // Redis. Nothing is kept when it ends.
@@ -42,11 +47,12 @@ func Dev(ctx context.Context, out io.Writer) error {
 	return p.run(ctx)
 }
 
-// devEnviron adds what this mode decides itself: its Redis, and a key that is
-// new every time unless one is set.
+// devEnviron adds what this mode decides itself: its Redis, that no call leaves
+// the machine, and a key that is new every time.
 func devEnviron(environ map[string]string, redisAddr, key string) map[string]string {
 	environ = maps.Clone(environ)
 	environ["REDIS_URL"] = "redis://" + redisAddr + "/0"
+	environ["SINCH_API"] = string(sinch.APISimulator)
 	if environ["LOG_LEVEL"] == "" {
 		environ["LOG_LEVEL"] = "info"
 	}
@@ -94,14 +100,16 @@ func passingTime(embedded *miniredis.Miniredis) part {
 	var wg sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
 	run := func() {
-		ticker := time.NewTicker(devTick)
-		defer ticker.Stop()
-		for {
+		timer := time.NewTimer(devTick)
+		defer timer.Stop()
+		for last := time.Now(); ; {
 			select {
 			case <-ctx.Done():
 				return
-			case <-ticker.C:
-				embedded.FastForward(devTick)
+			case now := <-timer.C:
+				embedded.FastForward(now.Sub(last))
+				last = now
+				timer.Reset(max(devTick, devTickShare*time.Since(now)))
 			}
 		}
 	}

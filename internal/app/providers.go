@@ -114,6 +114,7 @@ func (s *simulator) start(context.Context) error {
 	sim := sinchsim.New(sinchsim.Options{
 		Logger:     s.log,
 		CountsOnly: true,
+		NoControl:  true, // it is nobody's to steer
 		Receipts:   sinchsim.ReceiptOptions{Deliver: s.deliver},
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -70,6 +71,10 @@ func (a *api) createStreamed(c echo.Context, who Caller, rows rowReader) error {
 	if wrong = append(wrong, heading...); len(wrong) > 0 {
 		return invalid(wrong)
 	}
+	first, err := a.readChunk(rows, defaults, 0)
+	if len(first) == 0 {
+		return cmp.Or(err, errNoRows())
+	}
 	b := newBatchRun(a, who)
 	b.dryRun = dryRun
 	defer b.settle()
@@ -80,24 +85,28 @@ func (a *api) createStreamed(c echo.Context, who Caller, rows rowReader) error {
 			return err
 		}
 	}
-	if err := a.stream(c, b, rows, defaults); err != nil {
+	next := func(index int64) ([]draftRow, error) { return a.readChunk(rows, defaults, index) }
+	if err := a.stream(c, b, first, err, next); err != nil {
 		return b.interrupted(err)
-	}
-	if b.told.Accepted+b.told.Duplicates+b.told.Rejected == 0 {
-		return invalid([]message.FieldError{{Field: "messages", Code: message.ProblemRequired, Message: "at least one row is required"}})
 	}
 	b.finish(c)
 	return nil
 }
 
+func errNoRows() error {
+	return invalid([]message.FieldError{{Field: "messages", Code: message.ProblemRequired, Message: "at least one row is required"}})
+}
+
 // stream takes all rows. The chunk that is being written is waited for before
 // the next one is handed over, so that two are in memory at most.
-func (a *api) stream(c echo.Context, b *batchRun, rows rowReader, defaults message.Fields) error {
+func (*api) stream(
+	c echo.Context, b *batchRun, first []draftRow, end error, next func(index int64) ([]draftRow, error),
+) error {
 	written := make(chan error, 1)
 	written <- nil
-	for index := int64(0); ; {
+	index := int64(0)
+	for chunk, err := first, end; ; chunk, err = next(index) {
 		extend(c)
-		chunk, err := a.readChunk(rows, defaults, index)
 		index += int64(len(chunk))
 		if failed := <-written; failed != nil {
 			return failed
@@ -211,7 +220,8 @@ func newTable(body io.Reader) *table {
 
 // begin reads the header row.
 func (t *table) begin() ([]message.FieldError, error) {
-	t.in.left = rowMax
+	t.in.beginRow()
+	t.in.skipMark()
 	header, err := t.csv.Read()
 	if err != nil {
 		return headerProblem(err), nil
@@ -239,19 +249,22 @@ func headerProblem(err error) []message.FieldError {
 }
 
 func (t *table) next() (message.Fields, error) {
-	t.in.left, t.in.over = rowMax, false
+	t.in.beginRow()
 	record, err := t.csv.Read()
 	if t.in.over { // package csv tells of a bad quote before it instead
-		t.in.skip()
+		if !t.in.skip() {
+			return message.Fields{}, errRowEnd()
+		}
 		return broken(message.ProblemTooLong, "a row may have 64 KiB at most"), nil
 	}
-	if _, malformed := errors.AsType[*csv.ParseError](err); malformed {
-		return broken(message.ProblemInvalid, "the row is no CSV"), nil
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, csv.ErrBareQuote): // a quote in a cell without quotes: the row ends with its line
+		return broken(message.ProblemInvalid, "the row is no CSV: a cell that holds a quote must stand in quotes"), nil
+	case errors.Is(err, csv.ErrQuote):
+		return message.Fields{}, errRowEnd()
+	case err != nil:
 		return message.Fields{}, err //nolint:wrapcheck // io.EOF, or what the caller is told in other words
-	}
-	if len(record) != len(t.columns) {
+	case len(record) != len(t.columns):
 		return broken(message.ProblemInvalid, fmt.Sprintf("the row has %d cells, the header %d", len(record), len(t.columns))), nil
 	}
 	var fields message.Fields
@@ -264,17 +277,39 @@ func (t *table) next() (message.Fields, error) {
 	return fields, nil
 }
 
-// errRowTooLong ends a row that does not end by itself, as after a quote that
-// is never closed.
+// errRowEnd ends a table in which nobody can tell where a row ends, as after a
+// quote that is not closed. What follows may be the inside of a cell, so it is
+// not read: a text must never become a message.
+func errRowEnd() error {
+	return newProblem(codeValidation, "A row has a quote that is not closed, or not doubled, so that nobody can tell where it ends. "+
+		"The rows before it were taken, nothing after it was read. Mend it and send the whole again.")
+}
+
+// errRowTooLong ends the reading of a row.
 var errRowTooLong = errors.New("row is too long")
 
 // lineLimit hands a stream on line by line, so that a row can be bounded: what
 // it gives goes up to the end of a line and no further.
 type lineLimit struct {
-	in   *bufio.Reader
-	rest []byte // of the line being given
-	left int    // bytes the row may still have
-	over bool   // the row has more
+	in     *bufio.Reader
+	rest   []byte // of the line being given
+	left   int    // bytes the row may still have
+	over   bool   // the row has more
+	lines  int    // begun in this row
+	inLine bool   // what was read last is not the end of its line
+	quotes int    // in this row so far
+}
+
+// skipMark passes over the byte order mark that spreadsheets write before UTF-8.
+func (l *lineLimit) skipMark() {
+	const mark = "\ufeff"
+	if start, err := l.in.Peek(len(mark)); err == nil && string(start) == mark {
+		_, _ = l.in.Discard(len(mark)) // it is in the buffer
+	}
+}
+
+func (l *lineLimit) beginRow() {
+	l.left, l.over, l.lines, l.inLine, l.quotes = rowMax, false, 0, false, 0
 }
 
 // Read implements io.Reader.
@@ -285,22 +320,30 @@ func (l *lineLimit) Read(p []byte) (int, error) {
 			return 0, err //nolint:wrapcheck // io.EOF, or what the caller is told in other words
 		}
 		l.rest = line
+		if !l.inLine {
+			l.lines++
+		}
+		l.inLine = err != nil // it goes on: the buffer was full
 	}
 	if len(l.rest) > l.left {
 		l.over = true
 		return 0, errRowTooLong
 	}
 	n := copy(p, l.rest)
+	l.quotes += bytes.Count(l.rest[:n], []byte{'"'})
 	l.rest, l.left = l.rest[n:], l.left-n
 	return n, nil
 }
 
-// skip passes over the rest of a line that was too long.
-func (l *lineLimit) skip() {
+// skip passes over the rest of a row that is too long, and reports whether it
+// ends with its first line for sure: no quote is open there.
+func (l *lineLimit) skip() bool {
+	l.quotes += bytes.Count(l.rest, []byte{'"'})
 	for complete := bytes.HasSuffix(l.rest, []byte("\n")); !complete; {
 		line, err := l.in.ReadSlice('\n')
+		l.quotes += bytes.Count(line, []byte{'"'})
 		complete = !errors.Is(err, bufio.ErrBufferFull)
-		_ = line
 	}
 	l.rest = nil
+	return l.lines == 1 && l.quotes%2 == 0
 }

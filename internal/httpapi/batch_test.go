@@ -127,11 +127,11 @@ func TestStreamOfLines(t *testing.T) {
 func TestStreamOfTable(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)
-	body := "to,text,media,metadata.k,clientReference\n" +
+	body := "\ufeffto,text,media,metadata.k,clientReference\n" + // as a spreadsheet writes it
 		"+12065551212,\"two\nlines\",https://example.com/a.jpg https://example.com/b.jpg,v,r1\n" +
 		"+12065551213,hi\n" +
 		"+12065551214,,https://example.com/a.jpg,,\n" +
-		"+12065551215,\"open" + strings.Repeat("x", 70_000) + "\n" +
+		"+12065551215,\"long" + strings.Repeat("x", 70_000) + "\",,,\n" +
 		"+12065551216,,https://example.com/a.jpg,,r1\n"
 	got := b.do(t, stream(csv, "", body)).ok(t, http.StatusAccepted)
 	if counts(got) != "2 0 3" || first(got)["index"] != 1.0 {
@@ -141,6 +141,41 @@ func TestStreamOfTable(t *testing.T) {
 	list := b.do(t, get("/v1/messages?batchId="+id)).ok(t, http.StatusOK)["data"].([]any)
 	last, _ := list[1].(map[string]any)
 	if len(list) != 2 || last["text"] != "two\nlines" || fmt.Sprint(last["metadata"], last["priority"]) != "map[k:v]bulk" {
+		t.Errorf("%v", list)
+	}
+}
+
+// TestTableEndsWhereARowDoes: when nobody can tell where a row ends, the inside
+// of a cell must not be taken for rows, and no row may vanish uncounted.
+func TestTableEndsWhereARowDoes(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	const header, good, inside = "to,mediaUrl,text\n", "+12065551212,https://e.com/a,hi\n", "+12065551213,https://e.com/a,INSIDE\n"
+	for name, row := range map[string]string{
+		"a quote that is never closed":   "+12065551212,https://e.com/a,\"oops\n" + strings.Repeat(good, 100),
+		"the same beyond the limit":      "+12065551212,https://e.com/a,\"oops\n" + strings.Repeat(good, 3000),
+		"a long cell with rows inside":   "+12065551212,https://e.com/a,\"" + strings.Repeat("x", 66_000) + "\n" + inside + "end\"\n" + good,
+		"quotes inside that are not two": "+12065551212,https://e.com/a,\"say \"hi\"\n" + inside + "bye\"\n" + good,
+	} {
+		got := b.do(t, stream(csv, "clientReference="+url.QueryEscape(name), header+good+row)).ok(t, http.StatusBadRequest)
+		if counts(got) != "1 0 0" {
+			t.Errorf("%s: %v", name, counts(got))
+		}
+	}
+	if list := b.do(t, get("/v1/messages")).ok(t, http.StatusOK)["data"].([]any); len(list) != 4 {
+		t.Errorf("%d messages were taken, want one before each row", len(list))
+	}
+	bare := b.do(t, stream(csv, "", header+"+12065551212,https://e.com/a,12\" pipe\n"+good)).ok(t, http.StatusAccepted)
+	if counts(bare) != "1 0 1" {
+		t.Errorf("a quote in a cell without quotes: %v", bare)
+	}
+}
+
+func TestStreamWithoutRowsMakesNoBatch(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	b.do(t, stream(csv, "clientReference=none", "to,text\n")).ok(t, http.StatusBadRequest)
+	if list := b.do(t, get("/v1/batches")).ok(t, http.StatusOK)["data"].([]any); len(list) > 0 {
 		t.Errorf("%v", list)
 	}
 }

@@ -28,6 +28,8 @@ func (a *api) checkMedia(c echo.Context, who Caller, draft message.Draft) error 
 	if a.Media == nil || len(draft.Late) > 0 {
 		return nil
 	}
+	// Asked first also without a reference: a caller must not wait for its media
+	// only to hear that Redis is down.
 	known, err := a.knows(c, who, draft.Content.ClientReference)
 	if known || err != nil {
 		return err
@@ -49,9 +51,6 @@ func (a *api) checkMedia(c echo.Context, who Caller, draft message.Draft) error 
 
 // knows reports whether a message has the reference.
 func (a *api) knows(c echo.Context, who Caller, ref string) (bool, error) {
-	if ref == "" {
-		return false, nil
-	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	_, err := a.Ledger.ByReference(ctx, who.Scope, ref)

@@ -150,7 +150,7 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 // unread decides what follows a record that could not be read.
 func (h *Handler) unread(id message.ID, err error) error {
 	if errors.Is(err, ledger.ErrNotFound) {
-		h.log.Warn().Str("message", string(id)).Msg("task without a message dropped")
+		h.log.Warn().Str("message_id", string(id)).Msg("task without a message dropped")
 		return nil
 	}
 	return later(pauseOnFault, "ledger unavailable")
@@ -213,7 +213,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, t
 	}
 	if ctx.Err() != nil { // asynq has given the task up
 		if err := h.queue.Dispatch(context.WithoutCancel(ctx), after); err != nil {
-			h.log.Warn().Err(err).Str("message", string(m.ID)).Msg("task not made anew; the sweeper will")
+			h.log.Warn().Err(err).Str("message_id", string(m.ID)).Msg("task not made anew; the sweeper will")
 		}
 	}
 	return later(time.Until(after.NextAt), "next try")
@@ -297,12 +297,12 @@ func (h *Handler) call(
 	start := time.Now()
 	defer func() {
 		if cause := recover(); cause != nil {
-			h.log.Error().Str("message", string(m.ID)).Bytes("stack", debug.Stack()).Msg("provider panicked")
+			h.log.Error().Str("message_id", string(m.ID)).Bytes("stack", debug.Stack()).Msg("provider panicked")
 			outcome = message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonInternal, Detail: "fault in the call"}
 		}
 		took := time.Since(start)
 		h.metrics.Attempt(a.API, string(outcome.Kind), took)
-		h.log.Info().Str("message", string(m.ID)).Int("attempt", a.N).Str("api", a.API).Str("outcome", string(outcome.Kind)).
+		h.log.Info().Str("message_id", string(m.ID)).Int("attempt", a.N).Str("api", a.API).Str("outcome", string(outcome.Kind)).
 			Str("code", string(outcome.Code)).Str("sinchCode", outcome.SinchCode).Dur("took", took).Msg("call")
 	}()
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), on.Deadline)
@@ -344,7 +344,7 @@ func (h *Handler) record(begun ledger.Snapshot, a message.Attempt, o message.Out
 			return after, nil
 		}
 		if !errors.Is(err, ledger.ErrUnavailable) {
-			h.log.Error().Err(err).Str("message", string(begun.Message.ID)).Int("attempt", a.N).Msg("outcome cannot be recorded")
+			h.log.Error().Err(err).Str("message_id", string(begun.Message.ID)).Int("attempt", a.N).Msg("outcome cannot be recorded")
 			return nil, fmt.Errorf("record outcome: %w", err)
 		}
 		select {

@@ -57,7 +57,7 @@ func (h *Handler) badMedia(ctx context.Context, seen ledger.Snapshot, task int, 
 		return later(pauseOnFault, "media not checked yet")
 	}
 	id := seen.Message.ID
-	h.log.Info().Str("message", string(id)).Str("medium", bad.Detail).Bool("temporary", bad.Temporary).Msg("bad medium")
+	h.log.Info().Str("message_id", string(id)).Str("medium", bad.Detail).Bool("temporary", bad.Temporary).Msg("bad medium")
 	after, err := h.ledger.UpdateFrom(ctx, seen, func(m *message.Message, now time.Time) error {
 		if err := m.Ready(task, now); err != nil {
 			return err

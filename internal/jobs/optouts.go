@@ -39,6 +39,6 @@ func (h *Handler) block(m *message.Message, a message.Attempt, o message.Outcome
 		return
 	}
 	if err := h.optOuts.Block(h.life, m.Scope, m.Content.To, m.From, o.SinchCode); err != nil {
-		h.log.Warn().Err(err).Str("message", string(m.ID)).Msg("block of Sinch not taken in")
+		h.log.Warn().Err(err).Str("message_id", string(m.ID)).Msg("block of Sinch not taken in")
 	}
 }

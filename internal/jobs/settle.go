@@ -82,11 +82,11 @@ func (t *settler) look(
 	}
 	id, found, err := finder.Find(ctx, sinch.Call{Ref: m.ID.AttemptRef(a.N), To: m.Content.To, Begun: a.Begun})
 	if errors.Is(err, sinch.ErrNotKept) {
-		t.log.Warn().Str("message", string(m.ID)).Int("attempt", a.N).Msg("Sinch keeps nothing to look up")
+		t.log.Warn().Str("message_id", string(m.ID)).Int("attempt", a.N).Msg("Sinch keeps nothing to look up")
 		return t.resend(ctx, m, now)
 	}
 	if err != nil {
-		t.log.Warn().Err(err).Str("message", string(m.ID)).Int("attempt", a.N).Msg("look-up failed")
+		t.log.Warn().Err(err).Str("message_id", string(m.ID)).Int("attempt", a.N).Msg("look-up failed")
 		return now.Add(lookFailed), nil
 	}
 	after, err := t.change(ctx, m.ID, func(m *message.Message, now time.Time) error {
@@ -145,7 +145,7 @@ func (t *settler) change(ctx context.Context, id message.ID, change ledger.Chang
 	}
 	if m.Status.Waiting() && before != m.Status {
 		if err := t.queue.Dispatch(ctx, m); err != nil {
-			t.log.Warn().Err(err).Str("message", string(id)).Msg("task not made; the sweeper will")
+			t.log.Warn().Err(err).Str("message_id", string(id)).Msg("task not made; the sweeper will")
 		}
 	}
 	return m, nil
@@ -153,5 +153,5 @@ func (t *settler) change(ctx context.Context, id message.ID, change ledger.Chang
 
 func (t *settler) healed(kind string, m *message.Message) {
 	t.metrics.Healed(kind)
-	t.log.Info().Str("message", string(m.ID)).Str("kind", kind).Str("status", string(m.Status)).Msg("healed")
+	t.log.Info().Str("message_id", string(m.ID)).Str("kind", kind).Str("status", string(m.Status)).Msg("healed")
 }

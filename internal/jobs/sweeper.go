@@ -295,7 +295,7 @@ func (s *Sweeper) notBegun(ctx context.Context, id message.ID, n int) error {
 
 func (s *Sweeper) healed(kind string, m *message.Message) {
 	s.metrics.Healed(kind)
-	s.log.Info().Str("message", string(m.ID)).Str("kind", kind).Str("status", string(m.Status)).Msg("healed")
+	s.log.Info().Str("message_id", string(m.ID)).Str("kind", kind).Str("status", string(m.Status)).Msg("healed")
 }
 
 // newSweeper puts a sweeper together.

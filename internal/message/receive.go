@@ -10,7 +10,7 @@ import (
 // one is kept on the timeline.
 func (m *Message) Receive(r Receipt, now time.Time) error {
 	line := r.line()
-	if m.noted(line, r.Attempt) {
+	if m.noted(line, r.Attempt) || !m.made(r.Attempt) {
 		return nil
 	}
 	a := m.call(r.Attempt)
@@ -36,6 +36,13 @@ func (m *Message) Receive(r Receipt, now time.Time) error {
 		m.note(now, line, r.Attempt)
 	}
 	return nil
+}
+
+// made reports whether there can have been an attempt. One that Redis has lost
+// is the next one at most, and of a message that still waits for its time there
+// is none.
+func (m *Message) made(attempt int) bool {
+	return attempt <= m.Attempts || attempt == m.Attempts+1 && m.Status == StatusQueued
 }
 
 // heeds reports whether a receipt may change the state. After a replay, one of
@@ -64,8 +71,6 @@ func (m *Message) path(r Receipt, acts bool) []Status {
 		if r.Attempt < m.Attempts && target != StatusDelivered {
 			return nil
 		}
-	case StatusScheduled:
-		return []Status{StatusQueued, target}
 	case StatusFailed, StatusExpired, StatusCanceled:
 		if target == StatusUndelivered {
 			return []Status{StatusSent, StatusUndelivered}
@@ -77,9 +82,6 @@ func (m *Message) path(r Receipt, acts bool) []Status {
 
 // step moves along the path.
 func (m *Message) step(to Status, now time.Time, line string, attempt int) error {
-	if to == StatusQueued {
-		return m.move(now, to, OnDue, "due", 0)
-	}
 	m.NextAt = time.Time{}
 	return m.move(now, to, OnReceipt, line, attempt)
 }

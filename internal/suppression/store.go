@@ -177,16 +177,10 @@ func (s *Store) Delete(ctx context.Context, scope message.Scope, number, sender 
 		}
 	})
 	if !scope.Test {
-		now := s.now()
-		for _, stop := range r.stops(scope) {
-			if sender != EverySender && sender != stop.Sender {
-				continue
+		for _, stop := range r.stops(scope) { // up to this one: the next one counts, however soon it comes
+			if sender == EverySender || sender == stop.Sender {
+				pipe.HSet(ctx, Key(number), liftField(scope, stop.Sender), stop.CreatedAt.UnixMilli())
 			}
-			until := now
-			if stop.CreatedAt.After(until) { // clocks of replicas differ
-				until = stop.CreatedAt
-			}
-			pipe.HSet(ctx, Key(number), liftField(scope, stop.Sender), until.UnixMilli())
 		}
 	}
 	if pipe.Len() == 0 {

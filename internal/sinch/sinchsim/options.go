@@ -41,6 +41,8 @@ type Options struct {
 	// ControlAddr moves the control API (/sim/…) to a listener of its own;
 	// empty serves it on Addr too.
 	ControlAddr string
+	// NoControl serves no control API at all.
+	NoControl bool
 	// Logger receives one debug line a call and a line for every receipt that
 	// was given up, without numbers, references, URLs or keys.
 	Logger zerolog.Logger

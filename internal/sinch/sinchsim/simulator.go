@@ -64,7 +64,7 @@ func New(o Options) *Simulator {
 	}
 	s.control = newControl(s)
 	s.handler = s.counted(mux)
-	if o.ControlAddr == "" {
+	if o.ControlAddr == "" && !o.NoControl {
 		both := http.NewServeMux()
 		both.Handle("/", s.handler)
 		both.Handle("/sim/", s.control)

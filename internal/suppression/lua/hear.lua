@@ -1,14 +1,20 @@
--- Writes a word of the phone down, unless a later one is known: they may come out of order.
+-- Writes a word of the phone down, unless a later one is known: they may come out of order. Sinch's times have whole seconds, so a
+-- word of the same time is put a little behind the one that is known: a STOP must not be taken for one that was taken off before.
 -- KEYS: 1 number's record · 2 list of STOPs
 -- ARGV: 1 field · 2 time (Unix ms) · 3 meaning · 4 word · 5 member of the list
 -- Answers 1 when it is the last word.
+local at = tonumber(ARGV[2])
 local known = redis.call('HGET', KEYS[1], ARGV[1])
-if known and tonumber(string.match(known, '^%d+')) > tonumber(ARGV[2]) then
-  return 0
+if known then
+  local before = tonumber(string.match(known, '^%d+'))
+  if before - before % 1000 > at then
+    return 0
+  end
+  at = math.max(at, before + 1)
 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4])
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%d', at) .. ' ' .. ARGV[3] .. ' ' .. ARGV[4])
 if ARGV[3] == 'stop' then
-  redis.call('ZADD', KEYS[2], ARGV[2], ARGV[5])
+  redis.call('ZADD', KEYS[2], at, ARGV[5])
 else
   redis.call('ZREM', KEYS[2], ARGV[5])
 end
