@@ -25,6 +25,7 @@ type Ledger interface {
 	ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error)
 	Get(ctx context.Context, id message.ID) (*message.Message, error)
 	Recent(ctx context.Context, scope message.Scope) ([]*message.Message, error)
+	Unknown(ctx context.Context, scope message.Scope) ([]*message.Message, error)
 	Update(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error)
 }
 

@@ -45,7 +45,8 @@ func showBatch(b ledger.Batch) batchResource {
 	}
 	if took := b.UpdatedAt.Sub(b.BegunAt).Seconds(); !b.BegunAt.IsZero() && took > 0 {
 		const hundredths = 100
-		shown.RatePerSecond = new(math.Round(float64(b.Total-waiting)/took*hundredths) / hundredths)
+		uncalled := waiting + b.Counts[message.StatusCanceled] + b.Counts[message.StatusExpired]
+		shown.RatePerSecond = new(math.Round(float64(b.Total-uncalled)/took*hundredths) / hundredths)
 	}
 	switch {
 	case open == 0:
@@ -141,6 +142,10 @@ func parsePlace(cursor string) (int64, bool) {
 	return place, err == nil && ok && wrong == nil && place >= 0
 }
 
+// scanMax is how many messages of a batch one page looks through. A page of few
+// matches in many messages is short then, or empty, and its cursor goes on.
+const scanMax = 50_000
+
 // listBatchMessages lists the messages of a batch, the last accepted first.
 func (a *api) listBatchMessages(c echo.Context, who Caller, f filter) error {
 	p := page{Data: []resource{}}
@@ -151,16 +156,18 @@ func (a *api) listBatchMessages(c echo.Context, who Caller, f filter) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	last := int64(0)
+	last, seen := int64(0), 0
 	err = a.Batches.BatchMessages(ctx, who.Scope, id, f.place, func(place int64, m *message.Message) bool {
-		if !f.matches(m) {
-			return true
-		}
-		if len(p.Data) == f.limit {
+		matches := f.matches(m)
+		if seen == scanMax || matches && len(p.Data) == f.limit {
 			p.NextCursor = new(placeCursor(last))
 			return false
 		}
-		p.Data, last = append(p.Data, show(m)), place
+		if matches {
+			p.Data = append(p.Data, show(m))
+		}
+		last = place
+		seen++
 		return true
 	})
 	if err != nil {

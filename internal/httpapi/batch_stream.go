@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -72,8 +71,11 @@ func (a *api) createStreamed(c echo.Context, who Caller, rows rowReader) error {
 		return invalid(wrong)
 	}
 	first, err := a.readChunk(rows, defaults, 0)
+	if err == nil && len(first) == 0 {
+		err = errNoRows()
+	}
 	if len(first) == 0 {
-		return cmp.Or(err, errNoRows())
+		return err
 	}
 	b := newBatchRun(a, who)
 	b.dryRun = dryRun

@@ -91,6 +91,11 @@ func (l *fakeLedger) Get(ctx context.Context, id message.ID) (*message.Message, 
 	return m, nil
 }
 
+func (l *fakeLedger) Unknown(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
+	all, err := l.Recent(ctx, scope)
+	return slices.DeleteFunc(all, func(m *message.Message) bool { return m.Status != message.StatusUnknown }), err
+}
+
 func (l *fakeLedger) Recent(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
 	if err := l.enter(ctx); err != nil {
 		return nil, err

@@ -186,6 +186,9 @@ func (a *api) listMessages(c echo.Context, who Caller) error {
 // candidates are the messages a filter has to look through.
 func (a *api) candidates(ctx context.Context, who Caller, f filter) ([]*message.Message, error) {
 	if f.reference == "" {
+		if slices.Equal(f.statuses, []message.Status{message.StatusUnknown}) {
+			return a.Ledger.Unknown(ctx, who.Scope)
+		}
 		return a.Ledger.Recent(ctx, who.Scope)
 	}
 	m, err := a.Ledger.ByReference(ctx, who.Scope, f.reference)

@@ -29,14 +29,17 @@ const (
 
 // The sweeper's rhythm.
 const (
-	sweepEvery    = time.Second
-	lookAgain     = time.Second      // at a call whose worker lives
-	waitingAgain  = 15 * time.Second // at a waiting message whose task is there
-	stuckAfter    = 30 * time.Second // a task that is run for so long after its message was due is dead: asynq's lease is over
-	sweepBatch    = 500
-	lockTTL       = 4 * time.Second // a sweeper that dies must not keep the others waiting
-	lockKey       = ledger.DefaultPrefix + "sweeper"
-	deadlineSlack = time.Second // for what the kernel still holds when the deadline passes
+	sweepEvery   = time.Second
+	lookAgain    = time.Second      // at a call whose worker lives
+	waitingAgain = 15 * time.Second // at a waiting message whose task is there
+	stuckAfter   = 30 * time.Second // a task that is run for so long after its message was due is dead: asynq's lease is over
+	sweepBatch   = 500
+	// untilSomebodyKnows is in how many years to look at a message again that
+	// only a receipt or an operator can settle.
+	untilSomebodyKnows = 100
+	lockTTL            = 4 * time.Second // a sweeper that dies must not keep the others waiting
+	lockKey            = ledger.DefaultPrefix + "sweeper"
+	deadlineSlack      = time.Second // for what the kernel still holds when the deadline passes
 )
 
 // Sweeper heals what a crash, a lost Redis or a silent Sinch leaves behind.
@@ -129,41 +132,33 @@ func (s *Sweeper) continueCancels(ctx context.Context) error {
 type check func(ctx context.Context, m *message.Message, now time.Time) (again time.Time, err error)
 
 func (s *Sweeper) sweep(ctx context.Context, list ledger.Queue, look check) error {
-	ids, now, err := s.ledger.Due(ctx, list, sweepBatch)
+	due, now, err := s.ledger.Due(ctx, list, sweepBatch)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	for _, id := range ids {
-		m, err := s.ledger.Get(ctx, id)
-		if errors.Is(err, ledger.ErrNotFound) {
-			if err := s.ledger.Drop(ctx, list, id); err != nil {
-				return fmt.Errorf("sweep: %w", err)
-			}
-			continue
-		}
+	for _, d := range due {
+		again, err := s.look(ctx, d.ID, look, now)
 		if err != nil {
+			return err
+		}
+		if err := s.ledger.CheckAgain(ctx, list, d, again); err != nil {
 			return fmt.Errorf("sweep: %w", err)
-		}
-		again, err := look(ctx, m, now)
-		if err != nil {
-			return err
-		}
-		if err := s.putOff(ctx, list, id, again); err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
-func (s *Sweeper) putOff(ctx context.Context, list ledger.Queue, id message.ID, again time.Time) error {
-	put := func() error { return s.ledger.CheckAgain(ctx, list, id, again) }
-	if again.IsZero() {
-		put = func() error { return s.ledger.Drop(ctx, list, id) }
+// look looks at one message; one that is gone needs no further look.
+func (s *Sweeper) look(ctx context.Context, id message.ID, look check, now time.Time) (time.Time, error) {
+	m, err := s.ledger.Get(ctx, id)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, fmt.Errorf("sweep: %w", err)
+	default:
+		return look(ctx, m, now)
 	}
-	if err := put(); err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
-	return nil
 }
 
 // checkWaiting makes sure that a waiting message has a task that will come.
@@ -220,7 +215,11 @@ func (s *Sweeper) checkCall(ctx context.Context, m *message.Message, now time.Ti
 	case message.StatusSending:
 		return s.checkSending(ctx, m, now)
 	case message.StatusUnknown:
-		return s.settler.settle(ctx, m, now)
+		again, err := s.settler.settle(ctx, m, now)
+		if again.IsZero() {
+			again = now.AddDate(untilSomebodyKnows, 0, 0) // it stays on the list, for whoever asks what is unknown
+		}
+		return again, err
 	default:
 		return time.Time{}, nil
 	}

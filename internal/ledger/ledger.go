@@ -91,6 +91,7 @@ type Ledger struct {
 	accept  *redis.Script
 	put     *redis.Script
 	open    *redis.Script
+	recheck *redis.Script
 	secret  *secret
 	shards  *shards
 	commits *gather[commit, string]
@@ -121,7 +122,11 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{rdb: rdb, opts: opts, accept: accept, put: put, open: open}
+	recheck, err := opts.script("lua/recheck.lua")
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{rdb: rdb, opts: opts, accept: accept, put: put, open: open, recheck: recheck}
 	l.secret = &secret{rdb: rdb, key: l.key("secret")}
 	l.shards = &shards{rdb: rdb, key: l.key("shards")}
 	l.commits = &gather[commit, string]{send: l.commit}

@@ -253,11 +253,11 @@ func TestDueLists(t *testing.T) {
 	m := accept(t, l, request(""))
 	isDue := func(list ledger.Queue) func() bool {
 		return func() bool {
-			ids, _, err := l.Due(t.Context(), list, 10)
+			due, _, err := l.Due(t.Context(), list, 10)
 			if err != nil {
 				t.Error(err)
 			}
-			return len(ids) == 1 && ids[0] == m.ID
+			return len(due) == 1 && due[0].ID == m.ID
 		}
 	}
 	eventually(t, isDue(ledger.Waiting))
@@ -312,5 +312,38 @@ func eventually(tb testing.TB, ok func() bool) {
 			tb.Fatal("it never came true")
 		}
 		<-tick.C
+	}
+}
+
+// TestChecksFollowTheMessage: a sweeper that comes late must not take a message
+// off the place where a change has put it.
+func TestChecksFollowTheMessage(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLedger(t, ledger.Options{Checks: ledger.Checks{Accepted: time.Millisecond, Waiting: time.Hour, Calling: time.Millisecond}})
+	m := accept(t, l, request(""))
+	lose := func(m *message.Message, now time.Time) error {
+		return m.Conclude(1, message.Outcome{Kind: message.OutcomeUnknown}, message.Retry{}, now)
+	}
+	begin(t, l, m.ID, "w1")
+	var due []ledger.Due
+	eventually(t, func() bool {
+		var err error
+		due, _, err = l.Due(t.Context(), ledger.Calls, 10)
+		return err == nil && len(due) == 1
+	})
+	if _, err := l.Update(t.Context(), m.ID, lose); err != nil {
+		t.Fatal(err)
+	}
+	placed := rdb.ZScore(t.Context(), "mms:{m}:calls", m.ID.Packed()).Val()
+	for _, at := range []time.Time{{}, time.Now().Add(time.Hour)} {
+		if err := l.CheckAgain(t.Context(), ledger.Calls, due[0], at); err != nil {
+			t.Fatal(err)
+		}
+		if now := rdb.ZScore(t.Context(), "mms:{m}:calls", m.ID.Packed()).Val(); now != placed {
+			t.Errorf("moved from %f to %f", placed, now)
+		}
+	}
+	if unknown, err := l.Unknown(t.Context(), m.Scope); err != nil || len(unknown) != 1 || unknown[0].ID != m.ID {
+		t.Errorf("%v %v", unknown, err)
 	}
 }

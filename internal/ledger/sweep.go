@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,46 +24,71 @@ const (
 	Calls   Queue = "calls"   // sending: does the worker live? unknown: can it be settled?
 )
 
+// Due is a message of a list whose check is due.
+type Due struct {
+	ID message.ID
+	at int64 // Unix milliseconds
+}
+
 // Due lists up to limit messages of a list whose check is due, and Redis' time.
-func (l *Ledger) Due(ctx context.Context, q Queue, limit int) ([]message.ID, time.Time, error) {
+func (l *Ledger) Due(ctx context.Context, q Queue, limit int) ([]Due, time.Time, error) {
 	now, err := l.Now(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	names, err := l.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
+	entries, err := l.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
 		Key: l.key(string(q)), ByScore: true, Start: "-inf", Stop: strconv.FormatInt(now.UnixMilli(), 10), Count: int64(limit),
 	}).Result()
 	if err != nil {
 		return nil, time.Time{}, unavailable("list due messages", err)
 	}
-	return unpacked(names), now, nil
+	due := make([]Due, 0, len(entries))
+	for _, entry := range entries {
+		packed, _ := entry.Member.(string)
+		if id, err := message.UnpackID(packed); err == nil {
+			due = append(due, Due{ID: id, at: int64(entry.Score)})
+		}
+	}
+	return due, now, nil
 }
 
-// CheckAgain sets when the sweeper looks at a message of a list again. One
-// that has left the list meanwhile stays out.
-func (l *Ledger) CheckAgain(ctx context.Context, q Queue, id message.ID, at time.Time) error {
-	err := l.rdb.ZAddXX(ctx, l.key(string(q)), redis.Z{Score: float64(at.UnixMilli()), Member: id.Packed()}).Err()
-	if err != nil {
+// CheckAgain sets when the sweeper looks at a message of a list again; zero:
+// never, it is taken off. A message that was changed meanwhile, and thereby
+// placed anew, stays where it is.
+func (l *Ledger) CheckAgain(ctx context.Context, q Queue, d Due, at time.Time) error {
+	next := ""
+	if !at.IsZero() {
+		next = strconv.FormatInt(at.UnixMilli(), 10)
+	}
+	if err := l.recheck.Run(ctx, l.rdb, []string{l.key(string(q))}, d.ID.Packed(), d.at, next).Err(); err != nil {
 		return unavailable("put off check", err)
 	}
 	return nil
 }
 
-// Drop takes a message off a list, because its record is gone.
-func (l *Ledger) Drop(ctx context.Context, q Queue, id message.ID) error {
-	if err := l.rdb.ZRem(ctx, l.key(string(q)), id.Packed()).Err(); err != nil {
-		return unavailable("drop check", err)
-	}
-	return nil
-}
+// unknownKept is how many messages of unknown outcome are looked through, of
+// all scopes.
+const unknownKept = 10_000
 
-// Calling lists the messages whose calls are under way or unsettled.
-func (l *Ledger) Calling(ctx context.Context) ([]message.ID, error) {
-	names, err := l.rdb.ZRange(ctx, l.key(string(Calls)), 0, -1).Result()
+// Unknown lists the messages of a scope whose outcome nobody knows.
+func (l *Ledger) Unknown(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
+	names, err := l.rdb.ZRevRange(ctx, l.key(string(Calls)), 0, unknownKept-1).Result()
 	if err != nil {
-		return nil, unavailable("list calls", err)
+		return nil, unavailable("list unknown messages", err)
 	}
-	return unpacked(names), nil
+	var unknown []*message.Message
+	for some := range slices.Chunk(unpacked(names), membersRead) {
+		messages, err := l.GetMany(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range messages {
+			if m.Scope == scope && m.Status == message.StatusUnknown {
+				unknown = append(unknown, m)
+			}
+		}
+	}
+	return unknown, nil
 }
 
 // Now is Redis' time.
