@@ -27,7 +27,7 @@ const (
 // Due is a message of a list whose check is due.
 type Due struct {
 	ID message.ID
-	at int64 // Unix milliseconds
+	at float64 // Unix milliseconds, and in their fraction what placed it there
 }
 
 // Due lists up to limit messages of a list whose check is due, and Redis' time.
@@ -46,7 +46,7 @@ func (l *Ledger) Due(ctx context.Context, q Queue, limit int) ([]Due, time.Time,
 	for _, entry := range entries {
 		packed, _ := entry.Member.(string)
 		if id, err := message.UnpackID(packed); err == nil {
-			due = append(due, Due{ID: id, at: int64(entry.Score)})
+			due = append(due, Due{ID: id, at: entry.Score})
 		}
 	}
 	return due, now, nil
@@ -60,7 +60,7 @@ func (l *Ledger) CheckAgain(ctx context.Context, q Queue, d Due, at time.Time) e
 	if !at.IsZero() {
 		next = strconv.FormatInt(at.UnixMilli(), 10)
 	}
-	if err := l.recheck.Run(ctx, l.rdb, []string{l.key(string(q))}, d.ID.Packed(), d.at, next).Err(); err != nil {
+	if err := l.recheck.Run(ctx, l.rdb, []string{l.key(string(q))}, d.ID.Packed(), strconv.FormatFloat(d.at, 'f', -1, 64), next).Err(); err != nil {
 		return unavailable("put off check", err)
 	}
 	return nil

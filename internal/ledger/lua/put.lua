@@ -53,12 +53,13 @@ if ARGV[4] == '0' then
 else
   redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 end
+local mark = version % 1000 / 1000 -- tells this place on a list from one before it, also within a millisecond
 for i = 2, 3 do
   local delay = ARGV[i + 4]
   if delay == 'off' then
     redis.call('ZREM', KEYS[i], ARGV[5])
   elseif delay ~= '' then
-    redis.call('ZADD', KEYS[i], now + tonumber(delay), ARGV[5])
+    redis.call('ZADD', KEYS[i], now + tonumber(delay) + mark, ARGV[5])
   end
 end
 if ARGV[8] ~= '' then
