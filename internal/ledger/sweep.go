@@ -60,7 +60,8 @@ func (l *Ledger) CheckAgain(ctx context.Context, q Queue, d Due, at time.Time) e
 	if !at.IsZero() {
 		next = strconv.FormatInt(at.UnixMilli(), 10)
 	}
-	if err := l.recheck.Run(ctx, l.rdb, []string{l.key(string(q))}, d.ID.Packed(), strconv.FormatFloat(d.at, 'f', -1, 64), next).Err(); err != nil {
+	place := strconv.FormatFloat(d.at, 'f', -1, 64)
+	if err := l.recheck.Run(ctx, l.rdb, []string{l.key(string(q))}, d.ID.Packed(), place, next).Err(); err != nil {
 		return unavailable("put off check", err)
 	}
 	return nil
