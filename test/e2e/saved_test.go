@@ -105,6 +105,18 @@ func TestSavedVideoIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestSavedMediaWithoutAReport are used all the same, a little later.
+func TestSavedMediaWithoutAReport(t *testing.T) {
+	t.Parallel()
+	const rows = 40
+	s := start(t)
+	s.sim.order(http.MethodPut, "/sim/references/saved", rule(0, "none"))
+	s.wantAllDelivered(s.stream("", s.alike(rows)), rows)
+	if stats := s.sim.stats(); stats.MediaFetches != 1 || stats.Calls != rows+1 {
+		t.Errorf("%+v", stats)
+	}
+}
+
 // TestMediaThatCannotBeSavedAreSentAlong: an account may not have the action.
 func TestMediaThatCannotBeSavedAreSentAlong(t *testing.T) {
 	t.Parallel()
