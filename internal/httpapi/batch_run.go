@@ -57,7 +57,7 @@ type batchRun struct {
 	// duplicates are listed where rejected rows leave room: a stream that is sent
 	// again begins with them.
 	duplicates []rowResult
-	alike  *likeness // nil: no matter what rows share
+	alike      *likeness // nil: no matter what rows share
 
 	dispatching chan struct{} // holds a token while the tasks of a chunk are made
 }
