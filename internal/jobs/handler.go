@@ -207,9 +207,9 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, l
 		return h.notBegun(ctx, m.ID, begun, err)
 	}
 	outcome := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, load, deadline))
-	h.learn(load, outcome)
 	h.worker.memory.concluded(m.ID, a.N, outcome)
 	h.block(begun.Message, a, outcome)
+	h.learn(load, outcome)
 	outcome = pass.Done(h.life, outcome)
 	after, err := h.record(begun.After, a, outcome)
 	if err != nil {
