@@ -18,6 +18,7 @@ import (
 	"mmsdispatch/internal/jobs"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/redisconn"
+	"mmsdispatch/internal/saved"
 	"mmsdispatch/internal/suppression"
 	"mmsdispatch/internal/telemetry"
 )
@@ -31,6 +32,7 @@ type environment struct {
 	rdb     redis.UniversalClient
 	ledger  *ledger.Ledger
 	optOuts *suppression.Store
+	saved   *saved.Store
 	watch   *redisWatch
 	ready   *admin.Readiness
 
@@ -74,6 +76,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	}
 	env := &environment{
 		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, ledger: l, optOuts: optOuts, watch: watch, instance: instance,
+		saved: saved.NewStore(rdb, metrics.Saved),
 	}
 	env.ready = admin.NewReadiness(log, env.watch.warnings, admin.Check{Name: "redis", Func: l.Writable})
 	metrics.Registry.MustRegister(telemetry.NewMessageCollector(env.countMessages))

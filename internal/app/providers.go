@@ -77,6 +77,10 @@ func newRoutes(cfg *config.Config, client *wire.Client, simulator string) (*rout
 	return nil, fmt.Errorf("%w=%s", errNoProvider, cfg.Sinch.API)
 }
 
+// savesShared reports whether what the rows of a batch share is saved at Sinch:
+// of its APIs only that one can.
+func savesShared(cfg *config.Config) bool { return sinch.API(cfg.Sinch.API) == sinch.APIMMS }
+
 // callbackURL is where Sinch is asked to post the receipts of a call.
 func callbackURL(cfg *config.Config) string {
 	if cfg.Sinch.CallbackURL == "" {

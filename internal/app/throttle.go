@@ -86,7 +86,7 @@ func (p *pass) Done(ctx context.Context, o message.Outcome) message.Outcome {
 	case message.OutcomeThrottled:
 		_ = p.brakes.pacer.Throttled(ctx, o.RetryAfter)
 		_ = p.brakes.gate.Passed(ctx, p.ticket)
-	case message.OutcomeAccepted, message.OutcomeRefused:
+	case message.OutcomeAccepted, message.OutcomeRefused, message.OutcomeGone, message.OutcomeNotReady:
 		p.brakes.pacer.Answered()
 		_ = p.brakes.gate.Passed(ctx, p.ticket)
 	case message.OutcomeNotSent, message.OutcomeNotBegun, message.OutcomeUnknown:

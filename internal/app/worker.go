@@ -42,7 +42,7 @@ func newWorker(ctx context.Context, cfg *config.Config, out io.Writer) (*process
 // sendingParts are the simulator for test keys and the runner of the jobs.
 func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 	cfg := env.cfg
-	sim := &simulator{receipts: jobs.NewReceipts(env.ledger, env.optOuts), log: env.log}
+	sim := &simulator{receipts: jobs.NewReceipts(env.ledger, env.optOuts, env.saved), log: env.log}
 	simulatorURL, err := sim.listen(ctx)
 	if err != nil {
 		return nil, err
@@ -74,6 +74,9 @@ func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 			ReconcileAfter: cfg.Unknown.ReconcileAfter,
 			LookupWindow:   cfg.Unknown.LookupWindow,
 		},
+	}
+	if savesShared(cfg) {
+		opts.Saved = env.saved
 	}
 	parts := []part{{name: "simulator", start: sim.start, stop: sim.stop}}
 	if cfg.Media.Check != mediaOff {

@@ -44,6 +44,8 @@ func newSimulator() *cobra.Command {
 		"longest time until the first receipt; negative: at once")
 	f.DurationVar(&o.Receipts.Step, "receipt-step", sinchsim.DefaultStep, "time between two receipts of a message; negative: none")
 	f.DurationVar(&o.MMS.RetryAfter, "mms-retry-after", sinchsim.DefaultMMSRetryAfter, "pause before a postback is repeated")
+	f.DurationVar(&o.MMS.EncodeTime, "encode-time", sinchsim.DefaultEncodeTime,
+		"how long saved audio and video is not ready; negative: none")
 	f.DurationVar(&o.Batches.RetryAfter, "batches-retry-after", sinchsim.DefaultXMSRetryAfter, "first pause before a report is repeated")
 	f.DurationVar(&o.Conversation.RetryAfter, "conversation-retry-after", sinchsim.DefaultConversationRetryAfter,
 		"first pause before a report of the Conversation API is repeated")

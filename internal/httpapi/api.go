@@ -70,6 +70,8 @@ type Options struct {
 	Log        zerolog.Logger
 	NowFunc    func() time.Time // nil: time.Now
 
+	// FindShared has rows of batches marked that share text and media.
+	FindShared bool
 	// DefaultRegion is the country of numbers without + in paths and in the filter
 	// of lists.
 	DefaultRegion string

@@ -57,12 +57,17 @@ type batchRun struct {
 	// duplicates are listed where rejected rows leave room: a stream that is sent
 	// again begins with them.
 	duplicates []rowResult
+	alike      *likeness // nil: no matter what rows share
 
 	dispatching chan struct{} // holds a token while the tasks of a chunk are made
 }
 
 func newBatchRun(a *api, who Caller) *batchRun {
-	return &batchRun{api: a, who: who, dispatching: make(chan struct{}, 1)}
+	b := &batchRun{api: a, who: who, dispatching: make(chan struct{}, 1)}
+	if a.FindShared && !who.Scope.Test {
+		b.alike = newLikeness()
+	}
+	return b
 }
 
 // open makes the batch, or finds it.
@@ -102,6 +107,9 @@ func (b *batchRun) accept(rows []draftRow) error {
 				Content: row.draft.Content, From: row.draft.From, Index: row.index, Closed: len(row.draft.Late) > 0,
 			})
 		}
+	}
+	if b.alike != nil {
+		b.alike.mark(asked)
 	}
 	var results []ledger.RowResult
 	if len(asked) > 0 {

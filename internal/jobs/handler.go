@@ -12,6 +12,7 @@ import (
 
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/saved"
 	"mmsdispatch/internal/sinch"
 )
 
@@ -66,6 +67,7 @@ type Handler struct {
 	throttle  Throttle
 	providers Providers
 	optOuts   OptOuts
+	saved     *saved.Store // nil: every message brings its media along
 	metrics   Metrics
 	retry     message.Retry
 	timing    Timing
@@ -132,6 +134,10 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 	if err != nil {
 		return h.badMedia(ctx, seen, task, err)
 	}
+	load, err := h.load(ctx, m, types)
+	if err != nil {
+		return err
+	}
 	pass, wait, err := h.enter(ctx, m)
 	if err != nil || wait > 0 {
 		return later(wait, "pace")
@@ -144,7 +150,7 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return later(wait, "Redis changed hands")
 	}
-	return h.attempt(ctx, seen, task, types, pass)
+	return h.attempt(ctx, seen, task, load, pass)
 }
 
 // unread decides what follows a record that could not be read.
@@ -190,7 +196,7 @@ func (h *Handler) enter(ctx context.Context, m *message.Message) (Pass, time.Dur
 }
 
 // attempt begins a call, makes it and records its outcome.
-func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, types []string, pass Pass) error {
+func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, load cargo, pass Pass) error {
 	m := seen.Message
 	h.worker.enter(m.ID)
 	defer h.worker.leave(m.ID)
@@ -200,9 +206,10 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, t
 		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return h.notBegun(ctx, m.ID, begun, err)
 	}
-	outcome := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, types, deadline))
+	outcome := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, load, deadline))
 	h.worker.memory.concluded(m.ID, a.N, outcome)
 	h.block(begun.Message, a, outcome)
+	h.learn(load, outcome)
 	outcome = pass.Done(h.life, outcome)
 	after, err := h.record(begun.After, a, outcome)
 	if err != nil {
@@ -310,19 +317,11 @@ func (h *Handler) call(
 	return p.Send(ctx, on)
 }
 
-// wireMessage is what the provider needs to know. types are those of the media,
-// where they were checked.
-func wireMessage(m *message.Message, a message.Attempt, types []string, deadline time.Time) sinch.Message {
-	media := make([]sinch.Medium, len(m.Content.Media))
-	for i, url := range m.Content.Media {
-		media[i].URL = url
-		if i < len(types) {
-			media[i].ContentType = types[i]
-		}
-	}
+// wireMessage is what the provider needs to know.
+func wireMessage(m *message.Message, a message.Attempt, load cargo, deadline time.Time) sinch.Message {
 	return sinch.Message{
 		Ref: m.ID.AttemptRef(a.N), To: m.Content.To, From: m.From, Subject: m.Content.Subject, Text: m.Content.Text,
-		Media: media, FallbackText: m.Content.FallbackText, ExpiresAt: m.ExpiresAt, Deadline: deadline,
+		Media: load.media, SavedID: load.savedID, FallbackText: m.Content.FallbackText, ExpiresAt: m.ExpiresAt, Deadline: deadline,
 	}
 }
 

@@ -155,7 +155,7 @@ func TestBlockedByAReceipt(t *testing.T) {
 	m := b.accept(t)
 	b.dispatch(t, m)
 	b.await(t, m.ID, message.StatusSent)
-	receipts := NewReceipts(b.ledger, b.optOuts)
+	receipts := NewReceipts(b.ledger, b.optOuts, nil)
 	for _, code := range []message.ReasonCode{message.ReasonSuppressed, message.ReasonCarrier} {
 		result, err := receipts.Apply(t.Context(), receipt.Receipt{
 			Kind: receipt.KindReport, Ref: m.ID.AttemptRef(1), State: message.ReceiptUndelivered, Code: code, SinchCode: "3001",

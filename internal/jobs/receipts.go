@@ -21,21 +21,33 @@ const (
 	ReceiptIgnored ReceiptResult = "ignored"         // about something else than a message
 )
 
+// Templates hears what has become of saved media.
+type Templates interface {
+	// Report takes it in, by our reference or by Sinch's id. known is false for
+	// what nobody waits for.
+	Report(ctx context.Context, ref, id string, ready bool) (known bool, err error)
+}
+
 // Receipts takes what Sinch reports into the ledger.
 type Receipts struct {
-	ledger  *ledger.Ledger
-	optOuts OptOuts
+	ledger    *ledger.Ledger
+	optOuts   OptOuts
+	templates Templates
 }
 
 // NewReceipts makes a receiver of receipts.
-func NewReceipts(l *ledger.Ledger, optOuts OptOuts) *Receipts {
-	return &Receipts{ledger: l, optOuts: optOuts}
+func NewReceipts(l *ledger.Ledger, optOuts OptOuts, templates Templates) *Receipts {
+	return &Receipts{ledger: l, optOuts: optOuts, templates: templates}
 }
 
 // Apply records one receipt. Only an error of the ledger is an error; then
 // Sinch has to be asked to send the receipt again.
 func (r *Receipts) Apply(ctx context.Context, got receipt.Receipt) (ReceiptResult, error) {
-	if got.Kind != receipt.KindReport {
+	switch got.Kind {
+	case receipt.KindReport:
+	case receipt.KindTemplate:
+		return r.template(ctx, got)
+	default:
 		return ReceiptIgnored, nil
 	}
 	id, n, err := message.ParseAttemptRef(got.Ref)
@@ -60,4 +72,17 @@ func (r *Receipts) Apply(ctx context.Context, got receipt.Receipt) (ReceiptResul
 		}
 	}
 	return ReceiptApplied, nil
+}
+
+// template takes in what has become of saved media.
+func (r *Receipts) template(ctx context.Context, got receipt.Receipt) (ReceiptResult, error) {
+	known, err := r.templates.Report(ctx, got.Ref, got.Template.ID, got.Template.Ready)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("apply receipt: %w", err)
+	case !known:
+		return ReceiptIgnored, nil
+	default:
+		return ReceiptApplied, nil
+	}
 }

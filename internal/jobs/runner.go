@@ -12,6 +12,7 @@ import (
 
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/saved"
 )
 
 // Options are what a worker process is made of.
@@ -22,6 +23,7 @@ type Options struct {
 	Throttle    Throttle
 	Providers   Providers
 	OptOuts     OptOuts
+	Saved       *saved.Store // nil: every message brings its media along
 	Metrics     Metrics
 	Log         zerolog.Logger
 	AsynqLog    asynq.Logger
@@ -75,7 +77,7 @@ func NewRunner(o Options) *Runner {
 	r := &Runner{worker: worker, ledger: o.Ledger, log: log, closeDoor: closeDoor, end: end, loops: loops, lifeCtx: loopsCtx}
 	r.handler = &Handler{
 		ledger: o.Ledger, queue: queue, worker: worker, media: o.Media, throttle: o.Throttle, providers: o.Providers,
-		optOuts: o.OptOuts, metrics: o.Metrics, retry: retry, timing: o.Timing, log: log, life: life, open: open,
+		optOuts: o.OptOuts, saved: o.Saved, metrics: o.Metrics, retry: retry, timing: o.Timing, log: log, life: life, open: open,
 	}
 	settler := &settler{
 		ledger: o.Ledger, queue: queue, providers: o.Providers, settling: o.Settling, retry: retry, metrics: o.Metrics, log: log,

@@ -50,6 +50,7 @@ const (
 	fieldEntry
 	fieldReplays
 	fieldPutOffs
+	fieldShared
 )
 
 // The fields of a content.

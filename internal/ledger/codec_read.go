@@ -97,6 +97,8 @@ func readNumber(n protowire.Number, number int64, m *message.Message) {
 		m.Scope.Test = number == 1
 	case fieldShard:
 		m.Shard = int(number)
+	case fieldShared:
+		m.Shared = number == 1
 	case fieldAttempts:
 		m.Attempts = int(number)
 	case fieldTries:

@@ -57,6 +57,9 @@ func (w *writer) message(m *message.Message) {
 		w.text(fieldBatchID, m.BatchID.Packed())
 	}
 	w.count(fieldShard, m.Shard)
+	if m.Shared {
+		w.count(fieldShared, 1)
+	}
 	w.text(fieldStatus, string(m.Status))
 	if m.Reason != nil {
 		w.nested(fieldReason, func(w *writer) { w.reason(m.Reason) })

@@ -112,7 +112,7 @@ func (m *Message) tryAgain(n int, o Outcome, retry Retry, now time.Time) error {
 // the next one or ends the message.
 func (m *Message) countTry(n int, o Outcome, retry Retry, now time.Time) error {
 	switch o.Kind {
-	case OutcomeNotBegun:
+	case OutcomeNotBegun, OutcomeGone, OutcomeNotReady:
 		m.NextAt = now
 		return nil
 	case OutcomeThrottled, OutcomeAccount:

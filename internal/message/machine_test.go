@@ -96,6 +96,8 @@ func TestOutcomesOfACall(t *testing.T) {
 		{"throttled", message.Outcome{Kind: message.OutcomeThrottled, Code: message.ReasonThrottled}, message.StatusQueued, message.ReasonThrottled, 0},
 		{"account", message.Outcome{Kind: message.OutcomeAccount, Code: message.ReasonAccount}, message.StatusQueued, message.ReasonAccount, 0},
 		{"not begun", message.Outcome{Kind: message.OutcomeNotBegun, Code: message.ReasonInternal}, message.StatusQueued, "", 0},
+		{"saved media gone", message.Outcome{Kind: message.OutcomeGone, Code: message.ReasonInternal}, message.StatusQueued, message.ReasonInternal, 0},
+		{"saved media not ready", message.Outcome{Kind: message.OutcomeNotReady, Code: message.ReasonInternal}, message.StatusQueued, message.ReasonInternal, 0},
 		{"unknown", message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonUnknownOutcome}, message.StatusUnknown, message.ReasonUnknownOutcome, 0},
 	}
 	for _, c := range cases {
@@ -295,6 +297,7 @@ func actions() []action {
 			kinds := []message.OutcomeKind{
 				message.OutcomeAccepted, message.OutcomeRefused, message.OutcomeNotSent, message.OutcomeThrottled,
 				message.OutcomeAccount, message.OutcomeNotBegun, message.OutcomeUnknown,
+				message.OutcomeGone, message.OutcomeNotReady,
 			}
 			o := message.Outcome{Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Code: message.ReasonInternal}
 			return m.Conclude(attempt(t, m), o, policy(), now)

@@ -15,7 +15,8 @@ type Message struct {
 	Content Content
 	From    string // the number it is sent from, as resolved when it was accepted
 	BatchID BatchID
-	Shard   int // of its lane, where the lane has shards
+	Shard   int  // of its lane, where the lane has shards
+	Shared  bool // other messages of its batch have the same text and media
 
 	Status    Status
 	Reason    *Reason

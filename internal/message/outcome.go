@@ -40,6 +40,8 @@ const (
 	OutcomeThrottled OutcomeKind = "throttled" // surely not sent, too fast; uses no try
 	OutcomeAccount   OutcomeKind = "account"   // surely not sent, the account is the trouble; uses no try
 	OutcomeNotBegun  OutcomeKind = "not_begun" // the attempt was recorded but no call was made; uses no try
+	OutcomeGone      OutcomeKind = "gone"      // surely not sent, what was saved for it at Sinch is gone; uses no try
+	OutcomeNotReady  OutcomeKind = "not_ready" // surely not sent, what was saved for it is not ready yet; uses no try
 	OutcomeUnknown   OutcomeKind = "unknown"   // may or may not have been accepted
 )
 

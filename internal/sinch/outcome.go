@@ -20,6 +20,8 @@ const (
 	NotSent   = message.OutcomeNotSent
 	Throttled = message.OutcomeThrottled
 	Account   = message.OutcomeAccount
+	Gone      = message.OutcomeGone
+	NotReady  = message.OutcomeNotReady
 	Unknown   = message.OutcomeUnknown
 )
 

@@ -41,6 +41,25 @@ type Finder interface {
 	Find(ctx context.Context, c Call) (sinchID string, found bool, err error)
 }
 
+// Saver is a Provider that can keep text and media of messages at Sinch, which
+// then gets the media once for all of them and not anew for each.
+type Saver interface {
+	// Save makes one HTTP call. It is no attempt of a message, and saving twice
+	// does no harm. SinchID of an accepted outcome is what Message.SavedID takes.
+	Save(ctx context.Context, s Shared) Outcome
+	// Encodes reports whether Sinch has to encode what is saved, so that it is
+	// not ready at once.
+	Encodes(media []Medium) bool
+}
+
+// Shared is what many messages have in common.
+type Shared struct {
+	Ref      string // comes back in the report that it is ready (printable ASCII, at most 64)
+	Text     string // may be empty
+	Media    []Medium
+	Deadline time.Time // as of a Message
+}
+
 // ErrNotKept says that Sinch keeps no calls to be asked about, so that the
 // absence of one proves nothing.
 var ErrNotKept = errors.New("sinch keeps no calls")
@@ -67,6 +86,7 @@ type Message struct {
 	Subject      string    // empty: the provider applies its default
 	Text         string    // may be empty
 	Media        []Medium  // 1 to 8
+	SavedID      string    // what Text and Media are saved as; empty: they are sent along
 	FallbackText string    // text of the SMS sent instead; empty: no fallback
 	ExpiresAt    time.Time // zero: Sinch's default
 	Deadline     time.Time // local time after which not one byte may leave

@@ -60,6 +60,7 @@ type Metrics struct {
 	OptOuts  *OptOutMetrics
 	Receipts *ReceiptMetrics
 	Redis    *RedisMetrics
+	Saved    *SavedMetrics
 	Sweep    *SweepMetrics
 	Webhooks *WebhookMetrics
 }
@@ -86,6 +87,7 @@ func NewMetrics(build Build) *Metrics {
 		OptOuts:  newOptOutMetrics(with),
 		Receipts: newReceiptMetrics(with),
 		Redis:    newRedisMetrics(with),
+		Saved:    newSavedMetrics(with),
 		Sweep:    newSweepMetrics(with),
 		Webhooks: newWebhookMetrics(with),
 	}
@@ -271,6 +273,17 @@ func newWebhookMetrics(with factory) *WebhookMetrics {
 
 // Refused counts a receipt whose credentials failed a check.
 func (m *WebhookMetrics) Refused(shape, check string) { m.refused.WithLabelValues(shape, check).Inc() }
+
+// SavedMetrics are about text and media that batches share and Sinch keeps.
+type SavedMetrics struct{ events *prometheus.CounterVec }
+
+func newSavedMetrics(with factory) *SavedMetrics {
+	return &SavedMetrics{with.counter("saved_media_total",
+		"What became of shared media saved at Sinch, by event (saved, ready, used by a message, spoilt, gone, not_ready, plain).", "event")}
+}
+
+// Saved counts an event.
+func (m *SavedMetrics) Saved(event string) { m.events.WithLabelValues(event).Inc() }
 
 // SweepMetrics are about what the sweeper finds and mends.
 type SweepMetrics struct {

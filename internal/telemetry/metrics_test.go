@@ -62,6 +62,7 @@ func TestMetrics(t *testing.T) {
 	m.Sweep.Round(time.UnixMilli(1_800_000_000_000), errors.New("redis is down"))
 	m.Redis.SetWarnings("eviction", "no_aof")
 	m.Redis.SetWarnings("no_aof")
+	m.Saved.Saved("used")
 
 	wantSamples(t, m.Registry,
 		`mms_http_requests_total{method="POST",route="/v1/messages",status="202"} 1`,
@@ -87,6 +88,7 @@ func TestMetrics(t *testing.T) {
 		`mms_sweeper_rounds_total{result="failed"} 1`,
 		`mms_sweeper_last_success_timestamp_seconds 1.70000000025e+09`,
 		`mms_redis_warning{kind="no_aof"} 1`,
+		`mms_saved_media_total{event="used"} 1`,
 	)
 
 	got := scrape(t, m.Registry)

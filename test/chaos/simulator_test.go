@@ -111,7 +111,8 @@ func (s *simulator) calls(id string) []sinchCall {
 	s.read("/sim/calls?message="+url.QueryEscape(id), &view)
 	var sends []sinchCall
 	for _, call := range view.Calls {
-		if call.Operation == "send" || call.Operation == "sendmms" {
+		switch call.Operation {
+		case "send", "sendmms", "sendsavedmms":
 			sends = append(sends, call)
 		}
 	}

@@ -38,6 +38,9 @@ type sinchStats struct {
 	InFlight int `json:"inFlight"`
 	Messages int `json:"messages"`
 	Doubled  int `json:"doubled"`
+
+	MediaFetches int `json:"mediaFetches"`
+
 	Receipts struct {
 		Delivered int `json:"delivered"`
 		Retried   int `json:"retried"`
@@ -122,7 +125,8 @@ func (s *simulator) find(filter url.Values) []sinchCall {
 	s.t.Helper()
 	var sends []sinchCall
 	for _, call := range s.seen(filter) {
-		if call.Operation == "send" || call.Operation == "sendmms" {
+		switch call.Operation {
+		case "send", "sendmms", "sendsavedmms":
 			sends = append(sends, call)
 		}
 	}

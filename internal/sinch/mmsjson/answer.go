@@ -14,6 +14,7 @@ import (
 type answer struct {
 	Status     sinch.Text `json:"status"`
 	TrackingID sinch.Text `json:"tracking-id"`
+	MMSID      sinch.Text `json:"mms-id"`
 	ErrorCode  sinch.Text `json:"error-code"`
 }
 
@@ -29,10 +30,7 @@ func (a answer) success() bool { return strings.EqualFold(string(a.Status), "suc
 //     reference.
 //   - Failure without a code may stand for E503, after which nothing is known.
 func read(res wire.Response, now time.Time) sinch.Outcome {
-	var a answer
-	if err := json.Unmarshal(res.Body, &a); err != nil {
-		a = answer{}
-	}
+	a := parse(res.Body)
 	code := a.ErrorCode.Code()
 	switch {
 	case a.success() && (code != "" || res.Status != http.StatusOK):
@@ -50,4 +48,13 @@ func read(res wire.Response, now time.Time) sinch.Outcome {
 	default:
 		return wire.Unreadable(res)
 	}
+}
+
+// parse takes an answer apart; what is no answer is an empty one.
+func parse(body []byte) answer {
+	var a answer
+	if err := json.Unmarshal(body, &a); err != nil {
+		return answer{}
+	}
+	return a
 }

@@ -30,6 +30,9 @@ func FuzzRead(f *testing.F) {
 		case o.Code == "" || o.Detail == "":
 			t.Errorf("no reason: %+v", o)
 		}
+		if saved := readSave(wire.Response{Status: status, Body: body}, time.Unix(0, 0)); saved.Kind == sinch.Accepted && saved.SinchID == "" {
+			t.Errorf("saved as nothing: %+v", saved)
+		}
 		if len(o.SinchCode) > 64 || len(o.SinchID) > 256 {
 			t.Errorf("unbounded: %d, %d bytes", len(o.SinchCode), len(o.SinchID))
 		}

@@ -31,8 +31,14 @@ type request struct {
 	body         []byte
 }
 
-// send makes one call against a server with one answer.
+// send makes one call of a message against a server with one answer.
 func send(tb testing.TB, o mmsjson.Options, m sinch.Message, a answer) (sinch.Outcome, request) {
+	tb.Helper()
+	return exchange(tb, o, a, func(p *mmsjson.Provider) sinch.Outcome { return p.Send(tb.Context(), m) })
+}
+
+// exchange makes one call against a server with one answer.
+func exchange(tb testing.TB, o mmsjson.Options, a answer, call func(*mmsjson.Provider) sinch.Outcome) (sinch.Outcome, request) {
 	tb.Helper()
 	got := make(chan request, 2)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +52,7 @@ func send(tb testing.TB, o mmsjson.Options, m sinch.Message, a answer) (sinch.Ou
 	o.BaseURL = server.URL
 	o.Client = wire.New(wire.Options{})
 	tb.Cleanup(o.Client.Close)
-	outcome := mmsjson.New(o).Send(tb.Context(), m)
+	outcome := call(mmsjson.New(o))
 	if len(got) != 1 {
 		tb.Fatalf("%d requests, want 1", len(got))
 	}

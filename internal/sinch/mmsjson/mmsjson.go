@@ -44,7 +44,18 @@ func (p *Provider) Origin() sinch.Origin {
 
 // Send implements sinch.Provider.
 func (p *Provider) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
-	body, err := json.Marshal(p.request(m))
+	if m.SavedID != "" {
+		return aboutSaved(p.post(ctx, p.savedRequest(m), m.Deadline, read))
+	}
+	return p.post(ctx, p.request(m), m.Deadline, read)
+}
+
+// reader finds the outcome in an answer.
+type reader func(res wire.Response, now time.Time) sinch.Outcome
+
+// post makes one HTTP call.
+func (p *Provider) post(ctx context.Context, request any, deadline time.Time, read reader) sinch.Outcome {
+	body, err := json.Marshal(request)
 	if err != nil {
 		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonInternal, Detail: "message cannot be encoded"}
 	}
@@ -55,7 +66,7 @@ func (p *Provider) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
 			"Content-Type": {"application/json; charset=utf-8"}, "Accept": {"application/json"}, "X-Api-Key": {p.opts.APIKey},
 		},
 		Body:     body,
-		Deadline: m.Deadline,
+		Deadline: deadline,
 	})
 	if err != nil {
 		return wire.Failure(err)

@@ -38,6 +38,19 @@ const (
 	kindPDF
 )
 
+// slides give each medium one of its own, the first with the text.
+func slides(text string, media []sinch.Medium) []slide {
+	all := make([]slide, 0, len(media))
+	for i, medium := range media {
+		s := slideFor(medium)
+		if i == 0 {
+			s.Text = text
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
 // slideFor makes the slide of one medium. Its kind comes from the checked type,
 // else from the extension, else it is an image.
 func slideFor(m sinch.Medium) slide {

@@ -24,6 +24,9 @@ type Call struct {
 	Answer string         `json:"answer"`
 	ID     string         `json:"id,omitzero"` // tracking id or batch id of an accepted call
 	Body   jsontext.Value `json:"body,omitzero"`
+	// Media is how many media Sinch gets for the call once it is accepted, also
+	// when the simulator only pretends to.
+	Media int `json:"-"`
 }
 
 // Stats are the totals since the start or the last reset.
@@ -37,6 +40,8 @@ type Stats struct {
 	Messages int               `json:"messages"` // messages with an accepted call
 	Doubled  int               `json:"doubled"`  // messages with more than one
 	Receipts ReceiptStats      `json:"receipts"`
+	// MediaFetches are the media that accepted calls had Sinch get.
+	MediaFetches uint64 `json:"mediaFetches"`
 }
 
 // ReceiptStats count receipts since the start or the last reset.
@@ -88,6 +93,9 @@ func (b *book) record(c Call) {
 	b.stats.Calls++
 	b.stats.Answers[c.Answer]++
 	b.stats.APIs[c.API]++
+	if c.Accepted {
+		b.stats.MediaFetches += uint64(max(c.Media, 0))
+	}
 	if c.Accepted && len(c.Numbers) > 0 { // a saved template is no message
 		b.accept(c)
 	}

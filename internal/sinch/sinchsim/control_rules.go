@@ -33,6 +33,7 @@ func (c control) ruleRoutes(mux *http.ServeMux) {
 	handle("PUT /sim/latency", c.putLatency)
 	undo("DELETE /sim/latency", func(*http.Request) { script.setLatency(script.initial.latency) })
 	undo("DELETE /sim/tokens", func(*http.Request) { c.sim.ExpireTokens() })
+	undo("DELETE /sim/templates", func(*http.Request) { c.sim.ForgetTemplates() })
 	handle("PUT /sim/rate", c.putRate)
 	undo("DELETE /sim/rate", func(*http.Request) { script.setRate(script.initial.rate, script.initial.burst) })
 }

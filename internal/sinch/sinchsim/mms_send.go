@@ -25,6 +25,7 @@ func (a *mmsAPI) send(w http.ResponseWriter, r *http.Request, call Call, q *mmsR
 		a.fail(w, call, q.To, refused)
 		return
 	}
+	call.Media = countMedia(q.Slides)
 	a.sim.meet(w, r, a.exchange(call, q, a.newMMSID()))
 }
 

@@ -58,6 +58,15 @@ func present(all ...placed) []placed {
 	return some
 }
 
+// countMedia is how many media a message has.
+func countMedia(slides []mmsSlide) int {
+	n := 0
+	for i := range slides {
+		n += len(slides[i].media())
+	}
+	return n
+}
+
 func (s *mmsSlide) check() *mmsError {
 	media, objects := s.media(), s.objects()
 	switch {

@@ -42,6 +42,9 @@ func (t *templates) save(id string, v template) {
 	t.byID[id] = v
 }
 
+// ForgetTemplates makes Sinch lose all saved messages: who sends one gets E241.
+func (s *Simulator) ForgetTemplates() { s.mms.templates.forget() }
+
 // check reports whether a template may be sent at now.
 func (t *templates) check(key, id string, now time.Time) *mmsError {
 	t.mu.Lock()
@@ -68,6 +71,7 @@ func (a *mmsAPI) save(w http.ResponseWriter, r *http.Request, call Call, q *mmsR
 		a.fail(w, call, "", refused)
 		return
 	}
+	call.Media = countMedia(q.Slides)
 	a.sim.meet(w, r, exchange{
 		call: call, voice: mmsVoice{}, lane: a.lane,
 		accept: func(d direction) acceptance { return a.keep(q, key, d.Receipts, call.At) },

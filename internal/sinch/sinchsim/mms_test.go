@@ -295,6 +295,17 @@ func TestMMSTemplates(t *testing.T) {
 			t.Errorf("another account: %s, %v", got.raw, err)
 		}
 	})
+	t.Run("forgotten", func(t *testing.T) {
+		t.Parallel()
+		s, _ := start(t, sinchsim.Options{MMS: sinchsim.MMSOptions{EncodeTime: -1}})
+		id := sendMMS(t, s, save).fields["mms-id"]
+		if got := control(t, s, http.MethodDelete, "/templates", ""); got.status != http.StatusNoContent {
+			t.Fatalf("%d %s", got.status, got.raw)
+		}
+		if got := sendMMS(t, s, send.with("mms-id", id)); got.fields["error-code"] != "E241" {
+			t.Errorf("sent: %s", got.raw)
+		}
+	})
 	t.Run("spoilt", func(t *testing.T) {
 		t.Parallel()
 		s, rec := start(t, sinchsim.Options{MMS: sinchsim.MMSOptions{EncodeTime: -1}})
@@ -307,4 +318,38 @@ func TestMMSTemplates(t *testing.T) {
 			t.Errorf("sent: %s", got.raw)
 		}
 	})
+}
+
+// Sinch gets the media of every message anew, but those of saved ones once.
+func TestMediaFetchesAreCounted(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, sinchsim.Options{})
+	two := []any{fields{"image": medium("a.jpg")}, fields{"audio": medium("b.mp3"), "message-text": "x"}}
+	steps := []struct {
+		name string
+		body fields
+		want uint64
+	}{
+		{"sendmms", anMMS().with("slide", two), 2},
+		{"sendmms again", anMMS().with("slide", two), 4},
+		{"refused", anMMS().with("slide", two).with("to", "x"), 4},
+		{"refused by a rule", anMMS().with("slide", two).with("to", "12065559001"), 4},
+		{"savemms", fields{"action": "savemms", "name": "n", "slide": slideOf("image", medium("a.jpg"))}, 5},
+	}
+	var id any
+	for _, step := range steps {
+		id = sendMMS(t, s, step.body).fields["mms-id"]
+		if got := s.Stats().MediaFetches; got != step.want {
+			t.Fatalf("%s: %d, want %d", step.name, got, step.want)
+		}
+	}
+	saved := anMMS().with("action", "sendsavedmms").with("slide", nil).with("mms-id", id)
+	for range 3 {
+		if got := sendMMS(t, s, saved); got.fields["status"] != "Success" {
+			t.Fatal(got.raw)
+		}
+	}
+	if got := s.Stats().MediaFetches; got != 5 {
+		t.Errorf("sendsavedmms: %d, want 5", got)
+	}
 }

@@ -23,6 +23,7 @@ type Simulator struct {
 	handler http.Handler
 	control http.Handler
 
+	mms          *mmsAPI
 	conversation *conversationAPI
 
 	inFlight atomic.Int64
@@ -55,8 +56,8 @@ func New(o Options) *Simulator {
 		book:     newBook(o),
 		stopping: make(chan struct{}),
 	}
-	s.conversation = newConversationAPI(s)
-	s.apis = []api{newMMSAPI(s), newBatchesAPI(s), s.conversation}
+	s.mms, s.conversation = newMMSAPI(s), newConversationAPI(s)
+	s.apis = []api{s.mms, newBatchesAPI(s), s.conversation}
 	mux := http.NewServeMux()
 	for _, a := range s.apis {
 		s.lanes = append(s.lanes, a.deliveries())

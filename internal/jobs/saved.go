@@ -1,0 +1,173 @@
+package jobs
+
+import (
+	"context"
+	"time"
+
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/saved"
+	"mmsdispatch/internal/sinch"
+)
+
+const (
+	// graceImages and graceEncoded are how long saved media that Sinch has said
+	// nothing of take to be ready: reports may not come, or get lost.
+	graceImages  = 5 * time.Second
+	graceEncoded = 30 * time.Second
+
+	// plainFault is how long messages bring their media along after Sinch could
+	// not be reached to save them: they find out themselves whether it can be.
+	plainFault = 10 * time.Second
+	// savedPause is how long a message stays away that was not let in to save.
+	savedPause = time.Second
+	// savedTellTime bounds what is written down about a template.
+	savedTellTime = 2 * time.Second
+
+	// savedCallsMax is after how many calls a message brings its media along,
+	// whatever was the matter.
+	savedCallsMax = 20
+)
+
+// cargo is what a message is sent with.
+type cargo struct {
+	media   []sinch.Medium
+	key     saved.Key // of its template; empty: it has none
+	savedID string    // what text and media are saved as at Sinch; empty: they are sent along
+	grace   time.Duration
+}
+
+// load finds out what a message is sent with: its media, or the name of what
+// Sinch has of them already. Whoever is the first of those that share them has
+// them saved. The error is a laterError.
+func (h *Handler) load(ctx context.Context, m *message.Message, types []string) (cargo, error) {
+	c := cargo{media: wireMedia(m, types)}
+	saver, ok := h.providers.For(m).(sinch.Saver)
+	if !ok || !h.shares(m) {
+		return c, nil
+	}
+	c.key, c.grace = templateKey(h.providers.For(m).Origin(), m, c.media), graceImages
+	if saver.Encodes(c.media) {
+		c.grace = graceEncoded
+	}
+	template, err := h.saved.Look(ctx, c.key)
+	if err != nil { // nobody is kept from sending by what is only a help
+		return c, nil //nolint:nilerr // the call does not begin either, when Redis is down
+	}
+	switch template.State {
+	case saved.Ready:
+		c.savedID = template.ID
+		return c, nil
+	case saved.Saving, saved.Waiting:
+		return c, later(template.Pause(time.Now()), "its media are being saved")
+	case saved.Absent:
+		return c, h.save(ctx, m, saver, c)
+	case saved.Plain:
+	}
+	return c, nil
+}
+
+// shares reports whether a message may go out by what it shares with others of
+// its batch. A replay is one message by itself.
+func (h *Handler) shares(m *message.Message) bool {
+	return h.saved != nil && m.Shared && !m.Scope.Test && m.Replays == 0 && m.Attempts < savedCallsMax
+}
+
+// templateKey names what messages of one batch share: a batch, since a URL may
+// hold something else the next day.
+func templateKey(origin sinch.Origin, m *message.Message, media []sinch.Medium) saved.Key {
+	const fixed = 5
+	parts := make([]string, 0, fixed+2*len(media))
+	parts = append(parts, string(origin.API), origin.BaseURL, origin.Account, string(m.BatchID), m.Content.Text)
+	for _, medium := range media {
+		parts = append(parts, medium.URL, medium.ContentType)
+	}
+	return saved.NewKey(parts...)
+}
+
+// save has text and media saved at Sinch. It is a call like any other to pace
+// and pause, but no attempt of the message, which then comes again. No error:
+// the message brings its media along.
+func (h *Handler) save(ctx context.Context, m *message.Message, saver sinch.Saver, c cargo) error {
+	claim, won, err := h.saved.Claim(ctx, c.key, h.timing.Task)
+	switch {
+	case err != nil:
+		return nil // as in load
+	case !won:
+		return later(savedPause, "its media are being saved")
+	}
+	pass, wait, err := h.enter(ctx, m)
+	if err != nil || wait > 0 {
+		h.tell(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
+		return later(wait, "pace")
+	}
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < h.timing.Call {
+		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
+		h.tell(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
+		return later(0, "too little time left for a call")
+	}
+	deadline := time.Now().Add(h.timing.Call)
+	callCtx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	defer cancel()
+	outcome := saver.Save(callCtx, sinch.Shared{Ref: c.key.Ref(), Text: m.Content.Text, Media: c.media, Deadline: deadline})
+	h.log.Info().Str("template", string(c.key)).Str("outcome", string(outcome.Kind)).Str("sinchCode", outcome.SinchCode).Msg("savemms")
+	return h.savedBy(claim, c, pass.Done(h.life, outcome))
+}
+
+// savedBy takes in what became of the call that saves.
+func (h *Handler) savedBy(claim saved.Claim, c cargo, o message.Outcome) error {
+	plain := saved.PlainFor
+	switch o.Kind {
+	case message.OutcomeAccepted:
+		h.tell(func(ctx context.Context) error { return h.saved.Saved(ctx, claim, o.SinchID, c.grace) })
+		return later(savedPause, "its media are being saved")
+	case message.OutcomeThrottled, message.OutcomeAccount:
+		h.tell(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
+		return later(max(o.RetryAfter, savedPause), "its media cannot be saved now")
+	case message.OutcomeNotSent:
+		if o.SinchCode == "" {
+			plain = plainFault
+		}
+	default:
+	}
+	h.tell(func(ctx context.Context) error { return h.saved.Avoid(ctx, claim, plain) })
+	return nil
+}
+
+// learn takes in what a call has shown about what was saved.
+func (h *Handler) learn(c cargo, o message.Outcome) {
+	if c.savedID == "" {
+		return
+	}
+	switch o.Kind {
+	case message.OutcomeAccepted:
+		h.saved.Used()
+	case message.OutcomeGone:
+		h.tell(func(ctx context.Context) error { return h.saved.Gone(ctx, c.key, c.savedID) })
+	case message.OutcomeNotReady:
+		h.tell(func(ctx context.Context) error { return h.saved.NotReady(ctx, c.key, c.savedID, c.grace) })
+	default:
+	}
+}
+
+// tell writes down what was learnt of a template, also when the task's own time
+// is over. What Redis does not take runs out, or is learnt again.
+func (h *Handler) tell(what func(ctx context.Context) error) {
+	ctx, cancel := context.WithTimeout(h.life, savedTellTime)
+	defer cancel()
+	if err := what(ctx); err != nil {
+		h.log.Warn().Err(err).Msg("news of saved media not written down")
+	}
+}
+
+// wireMedia are the media of a message. types are theirs, where they were
+// checked.
+func wireMedia(m *message.Message, types []string) []sinch.Medium {
+	media := make([]sinch.Medium, len(m.Content.Media))
+	for i, url := range m.Content.Media {
+		media[i].URL = url
+		if i < len(types) {
+			media[i].ContentType = types[i]
+		}
+	}
+	return media
+}
