@@ -20,7 +20,7 @@ var bulkTypes = map[string]string{".csv": "text/csv", ".ndjson": "application/x-
 
 // newBulk hands a file of messages over.
 func newBulk() *cobra.Command {
-	b := bulk{pauseFunc: pause, now: time.Now}
+	b := bulk{stall: bulkStall, pauseFunc: pause, now: time.Now}
 	var defaults []string
 	cmd := &cobra.Command{
 		Use:   "bulk FILE.csv|FILE.ndjson",
@@ -51,7 +51,8 @@ type bulk struct {
 	file      string
 	reference string
 	dryRun    bool
-	giveUp    time.Duration
+	giveUp    time.Duration // without a row taken, until the command ends
+	stall     time.Duration // without a byte read or an answer, until a try ends
 	out, log  io.Writer
 	pauseFunc func(ctx context.Context, d time.Duration) error
 	now       func() time.Time

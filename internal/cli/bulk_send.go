@@ -119,7 +119,7 @@ func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
 	}
 	stalled, cancel := context.WithCancel(ctx)
 	defer cancel()
-	body := &handing{in: file, alive: time.AfterFunc(bulkStall, cancel)}
+	body := &handing{in: file, stall: b.stall, alive: time.AfterFunc(b.stall, cancel)}
 	defer body.alive.Stop()
 	if isTerminal(b.log) {
 		bar := progressbar.NewOptions64(info.Size(), progressbar.OptionSetWriter(b.log), progressbar.OptionShowBytes(true),
@@ -148,7 +148,7 @@ func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
 		return bulkAnswer{}, fmt.Errorf("stopped when %d of %d bytes were handed over; run the same command again to go on",
 			body.n.Load(), info.Size())
 	case stalled.Err() != nil:
-		return bulkAnswer{}, &laterError{why: fmt.Sprintf("the api neither read nor answered for %s", bulkStall)}
+		return bulkAnswer{}, &laterError{why: fmt.Sprintf("the api neither read nor answered for %s", b.stall)}
 	default:
 		return bulkAnswer{}, &laterError{why: "the api cannot be reached"}
 	}
@@ -159,12 +159,13 @@ func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
 type handing struct {
 	in    io.Reader
 	n     atomic.Int64
+	stall time.Duration
 	alive *time.Timer
 }
 
 // Read implements io.Reader.
 func (h *handing) Read(p []byte) (int, error) {
-	h.alive.Reset(bulkStall)
+	h.alive.Reset(h.stall)
 	n, err := h.in.Read(p)
 	h.n.Add(int64(n))
 	return n, err //nolint:wrapcheck // io.EOF has to stay itself

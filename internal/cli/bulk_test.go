@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -37,6 +38,7 @@ func handOverAs(t *testing.T, b bulk, name, content string, serve http.HandlerFu
 	now := time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)
 	b.api, b.file, b.out, b.log = api{url: server.URL, key: "mms_live_000000000000000000000000"}, file, &said, &said
 	b.now = func() time.Time { return now }
+	b.stall = cmp.Or(b.stall, time.Minute)
 	b.pauseFunc = func(_ context.Context, d time.Duration) error {
 		waited, now = append(waited, d), now.Add(d)
 		return nil
@@ -144,6 +146,17 @@ func TestBulkGivesUp(t *testing.T) {
 	}
 }
 
+func TestBulkLeavesAnAPIThatHangs(t *testing.T) {
+	t.Parallel()
+	_, _, err := handOverAs(t, bulk{stall: 50 * time.Millisecond}, "rows.csv", "x", func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	if err == nil || !strings.HasPrefix(err.Error(), "the api neither read nor answered for 50ms; given up") {
+		t.Error(err)
+	}
+}
+
 func TestBulkCountsItsOwnTries(t *testing.T) {
 	t.Parallel()
 	out, _, err := handOver(t, "rows.csv", "x", taking(`{"status":503,"accepted":500,"duplicates":7,"rejected":0}`,
@@ -179,7 +192,7 @@ func TestBulkSaysHowFarItCame(t *testing.T) {
 	if err := os.WriteFile(file, []byte("to\n1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b := bulk{api: api{url: server.URL, key: "k"}, file: file, log: io.Discard, out: io.Discard, now: time.Now}
+	b := bulk{api: api{url: server.URL, key: "k"}, file: file, log: io.Discard, out: io.Discard, now: time.Now, stall: time.Minute}
 	err := b.run(ctx, nil)
 	if err == nil || err.Error() != "stopped when 5 of 5 bytes were handed over; run the same command again to go on" {
 		t.Error(err)
