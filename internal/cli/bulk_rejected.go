@@ -14,17 +14,50 @@ import (
 	"strings"
 )
 
-// keepRejected writes the rejected rows that the api told of to a file of the
-// same form, and what is wrong with them to another. When a file is sent again,
-// the api may tell of duplicates only: older files stay then.
-func (b *bulk) keepRejected(answer bulkAnswer) error {
-	rejected := slices.DeleteFunc(slices.Clone(answer.Results), func(row bulkRow) bool { return row.Status != "rejected" })
-	if len(rejected) == 0 {
-		fmt.Fprintln(b.out, "the api lists the first 1,000 rows that it did not accept, and the rejected ones are not among them")
+// rejectedPaths are the file of rejected rows, and that of what is wrong with
+// them.
+func (b *bulk) rejectedPaths() (rows, problems string) {
+	ext := filepath.Ext(b.file)
+	name := strings.TrimSuffix(b.file, ext)
+	return name + ".rejected" + ext, name + ".errors.ndjson"
+}
+
+// dropRejected removes what an earlier run left: nothing is rejected any more. A
+// dry run proves that of no row that was rejected in earnest.
+func (b *bulk) dropRejected() error {
+	if b.dryRun {
 		return nil
 	}
-	ext := filepath.Ext(b.file)
-	rowsPath, errorsPath := strings.TrimSuffix(b.file, ext)+".rejected"+ext, strings.TrimSuffix(b.file, ext)+".errors.ndjson"
+	rows, problems := b.rejectedPaths()
+	for _, path := range []string{rows, problems} {
+		err := os.Remove(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("remove the rejected rows of an earlier run: %w", err)
+		}
+		fmt.Fprintf(b.out, "%s of an earlier run is removed\n", path)
+	}
+	return nil
+}
+
+// keepRejected writes the rejected rows that the api told of to a file of the
+// same form, and what is wrong with them to another. Rows that a lane had no room
+// for are not among them: they would be sent twice, from here and from the file.
+// When a file is sent again, the api may tell of duplicates only: older files
+// stay then.
+func (b *bulk) keepRejected(answer bulkAnswer) error {
+	rejected := slices.DeleteFunc(slices.Clone(answer.Results), func(row bulkRow) bool {
+		return row.Status != "rejected" || row.turnedAway()
+	})
+	if len(rejected) == 0 {
+		if answer.turnedAway() == 0 {
+			fmt.Fprintln(b.out, "the api lists the first 1,000 rows that it did not accept, and the rejected ones are not among them")
+		}
+		return nil
+	}
+	rowsPath, errorsPath := b.rejectedPaths()
 	if err := writeFile(errorsPath, func(out io.Writer) error {
 		encoder := json.NewEncoder(out)
 		for _, row := range rejected {
@@ -40,7 +73,7 @@ func (b *bulk) keepRejected(answer bulkAnswer) error {
 		return err
 	}
 	fmt.Fprintf(b.out, "%d rejected rows are in %s, what is wrong with them in %s\n", len(rejected), rowsPath, errorsPath)
-	if int64(len(rejected)) < answer.Rejected {
+	if int64(len(rejected)) < answer.Rejected-answer.turnedAway() {
 		fmt.Fprintln(b.out, "the api lists no more than 1,000 rows that it did not accept: there are more than these")
 	}
 	return nil

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -18,19 +19,31 @@ import (
 // handOver runs the command on a file against an api.
 func handOver(t *testing.T, name, content string, serve http.HandlerFunc) (out string, waited []time.Duration, err error) {
 	t.Helper()
+	return handOverAs(t, bulk{giveUp: time.Minute}, name, content, serve)
+}
+
+// handOverAs does so with settings. Time passes in pauses only. Files that
+// earlier runs left are there.
+func handOverAs(t *testing.T, b bulk, name, content string, serve http.HandlerFunc) (out string, waited []time.Duration, err error) {
+	t.Helper()
 	server := httptest.NewServer(serve)
 	t.Cleanup(server.Close)
 	file := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+	ext := filepath.Ext(file)
+	stale := strings.TrimSuffix(file, ext) + ".errors.ndjson"
+	if err := errors.Join(os.WriteFile(file, []byte(content), 0o600), os.WriteFile(stale, []byte("stale"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	var said bytes.Buffer
-	b := bulk{
-		api: api{url: server.URL, key: "mms_live_000000000000000000000000"}, file: file, out: &said, log: io.Discard,
-		pauseFunc: func(_ context.Context, d time.Duration) error { waited = append(waited, d); return nil },
+	now := time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)
+	b.api, b.file, b.out, b.log = api{url: server.URL, key: "mms_live_000000000000000000000000"}, file, &said, &said
+	b.now = func() time.Time { return now }
+	b.stall = cmp.Or(b.stall, time.Minute)
+	b.pauseFunc = func(_ context.Context, d time.Duration) error {
+		waited, now = append(waited, d), now.Add(d)
+		return nil
 	}
 	err = b.run(t.Context(), []string{"priority=normal"})
-	ext := filepath.Ext(file)
 	for _, kept := range []string{".rejected" + ext, ".errors.ndjson"} {
 		if text, wrong := os.ReadFile(strings.TrimSuffix(file, ext) + kept); wrong == nil {
 			said.WriteString("--\n" + string(text))
@@ -57,7 +70,7 @@ func TestBulkGoesOnWhereItWasCut(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, `{"id":"bat_1","accepted":1,"duplicates":2,"rejected":0,"results":[]}`)
 	})
-	if err != nil || !strings.Contains(out, "batch bat_1: 1 accepted, 2 accepted before, 0 rejected") {
+	if err != nil || !strings.Contains(out, "batch bat_1: 1 accepted, 2 accepted before or by a try that was cut, 0 rejected") {
 		t.Errorf("%s %v", out, err)
 	}
 	if len(waited) != 1 || waited[0] != 7*time.Second {
@@ -89,14 +102,114 @@ func TestBulkKeepsRejectedRows(t *testing.T) {
 	}
 }
 
+// taking answers each call with the next of some answers; the last one stays.
+func taking(answers ...string) http.HandlerFunc {
+	var calls atomic.Int64
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		answer := answers[min(int(calls.Add(1)), len(answers))-1]
+		if strings.Contains(answer, `"status":503`) {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = io.WriteString(w, answer)
+	}
+}
+
+const full = `{"id":"bat_1","accepted":1,"duplicates":0,"rejected":2,"results":[
+	{"index":0,"status":"rejected","id":null,"error":[{"field":"to","code":"invalid"}]},
+	{"index":2,"status":"rejected","id":null,"error":[{"field":"","code":"backpressure"}]}]}`
+
+func TestBulkWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	const file = "to\n1\n2\n3\n"
+	out, waited, err := handOver(t, "rows.csv", file, taking(full, `{"id":"bat_1","accepted":1,"duplicates":1,"rejected":1,"results":[
+		{"index":0,"status":"rejected","id":null,"error":[{"field":"to","code":"invalid"}]}]}`))
+	if !errors.Is(err, errSaid) || len(waited) != 1 || !strings.Contains(out, "batch bat_1: 2 accepted, 0 accepted before, 1 rejected") ||
+		!strings.Contains(out, "1 rows or more were not taken; sent again in 10s") || !strings.Contains(out, "--\nto\n1\n--\n") {
+		t.Errorf("after %v: %s %v", waited, out, err)
+	}
+	out, waited, err = handOver(t, "rows.csv", file, taking(full, strings.ReplaceAll(full, `"accepted":1,"duplicates":0`, `"accepted":0,"duplicates":1`)))
+	if err == nil || !strings.Contains(err.Error(), "no room") || len(waited) != 3 || !strings.Contains(out, "1 accepted, 0 accepted before") ||
+		!strings.Contains(out, "--\nto\n1\n--\n") {
+		t.Errorf("given up after %v: %s %v", waited, out, err)
+	}
+}
+
+func TestBulkGivesUp(t *testing.T) {
+	t.Parallel()
+	_, waited, err := handOver(t, "rows.csv", "x", taking(`{"status":503,"accepted":0}`))
+	if err == nil || !strings.Contains(err.Error(), "503 Service Unavailable; given up (--give-up 1m0s)") || len(waited) != 5 {
+		t.Errorf("%v after %v", err, waited)
+	}
+	if _, waited, err = handOverAs(t, bulk{}, "rows.csv", "x", taking(`{"status":503}`)); err == nil || len(waited) > 0 {
+		t.Errorf("%v after %v", err, waited)
+	}
+}
+
+func TestBulkLeavesAnAPIThatHangs(t *testing.T) {
+	t.Parallel()
+	_, _, err := handOverAs(t, bulk{stall: 50 * time.Millisecond}, "rows.csv", "x", func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	if err == nil || !strings.HasPrefix(err.Error(), "the api neither read nor answered for 50ms; given up") {
+		t.Error(err)
+	}
+}
+
+func TestBulkCountsItsOwnTries(t *testing.T) {
+	t.Parallel()
+	out, _, err := handOver(t, "rows.csv", "x", taking(`{"status":503,"accepted":500,"duplicates":7,"rejected":0}`,
+		`{"id":"bat_1","accepted":10,"duplicates":507,"rejected":0,"results":[]}`))
+	if err != nil || !strings.Contains(out, "510 accepted, 7 accepted before or by a try that was cut, 0 rejected") {
+		t.Errorf("%s %v", out, err)
+	}
+}
+
+func TestBulkRemovesWhatAnEarlierRunLeft(t *testing.T) {
+	t.Parallel()
+	clean := taking(`{"id":"bat_1","accepted":1,"duplicates":0,"rejected":0,"results":[]}`)
+	out, _, err := handOver(t, "rows.csv", "x", clean)
+	if err != nil || strings.Contains(out, "stale") || !strings.Contains(out, "rows.errors.ndjson of an earlier run is removed") {
+		t.Errorf("%s %v", out, err)
+	}
+	out, _, err = handOverAs(t, bulk{dryRun: true}, "rows.csv", "x", clean)
+	if err != nil || !strings.Contains(out, "dry run: 1 would be accepted, 0 would be rejected (") || !strings.Contains(out, "--\nstale") {
+		t.Errorf("%s %v", out, err)
+	}
+}
+
+func TestBulkSaysHowFarItCame(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		cancel()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(file, []byte("to\n1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := bulk{api: api{url: server.URL, key: "k"}, file: file, log: io.Discard, out: io.Discard, now: time.Now, stall: time.Minute}
+	err := b.run(ctx, nil)
+	if err == nil || err.Error() != "stopped when 5 of 5 bytes were handed over; run the same command again to go on" {
+		t.Error(err)
+	}
+}
+
 func TestBulkStopsAtARefusal(t *testing.T) {
 	t.Parallel()
 	_, waited, err := handOver(t, "rows.csv", "x", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusBadRequest)
-		_, _ = io.WriteString(w, `{"detail":"The request breaks the rules."}`)
+		_, _ = io.WriteString(w, `{"code":"validation_failed","detail":"The request breaks the rules.","errors":[
+			{"field":"\ufeffto","message":"there is no such column"},{"field":"to","message":"written more than once"}]}`)
 	})
-	if err == nil || !strings.Contains(err.Error(), "breaks the rules") || len(waited) > 0 {
+	const want = "the api answered 400 Bad Request (validation_failed): The request breaks the rules.\n" +
+		"  \\ufeffto: there is no such column\n  to: written more than once"
+	if err == nil || err.Error() != want || len(waited) > 0 {
 		t.Errorf("%v after %v", err, waited)
 	}
 	if _, _, err := handOver(t, "rows.txt", "x", nil); err == nil {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/spf13/cobra"
+
+	"mmsdispatch/internal/telemetry"
 )
 
 // Exit codes.
@@ -46,9 +48,23 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Short:         "The command line of the MMS dispatcher",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       telemetry.ReadBuild("mmsctl").Version,
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newReplay(), newKeys(), newHealth(), newDoctor())
+	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newCancel(), newReplay(),
+		newBench(), newKeys(), newHealth(), newDoctor(), newVersion())
 	return root
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Say which release this is",
+		Args:  cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			build := telemetry.ReadBuild(cmd.Root().Name())
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %s (%s)\n", build.Process, build.Version, build.Revision)
+		},
+	}
 }

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,30 +44,37 @@ func envOr(name, fallback string) string {
 	return fallback
 }
 
-// call sends a request and prints the answer. An answer of 400 and above is
-// printed as well, and is a failure.
-func (a *api) call(ctx context.Context, out io.Writer, method, path string, body any) error {
+// call sends a request and returns the answer. An answer of 400 and above is a
+// *refusal.
+func (a *api) call(ctx context.Context, method, path string, body any) (answer []byte, header http.Header, err error) {
 	payload := io.Reader(http.NoBody)
 	if body != nil {
 		encoded, err := json.Marshal(body)
 		if err != nil {
-			return fmt.Errorf("encode request: %w", err)
+			return nil, nil, fmt.Errorf("encode request: %w", err)
 		}
 		payload = bytes.NewReader(encoded)
 	}
 	req, err := a.request(ctx, method, path, payload)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	res, err := client().Do(req)
 	if err != nil {
-		return fmt.Errorf("call the api: %w", err)
+		return nil, nil, fmt.Errorf("call the api: %w", err)
 	}
 	defer res.Body.Close()
-	return show(out, res)
+	answer, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if res.StatusCode >= http.StatusBadRequest {
+		return nil, nil, readRefusal(res.Status, answer)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read answer: %w", err)
+	}
+	return answer, res.Header, nil
 }
 
 // request makes a request with the caller's key.
@@ -77,6 +86,10 @@ func (a *api) request(ctx context.Context, method, path string, body io.Reader) 
 	if key == "" {
 		return nil, errors.New("no API key: set MMS_KEY or give --key")
 	}
+	base, err := url.Parse(a.url)
+	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
+		return nil, errors.New("--url or MMS_URL is no base URL: it begins with http:// or https://, as http://127.0.0.1:3000 does")
+	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(a.url, "/")+path, body)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
@@ -85,19 +98,113 @@ func (a *api) request(ctx context.Context, method, path string, body io.Reader) 
 	return req, nil
 }
 
-// show prints an answer, indented when it is JSON.
-func show(out io.Writer, res *http.Response) error {
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("read answer: %w", err)
+// refusal is a problem that the api answered with.
+type refusal struct {
+	status string
+	Detail string `json:"detail"`
+	Code   string `json:"code"`
+	Errors []struct {
+		Field   string `json:"field"`
+		Message string `json:"message"`
+	} `json:"errors"`
+}
+
+// readRefusal reads a problem; of an answer that is none, as proxies give, the
+// status is left.
+func readRefusal(status string, answer []byte) *refusal {
+	r := &refusal{}
+	if json.Unmarshal(answer, r) != nil {
+		r = &refusal{}
 	}
+	r.status = status
+	return r
+}
+
+// Error implements error. Each rule that was broken has a line.
+func (r *refusal) Error() string {
+	var text strings.Builder
+	text.WriteString("the api answered " + r.status)
+	if r.Code != "" {
+		text.WriteString(" (" + r.Code + ")")
+	}
+	if r.Detail != "" {
+		text.WriteString(": " + r.Detail)
+	}
+	for _, one := range r.Errors {
+		text.WriteString("\n  ")
+		if one.Field != "" {
+			text.WriteString(visible(one.Field) + ": ")
+		}
+		text.WriteString(visible(one.Message))
+	}
+	return text.String()
+}
+
+// visible writes characters that would not be seen, as the mark that some
+// programs begin a file with, by their number.
+func visible(text string) string {
+	var shown strings.Builder
+	for _, r := range text {
+		if strconv.IsPrint(r) {
+			shown.WriteRune(r)
+		} else {
+			shown.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return shown.String()
+}
+
+// show prints an answer, indented when it is JSON.
+func show(out io.Writer, answer []byte) {
 	var pretty bytes.Buffer
 	if json.Indent(&pretty, answer, "", "  ") == nil {
 		answer = pretty.Bytes()
 	}
 	fmt.Fprintln(out, strings.TrimSpace(string(answer)))
-	if res.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("%w: the api answered %s", errSaid, res.Status)
-	}
-	return nil
 }
+
+// find returns the message of a client reference.
+func (a *api) find(ctx context.Context, reference string) (json.RawMessage, error) {
+	answer, _, err := a.call(ctx, http.MethodGet, "/v1/messages?clientReference="+url.QueryEscape(reference), nil)
+	if err != nil {
+		return nil, err
+	}
+	var page struct {
+		Data []json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(answer, &page); err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	if len(page.Data) == 0 {
+		return nil, fmt.Errorf("there is no message with the reference %s", reference)
+	}
+	return page.Data[0], nil
+}
+
+// pathOf is the path of what a caller names: a message by its id or reference,
+// a batch by its id.
+func (a *api) pathOf(ctx context.Context, name string) (string, error) {
+	switch {
+	case strings.HasPrefix(name, batchPrefix):
+		return "/v1/batches/" + url.PathEscape(name), nil
+	case strings.HasPrefix(name, messagePrefix):
+		return "/v1/messages/" + url.PathEscape(name), nil
+	}
+	found, err := a.find(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	var m struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(found, &m); err != nil {
+		return "", fmt.Errorf("read answer: %w", err)
+	}
+	return "/v1/messages/" + url.PathEscape(m.ID), nil
+}
+
+// What ids begin with.
+const (
+	batchPrefix   = "bat_"
+	messagePrefix = "msg_"
+)

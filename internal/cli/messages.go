@@ -1,8 +1,9 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,50 +12,117 @@ import (
 // newSend sends one message.
 func newSend() *cobra.Command {
 	var to api
-	var number, text, subject, reference, priority string
-	var media []string
+	var media, metadata []string
 	cmd := &cobra.Command{
 		Use:     "send --to NUMBER --media URL [--text TEXT]",
 		Short:   "Send one MMS",
-		Example: `  mmsctl send --to +12065551212 --media https://example.com/a.jpg --text Hello --reference order-1`,
+		Example: `  mmsctl send --to +12065551212 --media https://example.com/a.jpg --text Hello --reference from-mmsctl`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			body := map[string]any{"to": number, "media": media}
-			for name, value := range map[string]string{
-				"text": text, "subject": subject, "clientReference": reference, "priority": priority,
-			} {
-				if value != "" {
-					body[name] = value
+			body := map[string]any{"media": media}
+			for flag, field := range sendFields {
+				if value := cmd.Flag(flag).Value.String(); value != "" {
+					body[field] = value
 				}
 			}
-			return to.call(cmd.Context(), cmd.OutOrStdout(), http.MethodPost, "/v1/messages", body)
+			pairs, err := pairsOf(metadata)
+			if err != nil {
+				return err
+			}
+			if len(pairs) > 0 {
+				body["metadata"] = pairs
+			}
+			answer, header, err := to.call(cmd.Context(), http.MethodPost, "/v1/messages", body)
+			if err != nil {
+				return err
+			}
+			if header.Get("Idempotent-Replayed") == "true" {
+				fmt.Fprintln(cmd.ErrOrStderr(), "accepted before: this is the message that has the reference, nothing was sent anew")
+			}
+			show(cmd.OutOrStdout(), answer)
+			return nil
 		},
 	}
 	to.addFlags(cmd)
-	cmd.Flags().StringVar(&number, "to", "", "number to send to")
-	cmd.Flags().StringArrayVar(&media, "media", nil, "media URL; repeat for more")
-	cmd.Flags().StringVar(&text, "text", "", "text")
-	cmd.Flags().StringVar(&subject, "subject", "", "subject")
-	cmd.Flags().StringVar(&reference, "reference", "", "client reference; makes sending again safe")
-	cmd.Flags().StringVar(&priority, "priority", "", "high, normal or bulk")
+	f := cmd.Flags()
+	f.String("to", "", "number to send to")
+	f.StringArrayVar(&media, "media", nil, "media URL; repeat for more")
+	f.String("text", "", "text")
+	f.String("subject", "", "subject")
+	f.String("reference", "", "client reference; makes sending again safe")
+	f.String("priority", "", "high, normal or bulk")
+	f.String("from", "", "number to send from; empty: that of the service")
+	f.String("send-at", "", "when to send, as 2030-01-31T09:00:00Z; empty: now")
+	f.String("expires-at", "", "when not to send any more, in the same form")
+	f.String("fallback-text", "", "SMS for handsets that take no MMS")
+	f.String("callback-url", "", "kept with the message; nothing calls it in this release")
+	f.StringArrayVar(&metadata, "metadata", nil, "NAME=VALUE to get back with the message; repeat for more")
 	_ = cmd.MarkFlagRequired("to")
 	_ = cmd.MarkFlagRequired("media")
 	return cmd
 }
 
-// newStatus shows a message.
+// sendFields are the fields of a message by the flags for them.
+var sendFields = map[string]string{
+	"to": "to", "text": "text", "subject": "subject", "reference": "clientReference", "priority": "priority", "from": "from",
+	"send-at": "sendAt", "expires-at": "expiresAt", "fallback-text": "fallbackText", "callback-url": "callbackUrl",
+}
+
+// pairsOf reads NAME=VALUE arguments.
+func pairsOf(args []string) (map[string]string, error) {
+	pairs := make(map[string]string, len(args))
+	for _, arg := range args {
+		name, value, ok := strings.Cut(arg, "=")
+		if !ok {
+			return nil, fmt.Errorf("%s: want NAME=VALUE", arg)
+		}
+		pairs[name] = value
+	}
+	return pairs, nil
+}
+
+// newStatus shows a message or a batch.
 func newStatus() *cobra.Command {
 	var of api
 	cmd := &cobra.Command{
-		Use:   "status ID|REFERENCE",
-		Short: "Show what became of a message",
+		Use:   "status ID|REFERENCE|BATCH-ID",
+		Short: "Show what became of a message or a batch; exits 1 when there is none",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := "/v1/messages/" + url.PathEscape(args[0])
-			if !strings.HasPrefix(args[0], "msg_") {
-				path = "/v1/messages?clientReference=" + url.QueryEscape(args[0])
+			path, err := of.pathOf(cmd.Context(), args[0])
+			if err != nil {
+				return err
 			}
-			return of.call(cmd.Context(), cmd.OutOrStdout(), http.MethodGet, path, nil)
+			answer, _, err := of.call(cmd.Context(), http.MethodGet, path, nil)
+			if err != nil {
+				return err
+			}
+			show(cmd.OutOrStdout(), answer)
+			return nil
+		},
+	}
+	of.addFlags(cmd)
+	return cmd
+}
+
+// newCancel takes back what waits.
+func newCancel() *cobra.Command {
+	var of api
+	cmd := &cobra.Command{
+		Use:   "cancel ID|REFERENCE|BATCH-ID",
+		Short: "Take back a message that waits, or what has not begun of a batch",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := of.pathOf(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			answer, _, err := of.call(cmd.Context(), http.MethodPost, path+"/cancel", nil)
+			if err != nil {
+				return err
+			}
+			show(cmd.OutOrStdout(), answer)
+			return nil
 		},
 	}
 	of.addFlags(cmd)
@@ -66,12 +134,23 @@ func newReplay() *cobra.Command {
 	var of api
 	var force bool
 	cmd := &cobra.Command{
-		Use:   "replay ID",
+		Use:   "replay ID|REFERENCE",
 		Short: "Send a message again that failed, expired, was canceled or is unknown",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := "/v1/messages/" + url.PathEscape(args[0]) + "/replay"
-			return of.call(cmd.Context(), cmd.OutOrStdout(), http.MethodPost, path, map[string]bool{"force": force})
+			if strings.HasPrefix(args[0], batchPrefix) {
+				return errors.New("a batch cannot be replayed, only its messages: GET /v1/messages?batchId= lists them")
+			}
+			path, err := of.pathOf(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			answer, _, err := of.call(cmd.Context(), http.MethodPost, path+"/replay", map[string]bool{"force": force})
+			if err != nil {
+				return err
+			}
+			show(cmd.OutOrStdout(), answer)
+			return nil
 		},
 	}
 	of.addFlags(cmd)

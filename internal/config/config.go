@@ -93,7 +93,7 @@ type Webhook struct {
 
 // HTTPAPI is the public listener.
 type HTTPAPI struct {
-	// Port of the public listener; 0 takes any free one.
+	// Port of the public listener; 0 takes any free one. A second api on one machine needs one of its own.
 	Port int `env:"PORT" envDefault:"3000" min:"0" max:"65535"`
 	// Keys for bootstrapping, `tenant:key,tenant:key,…`. A tenant is 1 to 40 of `a-z 0-9 _ -` and may appear several times; a key is `mms_live_` or `mms_test_` and 24 to 64 letters and digits. Valid as long as they are listed, also while Redis is down.
 	Keys APIKeys `env:"API_KEYS"`
@@ -107,7 +107,7 @@ type HTTPAPI struct {
 type Store struct {
 	// `redis://`, `rediss://` (TLS), `redis-sentinel://host:port?master_name=m&addr=…`, `redis-cluster://host:port?addr=…`, or the latter two as `rediss-…`.
 	RedisURL Secret `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0"`
-	// `postgres://…` of the long-term log; empty means that there is none.
+	// `postgres://…` of a long-term log. Nothing writes one in this release: it has no effect, `mmsctl doctor` only tries it.
 	DatabaseURL Secret `env:"DATABASE_URL"`
 	// How long a message is kept after the last change of its sent or final state. What is open or unknown never expires.
 	RecordTTL time.Duration `env:"RECORD_TTL" envDefault:"720h"`
@@ -135,7 +135,7 @@ type Media struct {
 
 // Sending is how a worker works.
 type Sending struct {
-	// Calls that one worker makes at once.
+	// Calls that one worker makes at once in the lanes `normal` and `bulk`. The lane `high` has a tenth of that for itself, 2 at least, on top.
 	Concurrency int `env:"WORKER_CONCURRENCY" envDefault:"50" min:"1" max:"10000"`
 	// Longest time a message may be worked on, from its media check to its record. At least `SINCH_TIMEOUT` + 1s.
 	TaskTimeout time.Duration `env:"TASK_TIMEOUT" envDefault:"30s"`
@@ -165,7 +165,7 @@ type Unknown struct {
 
 // Admin is the listener for operators; it is never the public one.
 type Admin struct {
-	// Address of the admin listener; by default port 9090 on the api and 9091 on the worker. Any other than a loopback address needs `ADMIN_USER` and `ADMIN_PASSWORD`.
+	// Address of the admin listener; by default 127.0.0.1:9090 on the api and 127.0.0.1:9091 on the worker. A second process of a kind on one machine needs one of its own; set it for the process and not in `.env`. Any other than a loopback address needs `ADMIN_USER` and `ADMIN_PASSWORD`.
 	Addr HostPort `env:"ADMIN_ADDR"`
 	// User of basic authentication.
 	User Identifier `env:"ADMIN_USER"`

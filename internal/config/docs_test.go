@@ -124,7 +124,7 @@ func describe(tb testing.TB) []section {
 			}
 
 			described.variables = append(described.variables, variable{
-				name: name, description: comments[name], values: values(field), byDefault: defaultOf(field),
+				name: name, description: comments[name], values: values(field), byDefault: field.Tag.Get("envDefault"),
 			})
 		}
 
@@ -196,14 +196,6 @@ func values(field reflect.StructField) string {
 		"HostPort": "host:port", "Identifier": "text", "Origin": "URL without a path", "Region": "country", "Secret": "secret",
 		"Sender": "number", "Senders": "list of numbers", "Subject": "text",
 	}[field.Type.Name()]
-}
-
-func defaultOf(field reflect.StructField) string {
-	if field.Tag.Get("env") == "ADMIN_ADDR" {
-		return "127.0.0.1:9090" // the worker's differs, as the text says
-	}
-
-	return field.Tag.Get("envDefault")
 }
 
 func example(sections []section) string {

@@ -37,7 +37,7 @@ func magicNumbers(t *testing.T) map[string]magicNumber {
 		}
 		numbers[cells[1]] = magicNumber{status: cells[2], reason: cells[3], sinchCode: cells[4], sentAs: cells[5], attempts: attempts}
 	}
-	for _, call := range regexp.MustCompile(`(?m)^curl .* -d '(.*)'$`).FindAllStringSubmatch(string(page), -1) {
+	for _, call := range regexp.MustCompile(`(?m)^send -d '(.*)'$`).FindAllStringSubmatch(string(page), -1) {
 		var m message
 		if err := json.Unmarshal([]byte(call[1]), &m); err != nil {
 			t.Fatalf("%s: %v", call[1], err)

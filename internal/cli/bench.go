@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// newBench measures how fast an api takes messages.
+func newBench() *cobra.Command {
+	const connections, messages = 50, 10000
+	b := benchmark{}
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure how fast an api takes messages, with a test key",
+		Long: "Hands messages over to POST /v1/messages, each with a reference of its own, over several connections at once, and\n" +
+			"says how many a second were taken and how long the answers took. Workers send them: with a test key to the\n" +
+			"built-in simulator, so that any installation can be measured without an MMS to anybody.",
+		Example: `  MMS_KEY=mms_test_… mmsctl bench --connections 50 --messages 10000`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return b.run(cmd.Context(), cmd.OutOrStdout()) },
+	}
+	b.api.addFlags(cmd)
+	f := cmd.Flags()
+	f.IntVarP(&b.connections, "connections", "c", connections, "how many connections are used at once")
+	f.IntVarP(&b.messages, "messages", "n", messages, "how many messages are handed over")
+	f.StringVar(&b.to, "to", "+12065551212", "number to send to")
+	f.StringVar(&b.media, "media", "https://example.com/a.jpg", "media URL")
+	f.StringVar(&b.priority, "priority", "normal", "high, normal or bulk")
+	f.BoolVar(&b.live, "live", false, "allow a live key: every message is sent in earnest, unless SINCH_API is simulator")
+	return cmd
+}
+
+// benchmark is one measurement.
+type benchmark struct {
+	api                   api
+	connections, messages int
+	to, media, priority   string
+	live                  bool
+
+	next atomic.Int64 // messages begun
+}
+
+// answered is one answer, or the lack of one.
+type answered struct {
+	status int // 0: no answer
+	took   time.Duration
+}
+
+func (b *benchmark) run(ctx context.Context, out io.Writer) error {
+	if b.connections < 1 || b.messages < 1 {
+		return errors.New("--connections and --messages are at least 1")
+	}
+	probe, err := b.api.request(ctx, http.MethodPost, "/v1/messages", http.NoBody)
+	if err != nil {
+		return err
+	}
+	if !b.live && !strings.HasPrefix(probe.Header.Get("Authorization"), "Bearer mms_test_") {
+		return errors.New("this is no test key, so that the messages may be sent in earnest: " +
+			"take a mms_test_… key, or --live where that is meant, as against make dev")
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: b.connections, MaxConnsPerHost: b.connections}
+	defer transport.CloseIdleConnections()
+	via := &http.Client{Transport: transport, Timeout: requestTimeout}
+	name := "bench-" + strings.ToLower(rand.Text()[:8]) + "-"
+	begun := time.Now()
+	results := make([][]answered, b.connections)
+	var wg sync.WaitGroup
+	for i := range results {
+		wg.Go(func() { results[i] = b.worker(ctx, via, name) })
+	}
+	wg.Wait()
+	return b.report(out, slices.Concat(results...), time.Since(begun))
+}
+
+// worker hands messages over, one after the other, until there are enough.
+func (b *benchmark) worker(ctx context.Context, via *http.Client, name string) []answered {
+	var results []answered
+	for ctx.Err() == nil {
+		n := b.next.Add(1)
+		if n > int64(b.messages) {
+			break
+		}
+		begun := time.Now()
+		status := b.hand(ctx, via, name+strconv.FormatInt(n, 10))
+		if status == 0 && ctx.Err() != nil {
+			break // cut off by Ctrl-C, which says nothing of the api
+		}
+		results = append(results, answered{status: status, took: time.Since(begun)})
+	}
+	return results
+}
+
+// hand hands one message over and returns the status of the answer.
+func (b *benchmark) hand(ctx context.Context, via *http.Client, reference string) int {
+	body, err := json.Marshal(map[string]string{
+		"to": b.to, "mediaUrl": b.media, "priority": b.priority, "text": "Benchmark", "clientReference": reference,
+	})
+	if err != nil {
+		return 0
+	}
+	req, err := b.api.request(ctx, http.MethodPost, "/v1/messages", bytes.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := via.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		return 0
+	}
+	return res.StatusCode
+}
+
+// report prints what was measured. Times are those of all answers, refusals
+// included.
+func (b *benchmark) report(out io.Writer, results []answered, took time.Duration) error {
+	if len(results) == 0 {
+		return errors.New("stopped before the first answer")
+	}
+	slices.SortFunc(results, func(x, y answered) int { return int(x.took - y.took) })
+	statuses := map[int]int{}
+	for _, r := range results {
+		statuses[r.status]++
+	}
+	at := func(share float64) time.Duration {
+		return results[min(len(results)-1, int(share*float64(len(results))))].took.Round(time.Microsecond)
+	}
+	taken := statuses[http.StatusAccepted]
+	fmt.Fprintf(out, "%d messages over %d connections in %s: %.0f accepted a second\n",
+		len(results), b.connections, took.Round(time.Millisecond), float64(taken)/took.Seconds())
+	fmt.Fprintf(out, "answers took  p50 %s  p95 %s  p99 %s  longest %s\n", at(.50), at(.95), at(.99), at(1)) //nolint:mnd // as named
+	for _, status := range slices.Sorted(maps.Keys(statuses)) {
+		fmt.Fprintf(out, "%7d × %s\n", statuses[status], statusText(status))
+	}
+	if taken < len(results) {
+		return fmt.Errorf("%w: not all were accepted", errSaid)
+	}
+	return nil
+}
+
+func statusText(status int) string {
+	if status == 0 {
+		return "no answer"
+	}
+	return strconv.Itoa(status) + " " + http.StatusText(status)
+}

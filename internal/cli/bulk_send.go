@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/schollz/progressbar/v3"
+)
+
+// The patience of the command with an api that is down or busy.
+const (
+	bulkGiveUp   = 10 * time.Minute // while no row is taken
+	bulkPauseMax = 30 * time.Second
+	bulkStall    = 2 * time.Minute // without a byte or an answer: the connection is dead
+	bulkFullWait = 10 * time.Second
+)
+
+// laterError says that the api wants the file again later.
+type laterError struct {
+	in  time.Duration
+	why string
+}
+
+// Error implements error.
+func (e *laterError) Error() string { return e.why }
+
+// bulkOutcome is what became of a file over all tries.
+type bulkOutcome struct {
+	bulkAnswer
+	cut bool // a try ended without saying what it had taken to the last row
+}
+
+// sendUntilTaken sends the file, again where the api could not take all of it:
+// what was taken before is found there and costs little. It ends when no row was
+// taken for as long as the caller wants to wait.
+func (b *bulk) sendUntilTaken(ctx context.Context, query url.Values) (bulkOutcome, error) {
+	var sum bulkOutcome
+	wait, moved := time.Second, b.now()
+	for {
+		answer, err := b.send(ctx, query)
+		busy, again := errors.AsType[*laterError](err)
+		if err != nil && !again {
+			return sum, err
+		}
+		if answer.Accepted > 0 {
+			wait, moved = time.Second, b.now()
+		}
+		// What earlier tries of this run took is found again by this one.
+		answer.Duplicates = max(0, answer.Duplicates-sum.Accepted)
+		answer.Accepted += sum.Accepted
+		sum = bulkOutcome{bulkAnswer: answer, cut: sum.cut || again}
+		if full := answer.turnedAway(); !again && full > 0 {
+			again = true
+			busy = &laterError{in: bulkFullWait, why: fmt.Sprintf("too many messages wait, %d rows or more were not taken", full)}
+		}
+		if !again {
+			return sum, nil
+		}
+		wait = min(max(wait, busy.in), bulkPauseMax)
+		if b.now().Add(wait).Sub(moved) > b.giveUp {
+			return sum, b.gaveUp(err, sum.Accepted)
+		}
+		fmt.Fprintf(b.log, "%s; sent again in %s\n", busy.why, wait)
+		if err := b.pauseFunc(ctx, wait); err != nil {
+			return sum, errors.New("stopped between two tries; run the same command again to go on")
+		}
+		wait *= 2
+	}
+}
+
+// gaveUp is the end of the patience. After an answer there is no error: it is
+// reported, and what is left with it.
+func (b *bulk) gaveUp(err error, accepted int64) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; given up (--give-up %s), %d rows were accepted by this run as far as is known; "+
+		"run the same command again to go on", err, b.giveUp, accepted)
+}
+
+// pause waits, or ends with the context.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// send streams the file once.
+func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
+	mediaType, ok := bulkTypes[strings.ToLower(filepath.Ext(b.file))]
+	if !ok {
+		return bulkAnswer{}, errors.New("the file must end in .csv, .ndjson or .jsonl")
+	}
+	file, err := os.Open(b.file)
+	if err != nil {
+		return bulkAnswer{}, fmt.Errorf("open rows: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return bulkAnswer{}, fmt.Errorf("open rows: %w", err)
+	}
+	stalled, cancel := context.WithCancel(ctx)
+	defer cancel()
+	body := &handing{in: file, stall: b.stall, alive: time.AfterFunc(b.stall, cancel)}
+	defer body.alive.Stop()
+	if isTerminal(b.log) {
+		bar := progressbar.NewOptions64(info.Size(), progressbar.OptionSetWriter(b.log), progressbar.OptionShowBytes(true),
+			progressbar.OptionSetDescription(filepath.Base(b.file)+" handed over"), progressbar.OptionThrottle(time.Second/10))
+		defer func() { _ = bar.Close(); fmt.Fprintln(b.log) }()
+		body.in = io.TeeReader(file, bar)
+	}
+	req, err := b.api.request(stalled, http.MethodPost, "/v1/batches?"+query.Encode(), body)
+	if err != nil {
+		return bulkAnswer{}, err
+	}
+	req.ContentLength = info.Size()
+	req.Header.Set("Content-Type", mediaType)
+	req.Header.Set("Expect", "100-continue") // a refusal of the parameters or the key comes before the rows, and is not lost
+	// No time-out for the whole: a million rows take their time, and Ctrl-C ends it.
+	res, err := (&http.Client{}).Do(req)
+	if err == nil {
+		defer res.Body.Close()
+		var answer bulkAnswer
+		if answer, err = readBulkAnswer(res); err == nil || ctx.Err() == nil {
+			return answer, err
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return bulkAnswer{}, fmt.Errorf("stopped when %d of %d bytes were handed over; run the same command again to go on",
+			body.n.Load(), info.Size())
+	case stalled.Err() != nil:
+		return bulkAnswer{}, &laterError{why: fmt.Sprintf("the api neither read nor answered for %s", b.stall)}
+	default:
+		return bulkAnswer{}, &laterError{why: "the api cannot be reached"}
+	}
+}
+
+// handing counts what is handed over, and puts off the end of a connection as
+// long as something moves.
+type handing struct {
+	in    io.Reader
+	n     atomic.Int64
+	stall time.Duration
+	alive *time.Timer
+}
+
+// Read implements io.Reader.
+func (h *handing) Read(p []byte) (int, error) {
+	h.alive.Reset(h.stall)
+	n, err := h.in.Read(p)
+	h.n.Add(int64(n))
+	return n, err //nolint:wrapcheck // io.EOF has to stay itself
+}
+
+func isTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	return ok && isatty.IsTerminal(file.Fd())
+}
+
+func readBulkAnswer(res *http.Response) (bulkAnswer, error) {
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	var answer bulkAnswer
+	if err == nil {
+		err = json.Unmarshal(text, &answer)
+	}
+	switch {
+	case res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusTooManyRequests:
+		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
+		return answer, &laterError{in: time.Duration(seconds) * time.Second, why: "the api answered " + res.Status}
+	case res.StatusCode >= http.StatusBadRequest:
+		return bulkAnswer{}, readRefusal(res.Status, text)
+	case err != nil:
+		return bulkAnswer{}, &laterError{why: "the answer was cut off"}
+	}
+	return answer, nil
+}
