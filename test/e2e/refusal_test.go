@@ -42,7 +42,7 @@ func TestSinchRefuses(t *testing.T) {
 		conversation: {
 			{"content", "INVALID_ARGUMENT", "failed", "content", "INVALID_ARGUMENT", 1},
 			{"not set up", "FAILED_PRECONDITION", "failed", "internal", "FAILED_PRECONDITION", 1},
-			{"recipient found bad later", "blocked", "undelivered", "recipient", "RECIPIENT_NOT_OPTED_IN", 1},
+			{"recipient found bad later", "blocked", "undelivered", "suppressed", "RECIPIENT_NOT_OPTED_IN", 1},
 			{"media found bad later", "media", "undelivered", "media", "MEDIA_NOT_REACHABLE", 1},
 			{"rejected by the channel", "rejected", "undelivered", "carrier", "CHANNEL_REJECT", 1},
 			{"expired at Sinch", "expired", "undelivered", "expired", "MESSAGE_EXPIRED", 1},
