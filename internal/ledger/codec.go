@@ -50,6 +50,7 @@ const (
 	fieldEntry
 	fieldReplays
 	fieldPutOffs
+	fieldGroup
 )
 
 // The fields of a content.
@@ -89,6 +90,7 @@ const (
 	callSinchID
 	callLooks
 	callLookedAt
+	callShared
 )
 
 // The fields of a line of the timeline.

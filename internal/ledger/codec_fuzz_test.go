@@ -16,7 +16,7 @@ func fullMessage() *message.Message {
 	at := time.UnixMilli(1_772_366_400_123).UTC()
 	id := message.NewID(message.RandomIdentity(), at)
 	return &message.Message{
-		ID: id, Scope: message.Scope{Tenant: "acme", Test: true}, From: "+12065550100", BatchID: "batch_1", Shard: 3,
+		ID: id, Scope: message.Scope{Tenant: "acme", Test: true}, From: "+12065550100", BatchID: message.NewBatchID(message.RandomIdentity(), at), Group: "group1", Shard: 3,
 		Content: message.Content{
 			To: "+12065551212", From: "28444", Subject: "s", Text: "ü: 1", Media: []string{"https://e.com/a", "https://e.com/b"},
 			ClientReference: "order-1", Priority: message.Bulk, SendAt: at, ExpiresAt: at.Add(time.Hour), FallbackText: "f",
@@ -27,7 +27,7 @@ func fullMessage() *message.Message {
 		Calls: []message.Attempt{
 			{N: 1},
 			{
-				N: 2, State: "open", Worker: "w", API: "mms", BaseURL: "https://e.com", Account: "a", Begun: at, Deadline: at.Add(time.Second),
+				N: 2, State: "open", Worker: "w", API: "mms", BaseURL: "https://e.com", Account: "a", Call: "call_1", Begun: at, Deadline: at.Add(time.Second),
 				SinchID: "T", Looks: 3, LookedAt: at,
 			},
 		},
