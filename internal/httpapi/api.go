@@ -69,6 +69,10 @@ type Options struct {
 	Log        zerolog.Logger
 	NowFunc    func() time.Time // nil: time.Now
 
+	// Shared says that one call to Sinch can carry several messages: rows of a
+	// batch that differ in nothing but the recipient are put together.
+	Shared bool
+
 	// DefaultRegion is the country of numbers without + in paths and in the filter
 	// of lists.
 	DefaultRegion string

@@ -53,6 +53,7 @@ type batchRun struct {
 	all    bool // every row is listed, not only those that were not accepted
 	dryRun bool
 	told   batchAnswer
+	groups groups
 
 	dispatching chan struct{} // holds a token while the tasks of a chunk are made
 }
@@ -98,6 +99,9 @@ func (b *batchRun) accept(rows []draftRow) error {
 				Content: row.draft.Content, From: row.draft.From, Index: row.index, Closed: len(row.draft.Late) > 0,
 			})
 		}
+	}
+	if b.api.Shared && !b.who.Scope.Test {
+		b.groups.mark(b.batch.ID, asked)
 	}
 	var results []ledger.RowResult
 	if len(asked) > 0 {

@@ -25,6 +25,10 @@ type Throttle interface {
 
 // Pass is the leave to make one call.
 type Pass interface {
+	// More asks, until ctx ends, for leave to send the call to up to n further
+	// recipients, and returns to how many. A positive duration or an error takes
+	// the leave back: no call may begin, and when to ask again.
+	More(ctx context.Context, n int) (int, time.Duration, error)
 	// Done takes the outcome of the call in and returns it, made final where
 	// the account refuses this message alone.
 	Done(ctx context.Context, o message.Outcome) message.Outcome
@@ -128,6 +132,9 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 	if err := m.Ready(task, time.Now()); err != nil {
 		return h.notReady(ctx, m, err)
 	}
+	if wait := h.gathering(ctx, m); wait > 0 {
+		return later(wait, "gathers company")
+	}
 	types, err := h.checkMedia(ctx, m)
 	if err != nil {
 		return h.badMedia(ctx, seen, task, err)
@@ -136,15 +143,25 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 	if err != nil || wait > 0 {
 		return later(wait, "pace")
 	}
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < h.timing.Call {
+	if err := h.hindered(ctx); err != nil {
 		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
+		return err
+	}
+	if bulk, ok := h.bulk(m); ok {
+		return h.attemptShared(ctx, bulk, seen, task, types, pass)
+	}
+	return h.attempt(ctx, seen, task, types, pass)
+}
+
+// hindered says what keeps a call from beginning that has leave.
+func (h *Handler) hindered(ctx context.Context) error {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < h.timing.Call {
 		return later(0, "too little time left for a call")
 	}
 	if wait := h.worker.held(); wait > 0 {
-		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return later(wait, "Redis changed hands")
 	}
-	return h.attempt(ctx, seen, task, types, pass)
+	return nil
 }
 
 // unread decides what follows a record that could not be read.
@@ -204,7 +221,9 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, t
 	h.worker.memory.concluded(m.ID, a.N, outcome)
 	h.block(begun.Message, a, outcome)
 	outcome = pass.Done(h.life, outcome)
-	after, err := h.record(begun.After, a, outcome)
+	after, err := h.record(begun.After, a.N, func(m *message.Message, now time.Time) error {
+		return m.Conclude(a.N, outcome, h.retry, now)
+	})
 	if err != nil {
 		return later(pauseOnFault, "outcome not recorded yet")
 	}
@@ -321,7 +340,7 @@ func wireMessage(m *message.Message, a message.Attempt, types []string, deadline
 		}
 	}
 	return sinch.Message{
-		Ref: m.ID.AttemptRef(a.N), To: m.Content.To, From: m.From, Subject: m.Content.Subject, Text: m.Content.Text,
+		Ref: a.Ref(m.ID), To: m.Content.To, From: m.From, Subject: m.Content.Subject, Text: m.Content.Text,
 		Media: media, FallbackText: m.Content.FallbackText, ExpiresAt: m.ExpiresAt, Deadline: deadline,
 	}
 }
@@ -334,17 +353,15 @@ const (
 
 // record writes the outcome down, again and again until Redis takes it or the
 // process has to end.
-func (h *Handler) record(begun ledger.Snapshot, a message.Attempt, o message.Outcome) (*message.Message, error) {
+func (h *Handler) record(begun ledger.Snapshot, n int, conclude ledger.Change) (*message.Message, error) {
 	pause := recordPause
 	for {
-		after, err := h.ledger.UpdateFrom(h.life, begun, func(m *message.Message, now time.Time) error {
-			return m.Conclude(a.N, o, h.retry, now)
-		})
+		after, err := h.ledger.UpdateFrom(h.life, begun, conclude)
 		if err == nil {
 			return after, nil
 		}
 		if !errors.Is(err, ledger.ErrUnavailable) {
-			h.log.Error().Err(err).Str("message", string(begun.Message.ID)).Int("attempt", a.N).Msg("outcome cannot be recorded")
+			h.log.Error().Err(err).Str("message", string(begun.Message.ID)).Int("attempt", n).Msg("outcome cannot be recorded")
 			return nil, fmt.Errorf("record outcome: %w", err)
 		}
 		select {
