@@ -74,6 +74,7 @@ type Handler struct {
 	retry     message.Retry
 	timing    Timing
 	log       zerolog.Logger
+	turns     turns
 	// life ends when the process must give up even what is in flight.
 	life context.Context //nolint:containedctx // outlives every task's own context
 	// open ends when no new call may begin.
@@ -139,18 +140,32 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 	if err != nil {
 		return h.badMedia(ctx, seen, task, err)
 	}
-	pass, wait, err := h.enter(ctx, m)
-	if err != nil || wait > 0 {
-		return later(wait, "pace")
+	if bulk, ok := h.bulk(m); ok {
+		return h.attemptShared(ctx, bulk, m, task, types)
 	}
-	if err := h.hindered(ctx); err != nil {
-		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
+	pass, err := h.admit(ctx, m)
+	if err != nil {
 		return err
 	}
-	if bulk, ok := h.bulk(m); ok {
-		return h.attemptShared(ctx, bulk, seen, task, types, pass)
-	}
 	return h.attempt(ctx, seen, task, types, pass)
+}
+
+// admit waits for leave to call, and for nothing else to stand in the way.
+func (h *Handler) admit(ctx context.Context, m *message.Message) (Pass, error) {
+	pass, wait, err := h.enter(ctx, m)
+	if err != nil || wait > 0 {
+		return nil, later(wait, "pace")
+	}
+	if err := h.hindered(ctx); err != nil {
+		return nil, giveBack(ctx, pass, err)
+	}
+	return pass, nil
+}
+
+// giveBack gives the leave for a call back that cannot be made.
+func giveBack(ctx context.Context, pass Pass, why error) error {
+	pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
+	return why
 }
 
 // hindered says what keeps a call from beginning that has leave.

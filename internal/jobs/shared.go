@@ -46,47 +46,56 @@ func (h *Handler) gathering(ctx context.Context, m *message.Message) time.Durati
 // attemptShared makes a call for what waits of a message's group, whether the
 // message itself is among it or was taken by somebody else. With nobody there
 // the message goes alone.
-func (h *Handler) attemptShared(
-	ctx context.Context, bulk sinch.Bulk, seen ledger.Snapshot, task int, types []string, pass Pass,
-) error {
-	m := seen.Message
+func (h *Handler) attemptShared(ctx context.Context, bulk sinch.Bulk, m *message.Message, task int, types []string) error {
+	over, err := h.turn(ctx, m, task)
+	if over == nil {
+		return err
+	}
+	defer over()
+	pass, err := h.admit(ctx, m)
+	if err != nil {
+		return err
+	}
 	some, err := h.company(ctx, bulk, m, pass)
 	if err != nil {
 		return err
 	}
 	if len(some) == 0 {
+		over()
 		return h.attemptAlone(ctx, m.ID, task, types, pass)
 	}
-	h.callShared(ctx, bulk, some, types, pass)
-	own, err := h.ledger.Read(ctx, m.ID)
-	if err != nil {
-		return h.unread(m.ID, err)
-	}
-	if err := own.Message.Ready(task, time.Now()); err != nil {
-		return h.notReady(ctx, own.Message, err)
+	h.callShared(ctx, bulk, some, types, pass, over)
+	if _, waits, err := h.still(ctx, m.ID, task); !waits {
+		return err
 	}
 	return later(0, "others of its group went first")
+}
+
+// still reads a message again. When it no longer waits for its call, the error
+// says what follows from that.
+func (h *Handler) still(ctx context.Context, id message.ID, task int) (own ledger.Snapshot, waits bool, err error) {
+	own, err = h.ledger.Read(ctx, id)
+	if err != nil {
+		return own, false, h.unread(id, err)
+	}
+	if err := own.Message.Ready(task, time.Now()); err != nil {
+		return own, false, h.notReady(ctx, own.Message, err)
+	}
+	return own, true, nil
 }
 
 // attemptAlone makes a call for a message that is listed nowhere: somebody is
 // just about to take it into a call, or its place in the list was lost.
 func (h *Handler) attemptAlone(ctx context.Context, id message.ID, task int, types []string, pass Pass) error {
-	notNow := func(why error) error {
-		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
-		return why
-	}
 	ticker := time.NewTicker(lookForOwn)
 	defer ticker.Stop()
 	for end := time.Now().Add(h.spare(ctx)); ; {
-		own, err := h.ledger.Read(ctx, id)
-		if err != nil {
-			return notNow(h.unread(id, err))
+		own, waits, err := h.still(ctx, id, task)
+		if waits {
+			err = h.hindered(ctx)
 		}
-		if err := own.Message.Ready(task, time.Now()); err != nil {
-			return notNow(h.notReady(ctx, own.Message, err))
-		}
-		if err := h.hindered(ctx); err != nil {
-			return notNow(err)
+		if !waits || err != nil {
+			return giveBack(ctx, pass, err)
 		}
 		if time.Now().After(end) {
 			return h.attempt(ctx, own, task, types, pass)
@@ -94,7 +103,7 @@ func (h *Handler) attemptAlone(ctx context.Context, id message.ID, task int, typ
 		select {
 		case <-ticker.C:
 		case <-h.open.Done():
-			return notNow(later(time.Second, "worker stops"))
+			return giveBack(ctx, pass, later(time.Second, "worker stops"))
 		}
 	}
 }
@@ -115,23 +124,19 @@ func (h *Handler) company(ctx context.Context, bulk sinch.Bulk, m *message.Messa
 	if err != nil {
 		return nil, err
 	}
-	giveBack := func(why error) ([]ledger.Snapshot, error) {
-		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
-		return nil, why
-	}
 	if h.open.Err() != nil {
-		return giveBack(later(time.Second, "worker stops"))
+		return nil, giveBack(ctx, pass, later(time.Second, "worker stops"))
 	}
 	if err := h.hindered(ctx); err != nil {
-		return giveBack(err)
+		return nil, giveBack(ctx, pass, err)
 	}
 	ids, err := h.queue.take(ctx, m.Group, n)
 	if err != nil {
-		return giveBack(later(pauseOnFault, "queue unavailable"))
+		return nil, giveBack(ctx, pass, later(pauseOnFault, "queue unavailable"))
 	}
 	some, err := h.ledger.ReadMany(ctx, ids)
 	if err != nil {
-		return giveBack(later(pauseOnFault, "ledger unavailable"))
+		return nil, giveBack(ctx, pass, later(pauseOnFault, "ledger unavailable"))
 	}
 	return h.fitting(ctx, m.Group, some), nil
 }
@@ -142,8 +147,7 @@ func (h *Handler) company(ctx context.Context, bulk sinch.Bulk, m *message.Messa
 func (h *Handler) more(ctx context.Context, bulk sinch.Bulk, m *message.Message, pass Pass) (int, error) {
 	n, err := h.queue.gathered(ctx, m.Group)
 	if err != nil {
-		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
-		return 0, later(pauseOnFault, "queue unavailable")
+		return 0, giveBack(ctx, pass, later(pauseOnFault, "queue unavailable"))
 	}
 	n = min(n, bulk.MaxRecipients())
 	if n <= 1 {
@@ -193,8 +197,10 @@ type sharedCall struct {
 
 // callShared begins a call for several messages, makes it and records what
 // became of each. Those that cannot begin are left out: their own tasks see to
-// them.
-func (h *Handler) callShared(ctx context.Context, bulk sinch.Bulk, some []ledger.Snapshot, types []string, pass Pass) {
+// them. Once it has begun, the turn is over.
+func (h *Handler) callShared(
+	ctx context.Context, bulk sinch.Bulk, some []ledger.Snapshot, types []string, pass Pass, over func(),
+) {
 	for _, seen := range some {
 		h.worker.enter(seen.Message.ID)
 	}
@@ -204,6 +210,7 @@ func (h *Handler) callShared(ctx context.Context, bulk sinch.Bulk, some []ledger
 		}
 	}()
 	call := h.beginShared(ctx, some, bulk.Origin())
+	over()
 	if len(call.members) == 0 {
 		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return
