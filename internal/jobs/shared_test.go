@@ -404,3 +404,94 @@ func TestWaitTogether(t *testing.T) {
 		t.Errorf("%s, then %s", first, retry.Delay(2))
 	}
 }
+
+// TestStopFinishesTheSharedCallInFlight stops a worker during a call for many:
+// the outcome of each is written down before it ends.
+func TestStopFinishesTheSharedCallInFlight(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	f := b.bulk()
+	called, release := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(called) })
+	f.answer = func(int, []string) message.Outcome {
+		once()
+		<-release
+		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "B1"}
+	}
+	r := NewRunner(b.opts)
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
+	messages := b.acceptBatch(t, 300)
+	<-called
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		r.Stop(context.Background())
+	}()
+	close(release)
+	<-stopped
+	sent := 0
+	for _, m := range messages {
+		got, err := b.ledger.Get(t.Context(), m.ID)
+		if err != nil || got.Status == message.StatusSending || got.Status == message.StatusUnknown {
+			t.Fatalf("after the stop: %+v, %v", got, err)
+		}
+		if got.Status == message.StatusSent {
+			sent++
+		}
+	}
+	if numbers := f.accepted(); len(numbers) != sent {
+		t.Errorf("%d numbers called, %d messages sent", len(numbers), sent)
+	}
+}
+
+// TestRollbackRestoresASharedCall lets a living worker tell Redis of a shared
+// call of a dead one: it is looked up by its own reference, and its receipts
+// find their messages again.
+func TestRollbackRestoresASharedCall(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	f := b.bulk()
+	f.found = func(string) (string, bool, error) { return "B9", true, nil }
+	r := b.run(t)
+	awaitListener(t, b.rdb, r)
+	m := b.accept(t, func(c *message.Content) { c.To = bulkNumber(1) }) // without a group, so that it is not called
+	key := ledger.DefaultPrefix + m.ID.Identity()
+	old := b.rdb.Get(t.Context(), key).Val()
+	seen, err := b.ledger.Read(t.Context(), m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := message.NewCall()
+	if _, err := b.ledger.BeginShared(t.Context(), call, []ledger.Snapshot{seen}, func(m *message.Message, now time.Time) error {
+		return m.Begin(0, message.Attempt{Worker: "dead", Call: call, Deadline: now.Add(time.Second)}, now)
+	}, ledger.Lease{Worker: "dead"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return r.hasHeardOf(m.ID) })
+	for _, err := range []error{
+		b.rdb.Del(t.Context(), ledger.DefaultPrefix+"begins", ledger.DefaultPrefix+"call:"+call).Err(),
+		b.rdb.Set(t.Context(), key, old, 0).Err(),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Suspect()
+	b.dispatch(t, m)
+	if got := b.await(t, m.ID, message.StatusSent); got.SinchID != "B9" || got.Attempts != 1 || len(f.made()) != 0 {
+		t.Fatalf("%+v, %d calls", got, len(f.made()))
+	}
+	f.mu.Lock()
+	if f.looks[0] != call {
+		t.Errorf("asked for %q, want %q", f.looks[0], call)
+	}
+	f.mu.Unlock()
+	got, err := NewReceipts(b.ledger, b.optOuts).Apply(t.Context(), receipt.Receipt{
+		Kind: receipt.KindReport, Ref: call, Recipient: bulkNumber(1)[1:], State: message.ReceiptDelivered, SinchCode: "0",
+	})
+	if err != nil || got != ReceiptApplied {
+		t.Errorf("receipt: %s, %v", got, err)
+	}
+}
