@@ -71,6 +71,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		Log:           env.log,
 		DefaultRegion: string(cfg.Message.DefaultRegion),
 		FindShared:    savesShared(cfg),
+		ShareCalls:    cfg.Sinch.API == string(sinch.APIBatches),
 		Webhook: httpapi.WebhookOptions{
 			Token: cfg.Webhook.Token.Reveal(), Secret: cfg.Webhook.Secret.Reveal(), User: string(cfg.Webhook.User),
 			Password: cfg.Webhook.Password.Reveal(), MaxAge: cfg.Webhook.MaxAge, Insecure: cfg.Webhook.Insecure,

@@ -30,7 +30,7 @@ func (b *brakes) Enter(ctx context.Context, m *message.Message) (jobs.Pass, time
 	if err != nil {
 		return notNow(ctx, err)
 	}
-	pass := &pass{brakes: b, ticket: ticket}
+	pass := &pass{brakes: b, ticket: ticket, lane: lane(m.Content.Priority)}
 	if err := b.pacer.Wait(ctx, lane(m.Content.Priority)); err != nil {
 		pass.Done(context.WithoutCancel(ctx), message.Outcome{Kind: message.OutcomeNotBegun})
 		return notNow(ctx, err)
@@ -70,6 +70,22 @@ func lane(p message.Priority) throttle.Lane {
 type pass struct {
 	brakes *brakes
 	ticket throttle.Ticket
+	lane   throttle.Lane
+}
+
+// More implements jobs.Pass. A probe goes to one recipient.
+func (p *pass) More(ctx context.Context, n int) (int, time.Duration, error) {
+	if p.ticket.Probe {
+		return 0, 0, nil
+	}
+	got := p.brakes.pacer.More(ctx, p.lane, n)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTimeout)
+	defer cancel()
+	if err := p.brakes.gate.Confirm(ctx, p.ticket); err != nil {
+		_, wait, err := notNow(ctx, err)
+		return 0, wait, err
+	}
+	return got, 0, nil
 }
 
 // reportTimeout bounds what a call waits for after its outcome is known.
@@ -112,6 +128,9 @@ func (p *pass) refused(ctx context.Context, o message.Outcome) message.Outcome {
 
 // freePass is for messages that no pace applies to.
 type freePass struct{}
+
+// More implements jobs.Pass.
+func (freePass) More(_ context.Context, n int) (int, time.Duration, error) { return n, 0, nil }
 
 // Done implements jobs.Pass.
 func (freePass) Done(_ context.Context, o message.Outcome) message.Outcome { return o }

@@ -66,7 +66,7 @@ type Sinch struct {
 	AuthURL Endpoint `env:"SINCH_AUTH_URL" envDefault:"https://auth.sinch.com/oauth2/token"`
 	// Longest time one call may take. Must be below `SHUTDOWN_TIMEOUT` and at least 1s below `TASK_TIMEOUT`.
 	Timeout time.Duration `env:"SINCH_TIMEOUT" envDefault:"10s"`
-	// Messages per second over all workers; 0 means no limit. No more than a tenth of a second's worth goes out at once.
+	// Messages per second over all workers; 0 means no limit. No more than a tenth of a second's worth goes out at once, but one call for many recipients (batches) takes what a second gives.
 	Rate float64 `env:"SINCH_RATE" envDefault:"10" min:"0.001" max:"1000000" zero:"allowed"`
 	// How long all calls pause after Sinch answered that the account is the trouble; then one message probes it.
 	Pause time.Duration `env:"SINCH_PAUSE" envDefault:"30s"`

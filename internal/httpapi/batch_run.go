@@ -58,6 +58,7 @@ type batchRun struct {
 	// again begins with them.
 	duplicates []rowResult
 	alike      *likeness // nil: no matter what rows share
+	groups     groups
 
 	dispatching chan struct{} // holds a token while the tasks of a chunk are made
 }
@@ -110,6 +111,9 @@ func (b *batchRun) accept(rows []draftRow) error {
 	}
 	if b.alike != nil {
 		b.alike.mark(asked)
+	}
+	if b.api.ShareCalls && !b.who.Scope.Test {
+		b.groups.mark(b.batch.ID, asked)
 	}
 	var results []ledger.RowResult
 	if len(asked) > 0 {

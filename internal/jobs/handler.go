@@ -26,6 +26,10 @@ type Throttle interface {
 
 // Pass is the leave to make one call.
 type Pass interface {
+	// More asks, until ctx ends, for leave to send the call to up to n further
+	// recipients, and returns to how many. A positive duration or an error takes
+	// the leave back: no call may begin, and when to ask again.
+	More(ctx context.Context, n int) (int, time.Duration, error)
 	// Done takes the outcome of the call in and returns it, made final where
 	// the account refuses this message alone.
 	Done(ctx context.Context, o message.Outcome) message.Outcome
@@ -72,6 +76,7 @@ type Handler struct {
 	retry     message.Retry
 	timing    Timing
 	log       zerolog.Logger
+	turns     turns
 	// life ends when the process must give up even what is in flight.
 	life context.Context //nolint:containedctx // outlives every task's own context
 	// open ends when no new call may begin.
@@ -130,27 +135,54 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 	if err := m.Ready(task, time.Now()); err != nil {
 		return h.notReady(ctx, m, err)
 	}
+	if wait := h.gathering(ctx, m); wait > 0 {
+		return later(wait, "gathers company")
+	}
 	types, err := h.checkMedia(ctx, m)
 	if err != nil {
 		return h.badMedia(ctx, seen, task, err)
+	}
+	if bulk, ok := h.bulk(m); ok {
+		return h.attemptShared(ctx, bulk, m, task, types)
 	}
 	load, err := h.load(ctx, m, types)
 	if err != nil {
 		return err
 	}
+	pass, err := h.admit(ctx, m)
+	if err != nil {
+		return err
+	}
+	return h.attempt(ctx, seen, task, load, pass)
+}
+
+// admit waits for leave to call, and for nothing else to stand in the way.
+func (h *Handler) admit(ctx context.Context, m *message.Message) (Pass, error) {
 	pass, wait, err := h.enter(ctx, m)
 	if err != nil || wait > 0 {
-		return later(wait, "pace")
+		return nil, later(wait, "pace")
 	}
+	if err := h.hindered(ctx); err != nil {
+		return nil, giveBack(ctx, pass, err)
+	}
+	return pass, nil
+}
+
+// giveBack gives the leave for a call back that cannot be made.
+func giveBack(ctx context.Context, pass Pass, why error) error {
+	pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
+	return why
+}
+
+// hindered says what keeps a call from beginning that has leave.
+func (h *Handler) hindered(ctx context.Context) error {
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < h.timing.Call {
-		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return later(0, "too little time left for a call")
 	}
 	if wait := h.worker.held(); wait > 0 {
-		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return later(wait, "Redis changed hands")
 	}
-	return h.attempt(ctx, seen, task, load, pass)
+	return nil
 }
 
 // unread decides what follows a record that could not be read.
@@ -211,7 +243,9 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, l
 	h.block(begun.Message, a, outcome)
 	h.learn(load, outcome)
 	outcome = pass.Done(h.life, outcome)
-	after, err := h.record(begun.After, a, outcome)
+	after, err := h.record(begun.After, a.N, func(m *message.Message, now time.Time) error {
+		return m.Conclude(a.N, outcome, h.retry, now)
+	})
 	if err != nil {
 		return later(pauseOnFault, "outcome not recorded yet")
 	}
@@ -320,7 +354,7 @@ func (h *Handler) call(
 // wireMessage is what the provider needs to know.
 func wireMessage(m *message.Message, a message.Attempt, load cargo, deadline time.Time) sinch.Message {
 	return sinch.Message{
-		Ref: m.ID.AttemptRef(a.N), To: m.Content.To, From: m.From, Subject: m.Content.Subject, Text: m.Content.Text,
+		Ref: a.Ref(m.ID), To: m.Content.To, From: m.From, Subject: m.Content.Subject, Text: m.Content.Text,
 		Media: load.media, SavedID: load.savedID, FallbackText: m.Content.FallbackText, ExpiresAt: m.ExpiresAt, Deadline: deadline,
 	}
 }
@@ -333,17 +367,15 @@ const (
 
 // record writes the outcome down, again and again until Redis takes it or the
 // process has to end.
-func (h *Handler) record(begun ledger.Snapshot, a message.Attempt, o message.Outcome) (*message.Message, error) {
+func (h *Handler) record(begun ledger.Snapshot, n int, conclude ledger.Change) (*message.Message, error) {
 	pause := recordPause
 	for {
-		after, err := h.ledger.UpdateFrom(h.life, begun, func(m *message.Message, now time.Time) error {
-			return m.Conclude(a.N, o, h.retry, now)
-		})
+		after, err := h.ledger.UpdateFrom(h.life, begun, conclude)
 		if err == nil {
 			return after, nil
 		}
 		if !errors.Is(err, ledger.ErrUnavailable) {
-			h.log.Error().Err(err).Str("message_id", string(begun.Message.ID)).Int("attempt", a.N).Msg("outcome cannot be recorded")
+			h.log.Error().Err(err).Str("message_id", string(begun.Message.ID)).Int("attempt", n).Msg("outcome cannot be recorded")
 			return nil, fmt.Errorf("record outcome: %w", err)
 		}
 		select {

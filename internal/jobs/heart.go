@@ -145,6 +145,11 @@ func (h *Heart) restoreCall(ctx context.Context, c call, m *message.Message) err
 	if err != nil {
 		return err
 	}
+	if lost && a.Call != "" { // receipts find the attempt by it
+		if err := h.ledger.IndexCall(ctx, a.Call, after.Content.To, c.id.AttemptRef(a.N)); err != nil {
+			return fmt.Errorf("restore call: %w", err)
+		}
+	}
 	if lost {
 		h.settler.healed(healedRollback, after)
 	}

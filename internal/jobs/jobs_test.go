@@ -67,6 +67,7 @@ type open struct{}
 func (open) Enter(context.Context, *message.Message) (Pass, time.Duration, error) {
 	return open{}, 0, nil
 }
+func (open) More(_ context.Context, n int) (int, time.Duration, error) { return n, 0, nil }
 func (open) Done(_ context.Context, o message.Outcome) message.Outcome { return o }
 
 type counted struct{ healed sync.Map }

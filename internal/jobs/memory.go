@@ -47,7 +47,7 @@ func (k *memory) begun(id message.ID, a message.Attempt) {
 
 // heard remembers a call that another worker begins.
 func (k *memory) heard(b ledger.Begin) {
-	k.keep(call{id: b.ID, attempt: message.Attempt{N: b.N, Worker: b.Worker}, heard: time.Now()})
+	k.keep(call{id: b.ID, attempt: message.Attempt{N: b.N, Worker: b.Worker, Call: b.Call}, heard: time.Now()})
 }
 
 func (k *memory) keep(c call) {

@@ -77,6 +77,7 @@ const dispatchers = 100
 // DispatchMany makes the tasks of waiting messages. It tries all of them and
 // returns one of the errors.
 func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) error {
+	q.gather(ctx, messages...)
 	var (
 		all    sync.WaitGroup
 		mu     sync.Mutex
@@ -85,7 +86,7 @@ func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) e
 	for part := range slices.Chunk(messages, max(1, (len(messages)+dispatchers-1)/dispatchers)) {
 		all.Go(func() {
 			for _, m := range part {
-				if err := q.Dispatch(ctx, m); err != nil {
+				if _, err := q.enqueue(ctx, m); err != nil {
 					mu.Lock()
 					failed = err
 					mu.Unlock()
@@ -99,6 +100,15 @@ func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) e
 
 // dispatch reports whether the task was missing.
 func (q *Queue) dispatch(ctx context.Context, m *message.Message) (missing bool, err error) {
+	missing, err = q.enqueue(ctx, m)
+	if missing {
+		q.gather(ctx, m)
+	}
+	return missing, err
+}
+
+// enqueue makes the task and reports whether it was missing.
+func (q *Queue) enqueue(ctx context.Context, m *message.Message) (missing bool, err error) {
 	task := asynq.NewTask(TaskType, nil)
 	opts := []asynq.Option{
 		asynq.TaskID(taskName(m)),

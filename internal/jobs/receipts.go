@@ -50,7 +50,11 @@ func (r *Receipts) Apply(ctx context.Context, got receipt.Receipt) (ReceiptResul
 	default:
 		return ReceiptIgnored, nil
 	}
-	id, n, err := message.ParseAttemptRef(got.Ref)
+	ref, err := r.attemptRef(ctx, got)
+	if err != nil {
+		return "", err
+	}
+	id, n, err := message.ParseAttemptRef(ref)
 	if err != nil {
 		return ReceiptUnknown, nil //nolint:nilerr // not ours: it never will be
 	}
@@ -85,4 +89,17 @@ func (r *Receipts) template(ctx context.Context, got receipt.Receipt) (ReceiptRe
 	default:
 		return ReceiptApplied, nil
 	}
+}
+
+// attemptRef is the attempt that a receipt is about; one of a call for several
+// messages tells it by its recipient. None is known: an empty reference.
+func (r *Receipts) attemptRef(ctx context.Context, got receipt.Receipt) (string, error) {
+	if !message.IsCall(got.Ref) {
+		return got.Ref, nil
+	}
+	ref, err := r.ledger.SharedAttempt(ctx, got.Ref, got.Recipient)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return "", fmt.Errorf("apply receipt: %w", err)
+	}
+	return ref, nil
 }

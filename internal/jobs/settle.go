@@ -47,6 +47,14 @@ type settler struct {
 	retry     message.Retry
 	metrics   Metrics
 	log       zerolog.Logger
+	answers   map[string]answer // about shared calls, in this round of the sweeper
+}
+
+// answer is what Sinch said when it was asked about a call.
+type answer struct {
+	id    string
+	found bool
+	err   error
 }
 
 // margin is what is added to an attempt's deadline before it counts as over.
@@ -80,7 +88,7 @@ func (t *settler) look(
 	if a.Looks >= looksAtMost && t.settling.LookupWindow <= 0 {
 		return time.Time{}, nil
 	}
-	id, found, err := finder.Find(ctx, sinch.Call{Ref: m.ID.AttemptRef(a.N), To: m.Content.To, Begun: a.Begun})
+	id, found, err := t.find(ctx, finder, m, a)
 	if errors.Is(err, sinch.ErrNotKept) {
 		t.log.Warn().Str("message_id", string(m.ID)).Int("attempt", a.N).Msg("Sinch keeps nothing to look up")
 		return t.resend(ctx, m, now)
@@ -108,6 +116,22 @@ func (t *settler) look(
 		return time.Time{}, nil
 	}
 	return now.Add(max(t.settling.LookupWindow/(message.LooksNeeded-1), shortestLook)), nil
+}
+
+// newRound forgets what Sinch said: each look has to be a question of its own.
+func (t *settler) newRound() { t.answers = make(map[string]answer) }
+
+// find asks Sinch about one call; about one that messages share, once a round
+// for all of them.
+func (t *settler) find(ctx context.Context, finder sinch.Finder, m *message.Message, a message.Attempt) (string, bool, error) {
+	if known, ok := t.answers[a.Call]; ok && a.Call != "" {
+		return known.id, known.found, known.err
+	}
+	id, found, err := finder.Find(ctx, sinch.Call{Ref: a.Ref(m.ID), To: m.Content.To, Begun: a.Begun})
+	if a.Call != "" && t.answers != nil {
+		t.answers[a.Call] = answer{id, found, err}
+	}
+	return id, found, err
 }
 
 // resend follows the operator's policy for what cannot be asked.

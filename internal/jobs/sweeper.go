@@ -102,6 +102,7 @@ func (s *Sweeper) release(lock *redislock.Lock) {
 
 // round works through both lists once.
 func (s *Sweeper) round(ctx context.Context) error {
+	s.settler.newRound()
 	err := errors.Join(
 		s.queue.publish(ctx),
 		s.sweep(ctx, ledger.Calls, s.checkCall),

@@ -39,9 +39,10 @@ type BatchRequest struct {
 type Row struct {
 	Content message.Content
 	From    string
-	Index   int64 // 0-based; its identity when it has no reference and the batch has one
-	Closed  bool  // nothing new is taken; what is known is found all the same
-	Shared  bool  // other rows have the same text and media
+	Group   string // of rows that may share a call; empty: none
+	Index   int64  // 0-based; its identity when it has no reference and the batch has one
+	Closed  bool   // nothing new is taken; what is known is found all the same
+	Shared  bool   // other rows have the same text and media
 }
 
 // RowResult is what became of a Row. Err is nil, ErrReused, ErrFull (also for
@@ -152,7 +153,7 @@ func (l *Ledger) AcceptRows(ctx context.Context, b Batch, rows []Row) ([]RowResu
 	groups := make([]group, 0, len(rows)/groupMax+1)
 	for i, row := range rows {
 		m := message.New(rowID(secret, b, row, now), b.Scope, row.Content, row.From, now)
-		m.BatchID, m.Shared = b.ID, row.Shared
+		m.BatchID, m.Shared, m.Group = b.ID, row.Shared, row.Group
 		if row.Content.Priority == message.Bulk {
 			m.Shard = shard
 		}

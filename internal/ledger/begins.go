@@ -15,8 +15,9 @@ import (
 type Begin struct {
 	Worker string
 	ID     message.ID
-	N      int   // number of the attempt
-	Epoch  int64 // how many calls all workers have begun with it
+	N      int    // number of the attempt
+	Epoch  int64  // how many calls all workers have begun with it
+	Call   string // that it shares with other messages; empty: none
 }
 
 // WatchBegins tells hear of every call that any worker begins, until ctx ends.
@@ -52,15 +53,17 @@ func (l *Ledger) begunChannel() string {
 	return l.key("begun:" + strconv.Itoa(database))
 }
 
-// parseBegin reads what put.lua announces: worker, number, epoch and packed id.
+// parseBegin reads what put.lua announces: worker, number, epoch, and the packed
+// id with the call behind it.
 func parseBegin(text string) (Begin, bool) {
 	const parts = 4
 	part := strings.SplitN(text, " ", parts)
-	if len(part) < parts {
+	if len(part) < parts || len(part[3]) < message.PackedLength {
 		return Begin{}, false
 	}
+	packed, call := part[3][:message.PackedLength], part[3][message.PackedLength:]
 	n, err1 := strconv.Atoi(part[1])
 	epoch, err2 := strconv.ParseInt(part[2], 10, 64)
-	id, err3 := message.UnpackID(part[3])
-	return Begin{Worker: part[0], ID: id, N: n, Epoch: epoch}, errors.Join(err1, err2, err3) == nil
+	id, err3 := message.UnpackID(packed)
+	return Begin{Worker: part[0], ID: id, N: n, Epoch: epoch, Call: call}, errors.Join(err1, err2, err3) == nil
 }

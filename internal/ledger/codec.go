@@ -51,6 +51,7 @@ const (
 	fieldReplays
 	fieldPutOffs
 	fieldShared
+	fieldGroup
 )
 
 // The fields of a content.
@@ -90,6 +91,7 @@ const (
 	callSinchID
 	callLooks
 	callLookedAt
+	callShared
 )
 
 // The fields of a line of the timeline.

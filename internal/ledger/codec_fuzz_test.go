@@ -17,7 +17,7 @@ func fullMessage() *message.Message {
 	id := message.NewID(message.RandomIdentity(), at)
 	return &message.Message{
 		ID: id, Scope: message.Scope{Tenant: "acme", Test: true}, From: "+12065550100",
-		BatchID: message.NewBatchID(message.RandomIdentity(), at), Shard: 3, Shared: true,
+		BatchID: message.NewBatchID(message.RandomIdentity(), at), Group: "group1", Shard: 3, Shared: true,
 		Content: message.Content{
 			To: "+12065551212", From: "28444", Subject: "s", Text: "ü: 1", Media: []string{"https://e.com/a", "https://e.com/b"},
 			ClientReference: "order-1", Priority: message.Bulk, SendAt: at, ExpiresAt: at.Add(time.Hour), FallbackText: "f",
@@ -28,7 +28,7 @@ func fullMessage() *message.Message {
 		Calls: []message.Attempt{
 			{N: 1},
 			{
-				N: 2, State: "open", Worker: "w", API: "mms", BaseURL: "https://e.com", Account: "a", Begun: at, Deadline: at.Add(time.Second),
+				N: 2, State: "open", Worker: "w", API: "mms", BaseURL: "https://e.com", Account: "a", Call: "call_1", Begun: at, Deadline: at.Add(time.Second),
 				SinchID: "T", Looks: 3, LookedAt: at,
 			},
 		},

@@ -83,6 +83,8 @@ func readText(n protowire.Number, raw []byte, m *message.Message) (err error) {
 		m.SinchID = string(raw)
 	case fieldSentAs:
 		m.SentAs = string(raw)
+	case fieldGroup:
+		m.Group = string(raw)
 	default:
 	}
 	if err != nil {
@@ -212,6 +214,8 @@ func readCall(record []byte, a *message.Attempt) error {
 			a.Looks = int(v.number)
 		case callLookedAt:
 			a.LookedAt = instant(v.number)
+		case callShared:
+			a.Call = string(v.raw)
 		default:
 		}
 		return nil

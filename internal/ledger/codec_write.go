@@ -46,7 +46,9 @@ func (w *writer) nested(field protowire.Number, write func(w *writer)) {
 }
 
 func (w *writer) message(m *message.Message) {
-	w.text(fieldID, m.ID.Packed())
+	if m.ID != "" {
+		w.text(fieldID, m.ID.Packed())
+	}
 	w.text(fieldTenant, m.Scope.Tenant)
 	if m.Scope.Test {
 		w.count(fieldTest, 1)
@@ -76,6 +78,7 @@ func (w *writer) message(m *message.Message) {
 	w.count(fieldReplayed, m.Replayed)
 	w.count(fieldReplays, m.Replays)
 	w.count(fieldPutOffs, m.PutOffs)
+	w.text(fieldGroup, m.Group)
 	w.time(fieldNextAt, m.NextAt)
 	w.time(fieldExpiresAt, m.ExpiresAt)
 	w.time(fieldCreatedAt, m.CreatedAt)
@@ -128,6 +131,7 @@ func (w *writer) call(a *message.Attempt) {
 	w.text(callSinchID, a.SinchID)
 	w.count(callLooks, a.Looks)
 	w.time(callLookedAt, a.LookedAt)
+	w.text(callShared, a.Call)
 }
 
 func (w *writer) entry(e *message.Entry) {

@@ -37,6 +37,8 @@ var (
 	// ErrHeld says that there is a record of opt-outs of the recipient: it has
 	// to be looked at before a call begins.
 	ErrHeld = errors.New("recipient may have opted out")
+	// errConflict says that somebody has changed the record since it was read.
+	errConflict = errors.New("record was changed meanwhile")
 	// errContended is the end of a compare-and-set loop that never won.
 	errContended = errors.New("record is changed by too many at once")
 )

@@ -89,6 +89,13 @@ func TestBeginsAreAnnounced(t *testing.T) {
 	if b := <-heard; b != (ledger.Begin{Worker: "w1", ID: m.ID, N: 1, Epoch: 1}) {
 		t.Fatalf("heard %+v", b)
 	}
+	b, _ := openBatch(t, l, "", "")
+	if _, err := beginShared(t, l, acceptMany(t, l, b, 1), ledger.Lease{Worker: "w1", Begins: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if b := <-heard; b.Call != sharedCall || b.Epoch != 2 {
+		t.Fatalf("heard %+v, want its call", b)
+	}
 	cancel()
 	<-ended
 }

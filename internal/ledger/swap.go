@@ -16,6 +16,11 @@ const replicateIn = 300 * time.Millisecond
 // the replicas have it that must; too few are an error like a lost reply: the
 // call is not made, though its begin may be written down.
 func (l *Ledger) swap(ctx context.Context, some []swap) []answered[swapReply] {
+	return l.swapWith(ctx, func(redis.Pipeliner) {}, some)
+}
+
+// swapWith is swap with further writes before it, which can be repeated.
+func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), some []swap) []answered[swapReply] {
 	replicas := 0
 	for _, s := range some {
 		if s.lease.Worker != "" {
@@ -27,12 +32,12 @@ func (l *Ledger) swap(ctx context.Context, some []swap) []answered[swapReply] {
 	if err != nil {
 		return failed[swapReply](len(some), unavailable("write messages", err))
 	}
-	answers, err := l.swapOn(ctx, node, some, replicas)
+	answers, err := l.swapOn(ctx, node, before, some, replicas)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		if err := l.put.Load(ctx, node).Err(); err != nil {
 			return failed[swapReply](len(some), unavailable("load script", err))
 		}
-		answers, err = l.swapOn(ctx, node, some, replicas)
+		answers, err = l.swapOn(ctx, node, before, some, replicas)
 	}
 	if err != nil {
 		return failed[swapReply](len(some), unavailable("write messages", err))
@@ -44,8 +49,12 @@ func (l *Ledger) swap(ctx context.Context, some []swap) []answered[swapReply] {
 // it knows only of what its own connection has written. The error is that of
 // all, and NOSCRIPT of any: nothing was written then that does not know its own
 // operation again.
-func (l *Ledger) swapOn(ctx context.Context, node redis.UniversalClient, some []swap, replicas int) ([]answered[swapReply], error) {
+func (l *Ledger) swapOn(
+	ctx context.Context, node redis.UniversalClient, before func(redis.Pipeliner), some []swap, replicas int,
+) ([]answered[swapReply], error) {
 	pipe := node.Pipeline()
+	before(pipe)
+	first := pipe.Len()
 	calls := make([]*redis.Cmd, len(some))
 	for i, s := range some {
 		keys, args := l.swapCall(s)
@@ -55,7 +64,12 @@ func (l *Ledger) swapOn(ctx context.Context, node redis.UniversalClient, some []
 	if replicas > 0 {
 		wait = pipe.Do(ctx, "WAIT", replicas, replicateIn.Milliseconds())
 	}
-	_, _ = pipe.Exec(ctx) // each command has its own error
+	sent, _ := pipe.Exec(ctx) // each command has its own error
+	for _, cmd := range sent[:min(first, len(sent))] {
+		if err := cmd.Err(); err != nil {
+			return nil, fmt.Errorf("write before: %w", err)
+		}
+	}
 	replicated := error(nil)
 	if wait != nil {
 		replicated = enough(wait, replicas)

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -124,21 +125,11 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 			return Begun{}, err
 		}
 		now = reply.now
-		switch reply.verdict {
-		case "ok":
-			after := Snapshot{Message: m, id: seen.id, record: value, now: now, read: time.Now()}
-			return Begun{Message: m, After: after, Now: now, Begins: reply.begins, Epoch: reply.epoch}, nil
-		case "conflict":
-			record = []byte(reply.record)
-		case "rollback":
-			return Begun{}, ErrRollback
-		case "canceled":
-			return Begun{}, ErrCanceled
-		case "held":
-			return Begun{}, ErrHeld
-		default:
-			return Begun{}, ErrNotFound
+		begun, err := reply.begun(m, value)
+		if !errors.Is(err, errConflict) {
+			return begun, err
 		}
+		record = []byte(reply.record)
 	}
 	return Begun{}, unavailable("update message", errContended)
 }
@@ -193,6 +184,25 @@ type swapReply struct {
 	begins  int64
 }
 
+// begun reads the script's verdict on a message and its record.
+func (r swapReply) begun(m *message.Message, record []byte) (Begun, error) {
+	switch r.verdict {
+	case "ok":
+		after := Snapshot{Message: m, id: m.ID, record: record, now: r.now, read: time.Now()}
+		return Begun{Message: m, After: after, Now: r.now, Begins: r.begins, Epoch: r.epoch}, nil
+	case "conflict":
+		return Begun{}, errConflict
+	case "rollback":
+		return Begun{}, ErrRollback
+	case "canceled":
+		return Begun{}, ErrCanceled
+	case "held":
+		return Begun{}, ErrHeld
+	default:
+		return Begun{}, ErrNotFound
+	}
+}
+
 // swap is one step of the compare-and-set.
 type swap struct {
 	version   int64 // expected
@@ -221,11 +231,15 @@ func (l *Ledger) swapCall(s swap) (keys []string, args []any) {
 	if batch == "" {
 		left, entered = "", ""
 	}
+	call := ""
+	if a := m.Current(); a != nil {
+		call = a.Call
+	}
 	return keys, []any{
 		s.version, s.operation, s.value, l.ttl(m).Milliseconds(), m.ID.Packed(),
 		waiting, calls, lower, raise, s.lease.Worker, s.lease.Begins, s.lease.Epoch,
 		string(left), string(entered), l.opts.RecordTTL.Milliseconds(), flag(m.Replays == 0), m.Attempts, l.begunChannel(),
-		batchStays(before, m.Status), flag(!s.cleared),
+		batchStays(before, m.Status), flag(!s.cleared), call,
 	}
 }
 

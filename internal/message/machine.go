@@ -158,7 +158,7 @@ func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
 	}
 	m.Reason, m.SinchID, m.SentAs, m.SentAt = nil, "", "", time.Time{}
 	m.Replayed, m.Tries, m.Delays = m.Attempts, 0, 0
-	m.PutOffs = 0
+	m.PutOffs, m.Group = 0, ""
 	m.Replays++
 	m.requeue(now)
 	if m.Content.SendAt.After(now) {

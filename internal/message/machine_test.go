@@ -289,18 +289,25 @@ type action struct {
 
 func actions() []action {
 	attempt := func(t *rapid.T, m *message.Message) int { return rapid.IntRange(1, m.Attempts+1).Draw(t, "attempt") }
+	kinds := []message.OutcomeKind{
+		message.OutcomeAccepted, message.OutcomeRefused, message.OutcomeNotSent, message.OutcomeThrottled,
+		message.OutcomeAccount, message.OutcomeNotBegun, message.OutcomeUnknown, message.OutcomeGone, message.OutcomeNotReady,
+	}
 	return []action{
 		{"begin", func(_ *rapid.T, m *message.Message, now time.Time) error {
 			return m.Begin(m.Task, message.Attempt{Worker: "w", Deadline: now.Add(10 * time.Second)}, now)
 		}},
 		{"outcome", func(t *rapid.T, m *message.Message, now time.Time) error {
-			kinds := []message.OutcomeKind{
-				message.OutcomeAccepted, message.OutcomeRefused, message.OutcomeNotSent, message.OutcomeThrottled,
-				message.OutcomeAccount, message.OutcomeNotBegun, message.OutcomeUnknown,
-				message.OutcomeGone, message.OutcomeNotReady,
-			}
 			o := message.Outcome{Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Code: message.ReasonInternal}
 			return m.Conclude(attempt(t, m), o, policy(), now)
+		}},
+		{"conclude shared", func(t *rapid.T, m *message.Message, now time.Time) error {
+			o := message.Outcome{Kind: rapid.SampledFrom(kinds).Draw(t, "outcome"), Code: message.ReasonInternal}
+			return m.ConcludeShared(attempt(t, m), o, policy(), now)
+		}},
+		{"divide", func(t *rapid.T, m *message.Message, now time.Time) error {
+			o := message.Outcome{Kind: message.OutcomeRefused, Code: message.ReasonRecipient}
+			return m.Divide(attempt(t, m), rapid.IntRange(0, 1).Draw(t, "part"), o, now)
 		}},
 		{"receipt", func(t *rapid.T, m *message.Message, now time.Time) error {
 			states := []message.ReceiptState{message.ReceiptNone, message.ReceiptSent, message.ReceiptDelivered, message.ReceiptUndelivered}

@@ -15,8 +15,9 @@ type Message struct {
 	Content Content
 	From    string // the number it is sent from, as resolved when it was accepted
 	BatchID BatchID
-	Shard   int  // of its lane, where the lane has shards
-	Shared  bool // other messages of its batch have the same text and media
+	Group   string // of the messages that may share a call with it; empty: none
+	Shard   int    // of its lane, where the lane has shards
+	Shared  bool   // other messages of its batch have the same text and media
 
 	Status    Status
 	Reason    *Reason
@@ -58,6 +59,7 @@ type Attempt struct {
 	API      string
 	BaseURL  string
 	Account  string
+	Call     string // what a call for several messages carries instead of the attempt's own reference
 	Begun    time.Time
 	Deadline time.Time // no byte of it leaves after this
 	SinchID  string

@@ -33,6 +33,16 @@ type Provider interface {
 	Origin() Origin
 }
 
+// Bulk is a Provider whose calls can have several recipients.
+type Bulk interface {
+	Provider
+	// SendMany is Send to several recipients, from 1 to MaxRecipients and each of
+	// them once, in place of m.To. Sinch accepts or refuses the call as a whole.
+	SendMany(ctx context.Context, m Message, to []string) Outcome
+	// MaxRecipients is how many recipients one call can have.
+	MaxRecipients() int
+}
+
 // Finder is a Provider that can be asked later whether a call was accepted.
 type Finder interface {
 	// Find looks for a call. found is false when Sinch answered and knew of no
@@ -80,7 +90,7 @@ type Origin struct {
 
 // Message is what a Provider needs to make one call.
 type Message struct {
-	Ref          string    // the attempt id, sent as Sinch's client reference (printable ASCII, at most 64)
+	Ref          string    // of the attempt or the shared call, sent as Sinch's client reference (printable ASCII, at most 64)
 	To           string    // E.164
 	From         string    // E.164 or short code, with or without +
 	Subject      string    // empty: the provider applies its default

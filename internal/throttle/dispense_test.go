@@ -193,6 +193,40 @@ func TestWaitGivesUpAfterMaxHold(t *testing.T) {
 	})
 }
 
+// More takes what comes until its context ends, and leaves nobody behind.
+func TestMoreTakesWhatThereIs(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		source *fakeSource
+		ask    int
+		want   int
+	}{
+		"all":        {&fakeSource{tokens: 1000}, 999, 999},
+		"some":       {&fakeSource{tokens: 7}, 999, 7},
+		"as it goes": {&fakeSource{refill: 100 * time.Millisecond}, 999, 10},
+		"none":       {&fakeSource{}, 999, 0},
+		"no more":    {&fakeSource{tokens: 5}, 0, 0},
+		"Redis down": {&fakeSource{tokens: 5, err: errors.New("down")}, 5, 0},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPacer(tc.source, PacerOptions{Rate: 10})
+				ctx, cancel := context.WithTimeout(t.Context(), 1050*time.Millisecond)
+				defer cancel()
+				if got := p.More(ctx, Bulk, tc.ask); got != tc.want {
+					t.Errorf("got %d tokens, want %d", got, tc.want)
+				}
+				synctest.Wait()
+				if n := p.waiting(); n != 0 || p.dispensing {
+					t.Errorf("%d still wait", n)
+				}
+			})
+		})
+	}
+}
+
 func TestThoseSentAwaySpreadOut(t *testing.T) {
 	t.Parallel()
 	p := newPacer(&fakeSource{}, PacerOptions{Rate: 10})

@@ -103,7 +103,8 @@ func (p *Pacer) Wait(ctx context.Context, lane Lane) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("wait for the pace: %w", err)
 	}
-	w := p.join(lane)
+	w := &waiter{lane: lane, done: make(chan error, 1)}
+	p.join(w)
 	timer := time.NewTimer(p.maxHold)
 	defer timer.Stop()
 	select {
@@ -122,8 +123,8 @@ func (p *Pacer) Wait(ctx context.Context, lane Lane) error {
 }
 
 // join queues a waiter and sees to it that the dispenser runs.
-func (p *Pacer) join(lane Lane) *waiter {
-	w := &waiter{lane: lane, done: make(chan error, 1)}
+func (p *Pacer) join(w *waiter) {
+	lane := w.lane
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lanes[lane] = append(p.lanes[lane], w)
@@ -133,7 +134,6 @@ func (p *Pacer) join(lane Lane) *waiter {
 	} else if lane == High && len(p.lanes[High]) == 1 {
 		p.wakeUp() // the other processes have to be told
 	}
-	return w
 }
 
 // leave takes a waiter out of its lane; left is false when its turn has come

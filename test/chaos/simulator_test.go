@@ -72,6 +72,7 @@ type sinchStats struct {
 	Accepted int            `json:"accepted"`
 	Lookups  int            `json:"lookups"`
 	Doubled  int            `json:"doubled"`
+	Reached  int            `json:"reached"`
 	Answers  map[string]int `json:"answers"`
 }
 
@@ -130,7 +131,10 @@ func (s *simulator) awaitCalls(id string, n int) {
 
 // accepted counts the accepted calls of every message that had one. The counts
 // are complete, however many calls there were.
-func (s *simulator) accepted() map[string]int {
+func (s *simulator) accepted() map[string]int { return s.acceptedBy("message") }
+
+// acceptedBy counts them by message, reference or number.
+func (s *simulator) acceptedBy(what string) map[string]int {
 	s.t.Helper()
 	all, after := map[string]int{}, ""
 	for {
@@ -141,7 +145,7 @@ func (s *simulator) accepted() map[string]int {
 			} `json:"counts"`
 			Next string `json:"next"`
 		}
-		s.read("/sim/accepted?by=message&limit=10000&after="+url.QueryEscape(after), &view)
+		s.read("/sim/accepted?by="+what+"&limit=10000&after="+url.QueryEscape(after), &view)
 		for _, c := range view.Counts {
 			all[c.Key] = c.Calls
 		}

@@ -7,20 +7,6 @@ import (
 	"testing"
 )
 
-// alike makes rows with numbers of their own that share text and medium.
-func (s *stack) alike(n int) []string {
-	text, medium := "Half price on Friday", mediaURL()
-	s.private.add("shared text", text)
-	s.private.add("media query", query(medium))
-	rows := make([]string, n)
-	for i := range rows {
-		to := number()
-		s.private.add("number", to)
-		rows[i] = fmt.Sprintf(`{"to":%q,"text":%q,"mediaUrl":%q}`, to, text, medium)
-	}
-	return rows
-}
-
 // saves is how many times something was saved at Sinch.
 func (s *stack) saves() int {
 	s.t.Helper()
@@ -43,7 +29,7 @@ func TestSharedMediaAreFetchedOnce(t *testing.T) {
 	t.Parallel()
 	const rows = 300
 	s := start(t, workers(2))
-	s.wantAllDelivered(s.stream("", s.alike(rows)), rows)
+	s.wantAllDelivered(s.stream("", s.alike(manyNumbers(rows)...)), rows)
 	if stats := s.sim.stats(); stats.MediaFetches != 1 || s.saves() != 1 {
 		t.Errorf("%d media fetched, saved %d times", stats.MediaFetches, s.saves())
 	}
@@ -65,7 +51,7 @@ func TestSavedMediaThatSinchLosesAreSavedAgain(t *testing.T) {
 	t.Parallel()
 	const rows = 120
 	s := start(t, workers(2), with("SINCH_RATE", "40"))
-	b := s.stream("", s.alike(rows))
+	b := s.stream("", s.alike(manyNumbers(rows)...))
 	s.await("some of the batch", s.conf.patience, func() (bool, string) {
 		stats := s.sim.stats()
 		return stats.Accepted > rows/4, fmt.Sprintf("%+v", stats)
@@ -83,7 +69,7 @@ func TestMediaThatSinchSpoilsAreSentAlong(t *testing.T) {
 	const rows = 40
 	s := start(t)
 	s.sim.order(http.MethodPut, "/sim/references/saved", rule(0, "media"))
-	s.wantAllDelivered(s.stream("", s.alike(rows)), rows)
+	s.wantAllDelivered(s.stream("", s.alike(manyNumbers(rows)...)), rows)
 	if stats := s.sim.stats(); s.saves() != 2 || stats.MediaFetches != rows+2 {
 		t.Errorf("%d media fetched, saved %d times", stats.MediaFetches, s.saves())
 	}
@@ -111,7 +97,7 @@ func TestSavedMediaWithoutAReport(t *testing.T) {
 	const rows = 40
 	s := start(t)
 	s.sim.order(http.MethodPut, "/sim/references/saved", rule(0, "none"))
-	s.wantAllDelivered(s.stream("", s.alike(rows)), rows)
+	s.wantAllDelivered(s.stream("", s.alike(manyNumbers(rows)...)), rows)
 	if stats := s.sim.stats(); stats.MediaFetches != 1 || stats.Calls != rows+1 {
 		t.Errorf("%+v", stats)
 	}
@@ -123,7 +109,7 @@ func TestMediaThatCannotBeSavedAreSentAlong(t *testing.T) {
 	const rows = 40
 	s := start(t)
 	s.sim.order(http.MethodPut, "/sim/references/saved", rule(0, "E107"))
-	s.wantAllDelivered(s.stream("", s.alike(rows)), rows)
+	s.wantAllDelivered(s.stream("", s.alike(manyNumbers(rows)...)), rows)
 	if stats := s.sim.stats(); s.saves() != 1 || stats.MediaFetches != rows {
 		t.Errorf("%d media fetched, saved %d times", stats.MediaFetches, s.saves())
 	}

@@ -11,7 +11,7 @@
 --       16 does the cancel of its batch stop it ('1') · 17 number of the attempt that begins
 --       18 channel on which begins are announced
 --       19 'open': something of the batch is open again; 'settled': perhaps nothing is any more
---       20 do opt-outs hold the begin back ('1')
+--       20 do opt-outs hold the begin back ('1') · 21 call for several messages that begins ('' = none)
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local worker = ARGV[10]
@@ -92,6 +92,6 @@ end
 if worker ~= '' then
   epoch = redis.call('HINCRBY', KEYS[5], 'epoch', 1)
   begins = redis.call('HINCRBY', KEYS[5], worker, 1)
-  redis.call('PUBLISH', ARGV[18], worker .. ' ' .. ARGV[17] .. ' ' .. epoch .. ' ' .. ARGV[5])
+  redis.call('PUBLISH', ARGV[18], worker .. ' ' .. ARGV[17] .. ' ' .. epoch .. ' ' .. ARGV[5] .. ARGV[21])
 end
 return {'ok', now, '', epoch, begins}

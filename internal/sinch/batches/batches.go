@@ -1,5 +1,5 @@
-// Package batches sends through Sinch's SMS REST API, type mt_media: one batch
-// a message, which can be found again by its client reference.
+// Package batches sends through Sinch's SMS REST API, type mt_media: a batch to
+// one recipient or many, which can be found again by its client reference.
 package batches
 
 import (
@@ -23,7 +23,7 @@ type Options struct {
 	Client      *wire.Client
 }
 
-// Provider implements sinch.Provider and sinch.Finder.
+// Provider implements sinch.Provider, sinch.Bulk and sinch.Finder.
 type Provider struct {
 	opts Options
 	now  func() time.Time
@@ -52,10 +52,22 @@ func (p *Provider) header() http.Header {
 
 // Send implements sinch.Provider.
 func (p *Provider) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
+	return p.SendMany(ctx, m, []string{m.To})
+}
+
+// maxRecipients is how many recipients a batch can have (SMS API reference,
+// batches).
+const maxRecipients = 1000
+
+// MaxRecipients implements sinch.Bulk.
+func (*Provider) MaxRecipients() int { return maxRecipients }
+
+// SendMany implements sinch.Bulk.
+func (p *Provider) SendMany(ctx context.Context, m sinch.Message, to []string) sinch.Outcome {
 	if len(m.Media) != 1 {
 		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "this API carries exactly one medium"}
 	}
-	body, err := json.Marshal(p.batch(m))
+	body, err := json.Marshal(p.batch(m, to))
 	if err != nil {
 		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonInternal, Detail: "message cannot be encoded"}
 	}

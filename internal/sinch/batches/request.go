@@ -14,7 +14,7 @@ const (
 	timeFormat = "2006-01-02T15:04:05.000Z"
 )
 
-// batch is a call: a batch of one recipient.
+// batch is a call.
 type batch struct {
 	Type            string                       `json:"type"`
 	To              []string                     `json:"to"`
@@ -35,9 +35,9 @@ type batchBody struct {
 
 // batch makes the body of a call. Reports are asked for only with a URL, or
 // Sinch refuses the batch (missing_callback_url).
-func (p *Provider) batch(m sinch.Message) batch {
+func (p *Provider) batch(m sinch.Message, to []string) batch {
 	b := batch{
-		Type: "mt_media", To: []string{m.To}, From: m.From, Parameters: parameters(m.Text), DeliveryReport: "none", ClientReference: m.Ref,
+		Type: "mt_media", To: to, From: m.From, Parameters: parameters(m.Text), DeliveryReport: "none", ClientReference: m.Ref,
 		Body: batchBody{URL: m.Media[0].URL, Message: m.Text, Subject: m.Subject},
 	}
 	if p.opts.CallbackURL != "" {

@@ -1,9 +1,12 @@
 package batches_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -161,6 +164,40 @@ func TestParameters(t *testing.T) {
 				t.Errorf("text is %q, want %q", body["message"], tc.text)
 			}
 		})
+	}
+}
+
+// A call to many differs from a call to one in its recipients alone.
+func TestRequestToMany(t *testing.T) {
+	t.Parallel()
+	m := photo()
+	m.Ref, m.Text = "call_abc", "Hi ${name}"
+	many := make([]string, 1000)
+	for i := range many {
+		many[i] = "+1206555" + strconv.Itoa(1000+i)
+	}
+	for _, to := range [][]string{many[:1], many[:2], many} {
+		s := serve(t, answer{status: http.StatusCreated, body: created})
+		p := s.provider(t, batches.Options{CallbackURL: "https://example.com/dlr"})
+		if got := p.SendMany(t.Context(), m, to); got.Kind != sinch.Accepted {
+			t.Fatalf("%d recipients: %+v", len(to), got)
+		}
+		var req struct {
+			To         []string                     `json:"to"`
+			Reference  string                       `json:"client_reference"`
+			Report     string                       `json:"delivery_report"`
+			Parameters map[string]map[string]string `json:"parameters"`
+		}
+		if err := json.Unmarshal(s.requests()[0].body, &req); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(req.To, to) || req.Reference != m.Ref || req.Report != "per_recipient" || req.Parameters["name"]["default"] != "${name}" {
+			t.Errorf("%d recipients: %d in the call, reference %q, report %q, parameters %v",
+				len(to), len(req.To), req.Reference, req.Report, req.Parameters)
+		}
+	}
+	if most := batches.New(batches.Options{}).MaxRecipients(); most != len(many) {
+		t.Errorf("at most %d recipients", most)
 	}
 }
 

@@ -167,3 +167,29 @@ func TestBatchTransport(t *testing.T) {
 // The vector is the one of Sinch's own SDK for Node.
 // A call that was accepted and never answered is found by its reference.
 // Recipients leave the plan's queue one after the other.
+
+// A batch to many is one call: each recipient counts it, and a rule for one of
+// them meets all.
+func TestBatchToMany(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, sinchsim.Options{})
+	one, two, bad := "12065551212", "12065551213", "12065551299"
+	s.ForNumber(bad, 0, sinchsim.Behavior{Answer: sinchsim.AnswerRefuse, Code: "illegal_number_type"})
+	if got := sendBatch(t, s, aBatch().with("to", []any{one, two, bad})); got.status != http.StatusForbidden {
+		t.Errorf("with a refused number: %d %s", got.status, got.raw)
+	}
+	if reached := s.Accepted(sinchsim.ByNumber); len(reached) != 0 {
+		t.Errorf("a refused call reached %v", reached)
+	}
+	for range 2 {
+		sendBatch(t, s, aBatch().with("to", []any{one, two}))
+	}
+	sendBatch(t, s, aBatch().with("to", []any{one}))
+	want := map[string]int{one: 3, two: 2}
+	if diff := cmp.Diff(want, s.Accepted(sinchsim.ByNumber)); diff != "" {
+		t.Errorf("calls by number (-want +got):\n%s", diff)
+	}
+	if stats := s.Stats(); stats.Accepted != 3 || stats.Reached != 5 {
+		t.Errorf("%d calls reached %d recipients", stats.Accepted, stats.Reached)
+	}
+}

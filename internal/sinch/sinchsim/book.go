@@ -33,6 +33,7 @@ type Call struct {
 type Stats struct {
 	Calls    uint64            `json:"calls"`    // that would send something
 	Accepted uint64            `json:"accepted"` // of those
+	Reached  uint64            `json:"reached"`  // recipients of the accepted calls
 	Lookups  uint64            `json:"lookups"`  // lists, gets, reports
 	InFlight int64             `json:"inFlight"` // calls not answered yet, look-ups included
 	Answers  map[string]uint64 `json:"answers"`  // calls by answer
@@ -119,6 +120,7 @@ func (b *book) note(c Call) {
 
 func (b *book) accept(c Call) {
 	b.stats.Accepted++
+	b.stats.Reached += uint64(len(c.Numbers))
 	if b.countsOnly {
 		return
 	}

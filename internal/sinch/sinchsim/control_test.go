@@ -253,7 +253,7 @@ func TestReadBack(t *testing.T) {
 	settled(t, s)
 	stats := control(t, s, http.MethodGet, "/stats", "").fields
 	wantStats := map[string]any{
-		"calls": 4.0, "accepted": 3.0, "lookups": 0.0, "inFlight": 0.0, "messages": 2.0, "doubled": 1.0, "mediaFetches": 2.0,
+		"calls": 4.0, "accepted": 3.0, "lookups": 0.0, "inFlight": 0.0, "messages": 2.0, "doubled": 1.0, "reached": 3.0, "mediaFetches": 2.0,
 		"answers": map[string]any{"ok": 3.0, "E110": 1.0}, "apis": map[string]any{"mms": 3.0, "batches": 1.0},
 		"receipts": map[string]any{"scheduled": 6.0, "delivered": 6.0, "retried": 0.0, "dropped": 0.0, "pending": 0.0},
 	}

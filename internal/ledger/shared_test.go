@@ -1,0 +1,196 @@
+package ledger_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redistest"
+)
+
+const sharedCall = "call_1"
+
+// beginShared begins one call for messages as they were read.
+func beginShared(t *testing.T, l *ledger.Ledger, seen []ledger.Snapshot, lease ledger.Lease) ([]ledger.Member, error) {
+	t.Helper()
+	return l.BeginShared(t.Context(), sharedCall, seen, func(m *message.Message, now time.Time) error {
+		a := message.Attempt{Worker: lease.Worker, Call: sharedCall, Deadline: now.Add(time.Second)}
+		return m.Begin(m.Task, a, now)
+	}, lease)
+}
+
+// acceptMany accepts messages of a batch to different numbers and reads them.
+func acceptMany(t *testing.T, l *ledger.Ledger, b ledger.Batch, n int) []ledger.Snapshot {
+	t.Helper()
+	some := rows(n, "")
+	for i := range some {
+		some[i].Content.To, some[i].Group = fmt.Sprintf("+1206555%04d", i), "group"
+	}
+	results, err := l.AcceptRows(t.Context(), b, some)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]message.ID, n)
+	for i, r := range results {
+		ids[i] = r.Message.ID
+	}
+	seen, err := l.ReadMany(t.Context(), ids)
+	if err != nil || len(seen) != n {
+		t.Fatalf("%d of %d read, %v", len(seen), n, err)
+	}
+	return seen
+}
+
+// Each message of a call begins on its own: what hinders one leaves it out.
+func TestSharedBegin(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLedger(t, ledger.Options{HoldKey: holdKey})
+	b, _ := openBatch(t, l, "", "")
+	seen := acceptMany(t, l, b, 1000)
+	if group := seen[0].Message.Group; group != "group" {
+		t.Errorf("group %q", group)
+	}
+	const taken, canceled, held, gone = 3, 5, 7, 9
+	begin(t, l, seen[taken].Message.ID, "other")
+	cancel := func(m *message.Message, now time.Time) error { return m.Cancel(now) }
+	if _, err := l.Update(t.Context(), seen[canceled].Message.ID, cancel); err != nil {
+		t.Fatal(err)
+	}
+	rdb.HSet(t.Context(), holdKey(seen[held].Message.Content.To), "field", "value")
+	rdb.Del(t.Context(), ledger.DefaultPrefix+seen[gone].Message.ID.Identity())
+
+	members, err := beginShared(t, l, seen, ledger.Lease{Worker: "w"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[int]error{held: ledger.ErrHeld, gone: ledger.ErrNotFound}
+	for i, m := range members {
+		switch {
+		case i == taken || i == canceled:
+			if m.Err == nil {
+				t.Errorf("%d began though it was changed", i)
+			}
+		case want[i] != nil:
+			if !errors.Is(m.Err, want[i]) {
+				t.Errorf("%d: %v, want %v", i, m.Err, want[i])
+			}
+		case m.Err != nil || m.Message.Status != message.StatusSending || m.Message.Current().Call != sharedCall:
+			t.Fatalf("%d: %+v", i, m)
+		}
+	}
+	if last := members[len(members)-1]; last.Begins != 996 || last.Epoch != 997 {
+		t.Errorf("%d begins of worker, epoch %d", last.Begins, last.Epoch)
+	}
+	got := read(t, l, seen[0].Message.ID).Message
+	if a := got.Current(); a == nil || a.Call != sharedCall || a.Worker != "w" {
+		t.Errorf("written down: %+v", a)
+	}
+	after, err := l.UpdateFrom(t.Context(), members[0].After, func(m *message.Message, now time.Time) error {
+		return m.ConcludeShared(1, message.Outcome{Kind: message.OutcomeAccepted, SinchID: "B"}, message.Retry{}, now)
+	})
+	if err != nil || after.Status != message.StatusSent {
+		t.Errorf("concluded: %+v, %v", after, err)
+	}
+}
+
+// A number of a call leads to its attempt, in whatever form it is written.
+func TestSharedAttempt(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLedger(t, ledger.Options{RecordTTL: time.Hour})
+	b, _ := openBatch(t, l, "", "")
+	seen := acceptMany(t, l, b, 2)
+	if _, err := beginShared(t, l, seen, ledger.Lease{Worker: "w"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, number := range []string{"+12065550001", "12065550001", "0012065550001"} {
+		ref, err := l.SharedAttempt(t.Context(), sharedCall, number)
+		if want := seen[1].Message.ID.AttemptRef(1); err != nil || ref != want {
+			t.Errorf("%s: %q, %v; want %q", number, ref, err, want)
+		}
+	}
+	for call, number := range map[string]string{sharedCall: "12065559999", "call_2": "12065550001"} {
+		if ref, err := l.SharedAttempt(t.Context(), call, number); !errors.Is(err, ledger.ErrNotFound) {
+			t.Errorf("%s of %s: %q, %v", number, call, ref, err)
+		}
+	}
+	if ttl := rdb.TTL(t.Context(), ledger.DefaultPrefix+"call:"+sharedCall).Val(); ttl < 7*24*time.Hour {
+		t.Errorf("kept for %s", ttl)
+	}
+	if err := l.IndexCall(t.Context(), "call_2", "+12065550001", "again"); err != nil {
+		t.Fatal(err)
+	}
+	if ref, err := l.SharedAttempt(t.Context(), "call_2", "12065550001"); err != nil || ref != "again" {
+		t.Errorf("written down again: %q, %v", ref, err)
+	}
+}
+
+func TestSharedBeginOfACanceledBatch(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLedger(t, ledger.Options{})
+	b, _ := openBatch(t, l, "", "")
+	seen := acceptMany(t, l, b, 3)
+	rdb.HSet(t.Context(), ledger.DefaultPrefix+"batch:"+b.ID.Identity(), "canceled", 1)
+	members, err := beginShared(t, l, seen, ledger.Lease{Worker: "w"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range members {
+		if !errors.Is(m.Err, ledger.ErrCanceled) {
+			t.Errorf("%v, want ErrCanceled", m.Err)
+		}
+	}
+}
+
+// A Redis that knows less than it has acknowledged begins nothing.
+func TestSharedBeginAfterARollback(t *testing.T) {
+	t.Parallel()
+	l, _ := newLedger(t, ledger.Options{})
+	b, _ := openBatch(t, l, "", "")
+	members, err := beginShared(t, l, acceptMany(t, l, b, 3), ledger.Lease{Worker: "w", Begins: 1, Epoch: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range members {
+		if !errors.Is(m.Err, ledger.ErrRollback) {
+			t.Errorf("%v, want ErrRollback", m.Err)
+		}
+	}
+}
+
+// TestSharedBeginWithoutRedis loses the reply: anything may have begun.
+func TestSharedBeginWithoutRedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	l, err := ledger.New(server.Client(t), ledger.Options{RecordTTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := openBatch(t, l, "", "")
+	seen := acceptMany(t, l, b, 3)
+	server.Stop()
+	if _, err := beginShared(t, l, seen, ledger.Lease{Worker: "w"}); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Fatalf("%v, want ErrUnavailable", err)
+	}
+}
+
+// TestSharedBeginWaitsForItsReplica freezes the replica.
+func TestSharedBeginWaitsForItsReplica(t *testing.T) {
+	t.Parallel()
+	primary := redistest.Start(t)
+	replica := redistest.StartReplicaOf(t, primary)
+	l := replicated(t, primary.Client(t))
+	b, _ := openBatch(t, l, "", "")
+	eventually(t, func() bool { // a replica that is new needs a moment
+		_, err := beginShared(t, l, acceptMany(t, l, b, 3), ledger.Lease{Worker: "w"})
+		return err == nil
+	})
+	replica.Freeze()
+	_, err := beginShared(t, l, acceptMany(t, l, b, 3), ledger.Lease{Worker: "w"})
+	replica.Thaw()
+	if !errors.Is(err, ledger.ErrUnavailable) {
+		t.Fatalf("begun without a replica: %v", err)
+	}
+}

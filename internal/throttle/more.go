@@ -1,0 +1,56 @@
+package throttle
+
+import (
+	"context"
+	"slices"
+)
+
+// More takes up to n further tokens for a caller that has one, since a call
+// counts as often as it has recipients. It returns how many there were when ctx
+// ended: the rest of them were not waited for any longer.
+func (p *Pacer) More(ctx context.Context, lane Lane, n int) int {
+	if n <= 0 || ctx.Err() != nil {
+		return 0
+	}
+	answers := make(chan error, n)
+	p.joinAll(lane, answers, n)
+	got := 0
+	for range n {
+		select {
+		case err := <-answers:
+			got += worth(err)
+		case <-ctx.Done():
+			p.leaveAll(lane, answers)
+			for len(answers) > 0 { // decided in the same moment
+				got += worth(<-answers)
+			}
+			return got
+		}
+	}
+	return got
+}
+
+// worth is how many tokens an answer is.
+func worth(err error) int {
+	if err != nil {
+		return 0
+	}
+	return 1
+}
+
+// joinAll queues n waiters with one channel.
+func (p *Pacer) joinAll(lane Lane, answers chan error, n int) {
+	for range n {
+		p.join(&waiter{lane: lane, done: answers})
+	}
+}
+
+// leaveAll takes the waiters of a channel out of their lane.
+func (p *Pacer) leaveAll(lane Lane, answers chan error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lanes[lane] = slices.DeleteFunc(p.lanes[lane], func(w *waiter) bool { return w.done == answers })
+	if p.waiting() == 0 {
+		p.wakeUp()
+	}
+}

@@ -1,0 +1,200 @@
+package chaos_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestChaosOfSharedCalls breaks an installation while batches of messages that
+// say the same are handed over: whatever is killed or cut off between the begin
+// of a call for hundreds and the record of its outcome, Sinch accepts each
+// number once.
+func TestChaosOfSharedCalls(t *testing.T) {
+	t.Parallel()
+	seed := *chaosSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-chaos.seed=%d -chaos.for=%s", seed, *chaosFor)
+	s := start(t, shape{api: batches, apis: 2, workers: 3, env: map[string]string{"SINCH_RATE": "800"}})
+	s.sim.order(http.MethodPut, "/sim/default", "slow:600ms") // so that faults meet calls under way
+	ctx, cancel := context.WithTimeout(t.Context(), *chaosFor+2*recovery)
+	defer cancel()
+	open, closeShop := context.WithCancel(ctx)
+	defer closeShop()
+	load := newMailers(ctx, open, s, seed)
+	plan := newSchedule(s, seed)
+	end := time.Now().Add(*chaosFor)
+	plan.run(func() bool { return time.Now().After(end) && load.count() > 0 })
+
+	closeShop()
+	healed := time.Now()
+	plan.healAll()
+	s.awaitReady()
+	taken := load.finish(t)
+	for id, n := range taken {
+		await(t, "end of batch "+id, recovery, func() (bool, string) {
+			b, err := s.getBatch(ctx, id)
+			return err == nil && b.Total == n && b.Counts["delivered"]+b.Counts["sent"] == n, fmt.Sprintf("%d: %+v %v", n, b, err)
+		})
+	}
+	recovered := time.Since(healed)
+	s.wantOnceEach(load.numbers)
+	stats := s.sim.stats()
+	var faults []string
+	for _, name := range slices.Sorted(maps.Keys(plan.counts)) {
+		faults = append(faults, fmt.Sprintf("%d %s", plan.counts[name], name))
+	}
+	t.Logf("%d batches, %d messages; faults: %v\nSinch: %d calls, %d accepted, %d look-ups, %d recipients; %v\nrecovered after %s",
+		len(taken), len(load.numbers), faults, stats.Calls, stats.Accepted, stats.Lookups, stats.Reached, stats.Answers,
+		recovered.Round(time.Millisecond))
+}
+
+// wantOnceEach checks that Sinch has accepted each number once, and no other.
+func (s *stack) wantOnceEach(numbers []string) {
+	s.t.Helper()
+	reached := s.sim.acceptedBy("number")
+	for _, number := range numbers {
+		if n := reached[number[1:]]; n != 1 {
+			s.t.Errorf("Sinch accepted %d calls to %s", n, number)
+		}
+		delete(reached, number[1:])
+	}
+	if len(reached) > 0 {
+		s.t.Errorf("Sinch accepted %d numbers that nobody asked for", len(reached))
+	}
+}
+
+// batch is a batch as the api shows it.
+type batch struct {
+	ID     string         `json:"id"`
+	Total  int            `json:"total"`
+	Counts map[string]int `json:"counts"`
+}
+
+func (s *stack) getBatch(ctx context.Context, id string) (batch, error) {
+	got, err := s.call(ctx, s.apis[0], http.MethodGet, "/v1/batches/"+id, nil)
+	if err != nil {
+		return batch{}, err
+	}
+	if got.status != http.StatusOK {
+		return batch{}, fmt.Errorf("batch %s: %s", id, got)
+	}
+	var b batch
+	err = json.Unmarshal(got.body, &b)
+	return b, err
+}
+
+// mailers hand batches of messages over that say the same, each until it is
+// taken as a whole.
+type mailers struct {
+	stack *stack
+	wg    sync.WaitGroup
+
+	mu      sync.Mutex
+	taken   map[string]int // messages by batch
+	numbers []string
+	faults  []string
+}
+
+const (
+	mailerCount = 3
+	batchLeast  = 40
+	batchMost   = 400
+)
+
+func newMailers(ctx, open context.Context, s *stack, seed uint64) *mailers {
+	m := &mailers{stack: s, taken: map[string]int{}}
+	for n := range mailerCount {
+		dice := rand.New(rand.NewPCG(seed, uint64(n)))
+		m.wg.Go(func() {
+			for i := 0; open.Err() == nil; i++ {
+				m.deliver(ctx, "campaign-"+strconv.Itoa(n)+"-"+strconv.Itoa(i), dice)
+			}
+		})
+	}
+	return m
+}
+
+func (m *mailers) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.taken)
+}
+
+// finish waits until every batch is taken, and returns how many messages each
+// has.
+func (m *mailers) finish(t *testing.T) map[string]int {
+	t.Helper()
+	m.wg.Wait()
+	for _, fault := range m.faults {
+		t.Error(fault)
+	}
+	return m.taken
+}
+
+// deliver hands one batch over, again and again until an api has taken it.
+func (m *mailers) deliver(ctx context.Context, reference string, dice *rand.Rand) {
+	rows := make([]map[string]string, batchLeast+dice.IntN(batchMost-batchLeast))
+	numbers := make([]string, len(rows))
+	for i := range rows {
+		numbers[i] = number()
+		rows[i] = map[string]string{"to": numbers[i]}
+	}
+	body := map[string]any{
+		"clientReference": reference, "messages": rows,
+		"defaults": map[string]string{"text": "Sale on " + reference, "mediaUrl": "https://media.example.com/sale.jpg"},
+	}
+	for {
+		api := m.stack.apis[dice.IntN(len(m.stack.apis))]
+		got, err := m.stack.call(ctx, api, http.MethodPost, "/v1/batches", body)
+		if err == nil && (got.status == http.StatusAccepted || got.status == http.StatusOK) {
+			m.take(reference, got, numbers)
+			break
+		}
+		if err == nil && got.status != http.StatusServiceUnavailable || ctx.Err() != nil {
+			m.faultf("%s was answered %s (%v)", reference, got, err)
+			break
+		}
+		pause(ctx, time.Duration(100+dice.IntN(300))*time.Millisecond)
+	}
+	pause(ctx, time.Duration(dice.IntN(1000))*time.Millisecond)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// take takes the answer in: each row has to be accepted, now or before.
+func (m *mailers) take(reference string, got answer, numbers []string) {
+	var told struct {
+		ID                   string
+		Accepted, Duplicates int
+	}
+	if err := json.Unmarshal(got.body, &told); err != nil || told.Accepted+told.Duplicates != len(numbers) {
+		m.faultf("%s was answered %s (%v)", reference, got, err)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.taken[told.ID] = len(numbers)
+	m.numbers = append(m.numbers, numbers...)
+}
+
+func (m *mailers) faultf(format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.faults = append(m.faults, fmt.Sprintf(format, args...))
+}

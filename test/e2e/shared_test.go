@@ -1,0 +1,136 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// alike makes rows that differ in their numbers alone.
+func (s *stack) alike(numbers ...string) []string {
+	text, medium := secretText(), mediaURL()
+	s.private.add("text", text)
+	s.private.add("media URL", medium)
+	rows := make([]string, len(numbers))
+	for i, to := range numbers {
+		s.private.add("recipient", to[2:])
+		rows[i] = fmt.Sprintf(`{"to":%q,"text":%q,"mediaUrl":%q}`, to, text, medium)
+	}
+	return rows
+}
+
+func manyNumbers(n int) []string {
+	numbers := make([]string, n)
+	for i := range numbers {
+		numbers[i] = number()
+	}
+	return numbers
+}
+
+// reached is how many accepted calls each number had.
+func (s *simulator) reached() map[string]int {
+	s.t.Helper()
+	var view struct {
+		Counts []struct {
+			Key   string `json:"key"`
+			Calls int    `json:"calls"`
+		} `json:"counts"`
+	}
+	s.read("/sim/accepted?"+url.Values{"by": {"number"}, "limit": {"100000"}}.Encode(), &view)
+	calls := make(map[string]int, len(view.Counts))
+	for _, count := range view.Counts {
+		calls[count.Key] = count.Calls
+	}
+	return calls
+}
+
+// wantOnceEach checks that Sinch accepted each of n numbers once.
+func (s *stack) wantOnceEach(n int) {
+	s.t.Helper()
+	reached := s.sim.reached()
+	if len(reached) != n {
+		s.t.Errorf("Sinch has %d recipients, want %d", len(reached), n)
+	}
+	for number, calls := range reached {
+		if calls != 1 {
+			s.t.Errorf("Sinch accepted %d calls to …%s", calls, number[len(number)-4:])
+		}
+	}
+}
+
+// A thousand messages that say the same are a handful of calls, and each has a
+// receipt of its own.
+func TestAlikeMessagesShareCalls(t *testing.T) {
+	t.Parallel()
+	s := start(t, over(batches), workers(2))
+	numbers := manyNumbers(1000)
+	numbers[500] = numberEnding("9004") // accepted, and not delivered
+	b := s.stream("", s.alike(numbers...))
+	done := s.awaitDone(b.ID)
+	if done.Counts["delivered"] != 999 || done.Counts["undelivered"] != 1 {
+		t.Errorf("%+v", done)
+	}
+	s.wantOnceEach(1000)
+	if calls := s.sim.stats().Calls; calls > 5 {
+		t.Errorf("%d calls for 1,000 messages", calls)
+	}
+}
+
+// A call that Sinch refuses for one of its numbers fails that one alone.
+func TestRefusedNumberFailsAlone(t *testing.T) {
+	t.Parallel()
+	s := start(t, over(batches))
+	numbers := manyNumbers(200)
+	numbers[123] = numberEnding("9001")
+	b := s.stream("", s.alike(numbers...))
+	done := s.awaitDone(b.ID)
+	if done.Counts["delivered"] != 199 || done.Counts["failed"] != 1 {
+		t.Errorf("%+v", done)
+	}
+	s.wantOnceEach(199)
+}
+
+// TestKilledWorkerDoublesNoSharedCall kills a worker while calls are under way:
+// those that Sinch has are looked up and not made again.
+func TestKilledWorkerDoublesNoSharedCall(t *testing.T) {
+	t.Parallel()
+	const messages = 1500
+	s := start(t, over(batches), workers(2), patient(), with("SINCH_RATE", "400"))
+	s.sim.setDefault("slow:1s")
+	b := s.stream("", s.alike(manyNumbers(messages)...))
+	s.await("calls under way", patience, func() (bool, string) {
+		stats := s.sim.stats()
+		return stats.Accepted >= 1 && stats.InFlight > 0, fmt.Sprintf("%+v", stats)
+	})
+	s.workers[0].kill(t)
+	s.startWorker()
+	s.sim.setDefault("ok")
+	done := s.awaitDone(b.ID)
+	if done.Counts["delivered"] != messages {
+		t.Errorf("%+v", done)
+	}
+	s.wantOnceEach(messages)
+	t.Log(strconv.Itoa(s.sim.stats().Calls), "calls")
+}
+
+// A canceled batch begins no more calls, and what is due later goes together.
+func TestSharedCallsAreScheduledAndCanceled(t *testing.T) {
+	t.Parallel()
+	s := start(t, over(batches))
+	later := url.Values{"sendAt": {time.Now().Add(4 * time.Second).UTC().Format(time.RFC3339Nano)}}
+	due := s.stream(later.Encode(), s.alike(manyNumbers(100)...))
+	canceled := s.stream(later.Encode(), s.alike(manyNumbers(100)...))
+	s.call("POST", "/v1/batches/"+canceled.ID+"/cancel", nil)
+	if done := s.awaitDone(due.ID); done.Counts["delivered"] != 100 {
+		t.Errorf("%+v", done)
+	}
+	if now := s.lookUpBatch(canceled.ID); now.Counts["canceled"] != 100 {
+		t.Errorf("%+v", now)
+	}
+	s.wantOnceEach(100)
+	if calls := s.sim.stats().Calls; calls > 5 {
+		t.Errorf("%d calls for 100 messages", calls)
+	}
+}
