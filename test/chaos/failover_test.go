@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestFailoverBySentinel kills the primary while a call is under way. The
-// replica takes over, what was accepted is finished by it, and new messages
+// TestFailoverBySentinel kills the primary while a call is under way, which has
+// waited for the replica to know of it. The replica takes over, what was accepted is finished by it, and new messages
 // are accepted again.
 func TestFailoverBySentinel(t *testing.T) {
 	t.Parallel()

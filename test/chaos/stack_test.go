@@ -67,6 +67,11 @@ func start(t *testing.T, s shape) *stack {
 	}
 	if s.sentinel {
 		redistest.StartReplicaOf(t, st.redis)
+		// Without it a begin, or even the message, may not have reached the replica
+		// that takes over: then only what the workers remember is left.
+		if err := st.redis.Client(t).ConfigSet(t.Context(), "min-replicas-to-write", "1").Err(); err != nil {
+			t.Fatal(err)
+		}
 		st.watched = "redis-sentinel://" + redistest.StartSentinel(t, "mms", st.redis, 1).Addr() + "?master_name=mms"
 	}
 	listeners := make([]string, s.apis)
