@@ -6,8 +6,8 @@ import (
 )
 
 // TestFailoverBySentinel kills the primary while a call is under way, which has
-// waited for the replica to know of it. The replica takes over, what was accepted is finished by it, and new messages
-// are accepted again.
+// waited for the replica to know of it. The replica takes over, what was
+// accepted is finished by it, and new messages are accepted again.
 func TestFailoverBySentinel(t *testing.T) {
 	t.Parallel()
 	const atMost = 60 * time.Second
