@@ -16,7 +16,7 @@ import (
 
 const (
 	// chunkRows is how many rows are written down in one round trip.
-	chunkRows = 500
+	chunkRows = 1000
 	// resultsMax is how many rows a stream's answer tells of.
 	resultsMax = 1000
 )

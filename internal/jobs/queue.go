@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,12 +69,9 @@ func (q *Queue) Dispatch(ctx context.Context, m *message.Message) error {
 	return err
 }
 
-// dispatchers is how many tasks of one caller are made at a time: about as many
-// as fit into one write to Redis.
-const dispatchers = 100
-
-// DispatchMany makes the tasks of waiting messages. It tries all of them and
-// returns one of the errors.
+// DispatchMany makes the tasks of waiting messages, all at once, so that they
+// go to Redis in few writes; a caller has no more of them than it may. It tries
+// all of them and returns one of the errors.
 func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) error {
 	q.gather(ctx, messages...)
 	var (
@@ -83,14 +79,12 @@ func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) e
 		mu     sync.Mutex
 		failed error
 	)
-	for part := range slices.Chunk(messages, max(1, (len(messages)+dispatchers-1)/dispatchers)) {
+	for _, m := range messages {
 		all.Go(func() {
-			for _, m := range part {
-				if _, err := q.enqueue(ctx, m); err != nil {
-					mu.Lock()
-					failed = err
-					mu.Unlock()
-				}
+			if _, err := q.enqueue(ctx, m); err != nil {
+				mu.Lock()
+				failed = err
+				mu.Unlock()
 			}
 		})
 	}
