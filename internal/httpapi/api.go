@@ -12,6 +12,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
 
 	"mmsdispatch/internal/jobs"
 	"mmsdispatch/internal/ledger"
@@ -86,6 +87,7 @@ type api struct {
 	Options
 
 	allow map[string]string // methods by route template, as in the header Allow
+	lists *semaphore.Weighted
 }
 
 // route is one line of the routing table. Every GET answers HEAD, too.
@@ -130,7 +132,7 @@ func (a *api) routes(pages *pages) []route {
 
 // New makes the handler of the public listener.
 func New(opts Options) (http.Handler, error) {
-	a := &api{Options: opts, allow: make(map[string]string)}
+	a := &api{Options: opts, allow: make(map[string]string), lists: semaphore.NewWeighted(listsAtOnce)}
 	if a.NowFunc == nil {
 		a.NowFunc = time.Now
 	}

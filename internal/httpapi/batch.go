@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
@@ -74,8 +75,31 @@ type draftRow struct {
 // wrong are the problems that reject a row whatever is known of it.
 func (r draftRow) wrong() []message.FieldError { return r.draft.Problems }
 
+const (
+	// listsAtOnce is how many batches in JSON are in memory at a time: one can be
+	// 16 MiB, and takes five times that while it is read.
+	listsAtOnce = 4
+	// listPatience is how long a further one waits.
+	listPatience = 10 * time.Second
+)
+
+// takeTurn waits until a batch in JSON may be read.
+func (a *api) takeTurn(c echo.Context) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), listPatience)
+	defer cancel()
+	if err := a.lists.Acquire(ctx, 1); err != nil {
+		return nil, ledger.ErrFull
+	}
+	return func() { a.lists.Release(1) }, nil
+}
+
 // createListed takes a batch in JSON.
 func (a *api) createListed(c echo.Context, who Caller) error {
+	release, err := a.takeTurn(c)
+	if err != nil {
+		return err
+	}
+	defer release()
 	body, over, err := readBodyUpTo(c.Request(), batchBodyMax)
 	switch {
 	case err != nil:

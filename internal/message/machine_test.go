@@ -186,6 +186,28 @@ func TestReceiptBeforeTheAnswer(t *testing.T) {
 	}
 }
 
+// TestReceiptOfACallThatCannotHaveBeen: Redis can have lost the last call, but
+// not many, and none of a message whose time has not come.
+func TestReceiptOfACallThatCannotHaveBeen(t *testing.T) {
+	t.Parallel()
+	later := message.Content{To: "+12065551212", Media: []string{"https://example.com/a.jpg"}, SendAt: start().Add(time.Hour)}
+	scheduled := message.New(message.NewID(message.RandomIdentity(), start()), message.Scope{Tenant: "shop"}, later, "+12065550000", start())
+	for _, m := range []*message.Message{queued(t), scheduled} {
+		before := m.Status
+		for _, state := range []message.ReceiptState{message.ReceiptSent, message.ReceiptDelivered, message.ReceiptUndelivered} {
+			must(t, m.Receive(message.Receipt{Attempt: 99, State: state, SinchCode: "N102"}, start()))
+		}
+		if m.Status != before || m.Attempts != 0 || len(m.Timeline) != 1 {
+			t.Errorf("a receipt of call 99 made %s of %s: %+v", m.Status, before, m)
+		}
+	}
+	must(t, scheduled.Receive(message.Receipt{Attempt: 1, State: message.ReceiptUndelivered, SinchCode: "E102"}, start()))
+	want(t, scheduled, message.StatusScheduled, "")
+	lost := queued(t)
+	must(t, lost.Receive(message.Receipt{Attempt: 1, State: message.ReceiptDelivered, SinchCode: "N102"}, start()))
+	want(t, lost, message.StatusDelivered, "")
+}
+
 func TestReceiptSettlesUnknown(t *testing.T) {
 	t.Parallel()
 	m := queued(t)

@@ -360,3 +360,23 @@ func TestRedisIsDown(t *testing.T) {
 		}
 	}
 }
+
+// TestStopInTheSecondOfADelete: Sinch's times have whole seconds, so that a STOP
+// that follows a delete at once seems to be no later than the one taken off.
+func TestStopInTheSecondOfADelete(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 3 {
+		b.hears(t, sender, Stop, noon)
+		b.wants(t, "after the STOP", shop, sender, true)
+		if err := b.Delete(t.Context(), shop, phone, EverySender); err != nil {
+			t.Fatal(err)
+		}
+		b.wants(t, "after the delete", shop, sender, false)
+	}
+	b.hears(t, sender, Stop, noon.Add(-2*time.Second))
+	b.wants(t, "after an older STOP", shop, sender, false)
+	b.hears(t, sender, Start, noon)
+	b.hears(t, sender, Stop, noon)
+	b.wants(t, "after START and STOP in one second", shop, sender, true)
+}
