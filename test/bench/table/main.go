@@ -56,6 +56,20 @@ func rows() []row {
 	}
 }
 
+// explanation says what the table does not: where the time goes, as profiles
+// tell (CPU time a message on the machine of the first run of this page).
+const explanation = `
+## Where the time goes
+- **Bulk accept** takes 23 µs of the api and 18 µs of Redis a row. A fifth of the api's is the check of the number against libphonenumber's
+  rules, an eighth the reading of JSON, a seventh asynq's own client. Redis runs asynq's enqueue as in the baseline, and besides the script
+  that writes the record, the dedupe and the batch's counts.
+- **A single POST** takes 84 µs of the api and 26 µs of Redis, and the answer is sent before the task is made. A tenth is the write of the
+  answer, an eighth the check of the message; what is left is spread thinly over the HTTP server, the ledger and the queue.
+- **Dispatch without latency** is bounded by the machine: Sinch's stand-in, the worker and Redis share the two cores. A message costs one
+  HTTP call, three round trips for the ledger (read, begin, outcome; those of one moment share one) and two for asynq, against asynq's two
+  alone in the baseline. What a begin and an outcome write is what the promises rest on. With the latency of a real Sinch none of it shows.
+`
+
 func main() {
 	results, err := read(os.Stdin)
 	if err != nil {
@@ -63,6 +77,7 @@ func main() {
 		os.Exit(1)
 	}
 	write(os.Stdout, results)
+	fmt.Print(explanation)
 }
 
 // results are the values of each metric of each benchmark, one a run.
