@@ -63,8 +63,9 @@ func (t *settler) margin() time.Duration { return deadlineSlack }
 // settle looks at one message of unknown outcome and says when to look again;
 // zero: only a receipt or an operator can settle it.
 func (t *settler) settle(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
-	provider := t.providers.For(m)
+	provider, elsewhere := t.providers.For(m), false
 	for _, a := range m.Unresolved() {
+		elsewhere = elsewhere || !asked(provider.Origin(), a)
 		over := a.Deadline.Add(t.margin())
 		if now.Before(over) {
 			return over, nil
@@ -73,13 +74,21 @@ func (t *settler) settle(ctx context.Context, m *message.Message, now time.Time)
 			return t.look(ctx, finder, m, a, now)
 		}
 	}
-	return t.resend(ctx, m, now)
+	again, err := t.resend(ctx, m, now)
+	if elsewhere && again.IsZero() && err == nil {
+		again = now.Add(askElsewhere)
+	}
+	return again, err
 }
 
 // asked reports whether a call went where the provider would ask.
 func asked(o sinch.Origin, a message.Attempt) bool {
 	return string(o.API) == a.API && o.BaseURL == a.BaseURL && o.Account == a.Account
 }
+
+// askElsewhere is when to look again at a call that went where this process
+// does not ask: another one may sweep then, as while a setting is rolled out.
+const askElsewhere = time.Minute
 
 // look asks Sinch about one call.
 func (t *settler) look(
@@ -168,8 +177,12 @@ func (t *settler) change(ctx context.Context, id message.ID, change ledger.Chang
 		return m, fmt.Errorf("settle: %w", err)
 	}
 	if m.Status.Waiting() && before != m.Status {
-		if err := t.queue.Dispatch(ctx, m); err != nil {
+		missing, err := t.queue.dispatch(ctx, m)
+		switch {
+		case err != nil:
 			t.log.Warn().Err(err).Str("message_id", string(id)).Msg("task not made; the sweeper will")
+		case !missing: // its task was still there, but its place in its group was not
+			t.queue.gather(ctx, m)
 		}
 	}
 	return m, nil

@@ -167,26 +167,37 @@ func (h *Handler) more(ctx context.Context, bulk sinch.Bulk, m *message.Message,
 	}
 }
 
-// fitting chooses the messages that can share a call now. Those that can later
-// are listed again: they wait for another time, or their number is in the call.
+// fitting chooses the messages that can share a call now. Those that wait for
+// another time are listed again. One whose number is in the call goes alone from
+// now on: it would take a token of the pace each time it is left out.
 func (h *Handler) fitting(ctx context.Context, group string, some []ledger.Snapshot) []ledger.Snapshot {
-	now, numbers := time.Now(), make(map[string]bool, len(some))
+	now, called := time.Now(), make(map[string]message.ID, len(some))
 	fit := some[:0]
 	var again []*message.Message
 	for _, seen := range some {
 		m := seen.Message
 		err := m.Ready(m.Task, now)
+		other, taken := called[m.Content.To]
 		switch {
 		case m.Group != group:
-		case errors.Is(err, message.ErrTooEarly) || err == nil && numbers[m.Content.To]:
+		case errors.Is(err, message.ErrTooEarly):
 			again = append(again, m)
-		case err == nil:
-			numbers[m.Content.To] = true
+		case err == nil && !taken:
+			called[m.Content.To] = m.ID
 			fit = append(fit, seen)
+		case err == nil && other != m.ID: // not just listed twice
+			h.alone(ctx, m.ID)
 		}
 	}
 	h.queue.gather(ctx, again...)
 	return fit
+}
+
+// alone takes a message out of its group; its own task sees to the rest.
+func (h *Handler) alone(ctx context.Context, id message.ID) {
+	if _, err := h.ledger.Update(ctx, id, func(m *message.Message, _ time.Time) error { return m.Alone() }); err != nil {
+		h.log.Debug().Err(err).Str("message_id", string(id)).Msg("message stays in its group")
+	}
 }
 
 // sharedCall is a call for several messages that has begun.
@@ -307,10 +318,15 @@ func (h *Handler) recordShared(ctx context.Context, call sharedCall, o message.O
 			defer func() { <-slots }()
 			n := b.Message.Attempts
 			after, err := h.record(b.After, n, func(m *message.Message, now time.Time) error {
-				if call.divided(o) {
-					return m.Divide(n, 2*i/len(call.members), o, now)
+				half := 2 * i / len(call.members)
+				switch {
+				case call.divided(o):
+					return m.Divide(n, half, o, now)
+				case o.Kind == message.OutcomeThrottled && len(call.members) > 1: // it may be more than Sinch takes at once
+					return m.ConcludeHalf(n, half, o, retry, now)
+				default:
+					return m.ConcludeShared(n, o, retry, now)
 				}
-				return m.ConcludeShared(n, o, retry, now)
 			})
 			if err == nil && after.Status.Waiting() {
 				mu.Lock()

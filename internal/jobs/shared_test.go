@@ -252,6 +252,23 @@ func TestThrottledCallGoesTogetherAgain(t *testing.T) {
 	}
 }
 
+// TestThrottledCallBecomesSmallEnough: Sinch may never take as many at once.
+func TestThrottledCallBecomesSmallEnough(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	f := b.bulk()
+	f.answer = func(_ int, to []string) message.Outcome {
+		if len(to) > 3 {
+			return message.Outcome{Kind: message.OutcomeThrottled, Code: message.ReasonThrottled, SinchCode: "429"}
+		}
+		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "B"}
+	}
+	messages := b.acceptBatch(t, 40)
+	b.run(t)
+	b.awaitAll(t, messages, all(message.StatusSent))
+	f.wantOnceEach(t, 40)
+}
+
 func TestUnknownSharedCallIsSettledForAll(t *testing.T) {
 	t.Parallel()
 	unknown := message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonUnknownOutcome}

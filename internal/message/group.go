@@ -74,15 +74,35 @@ func (m *Message) ConcludeShared(n int, o Outcome, retry Retry, now time.Time) e
 // the fault of any of them: the message waits again without having used a try,
 // together with its half of the others.
 func (m *Message) Divide(n, part int, o Outcome, now time.Time) error {
+	o.Kind = OutcomeNotBegun
+	made := m.call(n) != nil
+	err := m.ConcludeHalf(n, part, o, Retry{}, now)
+	if made && m.Status.Waiting() {
+		m.NextAt = time.Time{}
+	}
+	return err
+}
+
+// ConcludeHalf is ConcludeShared for a call that was too large: what waits again
+// does so together with its half of the others.
+func (m *Message) ConcludeHalf(n, part int, o Outcome, retry Retry, now time.Time) error {
 	if m.call(n) == nil {
 		return nil
 	}
-	o.Kind = OutcomeNotBegun
-	if err := m.ConcludeShared(n, o, Retry{}, now); err != nil {
+	if err := m.ConcludeShared(n, o, retry, now); err != nil {
 		return err
 	}
 	if m.Status.Waiting() {
-		m.Group, m.NextAt = half(m.Group, part), time.Time{}
+		m.Group = half(m.Group, part)
 	}
+	return nil
+}
+
+// Alone takes a waiting message out of its group.
+func (m *Message) Alone() error {
+	if !m.Status.Waiting() {
+		return ErrNotWaiting
+	}
+	m.Group = ""
 	return nil
 }

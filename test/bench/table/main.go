@@ -77,7 +77,6 @@ func main() {
 		os.Exit(1)
 	}
 	write(os.Stdout, results)
-	fmt.Print(explanation)
 }
 
 // results are the values of each metric of each benchmark, one a run.
@@ -140,6 +139,7 @@ func write(out io.Writer, found results) {
 		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s %g |\n",
 			r.what, r.baseline, r.metric, figure(theirs), figure(ours), ratio, sign, r.target)
 	}
+	fmt.Fprint(out, explanation)
 }
 
 // figure writes a value with as many digits as mean something.
