@@ -116,15 +116,10 @@ func TestGuardRefusesRedirects(t *testing.T) {
 // needs one of its own.
 func TestGuardRefusesRebinding(t *testing.T) {
 	t.Parallel()
-	outside := serveOn(t, "127.0.0.2:0", func(w http.ResponseWriter, r *http.Request) {
+	port := serveOnBoth(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 		handOut("image/jpeg", file(jpegBytes, 100))(w, r)
-	})
-	_, port, _ := net.SplitHostPort(strings.TrimPrefix(outside, "http://"))
-	inside := serveOn(t, "127.0.0.1:"+port, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
-	if inside == "" {
-		t.Skip("the port is taken on the other address")
-	}
+	}, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
 	var asked atomic.Int64
 	f := outsideOnly(t, Options{Resolver: startResolver(t, func(_ string, kind dnsmessage.Type) string {
 		if kind != dnsmessage.TypeA || asked.Add(1) == 1 {
@@ -189,6 +184,21 @@ func serveOn(tb testing.TB, address string, handler http.HandlerFunc) string {
 		<-done
 	})
 	return "http://" + listener.Addr().String()
+}
+
+// serveOnBoth serves on one port of the public and of the private address: on
+// another one when somebody has it on either.
+func serveOnBoth(tb testing.TB, outside, inside http.HandlerFunc) (port string) {
+	tb.Helper()
+	const tries = 20
+	for range tries {
+		_, port, _ := net.SplitHostPort(strings.TrimPrefix(serveOn(tb, "127.0.0.2:0", outside), "http://"))
+		if serveOn(tb, "127.0.0.1:"+port, inside) != "" {
+			return port
+		}
+	}
+	tb.Fatal("no port is free on both addresses")
+	return ""
 }
 
 // startResolver runs a DNS server and returns a resolver that asks it.

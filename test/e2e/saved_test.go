@@ -91,6 +91,20 @@ func TestSavedVideoIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestSavedMediaThatAreNotReadyYet are waited for also when Sinch says so by its
+// answer (E626), and no try is used up.
+func TestSavedMediaThatAreNotReadyYet(t *testing.T) {
+	t.Parallel()
+	const rows = 20
+	s := start(t, patient(), with("RETRY_MAX", "1"))
+	numbers := manyNumbers(rows)
+	s.sim.forNumber(numbers[0], 2, "E626") // each holds all that share them for the grace of five seconds
+	s.wantAllDelivered(s.stream("", s.alike(numbers...)), rows)
+	if stats := s.sim.stats(); stats.MediaFetches != 1 || stats.Accepted != rows {
+		t.Errorf("%+v", stats)
+	}
+}
+
 // TestSavedMediaWithoutAReport are used all the same, a little later.
 func TestSavedMediaWithoutAReport(t *testing.T) {
 	t.Parallel()
