@@ -89,20 +89,25 @@ func newStatus() *cobra.Command {
 		Short: "Show what became of a message or a batch; exits 1 when there is none",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := of.pathOf(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			answer, _, err := of.call(cmd.Context(), http.MethodGet, path, nil)
-			if err != nil {
-				return err
-			}
-			show(cmd.OutOrStdout(), answer)
-			return nil
+			return of.ask(cmd, http.MethodGet, args[0], "")
 		},
 	}
 	of.addFlags(cmd)
 	return cmd
+}
+
+// ask makes a call about a message or a batch, and shows the answer.
+func (a *api) ask(cmd *cobra.Command, method, what, verb string) error {
+	path, err := a.pathOf(cmd.Context(), what)
+	if err != nil {
+		return err
+	}
+	answer, _, err := a.call(cmd.Context(), method, path+verb, nil)
+	if err != nil {
+		return err
+	}
+	show(cmd.OutOrStdout(), answer)
+	return nil
 }
 
 // newCancel takes back what waits.
@@ -113,16 +118,7 @@ func newCancel() *cobra.Command {
 		Short: "Take back a message that waits, or what has not begun of a batch",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := of.pathOf(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			answer, _, err := of.call(cmd.Context(), http.MethodPost, path+"/cancel", nil)
-			if err != nil {
-				return err
-			}
-			show(cmd.OutOrStdout(), answer)
-			return nil
+			return of.ask(cmd, http.MethodPost, args[0], "/cancel")
 		},
 	}
 	of.addFlags(cmd)
