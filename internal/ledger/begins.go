@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -16,7 +17,7 @@ type Begin struct {
 	Worker string
 	ID     message.ID
 	N      int    // number of the attempt
-	Epoch  int64  // how many calls all workers have begun with it
+	Epoch  int64  // how many calls all workers have begun, at least
 	Call   string // that it shares with other messages; empty: none
 }
 
@@ -36,7 +37,11 @@ func (l *Ledger) WatchBegins(ctx context.Context, hear func(Begin)) {
 			if !open {
 				return
 			}
-			if b, ok := parseBegin(m.Payload); ok {
+			begins, err := parseBegins(m.Payload)
+			if err != nil {
+				continue // not ours
+			}
+			for _, b := range begins {
 				hear(b)
 			}
 		}
@@ -53,17 +58,40 @@ func (l *Ledger) begunChannel() string {
 	return l.key("begun:" + strconv.Itoa(database))
 }
 
-// parseBegin reads what put.lua announces: worker, number, epoch, and the packed
-// id with the call behind it.
-func parseBegin(text string) (Begin, bool) {
-	const parts = 4
-	part := strings.SplitN(text, " ", parts)
-	if len(part) < parts || len(part[3]) < message.PackedLength {
-		return Begin{}, false
+// parseBegins reads what put.lua announces: worker and epoch, and of each begin
+// its number, how long the name of its call is, the packed id and that name.
+func parseBegins(text string) ([]Begin, error) {
+	worker, rest, _ := strings.Cut(text, " ")
+	number, rest, _ := strings.Cut(rest, " ")
+	epoch, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return nil, errRecord
 	}
-	packed, call := part[3][:message.PackedLength], part[3][message.PackedLength:]
-	n, err1 := strconv.Atoi(part[1])
-	epoch, err2 := strconv.ParseInt(part[2], 10, 64)
-	id, err3 := message.UnpackID(packed)
-	return Begin{Worker: part[0], ID: id, N: n, Epoch: epoch, Call: call}, errors.Join(err1, err2, err3) == nil
+	var begins []Begin
+	for rest != "" {
+		b := Begin{Worker: worker, Epoch: epoch}
+		if rest, err = b.parse(rest); err != nil {
+			return nil, err
+		}
+		begins = append(begins, b)
+	}
+	return begins, nil
+}
+
+// parse reads one begin and returns what stands behind it.
+func (b *Begin) parse(text string) (rest string, err error) {
+	number, text, _ := strings.Cut(text, " ")
+	length, text, _ := strings.Cut(text, " ")
+	n, err1 := strconv.Atoi(number)
+	call, err2 := strconv.Atoi(length)
+	if errors.Join(err1, err2) != nil || call < 0 || len(text)-message.PackedLength < call {
+		return "", errRecord
+	}
+	id, err := message.UnpackID(text[:message.PackedLength])
+	if err != nil {
+		return "", fmt.Errorf("announced begin: %w", err)
+	}
+	end := message.PackedLength + call
+	b.ID, b.N, b.Call = id, n, text[message.PackedLength:end]
+	return text[end:], nil
 }

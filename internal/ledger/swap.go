@@ -3,14 +3,55 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/message"
 )
 
 // replicateIn is how long begins wait for their replicas: shorter than a
 // command may take, so that the answer is not lost.
 const replicateIn = 300 * time.Millisecond
+
+type swapReply struct {
+	verdict string
+	now     time.Time
+	record  string
+	epoch   int64
+	begins  int64
+}
+
+// begun reads the script's verdict on a message and its record.
+func (r swapReply) begun(m *message.Message, record []byte) (Begun, error) {
+	switch r.verdict {
+	case "ok":
+		after := Snapshot{Message: m, id: m.ID, record: record, now: r.now, read: time.Now()}
+		return Begun{Message: m, After: after, Now: r.now, Begins: r.begins, Epoch: r.epoch}, nil
+	case "conflict":
+		return Begun{}, errConflict
+	case "rollback":
+		return Begun{}, ErrRollback
+	case "canceled":
+		return Begun{}, ErrCanceled
+	case "held":
+		return Begun{}, ErrHeld
+	default:
+		return Begun{}, ErrNotFound
+	}
+}
+
+// swap is one step of the compare-and-set.
+type swap struct {
+	version   int64 // expected
+	operation string
+	value     []byte
+	message   *message.Message // as value says
+	before    message.Status
+	lease     Lease // of a begin
+	cleared   bool
+}
 
 // swap makes some compare-and-sets in one round trip. A begin counts only once
 // the replicas have it that must; too few are an error like a lost reply: the
@@ -55,9 +96,10 @@ func (l *Ledger) swapOn(
 	pipe := node.Pipeline()
 	before(pipe)
 	first := pipe.Len()
-	calls := make([]*redis.Cmd, len(some))
-	for i, s := range some {
-		keys, args := l.swapCall(s)
+	groups := swapGroups(some)
+	calls := make([]*redis.Cmd, len(groups))
+	for i, group := range groups {
+		keys, args := l.swapCall(group)
 		calls[i] = l.put.EvalSha(ctx, pipe, keys, args...)
 	}
 	var wait *redis.Cmd
@@ -74,22 +116,68 @@ func (l *Ledger) swapOn(
 	if wait != nil {
 		replicated = enough(wait, replicas)
 	}
-	answers := make([]answered[swapReply], len(some))
+	answers := make([]answered[swapReply], 0, len(some))
 	for i, call := range calls {
 		raw, err := call.Slice()
 		if redis.HasErrorPrefix(err, "NOSCRIPT") {
 			return nil, fmt.Errorf("run script: %w", err)
 		}
-		if err == nil && some[i].lease.Worker != "" {
-			err = replicated
-		}
-		if err != nil {
-			answers[i].err = unavailable("write message", err)
-			continue
-		}
-		answers[i].answer, answers[i].err = parseSwap(raw)
+		answers = append(answers, groups[i].answers(raw, err, replicated)...)
 	}
 	return answers, nil
+}
+
+// swapGroup is what one call of the script does: the begins among it are of
+// one worker.
+type swapGroup struct {
+	lease Lease // the most that is known
+	swaps []swap
+}
+
+// swapGroups divides compare-and-sets, in their order, among calls of the script.
+func swapGroups(some []swap) []swapGroup {
+	var groups []swapGroup
+	for _, s := range some {
+		if n := len(groups); n == 0 || len(groups[n-1].swaps) == groupMax || !groups[n-1].takes(s) {
+			groups = append(groups, swapGroup{})
+		}
+		groups[len(groups)-1].add(s)
+	}
+	return groups
+}
+
+func (g *swapGroup) takes(s swap) bool {
+	return s.lease.Worker == "" || g.lease.Worker == "" || s.lease.Worker == g.lease.Worker
+}
+
+func (g *swapGroup) add(s swap) {
+	g.swaps = append(g.swaps, s)
+	if s.lease.Worker == "" {
+		return
+	}
+	g.lease = Lease{
+		Worker: s.lease.Worker, Begins: max(g.lease.Begins, s.lease.Begins), Epoch: max(g.lease.Epoch, s.lease.Epoch),
+	}
+}
+
+// answers takes the reply to a group apart. A begin counts only once it is
+// replicated.
+func (g *swapGroup) answers(raw []any, err, replicated error) []answered[swapReply] {
+	var replies []swapReply
+	if err == nil {
+		replies, err = parseSwaps(raw, len(g.swaps))
+	}
+	if err != nil {
+		return failed[swapReply](len(g.swaps), unavailable("write messages", err))
+	}
+	answers := make([]answered[swapReply], len(g.swaps))
+	for i, s := range g.swaps {
+		answers[i].answer = replies[i]
+		if s.lease.Worker != "" && replicated != nil {
+			answers[i].err = unavailable("write message", replicated)
+		}
+	}
+	return answers
 }
 
 // enough reads how many replicas have what was written.
@@ -117,4 +205,63 @@ func (l *Ledger) writer(ctx context.Context, s swap, replicas int) (redis.Univer
 		return nil, fmt.Errorf("primary of a key: %w", err)
 	}
 	return node, nil
+}
+
+// swapCall are keys and arguments of the script.
+func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
+	const fixedKeys, rowKeys, fixedArgs, rowArgs = 4, 4, 5, 16
+	keys = make([]string, 0, fixedKeys+rowKeys*len(g.swaps))
+	keys = append(keys, l.key("waiting"), l.key("calls"), l.key("counts"), l.key("begins"))
+	args = make([]any, 0, fixedArgs+rowArgs*len(g.swaps))
+	args = append(args, g.lease.Worker, g.lease.Begins, g.lease.Epoch, l.begunChannel(), l.opts.RecordTTL.Milliseconds())
+	for _, s := range g.swaps {
+		batch := s.message.BatchID
+		keys = append(keys, l.recordKey(s.message.ID), l.batchKey(batch), l.membersKey(batch), l.holdKey(s.message))
+		args = l.appendSwap(args, s)
+	}
+	return keys, args
+}
+
+// appendSwap appends the arguments of one row.
+func (l *Ledger) appendSwap(args []any, s swap) []any {
+	m, before := s.message, s.before
+	waiting, calls := l.checks(m, before)
+	lower, raise := counter(before, m), counter(m.Status, m)
+	if lower == raise {
+		lower, raise = "", ""
+	}
+	left, entered := before, m.Status
+	if m.BatchID == "" {
+		left, entered = "", ""
+	}
+	begins, call := "", ""
+	if a := m.Current(); a != nil && s.lease.Worker != "" {
+		begins, call = strconv.Itoa(a.N), a.Call
+	}
+	return append(
+		args, s.version, s.operation, s.value, l.ttl(m).Milliseconds(), m.ID.Packed(), waiting, calls, lower, raise,
+		begins, call, string(left), string(entered), batchStays(before, m.Status), flag(m.Replays == 0), flag(!s.cleared),
+	)
+}
+
+// parseSwaps reads the script's reply to n rows.
+func parseSwaps(raw []any, n int) ([]swapReply, error) {
+	const fields = 4
+	if len(raw) != 1+fields*n {
+		return nil, errRecord
+	}
+	now, timed := raw[0].(int64)
+	replies := make([]swapReply, n)
+	for i := range replies {
+		row := raw[1+fields*i:]
+		verdict, ok0 := row[0].(string)
+		record, ok1 := row[1].(string)
+		epoch, ok2 := row[2].(int64)
+		begins, ok3 := row[3].(int64)
+		if !timed || !ok0 || !ok1 || !ok2 || !ok3 {
+			return nil, errRecord
+		}
+		replies[i] = swapReply{verdict: verdict, now: instant(now), record: record, epoch: epoch, begins: begins}
+	}
+	return replies, nil
 }

@@ -1,97 +1,163 @@
 #!lua flags=allow-oom
--- Replaces a record if nobody else has changed it since it was read. Settling
--- must go on when memory is full, hence the flag.
--- KEYS: 1 record · 2 waiting · 3 calls · 4 counts · 5 begins · 6 batch · 7 batch's members · 8 opt-outs of the recipient
--- ARGV: 1 version expected · 2 operation · 3 value · 4 time to live in ms, 0 = none
+-- Replaces records that nobody else has changed since they were read, each on
+-- its own and one after another. Settling must go on when memory is full,
+-- hence the flag. What the rows change together is written once, at the end.
+-- KEYS: 1 waiting · 2 calls · 3 counts · 4 begins
+--       then for each row: record · batch · batch's members · opt-outs of the recipient
+-- ARGV: 1 worker of the rows that begin a call ('' = none does) · 2 begins it knows of · 3 epoch it knows of
+--       4 channel on which begins are announced · 5 time a batch is kept once nothing of it is open, in ms
+--       then for each row:
+--       1 version expected · 2 operation · 3 value · 4 time to live in ms, 0 = none
 --       5 packed id · 6 waiting: check in ms, 'off' = remove, '' = it is not on the list · 7 calls: the same
 --       8 counter to lower · 9 counter to raise ('' = none)
---       10 worker that begins a call ('' = no begin) · 11 begins it knows of
---       12 epoch it knows of · 13 status before and 14 after, for the batch
---       ('' = no batch) · 15 time the batch is kept once nothing of it is open, in ms
---       16 does the cancel of its batch stop it ('1') · 17 number of the attempt that begins
---       18 channel on which begins are announced
---       19 'open': something of the batch is open again; 'settled': perhaps nothing is any more
---       20 do opt-outs hold the begin back ('1') · 21 call for several messages that begins ('' = none)
+--       10 number of the attempt that begins ('' = no begin) · 11 call for several messages that begins ('' = none)
+--       12 status before and 13 after, for the batch ('' = no batch)
+--       14 'open': something of the batch is open again; 'settled': perhaps nothing is any more
+--       15 does the cancel of its batch stop it ('1') · 16 do opt-outs hold the begin back ('1')
+-- Answers Redis' time in ms, then for each row: verdict · the record on a conflict · epoch · begins.
+local fixedKeys, rowKeys, fixedArgs, rowArgs = 4, 4, 5, 16
+local rows = (#KEYS - fixedKeys) / rowKeys
+local worker = ARGV[1]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local worker = ARGV[10]
+
 local epoch, begins = 0, 0
 if worker ~= '' then
-  local known = redis.call('HMGET', KEYS[5], 'epoch', worker)
+  local known = redis.call('HMGET', KEYS[4], 'epoch', worker)
   epoch, begins = tonumber(known[1] or 0), tonumber(known[2] or 0)
 end
+local forgotten = worker ~= '' and (epoch < tonumber(ARGV[3]) or begins < tonumber(ARGV[2])) -- what Redis had acknowledged
+local begunBefore = begins
 
-local current = redis.call('GET', KEYS[1])
-if not current then
-  return {'gone', now, '', epoch, begins}
+local records, holds = {}, {}
+for i = 0, rows - 1 do
+  records[i + 1] = KEYS[fixedKeys + i * rowKeys + 1]
+  holds[i + 1] = KEYS[fixedKeys + i * rowKeys + 4]
 end
-local version, operation = string.match(current, '^(%d+):([^:]*):')
-if operation == ARGV[2] then
-  -- Our own write, whose reply was lost. WAIT behind a begin counts only what
-  -- its own connection has written, so something has to be written on this one.
-  if worker ~= '' then
-    redis.call('HSET', KEYS[5], 'epoch', epoch)
-  end
-  return {'ok', now, '', epoch, begins}
-end
-if worker ~= '' and (epoch < tonumber(ARGV[12]) or begins < tonumber(ARGV[11])) then
-  return {'rollback', now, '', epoch, begins} -- Redis forgot what it had acknowledged
-end
-if version ~= ARGV[1] then
-  return {'conflict', now, current, epoch, begins}
-end
-local batch = ARGV[13] ~= ''
-if batch and worker ~= '' and ARGV[16] == '1' and redis.call('HEXISTS', KEYS[6], 'canceled') == 1 then
-  return {'canceled', now, '', epoch, begins}
-end
-if worker ~= '' and ARGV[20] == '1' and redis.call('EXISTS', KEYS[8]) == 1 then
-  return {'held', now, '', epoch, begins}
+local found = redis.call('MGET', unpack(records))
+local current = {} -- by key: one record may be in several rows
+for i, key in ipairs(records) do current[key] = found[i] end
+local held = worker ~= '' and redis.call('EXISTS', unpack(holds)) > 0 -- one question for all, since it is nearly always no
+local canceled = {} -- by batch
+
+local places = { {}, {} } -- waiting and calls, by packed id: when it is looked at, or 'off'
+local counts, batches, begun = {}, {}, {}
+local repeated = false -- is a begin our own write, whose reply was lost
+
+-- isCanceled asks once for each batch.
+local function isCanceled(key)
+  if canceled[key] == nil then canceled[key] = redis.call('HEXISTS', key, 'canceled') == 1 end
+  return canceled[key]
 end
 
-if ARGV[4] == '0' then
-  redis.call('SET', KEYS[1], ARGV[3])
-else
-  redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+-- verdict tells whether a row may be written.
+local function verdict(i, k, a)
+  local record, begin = current[KEYS[k + 1]], ARGV[a + 10] ~= ''
+  if not record then return 'gone' end
+  local version, operation = string.match(record, '^(%d+):([^:]*):')
+  if operation == ARGV[a + 2] then
+    repeated = repeated or begin
+    return 'known'
+  end
+  if begin and forgotten then return 'rollback' end
+  if version ~= ARGV[a + 1] then return 'conflict' end
+  if begin and ARGV[a + 12] ~= '' and ARGV[a + 15] == '1' and isCanceled(KEYS[k + 2]) then return 'canceled' end
+  if begin and held and ARGV[a + 16] == '1' and redis.call('EXISTS', KEYS[k + 4]) == 1 then return 'held' end
+  return 'ok'
 end
-local mark = version % 1000 / 1000 -- tells this place on a list from one before it, also within a millisecond
-for i = 2, 3 do
-  local delay = ARGV[i + 4]
-  if delay == 'off' then
-    redis.call('ZREM', KEYS[i], ARGV[5])
-  elseif delay ~= '' then
-    redis.call('ZADD', KEYS[i], now + tonumber(delay) + mark, ARGV[5])
+
+local function add(sums, name, n) sums[name] = (sums[name] or 0) + n end
+
+-- write changes the record, and notes what else changes with it.
+local function write(k, a)
+  if ARGV[a + 4] == '0' then
+    redis.call('SET', KEYS[k + 1], ARGV[a + 3])
+  else
+    redis.call('SET', KEYS[k + 1], ARGV[a + 3], 'PX', ARGV[a + 4])
+  end
+  current[KEYS[k + 1]] = ARGV[a + 3]
+  local mark = ARGV[a + 1] % 1000 / 1000 -- tells this place on a list from one before it, also within a millisecond
+  for list = 1, 2 do
+    local delay = ARGV[a + 5 + list]
+    if delay == 'off' then
+      places[list][ARGV[a + 5]] = 'off'
+    elseif delay ~= '' then
+      places[list][ARGV[a + 5]] = now + tonumber(delay) + mark
+    end
+  end
+  if ARGV[a + 8] ~= '' then add(counts, ARGV[a + 8], -1) end
+  if ARGV[a + 9] ~= '' then add(counts, ARGV[a + 9], 1) end
+  local begin = ARGV[a + 10] ~= ''
+  if ARGV[a + 12] ~= ARGV[a + 13] then
+    local batch = batches[KEYS[k + 2]] or { members = KEYS[k + 3], moved = {} }
+    batches[KEYS[k + 2]] = batch
+    add(batch.moved, ARGV[a + 12], -1)
+    add(batch.moved, ARGV[a + 13], 1)
+    batch.begun = batch.begun or begin
+    batch.open = batch.open or ARGV[a + 14] == 'open'
+    batch.settled = batch.settled or ARGV[a + 14] == 'settled'
+  end
+  if begin then
+    epoch, begins = epoch + 1, begins + 1
+    begun[#begun + 1] = ARGV[a + 10] .. ' ' .. #ARGV[a + 11] .. ' ' .. ARGV[a + 5] .. ARGV[a + 11]
   end
 end
-if ARGV[8] ~= '' then
-  redis.call('HINCRBY', KEYS[4], ARGV[8], -1)
+
+local answers = { now }
+for i = 1, rows do
+  local k, a = fixedKeys + (i - 1) * rowKeys, fixedArgs + (i - 1) * rowArgs
+  local said = verdict(i, k, a)
+  if said == 'ok' then write(k, a) end
+  answers[#answers + 1] = said == 'known' and 'ok' or said
+  answers[#answers + 1] = said == 'conflict' and current[KEYS[k + 1]] or ''
+  answers[#answers + 1] = epoch
+  answers[#answers + 1] = begins
 end
-if ARGV[9] ~= '' then
-  redis.call('HINCRBY', KEYS[4], ARGV[9], 1)
-end
-if batch and ARGV[13] ~= ARGV[14] then
-  redis.call('HINCRBY', KEYS[6], 'n:' .. ARGV[13], -1)
-  redis.call('HINCRBY', KEYS[6], 'n:' .. ARGV[14], 1)
-  redis.call('HSET', KEYS[6], 'updated', now)
-  if worker ~= '' then
-    redis.call('HSETNX', KEYS[6], 'begun', now)
+
+for list = 1, 2 do
+  local off, on = {}, {}
+  for id, at in pairs(places[list]) do
+    if at == 'off' then
+      off[#off + 1] = id
+    else
+      on[#on + 1] = at
+      on[#on + 1] = id
+    end
   end
-  if ARGV[19] == 'open' then
-    redis.call('PERSIST', KEYS[6])
-    redis.call('PERSIST', KEYS[7])
-  elseif ARGV[19] == 'settled' then
+  if #off > 0 then redis.call('ZREM', KEYS[list], unpack(off)) end
+  if #on > 0 then redis.call('ZADD', KEYS[list], unpack(on)) end
+end
+for counter, n in pairs(counts) do
+  if n ~= 0 then redis.call('HINCRBY', KEYS[3], counter, n) end
+end
+for key, batch in pairs(batches) do
+  for status, n in pairs(batch.moved) do
+    if n ~= 0 then redis.call('HINCRBY', key, 'n:' .. status, n) end
+  end
+  redis.call('HSET', key, 'updated', now)
+  if batch.begun then redis.call('HSETNX', key, 'begun', now) end
+  if batch.open then
+    redis.call('PERSIST', key)
+    redis.call('PERSIST', batch.members)
+  end
+  if batch.settled then
     local open = 0
-    for _, n in ipairs(redis.call('HMGET', KEYS[6], 'n:scheduled', 'n:queued', 'n:sending', 'n:unknown')) do
+    for _, n in ipairs(redis.call('HMGET', key, 'n:scheduled', 'n:queued', 'n:sending', 'n:unknown')) do
       open = open + (tonumber(n) or 0)
     end
     if open == 0 then
-      redis.call('PEXPIRE', KEYS[6], ARGV[15])
-      redis.call('PEXPIRE', KEYS[7], ARGV[15])
+      redis.call('PEXPIRE', key, ARGV[5])
+      redis.call('PEXPIRE', batch.members, ARGV[5])
     end
   end
 end
-if worker ~= '' then
-  epoch = redis.call('HINCRBY', KEYS[5], 'epoch', 1)
-  begins = redis.call('HINCRBY', KEYS[5], worker, 1)
-  redis.call('PUBLISH', ARGV[18], worker .. ' ' .. ARGV[17] .. ' ' .. epoch .. ' ' .. ARGV[5] .. ARGV[21])
+if #begun > 0 then
+  redis.call('HINCRBY', KEYS[4], 'epoch', #begun)
+  redis.call('HINCRBY', KEYS[4], worker, begins - begunBefore)
+  redis.call('PUBLISH', ARGV[4], worker .. ' ' .. epoch .. ' ' .. table.concat(begun))
+elseif repeated then
+  -- WAIT behind a begin counts only what its own connection has written, so
+  -- something has to be written on this one.
+  redis.call('HSET', KEYS[4], 'epoch', epoch)
 end
-return {'ok', now, '', epoch, begins}
+return answers
