@@ -99,7 +99,8 @@ type bench struct {
 
 func setup(t *testing.T) *bench {
 	t.Helper()
-	rdb := redistest.Shared(t).Client(t)
+	db := redistest.Shared(t)
+	rdb := db.Client(t)
 	l, err := ledger.New(rdb, ledger.Options{
 		RecordTTL: time.Hour, HoldKey: holdKey,
 		Checks: ledger.Checks{Accepted: time.Millisecond, Waiting: time.Second, Calling: time.Millisecond},
@@ -112,7 +113,8 @@ func setup(t *testing.T) *bench {
 		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
 	}}
 	b.opts = Options{
-		Redis: rdb, Ledger: l, Throttle: open{}, Providers: b.sinch, OptOuts: b.optOuts, Metrics: b.metrics, Log: zerolog.Nop(), AsynqLog: quiet{},
+		Redis: rdb, Tasks: NewTaskClient(db.Client(t)), Ledger: l, Throttle: open{}, Providers: b.sinch, OptOuts: b.optOuts,
+		Metrics: b.metrics, Log: zerolog.Nop(), AsynqLog: quiet{},
 		Concurrency: 8, Shutdown: 5 * time.Second, Timing: Timing{Call: time.Second, Task: 5 * time.Second},
 		Backoff:  Backoff{Max: 2, Base: time.Millisecond, Cap: 2 * time.Millisecond},
 		Settling: Settling{Policy: Hold, LookupWindow: 50 * time.Millisecond},
@@ -466,7 +468,7 @@ func awaitListener(t *testing.T, rdb *redis.Client, r *Runner) {
 	id := message.NewID(message.RandomIdentity(), time.Now())
 	eventually(t, func() bool {
 		channel := ledger.DefaultPrefix + "begun:" + strconv.Itoa(rdb.Options().DB)
-		if err := rdb.Publish(t.Context(), channel, "other 1 0 "+id.Packed()).Err(); err != nil {
+		if err := rdb.Publish(t.Context(), channel, "other 0 1 0 "+id.Packed()).Err(); err != nil {
 			t.Error(err)
 		}
 		return r.hasHeardOf(id)

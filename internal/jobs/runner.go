@@ -19,6 +19,7 @@ import (
 // Options are what a worker process is made of.
 type Options struct {
 	Redis       redis.UniversalClient
+	Tasks       redis.UniversalClient // from NewTaskClient
 	Ledger      *ledger.Ledger
 	Media       Media // nil: media are not checked
 	Throttle    Throttle
@@ -106,7 +107,7 @@ func split(slots int) []int {
 }
 
 func newServer(o Options, concurrency int, lanes map[string]int) *asynq.Server {
-	return asynq.NewServerFromRedisClient(o.Redis, asynq.Config{
+	return asynq.NewServerFromRedisClient(o.Tasks, asynq.Config{
 		Concurrency:              concurrency,
 		Queues:                   lanes,
 		RetryDelayFunc:           retryDelay,

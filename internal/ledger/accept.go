@@ -44,7 +44,7 @@ func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
 		}
 		m := message.New(newID(key, r), r.Scope, r.Content, r.From, r.Now)
 		m.Shard = shard
-		answer, err := l.commits.ask(ctx, commit{secret: string(key), message: m, closed: r.Closed})
+		answer, err := ask(ctx, l.commits, commit{secret: string(key), message: m, closed: r.Closed})
 		if fresh, changed := errors.AsType[*secretError](err); changed {
 			l.secret.learn(fresh.secret)
 			continue

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 
+	"mmsdispatch/internal/gather"
 	"mmsdispatch/internal/message"
 )
 
@@ -14,16 +15,16 @@ type commit struct {
 }
 
 // commit writes some messages down, those of one scope in one step.
-func (l *Ledger) commit(ctx context.Context, some []commit) []answered[string] {
+func (l *Ledger) commit(ctx context.Context, some []commit) []gather.Answer[string] {
 	groups, members := arrange(some)
 	answers, err := l.acceptGroups(ctx, groups)
 	if err != nil {
-		return failed[string](len(some), err)
+		return gather.Failed[string](len(some), err)
 	}
-	told := make([]answered[string], len(some))
+	told := make([]gather.Answer[string], len(some))
 	for g, indices := range members {
 		for row, i := range indices {
-			told[i].answer = answers[g][row]
+			told[i].Value = answers[g][row]
 		}
 	}
 	return told

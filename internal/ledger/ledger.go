@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/gather"
 	"mmsdispatch/internal/message"
 )
 
@@ -96,9 +97,9 @@ type Ledger struct {
 	recheck *redis.Script
 	secret  *secret
 	shards  *shards
-	commits *gather[commit, string]
-	reads   *gather[message.ID, loaded]
-	swaps   *gather[swap, swapReply]
+	commits *gather.Group[commit, string]
+	reads   *gather.Group[message.ID, loaded]
+	swaps   *gather.Group[swap, swapReply]
 }
 
 // New makes a ledger on a Redis client.
@@ -131,10 +132,31 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	l := &Ledger{rdb: rdb, opts: opts, accept: accept, put: put, open: open, recheck: recheck}
 	l.secret = &secret{rdb: rdb, key: l.key("secret")}
 	l.shards = &shards{rdb: rdb, key: l.key("shards")}
-	l.commits = &gather[commit, string]{send: l.commit}
-	l.reads = &gather[message.ID, loaded]{send: l.load}
-	l.swaps = &gather[swap, swapReply]{send: l.swap}
+	l.commits = gather.New(bounded(l.commit))
+	l.reads = gather.New(bounded(l.load))
+	l.swaps = gather.New(bounded(l.swap))
 	return l, nil
+}
+
+// roundTrip bounds one question for many callers; each of them waits no longer
+// than its own context.
+const roundTrip = 1500 * time.Millisecond
+
+func bounded[Q, A any](send func(ctx context.Context, some []Q) []gather.Answer[A]) gather.Send[Q, A] {
+	return func(some []Q) []gather.Answer[A] {
+		ctx, cancel := context.WithTimeout(context.Background(), roundTrip)
+		defer cancel()
+		return send(ctx, some)
+	}
+}
+
+// ask is one question of those that are asked together.
+func ask[Q, A any](ctx context.Context, together *gather.Group[Q, A], question Q) (A, error) {
+	answer, err := together.Ask(ctx, question)
+	if errors.Is(err, gather.ErrLeft) {
+		err = unavailable("wait for Redis", err)
+	}
+	return answer, err //nolint:wrapcheck // the senders of this package have
 }
 
 // script reads a script; the first line can hold its flags.

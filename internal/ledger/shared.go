@@ -49,10 +49,10 @@ func (l *Ledger) BeginShared(ctx context.Context, call string, seen []Snapshot, 
 		}
 	}, swaps)
 	for i, answer := range answers {
-		if answer.err != nil {
-			return nil, answer.err
+		if answer.Err != nil {
+			return nil, answer.Err
 		}
-		members[places[i]].Begun, members[places[i]].Err = answer.answer.begun(swaps[i].message, swaps[i].value)
+		members[places[i]].Begun, members[places[i]].Err = answer.Value.begun(swaps[i].message, swaps[i].value)
 	}
 	return members, nil
 }
@@ -115,17 +115,17 @@ func (l *Ledger) ReadMany(ctx context.Context, ids []message.ID) ([]Snapshot, er
 	}
 	seen := make([]Snapshot, 0, len(ids))
 	for i, got := range l.load(ctx, ids) {
-		if errors.Is(got.err, ErrNotFound) {
+		if errors.Is(got.Err, ErrNotFound) {
 			continue
 		}
-		if got.err != nil {
-			return nil, got.err
+		if got.Err != nil {
+			return nil, got.Err
 		}
-		_, m, err := decode(got.answer.record)
+		_, m, err := decode(got.Value.record)
 		if err != nil || m.ID != ids[i] {
 			continue
 		}
-		seen = append(seen, Snapshot{Message: m, id: m.ID, record: got.answer.record, now: got.answer.now, read: got.answer.read})
+		seen = append(seen, Snapshot{Message: m, id: m.ID, record: got.Value.record, now: got.Value.now, read: got.Value.read})
 	}
 	return seen, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/gather"
 	"mmsdispatch/internal/message"
 )
 
@@ -56,12 +57,12 @@ type swap struct {
 // swap makes some compare-and-sets in one round trip. A begin counts only once
 // the replicas have it that must; too few are an error like a lost reply: the
 // call is not made, though its begin may be written down.
-func (l *Ledger) swap(ctx context.Context, some []swap) []answered[swapReply] {
+func (l *Ledger) swap(ctx context.Context, some []swap) []gather.Answer[swapReply] {
 	return l.swapWith(ctx, func(redis.Pipeliner) {}, some)
 }
 
 // swapWith is swap with further writes before it, which can be repeated.
-func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), some []swap) []answered[swapReply] {
+func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), some []swap) []gather.Answer[swapReply] {
 	replicas := 0
 	for _, s := range some {
 		if s.lease.Worker != "" {
@@ -71,17 +72,17 @@ func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), som
 	}
 	node, err := l.writer(ctx, some[0], replicas)
 	if err != nil {
-		return failed[swapReply](len(some), unavailable("write messages", err))
+		return gather.Failed[swapReply](len(some), unavailable("write messages", err))
 	}
 	answers, err := l.swapOn(ctx, node, before, some, replicas)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		if err := l.put.Load(ctx, node).Err(); err != nil {
-			return failed[swapReply](len(some), unavailable("load script", err))
+			return gather.Failed[swapReply](len(some), unavailable("load script", err))
 		}
 		answers, err = l.swapOn(ctx, node, before, some, replicas)
 	}
 	if err != nil {
-		return failed[swapReply](len(some), unavailable("write messages", err))
+		return gather.Failed[swapReply](len(some), unavailable("write messages", err))
 	}
 	return answers
 }
@@ -92,7 +93,7 @@ func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), som
 // operation again.
 func (l *Ledger) swapOn(
 	ctx context.Context, node redis.UniversalClient, before func(redis.Pipeliner), some []swap, replicas int,
-) ([]answered[swapReply], error) {
+) ([]gather.Answer[swapReply], error) {
 	pipe := node.Pipeline()
 	before(pipe)
 	first := pipe.Len()
@@ -116,7 +117,7 @@ func (l *Ledger) swapOn(
 	if wait != nil {
 		replicated = enough(wait, replicas)
 	}
-	answers := make([]answered[swapReply], 0, len(some))
+	answers := make([]gather.Answer[swapReply], 0, len(some))
 	for i, call := range calls {
 		raw, err := call.Slice()
 		if redis.HasErrorPrefix(err, "NOSCRIPT") {
@@ -162,19 +163,19 @@ func (g *swapGroup) add(s swap) {
 
 // answers takes the reply to a group apart. A begin counts only once it is
 // replicated.
-func (g *swapGroup) answers(raw []any, err, replicated error) []answered[swapReply] {
+func (g *swapGroup) answers(raw []any, err, replicated error) []gather.Answer[swapReply] {
 	var replies []swapReply
 	if err == nil {
 		replies, err = parseSwaps(raw, len(g.swaps))
 	}
 	if err != nil {
-		return failed[swapReply](len(g.swaps), unavailable("write messages", err))
+		return gather.Failed[swapReply](len(g.swaps), unavailable("write messages", err))
 	}
-	answers := make([]answered[swapReply], len(g.swaps))
+	answers := make([]gather.Answer[swapReply], len(g.swaps))
 	for i, s := range g.swaps {
-		answers[i].answer = replies[i]
+		answers[i].Value = replies[i]
 		if s.lease.Worker != "" && replicated != nil {
-			answers[i].err = unavailable("write message", replicated)
+			answers[i].Err = unavailable("write message", replicated)
 		}
 	}
 	return answers

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"mmsdispatch/internal/gather"
 	"mmsdispatch/internal/message"
 )
 
@@ -81,7 +82,7 @@ func (s Snapshot) clock() time.Time {
 
 // Read reads a message to change it.
 func (l *Ledger) Read(ctx context.Context, id message.ID) (Snapshot, error) {
-	got, err := l.reads.ask(ctx, id)
+	got, err := ask(ctx, l.reads, id)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -118,7 +119,7 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 		if unchanged(record, value) {
 			return Begun{Message: m, Now: now}, nil
 		}
-		reply, err := l.swaps.ask(ctx, swap{
+		reply, err := ask(ctx, l.swaps, swap{
 			version: h.version, operation: operation, value: value, message: m, before: before, lease: lease, cleared: seen.cleared,
 		})
 		if err != nil {
@@ -142,7 +143,7 @@ type loaded struct {
 }
 
 // load reads records and Redis' time.
-func (l *Ledger) load(ctx context.Context, ids []message.ID) []answered[loaded] {
+func (l *Ledger) load(ctx context.Context, ids []message.ID) []gather.Answer[loaded] {
 	keys := make([]string, len(ids))
 	for i, id := range ids {
 		keys[i] = l.recordKey(id)
@@ -150,17 +151,17 @@ func (l *Ledger) load(ctx context.Context, ids []message.ID) []answered[loaded] 
 	pipe := l.rdb.Pipeline()
 	values, clock := pipe.MGet(ctx, keys...), pipe.Time(ctx)
 	if _, err := pipe.Exec(ctx); err != nil {
-		return failed[loaded](len(ids), unavailable("read messages", err))
+		return gather.Failed[loaded](len(ids), unavailable("read messages", err))
 	}
 	now, read := clock.Val().UTC().Truncate(time.Millisecond), time.Now()
-	answers := make([]answered[loaded], len(ids))
+	answers := make([]gather.Answer[loaded], len(ids))
 	for i, value := range values.Val() {
 		record, found := value.(string)
 		if !found {
-			answers[i].err = ErrNotFound
+			answers[i].Err = ErrNotFound
 			continue
 		}
-		answers[i].answer = loaded{record: []byte(record), now: now, read: read}
+		answers[i].Value = loaded{record: []byte(record), now: now, read: read}
 	}
 	return answers
 }
