@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"mmsdispatch/internal/redisconn"
 )
 
 // NewTaskClient makes a client for asynq's servers, of one that nobody else
@@ -17,7 +15,7 @@ import (
 // just been told they do not ask again.
 func NewTaskClient(client redis.UniversalClient) redis.UniversalClient {
 	client.AddHook(&polls{nothing: make(map[string]time.Time)})
-	redisconn.Share(client)
+	shareRoundTrips(client)
 	return client
 }
 
@@ -77,7 +75,7 @@ func (p *polls) dequeue(ctx context.Context, next redis.ProcessHook, cmd *redis.
 	if err == redis.Nil { //nolint:errorlint // as it comes from the connection
 		p.found(pending, time.Now())
 	}
-	return err //nolint:wrapcheck // a hook must not change what callers compare
+	return err
 }
 
 // forward answers as asynq's script does when no task is due: with the number 0.
@@ -88,7 +86,7 @@ func (p *polls) forward(ctx context.Context, next redis.ProcessHook, cmd *redis.
 		return nil
 	}
 	if err := next(ctx, cmd); err != nil {
-		return err //nolint:wrapcheck // a hook must not change what callers compare
+		return err
 	}
 	if moved, _ := cmd.Int64(); moved > 0 {
 		p.found(pending, time.Time{})

@@ -94,7 +94,9 @@ func TestServersThatFindNothingAskSeldom(t *testing.T) {
 		t.Cleanup(server.Shutdown)
 	}
 	start := time.Now()
-	eventually(t, func() bool { return reached.count("asynq:{bulk}:pending") >= 4 && reached.count("asynq:{bulk}:retry") >= 4 })
+	eventually(t, func() bool {
+		return reached.count("asynq:{bulk}:pending") >= 4 && reached.count("asynq:{bulk}:retry") >= 4
+	})
 	passed := time.Since(start)
 	for list, fresh := range map[string]time.Duration{"pending": pendingFresh, "scheduled": delayedFresh, "retry": delayedFresh} {
 		// One may be on its way for each server when the first answer comes.

@@ -156,7 +156,7 @@ func ask[Q, A any](ctx context.Context, together *gather.Group[Q, A], question Q
 	if errors.Is(err, gather.ErrLeft) {
 		err = unavailable("wait for Redis", err)
 	}
-	return answer, err //nolint:wrapcheck // the senders of this package have
+	return answer, err
 }
 
 // script reads a script; the first line can hold its flags.

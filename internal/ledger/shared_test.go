@@ -194,3 +194,36 @@ func TestSharedBeginWaitsForItsReplica(t *testing.T) {
 		t.Fatalf("begun without a replica: %v", err)
 	}
 }
+
+// Rows of one call of the script follow one another, also when they are about
+// the same record: the second one sees what the first has written.
+func TestChangesOfOneMomentFollowOneAnother(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLedger(t, ledger.Options{})
+	b, _ := openBatch(t, l, "", "")
+	seen := acceptMany(t, l, b, 3)
+	members, err := beginShared(t, l, []ledger.Snapshot{seen[0], seen[1], seen[0], seen[2], seen[0]}, ledger.Lease{Worker: "w"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range members {
+		if repeats := i == 2 || i == 4; repeats != (m.Err != nil) {
+			t.Errorf("row %d: %v", i, m.Err)
+		}
+	}
+	if last := members[3]; last.Begins != 3 || last.Epoch != 3 {
+		t.Errorf("%d begins of the worker, epoch %d", last.Begins, last.Epoch)
+	}
+	counts, err := l.Counts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sending, queued := counts[message.StatusSending][message.Bulk], counts[message.StatusQueued][message.Bulk]; sending != 3 || queued != 0 {
+		t.Errorf("%d sending, %d queued", sending, queued)
+	}
+	for list, want := range map[string]int64{"calls": 3, "waiting": 0} {
+		if n := rdb.ZCard(t.Context(), ledger.DefaultPrefix+list).Val(); n != want {
+			t.Errorf("%d messages on the list %s, want %d", n, list, want)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-package redisconn
+package jobs
 
 import (
 	"context"
@@ -9,14 +9,14 @@ import (
 	"mmsdispatch/internal/gather"
 )
 
-// Share lets scripts that are run on the client at the same time share a round
-// trip. It is for clients with many callers that each run one script at a time,
+// shareRoundTrips lets scripts that are run on the client at the same time share
+// a round trip. It is for clients with many callers that each run one script at a time,
 // as asynq's server does: a command costs both sides two system calls, which is
 // more than most scripts cost.
 //
 // A caller waits for the answer even when its context ends first, for as long
 // as two pipelines may take. Commands that are no EVALSHA go as they are.
-func Share(client redis.UniversalClient) {
+func shareRoundTrips(client redis.UniversalClient) {
 	s := share{client: client}
 	s.scripts = gather.New(s.exchange)
 	client.AddHook(s)
@@ -42,7 +42,7 @@ func (s share) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		// Whoever left early would read the command while the reply is written into it.
 		_, err := s.scripts.Ask(context.WithoutCancel(ctx), cmd)
-		return err //nolint:wrapcheck // a hook must not change what callers compare
+		return err
 	}
 }
 

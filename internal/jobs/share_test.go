@@ -1,4 +1,4 @@
-package redisconn_test
+package jobs
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/redistest"
 )
 
@@ -55,7 +54,7 @@ func TestShareAnswersEach(t *testing.T) {
 	t.Parallel()
 	const callers = 100
 	client := redistest.Start(t).Client(t)
-	redisconn.Share(client)
+	shareRoundTrips(client)
 	trips := &roundTrips{held: make(chan struct{}), letGo: make(chan struct{})}
 	client.AddHook(trips)
 	echo := redis.NewScript(`if ARGV[1] == '13' then return redis.error_reply('BAD 13') end return ARGV[1]`)
@@ -106,7 +105,7 @@ func TestShareFailsAll(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	client := server.Client(t)
-	redisconn.Share(client)
+	shareRoundTrips(client)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := client.EvalSha(ctx, "0000000000000000000000000000000000000000", nil).Err(); !redis.HasErrorPrefix(err, "NOSCRIPT") {
