@@ -8,7 +8,6 @@ import (
 
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/jobs"
-	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/sinch/wire"
 	"mmsdispatch/internal/telemetry"
 	"mmsdispatch/internal/throttle"
@@ -54,9 +53,8 @@ func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 		return nil, err
 	}
 	origin := routes.live.Origin()
-	tasks := jobs.NewTaskClient(redisconn.New(env.redis))
 	opts := jobs.Options{
-		Redis: env.rdb, Tasks: tasks, Ledger: env.ledger, Providers: routes, OptOuts: env.optOuts,
+		Redis: env.rdb, Ledger: env.ledger, Providers: routes, OptOuts: env.optOuts,
 		Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log),
 		Throttle: &brakes{
 			pacer: throttle.NewPacer(env.rdb, throttle.PacerOptions{Rate: cfg.Sinch.Rate}),
@@ -80,7 +78,7 @@ func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 	if savesShared(cfg) {
 		opts.Saved = env.saved
 	}
-	parts := []part{closer("tasks", env.log, tasks.Close), {name: "simulator", start: sim.start, stop: sim.stop}}
+	parts := []part{{name: "simulator", start: sim.start, stop: sim.stop}}
 	if cfg.Media.Check != mediaOff {
 		shared, closing := newMedia(env)
 		opts.Media = &workerMedia{shared: shared, free: routes.free}

@@ -113,7 +113,7 @@ func setup(t *testing.T) *bench {
 		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
 	}}
 	b.opts = Options{
-		Redis: rdb, Tasks: NewTaskClient(db.Client(t)), Ledger: l, Throttle: open{}, Providers: b.sinch, OptOuts: b.optOuts,
+		Redis: rdb, Ledger: l, Throttle: open{}, Providers: b.sinch, OptOuts: b.optOuts,
 		Metrics: b.metrics, Log: zerolog.Nop(), AsynqLog: quiet{},
 		Concurrency: 8, Shutdown: 5 * time.Second, Timing: Timing{Call: time.Second, Task: 5 * time.Second},
 		Backoff:  Backoff{Max: 2, Base: time.Millisecond, Cap: 2 * time.Millisecond},

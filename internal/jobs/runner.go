@@ -19,7 +19,6 @@ import (
 // Options are what a worker process is made of.
 type Options struct {
 	Redis       redis.UniversalClient
-	Tasks       redis.UniversalClient // from NewTaskClient
 	Ledger      *ledger.Ledger
 	Media       Media // nil: media are not checked
 	Throttle    Throttle
@@ -56,6 +55,7 @@ type Runner struct {
 	sweeper *Sweeper
 	heart   *Heart
 	servers []*asynq.Server
+	slots   int // of all servers
 	ledger  *ledger.Ledger
 	log     zerolog.Logger
 
@@ -89,9 +89,12 @@ func NewRunner(o Options) *Runner {
 		ledger: o.Ledger, queue: queue, worker: worker, settler: settler, metrics: o.Metrics, retry: retry, log: log,
 	})
 	r.heart = &Heart{ledger: o.Ledger, worker: worker, settler: settler, callTime: o.Timing.Call, log: log}
-	r.servers = []*asynq.Server{newServer(o, max(2, o.Concurrency/highShare), map[string]int{string(message.High): 1})}
+	tasks := newTaskClient(o.Redis)
+	high := max(2, o.Concurrency/highShare)
+	r.slots = high + o.Concurrency
+	r.servers = []*asynq.Server{newServer(tasks, o, high, map[string]int{string(message.High): 1})}
 	for _, slots := range split(o.Concurrency) {
-		r.servers = append(r.servers, newServer(o, slots, sharedLanes()))
+		r.servers = append(r.servers, newServer(tasks, o, slots, sharedLanes()))
 	}
 	return r
 }
@@ -106,8 +109,8 @@ func split(slots int) []int {
 	return parts
 }
 
-func newServer(o Options, concurrency int, lanes map[string]int) *asynq.Server {
-	return asynq.NewServerFromRedisClient(o.Tasks, asynq.Config{
+func newServer(tasks *taskClient, o Options, concurrency int, lanes map[string]int) *asynq.Server {
+	return asynq.NewServerFromRedisClient(tasks, asynq.Config{
 		Concurrency:              concurrency,
 		Queues:                   lanes,
 		RetryDelayFunc:           retryDelay,
@@ -131,8 +134,9 @@ func (r *Runner) Start() error {
 	r.wg.Go(func() { r.heart.Run(r.lifeCtx) })
 	r.wg.Go(func() { r.heart.Listen(r.lifeCtx) })
 	r.wg.Go(func() { r.sweeper.Run(r.lifeCtx) })
+	crew := newCrew(r.lifeCtx, r.slots, r.handler, &r.wg)
 	for _, server := range r.servers {
-		if err := server.Start(r.handler); err != nil {
+		if err := server.Start(crew); err != nil {
 			return fmt.Errorf("start worker: %w", err)
 		}
 	}

@@ -1,0 +1,140 @@
+package jobs
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/gather"
+)
+
+// taskClient is the Redis client under asynq's servers. What they ask at the
+// same time shares a round trip: a command costs both sides two system calls,
+// which is more than most of asynq's scripts cost. And what they have just been
+// told they do not ask again: they look for tasks lane by lane, most lanes are
+// empty, and each server of a process asks anew.
+type taskClient struct {
+	redis.UniversalClient
+	scripts *gather.Group[script, *redis.Cmd]
+
+	mu      sync.Mutex
+	nothing map[string]time.Time // by the list that was asked: when it had nothing
+}
+
+// script is one of asynq's scripts to run.
+type script struct {
+	sha  string
+	keys []string
+	args []any
+}
+
+// How long nothing stays nothing: shorter than the pause after which a single
+// server asks again, so that one finds what has come as soon as ever.
+const (
+	pendingFresh = idlePickUp / 2
+	delayedFresh = delayedPickUp / 2
+)
+
+func newTaskClient(rdb redis.UniversalClient) *taskClient {
+	c := &taskClient{UniversalClient: rdb, nothing: make(map[string]time.Time)}
+	c.scripts = gather.New(c.exchange)
+	return c
+}
+
+// EvalSha implements redis.Scripter. What it does not know it only runs.
+func (c *taskClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	one := script{sha, keys, args}
+	switch {
+	case isDequeue(keys):
+		return c.dequeue(ctx, one)
+	case isForward(keys):
+		return c.forward(ctx, one)
+	default:
+		return c.run(ctx, one)
+	}
+}
+
+// run waits for the answer even when ctx ends first: it comes within the time
+// that Redis has for a command.
+func (c *taskClient) run(ctx context.Context, one script) *redis.Cmd {
+	cmd, err := c.scripts.Ask(context.WithoutCancel(ctx), one)
+	if cmd == nil {
+		cmd = redis.NewCmd(ctx)
+		cmd.SetErr(err)
+	}
+	return cmd
+}
+
+// exchange runs some scripts in one pipeline. Each has its own answer; what
+// befalls the connection befalls all of them.
+func (c *taskClient) exchange(some []script) []gather.Answer[*redis.Cmd] {
+	ctx := context.Background()
+	pipe := c.Pipeline()
+	answers := make([]gather.Answer[*redis.Cmd], len(some))
+	for i, one := range some {
+		answers[i].Value = pipe.EvalSha(ctx, one.sha, one.keys, one.args...)
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	return answers
+}
+
+// dequeue answers as asynq's script does for an empty lane: with nil.
+func (c *taskClient) dequeue(ctx context.Context, one script) *redis.Cmd {
+	pending := one.keys[0]
+	if c.knows(pending, pendingFresh) {
+		cmd := redis.NewCmd(ctx)
+		cmd.SetErr(redis.Nil)
+		return cmd
+	}
+	cmd := c.run(ctx, one)
+	if cmd.Err() == redis.Nil { //nolint:errorlint // as it comes from the connection
+		c.found(pending, time.Now())
+	}
+	return cmd
+}
+
+// forward answers as asynq's script does when no task is due: with the number 0.
+func (c *taskClient) forward(ctx context.Context, one script) *redis.Cmd {
+	delayed, pending := one.keys[0], one.keys[1]
+	if c.knows(delayed, delayedFresh) {
+		cmd := redis.NewCmd(ctx)
+		cmd.SetVal(int64(0))
+		return cmd
+	}
+	cmd := c.run(ctx, one)
+	switch moved, err := cmd.Int64(); {
+	case err != nil:
+	case moved > 0:
+		c.found(pending, time.Time{})
+	default:
+		c.found(delayed, time.Now())
+	}
+	return cmd
+}
+
+func (c *taskClient) knows(list string, fresh time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.nothing[list]) < fresh
+}
+
+// found remembers when a list had nothing.
+func (c *taskClient) found(list string, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nothing[list] = at
+}
+
+// isDequeue knows the script that takes a task: pending, paused, active, lease.
+func isDequeue(keys []string) bool {
+	return len(keys) == 4 && strings.HasSuffix(keys[0], ":pending") && strings.HasSuffix(keys[1], ":paused")
+}
+
+// isForward knows the script that moves what is due: a list by time, pending.
+func isForward(keys []string) bool {
+	return len(keys) == 2 && strings.HasSuffix(keys[1], ":pending") &&
+		(strings.HasSuffix(keys[0], ":scheduled") || strings.HasSuffix(keys[0], ":retry"))
+}

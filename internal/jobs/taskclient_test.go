@@ -1,0 +1,229 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/redistest"
+)
+
+// wireTap writes down which scripts reach Redis, and in which company.
+type wireTap struct {
+	mu        sync.Mutex
+	pipelines [][]redis.Cmder
+	alone     int // scripts without a pipeline
+	// hold is called before each pipeline goes.
+	hold func()
+}
+
+func (*wireTap) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (w *wireTap) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "evalsha" {
+			w.mu.Lock()
+			w.alone++
+			w.mu.Unlock()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (w *wireTap) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		w.mu.Lock()
+		w.pipelines = append(w.pipelines, cmds)
+		w.mu.Unlock()
+		w.hold()
+		return next(ctx, cmds)
+	}
+}
+
+// asked counts the scripts whose first key was key.
+func (w *wireTap) asked(key string) int {
+	const firstKey = 3
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, pipeline := range w.pipelines {
+		for _, cmd := range pipeline {
+			if args := cmd.Args(); cmd.Name() == "evalsha" && len(args) > firstKey && args[firstKey] == key {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func tapped(t *testing.T) (*taskClient, *redistest.Server, *wireTap) {
+	t.Helper()
+	server := redistest.Start(t)
+	rdb, tap := server.Client(t), &wireTap{hold: func() {}}
+	rdb.AddHook(tap)
+	return newTaskClient(rdb), server, tap
+}
+
+// Scripts that are run while others are on their way share a round trip, and
+// each caller has its own answer: also an error, and a script that Redis does
+// not know yet.
+func TestTaskClientSharesRoundTrips(t *testing.T) {
+	t.Parallel()
+	const callers = 100
+	client, _, tap := tapped(t)
+	held, letGo := make(chan struct{}), make(chan struct{})
+	tap.hold = sync.OnceFunc(func() {
+		close(held)
+		<-letGo
+	})
+	echo := redis.NewScript(`if ARGV[1] == '13' then return redis.error_reply('BAD 13') end return ARGV[1]`)
+	if err := echo.Load(t.Context(), client).Err(); err != nil {
+		t.Fatal(err)
+	}
+	run := func(n int) {
+		text, err := echo.Run(t.Context(), client, nil, n).Text()
+		switch {
+		case n == 13:
+			if err == nil || err.Error() != "BAD 13" {
+				t.Errorf("13: %q, %v", text, err)
+			}
+		case err != nil || text != strconv.Itoa(n):
+			t.Errorf("%d: %q, %v", n, text, err)
+		}
+	}
+	var all, started sync.WaitGroup
+	all.Go(func() { run(1000) })
+	<-held
+	started.Add(callers)
+	for n := range callers {
+		all.Go(func() {
+			started.Done()
+			run(n)
+		})
+	}
+	started.Wait()
+	close(letGo)
+	all.Wait()
+	if len(tap.pipelines) >= callers || tap.alone != 0 {
+		t.Errorf("%d round trips for %d callers, %d scripts alone", len(tap.pipelines), callers, tap.alone)
+	}
+	fresh := redis.NewScript(`return 'learned'`)
+	if text, err := fresh.Run(t.Context(), client, nil).Text(); err != nil || text != "learned" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// A connection that breaks is an error for all that were on it.
+func TestTaskClientFailsAll(t *testing.T) {
+	t.Parallel()
+	client, server, _ := tapped(t)
+	server.Kill()
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			err := client.EvalSha(t.Context(), "0000000000000000000000000000000000000000", nil).Err()
+			if _, network := errors.AsType[net.Error](err); !network {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Servers of the asynq in use ask for tasks and for what is due as the client
+// knows it: of many that find nothing only one asks at a time, and what comes is
+// found all the same.
+func TestServersThatFindNothingAskSeldom(t *testing.T) {
+	t.Parallel()
+	const servers, lane = 8, "bulk"
+	client, _, tap := tapped(t)
+	done := make(chan string, 2)
+	start := time.Now()
+	for range servers {
+		server := newServer(client, Options{AsynqLog: quiet{}, Shutdown: time.Second}, 1, map[string]int{lane: 1})
+		handle := asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
+			id, _ := asynq.GetTaskID(ctx)
+			done <- id
+			return nil
+		})
+		if err := server.Start(handle); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(server.Shutdown)
+	}
+	eventually(t, func() bool { return tap.asked("asynq:{bulk}:pending") >= 4 && tap.asked("asynq:{bulk}:retry") >= 4 })
+	passed := time.Since(start)
+	for list, fresh := range map[string]time.Duration{"pending": pendingFresh, "scheduled": delayedFresh, "retry": delayedFresh} {
+		n := tap.asked("asynq:{bulk}:" + list)
+		// Before the first answer comes, each may have asked.
+		if most := servers + int(passed/fresh) + 1; n == 0 || n > most {
+			t.Errorf("%s: asked %d times in %v, more than %d", list, n, passed, most)
+		}
+	}
+	producer := asynq.NewClientFromRedisClient(client.UniversalClient)
+	enqueue := func(name string, opts ...asynq.Option) {
+		if _, err := producer.Enqueue(asynq.NewTask(TaskType, nil), append(opts, asynq.Queue(lane), asynq.TaskID(name))...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enqueue("now")
+	enqueue("soon", asynq.ProcessIn(time.Second))
+	got := []string{<-done, <-done}
+	slices.Sort(got)
+	if !slices.Equal(got, []string{"now", "soon"}) {
+		t.Errorf("tasks %v", got)
+	}
+}
+
+// A list that had nothing is asked again after a moment, and a lane at once when
+// something has become due for it; another lane is none of its business.
+func TestTaskClientForgetsNothing(t *testing.T) {
+	t.Parallel()
+	const pending, scheduled, other = "asynq:{a}:pending", "asynq:{a}:scheduled", "asynq:{b}:pending"
+	client, _, tap := tapped(t)
+	load := func(source string) string {
+		sha, err := client.ScriptLoad(t.Context(), source).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sha
+	}
+	pop, due := load(`return redis.call('RPOP', KEYS[1])`), load(`return redis.call('INCRBY', KEYS[1], 0)`)
+	dequeue := func(lane string) error {
+		return client.EvalSha(t.Context(), pop, []string{lane, "asynq:{a}:paused", "asynq:{a}:active", "asynq:{a}:lease"}).Err()
+	}
+	forward := func() int64 { return client.EvalSha(t.Context(), due, []string{scheduled, pending}).Val().(int64) } //nolint:forcetypeassert // a test
+	for range 3 {
+		if err := dequeue(pending); err != redis.Nil { //nolint:errorlint // asynq compares it like this
+			t.Fatal(err)
+		}
+		if n := forward(); n != 0 {
+			t.Fatal(n)
+		}
+	}
+	if tap.asked(pending) != 1 || tap.asked(scheduled) != 1 {
+		t.Errorf("asked %d and %d times", tap.asked(pending), tap.asked(scheduled))
+	}
+	if _ = dequeue(other); tap.asked(other) != 1 {
+		t.Error("another lane was not asked")
+	}
+	client.LPush(t.Context(), pending, "task")
+	client.Incr(t.Context(), scheduled)
+	client.found(scheduled, time.Now().Add(-delayedFresh)) // a moment has passed
+	if n := forward(); n != 1 {
+		t.Errorf("%d are due", n)
+	}
+	if err := dequeue(pending); err != nil {
+		t.Errorf("what has become due is not found: %v", err)
+	}
+}
