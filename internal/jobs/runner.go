@@ -41,8 +41,8 @@ const (
 	highShare = 10
 	// slotsPerServer and serversMax divide the other slots between servers:
 	// each has one loop that fetches tasks, which fast calls would wait for.
-	slotsPerServer = 16
-	serversMax     = 4
+	slotsPerServer = 4
+	serversMax     = 16
 	// idlePickUp and delayedPickUp are how long a task can lie unseen.
 	idlePickUp    = 100 * time.Millisecond
 	delayedPickUp = 200 * time.Millisecond
