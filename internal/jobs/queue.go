@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"mmsdispatch/internal/message"
 )
@@ -26,12 +26,21 @@ const TaskType = "mms"
 // counts as a failure for asynq. Zero would archive at the first one.
 const neverArchived = 100
 
+const (
+	// makers is how many tasks DispatchMany makes at a time, each on a connection
+	// of its own: others need some, too, and who waits for one long enough fails.
+	makers = 8
+	// allAtOnce is for tasks that share a connection.
+	allAtOnce = -1
+)
+
 // Queue puts messages into their lanes.
 type Queue struct {
 	client    *asynq.Client
 	inspector *asynq.Inspector
 	rdb       redis.UniversalClient
 	timeout   time.Duration
+	makers    int
 	closeFunc func() error
 }
 
@@ -42,6 +51,7 @@ func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 		inspector: asynq.NewInspectorFromRedisClient(rdb),
 		rdb:       rdb,
 		timeout:   timeout,
+		makers:    makers,
 		closeFunc: func() error { return nil },
 	}
 }
@@ -55,6 +65,7 @@ func NewPipelinedQueue(rdb redis.UniversalClient, timeout time.Duration) (*Queue
 		return nil, fmt.Errorf("pipeline to Redis: %w", err)
 	}
 	q := NewQueue(rdb, timeout)
+	q.makers = allAtOnce
 	q.client, q.closeFunc = asynq.NewClientFromRedisClient(pipelined), pipelined.Close
 	return q, nil
 }
@@ -69,27 +80,20 @@ func (q *Queue) Dispatch(ctx context.Context, m *message.Message) error {
 	return err
 }
 
-// DispatchMany makes the tasks of waiting messages, all at once, so that they
-// go to Redis in few writes; a caller has no more of them than it may. It tries
-// all of them and returns one of the errors.
+// DispatchMany makes the tasks of waiting messages, of a pipelined queue all at
+// once, so that they go to Redis in few writes; its caller has no more of them
+// than it may. It tries all of them and returns one of the errors.
 func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) error {
 	q.gather(ctx, messages...)
-	var (
-		all    sync.WaitGroup
-		mu     sync.Mutex
-		failed error
-	)
+	var all errgroup.Group
+	all.SetLimit(q.makers)
 	for _, m := range messages {
-		all.Go(func() {
-			if _, err := q.enqueue(ctx, m); err != nil {
-				mu.Lock()
-				failed = err
-				mu.Unlock()
-			}
+		all.Go(func() error {
+			_, err := q.enqueue(ctx, m)
+			return err
 		})
 	}
-	all.Wait()
-	return failed
+	return all.Wait() //nolint:wrapcheck // enqueue's own
 }
 
 // dispatch reports whether the task was missing.

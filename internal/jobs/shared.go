@@ -20,6 +20,9 @@ const (
 	lookForOwn = 50 * time.Millisecond
 	// recorders is how many outcomes of one call are written down at a time.
 	recorders = 16
+	// remakeFor bounds the making of tasks anew. What has none by then is left to
+	// the sweeper.
+	remakeFor = 5 * time.Second
 )
 
 // bulk is the way to Sinch of a message that others may share a call with.
@@ -238,7 +241,7 @@ func (h *Handler) callShared(
 	}
 	outcome = pass.Done(h.life, outcome)
 	h.log.Info().Str("call", a.Ref(first.ID)).Int("recipients", len(to)).Str("outcome", string(outcome.Kind)).Msg("shared call")
-	h.recordShared(ctx, call, outcome)
+	h.recordShared(call, outcome)
 }
 
 // toMany sends to several recipients in place of one.
@@ -305,7 +308,7 @@ func (c sharedCall) forEach(o message.Outcome) message.Outcome {
 // recordShared writes the outcome down for all messages of a call, and makes
 // the tasks of those that wait again once all of them do, so that they go
 // together again.
-func (h *Handler) recordShared(ctx context.Context, call sharedCall, o message.Outcome) {
+func (h *Handler) recordShared(call sharedCall, o message.Outcome) {
 	var (
 		all   sync.WaitGroup
 		mu    sync.Mutex
@@ -336,7 +339,9 @@ func (h *Handler) recordShared(ctx context.Context, call sharedCall, o message.O
 		})
 	}
 	all.Wait()
-	if err := h.queue.DispatchMany(context.WithoutCancel(ctx), again); err != nil {
+	ctx, cancel := context.WithTimeout(h.life, remakeFor)
+	defer cancel()
+	if err := h.queue.DispatchMany(ctx, again); err != nil {
 		h.log.Warn().Err(err).Msg("tasks not made anew; the sweeper will")
 	}
 }

@@ -14,7 +14,7 @@ import (
 // longCalls makes calls so long that a dead worker is noticed by its missing
 // heartbeat, before the deadline of its call.
 func longCalls() map[string]string {
-	return map[string]string{"SINCH_TIMEOUT": "20s", "TASK_TIMEOUT": "30s", "SHUTDOWN_TIMEOUT": "25s", "LOOKUP_WINDOW": "1s"}
+	return map[string]string{"SINCH_TIMEOUT": "30s", "TASK_TIMEOUT": "40s", "SHUTDOWN_TIMEOUT": "35s", "LOOKUP_WINDOW": "1s"}
 }
 
 // TestWorkerKilledBetweenAcceptedAndRecorded kills the worker at the worst
@@ -33,7 +33,7 @@ func TestWorkerKilledBetweenAcceptedAndRecorded(t *testing.T) {
 			s.awaitReady()
 
 			s.workers[0].kill()
-			s.awaitStatus(id, 15*time.Second, "unknown")
+			s.awaitStatus(id, 25*time.Second, "unknown") // before the call has run out of time
 			if api == batches {
 				r := s.awaitStatus(id, patience, "sent")
 				if want := s.sim.calls(id)[0].ID; r.SinchID == nil || *r.SinchID != want {
@@ -95,7 +95,7 @@ func TestWorkerFrozenBeforeItsCallCannotSend(t *testing.T) {
 	frozen.toRedis.heal() // the answer lies before the frozen worker
 
 	s.addWorker()
-	s.awaitStatus(id, 15*time.Second, "unknown")
+	s.awaitStatus(id, patience, "unknown")
 	if calls := s.sim.calls(id); len(calls) != 0 {
 		t.Fatalf("Sinch was called by a frozen worker: %+v", calls)
 	}

@@ -1,19 +1,15 @@
 package chaos_test
 
-import (
-	"testing"
-	"time"
-)
+import "testing"
 
 // TestFailoverBySentinel kills the primary while a call is under way, which has
 // waited for the replica to know of it. The replica takes over, what was
 // accepted is finished by it, and new messages are accepted again.
 func TestFailoverBySentinel(t *testing.T) {
 	t.Parallel()
-	const atMost = 60 * time.Second
 	s := start(t, shape{api: mms, apis: 1, workers: 2, sentinel: true})
 	before := newMessage("before", "normal")
-	s.awaitStatus(s.send(before), atMost, "delivered")
+	s.awaitStatus(s.send(before), patience, "delivered")
 
 	caught := newMessage("caught", "normal")
 	s.sim.forNumber(caught.To, 1, "slow:1500ms")
@@ -22,8 +18,8 @@ func TestFailoverBySentinel(t *testing.T) {
 	s.redis.Kill()
 
 	after := s.send(newMessage("after", "high")) // repeated until somebody takes it
-	s.awaitStatus(after, atMost, "delivered")
-	s.awaitStatus(id, atMost, "delivered")
+	s.awaitStatus(after, patience, "delivered")
+	s.awaitStatus(id, patience, "delivered")
 	for _, one := range []string{id, after} {
 		s.sim.wantAccepted(one, 1)
 	}

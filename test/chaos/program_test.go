@@ -18,10 +18,10 @@ import (
 
 const (
 	// graceful is how long a program may take to end after SIGTERM:
-	// SHUTDOWN_TIMEOUT and a little for a busy machine.
-	graceful = 10 * time.Second
+	// the longest SHUTDOWN_TIMEOUT and some time for a busy machine.
+	graceful = 45 * time.Second
 	// certain is how long the kernel may take to end a killed process.
-	certain = 10 * time.Second
+	certain = 30 * time.Second
 
 	// Ports are drawn from above Linux's range of ephemeral ports, so that they
 	// stay free while their owner is down.

@@ -176,10 +176,10 @@ func (s *stack) awaitOK(p *program) {
 	})
 }
 
-// patience is how long a test waits for what has to happen; only a failing one
-// waits so long.
+// patience is how long a test waits for what has to happen: it is no measure of
+// speed, and only a failing test waits so long.
 const (
-	patience = 30 * time.Second
+	patience = time.Minute
 	tick     = 20 * time.Millisecond
 )
 

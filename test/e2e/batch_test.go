@@ -85,7 +85,7 @@ func TestHighPassesTheBulkLane(t *testing.T) {
 	id := s.send(message{"priority": "high"})
 	r := s.awaitMessage(id, "a call", func(r resource) bool { return r.Attempts > 0 })
 	calls := s.awaitCalls(r.ID, 1)
-	if waited := calls[0].At.Sub(r.CreatedAt); waited > 2*time.Second {
+	if waited := calls[0].At.Sub(r.CreatedAt); waited > 10*time.Second { // the bulk lane takes 100 s
 		t.Errorf("the call began %s after it was accepted", waited)
 	}
 }

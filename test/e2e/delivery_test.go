@@ -75,7 +75,7 @@ func TestGuidesRoute(t *testing.T) {
 func TestMessageIsHeldUntilItsTime(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	due := time.Now().Add(2 * time.Second).UTC().Truncate(time.Millisecond)
+	due := time.Now().Add(4 * time.Second).UTC().Truncate(time.Millisecond)
 	id := s.send(message{"sendAt": due.Format(time.RFC3339Nano)})
 	if r := s.lookUp(id); r.Status != "scheduled" || r.SendAt == nil || !r.SendAt.Equal(due) {
 		t.Fatalf("%s with sendAt %v, want scheduled for %s", r, r.SendAt, due)
@@ -97,7 +97,7 @@ func TestMessageIsHeldUntilItsTime(t *testing.T) {
 func TestExpiredMessageIsNotSent(t *testing.T) {
 	t.Parallel()
 	s := start(t, workers(0))
-	expires := time.Now().Add(1500 * time.Millisecond)
+	expires := time.Now().Add(4 * time.Second)
 	id := s.send(message{"expiresAt": expires.Format(time.RFC3339Nano)})
 	s.await("expiry", patience, func() (bool, string) { return time.Now().After(expires), "" })
 
@@ -112,7 +112,7 @@ func TestExpiredMessageIsNotSent(t *testing.T) {
 func TestCanceledMessageIsNotSent(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	due := time.Now().Add(1200 * time.Millisecond)
+	due := time.Now().Add(4 * time.Second)
 	id := s.send(message{"sendAt": due.Format(time.RFC3339Nano)})
 	for range 2 { // twice is no error
 		var r resource

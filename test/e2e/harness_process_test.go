@@ -18,10 +18,11 @@ import (
 
 const (
 	// graceful is how long a process may take to end after SIGTERM before a
-	// clean-up kills it.
-	graceful = 8 * time.Second
+	// clean-up kills it. It gives up by itself after SHUTDOWN_TIMEOUT,
+	// and on a loaded machine a little later.
+	graceful = 30 * time.Second
 	// certain is how long the kernel may take to end a killed process.
-	certain = 10 * time.Second
+	certain = 30 * time.Second
 
 	// Ports are drawn from below Linux's range of ephemeral ports and below
 	// those of the Redis servers, so that they stay free while their owner is

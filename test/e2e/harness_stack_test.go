@@ -93,7 +93,7 @@ func withoutRedis() option { return func(s *settings) { s.redisOff = true } }
 
 // patient is for a test that loses a worker or a Redis: a task that was taken
 // from the queue then, and not begun, comes back when its lease has run out.
-func patient() option { return func(s *settings) { s.patience = 3 * patience } }
+func patient() option { return func(s *settings) { s.patience = 2 * patience } }
 
 // mayDouble is for a test that sends a message twice on purpose.
 func mayDouble() option { return func(s *settings) { s.mayDup = true } }
@@ -243,10 +243,11 @@ func (s *stack) awaitOK(p *process, url string) {
 	})
 }
 
-// patience is how long a test waits for what has to happen. On a loaded
-// machine things are slow, and only a failing test waits so long.
+// patience is how long a test waits for what has to happen: it is no measure of
+// speed. On a loaded machine things are slow, and only a failing test waits so
+// long.
 const (
-	patience = 20 * time.Second
+	patience = time.Minute
 	tick     = 15 * time.Millisecond
 )
 

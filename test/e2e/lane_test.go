@@ -31,7 +31,7 @@ func TestTenantsShareTheBulkLane(t *testing.T) {
 func TestBatchIsNotSentAfterItsTime(t *testing.T) {
 	t.Parallel()
 	s := start(t, with("SINCH_RATE", "10"))
-	expires := time.Now().Add(3 * time.Second).UTC().Truncate(time.Millisecond)
+	expires := time.Now().Add(5 * time.Second).UTC().Truncate(time.Millisecond)
 	b := s.stream("expiresAt="+expires.Format(time.RFC3339Nano), s.rows(100))
 	var now batch
 	s.await("end of the batch", s.conf.patience, func() (bool, string) {

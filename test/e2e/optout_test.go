@@ -63,7 +63,7 @@ func TestStopWhileAMessageWaits(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	phone := number()
-	id := s.send(message{"to": phone, "sendAt": time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339)})
+	id := s.send(message{"to": phone, "sendAt": time.Now().Add(4 * time.Second).UTC().Format(time.RFC3339)})
 	s.says(phone, s.conf.env["SINCH_NUMBER"], "STOP", time.Now())
 	s.wantSuppressed(id)
 }

@@ -119,7 +119,7 @@ func TestKilledWorkerDoublesNoSharedCall(t *testing.T) {
 func TestSharedCallsAreScheduledAndCanceled(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(batches))
-	later := url.Values{"sendAt": {time.Now().Add(4 * time.Second).UTC().Format(time.RFC3339Nano)}}
+	later := url.Values{"sendAt": {time.Now().Add(8 * time.Second).UTC().Format(time.RFC3339Nano)}}
 	due := s.stream(later.Encode(), s.alike(manyNumbers(100)...))
 	canceled := s.stream(later.Encode(), s.alike(manyNumbers(100)...))
 	s.call("POST", "/v1/batches/"+canceled.ID+"/cancel", nil)

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestBadConfigurationIsReportedAtOnce(t *testing.T) {
@@ -28,7 +27,7 @@ func TestBadConfigurationIsReportedAtOnce(t *testing.T) {
 		t.Run(program, func(t *testing.T) {
 			t.Parallel()
 			p := launch(t, program, bad, program)
-			if code := p.wait(t, 5*time.Second); code == 0 {
+			if code := p.wait(t, patience); code == 0 {
 				t.Error("exit code 0")
 			}
 			text := string(p.written())
@@ -75,7 +74,7 @@ func TestMissingConfigurationIsReportedAtOnce(t *testing.T) {
 		t.Run(tt.program+" "+tt.env["SINCH_API"], func(t *testing.T) {
 			t.Parallel()
 			p := launch(t, tt.program, tt.env, tt.program)
-			if code := p.wait(t, 5*time.Second); code == 0 {
+			if code := p.wait(t, patience); code == 0 {
 				t.Error("exit code 0")
 			}
 			for _, name := range tt.missing {
