@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -38,7 +37,7 @@ type Queue struct {
 // NewQueue makes a queue whose tasks have timeout for one run.
 func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 	return &Queue{
-		client:    asynq.NewClientFromRedisClient(rdb),
+		client:    asynq.NewClientFromRedisClient(notebook{rdb}),
 		inspector: asynq.NewInspectorFromRedisClient(rdb),
 		rdb:       rdb,
 		timeout:   timeout,
@@ -55,7 +54,7 @@ func NewPipelinedQueue(rdb redis.UniversalClient, timeout time.Duration) (*Queue
 		return nil, fmt.Errorf("pipeline to Redis: %w", err)
 	}
 	q := NewQueue(rdb, timeout)
-	q.client, q.closeFunc = asynq.NewClientFromRedisClient(pipelined), pipelined.Close
+	q.client, q.closeFunc = asynq.NewClientFromRedisClient(notebook{pipelined}), pipelined.Close
 	return q, nil
 }
 
@@ -69,27 +68,11 @@ func (q *Queue) Dispatch(ctx context.Context, m *message.Message) error {
 	return err
 }
 
-// DispatchMany makes the tasks of waiting messages, all at once, so that they
-// go to Redis in few writes; a caller has no more of them than it may. It tries
-// all of them and returns one of the errors.
+// DispatchMany makes the tasks of waiting messages, all at once. It tries all of
+// them and returns one of the errors.
 func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) error {
 	q.gather(ctx, messages...)
-	var (
-		all    sync.WaitGroup
-		mu     sync.Mutex
-		failed error
-	)
-	for _, m := range messages {
-		all.Go(func() {
-			if _, err := q.enqueue(ctx, m); err != nil {
-				mu.Lock()
-				failed = err
-				mu.Unlock()
-			}
-		})
-	}
-	all.Wait()
-	return failed
+	return q.enqueueMany(ctx, messages)
 }
 
 // dispatch reports whether the task was missing.

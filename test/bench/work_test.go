@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"io"
@@ -57,7 +58,8 @@ func (w *work) report(b *testing.B) {
 }
 
 func writeProfile(service api, path string) error {
-	res, err := http.Get(service.admin + "/debug/pprof/profile?seconds=" + strconv.Itoa(profiled))
+	client := &http.Client{Timeout: 2 * profiled * time.Second}
+	res, err := client.Get(service.admin + "/debug/pprof/profile?seconds=" + strconv.Itoa(profiled))
 	if err != nil {
 		return err
 	}
@@ -80,7 +82,7 @@ func processTime(b *testing.B, pid int) time.Duration {
 		return 0
 	}
 	const user, system, tick = 11, 12, 10 * time.Millisecond // places behind the program's name, which may hold spaces
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	return time.Duration(number(b, fields[user])+number(b, fields[system])) * tick
 }
 
