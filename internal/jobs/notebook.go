@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/gather"
 	"mmsdispatch/internal/message"
 )
 
@@ -45,63 +46,63 @@ func (n notebook) EvalSha(ctx context.Context, sha string, keys []string, args .
 // knows. TestAsynqMakesATaskByOneScript notices it first.
 var errNotNoted = errors.New("asynq does not make a task by one script")
 
-// enqueueMany makes the tasks of messages in one round trip. It tries all of
-// them and returns one of the errors.
-func (q *Queue) enqueueMany(ctx context.Context, messages []*message.Message) error {
-	if len(messages) == 0 {
-		return nil
-	}
+// enqueueMany makes the tasks of messages in one round trip, and answers of each
+// whether it was missing.
+func (q *Queue) enqueueMany(ctx context.Context, messages []*message.Message) []gather.Answer[bool] {
 	pipe := q.rdb.Pipeline()
 	for _, m := range messages {
 		if _, err := q.enqueue(noting(ctx, pipe), m); err != nil {
-			return err
+			return gather.Failed[bool](len(messages), err)
 		}
 	}
 	said, _ := pipe.Exec(ctx) // each has its own error
 	if len(said) != len(messages) {
-		return errNotNoted
+		return gather.Failed[bool](len(messages), errNotNoted)
 	}
-	var (
-		unknown []*message.Message // their script is not known to Redis
-		failed  error
-	)
+	answers := make([]gather.Answer[bool], len(messages))
+	var unknown []int // those whose script Redis does not know
 	for i, cmd := range said {
-		switch err := reply(cmd); {
-		case redis.HasErrorPrefix(err, "NOSCRIPT"):
-			unknown = append(unknown, messages[i])
-		case err != nil:
-			failed = err
+		answers[i].Value, answers[i].Err = reply(cmd)
+		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+			unknown = append(unknown, i)
 		}
 	}
-	return errors.Join(failed, q.teach(ctx, unknown))
+	if len(unknown) > 0 {
+		q.teach(ctx, messages, unknown, answers)
+	}
+	return answers
 }
 
-// reply reads what a script said about its task. One that was there already is
-// no error.
-func reply(cmd redis.Cmder) error {
+// reply reads what a script said about its task.
+func reply(cmd redis.Cmder) (missing bool, err error) {
 	made, ok := cmd.(*redis.Cmd)
 	if !ok {
-		return errNotNoted
+		return false, errNotNoted
 	}
 	n, err := made.Int64()
 	switch {
 	case err != nil:
-		return fmt.Errorf("enqueue message: %w", err)
+		return false, fmt.Errorf("enqueue message: %w", err)
 	case n != taskMade && n != taskExists:
-		return errNotNoted
+		return false, errNotNoted
 	default:
-		return nil
+		return n == taskMade, nil
 	}
 }
 
-// teach makes the task of the first message alone, by which asynq lets Redis
-// know the script, and then those of the others.
-func (q *Queue) teach(ctx context.Context, messages []*message.Message) error {
-	if len(messages) == 0 {
-		return nil
+// teach makes the first of the tasks alone, by which asynq lets Redis know the
+// script, and then the others.
+func (q *Queue) teach(ctx context.Context, messages []*message.Message, which []int, answers []gather.Answer[bool]) {
+	first, others := which[0], which[1:]
+	answers[first].Value, answers[first].Err = q.enqueue(ctx, messages[first])
+	if len(others) == 0 || answers[first].Err != nil {
+		return
 	}
-	if _, err := q.enqueue(ctx, messages[0]); err != nil {
-		return err
+	again := make([]*message.Message, len(others))
+	for i, place := range others {
+		again[i] = messages[place]
 	}
-	return q.enqueueMany(ctx, messages[1:])
+	for i, answer := range q.enqueueMany(ctx, again) {
+		answers[others[i]] = answer
+	}
 }

@@ -1,0 +1,100 @@
+// Package gather lets questions to a server that come at the same time share a
+// round trip: while one group is on its way, the next one gathers. Nobody waits
+// for company, and the busier it is, the larger the groups become.
+package gather
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// ErrLeft says that the caller's context ended first. The question may still be
+// on its way.
+var ErrLeft = errors.New("answer not waited for")
+
+// Max is how many questions one round trip takes.
+const Max = 256
+
+// Group gathers questions of type Q and brings answers of type A. It is safe
+// for concurrent use.
+type Group[Q, A any] struct {
+	send Send[Q, A]
+
+	mu      sync.Mutex
+	waiting []asked[Q, A]
+	running bool
+}
+
+// Send asks for some, at most Max, and answers each, in the same order. It
+// bounds its own time.
+type Send[Q, A any] func(some []Q) []Answer[A]
+
+// Answer is what became of one question.
+type Answer[A any] struct {
+	Value A
+	Err   error
+}
+
+type asked[Q, A any] struct {
+	question Q
+	done     chan Answer[A] // buffered: the sender never waits for a caller
+}
+
+// New makes a group that asks by send.
+func New[Q, A any](send Send[Q, A]) *Group[Q, A] { return &Group[Q, A]{send: send} }
+
+// Ask waits for the answer to one question. When ctx ends first, the error wraps
+// ErrLeft and that of ctx.
+func (g *Group[Q, A]) Ask(ctx context.Context, question Q) (A, error) {
+	one := asked[Q, A]{question: question, done: make(chan Answer[A], 1)}
+	g.mu.Lock()
+	g.waiting = append(g.waiting, one)
+	if !g.running {
+		g.running = true
+		go g.run()
+	}
+	g.mu.Unlock()
+	select {
+	case got := <-one.done:
+		return got.Value, got.Err
+	case <-ctx.Done():
+		var none A
+		return none, fmt.Errorf("%w: %w", ErrLeft, ctx.Err())
+	}
+}
+
+// run sends until nobody waits.
+func (g *Group[Q, A]) run() {
+	for some := g.next(); len(some) > 0; some = g.next() {
+		questions := make([]Q, len(some))
+		for i, one := range some {
+			questions[i] = one.question
+		}
+		for i, answer := range g.send(questions) {
+			some[i].done <- answer
+		}
+	}
+}
+
+func (g *Group[Q, A]) next() []asked[Q, A] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := min(len(g.waiting), Max)
+	some := g.waiting[:n:n]
+	g.waiting = g.waiting[n:]
+	if n == 0 {
+		g.running, g.waiting = false, nil
+	}
+	return some
+}
+
+// Failed answers n questions with one error.
+func Failed[A any](n int, err error) []Answer[A] {
+	answers := make([]Answer[A], n)
+	for i := range answers {
+		answers[i].Err = err
+	}
+	return answers
+}
