@@ -83,7 +83,7 @@ func (q *Queue) dispatch(ctx context.Context, m *message.Message) (missing bool,
 	if missing {
 		q.gather(ctx, m)
 	}
-	return missing, err //nolint:wrapcheck // it says by itself what was not done
+	return missing, err
 }
 
 // enqueue makes the task and reports whether it was missing.
