@@ -48,10 +48,6 @@ func newAPI(_ context.Context, cfg *config.Config, out io.Writer) (*process, err
 // servingParts are the public listener and the check for keys.
 func servingParts(env *environment, fail func(error)) ([]part, error) {
 	cfg := env.cfg
-	queue, err := jobs.NewPipelinedQueue(env.rdb, cfg.Worker.TaskTimeout)
-	if err != nil {
-		return nil, fmt.Errorf("queue: %w", err)
-	}
 	store := apikey.NewStore(env.rdb)
 	verifier, err := apikey.NewVerifier(bootstrapped(cfg), store)
 	if err != nil {
@@ -60,7 +56,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	opts := httpapi.Options{
 		Ledger:        guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
 		Batches:       guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
-		Dispatcher:    queue,
+		Dispatcher:    jobs.NewQueue(env.rdb, cfg.Worker.TaskTimeout),
 		Keys:          keys{verifier},
 		Rules:         newRules(cfg),
 		Receipts:      jobs.NewReceipts(env.ledger, env.optOuts, env.saved),
@@ -80,7 +76,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	if cfg.API.RateLimit > 0 {
 		opts.Limiter = httpapi.NewRateLimit(env.rdb, cfg.API.RateLimit)
 	}
-	parts := []part{closer("queue", env.log, queue.Close)}
+	var parts []part
 	if cfg.Media.Check == mediaAccept {
 		shared, closing := newMedia(env)
 		opts.Media = newAPIMedia(cfg, shared)

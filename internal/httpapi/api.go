@@ -136,9 +136,6 @@ func New(opts Options) (http.Handler, error) {
 	if a.NowFunc == nil {
 		a.NowFunc = time.Now
 	}
-	if a.Limiter == nil {
-		a.Limiter = unlimited{}
-	}
 	pages, err := newPages()
 	if err != nil {
 		return nil, err

@@ -61,7 +61,11 @@ func bodyType(h http.Header) (string, bool) {
 	if len(h.Values(echo.HeaderContentEncoding)) > 0 || len(h.Values(echo.HeaderContentType)) != 1 {
 		return "", false
 	}
-	mediaType, params, err := mime.ParseMediaType(h.Get(echo.HeaderContentType))
+	written := h.Get(echo.HeaderContentType)
+	if written == echo.MIMEApplicationJSON { // as nearly all are
+		return written, true
+	}
+	mediaType, params, err := mime.ParseMediaType(written)
 	charset, named := params["charset"]
 	return mediaType, err == nil && (!named || strings.EqualFold(charset, "utf-8"))
 }

@@ -17,6 +17,9 @@ import (
 const (
 	// chunkRows is how many rows are written down in one round trip.
 	chunkRows = 1000
+	// chunksDispatched is of how many chunks tasks are made at a time: with a second
+	// one Redis has work while the tasks of the next are put together.
+	chunksDispatched = 2
 	// resultsMax is how many rows a stream's answer tells of.
 	resultsMax = 1000
 )
@@ -60,11 +63,11 @@ type batchRun struct {
 	alike      *likeness // nil: no matter what rows share
 	groups     groups
 
-	dispatching chan struct{} // holds a token while the tasks of a chunk are made
+	dispatching chan struct{} // holds a token for each chunk whose tasks are being made
 }
 
 func newBatchRun(a *api, who Caller) *batchRun {
-	b := &batchRun{api: a, who: who, dispatching: make(chan struct{}, 1)}
+	b := &batchRun{api: a, who: who, dispatching: make(chan struct{}, chunksDispatched)}
 	if a.FindShared && !who.Scope.Test {
 		b.alike = newLikeness()
 	}
@@ -145,8 +148,8 @@ func (b *batchRun) accept(rows []draftRow) error {
 	return nil
 }
 
-// dispatch makes the tasks of new messages while the next chunk is written
-// down: once those of the chunk before are made.
+// dispatch makes the tasks of new messages while the next chunks are written
+// down, and waits while those of too many are being made.
 func (b *batchRun) dispatch(fresh []*message.Message) {
 	b.dispatching <- struct{}{}
 	go func() {
@@ -161,10 +164,11 @@ func (b *batchRun) dispatch(fresh []*message.Message) {
 
 func (b *batchRun) dispatched() { <-b.dispatching }
 
-// settle waits until the tasks of the last chunk are made.
+// settle waits until the tasks of all chunks are made.
 func (b *batchRun) settle() {
-	b.dispatching <- struct{}{}
-	b.dispatched()
+	for range chunksDispatched {
+		b.dispatching <- struct{}{}
+	}
 }
 
 // take tells what became of a row, and returns the message if it is new.

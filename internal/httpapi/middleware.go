@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"runtime/debug"
@@ -37,12 +38,14 @@ func callOf(c echo.Context) *call {
 // every answer has, turns errors and panics into problems, and writes the one
 // log line.
 func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	common := everyAnswer()
 	return func(c echo.Context) error {
 		begun := time.Now()
-		id := requestID(c.Request().Header.Get(echo.HeaderXRequestID))
-		current := &call{id: id, logged: loggedID(id)}
+		current := named(c.Request().Header.Get(echo.HeaderXRequestID))
 		c.Set(callKey, current)
-		setHeaders(c.Response().Header(), current.id)
+		header := c.Response().Header()
+		maps.Copy(header, common) // a handler may replace them
+		header.Set(echo.HeaderXRequestID, current.id)
 		if err := a.guard(next, c); err != nil {
 			if errors.Is(err, http.ErrAbortHandler) {
 				a.record(c, current, begun)
@@ -103,15 +106,17 @@ func shortMethod(method string) string {
 
 const requestIDMax = 64
 
-// requestID takes the caller's id when it is one, and makes one otherwise.
-func requestID(given string) string {
+// named takes the caller's id for a request when it is one, and makes one
+// otherwise.
+func named(given string) *call {
 	strange := func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune("._-", r)
 	}
 	if given != "" && len(given) <= requestIDMax && !strings.ContainsFunc(given, strange) {
-		return given
+		return &call{id: given, logged: loggedID(given)}
 	}
-	return "req_" + rand.Text()
+	made := "req_" + rand.Text()
+	return &call{id: made, logged: made}
 }
 
 var (
@@ -132,14 +137,16 @@ func loggedID(id string) string {
 	return numberInID.ReplaceAllString(id, "[number]")
 }
 
-// setHeaders sets what every answer has; a handler may replace them.
-func setHeaders(h http.Header, id string) {
-	h.Set(echo.HeaderXRequestID, id)
-	h.Set(echo.HeaderCacheControl, "no-store")
-	h.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'")
-	h.Set(echo.HeaderReferrerPolicy, "no-referrer")
-	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
-	h.Set(echo.HeaderXFrameOptions, "DENY")
+// everyAnswer is what the headers of every answer have in common. The names are
+// in their canonical form.
+func everyAnswer() http.Header {
+	return http.Header{
+		echo.HeaderCacheControl:          {"no-store"},
+		echo.HeaderContentSecurityPolicy: {"default-src 'none'; frame-ancestors 'none'"},
+		echo.HeaderReferrerPolicy:        {"no-referrer"},
+		echo.HeaderXContentTypeOptions:   {"nosniff"},
+		echo.HeaderXFrameOptions:         {"DENY"},
+	}
 }
 
 // drainMax is how much of a refused body is read, so that the caller gets to

@@ -13,8 +13,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/sync/errgroup"
 
+	"mmsdispatch/internal/gather"
 	"mmsdispatch/internal/message"
 )
 
@@ -26,13 +26,9 @@ const TaskType = "mms"
 // counts as a failure for asynq. Zero would archive at the first one.
 const neverArchived = 100
 
-const (
-	// makers is how many tasks DispatchMany makes at a time, each on a connection
-	// of its own: others need some, too, and who waits for one long enough fails.
-	makers = 8
-	// allAtOnce is for tasks that share a connection.
-	allAtOnce = -1
-)
+// roundTrip bounds what is asked for many callers; each of them waits no longer
+// than its own context.
+const roundTrip = 1500 * time.Millisecond
 
 // Queue puts messages into their lanes.
 type Queue struct {
@@ -40,65 +36,50 @@ type Queue struct {
 	inspector *asynq.Inspector
 	rdb       redis.UniversalClient
 	timeout   time.Duration
-	makers    int
-	closeFunc func() error
+	together  *gather.Group[*message.Message, bool]
 }
 
 // NewQueue makes a queue whose tasks have timeout for one run.
 func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
-	return &Queue{
-		client:    asynq.NewClientFromRedisClient(rdb),
+	q := &Queue{
+		client:    asynq.NewClientFromRedisClient(notebook{rdb}),
 		inspector: asynq.NewInspectorFromRedisClient(rdb),
 		rdb:       rdb,
 		timeout:   timeout,
-		makers:    makers,
-		closeFunc: func() error { return nil },
 	}
+	q.together = gather.New(func(some []*message.Message) []gather.Answer[bool] {
+		ctx, cancel := context.WithTimeout(context.Background(), roundTrip)
+		defer cancel()
+		return q.enqueueMany(ctx, some)
+	})
+	return q
 }
-
-// NewPipelinedQueue makes a queue for many callers at once: what they ask for
-// in the same moment goes to Redis in one write. It does not heed the end of a
-// caller's context, so a caller must not wait for it. Close it after use.
-func NewPipelinedQueue(rdb redis.UniversalClient, timeout time.Duration) (*Queue, error) {
-	pipelined, err := rdb.AutoPipeline()
-	if err != nil {
-		return nil, fmt.Errorf("pipeline to Redis: %w", err)
-	}
-	q := NewQueue(rdb, timeout)
-	q.makers = allAtOnce
-	q.client, q.closeFunc = asynq.NewClientFromRedisClient(pipelined), pipelined.Close
-	return q, nil
-}
-
-// Close lets go of what the queue holds beside the Redis client.
-func (q *Queue) Close() error { return q.closeFunc() }
 
 // Dispatch makes the task of a waiting message. A task that is there already
-// is no error.
+// is no error. Those of one moment go to Redis together.
 func (q *Queue) Dispatch(ctx context.Context, m *message.Message) error {
 	_, err := q.dispatch(ctx, m)
 	return err
 }
 
-// DispatchMany makes the tasks of waiting messages, of a pipelined queue all at
-// once, so that they go to Redis in few writes; its caller has no more of them
-// than it may. It tries all of them and returns one of the errors.
+// DispatchMany makes the tasks of waiting messages, all at once. It tries all of
+// them and returns one of the errors.
 func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) error {
-	q.gather(ctx, messages...)
-	var all errgroup.Group
-	all.SetLimit(q.makers)
-	for _, m := range messages {
-		all.Go(func() error {
-			_, err := q.enqueue(ctx, m)
-			return err
-		})
+	if len(messages) == 0 {
+		return nil
 	}
-	return all.Wait() //nolint:wrapcheck // enqueue's own
+	q.gather(ctx, messages...)
+	for _, answer := range q.enqueueMany(ctx, messages) {
+		if answer.Err != nil {
+			return answer.Err
+		}
+	}
+	return nil
 }
 
 // dispatch reports whether the task was missing.
 func (q *Queue) dispatch(ctx context.Context, m *message.Message) (missing bool, err error) {
-	missing, err = q.enqueue(ctx, m)
+	missing, err = q.together.Ask(ctx, m)
 	if missing {
 		q.gather(ctx, m)
 	}

@@ -10,15 +10,15 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// Of more messages than there are connections, none waits for one so long that
-// its task is not made.
-func TestDispatchManyNeedsFewConnections(t *testing.T) {
+// The tasks of many messages need one connection: none waits for one so long
+// that its task is not made.
+func TestDispatchManyNeedsOneConnection(t *testing.T) {
 	t.Parallel()
 	opts, err := redis.ParseURL(redistest.Shared(t).URL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.PoolSize, opts.PoolTimeout, opts.MaxRetries = makers, time.Millisecond, -1
+	opts.PoolSize, opts.PoolTimeout, opts.MaxRetries = 1, time.Millisecond, -1
 	rdb := redis.NewClient(opts)
 	t.Cleanup(func() { _ = rdb.Close() })
 

@@ -202,7 +202,7 @@ func TestTaskClientForgetsNothing(t *testing.T) {
 	dequeue := func(lane string) error {
 		return client.EvalSha(t.Context(), pop, []string{lane, "asynq:{a}:paused", "asynq:{a}:active", "asynq:{a}:lease"}).Err()
 	}
-	forward := func() int64 { return client.EvalSha(t.Context(), due, []string{scheduled, pending}).Val().(int64) } //nolint:forcetypeassert // a test
+	forward := func() int64 { return client.EvalSha(t.Context(), due, []string{scheduled, pending}).Val().(int64) }
 	for range 3 {
 		if err := dequeue(pending); err != redis.Nil { //nolint:errorlint // asynq compares it like this
 			t.Fatal(err)

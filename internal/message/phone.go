@@ -12,6 +12,7 @@ import (
 type phoneRules struct {
 	region       string
 	destinations []string
+	known        *exchanges
 }
 
 // phoneProblem is what is wrong with a number.
@@ -25,7 +26,7 @@ const anyDestination = "*"
 
 // check brings a number into E.164.
 func (r phoneRules) check(value string) (string, *phoneProblem) {
-	number, country, ok := NormalizePhone(value, r.region)
+	number, country, ok := r.known.normalize(value, r.region)
 	if !ok {
 		return "", &phoneProblem{ProblemInvalid, "not a valid phone number"}
 	}
@@ -42,12 +43,9 @@ func NormalizePhone(value, region string) (number, country string, ok bool) {
 	if strings.ContainsFunc(value, notOfPhones) {
 		return "", "", false
 	}
-	parsed := plainNANP(value)
-	if parsed == nil {
-		var err error
-		if parsed, err = phonenumbers.Parse(value, region); err != nil {
-			return "", "", false
-		}
+	parsed, err := parsePhone(value, region)
+	if err != nil {
+		return "", "", false
 	}
 	country = phonenumbers.GetRegionCodeForNumber(parsed)
 	// Of all countries under +1 the library finds the United States by the
@@ -64,17 +62,27 @@ func notOfPhones(r rune) bool {
 	return (r < '0' || r > '9') && !strings.ContainsRune("+-.()/ ", r)
 }
 
-// plainNANP is the way around the parser, which costs most of the time, for
-// the numbers nearly all messages go to: +1 and ten digits. It is nil for any
-// other number.
-func plainNANP(value string) *phonenumbers.PhoneNumber {
+// parsePhone goes around the library's parser for plain numbers.
+func parsePhone(value, region string) (*phonenumbers.PhoneNumber, error) {
+	if !plainNANP(value) {
+		return phonenumbers.Parse(value, region) //nolint:wrapcheck // the caller says only that the number is not valid
+	}
+	national, err := strconv.ParseUint(value[len("+1"):], 10, 64)
+	return &phonenumbers.PhoneNumber{CountryCode: new(int32(1)), NationalNumber: &national}, err //nolint:wrapcheck // it has digits only
+}
+
+// plainNANP reports whether a number is written as nearly all are: +1 and ten
+// digits. National numbers do not begin with 0 or 1; what to make of those is
+// the library's to say.
+func plainNANP(value string) bool {
 	const length = len("+12065551212")
-	if len(value) != length || !strings.HasPrefix(value, "+1") || value[2] < '2' || value[2] > '9' {
-		return nil // national numbers do not begin with 0 or 1; what to make of these is the parser's to say
+	if len(value) != length || value[:2] != "+1" || value[2] < '2' {
+		return false
 	}
-	national, err := strconv.ParseUint(value[2:], 10, 64)
-	if err != nil {
-		return nil
+	for _, c := range []byte(value[2:]) {
+		if c < '0' || c > '9' {
+			return false
+		}
 	}
-	return &phonenumbers.PhoneNumber{CountryCode: new(int32(1)), NationalNumber: &national}
+	return true
 }

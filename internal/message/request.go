@@ -30,7 +30,7 @@ type Rules struct {
 func NewRules(opts RuleOptions) *Rules {
 	r := &Rules{
 		opts: opts, sender: CanonicalSender(opts.Sender), senders: make(map[string]string),
-		phones: phoneRules{region: opts.DefaultRegion, destinations: slices.Clone(opts.Destinations)},
+		phones: phoneRules{region: opts.DefaultRegion, destinations: slices.Clone(opts.Destinations), known: &exchanges{}},
 	}
 	for _, sender := range append([]string{opts.Sender}, opts.Senders...) {
 		if sender == "" {

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -95,7 +94,11 @@ func BenchmarkPost(b *testing.B) {
 		post(b, "http://"+addr)
 	})
 	b.Run("dispatcher", func(b *testing.B) {
-		post(b, startAPI(b, redistest.Start(b)))
+		redis := redistest.Start(b)
+		service := startAPI(b, redis)
+		work := beginWork(b, redis, service)
+		post(b, service.base)
+		work.report(b)
 	})
 }
 
@@ -103,11 +106,13 @@ func BenchmarkPost(b *testing.B) {
 // takes in Redis.
 func BenchmarkBulk(b *testing.B) {
 	redis := redistest.Start(b)
-	base := startAPI(b, redis)
+	service := startAPI(b, redis)
 	before := usedMemory(b, redis)
+	work := beginWork(b, redis, service)
 	b.ResetTimer()
-	stream(b, base, b.N, "")
+	stream(b, service.base, b.N, "")
 	b.StopTimer()
+	work.report(b)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 	b.ReportMetric(float64(usedMemory(b, redis)-before)/float64(b.N), "redis-B/msg")
 }
@@ -144,17 +149,7 @@ func stream(b *testing.B, base string, n int, query string) {
 // usedMemory is what Redis holds, in bytes.
 func usedMemory(b *testing.B, redis *redistest.Server) int64 {
 	b.Helper()
-	info, err := redis.Client(b).Info(b.Context(), "memory").Result()
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(info, "used_memory:")
-	number, _, _ := strings.Cut(rest, "\r")
-	used, err := strconv.ParseInt(number, 10, 64)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return used
+	return int64(info(b, redis, "memory", "used_memory"))
 }
 
 func BenchmarkRawEnqueue(b *testing.B) {

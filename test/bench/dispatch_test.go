@@ -62,7 +62,7 @@ func BenchmarkWorkers(b *testing.B) {
 func dispatch(b *testing.B, latency time.Duration, workers, concurrency int) {
 	b.Helper()
 	store := redistest.Start(b)
-	stream(b, startAPI(b, store), b.N, "?priority=normal")
+	stream(b, startAPI(b, store).base, b.N, "?priority=normal")
 	sinch := startSimulator(b, latency)
 	client := store.Client(b)
 	b.ResetTimer()
@@ -120,11 +120,11 @@ func rate(b *testing.B, left func() int) {
 func BenchmarkAcceptUnderLoad(b *testing.B) {
 	b.Run("idle", func(b *testing.B) {
 		store := redistest.Start(b)
-		patient(b, startAPI(b, store), 1_000_000)
+		patient(b, startAPI(b, store).base, 1_000_000)
 	})
 	b.Run("dispatching", func(b *testing.B) {
 		store := redistest.Start(b)
-		base := startAPI(b, store)
+		base := startAPI(b, store).base
 		if b.N == 1 {
 			return // go test tries every benchmark with one first
 		}

@@ -28,15 +28,21 @@ func build(dir string) error {
 	return cmd.Run()
 }
 
-// startAPI starts an api process and returns its base URL.
-func startAPI(b *testing.B, redis *redistest.Server) string {
+// api is a running api process.
+type api struct {
+	base, admin string // URLs
+	pid         int
+}
+
+// startAPI starts an api process.
+func startAPI(b *testing.B, redis *redistest.Server) api {
 	b.Helper()
-	addr := freeAddr(b)
-	run(b, exec.Command(program("api")), "PORT="+strings.TrimPrefix(addr, "127.0.0.1:"), "ADMIN_ADDR="+freeAddr(b),
+	addr, admin := freeAddr(b), freeAddr(b)
+	process := run(b, exec.Command(program("api")), "PORT="+strings.TrimPrefix(addr, "127.0.0.1:"), "ADMIN_ADDR="+admin,
 		"REDIS_URL="+redis.URL(), "LOG_LEVEL=warn", "QUEUE_LIMIT=100000000",
 		"SINCH_NUMBER=+12065550100", "API_KEYS=bench:"+key)
 	await(b, addr)
-	return "http://" + addr
+	return api{base: "http://" + addr, admin: "http://" + admin, pid: process.Pid}
 }
 
 // startSimulator starts a Sinch that answers after latency and sends no
@@ -62,7 +68,7 @@ func startWorker(b *testing.B, redis *redistest.Server, sinch, concurrency strin
 }
 
 // run starts a program and ends it with the benchmark.
-func run(b *testing.B, cmd *exec.Cmd, env ...string) {
+func run(b *testing.B, cmd *exec.Cmd, env ...string) *os.Process {
 	b.Helper()
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
@@ -73,6 +79,7 @@ func run(b *testing.B, cmd *exec.Cmd, env ...string) {
 		_ = cmd.Process.Signal(syscall.SIGKILL)
 		_ = cmd.Wait()
 	})
+	return cmd.Process
 }
 
 func freeAddr(b *testing.B) string {

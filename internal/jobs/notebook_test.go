@@ -1,0 +1,179 @@
+package jobs
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redistest"
+)
+
+// listener is a hook that writes down what goes to Redis.
+type listener struct {
+	mu        sync.Mutex
+	alone     []string // names of commands
+	pipelines [][]redis.Cmder
+}
+
+func (*listener) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (a *listener) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		a.mu.Lock()
+		a.alone = append(a.alone, cmd.Name())
+		a.mu.Unlock()
+		return next(ctx, cmd)
+	}
+}
+
+func (a *listener) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		a.mu.Lock()
+		a.pipelines = append(a.pipelines, cmds)
+		a.mu.Unlock()
+		return next(ctx, cmds)
+	}
+}
+
+// waiting are n messages, the second of which waits for a time.
+func waiting(n int) []*message.Message {
+	some := make([]*message.Message, n)
+	for i := range some {
+		some[i] = message.New(message.NewID(message.RandomIdentity(), time.Now()), message.Scope{Tenant: "t"},
+			message.Content{Priority: message.Normal}, "", time.Now())
+		if i == 1 {
+			some[i].NextAt = time.Now().Add(time.Hour)
+		}
+	}
+	return some
+}
+
+func newHeardQueue(t *testing.T) (*Queue, *redis.Client, *listener) {
+	t.Helper()
+	rdb, hook := redistest.Start(t).Client(t), &listener{}
+	rdb.AddHook(hook)
+	return NewQueue(rdb, 5*time.Second), rdb, hook
+}
+
+// same reports tasks that are not as asynq's own client makes them.
+func same(t *testing.T, q *Queue, messages []*message.Message) {
+	t.Helper()
+	for i, m := range messages {
+		info, err := q.inspector.GetTaskInfo(laneOf(m), taskName(m))
+		if err != nil {
+			t.Fatalf("task %d: %v", i, err)
+		}
+		state := asynq.TaskStatePending
+		if !m.NextAt.IsZero() {
+			state = asynq.TaskStateScheduled
+		}
+		if info.State != state || info.Type != TaskType || len(info.Payload) != 0 || info.MaxRetry != neverArchived || info.Timeout != 5*time.Second {
+			t.Errorf("task %d: %+v", i, info)
+		}
+	}
+}
+
+// The version of asynq in use must ask for a task by one script, whose answer
+// says whether there was one; a new lane is published before.
+func TestAsynqMakesATaskByOneScript(t *testing.T) {
+	t.Parallel()
+	q, rdb, hook := newHeardQueue(t)
+	messages := waiting(2)
+	if err := q.DispatchMany(t.Context(), messages); err != nil { // Redis learns both scripts
+		t.Fatal(err)
+	}
+	hook.alone, hook.pipelines = nil, nil
+	pipe := rdb.Pipeline()
+	for i, m := range append(waiting(2), messages...) {
+		if missing, err := q.enqueue(noting(t.Context(), pipe), m); err != nil || !missing {
+			t.Fatal(missing, err)
+		}
+		if pipe.Len() != i+1 {
+			t.Fatalf("asynq asked for %d things to make a task", pipe.Len()-i)
+		}
+	}
+	said, err := pipe.Exec(t.Context())
+	if err != nil || len(hook.alone) > 0 {
+		t.Fatalf("%v; asked alone: %v", err, hook.alone)
+	}
+	for i, want := range []int64{taskMade, taskMade, taskExists, taskExists} {
+		if n, err := said[i].(*redis.Cmd).Int64(); n != want || err != nil || said[i].Name() != "evalsha" {
+			t.Errorf("%s %d said %d, %v; want %d", said[i].Name(), i, n, err, want)
+		}
+	}
+}
+
+func TestManyTasksTakeOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	q, _, hook := newHeardQueue(t)
+	if err := q.DispatchMany(t.Context(), waiting(2)); err != nil {
+		t.Fatal(err)
+	}
+	hook.alone, hook.pipelines = nil, nil
+	messages := waiting(300)
+	if err := q.DispatchMany(t.Context(), messages); err != nil {
+		t.Fatal(err)
+	}
+	if len(hook.alone) > 0 || len(hook.pipelines) != 1 || len(hook.pipelines[0]) != len(messages) {
+		t.Errorf("%d pipelines, and alone: %v", len(hook.pipelines), hook.alone)
+	}
+	same(t, q, messages)
+	if err := q.DispatchMany(t.Context(), messages); err != nil {
+		t.Errorf("tasks that exist: %v", err)
+	}
+}
+
+// Redis knows no script after it was started anew.
+func TestTasksAreMadeThoughRedisForgotTheScripts(t *testing.T) {
+	t.Parallel()
+	q, rdb, _ := newHeardQueue(t)
+	for range 2 {
+		messages := waiting(5)
+		if err := q.DispatchMany(t.Context(), messages); err != nil {
+			t.Fatal(err)
+		}
+		same(t, q, messages)
+		if err := rdb.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A task that cannot be made is told of, and does not keep the others from
+// being made.
+func TestOneTaskThatCannotBeMade(t *testing.T) {
+	t.Parallel()
+	q, rdb, _ := newHeardQueue(t)
+	messages := waiting(5)
+	messages[2].Content.Priority = message.High
+	if err := rdb.Set(t.Context(), "asynq:{high}:pending", "no list", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	err := q.DispatchMany(t.Context(), messages)
+	if err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+		t.Errorf("got %v", err)
+	}
+	same(t, q, append(messages[:2:2], messages[3:]...))
+}
+
+func TestNoTaskIsMadeWithoutRedis(t *testing.T) {
+	t.Parallel()
+	store := redistest.Start(t)
+	q := NewQueue(store.Client(t), 5*time.Second)
+	if err := q.DispatchMany(t.Context(), waiting(2)); err != nil {
+		t.Fatal(err)
+	}
+	store.Stop()
+	if err := q.DispatchMany(t.Context(), waiting(3)); err == nil {
+		t.Error("tasks were made without Redis")
+	}
+}
