@@ -53,10 +53,11 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("API_KEYS: %w", err)
 	}
+	queue := jobs.NewQueue(env.rdb, cfg.Worker.TaskTimeout)
 	opts := httpapi.Options{
 		Ledger:        guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
 		Batches:       guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
-		Dispatcher:    jobs.NewQueue(env.rdb, cfg.Worker.TaskTimeout),
+		Dispatcher:    queue,
 		Keys:          keys{verifier},
 		Rules:         newRules(cfg),
 		Receipts:      jobs.NewReceipts(env.ledger, env.optOuts, env.saved),
@@ -76,7 +77,11 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	if cfg.API.RateLimit > 0 {
 		opts.Limiter = httpapi.NewRateLimit(env.rdb, cfg.API.RateLimit)
 	}
-	var parts []part
+	parts := []part{{
+		name:  "tasks under way",
+		start: func(context.Context) error { return nil },
+		stop:  func(context.Context) { queue.Wait() },
+	}}
 	if cfg.Media.Check == mediaAccept {
 		shared, closing := newMedia(env)
 		opts.Media = newAPIMedia(cfg, shared)

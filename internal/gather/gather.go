@@ -25,6 +25,7 @@ type Group[Q, A any] struct {
 	mu      sync.Mutex
 	waiting []asked[Q, A]
 	running bool
+	idle    sync.WaitGroup // until nobody waits
 }
 
 // Send asks for some, at most Max, and answers each, in the same order. It
@@ -39,7 +40,7 @@ type Answer[A any] struct {
 
 type asked[Q, A any] struct {
 	question Q
-	done     chan Answer[A] // buffered: the sender never waits for a caller
+	then     func(Answer[A])
 }
 
 // New makes a group that asks by send.
@@ -48,22 +49,32 @@ func New[Q, A any](send Send[Q, A]) *Group[Q, A] { return &Group[Q, A]{send: sen
 // Ask waits for the answer to one question. When ctx ends first, the error wraps
 // ErrLeft and that of ctx.
 func (g *Group[Q, A]) Ask(ctx context.Context, question Q) (A, error) {
-	one := asked[Q, A]{question: question, done: make(chan Answer[A], 1)}
-	g.mu.Lock()
-	g.waiting = append(g.waiting, one)
-	if !g.running {
-		g.running = true
-		go g.run()
-	}
-	g.mu.Unlock()
+	done := make(chan Answer[A], 1) // buffered: the sender never waits for a caller
+	g.Tell(question, func(got Answer[A]) { done <- got })
 	select {
-	case got := <-one.done:
+	case got := <-done:
 		return got.Value, got.Err
 	case <-ctx.Done():
 		var none A
 		return none, fmt.Errorf("%w: %w", ErrLeft, ctx.Err())
 	}
 }
+
+// Tell hands a question in and does not wait: then is called with the answer. It
+// holds up the questions of others and must be quick.
+func (g *Group[Q, A]) Tell(question Q, then func(Answer[A])) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting = append(g.waiting, asked[Q, A]{question: question, then: then})
+	if !g.running {
+		g.running = true
+		g.idle.Go(g.run)
+	}
+}
+
+// Wait returns when all that was asked has been answered. Nobody may ask anything
+// more meanwhile.
+func (g *Group[Q, A]) Wait() { g.idle.Wait() }
 
 // run sends until nobody waits.
 func (g *Group[Q, A]) run() {
@@ -73,7 +84,7 @@ func (g *Group[Q, A]) run() {
 			questions[i] = one.question
 		}
 		for i, answer := range g.send(questions) {
-			some[i].done <- answer
+			some[i].then(answer)
 		}
 	}
 }

@@ -32,7 +32,8 @@ type Ledger interface {
 
 // Dispatcher makes the task of a message that waits.
 type Dispatcher interface {
-	Dispatch(ctx context.Context, m *message.Message) error
+	// DispatchSoon does not wait; failed is called with an error.
+	DispatchSoon(m *message.Message, failed func(error))
 	DispatchMany(ctx context.Context, messages []*message.Message) error
 }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -27,11 +28,18 @@ func (a *api) bounded(c echo.Context) (context.Context, context.CancelFunc) {
 // readBody reads at most bodyMax bytes. over tells that there are more.
 func readBody(r *http.Request) (body []byte, over bool, err error) { return readBodyUpTo(r, bodyMax) }
 
+// trustedLength is how much room a body gets for its announced length alone, in
+// bytes: more than nearly all messages have.
+const trustedLength = 16 << 10
+
 func readBodyUpTo(r *http.Request, limit int64) (body []byte, over bool, err error) {
 	if r.ContentLength > limit {
 		return nil, true, nil
 	}
-	body, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
+	var read bytes.Buffer
+	read.Grow(int(min(max(r.ContentLength, 0), trustedLength)) + bytes.MinRead)
+	_, err = read.ReadFrom(io.LimitReader(r.Body, limit+1))
+	body = read.Bytes()
 	if err != nil {
 		return nil, false, newProblem(codeInvalidJSON, "The body could not be read to its end.")
 	}

@@ -124,6 +124,7 @@ type fakeQueue struct {
 	err error
 
 	hold <-chan struct{} // nil: at once
+	soon sync.WaitGroup
 }
 
 func (q *fakeQueue) DispatchMany(ctx context.Context, messages []*message.Message) error {
@@ -143,6 +144,14 @@ func (q *fakeQueue) Dispatch(_ context.Context, m *message.Message) error {
 	defer q.mu.Unlock()
 	q.ids = append(q.ids, m.ID)
 	return q.err
+}
+
+func (q *fakeQueue) DispatchSoon(m *message.Message, failed func(error)) {
+	q.soon.Go(func() {
+		if err := q.Dispatch(context.Background(), m); err != nil {
+			failed(err)
+		}
+	})
 }
 
 func (q *fakeQueue) dispatched() []message.ID {

@@ -125,16 +125,13 @@ func (a *api) acceptLate(ctx context.Context, who Caller, draft message.Draft) (
 	return ledger.Accepted{}, invalid(draft.Late)
 }
 
-// dispatch sends the answer off and then makes the task: the caller need not
-// wait for it, and what fails here is mended by the sweeper.
+// dispatch has the task made beside the answer: the caller need not wait for it,
+// and what fails here is mended by the sweeper.
 func (a *api) dispatch(c echo.Context, m *message.Message) {
-	_ = http.NewResponseController(c.Response()).Flush() // without it the answer goes out a little later
-	callOf(c).answered = time.Now()
-	ctx, cancel := a.bounded(c)
-	defer cancel()
-	if err := a.Dispatcher.Dispatch(ctx, m); err != nil {
-		a.Log.Warn().Str("request_id", callOf(c).logged).Str("message_id", string(m.ID)).Err(err).Msg("task not made; the sweeper will")
-	}
+	logged := callOf(c).logged
+	a.Dispatcher.DispatchSoon(m, func(err error) {
+		a.Log.Warn().Str("request_id", logged).Str("message_id", string(m.ID)).Err(err).Msg("task not made; the sweeper will")
+	})
 }
 
 func (a *api) getMessage(c echo.Context, who Caller) error {

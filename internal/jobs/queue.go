@@ -50,9 +50,22 @@ func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 	q.together = gather.New(func(some []*message.Message) []gather.Answer[bool] {
 		ctx, cancel := context.WithTimeout(context.Background(), roundTrip)
 		defer cancel()
-		return q.enqueueMany(ctx, some)
+		answers := q.enqueueMany(ctx, some)
+		q.gather(ctx, missing(some, answers)...)
+		return answers
 	})
 	return q
+}
+
+// missing are the messages whose task was made just now.
+func missing(some []*message.Message, answers []gather.Answer[bool]) []*message.Message {
+	var made []*message.Message
+	for i, answer := range answers {
+		if answer.Value {
+			made = append(made, some[i])
+		}
+	}
+	return made
 }
 
 // Dispatch makes the task of a waiting message. A task that is there already
@@ -61,6 +74,19 @@ func (q *Queue) Dispatch(ctx context.Context, m *message.Message) error {
 	_, err := q.dispatch(ctx, m)
 	return err
 }
+
+// DispatchSoon is Dispatch for those who do not wait: failed is called with an
+// error, by nobody in particular.
+func (q *Queue) DispatchSoon(m *message.Message, failed func(error)) {
+	q.together.Tell(m, func(answer gather.Answer[bool]) {
+		if answer.Err != nil {
+			failed(answer.Err)
+		}
+	})
+}
+
+// Wait returns when the tasks are made that nobody waits for.
+func (q *Queue) Wait() { q.together.Wait() }
 
 // DispatchMany makes the tasks of waiting messages, all at once. It tries all of
 // them and returns one of the errors.
@@ -79,11 +105,7 @@ func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) e
 
 // dispatch reports whether the task was missing.
 func (q *Queue) dispatch(ctx context.Context, m *message.Message) (missing bool, err error) {
-	missing, err = q.together.Ask(ctx, m)
-	if missing {
-		q.gather(ctx, m)
-	}
-	return missing, err
+	return q.together.Ask(ctx, m)
 }
 
 // enqueue makes the task and reports whether it was missing.

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -35,5 +36,41 @@ func TestDispatchManyNeedsOneConnection(t *testing.T) {
 		if state, err := queue.state(m); err != nil || state != taskComes {
 			t.Fatalf("the task of %s is in state %d: %v", m.ID, state, err)
 		}
+	}
+}
+
+// Whoever does not wait for a task gets on while Redis does not answer, and is
+// told when it could not be made.
+func TestDispatchSoonDoesNotWait(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	rdb, tap := server.Client(t), &wireTap{hold: func() {}}
+	rdb.AddHook(tap)
+	queue := NewQueue(rdb, time.Second)
+	some := waiting(2)
+	if err := queue.DispatchMany(t.Context(), waiting(1)); err != nil { // Redis learns the script
+		t.Fatal(err)
+	}
+	letGo := make(chan struct{})
+	tap.hold = func() { <-letGo }
+	unexpected := func(err error) { t.Error(err) }
+	queue.DispatchSoon(some[0], unexpected)
+	queue.DispatchSoon(some[1], unexpected)
+	if state, err := queue.state(some[0]); err != nil || state != taskGone {
+		t.Errorf("the task is there before Redis was asked: %v, %v", state, err)
+	}
+	close(letGo)
+	queue.Wait()
+	for _, m := range some {
+		if state, err := queue.state(m); err != nil || state != taskComes {
+			t.Errorf("after the wait: %v, %v", state, err)
+		}
+	}
+	server.Kill()
+	var failed error
+	queue.DispatchSoon(waiting(1)[0], func(err error) { failed = err })
+	queue.Wait()
+	if failed == nil || errors.Is(failed, errNotNoted) {
+		t.Errorf("without Redis: %v", failed)
 	}
 }

@@ -43,6 +43,8 @@ func (f *fakeSource) take(_ context.Context, n int, high bool) (int, time.Durati
 	return granted, time.Hour, nil
 }
 
+func (f *fakeSource) free() bool { return false }
+
 func (f *fakeSource) yield(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

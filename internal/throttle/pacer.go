@@ -66,6 +66,8 @@ type Pacer struct {
 
 // source is where tokens come from.
 type source interface {
+	// free says that there is neither a pace nor a hold: nobody has to ask.
+	free() bool
 	// take asks for up to n tokens, for the high lane only if high. It returns
 	// how many there were, and after what time asking again makes sense.
 	take(ctx context.Context, n int, high bool) (granted int, wait time.Duration, err error)
@@ -102,6 +104,9 @@ func newPacer(src source, opts PacerOptions) *Pacer {
 func (p *Pacer) Wait(ctx context.Context, lane Lane) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("wait for the pace: %w", err)
+	}
+	if p.source.free() {
+		return nil
 	}
 	w := &waiter{lane: lane, done: make(chan error, 1)}
 	p.join(w)

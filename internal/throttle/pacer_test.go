@@ -314,7 +314,8 @@ func TestWithoutPaceThrottlingHoldsForAMoment(t *testing.T) {
 	if err := p.Wait(t.Context(), Bulk); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(begun); took < firstHold || took > DefaultMaxHold {
+	const rounding = time.Millisecond // of the time Redis keeps a key
+	if took := time.Since(begun); took < firstHold-rounding || took > DefaultMaxHold {
 		t.Errorf("held for %s, want about %s", took, firstHold)
 	}
 }

@@ -77,7 +77,7 @@ func newRedisSource(rdb redis.UniversalClient, prefix string, rate float64) *red
 
 func (s *redisSource) take(ctx context.Context, n int, high bool) (granted int, wait time.Duration, err error) {
 	paced := s.rate > 0
-	if !paced && s.sawNoHold() {
+	if s.free() {
 		return n, 0, nil
 	}
 	s.marked = s.marked || paced && high
@@ -98,9 +98,9 @@ func (s *redisSource) take(ctx context.Context, n int, high bool) (granted int, 
 	return granted, min(max(wait, minAskInterval), maxAskInterval), err
 }
 
-func (s *redisSource) sawNoHold() bool {
+func (s *redisSource) free() bool {
 	seen := s.clear.Load()
-	return seen != nil && time.Since(*seen) < stateFresh
+	return s.rate <= 0 && seen != nil && time.Since(*seen) < stateFresh
 }
 
 // interval is the time between two calls at the given level of slowness.
