@@ -50,12 +50,11 @@ func (r *Receipts) Apply(ctx context.Context, got receipt.Receipt) (ReceiptResul
 	default:
 		return ReceiptIgnored, nil
 	}
-	ref, err := r.attemptRef(ctx, got)
-	if err != nil {
-		return "", err
-	}
-	id, n, err := message.ParseAttemptRef(ref)
-	if err != nil {
+	id, n, err := r.attempt(ctx, got)
+	switch {
+	case errors.Is(err, ledger.ErrUnavailable):
+		return "", fmt.Errorf("apply receipt: %w", err)
+	case err != nil:
 		return ReceiptUnknown, nil //nolint:nilerr // not ours: it never will be
 	}
 	m, err := r.ledger.Update(ctx, id, func(m *message.Message, now time.Time) error {
@@ -91,15 +90,23 @@ func (r *Receipts) template(ctx context.Context, got receipt.Receipt) (ReceiptRe
 	}
 }
 
-// attemptRef is the attempt that a receipt is about; one of a call for several
-// messages tells it by its recipient. None is known: an empty reference.
-func (r *Receipts) attemptRef(ctx context.Context, got receipt.Receipt) (string, error) {
-	if !message.IsCall(got.Ref) {
-		return got.Ref, nil
+// attempt is the attempt that a receipt is about. Our reference tells, and
+// Sinch's id of the call where none has come back, or somebody else's.
+func (r *Receipts) attempt(ctx context.Context, got receipt.Receipt) (message.ID, int, error) {
+	if _, _, err := message.ParseAttemptRef(got.Ref); err != nil && !message.IsCall(got.Ref) {
+		if got.SinchID == "" {
+			return "", 0, ledger.ErrNotFound
+		}
+		if got.Ref, err = r.ledger.CallOf(ctx, string(got.Shape), got.SinchID); err != nil {
+			return "", 0, err //nolint:wrapcheck // by the caller
+		}
 	}
-	ref, err := r.ledger.SharedAttempt(ctx, got.Ref, got.Recipient)
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-		return "", fmt.Errorf("apply receipt: %w", err)
+	if message.IsCall(got.Ref) { // one of several messages: its recipient tells which
+		ref, err := r.ledger.SharedAttempt(ctx, got.Ref, got.Recipient)
+		if err != nil {
+			return "", 0, err //nolint:wrapcheck // by the caller
+		}
+		got.Ref = ref
 	}
-	return ref, nil
+	return message.ParseAttemptRef(got.Ref) //nolint:wrapcheck // by the caller
 }

@@ -50,6 +50,7 @@ type swap struct {
 	value     []byte
 	message   *message.Message // as value says
 	before    message.Status
+	named     bool  // Sinch's id of it has become known
 	lease     Lease // of a begin
 	cleared   bool
 }
@@ -103,6 +104,7 @@ func (l *Ledger) swapOn(
 		keys, args := l.swapCall(group)
 		calls[i] = l.put.EvalSha(ctx, pipe, keys, args...)
 	}
+	l.indexSinchIDs(ctx, pipe, some)
 	var wait *redis.Cmd
 	if replicas > 0 {
 		wait = pipe.Do(ctx, "WAIT", replicas, replicateIn.Milliseconds())

@@ -111,7 +111,7 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 		if m.ID != seen.id {
 			return Begun{}, ErrNotFound
 		}
-		before := m.Status
+		before, sinchID := m.Status, m.SinchID
 		if err := change(m, now); err != nil {
 			return Begun{Message: m, Now: now}, err
 		}
@@ -120,7 +120,8 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 			return Begun{Message: m, Now: now}, nil
 		}
 		reply, err := ask(ctx, l.swaps, swap{
-			version: h.version, operation: operation, value: value, message: m, before: before, lease: lease, cleared: seen.cleared,
+			version: h.version, operation: operation, value: value, message: m, before: before, named: m.SinchID != sinchID,
+			lease: lease, cleared: seen.cleared,
 		})
 		if err != nil {
 			return Begun{}, err
