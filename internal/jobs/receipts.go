@@ -98,15 +98,15 @@ func (r *Receipts) attempt(ctx context.Context, got receipt.Receipt) (message.ID
 			return "", 0, ledger.ErrNotFound
 		}
 		if got.Ref, err = r.ledger.CallOf(ctx, string(got.Shape), got.SinchID); err != nil {
-			return "", 0, err //nolint:wrapcheck // by the caller
+			return "", 0, err
 		}
 	}
 	if message.IsCall(got.Ref) { // one of several messages: its recipient tells which
 		ref, err := r.ledger.SharedAttempt(ctx, got.Ref, got.Recipient)
 		if err != nil {
-			return "", 0, err //nolint:wrapcheck // by the caller
+			return "", 0, err
 		}
 		got.Ref = ref
 	}
-	return message.ParseAttemptRef(got.Ref) //nolint:wrapcheck // by the caller
+	return message.ParseAttemptRef(got.Ref)
 }

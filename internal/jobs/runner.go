@@ -89,7 +89,7 @@ func NewRunner(o Options) *Runner {
 		ledger: o.Ledger, queue: queue, worker: worker, settler: settler, metrics: o.Metrics, retry: retry, log: log,
 	})
 	r.heart = &Heart{ledger: o.Ledger, worker: worker, settler: settler, callTime: o.Timing.Call, log: log}
-	tasks := newTaskClient(o.Redis)
+	tasks := newTaskClient(life, o.Redis)
 	high := max(2, o.Concurrency/highShare)
 	r.slots = high + o.Concurrency
 	r.servers = []*asynq.Server{newServer(tasks, o, high, map[string]int{string(message.High): 1})}

@@ -19,6 +19,7 @@ import (
 type taskClient struct {
 	redis.UniversalClient
 	scripts *gather.Group[script, *redis.Cmd]
+	open    context.Context //nolint:containedctx // outlives every script's own context
 
 	mu      sync.Mutex
 	nothing map[string]time.Time // by the list that was asked: when it had nothing
@@ -38,8 +39,15 @@ const (
 	delayedFresh = delayedPickUp / 2
 )
 
-func newTaskClient(rdb redis.UniversalClient) *taskClient {
-	c := &taskClient{UniversalClient: rdb, nothing: make(map[string]time.Time)}
+// lastWords is how long scripts are still run after the worker's life: tasks are
+// given back then. asynq's other loops would go on against a Redis that does not
+// answer, lane by lane, and keep the process from ending.
+const lastWords = time.Second
+
+func newTaskClient(life context.Context, rdb redis.UniversalClient) *taskClient {
+	open, shut := context.WithCancel(context.WithoutCancel(life))
+	context.AfterFunc(life, func() { time.AfterFunc(lastWords, shut) })
+	c := &taskClient{UniversalClient: rdb, open: open, nothing: make(map[string]time.Time)}
 	c.scripts = gather.New(c.exchange)
 	return c
 }
@@ -57,10 +65,10 @@ func (c *taskClient) EvalSha(ctx context.Context, sha string, keys []string, arg
 	}
 }
 
-// run waits for the answer even when ctx ends first: it comes within the time
-// that Redis has for a command.
+// run waits for the answer even when ctx ends first, but not past the worker's
+// last words: it comes within the time that Redis has for two commands.
 func (c *taskClient) run(ctx context.Context, one script) *redis.Cmd {
-	cmd, err := c.scripts.Ask(context.WithoutCancel(ctx), one)
+	cmd, err := c.scripts.Ask(c.open, one)
 	if cmd == nil {
 		cmd = redis.NewCmd(ctx)
 		cmd.SetErr(err)

@@ -71,7 +71,7 @@ func tapped(t *testing.T) (*taskClient, *redistest.Server, *wireTap) {
 	server := redistest.Start(t)
 	rdb, tap := server.Client(t), &wireTap{hold: func() {}}
 	rdb.AddHook(tap)
-	return newTaskClient(rdb), server, tap
+	return newTaskClient(t.Context(), rdb), server, tap
 }
 
 // Scripts that are run while others are on their way share a round trip, and
@@ -121,6 +121,35 @@ func TestTaskClientSharesRoundTrips(t *testing.T) {
 	if text, err := fresh.Run(t.Context(), client, nil).Text(); err != nil || text != "learned" {
 		t.Errorf("%q, %v", text, err)
 	}
+}
+
+// Once the worker's life is over, nobody waits for a Redis that does not answer.
+func TestTaskClientEndsWithTheWorker(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	rdb, held, letGo := server.Client(t), make(chan struct{}), make(chan struct{})
+	rdb.AddHook(&wireTap{hold: sync.OnceFunc(func() {
+		close(held)
+		<-letGo
+	})})
+	life, end := context.WithCancel(t.Context())
+	client := newTaskClient(life, rdb)
+	failed := make(chan error, 2)
+	run := func() {
+		failed <- client.EvalSha(context.Background(), "0000000000000000000000000000000000000000", nil).Err()
+	}
+	go run()
+	<-held
+	end()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("while it was on its way: %v", err)
+	}
+	run()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("afterwards: %v", err)
+	}
+	close(letGo)
+	client.scripts.Wait()
 }
 
 // A connection that breaks is an error for all that were on it.
