@@ -145,10 +145,16 @@ func (s *Senders) UnmarshalText(text []byte) error {
 	entries := strings.Split(string(text), ",")
 	senders := make(Senders, len(entries))
 
+	var wrong []string
+
 	for i, entry := range entries {
 		if err := senders[i].UnmarshalText([]byte(strings.TrimSpace(entry))); err != nil {
-			return invalidError(fmt.Sprintf("entry %d %v", i+1, err))
+			wrong = append(wrong, fmt.Sprintf("entry %d %v", i+1, err))
 		}
+	}
+
+	if len(wrong) > 0 {
+		return invalidError(strings.Join(wrong, "; "))
 	}
 
 	*s = senders
@@ -194,10 +200,16 @@ func (d *Destinations) UnmarshalText(text []byte) error {
 	entries := strings.Split(string(text), ",")
 	regions := make([]Region, len(entries))
 
+	var wrong []string
+
 	for i, entry := range entries {
 		if err := regions[i].UnmarshalText([]byte(strings.TrimSpace(entry))); err != nil {
-			return invalidError(fmt.Sprintf("must be * or a list of ISO 3166 country codes; entry %d is none", i+1))
+			wrong = append(wrong, fmt.Sprintf("entry %d is none", i+1))
 		}
+	}
+
+	if len(wrong) > 0 {
+		return invalidError("must be * or a list of ISO 3166 country codes; " + strings.Join(wrong, "; "))
 	}
 
 	*d = Destinations{regions: regions}

@@ -152,6 +152,19 @@ func TestDestinations(t *testing.T) {
 	}
 }
 
+// Every wrong entry of a list is named, and none is quoted.
+func TestListsNameAllWrongEntries(t *testing.T) {
+	t.Parallel()
+
+	for name, written := range map[string]string{"SINCH_SENDERS": "abc,88202,xyz", "MMS_DESTINATIONS": "QQ,US,QX"} {
+		problems := problemsOf(t, config.API, complete(map[string]string{name: written}))
+		if len(problems) != 1 || !strings.Contains(problems[0], "entry 1 ") || !strings.Contains(problems[0], "; entry 3 ") ||
+			strings.Contains(problems[0], "entry 2") || strings.Contains(problems[0], "xyz") || strings.Contains(problems[0], "QX") {
+			t.Errorf("%s=%s: problems %q", name, written, problems)
+		}
+	}
+}
+
 func TestAPIKeys(t *testing.T) {
 	t.Parallel()
 

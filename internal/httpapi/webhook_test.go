@@ -130,6 +130,29 @@ func TestWhichChecksApply(t *testing.T) {
 	}
 }
 
+// A token counts only when it is the only one, wherever the right one stands.
+func TestRepeatedTokens(t *testing.T) {
+	t.Parallel()
+	b := setup(t, webhookWith(httpapi.WebhookOptions{Token: "sesame"}))
+	for query, want := range map[string]int{
+		"token=sesame":              http.StatusOK,
+		"a=b&token=sesame":          http.StatusOK,
+		"token=sesame&token=x":      http.StatusUnauthorized,
+		"token=x&token=sesame":      http.StatusUnauthorized,
+		"token=sesame&token=sesame": http.StatusUnauthorized,
+		"token=sesame&token":        http.StatusUnauthorized,
+		"token=sesame&%74oken=x":    http.StatusUnauthorized,
+		"token=":                    http.StatusUnauthorized,
+		"":                          http.StatusUnauthorized,
+	} {
+		for _, route := range []string{dlr, inboundPath} {
+			if got := b.do(t, hook(route+"?"+query, mmsReceipt)); got.status != want {
+				t.Errorf("%s?%s: %d, want %d", route, query, got.status, want)
+			}
+		}
+	}
+}
+
 func TestUnreadableReceipts(t *testing.T) {
 	t.Parallel()
 	const secret = "hmac-secret"

@@ -181,6 +181,40 @@ func TestMagicThrottledTwice(t *testing.T) {
 	}
 }
 
+// Simulators that share the attempts of a message agree on which are throttled.
+// References that name no attempt are counted, by each for itself.
+func TestMagicThrottledByAttempt(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		reference string
+		throttled []bool // one call after the other, by two simulators in turn
+	}{
+		"first attempt":            {"msg_a-1", []bool{true, true, true, true, true, true}},
+		"second attempt":           {"msg_a-2", []bool{true, true, true, true, true, true}},
+		"third attempt":            {"msg_a-3", []bool{false, false}},
+		"attempt after a replay":   {"msg_a-12", []bool{false, false}},
+		"no number":                {"msg_a-x", []bool{true, true, true, true, false, false}},
+		"number in another form":   {"msg_a-03", []bool{true, true, true, true, false, false}},
+		"no attempt counts from 0": {"msg_a-0", []bool{true, true, true, true, false, false}},
+		"two hyphens":              {"msg_a-3-3", []bool{true, true, true, true, false, false}},
+		"another caller's":         {"order-3", []bool{true, true, true, true, false, false}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			one, _ := start(t, sinchsim.Options{})
+			other, _ := start(t, sinchsim.Options{})
+			for i, want := range tt.throttled {
+				s := []*simtest.Server{one, other}[i%2]
+				got := sendMMS(t, s, anMMS().with("to", "12065559006").with("client-reference", tt.reference))
+				if throttled := got.fields["error-code"] == "E113"; throttled != want {
+					t.Errorf("call %d: throttled %v, want %v: %s", i+1, throttled, want, got.raw)
+				}
+			}
+		})
+	}
+}
+
 func TestMagicNumbersCanBeSwitchedOff(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t, sinchsim.Options{NoMagicNumbers: true})

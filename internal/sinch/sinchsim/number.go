@@ -1,6 +1,9 @@
 package sinchsim
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 const (
 	minNumberLen = 7
@@ -48,4 +51,15 @@ func messageOf(reference string) string {
 		return reference[:i]
 	}
 	return reference
+}
+
+// attemptOf is the number of the attempt that a reference of ours names; ok is
+// false for references of any other form.
+func attemptOf(reference string) (n int, ok bool) {
+	id, tail, found := strings.Cut(reference, "-")
+	if !found || !strings.HasPrefix(id, "msg_") {
+		return 0, false
+	}
+	n, err := strconv.Atoi(tail)
+	return n, err == nil && n > 0 && strconv.Itoa(n) == tail
 }

@@ -160,9 +160,14 @@ func take(rations map[string]*ration, key string) (Behavior, bool) {
 }
 
 // magicLasts reports whether m still holds for this message, and uses it up.
+// An attempt that says which one it is needs no count: every worker has a
+// simulator of its own, and each sees only some of a message's attempts.
 func (s *script) magicLasts(c Call, number string, m magic) bool {
 	if m.times == 0 {
 		return true
+	}
+	if n, ok := attemptOf(c.Reference); ok {
+		return n <= m.times
 	}
 	key := c.Message + "/" + number
 	if s.magicSeen[key] >= m.times {
