@@ -272,7 +272,8 @@ func (t *table) next() (message.Fields, error) {
 	case err != nil:
 		return message.Fields{}, err //nolint:wrapcheck // io.EOF, or what the caller is told in other words
 	case len(record) != len(t.columns):
-		return message.UnreadableRow(message.ProblemInvalid, fmt.Sprintf("the row has %d cells, the header %d", len(record), len(t.columns))), nil
+		text := fmt.Sprintf("the row has %d cells, the header %d", len(record), len(t.columns))
+		return message.UnreadableRow(message.ProblemInvalid, text), nil
 	}
 	var fields message.Fields
 	for i, cell := range record {
