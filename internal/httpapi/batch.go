@@ -8,6 +8,7 @@ import (
 	"hash"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,7 +118,7 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 	}
 	query := readQuery(c.Request(), "dryRun")
 	dryRun := query.truth("dryRun")
-	wrong = append(append(wrong, query.problems...), countProblems(len(items), wrong)...)
+	wrong = slices.Concat(wrong, a.Rules.CheckDefaults(defaults, "defaults."), query.problems, countProblems(len(items), wrong))
 	if len(wrong) > 0 {
 		return invalid(wrong)
 	}

@@ -19,8 +19,14 @@ import (
 )
 
 const (
-	// rowMax is the limit of a row of a stream, in bytes.
+	// rowMax is the limit of a row of a stream, in bytes without the end of its
+	// last line.
 	rowMax = 64 << 10
+	// rowWithEnd is the buffer into which each row fits that is not too long.
+	rowWithEnd = rowMax + len("\r\n")
+	// quotedMax is how far the end of a cell in quotes is looked for, in bytes of
+	// the row: by then the quote was hardly meant to be closed.
+	quotedMax = 16 << 20
 	// rowsMax is how many rows a stream may have.
 	rowsMax = 1_000_000
 )
@@ -67,7 +73,8 @@ func (a *api) createStreamed(c echo.Context, who Caller, rows rowReader) error {
 	if err != nil {
 		return errCut(err)
 	}
-	if wrong = append(wrong, heading...); len(wrong) > 0 {
+	wrong = slices.Concat(wrong, a.Rules.CheckDefaults(defaults, ""), heading)
+	if len(wrong) > 0 {
 		return invalid(wrong)
 	}
 	first, err := a.readChunk(rows, defaults, 0)
@@ -139,9 +146,6 @@ func (a *api) readChunk(rows rowReader, defaults message.Fields, index int64) ([
 		if index >= rowsMax {
 			row.draft.Problems = []message.FieldError{{Code: message.ProblemTooMany, Message: "at most 1,000,000 rows"}}
 		}
-		if only, ok := errors.AsType[rowError](fields.Broken()); ok {
-			row.draft.Problems = []message.FieldError{{Code: only.code, Message: only.text}}
-		}
 		chunk = append(chunk, row)
 		index++
 	}
@@ -157,24 +161,10 @@ func errCut(err error) error {
 	return newProblem(codeInvalidJSON, "The body could not be read to its end; the rows before were taken. Send it again.")
 }
 
-// rowError rejects a row that cannot be read.
-type rowError struct {
-	code message.ProblemCode
-	text string
-}
-
-// Error implements error.
-func (e rowError) Error() string { return e.text }
-
-// broken are the fields of a row that cannot be read.
-func broken(code message.ProblemCode, text string) message.Fields {
-	return message.BrokenFields(rowError{code: code, text: text})
-}
-
 // lines are rows in NDJSON. Empty lines are no rows.
 type lines struct{ in *bufio.Reader }
 
-func newLines(body io.Reader) *lines { return &lines{in: bufio.NewReaderSize(body, rowMax+1)} }
+func newLines(body io.Reader) *lines { return &lines{in: bufio.NewReaderSize(body, rowWithEnd)} }
 
 func (*lines) begin() ([]message.FieldError, error) { return nil, nil }
 
@@ -185,7 +175,7 @@ func (l *lines) next() (message.Fields, error) {
 		case err != nil:
 			return message.Fields{}, err
 		case long:
-			return broken(message.ProblemTooLong, "a row may have 64 KiB at most"), nil
+			return message.UnreadableRow(message.ProblemTooLong, "a row may have 64 KiB at most"), nil
 		case len(bytes.TrimSpace(line)) > 0:
 			return message.ReadRow(line), nil
 		}
@@ -203,7 +193,19 @@ func readLine(in *bufio.Reader) (line []byte, long bool, err error) {
 	if errors.Is(err, io.EOF) && (long || len(line) > 0) {
 		err = nil
 	}
-	return line, long || len(line) > rowMax, err
+	return line, long || len(line)-lineEnd(line) > rowMax, err
+}
+
+// lineEnd is how many bytes end a line.
+func lineEnd(line []byte) int {
+	switch {
+	case bytes.HasSuffix(line, []byte("\r\n")):
+		return len("\r\n")
+	case bytes.HasSuffix(line, []byte("\n")):
+		return len("\n")
+	default:
+		return 0
+	}
 }
 
 // table are rows in CSV.
@@ -214,7 +216,7 @@ type table struct {
 }
 
 func newTable(body io.Reader) *table {
-	in := &lineLimit{in: bufio.NewReaderSize(body, rowMax)}
+	in := &lineLimit{in: bufio.NewReaderSize(body, rowWithEnd)}
 	reader := csv.NewReader(in)
 	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
 	return &table{in: in, csv: reader}
@@ -254,25 +256,29 @@ func (t *table) next() (message.Fields, error) {
 	t.in.beginRow()
 	record, err := t.csv.Read()
 	if t.in.over { // package csv tells of a bad quote before it instead
-		if !t.in.skip() {
-			return message.Fields{}, errRowEnd()
+		if err := t.in.skip(); err != nil {
+			return message.Fields{}, err
 		}
-		return broken(message.ProblemTooLong, "a row may have 64 KiB at most"), nil
+		return message.UnreadableRow(message.ProblemTooLong, "a row may have 64 KiB at most"), nil
 	}
 	switch {
 	case errors.Is(err, csv.ErrBareQuote): // a quote in a cell without quotes: the row ends with its line
-		return broken(message.ProblemInvalid, "the row is no CSV: a cell that holds a quote must stand in quotes"), nil
+		if err := t.in.skip(); err != nil {
+			return message.Fields{}, err
+		}
+		return message.UnreadableRow(message.ProblemInvalid, "the row is no CSV: a cell that holds a quote must stand in quotes"), nil
 	case errors.Is(err, csv.ErrQuote):
 		return message.Fields{}, errRowEnd()
 	case err != nil:
 		return message.Fields{}, err //nolint:wrapcheck // io.EOF, or what the caller is told in other words
 	case len(record) != len(t.columns):
-		return broken(message.ProblemInvalid, fmt.Sprintf("the row has %d cells, the header %d", len(record), len(t.columns))), nil
+		text := fmt.Sprintf("the row has %d cells, the header %d", len(record), len(t.columns))
+		return message.UnreadableRow(message.ProblemInvalid, text), nil
 	}
 	var fields message.Fields
 	for i, cell := range record {
 		if !utf8.ValidString(cell) {
-			return broken(message.ProblemInvalid, "the row is not UTF-8"), nil
+			return message.UnreadableRow(message.ProblemInvalid, "the row is not UTF-8"), nil
 		}
 		fields.Set(t.columns[i], strings.Clone(cell))
 	}
@@ -295,11 +301,10 @@ var errRowTooLong = errors.New("row is too long")
 type lineLimit struct {
 	in     *bufio.Reader
 	rest   []byte // of the line being given
-	left   int    // bytes the row may still have
-	over   bool   // the row has more
-	lines  int    // begun in this row
-	inLine bool   // what was read last is not the end of its line
-	quotes int    // in this row so far
+	ending int    // bytes that end this line
+	size   int    // bytes of the row so far
+	over   bool   // the row has more than it may
+	quotes quotes // of the row so far
 }
 
 // skipMark passes over the byte order mark that spreadsheets write before UTF-8.
@@ -310,42 +315,65 @@ func (l *lineLimit) skipMark() {
 	}
 }
 
-func (l *lineLimit) beginRow() {
-	l.left, l.over, l.lines, l.inLine, l.quotes = rowMax, false, 0, false, 0
-}
+func (l *lineLimit) beginRow() { l.size, l.over, l.quotes = 0, false, quotes{} }
 
-// Read implements io.Reader.
+// Read implements io.Reader. Empty lines between rows are left out.
 func (l *lineLimit) Read(p []byte) (int, error) {
-	if len(l.rest) == 0 {
-		line, err := l.in.ReadSlice('\n')
-		if len(line) == 0 && err != nil {
-			return 0, err //nolint:wrapcheck // io.EOF, or what the caller is told in other words
+	for len(l.rest) == 0 {
+		if err := l.readLine(); err != nil {
+			return 0, err
 		}
-		l.rest = line
-		if !l.inLine {
-			l.lines++
+		if l.size == 0 && len(l.rest) == l.ending {
+			l.rest = nil
 		}
-		l.inLine = err != nil // it goes on: the buffer was full
 	}
-	if len(l.rest) > l.left {
+	if l.size+len(l.rest)-l.ending > rowMax {
 		l.over = true
 		return 0, errRowTooLong
 	}
 	n := copy(p, l.rest)
-	l.quotes += bytes.Count(l.rest[:n], []byte{'"'})
-	l.rest, l.left = l.rest[n:], l.left-n
+	l.pass(n)
 	return n, nil
 }
 
-// skip passes over the rest of a row that is too long, and reports whether it
-// ends with its first line for sure: no quote is open there.
-func (l *lineLimit) skip() bool {
-	l.quotes += bytes.Count(l.rest, []byte{'"'})
-	for complete := bytes.HasSuffix(l.rest, []byte("\n")); !complete; {
-		line, err := l.in.ReadSlice('\n')
-		l.quotes += bytes.Count(line, []byte{'"'})
-		complete = !errors.Is(err, bufio.ErrBufferFull)
+// readLine reads the next line, or a piece of one that is too long.
+func (l *lineLimit) readLine() error {
+	line, err := l.in.ReadSlice('\n')
+	if len(line) == 0 && err != nil {
+		return err //nolint:wrapcheck // io.EOF, or what the caller is told in other words
 	}
-	l.rest = nil
-	return l.lines == 1 && l.quotes%2 == 0
+	l.rest, l.ending = line, lineEnd(line)
+	return nil
+}
+
+// pass goes over the next n bytes of the line.
+func (l *lineLimit) pass(n int) {
+	for _, c := range l.rest[:n] {
+		l.quotes.pass(c)
+	}
+	l.rest, l.size = l.rest[n:], l.size+n
+}
+
+// skip passes over the rest of a row that is rejected, line by line. It is an
+// error when nobody can tell where the row ends.
+func (l *lineLimit) skip() error {
+	for l.quotes.at != rowEnds {
+		open := l.quotes.at == cellQuoted
+		if l.quotes.at == cellTorn || open && l.size > quotedMax {
+			return errRowEnd()
+		}
+		if len(l.rest) == 0 {
+			err := l.readLine()
+			switch {
+			case errors.Is(err, io.EOF) && open:
+				return errRowEnd()
+			case errors.Is(err, io.EOF):
+				return nil
+			case err != nil:
+				return err
+			}
+		}
+		l.pass(len(l.rest))
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,17 @@ func first(got map[string]any) map[string]any {
 func code(result map[string]any) any {
 	one, _ := result["error"].([]any)[0].(map[string]any)
 	return one["code"]
+}
+
+// problemsOf is all that is wrong with a row, by field and code.
+func problemsOf(result map[string]any) string {
+	var found []string
+	list, _ := result["error"].([]any)
+	for _, one := range list {
+		problem, _ := one.(map[string]any)
+		found = append(found, fmt.Sprint(problem["field"], " ", problem["code"]))
+	}
+	return strings.Join(found, ", ")
 }
 
 func TestBatchInJSON(t *testing.T) {
@@ -154,7 +166,10 @@ func TestTableEndsWhereARowDoes(t *testing.T) {
 	for name, row := range map[string]string{
 		"a quote that is never closed":   "+12065551212,https://e.com/a,\"oops\n" + strings.Repeat(good, 100),
 		"the same beyond the limit":      "+12065551212,https://e.com/a,\"oops\n" + strings.Repeat(good, 3000),
-		"a long cell with rows inside":   "+12065551212,https://e.com/a,\"" + strings.Repeat("x", 66_000) + "\n" + inside + "end\"\n" + good,
+		"the same after the longest row": "+12065551212,https://e.com/a,\"oops\n" + strings.Repeat(good, 600_000) + "\"\n" + good,
+		"a long cell with single quotes": "+12065551212,https://e.com/a,\"" + strings.Repeat("x", 66_000) + "\n\"" + inside + "\"end\"\n" + good,
+		"a long cell in a row of two":    "12\" pipe,https://e.com/a,\"" + strings.Repeat("x", 66_000) + "\n" + inside + "end\"\n" + good,
+		"a cell in a row of two":         "12\" pipe,https://e.com/a,\"x\n" + inside + "end\"\n" + good,
 		"quotes inside that are not two": "+12065551212,https://e.com/a,\"say \"hi\"\n" + inside + "bye\"\n" + good,
 	} {
 		got := b.do(t, stream(csv, "clientReference="+url.QueryEscape(name), header+good+row)).ok(t, http.StatusBadRequest)
@@ -162,12 +177,146 @@ func TestTableEndsWhereARowDoes(t *testing.T) {
 			t.Errorf("%s: %v", name, counts(got))
 		}
 	}
-	if list := b.do(t, get("/v1/messages")).ok(t, http.StatusOK)["data"].([]any); len(list) != 4 {
+	if list := b.do(t, get("/v1/messages")).ok(t, http.StatusOK)["data"].([]any); len(list) != 7 {
 		t.Errorf("%d messages were taken, want one before each row", len(list))
 	}
 	bare := b.do(t, stream(csv, "", header+"+12065551212,https://e.com/a,12\" pipe\n"+good)).ok(t, http.StatusAccepted)
 	if counts(bare) != "1 0 1" {
 		t.Errorf("a quote in a cell without quotes: %v", bare)
+	}
+}
+
+// TestLongRowIsRejectedAlone: what is quoted as it should be has an end that can
+// be found, however long it is.
+func TestLongRowIsRejectedAlone(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	const header, good, inside = "to,mediaUrl,text\r\n", "+12065551212,https://e.com/a,hi\r\n", "+12065551213,https://e.com/a,INSIDE\r\n"
+	for name, row := range map[string]string{
+		"one line":                 strings.Repeat("x", 200_000) + "\n",
+		"one line with a quote":    "12\" pipe," + strings.Repeat("x", 200_000) + "\n",
+		"lines in quotes":          "+12065551212,https://e.com/a,\"" + strings.Repeat(inside, 2000) + "\"\n",
+		"doubled quotes":           "+12065551212,https://e.com/a,\"" + strings.Repeat("say \"\"hi\"\"\n\"\"\n"+inside, 2000) + "\"\r\n",
+		"two such cells":           strings.Repeat("\""+strings.Repeat(inside, 2000)+"\",", 2) + "x\n",
+		"long after a short line":  "+12065551212,https://e.com/a,\"hi\n" + strings.Repeat("x", 200_000) + "\n" + inside + "\"\n",
+		"empty lines in the quote": "+12065551212,https://e.com/a,\"" + strings.Repeat("\n", 70_000) + inside + "\"\n",
+	} {
+		got := b.do(t, stream(csv, "", header+good+row+strings.Repeat("\n", 70_000)+good)).ok(t, http.StatusAccepted)
+		if counts(got) != "2 0 1" || first(got)["index"] != 1.0 || problemsOf(first(got)) != " too_long" {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestRowOfTheLongestLength: what ends a row does not count.
+func TestRowOfTheLongestLength(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	const limit = 64 << 10
+	filled := func(before, after string, size int) string {
+		return before + strings.Repeat(" ", size-len(before)-len(after)) + after
+	}
+	const cells = "+12065551212,https://e.com/a,"
+	for _, tt := range []struct{ kind, header, before, after string }{
+		{ndjson, "", `{"to":"+12065551212",`, `"mediaUrl":"https://e.com/a"}`},
+		{csv, "to,mediaUrl,text,metadata.k\n", cells, ",v"},
+		{csv, "to,mediaUrl,text,metadata.k\n", cells + "\"a\n", "\r\n\",v"},
+		{csv, "to,mediaUrl,text,metadata.k\n", cells + "v,\"a\n", "\""},
+	} {
+		for _, end := range []string{"\n", "\r\n", ""} {
+			for over := range 2 {
+				row := filled(tt.before, tt.after, limit+over)
+				got := b.do(t, stream(tt.kind, "dryRun=true", tt.header+"\n"+row+end)).ok(t, http.StatusOK)
+				refused := got["rejected"] == 1.0 && problemsOf(first(got)) == " too_long" // a text may be too long, too
+				if refused != (over == 1) {
+					t.Errorf("%s, %q, %d bytes and %q: refused as a row: %t", tt.kind, tt.before, len(row), end, refused)
+				}
+			}
+		}
+	}
+}
+
+func TestUnreadableRowHasOneProblem(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	const good = `{"to":"+12065551212","mediaUrl":"https://example.com/a.jpg"}`
+	var listed []string
+	for row, want := range map[string]string{
+		strings.TrimSuffix(good, "}"): " invalid", "\ufeff" + good: " invalid", "{\"text\":\"\xff\"}": " invalid", "to": " invalid",
+		"1": " wrong_type", "null": " wrong_type", "[]": " wrong_type", `"s"`: " wrong_type", "true": " wrong_type",
+		"{}": "to required, mediaUrl required",
+	} {
+		got := b.do(t, stream(ndjson, "text=hi", row+"\n"+good)).ok(t, http.StatusAccepted)
+		if counts(got) != "1 0 1" || problemsOf(first(got)) != want {
+			t.Errorf("%q: %v", row, got)
+		}
+		if want == " wrong_type" {
+			listed = append(listed, row)
+		}
+	}
+	body := `{"defaults":{"text":"hi"},"messages":[` + strings.Join(listed, ",") + `]}`
+	got := b.do(t, post("/v1/batches", body)).ok(t, http.StatusAccepted)
+	for _, result := range got["results"].([]any) {
+		if found := problemsOf(result.(map[string]any)); found != " wrong_type" {
+			t.Errorf("in JSON: %q", found)
+		}
+	}
+	torn := b.do(t, stream(csv, "text=hi", "to,mediaUrl\n1,2,3\n")).ok(t, http.StatusAccepted)
+	if found := problemsOf(first(torn)); found != " invalid" {
+		t.Errorf("a row of a table: %q", found)
+	}
+}
+
+// TestDefaultsAreCheckedBeforeTheRows: a wrong default is wrong in each row.
+func TestDefaultsAreCheckedBeforeTheRows(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	const row = `{"to":"+12065551212","mediaUrl":"https://example.com/a.jpg"}`
+	values := map[string]string{
+		"to": "nobody", "from": "+12065559999", "subject": "Привет", "text": "\x00", "priority": "x", "sendAt": "tomorrow",
+		"expiresAt": "never", "callbackUrl": "file:///x", "metadata.k": "\x01", "mediaUrl": "ftp://e.com/a",
+	}
+	want := []string{
+		"to invalid", "from invalid", "subject subject_characters", "text control_characters", "mediaUrl invalid", "priority invalid",
+		"metadata.k control_characters", "callbackUrl invalid", "sendAt invalid", "expiresAt invalid",
+	}
+	query := url.Values{}
+	for name, value := range values {
+		query.Set(name, value)
+	}
+	for kind, body := range map[string]string{ndjson: row, csv: "to\n1\n"} {
+		if p := b.do(t, stream(kind, query.Encode(), body)).invalid(t); !slices.Equal(p.fields(), want) {
+			t.Errorf("%s: %v, want %v", kind, p.fields(), want)
+		}
+	}
+	body := `{"defaults":{"priority":"x","text":1,"media":[],"clientReference":" "},"messages":[` + row + `],"odd":1}`
+	want = []string{
+		"defaults.clientReference unknown_field", "defaults.text wrong_type", "odd unknown_field", "defaults.media required",
+		"defaults.priority invalid",
+	}
+	if p := b.do(t, post("/v1/batches", body)).invalid(t); !slices.Equal(p.fields(), want) {
+		t.Errorf("JSON: %v, want %v", p.fields(), want)
+	}
+	if list := b.do(t, get("/v1/batches")).ok(t, http.StatusOK)["data"].([]any); len(list) > 0 {
+		t.Errorf("%v", list)
+	}
+}
+
+// TestDefaultsThatARowMayMend: what depends on the row or on the clock is told
+// with the rows.
+func TestDefaultsThatARowMayMend(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	const rows = `{"to":"+12065551212","mediaUrl":"https://e.com/a","sendAt":"2026-03-01T12:30:00Z","expiresAt":"2026-03-02T00:00:00Z"}` +
+		"\n" + `{"to":"+12065551212","mediaUrl":"https://e.com/a"}`
+	for query, want := range map[string]string{
+		"sendAt=2020-01-01T00:00:00Z":                                "sendAt in_past",
+		"sendAt=2026-03-03T00:00:00Z&expiresAt=2026-03-02T00:00:00Z": "expiresAt conflict",
+	} {
+		got := b.do(t, stream(ndjson, query, rows)).ok(t, http.StatusAccepted)
+		if counts(got) != "1 0 1" || problemsOf(first(got)) != want {
+			t.Errorf("%s: %v", query, got)
+		}
 	}
 }
 

@@ -28,14 +28,8 @@ type Fields struct {
 	present  []string // fields that are there and not null
 	mistyped []string // those of them that have the wrong type
 	problems problems
-	broken   error // why nothing could be read
+	broken   bool // nothing could be read; the one problem says why
 }
-
-// BrokenFields are the fields of a row that could not be read at all.
-func BrokenFields(err error) Fields { return Fields{broken: err} }
-
-// Broken says why nothing could be read; nil: it could.
-func (f *Fields) Broken() error { return f.broken }
 
 // Has reports whether a field was written.
 func (f *Fields) Has(name string) bool { return f.has(name) }
@@ -89,14 +83,12 @@ func (f *Fields) wrong(name string) bool { return slices.Contains(f.mistyped, na
 // ReadFields takes an object apart. Wrong types, unknown names and names that
 // occur twice are kept as problems for Check; of two the first counts.
 func ReadFields(object strictjson.Value) Fields {
-	var f Fields
 	members, ok := object.Members()
 	if !ok {
-		f.problems.add("", ProblemWrongType, "must be an object")
-		return f
+		return UnreadableRow(ProblemWrongType, "must be an object")
 	}
 	const fieldCount = 13
-	f.present = make([]string, 0, fieldCount)
+	f := Fields{present: make([]string, 0, fieldCount)}
 	names := newNameSet(len(members))
 	for _, m := range members {
 		if !names.add(m.Name) {

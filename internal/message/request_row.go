@@ -12,10 +12,30 @@ import (
 const metadataColumn = "metadata."
 
 // CheckRow applies the rules to a row of a batch: what it leaves open is taken
-// from the defaults.
+// from the defaults. What is wrong with a row that could not be read comes alone.
 func (r *Rules) CheckRow(f, defaults Fields, now time.Time) Draft {
+	if f.broken {
+		return Draft{Problems: f.problems}
+	}
 	f.fill(defaults)
 	return r.Check(f, now)
+}
+
+// CheckDefaults is what is wrong with the values of defaults, whatever the rows
+// say; under is put before the names of fields. What depends on a row or on the
+// clock is left to the rows.
+func (r *Rules) CheckDefaults(f Fields, under string) []FieldError {
+	f.problems, f.ClientReference = nil, nil // wrong where it stands
+	var wrong []FieldError
+	for _, p := range r.Check(f, time.Time{}).Problems {
+		left := p.Code == ProblemRequired && !f.has(p.Field)
+		mayDiffer := p.Code == ProblemConflict && p.Field == "expiresAt"
+		if !left && !mayDiffer {
+			p.Field = under + p.Field
+			wrong = append(wrong, p)
+		}
+	}
+	return wrong
 }
 
 // fill takes what a row leaves open from the defaults.
@@ -44,11 +64,14 @@ func (f *Fields) Problems() []FieldError { return f.problems }
 func ReadRow(row []byte) Fields {
 	value, err := strictjson.Parse(row)
 	if err != nil {
-		var f Fields
-		f.problems.add("", ProblemInvalid, err.Error())
-		return f
+		return UnreadableRow(ProblemInvalid, err.Error())
 	}
 	return ReadFields(value)
+}
+
+// UnreadableRow is a row of which nothing could be read.
+func UnreadableRow(code ProblemCode, text string) Fields {
+	return Fields{broken: true, problems: problems{{Code: code, Message: text}}}
 }
 
 // Column reports whether there is a field that a CSV column or a parameter of
