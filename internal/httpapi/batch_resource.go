@@ -151,8 +151,7 @@ func (a *api) listBatchMessages(c echo.Context, who Caller, f filter) error {
 	p := page{Data: []resource{}}
 	id, err := message.ParseBatchID(f.batchID)
 	if err != nil {
-		writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
-		return nil
+		return err
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()

@@ -85,6 +85,9 @@ func (a *api) readFilter(r *http.Request) (filter, error) {
 		batchID: q.text("batchId"), after: q.time("createdAfter"), before: q.time("createdBefore"),
 		limit: q.number("limit", 1, limitMax, limitDefault),
 	}
+	if _, err := message.ParseBatchID(f.batchID); err != nil && f.batchID != "" {
+		q.wrong("batchId", message.ProblemInvalid, "is not the id of a batch")
+	}
 	f.place = -1
 	if cursor, ok := q.get("cursor"); ok && f.ofBatch() {
 		if f.place, ok = parsePlace(cursor); !ok {
