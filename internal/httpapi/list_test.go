@@ -55,19 +55,18 @@ func TestListFilters(t *testing.T) {
 		t.Fatal(err)
 	}
 	for query, want := range map[string][]string{
-		"":                            {"ca", "m2", "m1", "m0"},
-		"status=failed":               {"ca"},
-		"status=queued":               {"m2", "m1", "m0"},
-		"status=queued,failed,failed": {"ca", "m2", "m1", "m0"},
-		"status=unknown":              nil,
-		"to=%2B14165551234":           {"ca"},
-		"to=416-555-1234":             {"ca"},
-		"to=+14165551234":             {"ca"}, // a + that became a space
-		"to=%2B447400123456":          nil,
-		"batchId=bat_1j93wfyxyqv14rd9mabzqcp6tawm8bezd16": nil,
-		"clientReference=m1":                              {"m1"},
-		"clientReference=m9":                              nil,
-		"clientReference=m1&status=failed":                nil,
+		"":                                 {"ca", "m2", "m1", "m0"},
+		"status=failed":                    {"ca"},
+		"status=queued":                    {"m2", "m1", "m0"},
+		"status=queued,failed,failed":      {"ca", "m2", "m1", "m0"},
+		"status=unknown":                   nil,
+		"to=%2B14165551234":                {"ca"},
+		"to=416-555-1234":                  {"ca"},
+		"to=+14165551234":                  {"ca"}, // a + that became a space
+		"to=%2B447400123456":               nil,
+		"clientReference=m1":               {"m1"},
+		"clientReference=m9":               nil,
+		"clientReference=m1&status=failed": nil,
 		"createdAfter=" + url.QueryEscape(at.Add(-time.Second).Format(time.RFC3339Nano)):                             {"ca"},
 		"createdAfter=" + url.QueryEscape(at.Add(-time.Millisecond).Format(time.RFC3339Nano)):                        {"ca"},
 		"createdAfter=" + url.QueryEscape(created):                                                                   nil,
