@@ -8,14 +8,20 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // ErrLeft says that the caller's context ended first. The question may still be
 // on its way.
 var ErrLeft = errors.New("answer not waited for")
 
-// Max is how many questions one round trip takes.
-const Max = 256
+const (
+	// Max is how many questions one round trip takes.
+	Max = 256
+	// roundTrip bounds one round trip for many callers; each of them waits no
+	// longer than its own context.
+	roundTrip = 1500 * time.Millisecond
+)
 
 // Group gathers questions of type Q and brings answers of type A. It is safe
 // for concurrent use.
@@ -28,9 +34,9 @@ type Group[Q, A any] struct {
 	idle    sync.WaitGroup // until nobody waits
 }
 
-// Send asks for some, at most Max, and answers each, in the same order. It
-// bounds its own time.
-type Send[Q, A any] func(some []Q) []Answer[A]
+// Send asks for some, at most Max, before ctx ends, and answers each, in the
+// same order.
+type Send[Q, A any] func(ctx context.Context, some []Q) []Answer[A]
 
 // Answer is what became of one question.
 type Answer[A any] struct {
@@ -79,13 +85,19 @@ func (g *Group[Q, A]) Wait() { g.idle.Wait() }
 // run sends until nobody waits.
 func (g *Group[Q, A]) run() {
 	for some := g.next(); len(some) > 0; some = g.next() {
-		questions := make([]Q, len(some))
-		for i, one := range some {
-			questions[i] = one.question
-		}
-		for i, answer := range g.send(questions) {
-			some[i].then(answer)
-		}
+		g.exchange(some)
+	}
+}
+
+func (g *Group[Q, A]) exchange(some []asked[Q, A]) {
+	ctx, cancel := context.WithTimeout(context.Background(), roundTrip)
+	defer cancel()
+	questions := make([]Q, len(some))
+	for i, one := range some {
+		questions[i] = one.question
+	}
+	for i, answer := range g.send(ctx, questions) {
+		some[i].then(answer)
 	}
 }
 

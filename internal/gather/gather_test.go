@@ -22,7 +22,7 @@ func TestAskAnswersEach(t *testing.T) {
 	const callers = 3 * gather.Max
 	held := make(chan struct{})
 	var first sync.Once
-	doubles := gather.New(func(some []int) []gather.Answer[int] {
+	doubles := gather.New(func(_ context.Context, some []int) []gather.Answer[int] {
 		first.Do(func() { <-held })
 		if len(some) > gather.Max {
 			t.Errorf("%d questions at once", len(some))
@@ -56,7 +56,7 @@ func TestAskLeaves(t *testing.T) {
 	t.Parallel()
 	held := make(chan struct{})
 	asked := make(chan struct{}, 2)
-	slow := gather.New(func(some []int) []gather.Answer[int] {
+	slow := gather.New(func(_ context.Context, some []int) []gather.Answer[int] {
 		asked <- struct{}{}
 		<-held
 		return gather.Failed[int](len(some), errOdd)

@@ -149,14 +149,10 @@ const scanMax = 50_000
 // listBatchMessages lists the messages of a batch, the last accepted first.
 func (a *api) listBatchMessages(c echo.Context, who Caller, f filter) error {
 	p := page{Data: []resource{}}
-	id, err := message.ParseBatchID(f.batchID)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	last, seen := int64(0), 0
-	err = a.Batches.BatchMessages(ctx, who.Scope, id, f.place, func(place int64, m *message.Message) bool {
+	err := a.Batches.BatchMessages(ctx, who.Scope, f.batchID, f.place, func(place int64, m *message.Message) bool {
 		matches := f.matches(m)
 		if seen == scanMax || matches && len(p.Data) == f.limit {
 			p.NextCursor = new(placeCursor(last))

@@ -28,7 +28,7 @@ type filter struct {
 	reference string
 	statuses  []message.Status
 	to        string
-	batchID   string
+	batchID   message.BatchID
 	after     time.Time // exclusive, like before
 	before    time.Time
 	limit     int
@@ -82,11 +82,8 @@ func (a *api) readFilter(r *http.Request) (filter, error) {
 	f := filter{
 		reference: q.text("clientReference"),
 		statuses:  q.statuses("status"), to: q.phone("to", a.DefaultRegion),
-		batchID: q.text("batchId"), after: q.time("createdAfter"), before: q.time("createdBefore"),
+		batchID: q.batch("batchId"), after: q.time("createdAfter"), before: q.time("createdBefore"),
 		limit: q.number("limit", 1, limitMax, limitDefault),
-	}
-	if _, err := message.ParseBatchID(f.batchID); err != nil && f.batchID != "" {
-		q.wrong("batchId", message.ProblemInvalid, "is not the id of a batch")
 	}
 	f.place = -1
 	if cursor, ok := q.get("cursor"); ok && f.ofBatch() {
@@ -142,7 +139,7 @@ func (f filter) matches(m *message.Message) bool {
 	return (f.reference == "" || m.Content.ClientReference == f.reference) &&
 		(len(f.statuses) == 0 || slices.Contains(f.statuses, m.Status)) &&
 		(f.to == "" || m.Content.To == f.to) &&
-		(f.batchID == "" || string(m.BatchID) == f.batchID) &&
+		(f.batchID == "" || m.BatchID == f.batchID) &&
 		(f.after.IsZero() || m.CreatedAt.After(f.after)) &&
 		(f.before.IsZero() || m.CreatedAt.Before(f.before)) &&
 		(f.position == position{} || positionOf(m).compare(f.position) > 0)

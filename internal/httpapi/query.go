@@ -75,6 +75,19 @@ func (q *query) text(name string) string {
 	return value
 }
 
+// batch is the id of a batch; empty: none is given.
+func (q *query) batch(name string) message.BatchID {
+	value, ok := q.get(name)
+	if !ok {
+		return ""
+	}
+	id, err := message.ParseBatchID(value)
+	if err != nil {
+		q.wrong(name, message.ProblemInvalid, "must be the id of a batch")
+	}
+	return id
+}
+
 func (q *query) truth(name string) bool {
 	value, ok := q.get(name)
 	if ok && value != "true" && value != "false" {

@@ -1,10 +1,7 @@
 package jobs
 
 import (
-	"context"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,35 +11,6 @@ import (
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
 )
-
-// listener is a hook that writes down what goes to Redis.
-type listener struct {
-	mu        sync.Mutex
-	alone     []string // names of commands
-	pipelines [][]redis.Cmder
-}
-
-func (*listener) DialHook(next redis.DialHook) redis.DialHook {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
-}
-
-func (a *listener) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		a.mu.Lock()
-		a.alone = append(a.alone, cmd.Name())
-		a.mu.Unlock()
-		return next(ctx, cmd)
-	}
-}
-
-func (a *listener) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		a.mu.Lock()
-		a.pipelines = append(a.pipelines, cmds)
-		a.mu.Unlock()
-		return next(ctx, cmds)
-	}
-}
 
 // waiting are n messages, the second of which waits for a time.
 func waiting(n int) []*message.Message {
@@ -57,9 +25,9 @@ func waiting(n int) []*message.Message {
 	return some
 }
 
-func newHeardQueue(t *testing.T) (*Queue, *redis.Client, *listener) {
+func newHeardQueue(t *testing.T) (*Queue, *redis.Client, *wireTap) {
 	t.Helper()
-	rdb, hook := redistest.Start(t).Client(t), &listener{}
+	rdb, hook := redistest.Start(t).Client(t), &wireTap{}
 	rdb.AddHook(hook)
 	return NewQueue(rdb, 5*time.Second), rdb, hook
 }

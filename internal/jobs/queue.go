@@ -26,10 +26,6 @@ const TaskType = "mms"
 // counts as a failure for asynq. Zero would archive at the first one.
 const neverArchived = 100
 
-// roundTrip bounds what is asked for many callers; each of them waits no longer
-// than its own context.
-const roundTrip = 1500 * time.Millisecond
-
 // Queue puts messages into their lanes.
 type Queue struct {
 	client    *asynq.Client
@@ -47,9 +43,7 @@ func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 		rdb:       rdb,
 		timeout:   timeout,
 	}
-	q.together = gather.New(func(some []*message.Message) []gather.Answer[bool] {
-		ctx, cancel := context.WithTimeout(context.Background(), roundTrip)
-		defer cancel()
+	q.together = gather.New(func(ctx context.Context, some []*message.Message) []gather.Answer[bool] {
 		answers := q.enqueueMany(ctx, some)
 		q.gather(ctx, missing(some, answers)...)
 		return answers

@@ -44,7 +44,7 @@ func TestDispatchManyNeedsOneConnection(t *testing.T) {
 func TestDispatchSoonDoesNotWait(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	rdb, tap := server.Client(t), &wireTap{hold: func() {}}
+	rdb, tap := server.Client(t), &wireTap{}
 	rdb.AddHook(tap)
 	queue := NewQueue(rdb, time.Second)
 	some := waiting(2)

@@ -78,8 +78,7 @@ func (c *taskClient) run(ctx context.Context, one script) *redis.Cmd {
 
 // exchange runs some scripts in one pipeline. Each has its own answer; what
 // befalls the connection befalls all of them.
-func (c *taskClient) exchange(some []script) []gather.Answer[*redis.Cmd] {
-	ctx := context.Background()
+func (c *taskClient) exchange(ctx context.Context, some []script) []gather.Answer[*redis.Cmd] {
 	pipe := c.Pipeline()
 	answers := make([]gather.Answer[*redis.Cmd], len(some))
 	for i, one := range some {

@@ -132,22 +132,10 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	l := &Ledger{rdb: rdb, opts: opts, accept: accept, put: put, open: open, recheck: recheck}
 	l.secret = &secret{rdb: rdb, key: l.key("secret")}
 	l.shards = &shards{rdb: rdb, key: l.key("shards")}
-	l.commits = gather.New(bounded(l.commit))
-	l.reads = gather.New(bounded(l.load))
-	l.swaps = gather.New(bounded(l.swap))
+	l.commits = gather.New(l.commit)
+	l.reads = gather.New(l.load)
+	l.swaps = gather.New(l.swap)
 	return l, nil
-}
-
-// roundTrip bounds one question for many callers; each of them waits no longer
-// than its own context.
-const roundTrip = 1500 * time.Millisecond
-
-func bounded[Q, A any](send func(ctx context.Context, some []Q) []gather.Answer[A]) gather.Send[Q, A] {
-	return func(some []Q) []gather.Answer[A] {
-		ctx, cancel := context.WithTimeout(context.Background(), roundTrip)
-		defer cancel()
-		return send(ctx, some)
-	}
 }
 
 // ask is one question of those that are asked together.

@@ -82,11 +82,16 @@ func TestHighPassesTheBulkLane(t *testing.T) {
 	t.Parallel()
 	s := start(t, with("SINCH_RATE", "20"))
 	s.stream("", s.rows(2000))
-	id := s.send(message{"priority": "high"})
-	r := s.awaitMessage(id, "a call", func(r resource) bool { return r.Attempts > 0 })
-	calls := s.awaitCalls(r.ID, 1)
-	if waited := calls[0].At.Sub(r.CreatedAt); waited > 10*time.Second { // the bulk lane takes 100 s
-		t.Errorf("the call began %s after it was accepted", waited)
+	// The fastest of three counts: a loaded machine may keep any one waiting.
+	const soon = 2 * time.Second
+	fastest := patience
+	for range 3 {
+		id := s.send(message{"priority": "high"})
+		r := s.awaitMessage(id, "a call", func(r resource) bool { return r.Attempts > 0 })
+		fastest = min(fastest, s.awaitCalls(r.ID, 1)[0].At.Sub(r.CreatedAt))
+	}
+	if fastest > soon {
+		t.Errorf("the call began %s after it was accepted, want %s at most", fastest, soon)
 	}
 }
 

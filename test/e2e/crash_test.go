@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -33,6 +34,32 @@ func TestStoppedWorkerFinishesItsCalls(t *testing.T) {
 			s.wantAccepted(id, 1)
 			s.wantAttempts(s.lookUp(id), 1)
 		})
+	}
+}
+
+// A Redis that does not answer keeps a worker from recording its calls, but not
+// from ending; nothing is called again for that.
+func TestStoppedWorkerDoesNotWaitForAFrozenRedis(t *testing.T) {
+	t.Parallel()
+	s := start(t, patient())
+	s.sim.setDefault("slow:1s")
+	ids := make([]string, 10)
+	for i := range ids {
+		ids[i] = s.send(message{})
+	}
+	s.await("calls", patience, func() (bool, string) {
+		n := s.sim.stats().Calls
+		return n == len(ids), strconv.Itoa(n)
+	})
+	s.redis.Freeze()
+	s.workers[0].signal(t, syscall.SIGTERM)
+	s.workers[0].wait(t, 20*time.Second) // SHUTDOWN_TIMEOUT is 6 s; each of asynq's loops by itself would take 27
+	s.redis.Thaw()
+	s.sim.setDefault("ok")
+	s.startWorker()
+	for _, id := range ids {
+		s.awaitStatus(id, "delivered")
+		s.wantAccepted(id, 1)
 	}
 }
 

@@ -51,7 +51,7 @@ local function isCanceled(key)
 end
 
 -- verdict tells whether a row may be written.
-local function verdict(i, k, a)
+local function verdict(k, a)
   local record, begin = current[KEYS[k + 1]], ARGV[a + 10] ~= ''
   if not record then return 'gone' end
   local version, operation = string.match(record, '^(%d+):([^:]*):')
@@ -106,7 +106,7 @@ end
 local answers = { now }
 for i = 1, rows do
   local k, a = fixedKeys + (i - 1) * rowKeys, fixedArgs + (i - 1) * rowArgs
-  local said = verdict(i, k, a)
+  local said = verdict(k, a)
   if said == 'ok' then write(k, a) end
   answers[#answers + 1] = said == 'known' and 'ok' or said
   answers[#answers + 1] = said == 'conflict' and current[KEYS[k + 1]] or ''
