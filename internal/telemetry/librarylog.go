@@ -46,8 +46,10 @@ func NewAsynqLogger(log zerolog.Logger) *AsynqLogger {
 // Debug writes a line.
 func (l *AsynqLogger) Debug(args ...any) { l.write(zerolog.DebugLevel, args) }
 
-// Info writes a line.
-func (l *AsynqLogger) Info(args ...any) { l.write(zerolog.InfoLevel, args) }
+// Info writes a line of level debug: a worker has many servers of asynq, each
+// says by several lines that it starts and stops, and the worker's own say it
+// once.
+func (l *AsynqLogger) Info(args ...any) { l.write(zerolog.DebugLevel, args) }
 
 // Warn writes a line.
 func (l *AsynqLogger) Warn(args ...any) { l.write(zerolog.WarnLevel, args) }

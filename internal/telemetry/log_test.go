@@ -124,19 +124,19 @@ func TestAsynqLogger(t *testing.T) {
 
 	var out bytes.Buffer
 
-	log, err := telemetry.NewLogger(telemetry.LogOptions{Level: "info", Writer: &out})
+	log, err := telemetry.NewLogger(telemetry.LogOptions{Level: "debug", Writer: &out})
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	logger := telemetry.NewAsynqLogger(log)
-	logger.Debug("not written")
+	logger.Debug("queues are empty")
 	logger.Info("Starting processing")
 	logger.Warn("task for ", "+12065551212")
 	logger.Error("failed")
 	logger.Fatal("and goes on")
 
-	want := [][2]string{{"info", "Starting processing"}, {"warn", "task for [number]"}, {"error", "failed"}, {"error", "and goes on"}}
+	want := [][2]string{{"debug", "queues are empty"}, {"debug", "Starting processing"}, {"warn", "task for [number]"}, {"error", "failed"}, {"error", "and goes on"}}
 
 	written := lines(&out)
 	if len(written) != len(want) {
