@@ -80,10 +80,13 @@ func serveBareEcho(addr string) {
 	}
 }
 
-// payload is a request of about 300 bytes. Numbers that end in 9000 and more would tell the simulator what to do.
+// payload is a request of about 300 bytes. Each has a picture of its own: what
+// a batch shares would be saved at Sinch first, and a simulator without
+// receipts does not say when it is ready. Numbers that end in 9000 and more
+// would tell the simulator what to do.
 func payload(n int64) []byte {
-	return fmt.Appendf(nil, `{"to":"+1206555%04d","text":%q,"mediaUrl":"https://media.example.com/orders/2026/11/24/picture.jpg",`+
-		`"subject":"Your order","clientReference":"bench-%d"}`, n%9000, strings.Repeat("on its way ", 12), n)
+	return fmt.Appendf(nil, `{"to":"+1206555%04d","text":%q,"mediaUrl":"https://media.example.com/orders/2026/11/24/%07d.jpg",`+
+		`"subject":"Your order","clientReference":"bench-%d"}`, n%9000, strings.Repeat("on its way ", 12), n, n)
 }
 
 func BenchmarkPost(b *testing.B) {
@@ -96,7 +99,7 @@ func BenchmarkPost(b *testing.B) {
 	b.Run("dispatcher", func(b *testing.B) {
 		redis := redistest.Start(b)
 		service := startAPI(b, redis)
-		work := beginWork(b, redis, service)
+		work := beginWork(b, redis, "api", service)
 		post(b, service.base)
 		work.report(b)
 	})
@@ -108,7 +111,7 @@ func BenchmarkBulk(b *testing.B) {
 	redis := redistest.Start(b)
 	service := startAPI(b, redis)
 	before := usedMemory(b, redis)
-	work := beginWork(b, redis, service)
+	work := beginWork(b, redis, "api", service)
 	b.ResetTimer()
 	stream(b, service.base, b.N, "")
 	b.StopTimer()

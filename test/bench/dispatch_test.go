@@ -63,13 +63,18 @@ func dispatch(b *testing.B, latency time.Duration, workers, concurrency int) {
 	b.Helper()
 	store := redistest.Start(b)
 	stream(b, startAPI(b, store).base, b.N, "?priority=normal")
-	sinch := startSimulator(b, latency)
+	sinch, sinchPID := startSimulator(b, latency)
 	client := store.Client(b)
 	b.ResetTimer()
-	for range workers {
+	for range workers - 1 {
 		startWorker(b, store, sinch, strconv.Itoa(concurrency))
 	}
+	work := beginWork(b, store, "worker", startWorker(b, store, sinch, strconv.Itoa(concurrency)))
+	work.watch("sinch", func() time.Duration { return processTime(b, sinchPID) })
 	rate(b, func() int { return open(b, client) })
+	if workers == 1 {
+		work.report(b)
+	}
 }
 
 // open is how many messages are not with Sinch yet.
@@ -129,7 +134,8 @@ func BenchmarkAcceptUnderLoad(b *testing.B) {
 			return // go test tries every benchmark with one first
 		}
 		stream(b, base, b.N, "")
-		startWorker(b, store, startSimulator(b, latency), "200")
+		sinch, _ := startSimulator(b, latency)
+		startWorker(b, store, sinch, "200")
 		awaitFewer(b, store.Client(b), b.N*99/100)
 		b.ResetTimer()
 		patient(b, base, 1_000_000)

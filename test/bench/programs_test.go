@@ -28,21 +28,21 @@ func build(dir string) error {
 	return cmd.Run()
 }
 
-// api is a running api process.
-type api struct {
-	base, admin string // URLs
+// service is a running process of ours.
+type service struct {
+	base, admin string // URLs; the worker has no base
 	pid         int
 }
 
 // startAPI starts an api process.
-func startAPI(b *testing.B, redis *redistest.Server) api {
+func startAPI(b *testing.B, redis *redistest.Server) service {
 	b.Helper()
 	addr, admin := freeAddr(b), freeAddr(b)
 	process := run(b, exec.Command(program("api")), "PORT="+strings.TrimPrefix(addr, "127.0.0.1:"), "ADMIN_ADDR="+admin,
 		"REDIS_URL="+redis.URL(), "LOG_LEVEL=warn", "QUEUE_LIMIT=100000000",
 		"SINCH_NUMBER=+12065550100", "API_KEYS=bench:"+key)
 	await(b, addr)
-	return api{base: "http://" + addr, admin: "http://" + admin, pid: process.Pid}
+	return service{base: "http://" + addr, admin: "http://" + admin, pid: process.Pid}
 }
 
 // startSimulator starts a Sinch that answers after latency and sends no
@@ -50,21 +50,24 @@ func startAPI(b *testing.B, redis *redistest.Server) api {
 // it shares those of what is measured, so it is kept from waking a second
 // thread for every call and from collecting its few megabytes of garbage more
 // often than it must.
-func startSimulator(b *testing.B, latency time.Duration) string {
+func startSimulator(b *testing.B, latency time.Duration) (url string, pid int) {
 	b.Helper()
 	addr := freeAddr(b)
-	run(b, exec.Command(program("mmsctl"), "simulator", "--addr", addr, "--latency", latency.String(), "--counts-only", "--log-level", "error"),
+	process := run(b, exec.Command(program("mmsctl"), "simulator", "--addr", addr, "--latency", latency.String(), "--counts-only", "--log-level", "error"),
 		"GOMAXPROCS=1", "GOGC=400")
 	await(b, addr)
-	return "http://" + addr
+	return "http://" + addr, process.Pid
 }
 
 // startWorker starts a worker process.
-func startWorker(b *testing.B, redis *redistest.Server, sinch, concurrency string) {
+func startWorker(b *testing.B, redis *redistest.Server, sinch, concurrency string) service {
 	b.Helper()
-	run(b, exec.Command(program("worker")), "ADMIN_ADDR="+freeAddr(b), "REDIS_URL="+redis.URL(), "LOG_LEVEL=warn",
+	admin := freeAddr(b)
+	process := run(b, exec.Command(program("worker")), "ADMIN_ADDR="+admin, "REDIS_URL="+redis.URL(), "LOG_LEVEL=warn",
 		"SINCH_BASE_URL="+sinch, "SINCH_API_TOKEN=bench", "SINCH_NUMBER=+12065550100", "SINCH_RATE=0",
 		"MEDIA_CHECK=off", "WORKER_CONCURRENCY="+concurrency)
+	await(b, admin)
+	return service{admin: "http://" + admin, pid: process.Pid}
 }
 
 // run starts a program and ends it with the benchmark.

@@ -15,40 +15,53 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// profile makes BenchmarkPost and BenchmarkBulk write CPU profiles of the api
+// profile makes benchmarks write CPU profiles of the process they are about
 // into a directory, one a benchmark.
-var profile = flag.String("profile", "", "directory for CPU profiles of the api")
+var profile = flag.String("profile", "", "directory for CPU profiles of the api or the worker")
 
 // profiled is how long a profile is, in seconds.
-const profiled = 3
+const profiled = 10
 
-// work is the CPU time that accepting takes, which says more than a rate on a
-// machine that does other things, too.
+// work is the CPU time of processes, which says more than a rate on a machine
+// that does other things, too.
 type work struct {
-	redis      *redistest.Server
-	service    api
-	api, store time.Duration // when it began
-	written    chan error    // nil: no profile
+	clocks  []clock
+	written chan error // nil: no profile
 }
 
-// beginWork looks at the clocks of both processes.
-func beginWork(b *testing.B, redis *redistest.Server, service api) *work {
+// clock is the CPU time of one process.
+type clock struct {
+	name  string
+	read  func() time.Duration
+	began time.Duration // what it said when the work began
+}
+
+// beginWork looks at the clocks of Redis and of the process that the benchmark
+// is about, which is called name.
+func beginWork(b *testing.B, redis *redistest.Server, name string, about service) *work {
 	b.Helper()
-	w := &work{redis: redis, service: service, api: processTime(b, service.pid), store: redisTime(b, redis)}
+	w := &work{}
+	w.watch("redis", func() time.Duration { return redisTime(b, redis) })
+	w.watch(name, func() time.Duration { return processTime(b, about.pid) })
 	if *profile != "" && b.N > 1 {
 		w.written = make(chan error, 1)
 		path := *profile + "/" + strings.ReplaceAll(b.Name(), "/", "-") + ".pprof"
-		go func() { w.written <- writeProfile(service, path) }()
+		go func() { w.written <- writeProfile(about, path) }()
 	}
 	return w
+}
+
+// watch looks at one clock more.
+func (w *work) watch(name string, read func() time.Duration) {
+	w.clocks = append(w.clocks, clock{name: name, read: read, began: read()})
 }
 
 // report tells what a message has cost since.
 func (w *work) report(b *testing.B) {
 	b.Helper()
-	perMessage := func(spent time.Duration) float64 { return float64(spent.Nanoseconds()) / 1000 / float64(b.N) }
-	b.ReportMetric(perMessage(processTime(b, w.service.pid)-w.api), "api-µs/msg")
-	b.ReportMetric(perMessage(redisTime(b, w.redis)-w.store), "redis-µs/msg")
+	for _, c := range w.clocks {
+		b.ReportMetric(float64((c.read()-c.began).Nanoseconds())/1000/float64(b.N), c.name+"-µs/msg")
+	}
 	if w.written == nil {
 		return
 	}
@@ -57,9 +70,9 @@ func (w *work) report(b *testing.B) {
 	}
 }
 
-func writeProfile(service api, path string) error {
+func writeProfile(about service, path string) error {
 	client := &http.Client{Timeout: 2 * profiled * time.Second}
-	res, err := client.Get(service.admin + "/debug/pprof/profile?seconds=" + strconv.Itoa(profiled))
+	res, err := client.Get(about.admin + "/debug/pprof/profile?seconds=" + strconv.Itoa(profiled))
 	if err != nil {
 		return err
 	}

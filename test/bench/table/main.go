@@ -1,5 +1,5 @@
 // Command table makes the page of benchmarks from the output of go test -bench:
-// medians of the runs, each beside its baseline and its target.
+// medians of the runs, their ratios to the baselines and the targets.
 package main
 
 import (
@@ -116,8 +116,21 @@ func read(in io.Reader) (results, error) {
 }
 
 // median is the middle value, or zero without any.
-func (r results) median(name, metric string) float64 {
-	values := slices.Sorted(slices.Values(r[name][metric]))
+func (r results) median(name, metric string) float64 { return median(r[name][metric]) }
+
+// ratio is the middle one of the runs' ratios, or zero without any: a machine
+// that others use, too, is faster in one run than in the next.
+func (r results) ratio(ours, theirs, metric string) float64 {
+	a, b := r[ours][metric], r[theirs][metric]
+	var ratios []float64
+	for i := range min(len(a), len(b)) {
+		ratios = append(ratios, a[i]/b[i])
+	}
+	return median(ratios)
+}
+
+func median(values []float64) float64 {
+	values = slices.Sorted(slices.Values(values))
 	if len(values) == 0 {
 		return 0
 	}
@@ -125,15 +138,15 @@ func (r results) median(name, metric string) float64 {
 }
 
 func write(out io.Writer, found results) {
-	fmt.Fprintf(out, "# Benchmarks\n\n`make bench` wrote this page on %s: %s, %d cores, %s, %s. Three runs each, medians; each value beside its\n"+
-		"baseline of the same run, since on another machine only the ratios mean something. Redis writes its append-only file every second.\n\n",
+	fmt.Fprintf(out, "# Benchmarks\n\n`make bench` wrote this page on %s: %s, %d cores, %s, %s. Three runs, medians; each\n"+
+		"ratio is to the baseline of the same run, since on another machine only the ratios mean something. Redis writes its append-only file every second.\n\n",
 		time.Now().UTC().Format(time.DateOnly), processor(), runtime.NumCPU(), redis(), runtime.Version())
 	fmt.Fprintln(out, "| What | Baseline | | Baseline's | Ours | Ratio | Target |\n|---|---|---|---|---|---|---|")
 	for _, r := range rows() {
 		ours, theirs := found.median(r.ours, r.metric), found.median(r.theirs, r.metric)
 		ratio, sign := "not run", "≥"
-		if ours > 0 && theirs > 0 {
-			ratio = fmt.Sprintf("**%.2f**", ours/theirs)
+		if paired := found.ratio(r.ours, r.theirs, r.metric); paired > 0 {
+			ratio = fmt.Sprintf("**%.2f**", paired)
 		}
 		if r.atMost {
 			sign = "≤"
