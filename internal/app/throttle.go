@@ -79,7 +79,7 @@ func (p *pass) More(ctx context.Context, n int) (int, time.Duration, error) {
 		return 0, 0, nil
 	}
 	got := p.brakes.pacer.More(ctx, p.lane, n)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
 	defer cancel()
 	if err := p.brakes.gate.Confirm(ctx, p.ticket); err != nil {
 		_, wait, err := notNow(ctx, err)
@@ -88,14 +88,12 @@ func (p *pass) More(ctx context.Context, n int) (int, time.Duration, error) {
 	return got, 0, nil
 }
 
-// reportTimeout bounds what a call waits for after its outcome is known.
-const reportTimeout = 2 * time.Second
+// confirmTimeout bounds what a call that has waited for its pace waits for.
+const confirmTimeout = 2 * time.Second
 
 // Done implements jobs.Pass. When Redis does not take the news, the outcome
 // stays as it is: the gate errs on the side of another probe.
 func (p *pass) Done(ctx context.Context, o message.Outcome) message.Outcome {
-	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
-	defer cancel()
 	switch o.Kind {
 	case message.OutcomeAccount:
 		return p.refused(ctx, o)

@@ -33,11 +33,7 @@ type Heart struct {
 
 // Listen hears of the calls that other workers begin, until ctx ends.
 func (h *Heart) Listen(ctx context.Context) {
-	h.ledger.WatchBegins(ctx, func(b ledger.Begin) {
-		if b.Worker != h.worker.ID {
-			h.worker.heard(b)
-		}
-	})
+	h.ledger.WatchBegins(ctx, h.worker.ID, h.worker.heard)
 }
 
 // Run beats until ctx ends.

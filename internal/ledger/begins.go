@@ -21,11 +21,11 @@ type Begin struct {
 	Call   string // that it shares with other messages; empty: none
 }
 
-// WatchBegins tells hear of every call that any worker begins, until ctx ends.
-// The workers keep it in mind for one another: when Redis goes back to older
-// data and the worker that made a call is gone, a living one still knows of it.
-// Nothing is repeated: what begins while the connection is down is not heard.
-func (l *Ledger) WatchBegins(ctx context.Context, hear func(Begin)) {
+// WatchBegins tells hear of every call that others than worker begin, until ctx
+// ends. The workers keep it in mind for one another: when Redis goes back to
+// older data and the worker that made a call is gone, a living one still knows
+// of it. Nothing is repeated: what begins while the connection is down is not heard.
+func (l *Ledger) WatchBegins(ctx context.Context, worker string, hear func(Begin)) {
 	sub := l.rdb.Subscribe(ctx, l.begunChannel())
 	defer func() { _ = sub.Close() }() // nothing is lost with it
 	announced := sub.Channel()
@@ -36,6 +36,9 @@ func (l *Ledger) WatchBegins(ctx context.Context, hear func(Begin)) {
 		case m, open := <-announced:
 			if !open {
 				return
+			}
+			if strings.HasPrefix(m.Payload, worker+" ") {
+				continue
 			}
 			begins, err := parseBegins(m.Payload)
 			if err != nil {

@@ -78,7 +78,7 @@ func TestBeginsAreAnnounced(t *testing.T) {
 	heard, ended := make(chan ledger.Begin, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
-		l.WatchBegins(ctx, func(b ledger.Begin) { heard <- b })
+		l.WatchBegins(ctx, "w2", func(b ledger.Begin) { heard <- b })
 	}()
 	eventually(t, func() bool {
 		n, err := rdb.PubSubNumSub(t.Context(), channel).Result()

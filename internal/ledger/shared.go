@@ -32,11 +32,12 @@ func (l *Ledger) BeginShared(ctx context.Context, call string, seen []Snapshot, 
 	places := make([]int, 0, len(seen))
 	index := make(map[string]any, len(seen))
 	for i, s := range seen {
-		one, err := s.begin(change, lease)
+		one, err := s.step(change, s.clock(), newOperation())
 		if err != nil {
 			members[i].Err = err
 			continue
 		}
+		one.lease = lease
 		swaps, places = append(swaps, one), append(places, i)
 		index[bare(one.message.Content.To)] = one.message.ID.AttemptRef(one.message.Attempts)
 	}
@@ -52,26 +53,9 @@ func (l *Ledger) BeginShared(ctx context.Context, call string, seen []Snapshot, 
 		if answer.Err != nil {
 			return nil, answer.Err
 		}
-		members[places[i]].Begun, members[places[i]].Err = answer.Value.begun(swaps[i].message, swaps[i].value)
+		members[places[i]].Begun, members[places[i]].Err = answer.Value.begun(swaps[i])
 	}
 	return members, nil
-}
-
-// begin prepares the first step of a begin.
-func (s Snapshot) begin(change Change, lease Lease) (swap, error) {
-	h, m, err := decode(s.record)
-	if err != nil {
-		return swap{}, err
-	}
-	before := m.Status
-	if err := change(m, s.clock()); err != nil {
-		return swap{}, err
-	}
-	operation := newOperation()
-	return swap{
-		version: h.version, operation: operation, value: encode(head{version: h.version + 1, operation: operation}, m),
-		message: m, before: before, lease: lease, cleared: s.cleared,
-	}, nil
 }
 
 func (l *Ledger) callKey(call string) string { return l.key("call:" + call) }
@@ -121,11 +105,11 @@ func (l *Ledger) ReadMany(ctx context.Context, ids []message.ID) ([]Snapshot, er
 		if got.Err != nil {
 			return nil, got.Err
 		}
-		_, m, err := decode(got.Value.record)
-		if err != nil || m.ID != ids[i] {
+		one, err := got.Value.snapshot()
+		if err != nil || one.Message.ID != ids[i] {
 			continue
 		}
-		seen = append(seen, Snapshot{Message: m, id: m.ID, record: got.Value.record, now: got.Value.now, read: got.Value.read})
+		seen = append(seen, one)
 	}
 	return seen, nil
 }

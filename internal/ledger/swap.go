@@ -24,12 +24,12 @@ type swapReply struct {
 	begins  int64
 }
 
-// begun reads the script's verdict on a message and its record.
-func (r swapReply) begun(m *message.Message, record []byte) (Begun, error) {
+// begun reads the script's verdict on a step.
+func (r swapReply) begun(s swap) (Begun, error) {
 	switch r.verdict {
 	case "ok":
-		after := Snapshot{Message: m, id: m.ID, record: record, now: r.now, read: time.Now()}
-		return Begun{Message: m, After: after, Now: r.now, Begins: r.begins, Epoch: r.epoch}, nil
+		after := Snapshot{Message: s.message, version: s.version + 1, record: s.value, now: r.now, read: time.Now()}
+		return Begun{Message: s.message, After: after, Now: r.now, Begins: r.begins, Epoch: r.epoch}, nil
 	case "conflict":
 		return Begun{}, errConflict
 	case "rollback":

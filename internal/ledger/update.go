@@ -60,7 +60,7 @@ func (l *Ledger) Begin(ctx context.Context, seen Snapshot, change Change, lease 
 type Snapshot struct {
 	Message *message.Message
 
-	id      message.ID
+	version int64
 	record  []byte
 	now     time.Time // Redis' time of the reading
 	read    time.Time // local time of it
@@ -86,14 +86,14 @@ func (l *Ledger) Read(ctx context.Context, id message.ID) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, err
 	}
-	_, m, err := decode(got.record)
+	seen, err := got.snapshot()
 	if err != nil {
 		return Snapshot{}, err
 	}
-	if m.ID != id {
+	if seen.Message.ID != id {
 		return Snapshot{}, ErrNotFound // an older message that had the same reference
 	}
-	return Snapshot{Message: m, id: id, record: got.record, now: got.now, read: got.read}, nil
+	return seen, nil
 }
 
 // updateRounds bounds the compare-and-set loop: more than that many writers at
@@ -101,39 +101,49 @@ func (l *Ledger) Read(ctx context.Context, id message.ID) (Snapshot, error) {
 const updateRounds = 64
 
 func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease Lease) (Begun, error) {
-	record, now := seen.record, seen.clock()
+	id, now := seen.Message.ID, seen.clock()
 	operation := newOperation()
 	for range updateRounds {
-		h, m, err := decode(record)
+		step, err := seen.step(change, now, operation)
+		if err != nil {
+			return Begun{Message: step.message, Now: now}, err
+		}
+		if unchanged(seen.record, step.value) {
+			return Begun{Message: step.message, Now: now}, nil
+		}
+		step.lease = lease
+		reply, err := ask(ctx, l.swaps, step)
 		if err != nil {
 			return Begun{}, err
 		}
-		if m.ID != seen.id {
-			return Begun{}, ErrNotFound
-		}
-		before, sinchID := m.Status, m.SinchID
-		if err := change(m, now); err != nil {
-			return Begun{Message: m, Now: now}, err
-		}
-		value := encode(head{version: h.version + 1, operation: operation}, m)
-		if unchanged(record, value) {
-			return Begun{Message: m, Now: now}, nil
-		}
-		reply, err := ask(ctx, l.swaps, swap{
-			version: h.version, operation: operation, value: value, message: m, before: before, named: m.SinchID != sinchID,
-			lease: lease, cleared: seen.cleared,
-		})
-		if err != nil {
-			return Begun{}, err
-		}
-		now = reply.now
-		begun, err := reply.begun(m, value)
+		begun, err := reply.begun(step)
 		if !errors.Is(err, errConflict) {
 			return begun, err
 		}
-		record = []byte(reply.record)
+		newer, err := loaded{record: []byte(reply.record)}.snapshot()
+		if err != nil {
+			return Begun{}, err
+		}
+		if newer.Message.ID != id {
+			return Begun{}, ErrNotFound
+		}
+		newer.cleared = seen.cleared
+		seen, now = newer, reply.now
 	}
 	return Begun{}, unavailable("update message", errContended)
+}
+
+// step decides on a copy of the message what is to be written. The copy is there
+// also when the change refuses it.
+func (s Snapshot) step(change Change, now time.Time, operation string) (swap, error) {
+	m := s.Message.Clone()
+	if err := change(m, now); err != nil {
+		return swap{message: m}, err
+	}
+	return swap{
+		version: s.version, operation: operation, value: encode(head{version: s.version + 1, operation: operation}, m),
+		message: m, before: s.Message.Status, named: m.SinchID != s.Message.SinchID, cleared: s.cleared,
+	}, nil
 }
 
 // loaded is a record as it was read.
@@ -141,6 +151,15 @@ type loaded struct {
 	record []byte
 	now    time.Time // Redis' time
 	read   time.Time // local time
+}
+
+// snapshot takes a record apart.
+func (l loaded) snapshot() (Snapshot, error) {
+	h, m, err := decode(l.record)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	return Snapshot{Message: m, version: h.version, record: l.record, now: l.now, read: l.read}, nil
 }
 
 // load reads records and Redis' time.

@@ -1,6 +1,7 @@
 package message_test
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"testing"
@@ -296,12 +297,25 @@ func TestRandomInterleavings(t *testing.T) {
 		now := start()
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 90).Draw(t, "seconds")) * time.Second)
-			before := *m
+			before, told := m, written(t, m)
+			m = before.Clone()
 			action := rapid.SampledFrom(actions()).Draw(t, "action")
 			err := action.do(t, m, now)
-			checkStep(t, &before, m, action.name, err)
+			checkStep(t, before, m, action.name, err)
+			if written(t, before) != told {
+				t.Fatalf("%s on a copy changed the message", action.name)
+			}
 		}
 	})
+}
+
+// written is all that a message says.
+func written(t *rapid.T, m *message.Message) string {
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 type action struct {

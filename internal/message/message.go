@@ -98,6 +98,18 @@ func New(id ID, scope Scope, content Content, from string, now time.Time) *Messa
 	return m
 }
 
+// Clone is a copy of which each change leaves the message as it is. What is
+// only ever replaced as a whole they have in common.
+func (m *Message) Clone() *Message {
+	c := *m
+	c.Calls = withRoom(m.Calls)
+	c.Timeline = withRoom(m.Timeline)
+	return &c
+}
+
+// withRoom copies what a step will most likely append one to.
+func withRoom[T any](all []T) []T { return append(make([]T, 0, len(all)+1), all...) }
+
 // Current is the call under way, or nil.
 func (m *Message) Current() *Attempt {
 	if m.Status != StatusSending {

@@ -1,6 +1,7 @@
 package sinch
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 )
@@ -13,17 +14,20 @@ type Text string
 // UnmarshalJSON implements json.Unmarshaler.
 func (t *Text) UnmarshalJSON(data []byte) error {
 	*t = ""
-	var s string
-	if json.Unmarshal(data, &s) == nil {
-		*t = Text(s)
-		return nil
-	}
-	var n json.Number
-	if json.Unmarshal(data, &n) == nil {
-		*t = Text(n)
+	inner, quoted := bytes.CutPrefix(data, []byte(`"`))
+	switch {
+	case quoted && bytes.IndexFunc(inner, unusual) == len(inner)-1: // the closing quote
+		*t = Text(inner[:len(inner)-1])
+	case quoted:
+		return json.Unmarshal(data, (*string)(t)) //nolint:wrapcheck // the error of a json.Unmarshaler is json's
+	case len(data) > 0 && (data[0] == '-' || '0' <= data[0] && data[0] <= '9'):
+		*t = Text(data)
 	}
 	return nil
 }
+
+// unusual are the characters that make a string of JSON more than what it says.
+func unusual(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }
 
 // The longest values of each kind that are kept. Sinch's own are far shorter.
 const (

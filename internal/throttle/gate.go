@@ -259,6 +259,8 @@ func (g *Gate) Refused(ctx context.Context, t Ticket) (Verdict, error) {
 }
 
 func (g *Gate) tell(ctx context.Context, t Ticket, outcome string) ([]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+	defer cancel()
 	reply, err := g.report.Run(ctx, g.rdb, g.keys, t.message, outcome, g.opts.Pause.Milliseconds(),
 		g.headStart().Milliseconds(), gateMemory.Milliseconds(), g.opts.Answers).Int64Slice()
 	if err != nil {

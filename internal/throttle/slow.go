@@ -66,6 +66,8 @@ func (p *Pacer) Throttled(ctx context.Context, retryAfter time.Duration) error {
 	if !p.strain.add(true) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+	defer cancel()
 	if err := p.source.slow(ctx, min(retryAfter, maxSlowHold)); err != nil {
 		return &UnavailableError{Err: err}
 	}

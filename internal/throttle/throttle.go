@@ -26,6 +26,8 @@ const (
 
 	// askTimeout bounds a question to Redis that several callers wait for.
 	askTimeout = 1500 * time.Millisecond
+	// tellTimeout bounds what a call waits for after its outcome is known.
+	tellTimeout = 2 * time.Second
 )
 
 // WaitError says that no token came within MaxHold: hand the message back and

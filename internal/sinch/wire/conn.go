@@ -24,9 +24,10 @@ type guardedConn struct {
 	now func() time.Time
 
 	mu       sync.Mutex
-	deadline time.Time // zero: no call, handshakes may pass
-	sealed   bool      // the call was judged: nothing more of it may leave
-	written  int64     // of the call, those in the middle of a write included
+	deadline time.Time     // zero: no call, handshakes may pass
+	resends  time.Duration // how long the kernel tries to deliver what was written; zero: as long as it likes
+	sealed   bool          // the call was judged: nothing more of it may leave
+	written  int64         // of the call, those in the middle of a write included
 }
 
 // begin arms the connection for one call.
@@ -35,7 +36,17 @@ func (c *guardedConn) begin(deadline time.Time) {
 	defer c.mu.Unlock()
 	c.deadline, c.written, c.sealed = deadline, 0, false
 	if !deadline.IsZero() {
-		boundResending(c.Conn, deadline.Sub(c.now()))
+		c.boundResending(deadline.Sub(c.now()))
+	}
+}
+
+// boundResending has the kernel give up before a call's time is over. Calls of
+// one connection have about the same time, so that most find the bound set.
+func (c *guardedConn) boundResending(left time.Duration) {
+	const early = 10 // the share of the time by which it may give up too soon
+	if c.resends > left || c.resends < left-left/early {
+		c.resends = left - left/(2*early)
+		boundResending(c.Conn, c.resends)
 	}
 }
 
