@@ -20,6 +20,12 @@ const (
 	plainFault = 10 * time.Second
 	// savedPause is how long a message stays away that was not let in to save.
 	savedPause = time.Second
+	// savedHold is how long a message is held while others have its media saved,
+	// before it goes back to the queue: a brake and not a parking place. Put back
+	// at once, the messages of a campaign would go round and round as fast as
+	// Redis can. savedLook is how often it looks meanwhile.
+	savedHold = 500 * time.Millisecond
+	savedLook = 100 * time.Millisecond
 	// savedTellTime bounds what is written down about a template.
 	savedTellTime = 2 * time.Second
 
@@ -49,7 +55,7 @@ func (h *Handler) load(ctx context.Context, m *message.Message, types []string) 
 	if saver.Encodes(c.media) {
 		c.grace = graceEncoded
 	}
-	template, err := h.saved.Look(ctx, c.key)
+	template, err := h.savedSoon(ctx, c.key)
 	if err != nil { // nobody is kept from sending by what is only a help
 		return c, nil //nolint:nilerr // the call does not begin either, when Redis is down
 	}
@@ -64,6 +70,31 @@ func (h *Handler) load(ctx context.Context, m *message.Message, types []string) 
 	case saved.Plain:
 	}
 	return c, nil
+}
+
+// savedSoon tells how far a template is, and waits a moment for one that others
+// are about to have ready.
+func (h *Handler) savedSoon(ctx context.Context, key saved.Key) (saved.Template, error) {
+	hold, cancel := context.WithTimeout(ctx, savedHold)
+	defer cancel()
+	defer context.AfterFunc(h.open, cancel)() // a worker that stops gives its tasks back
+	template, err := h.saved.Look(ctx, key)
+	for err == nil && template.Pending() && pause(hold, savedLook) {
+		template, err = h.saved.Look(ctx, key)
+	}
+	return template, err
+}
+
+// pause lets time pass and reports whether ctx is still there.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // shares reports whether a message may go out by what it shares with others of

@@ -192,6 +192,21 @@ func TestSavedMediaThatAreNotReadyAreWaitedFor(t *testing.T) {
 	b.wantSaves(1)
 }
 
+// TestMessagesAreHeldWhileOthersSave, and not put back as fast as Redis can.
+func TestMessagesAreHeldWhileOthersSave(t *testing.T) {
+	t.Parallel()
+	b := setupSaved(t)
+	key := saved.NewKey("held")
+	if _, won, err := saved.NewStore(b.rdb, savedEvents{}).Claim(t.Context(), key, time.Hour); err != nil || !won {
+		t.Fatal(won, err)
+	}
+	h := &Handler{saved: b.opts.Saved, open: t.Context()}
+	start := time.Now()
+	if template, err := h.savedSoon(t.Context(), key); err != nil || !template.Pending() || time.Since(start) < savedHold {
+		t.Errorf("%+v, %v after %s, want it to be held for %s", template, err, time.Since(start), savedHold)
+	}
+}
+
 func TestSavedMediaThatAreGoneAreSavedAgain(t *testing.T) {
 	t.Parallel()
 	gone := message.Outcome{Kind: message.OutcomeGone, Code: message.ReasonInternal, SinchCode: "E241"}

@@ -61,6 +61,9 @@ func (t Template) at(now time.Time) Template {
 	return t
 }
 
+// Pending reports whether somebody is about to have it ready.
+func (t Template) Pending() bool { return t.State == Saving || t.State == Waiting }
+
 // holds reports whether it is saved at Sinch under id.
 func (t Template) holds(id string) bool {
 	return t.ID == id && (t.State == Waiting || t.State == Ready)
