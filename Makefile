@@ -22,7 +22,7 @@ help: ## Show this list
 
 .PHONY: dev
 dev: ## Run api, worker, simulator and Redis in one process; needs nothing but Go
-	go run ./cmd/mmsctl dev
+	go build -o bin/mmsctl ./cmd/mmsctl && exec bin/mmsctl dev
 
 .PHONY: build
 build: ## Build static binaries into bin/

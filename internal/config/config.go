@@ -181,9 +181,9 @@ type Telemetry struct {
 	LogLevel string `env:"LOG_LEVEL" envDefault:"info" oneof:"trace debug info warn error"`
 	// `json` for machines, `console` for people.
 	LogFormat string `env:"LOG_FORMAT" envDefault:"json" oneof:"json console"`
-	// Where errors are reported; empty means nowhere.
+	// A Sentry DSN, `https://key@host/project`. Nothing is reported in this release: it has no effect.
 	SentryDSN Secret `env:"SENTRY_DSN"`
-	// OTLP endpoint for traces; empty means none.
+	// An OTLP endpoint. There are no traces in this release: it has no effect.
 	OTLPEndpoint Endpoint `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 }
 

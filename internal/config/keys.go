@@ -61,15 +61,20 @@ func (k *APIKeys) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// checkKey tells all that is wrong with an entry; empty: nothing is.
 func checkKey(tenant, key string) string {
-	switch {
-	case tenant == "" && key == "":
+	if tenant == "" && key == "" {
 		return "is empty"
-	case !tenantPattern.MatchString(tenant):
-		return "needs a tenant of 1 to 40 of a-z 0-9 _ -"
-	case !keyPattern.MatchString(key):
-		return "needs a key of mms_live_ or mms_test_ and 24 to 64 letters and digits"
 	}
 
-	return ""
+	var needs []string
+	if !tenantPattern.MatchString(tenant) {
+		needs = append(needs, "needs a tenant of 1 to 40 of a-z 0-9 _ -")
+	}
+
+	if !keyPattern.MatchString(key) {
+		needs = append(needs, "needs a key of mms_live_ or mms_test_ and 24 to 64 letters and digits")
+	}
+
+	return strings.Join(needs, " and ")
 }

@@ -300,6 +300,13 @@ func TestWarnings(t *testing.T) {
 			},
 			[]string{"SINCH_CALLBACK_URL is not set: without a webhook of the app"},
 		},
+		"not in this release": {
+			config.Worker,
+			map[string]string{
+				"DATABASE_URL": "postgres://h/d", "SENTRY_DSN": "https://k@h/1", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://h:4318",
+			},
+			[]string{"DATABASE_URL has no effect", "SENTRY_DSN has no effect", "OTEL_EXPORTER_OTLP_ENDPOINT has no effect"},
+		},
 		"the rest": {
 			config.Worker,
 			map[string]string{

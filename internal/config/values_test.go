@@ -193,6 +193,9 @@ func TestAPIKeys(t *testing.T) {
 		"acme:mms_live_" + strings.Repeat("a", 65):              "entry 1 needs a key",
 		strings.Repeat("a", 41) + ":" + liveKey:                 "entry 1 needs a tenant",
 		"acme:" + liveKey + ",other:" + liveKey:                 "entry 2 has a key that another tenant has too",
+		"T:k":                                                   "entry 1 needs a tenant of 1 to 40 of a-z 0-9 _ - and needs a key of mms_live_ or mms_test_ and 24 to 64 letters and digits",
+		liveKey + ":Acme":                                       "entry 1 needs a key",
+		"Acme,Other:" + liveKey:                                 "and needs a key of mms_live_ or mms_test_ and 24 to 64 letters and digits; entry 2 needs a tenant",
 		"acme:x,acme:" + liveKey + ",:,other:" + testKey + "-+": "entry 1 needs a key of mms_live_ or mms_test_ and 24 to 64 letters and digits; entry 3 is empty; entry 4 needs a key",
 	}
 	for written, want := range refused {

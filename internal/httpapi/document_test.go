@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
 	apidoc "mmsdispatch/api"
+	"mmsdispatch/internal/message"
 )
 
 func loadDocument(tb testing.TB, data []byte) *openapi3.T {
@@ -72,6 +74,40 @@ func TestDocumentNamesEveryCode(t *testing.T) {
 		t.Errorf("codes %v, described %v", codes, described)
 	}
 }
+
+// TestDocumentShowsIDsAsTheyAre: the examples are well-formed, and the pattern
+// of an id in a query lets through what the service makes.
+func TestDocumentShowsIDsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	document := loadDocument(t, apidoc.OpenAPI)
+	example := func(schema *openapi3.SchemaRef) string {
+		text, _ := schema.Value.Examples[0].(string)
+		return text
+	}
+	parameters := document.Components.Parameters
+	if id := example(parameters["MessageID"].Value.Schema); !isID(message.ParseID(id)) {
+		t.Errorf("%q is no id of a message", id)
+	}
+	filter := document.Paths.Find("/v1/messages").Get.Parameters.GetByInAndName(openapi3.ParameterInQuery, "batchId").Schema
+	for _, id := range []string{example(parameters["BatchID"].Value.Schema), example(filter)} {
+		if !isID(message.ParseBatchID(id)) {
+			t.Errorf("%q is no id of a batch", id)
+		}
+	}
+	form := regexp.MustCompile(filter.Value.Pattern)
+	for range 100 {
+		if id := string(message.NewBatchID(message.RandomIdentity(), time.Now())); !form.MatchString(id) {
+			t.Fatalf("%s does not match %s", id, form)
+		}
+	}
+	for _, id := range []string{"", "bad", "bat_x", string(message.NewID(message.RandomIdentity(), time.Now()))} {
+		if form.MatchString(id) {
+			t.Errorf("%s matches %s", id, form)
+		}
+	}
+}
+
+func isID[T ~string](_ T, err error) bool { return err == nil }
 
 func TestDocumentIsTheSameInJSON(t *testing.T) {
 	t.Parallel()

@@ -171,9 +171,27 @@ func TestOtherRoutesRefuseOddQueries(t *testing.T) {
 		post("/v1/messages?dryrun=true", messageBody("")), post("/v1/messages?dryRun=1", messageBody("")),
 		post("/send-mms?dryRun=", messageBody("")),
 		post("/v1/messages?dryRun=true&dryRun=true", messageBody("")), get("/v1/messages/" + id + "?x=1"),
-		post("/v1/messages/"+id+"/cancel?dryRun=true", ""), post("/v1/messages/"+id+"/replay?dryRun=true", ""),
 	} {
 		b.do(t, r).invalid(t)
 	}
 	b.do(t, post("/v1/messages?dryRun=false", messageBody(""))).ok(t, http.StatusAccepted)
+}
+
+// Commands know no dry run; who tries one must not find it done.
+func TestCommandsRefuseADryRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	waiting, done := b.create(t, ""), b.create(t, "")
+	b.ledger.change(done, func(m *message.Message) { m.Status = message.StatusFailed })
+	for id, command := range map[message.ID]string{waiting: "cancel", done: "replay"} {
+		path := "/v1/messages/" + string(id)
+		before := b.do(t, get(path)).ok(t, http.StatusOK)["status"]
+		p := b.do(t, post(path+"/"+command+"?dryRun=true", "")).invalid(t)
+		if !slices.Equal(p.fields(), []string{"dryRun unknown_field"}) {
+			t.Errorf("%s: %v", command, p.fields())
+		}
+		if after := b.do(t, get(path)).ok(t, http.StatusOK)["status"]; after != before {
+			t.Errorf("%s: %v has become %v", command, before, after)
+		}
+	}
 }

@@ -31,22 +31,20 @@ func (a *api) create(c echo.Context, who Caller, show view) error {
 		return err
 	}
 	if dryRun {
-		writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(rehearsal(who, draft, now)))
-		return nil
+		return a.rehearse(c, who, draft, show)
 	}
 	accepted, err := a.accept(c, who, draft, now)
 	if err != nil {
 		return err
 	}
 	m, lane := accepted.Message, string(draft.Content.Priority)
-	c.Response().Header().Set(echo.HeaderLocation, "/v1/messages/"+string(m.ID))
 	if accepted.Duplicate {
 		a.Metrics.Message(lane, "duplicate")
-		c.Response().Header().Set("Idempotent-Replayed", "true")
-		writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(m))
+		answerKnown(c, m, show)
 		return nil
 	}
 	a.Metrics.Message(lane, "accepted")
+	locate(c, m)
 	if accepted.Held {
 		ctx, cancel := a.bounded(c)
 		defer cancel()
@@ -57,6 +55,39 @@ func (a *api) create(c echo.Context, who Caller, show view) error {
 		a.dispatch(c, m)
 	}
 	return nil
+}
+
+func locate(c echo.Context, m *message.Message) {
+	c.Response().Header().Set(echo.HeaderLocation, "/v1/messages/"+string(m.ID))
+}
+
+// answerKnown answers with a message that was accepted before.
+func answerKnown(c echo.Context, m *message.Message, show view) {
+	locate(c, m)
+	c.Response().Header().Set("Idempotent-Replayed", "true")
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(m))
+}
+
+// rehearse answers a request as it would be answered, and writes nothing down:
+// with the message it repeats, or with the one it would become.
+func (a *api) rehearse(c echo.Context, who Caller, draft message.Draft, show view) error {
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	find := a.known
+	if len(draft.Late) > 0 {
+		find = a.knownLate
+	}
+	m, err := find(ctx, who, draft)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(rehearsal(who, draft, a.now())))
+		return nil
+	case err != nil:
+		return err
+	default:
+		answerKnown(c, m, show)
+		return nil
+	}
 }
 
 // rehearsal is the message that a request would become.
@@ -81,12 +112,9 @@ func (a *api) readDraft(c echo.Context, now time.Time) (draft message.Draft, dry
 	query := readQuery(c.Request(), "dryRun")
 	dryRun = query.truth("dryRun")
 	wrong := slices.Concat(query.problems, draft.Problems)
-	if len(wrong) > 0 || dryRun {
-		wrong = append(wrong, draft.Late...)
-	}
 	if len(wrong) > 0 {
 		a.rejected(draft)
-		return message.Draft{}, false, invalid(wrong)
+		return message.Draft{}, false, invalid(append(wrong, draft.Late...))
 	}
 	return draft, dryRun, nil
 }
@@ -106,23 +134,33 @@ func (a *api) accept(c echo.Context, who Caller, draft message.Draft, now time.T
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	if len(draft.Late) > 0 {
-		return a.acceptLate(ctx, who, draft)
+		m, err := a.knownLate(ctx, who, draft)
+		return ledger.Accepted{Message: m, Duplicate: true}, err
 	}
 	return a.Ledger.Accept(ctx, ledger.Request{Scope: who.Scope, Content: draft.Content, From: draft.From, Now: now})
 }
 
-func (a *api) acceptLate(ctx context.Context, who Caller, draft message.Draft) (ledger.Accepted, error) {
-	if draft.Content.ClientReference != "" {
-		known, err := a.Ledger.ByReference(ctx, who.Scope, draft.Content.ClientReference)
-		switch {
-		case err == nil && known.Content.Equal(draft.Content):
-			return ledger.Accepted{Message: known, Duplicate: true}, nil
-		case err != nil && !errors.Is(err, ledger.ErrNotFound):
-			return ledger.Accepted{}, err
-		}
+// known is the message that a draft repeats. It is ledger.ErrNotFound when none
+// has its reference, and ledger.ErrReused when the one that has says other things.
+func (a *api) known(ctx context.Context, who Caller, draft message.Draft) (*message.Message, error) {
+	if draft.Content.ClientReference == "" {
+		return nil, ledger.ErrNotFound
 	}
-	a.rejected(draft)
-	return ledger.Accepted{}, invalid(draft.Late)
+	m, err := a.Ledger.ByReference(ctx, who.Scope, draft.Content.ClientReference)
+	if err == nil && !m.Content.Equal(draft.Content) {
+		return nil, ledger.ErrReused
+	}
+	return m, err
+}
+
+// knownLate is known for a draft that is refused unless it repeats a message.
+func (a *api) knownLate(ctx context.Context, who Caller, draft message.Draft) (*message.Message, error) {
+	m, err := a.known(ctx, who, draft)
+	if errors.Is(err, ledger.ErrNotFound) || errors.Is(err, ledger.ErrReused) {
+		a.rejected(draft)
+		return nil, invalid(draft.Late)
+	}
+	return m, err
 }
 
 // dispatch has the task made beside the answer: the caller need not wait for it,

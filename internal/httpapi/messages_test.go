@@ -152,6 +152,47 @@ func TestDryRunAcceptsNothing(t *testing.T) {
 	}
 }
 
+// What is known by its reference is answered as without dryRun, and stays as it is.
+func TestDryRunOfAKnownReference(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const times = `"sendAt":"2026-03-01T12:10:00Z","expiresAt":"2026-03-01T12:20:00Z"`
+	same, other := messageBody(`"clientReference":"a",`+times), messageBody(`"clientReference":"a","text":"x",`+times)
+	id := string(b.create(t, `"clientReference":"a",`+times))
+	late := setup(t, func(o *httpapi.Options) {
+		o.Ledger = b.ledger
+		o.NowFunc = func() time.Time { return b.now.Add(time.Hour) }
+	})
+	eventually(t, "the task", func() bool { return len(b.queue.dispatched()) == 1 })
+
+	for _, path := range []string{"/v1/messages?dryRun=true", "/send-mms?dryRun=true"} {
+		for when, b := range map[string]*bundle{"in time": b, "late": late} {
+			got := b.do(t, post(path, same))
+			if got.ok(t, http.StatusOK)["id"] != id || got.header.Get("Idempotent-Replayed") != "true" ||
+				got.header.Get("Location") != "/v1/messages/"+id {
+				t.Errorf("%s %s: %v, %s", path, when, got.header, got.body)
+			}
+		}
+		b.do(t, post(path, other)).refused(t, http.StatusUnprocessableEntity, "client_reference_reused")
+		if p := late.do(t, post(path, other)).invalid(t); !slices.Equal(p.fields(), []string{"sendAt in_past", "expiresAt in_past"}) {
+			t.Errorf("%s late, with other content: %v", path, p.fields())
+		}
+	}
+
+	got := b.do(t, post("/v1/messages?dryRun=true", messageBody(`"clientReference":"b"`)))
+	if got.ok(t, http.StatusOK)["id"] != nil || got.header.Get("Idempotent-Replayed") != "" || got.header.Get("Location") != "" {
+		t.Errorf("unknown reference: %v, %s", got.header, got.body)
+	}
+	if got := b.do(t, post("/v1/messages?dryRun=true", same).as(testKey)).ok(t, http.StatusOK); got["id"] != nil {
+		t.Errorf("another scope's reference: %v", got)
+	}
+	if b.ledger.size() != 1 || len(b.queue.dispatched()) != 1 || len(late.queue.dispatched()) != 0 {
+		t.Error("something was accepted or dispatched")
+	}
+	b.ledger.fails(errRedis)
+	b.do(t, post("/v1/messages?dryRun=true", same)).refused(t, http.StatusServiceUnavailable, "unavailable")
+}
+
 func TestSendMMS(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"cmp"
 	"errors"
 	"time"
 )
@@ -173,9 +174,9 @@ func (m *Message) requeue(at time.Time) {
 	m.NextAt = at
 }
 
-// describe joins what happened with Sinch's word for it.
+// describe joins what happened with why, and with Sinch's word for it.
 func describe(what string, reason Reason) string {
-	s := what + ": " + string(reason.Code)
+	s := what + ": " + cmp.Or(reason.Message, string(reason.Code))
 	if reason.SinchCode != "" {
 		s += " (" + reason.SinchCode + ")"
 	}

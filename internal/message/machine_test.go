@@ -118,6 +118,52 @@ func TestOutcomesOfACall(t *testing.T) {
 	}
 }
 
+// The timeline says what happened in words: a code of ours alone tells nobody
+// why a call did not get through.
+func TestTimelineSaysWhy(t *testing.T) {
+	t.Parallel()
+	refused := message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal, Detail: "connection refused"}
+	cases := []struct {
+		name    string
+		outcome message.Outcome
+		line    string
+	}{
+		{"no connection", refused, "surely not sent: connection refused"},
+		{
+			"with a code of Sinch's",
+			message.Outcome{Kind: message.OutcomeThrottled, Code: message.ReasonThrottled, Detail: "throughput exceeded", SinchCode: "E113"},
+			"surely not sent: throughput exceeded (E113)",
+		},
+		{
+			"refused for good",
+			message.Outcome{Kind: message.OutcomeRefused, Code: message.ReasonRecipient, Detail: "recipient is not valid", SinchCode: "E110"},
+			"failed: recipient is not valid (E110)",
+		},
+		{"without words", message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal}, "surely not sent: internal"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			m := queued(t)
+			n := begin(t, m, start())
+			must(t, m.Conclude(n, c.outcome, policy(), start()))
+			if got := m.Timeline[len(m.Timeline)-1].Detail; got != c.line {
+				t.Errorf("timeline says %q, want %q", got, c.line)
+			}
+		})
+	}
+	t.Run("known only after a look-up", func(t *testing.T) {
+		t.Parallel()
+		m := queued(t)
+		n := begin(t, m, start())
+		must(t, m.Conclude(n, message.Outcome{Kind: message.OutcomeUnknown, Detail: "no answer in time"}, policy(), start()))
+		must(t, m.Conclude(n, refused, policy(), start()))
+		if got := m.Timeline[len(m.Timeline)-1].Detail; got != "surely not sent: connection refused" {
+			t.Errorf("timeline says %q", got)
+		}
+	})
+}
+
 func TestTriesRunOut(t *testing.T) {
 	t.Parallel()
 	m, now := queued(t), start()

@@ -89,16 +89,17 @@ func TestFailure(t *testing.T) {
 		err  error
 		kind sinch.OutcomeKind
 		code sinch.ReasonCode
+		text string
 	}{
-		"not sent":  {&wire.NotSentError{Cause: wire.CauseRefused}, sinch.NotSent, sinch.ReasonInternal},
-		"wrapped":   {fmt.Errorf("call: %w", &wire.NotSentError{Cause: wire.CauseTooLate}), sinch.NotSent, sinch.ReasonInternal},
-		"unknown":   {&wire.UnknownError{Cause: wire.CauseReset}, sinch.Unknown, sinch.ReasonUnknownOutcome},
-		"any other": {io.ErrClosedPipe, sinch.Unknown, sinch.ReasonUnknownOutcome},
+		"not sent":  {&wire.NotSentError{Cause: wire.CauseRefused}, sinch.NotSent, sinch.ReasonInternal, "connection refused"},
+		"wrapped":   {fmt.Errorf("call: %w", &wire.NotSentError{Cause: wire.CauseTooLate}), sinch.NotSent, sinch.ReasonInternal, "its time was over"},
+		"unknown":   {&wire.UnknownError{Cause: wire.CauseReset}, sinch.Unknown, sinch.ReasonUnknownOutcome, "connection reset"},
+		"any other": {io.ErrClosedPipe, sinch.Unknown, sinch.ReasonUnknownOutcome, "failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if o := wire.Failure(tc.err); o.Kind != tc.kind || o.Code != tc.code || o.SinchCode != "" || o.Detail == "" {
-				t.Errorf("outcome %+v", o)
+			if o := wire.Failure(tc.err); o.Kind != tc.kind || o.Code != tc.code || o.SinchCode != "" || o.Detail != tc.text {
+				t.Errorf("outcome %+v, want detail %q", o, tc.text)
 			}
 		})
 	}

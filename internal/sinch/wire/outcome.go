@@ -14,7 +14,7 @@ import (
 // Failure is the outcome of a call that got no answer.
 func Failure(err error) sinch.Outcome {
 	if notSent, ok := errors.AsType[*NotSentError](err); ok {
-		return sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal, Detail: notSent.Error()}
+		return sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal, Detail: string(notSent.Cause)}
 	}
 	if unknown, ok := errors.AsType[*UnknownError](err); ok {
 		return Doubt(string(unknown.Cause))
