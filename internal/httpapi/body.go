@@ -80,11 +80,18 @@ func writeJSON(c echo.Context, status int, mediaType string, content any) {
 	writeBytes(c, status, mediaType, body)
 }
 
+// shortBody is how many bytes of a body net/http keeps until the answer is over,
+// and then gives their number by itself: one header less for nearly all answers,
+// and eight are what a map holds before it has to grow.
+const shortBody = 2048
+
 // writeBytes answers with a body of known length.
 func writeBytes(c echo.Context, status int, mediaType string, body []byte) {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, mediaType)
-	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	if len(body) >= shortBody {
+		h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	}
 	c.Response().WriteHeader(status)
 	_, _ = c.Response().Write(body)
 }

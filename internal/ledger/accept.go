@@ -44,7 +44,7 @@ func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
 		}
 		m := message.New(newID(key, r), r.Scope, r.Content, r.From, r.Now)
 		m.Shard = shard
-		answer, err := ask(ctx, l.commits, commit{secret: string(key), message: m, closed: r.Closed})
+		answer, err := ask(ctx, l.commits, commit{secret: key.Value(), message: m, closed: r.Closed})
 		if fresh, changed := errors.AsType[*secretError](err); changed {
 			l.secret.learn(fresh.secret)
 			continue
@@ -61,10 +61,10 @@ func errSecrets() error {
 	return fmt.Errorf("accept message: %w: secret keeps changing", ErrUnavailable)
 }
 
-func newID(secret []byte, r Request) message.ID {
+func newID(secret *message.Secret, r Request) message.ID {
 	identity := message.RandomIdentity()
 	if ref := r.Content.ClientReference; ref != "" {
-		identity = message.ReferenceIdentity(secret, r.Scope, ref)
+		identity = secret.Reference(r.Scope, ref)
 	}
 	return message.NewID(identity, r.Now)
 }

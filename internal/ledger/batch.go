@@ -78,12 +78,12 @@ func (l *Ledger) OpenBatch(ctx context.Context, r BatchRequest) (b Batch, known 
 	}
 	identity := message.RandomIdentity()
 	if r.Reference != "" {
-		identity = message.BatchIdentity(secret, r.Scope, r.Reference)
+		identity = secret.Batch(r.Scope, r.Reference)
 	}
 	id := message.NewBatchID(identity, r.Now)
 	reply, err := l.open.Run(ctx, l.rdb, []string{l.batchKey(id), l.batchesKey(r.Scope), l.key("secret")},
 		string(id), r.Scope.Tenant, flag(r.Scope.Test), r.Reference, r.Digest, r.Now.UnixMilli(),
-		l.opts.RecordTTL.Milliseconds(), string(secret)).StringSlice()
+		l.opts.RecordTTL.Milliseconds(), secret.Value()).StringSlice()
 	if err != nil {
 		return Batch{}, false, unavailable("open batch", err)
 	}
@@ -159,7 +159,7 @@ func (l *Ledger) AcceptRows(ctx context.Context, b Batch, rows []Row) ([]RowResu
 		}
 		messages[i] = m
 		if i%groupMax == 0 {
-			groups = append(groups, group{secret: string(secret), batch: b.ID, rows: make([]groupRow, 0, groupMax)})
+			groups = append(groups, group{secret: secret.Value(), batch: b.ID, rows: make([]groupRow, 0, groupMax)})
 		}
 		last := &groups[len(groups)-1]
 		last.rows = append(last.rows, groupRow{message: m, closed: row.Closed})
@@ -181,12 +181,12 @@ func (l *Ledger) AcceptRows(ctx context.Context, b Batch, rows []Row) ([]RowResu
 
 // rowID is the id of a row: by its own reference, else by its place in a batch
 // that has one, else by chance.
-func rowID(secret []byte, b Batch, row Row, now time.Time) message.ID {
+func rowID(secret *message.Secret, b Batch, row Row, now time.Time) message.ID {
 	switch {
 	case row.Content.ClientReference != "":
-		return message.NewID(message.ReferenceIdentity(secret, b.Scope, row.Content.ClientReference), now)
+		return message.NewID(secret.Reference(b.Scope, row.Content.ClientReference), now)
 	case b.Reference != "":
-		return message.NewID(message.RowIdentity(secret, b.ID, row.Index), now)
+		return message.NewID(secret.Row(b.ID, row.Index), now)
 	default:
 		return message.NewID(message.RandomIdentity(), now)
 	}
@@ -251,7 +251,7 @@ func (l *Ledger) FindBatch(ctx context.Context, scope message.Scope, ref string)
 	if err != nil {
 		return Batch{}, err
 	}
-	key := l.batchKey(message.NewBatchID(message.BatchIdentity(secret, scope, ref), time.Time{}))
+	key := l.batchKey(message.NewBatchID(secret.Batch(scope, ref), time.Time{}))
 	fields, err := l.rdb.HGetAll(ctx, key).Result()
 	if err != nil {
 		return Batch{}, unavailable("read batch", err)

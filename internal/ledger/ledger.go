@@ -207,7 +207,7 @@ func (l *Ledger) ByReference(ctx context.Context, scope message.Scope, ref strin
 	if err != nil {
 		return nil, err
 	}
-	identity := message.NewID(message.ReferenceIdentity(secret, scope, ref), time.Time{}).Identity()
+	identity := message.NewID(secret.Reference(scope, ref), time.Time{}).Identity()
 	record, err := l.rdb.Get(ctx, l.opts.Prefix+identity).Bytes()
 	switch {
 	case errors.Is(err, redis.Nil):

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/message"
 )
 
 // secret keys the identities that are derived from references. It lives in
@@ -14,13 +16,13 @@ import (
 type secret struct {
 	rdb   redis.UniversalClient
 	key   string
-	known atomic.Pointer[string]
+	known atomic.Pointer[message.Secret]
 }
 
 // get returns the secret, from memory when it was read before.
-func (s *secret) get(ctx context.Context) ([]byte, error) {
+func (s *secret) get(ctx context.Context) (*message.Secret, error) {
 	if known := s.known.Load(); known != nil {
-		return []byte(*known), nil
+		return known, nil
 	}
 	made := rand.Text()
 	if err := s.rdb.SetNX(ctx, s.key, made, 0).Err(); err != nil {
@@ -33,9 +35,9 @@ func (s *secret) get(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, unavailable("read secret", err)
 	}
-	s.known.Store(&value)
-	return []byte(value), nil
+	s.learn(value)
+	return s.known.Load(), nil
 }
 
 // learn replaces a secret that Redis no longer holds.
-func (s *secret) learn(value string) { s.known.Store(&value) }
+func (s *secret) learn(value string) { s.known.Store(message.NewSecret(value)) }

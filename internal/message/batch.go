@@ -1,9 +1,6 @@
 package message
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -48,22 +45,4 @@ func UnpackBatchID(packed string) (BatchID, error) {
 		return "", err
 	}
 	return BatchID(batchPrefix + id.Short()), nil
-}
-
-// BatchIdentity is the identity of the batch that a scope knows under ref.
-func BatchIdentity(secret []byte, scope Scope, ref string) [identityBytes]byte {
-	return keyed(secret, "batch\x00"+scope.String()+"\x00"+ref)
-}
-
-// RowIdentity is the identity of a row without a reference of its own in a
-// batch that has one, so that sending the batch again continues it.
-func RowIdentity(secret []byte, batch BatchID, index int64) [identityBytes]byte {
-	return keyed(secret, "row\x00"+batch.Identity()+"\x00"+strconv.FormatInt(index, 10))
-}
-
-// keyed is an identity that gives nothing away of what it is made from.
-func keyed(secret []byte, text string) [identityBytes]byte {
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte(text))
-	return [identityBytes]byte(mac.Sum(nil)[:identityBytes])
 }

@@ -127,12 +127,6 @@ func (s Scope) String() string {
 	return s.Tenant + ":live"
 }
 
-// ReferenceIdentity is the identity of the message a scope knows under ref. It
-// is keyed with a secret, so that an id in a log gives no reference away.
-func ReferenceIdentity(secret []byte, scope Scope, ref string) [identityBytes]byte {
-	return keyed(secret, scope.String()+"\x00"+ref)
-}
-
 // RandomIdentity is the identity of a message without a reference.
 func RandomIdentity() [identityBytes]byte {
 	var identity [identityBytes]byte

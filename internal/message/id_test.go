@@ -1,6 +1,8 @@
 package message_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"strings"
 	"testing"
 	"time"
@@ -24,19 +26,25 @@ func TestIDsRoundTrip(t *testing.T) {
 	}
 }
 
-func TestReferenceIdentity(t *testing.T) {
+func TestSecretIdentities(t *testing.T) {
 	t.Parallel()
 	live, test := message.Scope{Tenant: "shop"}, message.Scope{Tenant: "shop", Test: true}
-	secret := []byte("secret")
-	same := message.ReferenceIdentity(secret, live, "order-1")
-	if same != message.ReferenceIdentity(secret, live, "order-1") {
+	secret := message.NewSecret("secret")
+	same := secret.Reference(live, "order-1")
+	if same != secret.Reference(live, "order-1") {
 		t.Fatal("one reference has two identities")
 	}
+	mac := hmac.New(sha256.New, []byte("secret"))
+	mac.Write([]byte("shop:live\x00order-1"))
+	if same != [16]byte(mac.Sum(nil)[:16]) { // messages of releases before must be found
+		t.Error("the identity of a reference has changed")
+	}
 	for name, other := range map[string][16]byte{
-		"test key":     message.ReferenceIdentity(secret, test, "order-1"),
-		"other tenant": message.ReferenceIdentity(secret, message.Scope{Tenant: "shop2"}, "order-1"),
-		"other secret": message.ReferenceIdentity([]byte("x"), live, "order-1"),
-		"other ref":    message.ReferenceIdentity(secret, live, "order-2"),
+		"test key":     secret.Reference(test, "order-1"),
+		"other tenant": secret.Reference(message.Scope{Tenant: "shop2"}, "order-1"),
+		"other secret": message.NewSecret("x").Reference(live, "order-1"),
+		"a batch":      secret.Batch(live, "order-1"),
+		"other ref":    secret.Reference(live, "order-2"),
 	} {
 		if other == same {
 			t.Errorf("%s shares the identity", name)
