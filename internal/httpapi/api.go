@@ -87,8 +87,9 @@ type Options struct {
 type api struct {
 	Options
 
-	allow map[string]string // methods by route template, as in the header Allow
-	lists *semaphore.Weighted
+	allow  map[string]string // methods by route template, as in the header Allow
+	common http.Header       // of every answer
+	lists  *semaphore.Weighted
 }
 
 // route is one line of the routing table. Every GET answers HEAD, too.
@@ -133,7 +134,7 @@ func (a *api) routes(pages *pages) []route {
 
 // New makes the handler of the public listener.
 func New(opts Options) (http.Handler, error) {
-	a := &api{Options: opts, allow: make(map[string]string), lists: semaphore.NewWeighted(listsAtOnce)}
+	a := &api{Options: opts, allow: make(map[string]string), common: everyAnswer(), lists: semaphore.NewWeighted(listsAtOnce)}
 	if a.NowFunc == nil {
 		a.NowFunc = time.Now
 	}

@@ -37,13 +37,12 @@ func callOf(c echo.Context) *call {
 // every answer has, turns errors and panics into problems, and writes the one
 // log line.
 func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
-	common := everyAnswer()
 	return func(c echo.Context) error {
 		begun := time.Now()
 		current := named(c.Request().Header.Get(echo.HeaderXRequestID))
 		c.Set(callKey, current)
 		header := c.Response().Header()
-		maps.Copy(header, common) // a handler may replace them
+		maps.Copy(header, a.common) // a handler may replace them
 		header.Set(echo.HeaderXRequestID, current.id)
 		if err := a.guard(next, c); err != nil {
 			if errors.Is(err, http.ErrAbortHandler) {
