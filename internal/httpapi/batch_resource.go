@@ -159,7 +159,7 @@ func (a *api) listBatchMessages(c echo.Context, who Caller, f filter) error {
 			return false
 		}
 		if matches {
-			p.Data = append(p.Data, show(m))
+			p.Data = append(p.Data, resource{message: m})
 		}
 		last = place
 		seen++

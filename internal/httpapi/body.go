@@ -80,6 +80,11 @@ func writeJSON(c echo.Context, status int, mediaType string, content any) {
 	writeBytes(c, status, mediaType, body)
 }
 
+// writeMessage answers with a message.
+func writeMessage(c echo.Context, status int, shown []byte) {
+	writeBytes(c, status, echo.MIMEApplicationJSON, shown)
+}
+
 // shortBody is how many bytes of a body net/http keeps until the answer is over,
 // and then gives their number by itself: one header less for nearly all answers,
 // and eight are what a map holds before it has to grow.

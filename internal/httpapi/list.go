@@ -157,7 +157,7 @@ func (f filter) cut(messages []*message.Message) page {
 	slices.SortFunc(messages, func(a, b *message.Message) int { return positionOf(a).compare(positionOf(b)) })
 	p := page{Data: make([]resource, 0, min(len(messages), f.limit))}
 	for _, m := range messages[:min(len(messages), f.limit)] {
-		p.Data = append(p.Data, show(m))
+		p.Data = append(p.Data, resource{message: m})
 	}
 	if len(messages) > f.limit {
 		p.NextCursor = new(positionOf(messages[f.limit-1]).cursor())

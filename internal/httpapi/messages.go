@@ -13,9 +13,6 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// view is how an accepted message is shown.
-type view func(m *message.Message) any
-
 func (a *api) createMessage(c echo.Context, who Caller) error { return a.create(c, who, showMessage) }
 
 func (a *api) sendMMS(c echo.Context, who Caller) error { return a.create(c, who, showGuide) }
@@ -50,7 +47,7 @@ func (a *api) create(c echo.Context, who Caller, show view) error {
 		defer cancel()
 		a.suppressOne(ctx, m)
 	}
-	writeJSON(c, http.StatusAccepted, echo.MIMEApplicationJSON, show(m))
+	writeMessage(c, http.StatusAccepted, show(m))
 	if m.Status.Waiting() {
 		a.dispatch(c, m)
 	}
@@ -65,7 +62,7 @@ func locate(c echo.Context, m *message.Message) {
 func answerKnown(c echo.Context, m *message.Message, show view) {
 	locate(c, m)
 	c.Response().Header().Set("Idempotent-Replayed", "true")
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(m))
+	writeMessage(c, http.StatusOK, show(m))
 }
 
 // rehearse answers a request as it would be answered, and writes nothing down:
@@ -80,7 +77,7 @@ func (a *api) rehearse(c echo.Context, who Caller, draft message.Draft, show vie
 	m, err := find(ctx, who, draft)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(rehearsal(who, draft, a.now())))
+		writeMessage(c, http.StatusOK, show(rehearsal(who, draft, a.now())))
 		return nil
 	case err != nil:
 		return err
@@ -185,7 +182,7 @@ func (a *api) getMessage(c echo.Context, who Caller) error {
 	if m.Scope != who.Scope {
 		return ledger.ErrNotFound
 	}
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(m))
+	writeMessage(c, http.StatusOK, showMessage(m))
 	return nil
 }
 
@@ -217,7 +214,7 @@ func (a *api) cancelMessage(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, show(m))
+	writeMessage(c, http.StatusOK, showMessage(m))
 	return nil
 }
 
@@ -244,7 +241,7 @@ func (a *api) replayMessage(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(c, http.StatusAccepted, echo.MIMEApplicationJSON, show(m))
+	writeMessage(c, http.StatusAccepted, showMessage(m))
 	a.dispatch(c, m)
 	return nil
 }

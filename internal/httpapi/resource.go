@@ -3,76 +3,117 @@ package httpapi
 import (
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"mmsdispatch/internal/message"
 )
 
 // timeLayout is RFC 3339 in UTC with milliseconds, always.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// resource is a message as callers see it. What is absent is null.
-type resource struct {
-	ID              *string           `json:"id"`
-	ClientReference *string           `json:"clientReference"`
-	To              string            `json:"to"`
-	From            string            `json:"from"`
-	Subject         *string           `json:"subject"`
-	Text            *string           `json:"text"`
-	Media           []string          `json:"media"`
-	Priority        message.Priority  `json:"priority"`
-	Status          message.Status    `json:"status"`
-	Reason          *reason           `json:"reason"`
-	Attempts        int               `json:"attempts"`
-	SinchID         *string           `json:"sinchId"`
-	SentAs          *string           `json:"sentAs"`
-	BatchID         *string           `json:"batchId"`
-	FallbackText    *string           `json:"fallbackText"`
-	CallbackURL     *string           `json:"callbackUrl"`
-	CreatedAt       *string           `json:"createdAt"`
-	UpdatedAt       *string           `json:"updatedAt"`
-	SendAt          *string           `json:"sendAt"`
-	ExpiresAt       *string           `json:"expiresAt"`
-	SentAt          *string           `json:"sentAt"`
-	FinalAt         *string           `json:"finalAt"`
-	Timeline        []entry           `json:"timeline"`
-	Metadata        map[string]string `json:"metadata"`
+// view is how a message is shown, in JSON.
+type view func(m *message.Message) []byte
+
+// messageRoom is room for most messages, in bytes.
+const messageRoom = 1 << 10
+
+func showMessage(m *message.Message) []byte {
+	w := members{json: make([]byte, 0, messageRoom)}
+	w.object(func() { w.message(m) })
+	return w.json
 }
 
-type reason struct {
-	Code      message.ReasonCode `json:"code"`
-	Message   string             `json:"message"`
-	SinchCode *string            `json:"sinchCode"`
-}
-
-type entry struct {
-	At      *string        `json:"at"`
-	Status  message.Status `json:"status"`
-	Detail  string         `json:"detail"`
-	Attempt *int           `json:"attempt"`
-}
-
-// show makes the resource of a message.
-func show(m *message.Message) resource {
-	content := m.Content
-	shown := resource{
-		ID: some(string(m.ID)), ClientReference: some(content.ClientReference), To: content.To, From: m.From,
-		Subject: some(content.Subject), Text: some(content.Text), Media: content.Media, Priority: content.Priority,
-		Status: m.Status, Attempts: m.Attempts, SinchID: some(m.SinchID), SentAs: some(m.SentAs), BatchID: some(string(m.BatchID)),
-		FallbackText: some(content.FallbackText), CallbackURL: some(content.CallbackURL),
-		CreatedAt: at(m.CreatedAt), UpdatedAt: at(m.UpdatedAt), SendAt: at(content.SendAt), ExpiresAt: at(m.ExpiresAt),
-		SentAt: at(m.SentAt), FinalAt: at(m.FinalAt),
-		Timeline: make([]entry, 0, len(m.Timeline)), Metadata: content.Metadata,
+// showGuide is what /send-mms answers.
+func showGuide(m *message.Message) []byte {
+	said := "MMS request accepted"
+	if m.ID == "" {
+		said = "MMS request is valid"
 	}
-	if m.Reason != nil {
-		shown.Reason = &reason{Code: m.Reason.Code, Message: m.Reason.Message, SinchCode: some(m.Reason.SinchCode)}
+	w := members{json: make([]byte, 0, messageRoom)}
+	w.object(func() {
+		w.text("message", said)
+		w.text("id", string(m.ID))
+		w.text("trackingId", m.SinchID)
+		w.quoted("status", string(m.Status))
+		w.name("details")
+		w.object(func() { w.message(m) })
+	})
+	return w.json
+}
+
+// resource is a message as part of something else.
+type resource struct{ message *message.Message }
+
+// MarshalJSONTo implements json.MarshalerTo.
+func (r resource) MarshalJSONTo(to *jsontext.Encoder) error {
+	w := members{json: to.AvailableBuffer()}
+	w.object(func() { w.message(r.message) })
+	return to.WriteValue(w.json) //nolint:wrapcheck // the error of a json.MarshalerTo is json's
+}
+
+// message writes a message as callers see it. What is absent is null.
+func (w *members) message(m *message.Message) {
+	c := &m.Content
+	w.text("id", string(m.ID))
+	w.text("clientReference", c.ClientReference)
+	w.quoted("to", c.To)
+	w.quoted("from", m.From)
+	w.text("subject", c.Subject)
+	w.text("text", c.Text)
+	w.texts("media", c.Media)
+	w.quoted("priority", string(c.Priority))
+	w.quoted("status", string(m.Status))
+	w.reason(m.Reason)
+	w.number("attempts", m.Attempts)
+	w.text("sinchId", m.SinchID)
+	w.text("sentAs", m.SentAs)
+	w.text("batchId", string(m.BatchID))
+	w.text("fallbackText", c.FallbackText)
+	w.text("callbackUrl", c.CallbackURL)
+	w.time("createdAt", m.CreatedAt)
+	w.time("updatedAt", m.UpdatedAt)
+	w.time("sendAt", c.SendAt)
+	w.time("expiresAt", m.ExpiresAt)
+	w.time("sentAt", m.SentAt)
+	w.time("finalAt", m.FinalAt)
+	w.timeline(m.Timeline)
+	w.mapping("metadata", c.Metadata)
+}
+
+func (w *members) reason(r *message.Reason) {
+	if r == nil {
+		w.null("reason")
+		return
 	}
-	for _, e := range m.Timeline {
-		line := entry{At: at(e.At), Status: e.Status, Detail: e.Detail}
-		if e.Attempt > 0 {
-			line.Attempt = &e.Attempt
+	w.name("reason")
+	w.object(func() {
+		w.quoted("code", string(r.Code))
+		w.quoted("message", r.Message)
+		w.text("sinchCode", r.SinchCode)
+	})
+}
+
+func (w *members) timeline(entries []message.Entry) {
+	w.name("timeline")
+	w.json = append(w.json, '[')
+	for i, e := range entries {
+		if i > 0 {
+			w.json = append(w.json, ',')
 		}
-		shown.Timeline = append(shown.Timeline, line)
+		w.object(func() { w.entry(e) })
 	}
-	return shown
+	w.json = append(w.json, ']')
+}
+
+func (w *members) entry(e message.Entry) {
+	w.time("at", e.At)
+	w.quoted("status", string(e.Status))
+	w.quoted("detail", e.Detail)
+	if e.Attempt == 0 {
+		w.null("attempt")
+		return
+	}
+	w.number("attempt", e.Attempt)
 }
 
 // some is nil for what is absent.
@@ -89,25 +130,3 @@ func at(t time.Time) *string {
 	}
 	return new(t.UTC().Format(timeLayout))
 }
-
-// guideAnswer is what /send-mms answers.
-type guideAnswer struct {
-	Message    string         `json:"message"`
-	ID         *string        `json:"id"`
-	TrackingID *string        `json:"trackingId"`
-	Status     message.Status `json:"status"`
-	Details    resource       `json:"details"`
-}
-
-func showGuide(m *message.Message) any {
-	details := show(m)
-	said := "MMS request accepted"
-	if details.ID == nil {
-		said = "MMS request is valid"
-	}
-	return guideAnswer{
-		Message: said, ID: details.ID, TrackingID: details.SinchID, Status: details.Status, Details: details,
-	}
-}
-
-func showMessage(m *message.Message) any { return show(m) }
