@@ -39,12 +39,11 @@ const mediaPutOffs = 4
 // checkMedia leaves enough of the task's time for the call, and ends when the
 // worker stops.
 func (h *Handler) checkMedia(ctx context.Context, m *message.Message) ([]string, error) {
-	if end, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, end.Add(-h.timing.Call))
-		defer cancel()
+	end, ok := ctx.Deadline()
+	if !ok {
+		end = time.Now().Add(h.timing.Task)
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithDeadline(ctx, end.Add(-h.timing.Call))
 	defer cancel()
 	defer context.AfterFunc(h.open, cancel)()
 	return h.media.Check(ctx, m)

@@ -144,9 +144,11 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 		if past(c.now(), r.Deadline) {
 			return Response{}, &NotSentError{Cause: CauseTooLate}
 		}
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, r.Deadline)
-		defer cancel()
+		if end, ok := ctx.Deadline(); !ok || r.Deadline.Before(end) {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, r.Deadline)
+			defer cancel()
+		}
 	}
 	seen := &evidence{deadline: r.Deadline}
 	req, err := request(seen.trace(ctx), r)
