@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -39,16 +40,20 @@ type Queue struct {
 func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 	q := &Queue{
 		client:    asynq.NewClientFromRedisClient(notebook{rdb}),
-		inspector: asynq.NewInspectorFromRedisClient(rdb),
+		inspector: asynq.NewInspectorFromRedisClient(inspected{rdb, newScripts(rdb)}),
 		rdb:       rdb,
 		timeout:   timeout,
 	}
-	q.together = gather.New(func(ctx context.Context, some []*message.Message) []gather.Answer[bool] {
-		answers := q.enqueueMany(ctx, some)
-		q.gather(ctx, missing(some, answers)...)
-		return answers
-	})
+	q.together = gather.New(q.dispatchMany)
 	return q
+}
+
+// dispatchMany makes the tasks of waiting messages in one round trip, and answers
+// of each whether it was missing.
+func (q *Queue) dispatchMany(ctx context.Context, some []*message.Message) []gather.Answer[bool] {
+	answers := q.enqueueMany(ctx, some)
+	q.gather(ctx, missing(some, answers)...)
+	return answers
 }
 
 // missing are the messages whose task was made just now.
@@ -184,6 +189,17 @@ func (q *Queue) state(m *message.Message) (taskState, error) {
 	default:
 		return taskComes, nil
 	}
+}
+
+// states looks up the tasks of messages, all at once.
+func (q *Queue) states(messages []*message.Message) []gather.Answer[taskState] {
+	answers := make([]gather.Answer[taskState], len(messages))
+	var all sync.WaitGroup
+	for i, m := range messages {
+		all.Go(func() { answers[i].Value, answers[i].Err = q.state(m) })
+	}
+	all.Wait()
+	return answers
 }
 
 // publish lists the lanes for the queue UI. asynq does so once a process, so

@@ -121,8 +121,8 @@ func (l *Ledger) ReadMany(ctx context.Context, ids []message.ID) ([]Snapshot, er
 		if got.Err != nil {
 			return nil, got.Err
 		}
-		_, m, err := decode(got.Value.record)
-		if err != nil || m.ID != ids[i] {
+		m, err := decodeAs(ids[i], got.Value.record)
+		if err != nil {
 			continue
 		}
 		seen = append(seen, Snapshot{Message: m, id: m.ID, record: got.Value.record, now: got.Value.now, read: got.Value.read})

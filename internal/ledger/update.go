@@ -86,12 +86,9 @@ func (l *Ledger) Read(ctx context.Context, id message.ID) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, err
 	}
-	_, m, err := decode(got.record)
+	m, err := decodeAs(id, got.record)
 	if err != nil {
 		return Snapshot{}, err
-	}
-	if m.ID != id {
-		return Snapshot{}, ErrNotFound // an older message that had the same reference
 	}
 	return Snapshot{Message: m, id: id, record: got.record, now: got.now, read: got.read}, nil
 }
