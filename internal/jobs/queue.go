@@ -29,20 +29,20 @@ const neverArchived = 100
 
 // Queue puts messages into their lanes.
 type Queue struct {
-	client    *asynq.Client
-	inspector *asynq.Inspector
-	rdb       redis.UniversalClient
-	timeout   time.Duration
-	together  *gather.Group[*message.Message, bool]
+	client   *asynq.Client
+	scripts  *scripts
+	rdb      redis.UniversalClient
+	timeout  time.Duration
+	together *gather.Group[*message.Message, bool]
 }
 
 // NewQueue makes a queue whose tasks have timeout for one run.
 func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 	q := &Queue{
-		client:    asynq.NewClientFromRedisClient(notebook{rdb}),
-		inspector: asynq.NewInspectorFromRedisClient(inspected{rdb, newScripts(rdb)}),
-		rdb:       rdb,
-		timeout:   timeout,
+		client:  asynq.NewClientFromRedisClient(notebook{rdb}),
+		scripts: newScripts(rdb),
+		rdb:     rdb,
+		timeout: timeout,
 	}
 	q.together = gather.New(q.dispatchMany)
 	return q
@@ -173,8 +173,8 @@ const (
 )
 
 // state looks up the task of a message.
-func (q *Queue) state(m *message.Message) (taskState, error) {
-	info, err := q.inspector.GetTaskInfo(laneOf(m), taskName(m))
+func (q *Queue) state(ctx context.Context, m *message.Message) (taskState, error) {
+	info, err := q.inspector(ctx).GetTaskInfo(laneOf(m), taskName(m))
 	switch {
 	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
 		return taskGone, nil
@@ -191,12 +191,16 @@ func (q *Queue) state(m *message.Message) (taskState, error) {
 	}
 }
 
+func (q *Queue) inspector(ctx context.Context) *asynq.Inspector {
+	return asynq.NewInspectorFromRedisClient(inspected{q.rdb, q.scripts, ctx})
+}
+
 // states looks up the tasks of messages, all at once.
-func (q *Queue) states(messages []*message.Message) []gather.Answer[taskState] {
+func (q *Queue) states(ctx context.Context, messages []*message.Message) []gather.Answer[taskState] {
 	answers := make([]gather.Answer[taskState], len(messages))
 	var all sync.WaitGroup
 	for i, m := range messages {
-		all.Go(func() { answers[i].Value, answers[i].Err = q.state(m) })
+		all.Go(func() { answers[i].Value, answers[i].Err = q.state(ctx, m) })
 	}
 	all.Wait()
 	return answers

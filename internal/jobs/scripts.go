@@ -50,6 +50,7 @@ type inspected struct {
 	redis.UniversalClient
 
 	scripts *scripts
+	ctx     context.Context //nolint:containedctx // the inspector knows none
 }
 
 // SIsMember implements redis.Cmdable. The inspector asks by it whether there is
@@ -59,12 +60,12 @@ func (inspected) SIsMember(context.Context, string, any) *redis.BoolCmd {
 }
 
 // EvalSha implements redis.Scripter.
-func (c inspected) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	return c.scripts.run(ctx, func(to redis.Scripter) *redis.Cmd { return to.EvalSha(ctx, sha, keys, args...) })
+func (c inspected) EvalSha(_ context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	return c.scripts.run(c.ctx, func(to redis.Scripter) *redis.Cmd { return to.EvalSha(c.ctx, sha, keys, args...) })
 }
 
-// Eval implements redis.Scripter: many ask at once that Redis does not know the
+// Eval implements redis.Scripter: many learn at once that Redis does not know the
 // script.
-func (c inspected) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
-	return c.scripts.run(ctx, func(to redis.Scripter) *redis.Cmd { return to.Eval(ctx, text, keys, args...) })
+func (c inspected) Eval(_ context.Context, text string, keys []string, args ...any) *redis.Cmd {
+	return c.scripts.run(c.ctx, func(to redis.Scripter) *redis.Cmd { return to.Eval(c.ctx, text, keys, args...) })
 }

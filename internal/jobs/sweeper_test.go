@@ -1,6 +1,9 @@
 package jobs
 
 import (
+	"context"
+	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,7 +41,7 @@ func (b *bench) nextCheck(t *testing.T, m *message.Message) time.Time {
 // task is the state of a message's task.
 func (b *bench) task(t *testing.T, m *message.Message) taskState {
 	t.Helper()
-	state, err := b.queue.state(m)
+	state, err := b.queue.state(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +202,7 @@ func TestStatesShareRoundTrips(t *testing.T) {
 	}
 	for range 2 {
 		tap.alone, tap.pipelines = nil, nil
-		for i, state := range queue.states(messages) {
+		for i, state := range queue.states(t.Context(), messages) {
 			want := taskComes
 			if i == 0 {
 				want = taskGone
@@ -215,4 +218,27 @@ func TestStatesShareRoundTrips(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A sweeper that is told to end does not wait for a Redis that does not answer.
+func TestStatesEndWithTheSweeper(t *testing.T) {
+	t.Parallel()
+	rdb, held, letGo := redistest.Start(t).Client(t), make(chan struct{}), make(chan struct{})
+	rdb.AddHook(&wireTap{hold: sync.OnceFunc(func() {
+		close(held)
+		<-letGo
+	})})
+	queue := NewQueue(rdb, 5*time.Second)
+	ctx, end := context.WithCancel(t.Context())
+	go func() {
+		<-held
+		end()
+	}()
+	for i, state := range queue.states(ctx, waiting(300)) {
+		if !errors.Is(state.Err, context.Canceled) {
+			t.Errorf("task %d in state %d, %v", i, state.Value, state.Err)
+		}
+	}
+	close(letGo)
+	queue.scripts.together.Wait()
 }

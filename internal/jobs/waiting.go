@@ -26,7 +26,7 @@ const (
 func (s *Sweeper) checkWaiting(ctx context.Context, visits []*visit, now time.Time) error {
 	waiting := stillWaiting(visits)
 	var lost []*visit
-	for i, task := range s.queue.states(messagesOf(waiting)) {
+	for i, task := range s.queue.states(ctx, messagesOf(waiting)) {
 		v := waiting[i]
 		waits := now.Sub(latest(v.message.NextAt, v.message.UpdatedAt))
 		v.again = now.Add(nextLook(waits))
