@@ -36,7 +36,7 @@ func newHeardQueue(t *testing.T) (*Queue, *redis.Client, *wireTap) {
 func same(t *testing.T, q *Queue, messages []*message.Message) {
 	t.Helper()
 	for i, m := range messages {
-		info, err := q.inspector.GetTaskInfo(laneOf(m), taskName(m))
+		info, err := q.inspector(t.Context()).GetTaskInfo(laneOf(m), taskName(m))
 		if err != nil {
 			t.Fatalf("task %d: %v", i, err)
 		}

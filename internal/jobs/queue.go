@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -28,27 +29,31 @@ const neverArchived = 100
 
 // Queue puts messages into their lanes.
 type Queue struct {
-	client    *asynq.Client
-	inspector *asynq.Inspector
-	rdb       redis.UniversalClient
-	timeout   time.Duration
-	together  *gather.Group[*message.Message, bool]
+	client   *asynq.Client
+	scripts  *scripts
+	rdb      redis.UniversalClient
+	timeout  time.Duration
+	together *gather.Group[*message.Message, bool]
 }
 
 // NewQueue makes a queue whose tasks have timeout for one run.
 func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 	q := &Queue{
-		client:    asynq.NewClientFromRedisClient(notebook{rdb}),
-		inspector: asynq.NewInspectorFromRedisClient(rdb),
-		rdb:       rdb,
-		timeout:   timeout,
+		client:  asynq.NewClientFromRedisClient(notebook{rdb}),
+		scripts: newScripts(rdb),
+		rdb:     rdb,
+		timeout: timeout,
 	}
-	q.together = gather.New(func(ctx context.Context, some []*message.Message) []gather.Answer[bool] {
-		answers := q.enqueueMany(ctx, some)
-		q.gather(ctx, missing(some, answers)...)
-		return answers
-	})
+	q.together = gather.New(q.dispatchMany)
 	return q
+}
+
+// dispatchMany makes the tasks of waiting messages in one round trip, and answers
+// of each whether it was missing.
+func (q *Queue) dispatchMany(ctx context.Context, some []*message.Message) []gather.Answer[bool] {
+	answers := q.enqueueMany(ctx, some)
+	q.gather(ctx, missing(some, answers)...)
+	return answers
 }
 
 // missing are the messages whose task was made just now.
@@ -168,8 +173,8 @@ const (
 )
 
 // state looks up the task of a message.
-func (q *Queue) state(m *message.Message) (taskState, error) {
-	info, err := q.inspector.GetTaskInfo(laneOf(m), taskName(m))
+func (q *Queue) state(ctx context.Context, m *message.Message) (taskState, error) {
+	info, err := q.inspector(ctx).GetTaskInfo(laneOf(m), taskName(m))
 	switch {
 	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
 		return taskGone, nil
@@ -184,6 +189,21 @@ func (q *Queue) state(m *message.Message) (taskState, error) {
 	default:
 		return taskComes, nil
 	}
+}
+
+func (q *Queue) inspector(ctx context.Context) *asynq.Inspector {
+	return asynq.NewInspectorFromRedisClient(inspected{q.rdb, q.scripts, ctx})
+}
+
+// states looks up the tasks of messages, all at once.
+func (q *Queue) states(ctx context.Context, messages []*message.Message) []gather.Answer[taskState] {
+	answers := make([]gather.Answer[taskState], len(messages))
+	var all sync.WaitGroup
+	for i, m := range messages {
+		all.Go(func() { answers[i].Value, answers[i].Err = q.state(ctx, m) })
+	}
+	all.Wait()
+	return answers
 }
 
 // publish lists the lanes for the queue UI. asynq does so once a process, so

@@ -33,7 +33,7 @@ func TestDispatchManyNeedsOneConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range messages {
-		if state, err := queue.state(m); err != nil || state != taskComes {
+		if state, err := queue.state(t.Context(), m); err != nil || state != taskComes {
 			t.Fatalf("the task of %s is in state %d: %v", m.ID, state, err)
 		}
 	}
@@ -46,7 +46,7 @@ func TestDispatchSoonDoesNotWait(t *testing.T) {
 	server := redistest.Start(t)
 	rdb, tap := server.Client(t), &wireTap{}
 	rdb.AddHook(tap)
-	queue := NewQueue(rdb, time.Second)
+	queue, looker := NewQueue(rdb, time.Second), NewQueue(server.Client(t), time.Second)
 	some := waiting(2)
 	if err := queue.DispatchMany(t.Context(), waiting(1)); err != nil { // Redis learns the script
 		t.Fatal(err)
@@ -56,13 +56,13 @@ func TestDispatchSoonDoesNotWait(t *testing.T) {
 	unexpected := func(err error) { t.Error(err) }
 	queue.DispatchSoon(some[0], unexpected)
 	queue.DispatchSoon(some[1], unexpected)
-	if state, err := queue.state(some[0]); err != nil || state != taskGone {
+	if state, err := looker.state(t.Context(), some[0]); err != nil || state != taskGone {
 		t.Errorf("the task is there before Redis was asked: %v, %v", state, err)
 	}
 	close(letGo)
 	queue.Wait()
 	for _, m := range some {
-		if state, err := queue.state(m); err != nil || state != taskComes {
+		if state, err := looker.state(t.Context(), m); err != nil || state != taskComes {
 			t.Errorf("after the wait: %v, %v", state, err)
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"mmsdispatch/internal/gather"
 )
 
 // taskClient is the Redis client under asynq's servers. What they ask at the
@@ -18,18 +16,11 @@ import (
 // empty, and each server of a process asks anew.
 type taskClient struct {
 	redis.UniversalClient
-	scripts *gather.Group[script, *redis.Cmd]
+	scripts *scripts
 	open    context.Context //nolint:containedctx // outlives every script's own context
 
 	mu      sync.Mutex
 	nothing map[string]time.Time // by the list that was asked: when it had nothing
-}
-
-// script is one of asynq's scripts to run.
-type script struct {
-	sha  string
-	keys []string
-	args []any
 }
 
 // How long nothing stays nothing: shorter than the pause after which a single
@@ -47,56 +38,36 @@ const lastWords = time.Second
 func newTaskClient(life context.Context, rdb redis.UniversalClient) *taskClient {
 	open, shut := context.WithCancel(context.WithoutCancel(life))
 	context.AfterFunc(life, func() { time.AfterFunc(lastWords, shut) })
-	c := &taskClient{UniversalClient: rdb, open: open, nothing: make(map[string]time.Time)}
-	c.scripts = gather.New(c.exchange)
-	return c
+	return &taskClient{UniversalClient: rdb, scripts: newScripts(rdb), open: open, nothing: make(map[string]time.Time)}
 }
 
 // EvalSha implements redis.Scripter. What it does not know it only runs.
 func (c *taskClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	one := script{sha, keys, args}
+	one := func(to redis.Scripter) *redis.Cmd { return to.EvalSha(ctx, sha, keys, args...) }
 	switch {
 	case isDequeue(keys):
-		return c.dequeue(ctx, one)
+		return c.dequeue(ctx, keys, one)
 	case isForward(keys):
-		return c.forward(ctx, one)
+		return c.forward(ctx, keys, one)
 	default:
-		return c.run(ctx, one)
+		return c.run(one)
 	}
 }
 
-// run waits for the answer even when ctx ends first, but not past the worker's
-// last words: it comes within the time that Redis has for two commands.
-func (c *taskClient) run(ctx context.Context, one script) *redis.Cmd {
-	cmd, err := c.scripts.Ask(c.open, one)
-	if cmd == nil {
-		cmd = redis.NewCmd(ctx)
-		cmd.SetErr(err)
-	}
-	return cmd
-}
-
-// exchange runs some scripts in one pipeline. Each has its own answer; what
-// befalls the connection befalls all of them.
-func (c *taskClient) exchange(ctx context.Context, some []script) []gather.Answer[*redis.Cmd] {
-	pipe := c.Pipeline()
-	answers := make([]gather.Answer[*redis.Cmd], len(some))
-	for i, one := range some {
-		answers[i].Value = pipe.EvalSha(ctx, one.sha, one.keys, one.args...)
-	}
-	_, _ = pipe.Exec(ctx) // each command has its own error
-	return answers
-}
+// run waits for the answer even when the caller's context ends first, but not
+// past the worker's last words: it comes within the time that Redis has for two
+// commands.
+func (c *taskClient) run(one script) *redis.Cmd { return c.scripts.run(c.open, one) }
 
 // dequeue answers as asynq's script does for an empty lane: with nil.
-func (c *taskClient) dequeue(ctx context.Context, one script) *redis.Cmd {
-	pending := one.keys[0]
+func (c *taskClient) dequeue(ctx context.Context, keys []string, one script) *redis.Cmd {
+	pending := keys[0]
 	if c.knows(pending, pendingFresh) {
 		cmd := redis.NewCmd(ctx)
 		cmd.SetErr(redis.Nil)
 		return cmd
 	}
-	cmd := c.run(ctx, one)
+	cmd := c.run(one)
 	if cmd.Err() == redis.Nil { //nolint:errorlint // as it comes from the connection
 		c.found(pending, time.Now())
 	}
@@ -104,14 +75,14 @@ func (c *taskClient) dequeue(ctx context.Context, one script) *redis.Cmd {
 }
 
 // forward answers as asynq's script does when no task is due: with the number 0.
-func (c *taskClient) forward(ctx context.Context, one script) *redis.Cmd {
-	delayed, pending := one.keys[0], one.keys[1]
+func (c *taskClient) forward(ctx context.Context, keys []string, one script) *redis.Cmd {
+	delayed, pending := keys[0], keys[1]
 	if c.knows(delayed, delayedFresh) {
 		cmd := redis.NewCmd(ctx)
 		cmd.SetVal(int64(0))
 		return cmd
 	}
-	cmd := c.run(ctx, one)
+	cmd := c.run(one)
 	switch moved, err := cmd.Int64(); {
 	case err != nil:
 	case moved > 0:

@@ -99,7 +99,7 @@ func TestTaskClientEndsWithTheWorker(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 	close(letGo)
-	client.scripts.Wait()
+	client.scripts.together.Wait()
 }
 
 // A connection that breaks is an error for all that were on it.

@@ -179,18 +179,19 @@ func unavailable(what string, err error) error {
 
 // Get reads a message.
 func (l *Ledger) Get(ctx context.Context, id message.ID) (*message.Message, error) {
-	_, m, err := l.read(ctx, id)
-	return m, err
-}
-
-func (l *Ledger) read(ctx context.Context, id message.ID) (head, *message.Message, error) {
 	record, err := l.rdb.Get(ctx, l.recordKey(id)).Bytes()
 	switch {
 	case errors.Is(err, redis.Nil):
-		return head{}, nil, ErrNotFound
+		return nil, ErrNotFound
 	case err != nil:
-		return head{}, nil, unavailable("read message", err)
+		return nil, unavailable("read message", err)
 	}
+	_, m, err := decodeAs(id, record)
+	return m, err
+}
+
+// decodeAs reads the record of a message.
+func decodeAs(id message.ID, record []byte) (head, *message.Message, error) {
 	h, m, err := decode(record)
 	if err != nil {
 		return head{}, nil, err
@@ -249,6 +250,22 @@ func (l *Ledger) recentKey(scope message.Scope) string { return l.key("recent:" 
 
 // GetMany reads messages by their ids and leaves out those that are gone.
 func (l *Ledger) GetMany(ctx context.Context, ids []message.ID) ([]*message.Message, error) {
+	each, err := l.GetEach(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*message.Message, 0, len(ids))
+	for _, got := range each {
+		if got.Err == nil {
+			found = append(found, got.Value)
+		}
+	}
+	return found, nil
+}
+
+// GetEach is GetMany for those who want to know of each message why it was not
+// read.
+func (l *Ledger) GetEach(ctx context.Context, ids []message.ID) ([]gather.Answer[*message.Message], error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -260,19 +277,16 @@ func (l *Ledger) GetMany(ctx context.Context, ids []message.ID) ([]*message.Mess
 	if err != nil {
 		return nil, unavailable("read messages", err)
 	}
-	found := make([]*message.Message, 0, len(ids))
+	each := make([]gather.Answer[*message.Message], len(ids))
 	for i, value := range values {
 		record, ok := value.(string)
 		if !ok {
+			each[i].Err = ErrNotFound
 			continue
 		}
-		_, m, err := decode([]byte(record))
-		if err != nil || m.ID != ids[i] {
-			continue
-		}
-		found = append(found, m)
+		_, each[i].Value, each[i].Err = decodeAs(ids[i], []byte(record))
 	}
-	return found, nil
+	return each, nil
 }
 
 // Counts tells how many messages are in each open state of each lane.

@@ -336,7 +336,7 @@ func TestChecksFollowTheMessage(t *testing.T) {
 	}
 	placed := rdb.ZScore(t.Context(), "mms:{m}:calls", m.ID.Packed()).Val()
 	for _, at := range []time.Time{{}, time.Now().Add(time.Hour)} {
-		if err := l.CheckAgain(t.Context(), ledger.Calls, due[0], at); err != nil {
+		if err := l.CheckAgain(t.Context(), ledger.Calls, []ledger.Look{{Due: due[0], Again: at}}); err != nil {
 			t.Fatal(err)
 		}
 		if now := rdb.ZScore(t.Context(), "mms:{m}:calls", m.ID.Packed()).Val(); now != placed {

@@ -28,4 +28,5 @@ func TestEmbeddedRedis(t *testing.T) {
 	if err != nil || sent.Status != message.StatusSent {
 		t.Fatalf("%v %v", sent, err)
 	}
+	rechecks(t, l, rdb)
 }

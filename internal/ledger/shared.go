@@ -105,8 +105,8 @@ func (l *Ledger) ReadMany(ctx context.Context, ids []message.ID) ([]Snapshot, er
 		if got.Err != nil {
 			return nil, got.Err
 		}
-		one, err := got.Value.snapshot()
-		if err != nil || one.Message.ID != ids[i] {
+		one, err := got.Value.snapshot(ids[i])
+		if err != nil {
 			continue
 		}
 		seen = append(seen, one)

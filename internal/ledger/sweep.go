@@ -30,39 +30,60 @@ type Due struct {
 	at float64 // Unix milliseconds, and in their fraction what placed it there
 }
 
-// Due lists up to limit messages of a list whose check is due, and Redis' time.
-func (l *Ledger) Due(ctx context.Context, q Queue, limit int) ([]Due, time.Time, error) {
+// Due lists messages of a list whose check is due, and Redis' time: the n that
+// are due for longest, and the n that have become due last, which would
+// otherwise wait behind all others.
+func (l *Ledger) Due(ctx context.Context, q Queue, n int) ([]Due, time.Time, error) {
 	now, err := l.Now(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	entries, err := l.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
-		Key: l.key(string(q)), ByScore: true, Start: "-inf", Stop: strconv.FormatInt(now.UnixMilli(), 10), Count: int64(limit),
-	}).Result()
-	if err != nil {
+	first, last := "-inf", strconv.FormatInt(now.UnixMilli(), 10)
+	ends := redis.ZRangeArgs{Key: l.key(string(q)), ByScore: true, Start: first, Stop: last, Count: int64(n)}
+	pipe := l.rdb.Pipeline()
+	oldest := pipe.ZRangeArgsWithScores(ctx, ends)
+	ends.Start, ends.Stop, ends.Rev = last, first, true
+	newest := pipe.ZRangeArgsWithScores(ctx, ends)
+	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, time.Time{}, unavailable("list due messages", err)
 	}
-	due := make([]Due, 0, len(entries))
+	entries := append(oldest.Val(), newest.Val()...)
+	due, listed := make([]Due, 0, len(entries)), make(map[message.ID]bool, len(entries))
 	for _, entry := range entries {
 		packed, _ := entry.Member.(string)
-		if id, err := message.UnpackID(packed); err == nil {
+		if id, err := message.UnpackID(packed); err == nil && !listed[id] {
+			listed[id] = true
 			due = append(due, Due{ID: id, at: entry.Score})
 		}
 	}
 	return due, now, nil
 }
 
-// CheckAgain sets when the sweeper looks at a message of a list again; zero:
-// never, it is taken off. A message that was changed meanwhile, and thereby
-// placed anew, stays where it is.
-func (l *Ledger) CheckAgain(ctx context.Context, q Queue, d Due, at time.Time) error {
-	next := ""
-	if !at.IsZero() {
-		next = strconv.FormatInt(at.UnixMilli(), 10)
+// Look is when the sweeper looks at a due message again; zero: never, it is
+// taken off the list.
+type Look struct {
+	Due
+
+	Again time.Time
+}
+
+// CheckAgain puts down the next looks at messages of a list. One that was
+// changed meanwhile, and thereby placed anew, stays where it is.
+func (l *Ledger) CheckAgain(ctx context.Context, q Queue, looks []Look) error {
+	if len(looks) == 0 {
+		return nil
 	}
-	place := strconv.FormatFloat(d.at, 'f', -1, 64)
-	if err := l.recheck.Run(ctx, l.rdb, []string{l.key(string(q))}, d.ID.Packed(), place, next).Err(); err != nil {
-		return unavailable("put off check", err)
+	const columns = 3
+	rows := make([]any, 0, columns*len(looks))
+	for _, look := range looks {
+		next := ""
+		if !look.Again.IsZero() {
+			next = strconv.FormatInt(look.Again.UnixMilli(), 10)
+		}
+		rows = append(rows, look.ID.Packed(), strconv.FormatFloat(look.at, 'f', -1, 64), next)
+	}
+	if err := l.recheck.Run(ctx, l.rdb, []string{l.key(string(q))}, rows...).Err(); err != nil {
+		return unavailable("put off checks", err)
 	}
 	return nil
 }

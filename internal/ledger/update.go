@@ -86,14 +86,7 @@ func (l *Ledger) Read(ctx context.Context, id message.ID) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, err
 	}
-	seen, err := got.snapshot()
-	if err != nil {
-		return Snapshot{}, err
-	}
-	if seen.Message.ID != id {
-		return Snapshot{}, ErrNotFound // an older message that had the same reference
-	}
-	return seen, nil
+	return got.snapshot(id)
 }
 
 // updateRounds bounds the compare-and-set loop: more than that many writers at
@@ -120,12 +113,9 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 		if !errors.Is(err, errConflict) {
 			return begun, err
 		}
-		newer, err := loaded{record: []byte(reply.record)}.snapshot()
+		newer, err := loaded{record: []byte(reply.record)}.snapshot(id)
 		if err != nil {
 			return Begun{}, err
-		}
-		if newer.Message.ID != id {
-			return Begun{}, ErrNotFound
 		}
 		newer.cleared = seen.cleared
 		seen, now = newer, reply.now
@@ -153,9 +143,9 @@ type loaded struct {
 	read   time.Time // local time
 }
 
-// snapshot takes a record apart.
-func (l loaded) snapshot() (Snapshot, error) {
-	h, m, err := decode(l.record)
+// snapshot takes the record of a message apart.
+func (l loaded) snapshot(id message.ID) (Snapshot, error) {
+	h, m, err := decodeAs(id, l.record)
 	if err != nil {
 		return Snapshot{}, err
 	}

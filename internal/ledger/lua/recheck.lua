@@ -1,13 +1,24 @@
 #!lua flags=allow-oom
--- Sets when the sweeper looks at a message of a list again, or takes it off, unless a change of the message has placed it anew meanwhile.
+-- Sets when the sweeper looks at messages of a list again, or takes them off. A message that a change has placed anew meanwhile stays there.
 -- KEYS: 1 list
--- ARGV: 1 packed id · 2 time it was due (Unix ms) · 3 time of the next look, '' = none
-local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not due or tonumber(due) ~= tonumber(ARGV[2]) then
-  return 0
+-- ARGV: for each row: 1 packed id · 2 time it was due (Unix ms) · 3 time of the next look, '' = none
+local rowArgs = 3
+local ids = {}
+for a = 1, #ARGV, rowArgs do ids[#ids + 1] = ARGV[a] end
+local due = redis.call('ZMSCORE', KEYS[1], unpack(ids))
+
+local off, on = {}, {}
+for i, id in ipairs(ids) do
+  local a = (i - 1) * rowArgs
+  if due[i] and tonumber(due[i]) == tonumber(ARGV[a + 2]) then
+    if ARGV[a + 3] == '' then
+      off[#off + 1] = id
+    else
+      on[#on + 1] = ARGV[a + 3]
+      on[#on + 1] = id
+    end
+  end
 end
-if ARGV[3] == '' then
-  return redis.call('ZREM', KEYS[1], ARGV[1])
-end
-redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
-return 1
+if #off > 0 then redis.call('ZREM', KEYS[1], unpack(off)) end
+if #on > 0 then redis.call('ZADD', KEYS[1], unpack(on)) end
+return #off + #on / 2

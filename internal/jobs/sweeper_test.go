@@ -1,0 +1,244 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redistest"
+)
+
+const waitingList = ledger.DefaultPrefix + string(ledger.Waiting)
+
+// place sets when messages are looked at.
+func (b *bench) place(t *testing.T, at time.Time, messages ...*message.Message) {
+	t.Helper()
+	entries := make([]redis.Z, len(messages))
+	for i, m := range messages {
+		entries[i] = redis.Z{Score: float64(at.UnixMilli()), Member: m.ID.Packed()}
+	}
+	if err := b.rdb.ZAdd(t.Context(), waitingList, entries...).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nextCheck is when a message is looked at; zero: never.
+func (b *bench) nextCheck(t *testing.T, m *message.Message) time.Time {
+	t.Helper()
+	at, err := b.rdb.ZScore(t.Context(), waitingList, m.ID.Packed()).Result()
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(at))
+}
+
+// task is the state of a message's task.
+func (b *bench) task(t *testing.T, m *message.Message) taskState {
+	t.Helper()
+	state, err := b.queue.state(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// A message that was accepted just now, and lost its task, does not wait behind
+// all those that have theirs.
+func TestBacklogDoesNotDelayAFreshMessage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	backlog := b.acceptBatch(t, 2*waitingEnd+500)
+	b.place(t, time.Now().Add(-time.Hour), backlog...)
+	fresh := b.accept(t)
+	b.place(t, time.Now().Add(-time.Second), fresh)
+	s := NewRunner(b.opts).sweeper
+	if err := s.round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if b.task(t, fresh) != taskComes || b.metrics.of(healedTask) != 1 {
+		t.Errorf("task in state %d, %d healed", b.task(t, fresh), b.metrics.of(healedTask))
+	}
+	due, _, err := b.ledger.Due(t.Context(), ledger.Waiting, len(backlog))
+	if err != nil || len(due) != len(backlog)+1-2*waitingEnd {
+		t.Errorf("%d of %d are still due, %v", len(due), len(backlog), err)
+	}
+	if err := s.round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if due, _, err := b.ledger.Due(t.Context(), ledger.Waiting, len(backlog)); err != nil || len(due) != 0 || b.metrics.of(healedTask) != 1 {
+		t.Errorf("%d are still due, %v; %d healed", len(due), err, b.metrics.of(healedTask))
+	}
+}
+
+// What hinders the sweeper from looking at one message does not hinder it from
+// looking at others.
+func TestSweeperGoesOnAfterOneMessage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	unreadable, unmade, lost := b.accept(t), b.accept(t, func(c *message.Content) { c.Priority = message.High }), b.accept(t)
+	for _, err := range []error{
+		b.rdb.Set(t.Context(), ledger.DefaultPrefix+unreadable.ID.Identity(), "1:x:\xff", 0).Err(),
+		b.rdb.Set(t.Context(), "asynq:{high}:pending", "no list", 0).Err(),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now()
+	b.place(t, now.Add(-time.Minute), unreadable, unmade, lost)
+	if err := NewRunner(b.opts).sweeper.round(t.Context()); err == nil {
+		t.Error("the round does not tell of it")
+	}
+	if b.task(t, lost) != taskComes {
+		t.Error("the message behind them is not healed")
+	}
+	for _, m := range []*message.Message{unreadable, unmade} {
+		if at := b.nextCheck(t, m); at.Before(now.Add(hinderedAgain-time.Second)) || at.After(time.Now().Add(hinderedAgain+time.Second)) {
+			t.Errorf("looked at again %s later", at.Sub(now))
+		}
+	}
+}
+
+// TestWhatBecomesOfATask tells by the state of a task, and by how long its
+// message waits, whether it is replaced.
+func TestWhatBecomesOfATask(t *testing.T) {
+	t.Parallel()
+	const fresh, old = time.Second, 2 * stuckAfter
+	for name, c := range map[string]struct {
+		state    string
+		waits    time.Duration
+		replaced bool
+	}{
+		"pending":           {"pending", old, false},
+		"to be retried":     {"retry", old, false},
+		"run":               {"active", fresh, false},
+		"run for too long":  {"active", old, true},
+		"archived":          {"archived", fresh, true},
+		"archived, waiting": {"archived", old, true},
+		"completed":         {"completed", fresh, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			a, err := b.ledger.Accept(t.Context(), ledger.Request{
+				Scope: message.Scope{Tenant: "shop"}, From: "+12065550000", Now: time.Now().Add(-c.waits).UTC().Truncate(time.Millisecond),
+				Content: message.Content{To: "+12065551212", Text: "hello", Priority: message.Normal},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := a.Message
+			b.dispatch(t, m)
+			if err := b.rdb.HSet(t.Context(), "asynq:{normal}:t:"+taskName(m), "state", c.state).Err(); err != nil {
+				t.Fatal(err)
+			}
+			b.place(t, time.Now().Add(-time.Second), m)
+			if err := NewRunner(b.opts).sweeper.round(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			after, err := b.ledger.Get(t.Context(), m.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if replaced := after.Task == 1 && b.metrics.of(healedStuck) == 1; replaced != c.replaced {
+				t.Errorf("task %d, %d healed", after.Task, b.metrics.of(healedStuck))
+			}
+			if c.replaced && b.task(t, after) != taskComes {
+				t.Error("the new task does not come")
+			}
+		})
+	}
+}
+
+// A message that was sent, and its task done, between the sweeper's reading and
+// its looking for the task, is not healed.
+func TestSentMessageGetsNoTask(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.orphan(t)
+	stale := *m
+	stale.Status = message.StatusQueued
+	s := NewRunner(b.opts).sweeper
+	if err := s.checkWaiting(t.Context(), []*visit{{due: ledger.Due{ID: m.ID}, message: &stale}}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if b.task(t, m) != taskGone || b.metrics.of(healedTask) != 0 {
+		t.Errorf("task in state %d, %d healed", b.task(t, m), b.metrics.of(healedTask))
+	}
+}
+
+func TestNextLook(t *testing.T) {
+	t.Parallel()
+	for waits, want := range map[time.Duration]time.Duration{
+		-time.Hour:       time.Hour + 15*time.Second,
+		0:                15 * time.Second,
+		time.Minute:      15 * time.Second,
+		2 * time.Minute:  30 * time.Second,
+		4 * time.Minute:  time.Minute,
+		72 * time.Hour:   time.Minute,
+		-time.Nanosecond: 15*time.Second + time.Nanosecond,
+	} {
+		if got := nextLook(waits); got != want {
+			t.Errorf("after %s in %s, want %s", waits, got, want)
+		}
+	}
+}
+
+// The states of many tasks cost few round trips, also when Redis has forgotten
+// the script.
+func TestStatesShareRoundTrips(t *testing.T) {
+	t.Parallel()
+	rdb, tap := redistest.Start(t).Client(t), &wireTap{}
+	rdb.AddHook(tap)
+	queue, messages := NewQueue(rdb, 5*time.Second), waiting(300)
+	if err := queue.DispatchMany(t.Context(), messages[1:]); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		tap.alone, tap.pipelines = nil, nil
+		for i, state := range queue.states(t.Context(), messages) {
+			want := taskComes
+			if i == 0 {
+				want = taskGone
+			}
+			if state.Err != nil || state.Value != want {
+				t.Errorf("task %d in state %d, %v", i, state.Value, state.Err)
+			}
+		}
+		if len(tap.alone) > 0 || len(tap.pipelines) > len(messages)/4 {
+			t.Errorf("%d pipelines, and alone: %v", len(tap.pipelines), tap.alone)
+		}
+		if err := rdb.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A sweeper that is told to end does not wait for a Redis that does not answer.
+func TestStatesEndWithTheSweeper(t *testing.T) {
+	t.Parallel()
+	rdb, held, letGo := redistest.Start(t).Client(t), make(chan struct{}), make(chan struct{})
+	rdb.AddHook(&wireTap{hold: sync.OnceFunc(func() {
+		close(held)
+		<-letGo
+	})})
+	queue := NewQueue(rdb, 5*time.Second)
+	ctx, end := context.WithCancel(t.Context())
+	go func() {
+		<-held
+		end()
+	}()
+	for i, state := range queue.states(ctx, waiting(300)) {
+		if !errors.Is(state.Err, context.Canceled) {
+			t.Errorf("task %d in state %d, %v", i, state.Value, state.Err)
+		}
+	}
+	close(letGo)
+	queue.scripts.together.Wait()
+}

@@ -1,0 +1,106 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+)
+
+const (
+	// The next look at a waiting message whose task is there comes a quarter of
+	// its wait later. A message that has waited for long stands in a long queue:
+	// there are many like it, and a minute more or less matters little to it.
+	waitingAgain  = 15 * time.Second
+	waitingAtMost = time.Minute
+	waitingShare  = 4
+	// stuckAfter its message was due a task that is still run is dead: asynq's
+	// lease is over.
+	stuckAfter = 30 * time.Second
+)
+
+// checkWaiting makes sure that waiting messages have tasks that will come.
+func (s *Sweeper) checkWaiting(ctx context.Context, visits []*visit, now time.Time) error {
+	waiting := stillWaiting(visits)
+	var lost []*visit
+	for i, task := range s.queue.states(ctx, messagesOf(waiting)) {
+		v := waiting[i]
+		waits := now.Sub(latest(v.message.NextAt, v.message.UpdatedAt))
+		v.again = now.Add(nextLook(waits))
+		switch {
+		case task.Err != nil:
+			v.err = task.Err
+		case task.Value == taskGone:
+			lost = append(lost, v)
+		case task.Value == taskBuried, task.Value == taskRuns && waits > stuckAfter:
+			if v.err = s.reissue(ctx, v.message); errors.Is(v.err, ledger.ErrUnavailable) {
+				return v.err
+			}
+		}
+	}
+	return s.remake(ctx, lost)
+}
+
+// nextLook is in how long to look again at a message that waits for so long
+// since it was due, or, when that is negative, will be due.
+func nextLook(waits time.Duration) time.Duration {
+	return max(-waits, 0) + min(max(waits/waitingShare, waitingAgain), waitingAtMost)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// remake makes tasks that are missing. The messages are read once more, after
+// the tasks were looked for: one that was sent just now needs no task.
+func (s *Sweeper) remake(ctx context.Context, lost []*visit) error {
+	found, err := s.read(ctx, lost)
+	if err != nil {
+		return err
+	}
+	waiting := stillWaiting(found)
+	for i, task := range s.queue.dispatchMany(ctx, messagesOf(waiting)) {
+		v := waiting[i]
+		if v.err = task.Err; task.Value {
+			s.healed(healedTask, v.message)
+		}
+	}
+	return nil
+}
+
+// reissue replaces a task that will not come.
+func (s *Sweeper) reissue(ctx context.Context, m *message.Message) error {
+	after, err := s.ledger.Update(ctx, m.ID, func(m *message.Message, now time.Time) error { return m.Reissue(now) })
+	if errors.Is(err, message.ErrNotWaiting) || errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reissue task: %w", err)
+	}
+	s.healed(healedStuck, m)
+	return s.queue.Dispatch(ctx, after)
+}
+
+func stillWaiting(visits []*visit) []*visit {
+	waiting := make([]*visit, 0, len(visits))
+	for _, v := range visits {
+		if v.message.Status.Waiting() {
+			waiting = append(waiting, v)
+		}
+	}
+	return waiting
+}
+
+func messagesOf(visits []*visit) []*message.Message {
+	messages := make([]*message.Message, len(visits))
+	for i, v := range visits {
+		messages[i] = v.message
+	}
+	return messages
+}
