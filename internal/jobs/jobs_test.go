@@ -339,13 +339,14 @@ func TestLostWorkerIsSettledByLookUp(t *testing.T) {
 	t.Run("absent", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
+		b.opts.Settling.LookupWindow = 5 * time.Second // longer than as many rounds of the sweeper
 		var looks atomic.Int64
 		b.sinch.find = func(string) (string, bool, error) { looks.Add(1); return "", false, nil }
 		m := b.orphan(t)
 		b.run(t)
 		b.await(t, m.ID, message.StatusSent)
-		if b.sinch.count(m.ID) != 1 || looks.Load() < message.LooksNeeded {
-			t.Fatalf("%d calls after %d looks", b.sinch.count(m.ID), looks.Load())
+		if b.sinch.count(m.ID) != 1 || looks.Load() != message.LooksNeeded {
+			t.Fatalf("%d calls after %d looks, want %d", b.sinch.count(m.ID), looks.Load(), message.LooksNeeded)
 		}
 	})
 }

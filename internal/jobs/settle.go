@@ -124,7 +124,17 @@ func (t *settler) look(
 	if after.Status != message.StatusUnknown {
 		return time.Time{}, nil
 	}
-	return now.Add(max(t.settling.LookupWindow/(message.LooksNeeded-1), shortestLook)), nil
+	return latest(t.nextLookUp(after, a.N), now.Add(shortestLook)), nil
+}
+
+// nextLookUp divides the window evenly among the looks that it needs.
+func (t *settler) nextLookUp(m *message.Message, n int) time.Time {
+	for _, a := range m.Calls {
+		if a.N == n {
+			return a.LookedAt.Add(t.settling.LookupWindow * time.Duration(a.Looks) / (message.LooksNeeded - 1))
+		}
+	}
+	return time.Time{}
 }
 
 // newRound forgets what Sinch said: each look has to be a question of its own.

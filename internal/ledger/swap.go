@@ -51,6 +51,7 @@ type swap struct {
 	message   *message.Message // as value says
 	before    message.Status
 	named     bool  // Sinch's id of it has become known
+	called    bool  // a call of it has become known
 	lease     Lease // of a begin
 	cleared   bool
 }
@@ -228,7 +229,7 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 // appendSwap appends the arguments of one row.
 func (l *Ledger) appendSwap(args []any, s swap) []any {
 	m, before := s.message, s.before
-	waiting, calls := l.checks(m, before)
+	waiting, calls := l.checks(s)
 	lower, raise := counter(before, m), counter(m.Status, m)
 	if lower == raise {
 		lower, raise = "", ""

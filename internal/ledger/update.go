@@ -132,7 +132,8 @@ func (s Snapshot) step(change Change, now time.Time, operation string) (swap, er
 	}
 	return swap{
 		version: s.version, operation: operation, value: encode(head{version: s.version + 1, operation: operation}, m),
-		message: m, before: s.Message.Status, named: m.SinchID != s.Message.SinchID, cleared: s.cleared,
+		message: m, before: s.Message.Status, cleared: s.cleared,
+		named: m.SinchID != s.Message.SinchID, called: m.Attempts != s.Message.Attempts,
 	}, nil
 }
 
@@ -214,7 +215,8 @@ const offList = "off"
 
 // checks tells in how many milliseconds the sweeper looks at the message
 // again, as a waiting one and as one with a call.
-func (l *Ledger) checks(m *message.Message, before message.Status) (waiting, calls string) {
+func (l *Ledger) checks(s swap) (waiting, calls string) {
+	m, before := s.message, s.before
 	if before.Waiting() {
 		waiting = offList
 	}
@@ -229,6 +231,9 @@ func (l *Ledger) checks(m *message.Message, before message.Status) (waiting, cal
 		calls = in(l.opts.Checks.Calling)
 	case message.StatusUnknown:
 		calls = in(0)
+		if before == message.StatusUnknown && !s.called {
+			calls = "" // whoever looked at it knows when to look again
+		}
 	default:
 	}
 	return waiting, calls
