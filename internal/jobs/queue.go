@@ -191,6 +191,27 @@ func (q *Queue) state(ctx context.Context, m *message.Message) (taskState, error
 	}
 }
 
+// activePage is how many tasks asynq lists at a time.
+const activePage = 1000
+
+// running names the tasks of a lane that are being run: their workers live and
+// go on renewing asynq's lease.
+func (q *Queue) running(ctx context.Context, lane string) (map[string]bool, error) {
+	names := make(map[string]bool)
+	for page := 1; ; page++ {
+		active, err := q.inspector(ctx).ListActiveTasks(lane, asynq.PageSize(activePage), asynq.Page(page))
+		if err != nil {
+			return nil, fmt.Errorf("list running tasks: %w", err)
+		}
+		for _, task := range active {
+			names[task.ID] = !task.IsOrphaned
+		}
+		if len(active) < activePage {
+			return names, nil
+		}
+	}
+}
+
 func (q *Queue) inspector(ctx context.Context) *asynq.Inspector {
 	return asynq.NewInspectorFromRedisClient(inspected{q.rdb, q.scripts, ctx})
 }

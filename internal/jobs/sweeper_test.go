@@ -112,16 +112,19 @@ func TestWhatBecomesOfATask(t *testing.T) {
 	const fresh, old = time.Second, 2 * stuckAfter
 	for name, c := range map[string]struct {
 		state    string
+		lease    time.Duration // of a task that is run
 		waits    time.Duration
 		replaced bool
 	}{
-		"pending":           {"pending", old, false},
-		"to be retried":     {"retry", old, false},
-		"run":               {"active", fresh, false},
-		"run for too long":  {"active", old, true},
-		"archived":          {"archived", fresh, true},
-		"archived, waiting": {"archived", old, true},
-		"completed":         {"completed", fresh, true},
+		"pending":                 {"pending", 0, old, false},
+		"to be retried":           {"retry", 0, old, false},
+		"just taken":              {"active", 30 * time.Second, fresh, false},
+		"taken out of a backlog":  {"active", 30 * time.Second, old, false},
+		"its worker died":         {"active", -time.Second, old, true},
+		"its worker died, unseen": {"active", 0, old, true},
+		"archived":                {"archived", 0, fresh, true},
+		"archived, waiting":       {"archived", 0, old, true},
+		"completed":               {"completed", 0, fresh, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -137,6 +140,10 @@ func TestWhatBecomesOfATask(t *testing.T) {
 			b.dispatch(t, m)
 			if err := b.rdb.HSet(t.Context(), "asynq:{normal}:t:"+taskName(m), "state", c.state).Err(); err != nil {
 				t.Fatal(err)
+			}
+			if c.lease != 0 { // as asynq takes a task
+				b.rdb.LMove(t.Context(), "asynq:{normal}:pending", "asynq:{normal}:active", "RIGHT", "LEFT")
+				b.rdb.ZAdd(t.Context(), "asynq:{normal}:lease", redis.Z{Score: float64(time.Now().Add(c.lease).Unix()), Member: taskName(m)})
 			}
 			b.place(t, time.Now().Add(-time.Second), m)
 			if err := NewRunner(b.opts).sweeper.round(t.Context()); err != nil {

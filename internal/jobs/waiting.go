@@ -17,15 +17,15 @@ const (
 	waitingAgain  = 15 * time.Second
 	waitingAtMost = time.Minute
 	waitingShare  = 4
-	// stuckAfter its message was due a task that is still run is dead: asynq's
-	// lease is over.
+	// stuckAfter its message was due, a task that is still run may have been left
+	// by a worker that died: no sooner is asynq's lease over.
 	stuckAfter = 30 * time.Second
 )
 
 // checkWaiting makes sure that waiting messages have tasks that will come.
 func (s *Sweeper) checkWaiting(ctx context.Context, visits []*visit, now time.Time) error {
 	waiting := stillWaiting(visits)
-	var lost []*visit
+	var lost, run, buried []*visit
 	for i, task := range s.queue.states(ctx, messagesOf(waiting)) {
 		v := waiting[i]
 		waits := now.Sub(latest(v.message.NextAt, v.message.UpdatedAt))
@@ -35,13 +35,36 @@ func (s *Sweeper) checkWaiting(ctx context.Context, visits []*visit, now time.Ti
 			v.err = task.Err
 		case task.Value == taskGone:
 			lost = append(lost, v)
-		case task.Value == taskBuried, task.Value == taskRuns && waits > stuckAfter:
-			if v.err = s.reissue(ctx, v.message); errors.Is(v.err, ledger.ErrUnavailable) {
-				return v.err
-			}
+		case task.Value == taskBuried:
+			buried = append(buried, v)
+		case task.Value == taskRuns && waits > stuckAfter:
+			run = append(run, v)
+		}
+	}
+	for _, v := range append(buried, s.abandoned(ctx, run)...) {
+		if v.err = s.reissue(ctx, v.message); errors.Is(v.err, ledger.ErrUnavailable) {
+			return v.err
 		}
 	}
 	return s.remake(ctx, lost)
+}
+
+// abandoned returns the visits to those messages whose task nobody runs any more.
+func (s *Sweeper) abandoned(ctx context.Context, visits []*visit) []*visit {
+	lanes := make(map[string]map[string]bool)
+	var left []*visit
+	for _, v := range visits {
+		lane := laneOf(v.message)
+		if lanes[lane] == nil {
+			if lanes[lane], v.err = s.queue.running(ctx, lane); v.err != nil {
+				continue
+			}
+		}
+		if !lanes[lane][taskName(v.message)] {
+			left = append(left, v)
+		}
+	}
+	return left
 }
 
 // nextLook is in how long to look again at a message that waits for so long
