@@ -57,10 +57,11 @@ func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 		Redis: env.rdb, Ledger: env.ledger, Providers: routes, OptOuts: env.optOuts,
 		Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log),
 		Throttle: &brakes{
-			pacer: throttle.NewPacer(env.rdb, throttle.PacerOptions{Rate: cfg.Sinch.Rate}),
+			breaker: newBreaker(env),
+			pacer:   throttle.NewPacer(env.rdb, throttle.PacerOptions{Rate: cfg.Sinch.Rate}),
 			gate: throttle.NewGate(env.rdb, throttle.GateOptions{
 				Account: string(origin.API) + " " + origin.BaseURL + " " + origin.Account,
-				Pause:   cfg.Sinch.Pause, Lease: cfg.Worker.TaskTimeout + probeSlack,
+				Pause:   cfg.Sinch.Pause, Lease: probeLease(cfg),
 			}),
 			free: routes.free,
 		},
@@ -102,8 +103,25 @@ func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 	}), nil
 }
 
+// newBreaker makes the breaker of this process.
+func newBreaker(env *environment) *throttle.Breaker {
+	return throttle.NewBreaker(throttle.BreakerOptions{
+		Lease: probeLease(env.cfg),
+		Changed: func(open bool) {
+			env.metrics.Attempts.SetBreaker(open)
+			if open {
+				env.log.Warn().Msg("Sinch does not answer: calls wait, one at a time tries")
+			} else {
+				env.log.Info().Msg("Sinch answers again: calls go on")
+			}
+		},
+	})
+}
+
 // probeSlack is added to the task timeout before another message may probe.
 const probeSlack = 5 * time.Second
+
+func probeLease(cfg *config.Config) time.Duration { return cfg.Worker.TaskTimeout + probeSlack }
 
 // jobMetrics counts what the jobs do.
 type jobMetrics struct{ metrics *telemetry.Metrics }

@@ -175,12 +175,15 @@ func (m *AcceptMetrics) add(lane, result string, n int) {
 // AttemptMetrics are about calls to Sinch.
 type AttemptMetrics struct {
 	attempts *prometheus.CounterVec
+	breaker  prometheus.Gauge
 	duration *prometheus.HistogramVec
 }
 
 func newAttemptMetrics(with factory) *AttemptMetrics {
 	return &AttemptMetrics{
 		attempts: with.counter("attempts_total", "Calls to Sinch by API and outcome.", "api", "outcome"),
+		breaker: with.gauge("breaker_open",
+			"Whether this process holds its calls back, all but one at a time, because Sinch does not answer.").WithLabelValues(),
 		duration: with.histogram("attempt_duration_seconds", "Time a call to Sinch took.",
 			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30}, "api", "outcome"),
 	}
@@ -191,6 +194,9 @@ func (m *AttemptMetrics) Observe(api, outcome string, took time.Duration) {
 	m.attempts.WithLabelValues(api, outcome).Inc()
 	m.duration.WithLabelValues(api, outcome).Observe(took.Seconds())
 }
+
+// SetBreaker says whether calls are held back.
+func (m *AttemptMetrics) SetBreaker(open bool) { m.breaker.Set(truth(open)) }
 
 // MediaMetrics are about checks of media before a call.
 type MediaMetrics struct {

@@ -49,6 +49,7 @@ func TestMetrics(t *testing.T) {
 	m.Accept.Duplicate("bulk", 2)
 	m.Accept.Rejected("high", 1)
 	m.Attempts.Observe("mms", "accepted", 300*time.Millisecond)
+	m.Attempts.SetBreaker(true)
 	m.Media.Checked("media_mismatch", 30*time.Millisecond)
 	m.Media.Reused()
 	m.Messages.Moved("queued", "sending")
@@ -74,6 +75,7 @@ func TestMetrics(t *testing.T) {
 		`mms_accepted_messages_total{lane="high",result="rejected"} 1`,
 		`mms_attempts_total{api="mms",outcome="accepted"} 1`,
 		`mms_attempt_duration_seconds_sum{api="mms",outcome="accepted"} 0.3`,
+		`mms_breaker_open 1`,
 		`mms_media_checks_total{result="media_mismatch"} 1`,
 		`mms_media_check_duration_seconds_bucket{le="0.05"} 1`,
 		`mms_media_verdicts_reused_total 1`,

@@ -290,7 +290,7 @@ func (g *Gate) lookAgain() time.Duration {
 // failure tells a caller who gave up from a Redis that did not answer.
 func failure(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return fmt.Errorf("account pause: %w", ctx.Err())
+		return fmt.Errorf("pause of calls: %w", ctx.Err())
 	}
 	return &UnavailableError{Err: err}
 }
@@ -303,7 +303,7 @@ func pass(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("account pause: %w", ctx.Err())
+		return fmt.Errorf("pause of calls: %w", ctx.Err())
 	}
 }
 

@@ -183,7 +183,11 @@ func (p *Pacer) retryIn(ahead int) time.Duration {
 	if p.rate > 0 {
 		in = time.Duration(float64(ahead+1) / p.rate * float64(time.Second))
 	}
-	in = min(max(in, minRetryIn), maxRetryIn)
+	return jittered(min(max(in, minRetryIn), maxRetryIn))
+}
+
+// jittered spreads those who are sent away at the same moment.
+func jittered(in time.Duration) time.Duration {
 	//nolint:gosec // spreading load needs no secret randomness
 	return in + time.Duration(rand.Float64()*retryJitter*float64(in))
 }

@@ -1,15 +1,18 @@
 // Package throttle decides when a call to Sinch may begin, together with every
-// other worker process, through Redis.
+// other worker process, through Redis, and by what its own calls meet.
 //
 //   - [Pacer] is the pace: so many calls a second over all processes, the high
 //     lane first, slower for a while when Sinch says that it is too fast.
 //   - [Gate] is the pause: after an answer that is about the account, not about
 //     the message, nobody calls for a while; then one message at a time goes
 //     ahead to find out whether the account works again.
+//   - [Breaker] is for a Sinch that does not answer at all: after many calls in
+//     a row nobody calls for a while, and then one goes ahead. Each process has
+//     its own, since it may be its own network that is down.
 //
-// Both hold a caller for at most MaxHold, so that a worker's slots are a brake
-// and not a parking place, and then say when to come back. They take Redis'
-// clock, never a worker's.
+// All hold a caller for at most MaxHold, so that a worker's slots are a brake
+// and not a parking place, and then say when to come back. What is shared takes
+// Redis' clock, never a worker's.
 package throttle
 
 import (
@@ -38,12 +41,13 @@ func (e *WaitError) Error() string {
 	return fmt.Sprintf("the pace leaves no room, retry in %s", e.RetryIn)
 }
 
-// ClosedError says that the account is paused, or that another message is the
-// probe: hand the message back and try again in RetryIn. It costs no try.
+// ClosedError says that the account is paused, that Sinch does not answer, or
+// that another message is the probe: hand the message back and try again in
+// RetryIn. It costs no try.
 type ClosedError struct{ RetryIn time.Duration }
 
 func (e *ClosedError) Error() string {
-	return fmt.Sprintf("the account is paused, retry in %s", e.RetryIn)
+	return fmt.Sprintf("calls are paused, retry in %s", e.RetryIn)
 }
 
 // UnavailableError says that Redis did not answer. Without it nobody knows the

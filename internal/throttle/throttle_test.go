@@ -79,7 +79,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	cause := errors.New("refused")
 	for want, err := range map[string]error{
 		"the pace leaves no room, retry in 2s": &throttle.WaitError{RetryIn: 2 * time.Second},
-		"the account is paused, retry in 1m0s": &throttle.ClosedError{RetryIn: time.Minute},
+		"calls are paused, retry in 1m0s":      &throttle.ClosedError{RetryIn: time.Minute},
 		"throttle: redis unavailable: refused": &throttle.UnavailableError{Err: cause},
 	} {
 		if got := err.Error(); got != want {
