@@ -15,6 +15,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/asynqredis"
 	"mmsdispatch/internal/gather"
 	"mmsdispatch/internal/message"
 )
@@ -29,20 +30,20 @@ const neverArchived = 100
 
 // Queue puts messages into their lanes.
 type Queue struct {
-	client   *asynq.Client
-	scripts  *scripts
-	rdb      redis.UniversalClient
-	timeout  time.Duration
-	together *gather.Group[*message.Message, bool]
+	client    *asynq.Client
+	questions *asynqredis.Questions
+	rdb       redis.UniversalClient
+	timeout   time.Duration
+	together  *gather.Group[*message.Message, bool]
 }
 
 // NewQueue makes a queue whose tasks have timeout for one run.
 func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 	q := &Queue{
-		client:  asynq.NewClientFromRedisClient(notebook{rdb}),
-		scripts: newScripts(rdb),
-		rdb:     rdb,
-		timeout: timeout,
+		client:    asynq.NewClientFromRedisClient(asynqredis.Producer{UniversalClient: rdb}),
+		questions: asynqredis.NewQuestions(rdb),
+		rdb:       rdb,
+		timeout:   timeout,
 	}
 	q.together = gather.New(q.dispatchMany)
 	return q
@@ -213,7 +214,7 @@ func (q *Queue) running(ctx context.Context, lane string) (map[string]bool, erro
 }
 
 func (q *Queue) inspector(ctx context.Context) *asynq.Inspector {
-	return asynq.NewInspectorFromRedisClient(inspected{q.rdb, q.scripts, ctx})
+	return asynq.NewInspectorFromRedisClient(q.questions.Client(ctx))
 }
 
 // states looks up the tasks of messages, all at once.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/asynqredis"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
 )
@@ -44,7 +45,7 @@ func TestDispatchManyNeedsOneConnection(t *testing.T) {
 func TestDispatchSoonDoesNotWait(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	rdb, tap := server.Client(t), &wireTap{}
+	rdb, tap := server.Client(t), &redistest.Tap{}
 	rdb.AddHook(tap)
 	queue, looker := NewQueue(rdb, time.Second), NewQueue(server.Client(t), time.Second)
 	some := waiting(2)
@@ -52,7 +53,7 @@ func TestDispatchSoonDoesNotWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	letGo := make(chan struct{})
-	tap.hold = func() { <-letGo }
+	tap.Hold = func() { <-letGo }
 	unexpected := func(err error) { t.Error(err) }
 	queue.DispatchSoon(some[0], unexpected)
 	queue.DispatchSoon(some[1], unexpected)
@@ -70,7 +71,7 @@ func TestDispatchSoonDoesNotWait(t *testing.T) {
 	var failed error
 	queue.DispatchSoon(waiting(1)[0], func(err error) { failed = err })
 	queue.Wait()
-	if failed == nil || errors.Is(failed, errNotNoted) {
+	if failed == nil || errors.Is(failed, asynqredis.ErrNotNoted) {
 		t.Errorf("without Redis: %v", failed)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"mmsdispatch/internal/asynqredis"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/saved"
@@ -89,7 +90,7 @@ func NewRunner(o Options) *Runner {
 		ledger: o.Ledger, queue: queue, worker: worker, settler: settler, metrics: o.Metrics, retry: retry, log: log,
 	})
 	r.heart = &Heart{ledger: o.Ledger, worker: worker, settler: settler, callTime: o.Timing.Call, log: log}
-	tasks := newTaskClient(life, o.Redis)
+	tasks := asynqredis.NewServers(life, o.Redis, asynqredis.Rhythm{Pending: idlePickUp, Delayed: delayedPickUp})
 	high := max(2, o.Concurrency/highShare)
 	r.slots = high + o.Concurrency
 	r.servers = []*asynq.Server{newServer(tasks, o, high, map[string]int{string(message.High): 1})}
@@ -109,7 +110,7 @@ func split(slots int) []int {
 	return parts
 }
 
-func newServer(tasks *taskClient, o Options, concurrency int, lanes map[string]int) *asynq.Server {
+func newServer(tasks redis.UniversalClient, o Options, concurrency int, lanes map[string]int) *asynq.Server {
 	return asynq.NewServerFromRedisClient(tasks, asynq.Config{
 		Concurrency:              concurrency,
 		Queues:                   lanes,

@@ -201,14 +201,14 @@ func TestNextLook(t *testing.T) {
 // the script.
 func TestStatesShareRoundTrips(t *testing.T) {
 	t.Parallel()
-	rdb, tap := redistest.Start(t).Client(t), &wireTap{}
+	rdb, tap := redistest.Start(t).Client(t), &redistest.Tap{}
 	rdb.AddHook(tap)
 	queue, messages := NewQueue(rdb, 5*time.Second), waiting(300)
 	if err := queue.DispatchMany(t.Context(), messages[1:]); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		tap.alone, tap.pipelines = nil, nil
+		tap.Alone, tap.Pipelines = nil, nil
 		for i, state := range queue.states(t.Context(), messages) {
 			want := taskComes
 			if i == 0 {
@@ -218,8 +218,8 @@ func TestStatesShareRoundTrips(t *testing.T) {
 				t.Errorf("task %d in state %d, %v", i, state.Value, state.Err)
 			}
 		}
-		if len(tap.alone) > 0 || len(tap.pipelines) > len(messages)/4 {
-			t.Errorf("%d pipelines, and alone: %v", len(tap.pipelines), tap.alone)
+		if len(tap.Alone) > 0 || len(tap.Pipelines) > len(messages)/4 {
+			t.Errorf("%d pipelines, and alone: %v", len(tap.Pipelines), tap.Alone)
 		}
 		if err := rdb.ScriptFlush(t.Context()).Err(); err != nil {
 			t.Fatal(err)
@@ -231,7 +231,7 @@ func TestStatesShareRoundTrips(t *testing.T) {
 func TestStatesEndWithTheSweeper(t *testing.T) {
 	t.Parallel()
 	rdb, held, letGo := redistest.Start(t).Client(t), make(chan struct{}), make(chan struct{})
-	rdb.AddHook(&wireTap{hold: sync.OnceFunc(func() {
+	rdb.AddHook(&redistest.Tap{Hold: sync.OnceFunc(func() {
 		close(held)
 		<-letGo
 	})})
@@ -247,5 +247,5 @@ func TestStatesEndWithTheSweeper(t *testing.T) {
 		}
 	}
 	close(letGo)
-	queue.scripts.together.Wait()
+	queue.questions.Wait()
 }

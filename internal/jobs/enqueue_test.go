@@ -25,9 +25,9 @@ func waiting(n int) []*message.Message {
 	return some
 }
 
-func newHeardQueue(t *testing.T) (*Queue, *redis.Client, *wireTap) {
+func newHeardQueue(t *testing.T) (*Queue, *redis.Client, *redistest.Tap) {
 	t.Helper()
-	rdb, hook := redistest.Start(t).Client(t), &wireTap{}
+	rdb, hook := redistest.Start(t).Client(t), &redistest.Tap{}
 	rdb.AddHook(hook)
 	return NewQueue(rdb, 5*time.Second), rdb, hook
 }
@@ -50,49 +50,19 @@ func same(t *testing.T, q *Queue, messages []*message.Message) {
 	}
 }
 
-// The version of asynq in use must ask for a task by one script, whose answer
-// says whether there was one; a new lane is published before.
-func TestAsynqMakesATaskByOneScript(t *testing.T) {
-	t.Parallel()
-	q, rdb, hook := newHeardQueue(t)
-	messages := waiting(2)
-	if err := q.DispatchMany(t.Context(), messages); err != nil { // Redis learns both scripts
-		t.Fatal(err)
-	}
-	hook.alone, hook.pipelines = nil, nil
-	pipe := rdb.Pipeline()
-	for i, m := range append(waiting(2), messages...) {
-		if missing, err := q.enqueue(noting(t.Context(), pipe), m); err != nil || !missing {
-			t.Fatal(missing, err)
-		}
-		if pipe.Len() != i+1 {
-			t.Fatalf("asynq asked for %d things to make a task", pipe.Len()-i)
-		}
-	}
-	said, err := pipe.Exec(t.Context())
-	if err != nil || len(hook.alone) > 0 {
-		t.Fatalf("%v; asked alone: %v", err, hook.alone)
-	}
-	for i, want := range []int64{taskMade, taskMade, taskExists, taskExists} {
-		if n, err := said[i].(*redis.Cmd).Int64(); n != want || err != nil || said[i].Name() != "evalsha" {
-			t.Errorf("%s %d said %d, %v; want %d", said[i].Name(), i, n, err, want)
-		}
-	}
-}
-
 func TestManyTasksTakeOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	q, _, hook := newHeardQueue(t)
 	if err := q.DispatchMany(t.Context(), waiting(2)); err != nil {
 		t.Fatal(err)
 	}
-	hook.alone, hook.pipelines = nil, nil
+	hook.Alone, hook.Pipelines = nil, nil
 	messages := waiting(300)
 	if err := q.DispatchMany(t.Context(), messages); err != nil {
 		t.Fatal(err)
 	}
-	if len(hook.alone) > 0 || len(hook.pipelines) != 1 || len(hook.pipelines[0]) != len(messages) {
-		t.Errorf("%d pipelines, and alone: %v", len(hook.pipelines), hook.alone)
+	if len(hook.Alone) > 0 || len(hook.Pipelines) != 1 || len(hook.Pipelines[0]) != len(messages) {
+		t.Errorf("%d pipelines, and alone: %v", len(hook.Pipelines), hook.Alone)
 	}
 	same(t, q, messages)
 	if err := q.DispatchMany(t.Context(), messages); err != nil {

@@ -1,4 +1,4 @@
-package jobs
+package asynqredis
 
 import (
 	"context"
@@ -16,23 +16,25 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-func tapped(t *testing.T) (*taskClient, *redistest.Server, *wireTap) {
+var rhythm = Rhythm{Pending: 100 * time.Millisecond, Delayed: 200 * time.Millisecond}
+
+func tapped(t *testing.T) (*Servers, *redistest.Server, *redistest.Tap) {
 	t.Helper()
 	server := redistest.Start(t)
-	rdb, tap := server.Client(t), &wireTap{}
+	rdb, tap := server.Client(t), &redistest.Tap{}
 	rdb.AddHook(tap)
-	return newTaskClient(t.Context(), rdb), server, tap
+	return NewServers(t.Context(), rdb, rhythm), server, tap
 }
 
 // Scripts that are run while others are on their way share a round trip, and
 // each caller has its own answer: also an error, and a script that Redis does
 // not know yet.
-func TestTaskClientSharesRoundTrips(t *testing.T) {
+func TestServersSharesRoundTrips(t *testing.T) {
 	t.Parallel()
 	const callers = 100
 	client, _, tap := tapped(t)
 	held, letGo := make(chan struct{}), make(chan struct{})
-	tap.hold = sync.OnceFunc(func() {
+	tap.Hold = sync.OnceFunc(func() {
 		close(held)
 		<-letGo
 	})
@@ -64,8 +66,8 @@ func TestTaskClientSharesRoundTrips(t *testing.T) {
 	started.Wait()
 	close(letGo)
 	all.Wait()
-	if len(tap.pipelines) >= callers || slices.Contains(tap.alone, "evalsha") {
-		t.Errorf("%d round trips for %d callers, and alone: %v", len(tap.pipelines), callers, tap.alone)
+	if len(tap.Pipelines) >= callers || slices.Contains(tap.Alone, "evalsha") {
+		t.Errorf("%d round trips for %d callers, and alone: %v", len(tap.Pipelines), callers, tap.Alone)
 	}
 	fresh := redis.NewScript(`return 'learned'`)
 	if text, err := fresh.Run(t.Context(), client, nil).Text(); err != nil || text != "learned" {
@@ -74,16 +76,16 @@ func TestTaskClientSharesRoundTrips(t *testing.T) {
 }
 
 // Once the worker's life is over, nobody waits for a Redis that does not answer.
-func TestTaskClientEndsWithTheWorker(t *testing.T) {
+func TestServersEndsWithTheWorker(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	rdb, held, letGo := server.Client(t), make(chan struct{}), make(chan struct{})
-	rdb.AddHook(&wireTap{hold: sync.OnceFunc(func() {
+	rdb.AddHook(&redistest.Tap{Hold: sync.OnceFunc(func() {
 		close(held)
 		<-letGo
 	})})
 	life, end := context.WithCancel(t.Context())
-	client := newTaskClient(life, rdb)
+	client := NewServers(life, rdb, rhythm)
 	failed := make(chan error, 2)
 	run := func() {
 		failed <- client.EvalSha(context.Background(), "0000000000000000000000000000000000000000", nil).Err()
@@ -103,7 +105,7 @@ func TestTaskClientEndsWithTheWorker(t *testing.T) {
 }
 
 // A connection that breaks is an error for all that were on it.
-func TestTaskClientFailsAll(t *testing.T) {
+func TestServersFailsAll(t *testing.T) {
 	t.Parallel()
 	client, server, _ := tapped(t)
 	server.Kill()
@@ -129,7 +131,10 @@ func TestServersThatFindNothingAskSeldom(t *testing.T) {
 	done := make(chan string, 2)
 	start := time.Now()
 	for range servers {
-		server := newServer(client, Options{AsynqLog: quiet{}, Shutdown: time.Second}, 1, map[string]int{lane: 1})
+		server := asynq.NewServerFromRedisClient(client, asynq.Config{
+			Concurrency: 1, Queues: map[string]int{lane: 1}, LogLevel: asynq.FatalLevel, ShutdownTimeout: time.Second,
+			TaskCheckInterval: rhythm.Pending, DelayedTaskCheckInterval: rhythm.Delayed,
+		})
 		handle := asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
 			id, _ := asynq.GetTaskID(ctx)
 			done <- id
@@ -140,10 +145,14 @@ func TestServersThatFindNothingAskSeldom(t *testing.T) {
 		}
 		t.Cleanup(server.Shutdown)
 	}
-	eventually(t, func() bool { return tap.asked("asynq:{bulk}:pending") >= 4 && tap.asked("asynq:{bulk}:retry") >= 4 })
+	tick := time.NewTicker(rhythm.Pending)
+	defer tick.Stop()
+	for tap.Asked("asynq:{bulk}:pending") < 4 || tap.Asked("asynq:{bulk}:retry") < 4 {
+		<-tick.C
+	}
 	passed := time.Since(start)
-	for list, fresh := range map[string]time.Duration{"pending": pendingFresh, "scheduled": delayedFresh, "retry": delayedFresh} {
-		n := tap.asked("asynq:{bulk}:" + list)
+	for list, fresh := range map[string]time.Duration{"pending": rhythm.Pending / 2, "scheduled": rhythm.Delayed / 2, "retry": rhythm.Delayed / 2} {
+		n := tap.Asked("asynq:{bulk}:" + list)
 		// Before the first answer comes, each may have asked.
 		if most := servers + int(passed/fresh) + 1; n == 0 || n > most {
 			t.Errorf("%s: asked %d times in %v, more than %d", list, n, passed, most)
@@ -151,7 +160,7 @@ func TestServersThatFindNothingAskSeldom(t *testing.T) {
 	}
 	producer := asynq.NewClientFromRedisClient(client.UniversalClient)
 	enqueue := func(name string, opts ...asynq.Option) {
-		if _, err := producer.Enqueue(asynq.NewTask(TaskType, nil), append(opts, asynq.Queue(lane), asynq.TaskID(name))...); err != nil {
+		if _, err := producer.Enqueue(asynq.NewTask("test", nil), append(opts, asynq.Queue(lane), asynq.TaskID(name))...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -166,7 +175,7 @@ func TestServersThatFindNothingAskSeldom(t *testing.T) {
 
 // A list that had nothing is asked again after a moment, and a lane at once when
 // something has become due for it; another lane is none of its business.
-func TestTaskClientForgetsNothing(t *testing.T) {
+func TestServersForgetsNothing(t *testing.T) {
 	t.Parallel()
 	const pending, scheduled, other = "asynq:{a}:pending", "asynq:{a}:scheduled", "asynq:{b}:pending"
 	client, _, tap := tapped(t)
@@ -190,15 +199,15 @@ func TestTaskClientForgetsNothing(t *testing.T) {
 			t.Fatal(n)
 		}
 	}
-	if tap.asked(pending) != 1 || tap.asked(scheduled) != 1 {
-		t.Errorf("asked %d and %d times", tap.asked(pending), tap.asked(scheduled))
+	if tap.Asked(pending) != 1 || tap.Asked(scheduled) != 1 {
+		t.Errorf("asked %d and %d times", tap.Asked(pending), tap.Asked(scheduled))
 	}
-	if _ = dequeue(other); tap.asked(other) != 1 {
+	if _ = dequeue(other); tap.Asked(other) != 1 {
 		t.Error("another lane was not asked")
 	}
 	client.LPush(t.Context(), pending, "task")
 	client.Incr(t.Context(), scheduled)
-	client.found(scheduled, time.Now().Add(-delayedFresh)) // a moment has passed
+	client.found(scheduled, time.Now().Add(-rhythm.Delayed/2)) // a moment has passed
 	if n := forward(); n != 1 {
 		t.Errorf("%d are due", n)
 	}

@@ -1,4 +1,4 @@
-package jobs
+package asynqredis
 
 import (
 	"context"
@@ -9,40 +9,45 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// taskClient is the Redis client under asynq's servers. What they ask at the
+// Servers is the Redis client under the asynq servers of a process. What they ask at the
 // same time shares a round trip: a command costs both sides two system calls,
 // which is more than most of asynq's scripts cost. And what they have just been
 // told they do not ask again: they look for tasks lane by lane, most lanes are
 // empty, and each server of a process asks anew.
-type taskClient struct {
+type Servers struct {
 	redis.UniversalClient
 	scripts *scripts
 	open    context.Context //nolint:containedctx // outlives every script's own context
+	fresh   Rhythm
 
 	mu      sync.Mutex
 	nothing map[string]time.Time // by the list that was asked: when it had nothing
 }
 
-// How long nothing stays nothing: shorter than the pause after which a single
-// server asks again, so that one finds what has come as soon as ever.
-const (
-	pendingFresh = idlePickUp / 2
-	delayedFresh = delayedPickUp / 2
-)
+// Rhythm is how often an asynq server looks for what to do.
+type Rhythm struct {
+	Pending time.Duration // asynq.Config's TaskCheckInterval
+	Delayed time.Duration // and its DelayedTaskCheckInterval
+}
 
 // lastWords is how long scripts are still run after the worker's life: tasks are
 // given back then. asynq's other loops would go on against a Redis that does not
 // answer, lane by lane, and keep the process from ending.
 const lastWords = time.Second
 
-func newTaskClient(life context.Context, rdb redis.UniversalClient) *taskClient {
+// NewServers returns the client of servers that look for tasks in a rhythm, and
+// end soon after life does.
+func NewServers(life context.Context, rdb redis.UniversalClient, r Rhythm) *Servers {
 	open, shut := context.WithCancel(context.WithoutCancel(life))
 	context.AfterFunc(life, func() { time.AfterFunc(lastWords, shut) })
-	return &taskClient{UniversalClient: rdb, scripts: newScripts(rdb), open: open, nothing: make(map[string]time.Time)}
+	// Nothing stays nothing for less time than that after which a single server
+	// asks again, so that one finds what has come as soon as ever.
+	fresh := Rhythm{Pending: r.Pending / 2, Delayed: r.Delayed / 2}
+	return &Servers{UniversalClient: rdb, scripts: newScripts(rdb), open: open, fresh: fresh, nothing: make(map[string]time.Time)}
 }
 
 // EvalSha implements redis.Scripter. What it does not know it only runs.
-func (c *taskClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+func (c *Servers) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	one := func(to redis.Scripter) *redis.Cmd { return to.EvalSha(ctx, sha, keys, args...) }
 	switch {
 	case isDequeue(keys):
@@ -57,12 +62,12 @@ func (c *taskClient) EvalSha(ctx context.Context, sha string, keys []string, arg
 // run waits for the answer even when the caller's context ends first, but not
 // past the worker's last words: it comes within the time that Redis has for two
 // commands.
-func (c *taskClient) run(one script) *redis.Cmd { return c.scripts.run(c.open, one) }
+func (c *Servers) run(one script) *redis.Cmd { return c.scripts.run(c.open, one) }
 
 // dequeue answers as asynq's script does for an empty lane: with nil.
-func (c *taskClient) dequeue(ctx context.Context, keys []string, one script) *redis.Cmd {
+func (c *Servers) dequeue(ctx context.Context, keys []string, one script) *redis.Cmd {
 	pending := keys[0]
-	if c.knows(pending, pendingFresh) {
+	if c.knows(pending, c.fresh.Pending) {
 		cmd := redis.NewCmd(ctx)
 		cmd.SetErr(redis.Nil)
 		return cmd
@@ -75,9 +80,9 @@ func (c *taskClient) dequeue(ctx context.Context, keys []string, one script) *re
 }
 
 // forward answers as asynq's script does when no task is due: with the number 0.
-func (c *taskClient) forward(ctx context.Context, keys []string, one script) *redis.Cmd {
+func (c *Servers) forward(ctx context.Context, keys []string, one script) *redis.Cmd {
 	delayed, pending := keys[0], keys[1]
-	if c.knows(delayed, delayedFresh) {
+	if c.knows(delayed, c.fresh.Delayed) {
 		cmd := redis.NewCmd(ctx)
 		cmd.SetVal(int64(0))
 		return cmd
@@ -93,14 +98,14 @@ func (c *taskClient) forward(ctx context.Context, keys []string, one script) *re
 	return cmd
 }
 
-func (c *taskClient) knows(list string, fresh time.Duration) bool {
+func (c *Servers) knows(list string, fresh time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return time.Since(c.nothing[list]) < fresh
 }
 
 // found remembers when a list had nothing.
-func (c *taskClient) found(list string, at time.Time) {
+func (c *Servers) found(list string, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.nothing[list] = at

@@ -1,0 +1,47 @@
+package asynqredis
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Questions are what asynq's inspector asks about many tasks at the same time:
+// it shares round trips.
+type Questions struct{ scripts *scripts }
+
+// NewQuestions are asked of rdb.
+func NewQuestions(rdb redis.UniversalClient) *Questions { return &Questions{scripts: newScripts(rdb)} }
+
+// Client is a Redis client for an inspector, whose questions end with ctx: the
+// inspector itself knows no contexts.
+func (q *Questions) Client(ctx context.Context) redis.UniversalClient {
+	return inspected{UniversalClient: q.scripts.rdb, scripts: q.scripts, ctx: ctx}
+}
+
+// Wait returns when all that was asked has been answered.
+func (q *Questions) Wait() { q.scripts.together.Wait() }
+
+type inspected struct {
+	redis.UniversalClient
+
+	scripts *scripts
+	ctx     context.Context //nolint:containedctx // the inspector knows none
+}
+
+// SIsMember implements redis.Cmdable. The inspector asks by it whether there is
+// a lane before it asks for a task there, which is not to be found in either case.
+func (inspected) SIsMember(context.Context, string, any) *redis.BoolCmd {
+	return redis.NewBoolResult(true, nil)
+}
+
+// EvalSha implements redis.Scripter.
+func (c inspected) EvalSha(_ context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	return c.scripts.run(c.ctx, func(to redis.Scripter) *redis.Cmd { return to.EvalSha(c.ctx, sha, keys, args...) })
+}
+
+// Eval implements redis.Scripter: many learn at once that Redis does not know the
+// script.
+func (c inspected) Eval(_ context.Context, text string, keys []string, args ...any) *redis.Cmd {
+	return c.scripts.run(c.ctx, func(to redis.Scripter) *redis.Cmd { return to.Eval(c.ctx, text, keys, args...) })
+}

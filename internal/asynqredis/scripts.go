@@ -1,0 +1,45 @@
+package asynqredis
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/gather"
+)
+
+// script runs one of asynq's scripts.
+type script func(redis.Scripter) *redis.Cmd
+
+// scripts runs asynq's scripts; those of one moment share a round trip.
+type scripts struct {
+	rdb      redis.UniversalClient
+	together *gather.Group[script, *redis.Cmd]
+}
+
+func newScripts(rdb redis.UniversalClient) *scripts {
+	s := &scripts{rdb: rdb}
+	s.together = gather.New(s.exchange)
+	return s
+}
+
+func (s *scripts) run(ctx context.Context, one script) *redis.Cmd {
+	cmd, err := s.together.Ask(ctx, one)
+	if cmd == nil {
+		cmd = redis.NewCmd(ctx)
+		cmd.SetErr(err)
+	}
+	return cmd
+}
+
+// exchange runs some scripts in one pipeline. Each has its own answer; what
+// befalls the connection befalls all of them.
+func (s *scripts) exchange(ctx context.Context, some []script) []gather.Answer[*redis.Cmd] {
+	pipe := s.rdb.Pipeline()
+	answers := make([]gather.Answer[*redis.Cmd], len(some))
+	for i, one := range some {
+		answers[i].Value = one(pipe)
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	return answers
+}
