@@ -226,7 +226,8 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 	return keys, args
 }
 
-// appendSwap appends the arguments of one row.
+// appendSwap appends the arguments of one row, in the order of their names in
+// put.lua.
 func (l *Ledger) appendSwap(args []any, s swap) []any {
 	m, before := s.message, s.before
 	waiting, calls := l.checks(s)

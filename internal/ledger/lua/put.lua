@@ -6,16 +6,21 @@
 --       then for each row: record · batch · batch's members · opt-outs of the recipient
 -- ARGV: 1 worker of the rows that begin a call ('' = none does) · 2 begins it knows of · 3 epoch it knows of
 --       4 channel on which begins are announced · 5 time a batch is kept once nothing of it is open, in ms
---       then for each row:
---       1 version expected · 2 operation · 3 value · 4 time to live in ms, 0 = none
---       5 packed id · 6 waiting: check in ms, 'off' = remove, '' = it is not on the list · 7 calls: the same
---       8 counter to lower · 9 counter to raise ('' = none)
---       10 number of the attempt that begins ('' = no begin) · 11 call for several messages that begins ('' = none)
---       12 status before and 13 after, for the batch ('' = no batch)
---       14 'open': something of the batch is open again; 'settled': perhaps nothing is any more
---       15 does the cancel of its batch stop it ('1') · 16 do opt-outs hold the begin back ('1')
+--       then for each row what is named below
 -- Answers Redis' time in ms, then for each row: verdict · the record on a conflict · epoch · begins.
 local fixedKeys, rowKeys, fixedArgs, rowArgs = 4, 4, 5, 16
+local RECORD, BATCH_KEY, MEMBERS, OPT_OUTS = 1, 2, 3, 4 -- the keys of a row: its batch's, and the opt-outs of its recipient
+-- The arguments of a row.
+local VERSION, OPERATION, VALUE = 1, 2, 3 -- the version that is expected; the record that replaces it
+local TTL = 4                             -- in ms, 0 = none
+local ID = 5                              -- packed
+local WAITING, CALLS = 6, 7               -- places on the two lists: in how many ms to look; 'off' = remove; '' = as it is
+local LOWER, RAISE = 8, 9                 -- counters, '' = none
+local ATTEMPT, CALL = 10, 11              -- number of the attempt that begins, '' = none; call for several messages, '' = none
+local LEFT, ENTERED = 12, 13              -- status before and after, for the batch; '' = no batch
+local BATCH = 14                          -- 'open': something of the batch is open again; 'settled': perhaps nothing is any more
+local CANCELABLE, HELD = 15, 16           -- '1': the cancel of its batch stops it; opt-outs hold its begin back
+local PLACES = { WAITING, CALLS }
 local rows = (#KEYS - fixedKeys) / rowKeys
 local worker = ARGV[1]
 local time = redis.call('TIME')
@@ -31,8 +36,8 @@ local begunBefore = begins
 
 local records, holds = {}, {}
 for i = 0, rows - 1 do
-  records[i + 1] = KEYS[fixedKeys + i * rowKeys + 1]
-  holds[i + 1] = KEYS[fixedKeys + i * rowKeys + 4]
+  records[i + 1] = KEYS[fixedKeys + i * rowKeys + RECORD]
+  holds[i + 1] = KEYS[fixedKeys + i * rowKeys + OPT_OUTS]
 end
 local found = redis.call('MGET', unpack(records))
 local current = {} -- by key: one record may be in several rows
@@ -52,17 +57,17 @@ end
 
 -- verdict tells whether a row may be written.
 local function verdict(k, a)
-  local record, begin = current[KEYS[k + 1]], ARGV[a + 10] ~= ''
+  local record, begin = current[KEYS[k + RECORD]], ARGV[a + ATTEMPT] ~= ''
   if not record then return 'gone' end
   local version, operation = string.match(record, '^(%d+):([^:]*):')
-  if operation == ARGV[a + 2] then
+  if operation == ARGV[a + OPERATION] then
     repeated = repeated or begin
     return 'known'
   end
   if begin and forgotten then return 'rollback' end
-  if version ~= ARGV[a + 1] then return 'conflict' end
-  if begin and ARGV[a + 12] ~= '' and ARGV[a + 15] == '1' and isCanceled(KEYS[k + 2]) then return 'canceled' end
-  if begin and held and ARGV[a + 16] == '1' and redis.call('EXISTS', KEYS[k + 4]) == 1 then return 'held' end
+  if version ~= ARGV[a + VERSION] then return 'conflict' end
+  if begin and ARGV[a + LEFT] ~= '' and ARGV[a + CANCELABLE] == '1' and isCanceled(KEYS[k + BATCH_KEY]) then return 'canceled' end
+  if begin and held and ARGV[a + HELD] == '1' and redis.call('EXISTS', KEYS[k + OPT_OUTS]) == 1 then return 'held' end
   return 'ok'
 end
 
@@ -70,36 +75,36 @@ local function add(sums, name, n) sums[name] = (sums[name] or 0) + n end
 
 -- write changes the record, and notes what else changes with it.
 local function write(k, a)
-  if ARGV[a + 4] == '0' then
-    redis.call('SET', KEYS[k + 1], ARGV[a + 3])
+  if ARGV[a + TTL] == '0' then
+    redis.call('SET', KEYS[k + RECORD], ARGV[a + VALUE])
   else
-    redis.call('SET', KEYS[k + 1], ARGV[a + 3], 'PX', ARGV[a + 4])
+    redis.call('SET', KEYS[k + RECORD], ARGV[a + VALUE], 'PX', ARGV[a + TTL])
   end
-  current[KEYS[k + 1]] = ARGV[a + 3]
-  local mark = ARGV[a + 1] % 1000 / 1000 -- tells this place on a list from one before it, also within a millisecond
+  current[KEYS[k + RECORD]] = ARGV[a + VALUE]
+  local mark = ARGV[a + VERSION] % 1000 / 1000 -- tells this place on a list from one before it, also within a millisecond
   for list = 1, 2 do
-    local delay = ARGV[a + 5 + list]
+    local delay = ARGV[a + PLACES[list]]
     if delay == 'off' then
-      places[list][ARGV[a + 5]] = 'off'
+      places[list][ARGV[a + ID]] = 'off'
     elseif delay ~= '' then
-      places[list][ARGV[a + 5]] = now + tonumber(delay) + mark
+      places[list][ARGV[a + ID]] = now + tonumber(delay) + mark
     end
   end
-  if ARGV[a + 8] ~= '' then add(counts, ARGV[a + 8], -1) end
-  if ARGV[a + 9] ~= '' then add(counts, ARGV[a + 9], 1) end
-  local begin = ARGV[a + 10] ~= ''
-  if ARGV[a + 12] ~= ARGV[a + 13] then
-    local batch = batches[KEYS[k + 2]] or { members = KEYS[k + 3], moved = {} }
-    batches[KEYS[k + 2]] = batch
-    add(batch.moved, ARGV[a + 12], -1)
-    add(batch.moved, ARGV[a + 13], 1)
+  if ARGV[a + LOWER] ~= '' then add(counts, ARGV[a + LOWER], -1) end
+  if ARGV[a + RAISE] ~= '' then add(counts, ARGV[a + RAISE], 1) end
+  local begin = ARGV[a + ATTEMPT] ~= ''
+  if ARGV[a + LEFT] ~= ARGV[a + ENTERED] then
+    local batch = batches[KEYS[k + BATCH_KEY]] or { members = KEYS[k + MEMBERS], moved = {} }
+    batches[KEYS[k + BATCH_KEY]] = batch
+    add(batch.moved, ARGV[a + LEFT], -1)
+    add(batch.moved, ARGV[a + ENTERED], 1)
     batch.begun = batch.begun or begin
-    batch.open = batch.open or ARGV[a + 14] == 'open'
-    batch.settled = batch.settled or ARGV[a + 14] == 'settled'
+    batch.open = batch.open or ARGV[a + BATCH] == 'open'
+    batch.settled = batch.settled or ARGV[a + BATCH] == 'settled'
   end
   if begin then
     epoch, begins = epoch + 1, begins + 1
-    begun[#begun + 1] = ARGV[a + 10] .. ' ' .. #ARGV[a + 11] .. ' ' .. ARGV[a + 5] .. ARGV[a + 11]
+    begun[#begun + 1] = ARGV[a + ATTEMPT] .. ' ' .. #ARGV[a + CALL] .. ' ' .. ARGV[a + ID] .. ARGV[a + CALL]
   end
 end
 
@@ -109,7 +114,7 @@ for i = 1, rows do
   local said = verdict(k, a)
   if said == 'ok' then write(k, a) end
   answers[#answers + 1] = said == 'known' and 'ok' or said
-  answers[#answers + 1] = said == 'conflict' and current[KEYS[k + 1]] or ''
+  answers[#answers + 1] = said == 'conflict' and current[KEYS[k + RECORD]] or ''
   answers[#answers + 1] = epoch
   answers[#answers + 1] = begins
 end
