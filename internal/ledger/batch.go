@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"mmsdispatch/internal/message"
 )
 
@@ -189,20 +191,29 @@ func (l *Ledger) GetBatch(ctx context.Context, scope message.Scope, id message.B
 }
 
 // FindBatch reads the batch that a scope knows under ref.
-func (l *Ledger) FindBatch(ctx context.Context, scope message.Scope, ref string) (Batch, error) {
+func (l *Ledger) FindBatch(ctx context.Context, scope message.Scope, ref string) (b Batch, err error) {
 	if ref == "" {
 		return Batch{}, ErrNotFound
 	}
-	secret, err := l.secret.get(ctx)
-	if err != nil {
-		return Batch{}, err
-	}
-	key := l.batchKey(message.NewBatchID(secret.Batch(scope, ref), time.Time{}))
-	fields, err := l.rdb.HGetAll(ctx, key).Result()
-	if err != nil {
+	err = l.secret.use(ctx, func(secret *message.Secret) error {
+		b, err = l.findBatch(ctx, secret, scope, ref)
+		return err
+	})
+	return b, err
+}
+
+// findBatch reads the secret with the batch, as byReference does.
+func (l *Ledger) findBatch(ctx context.Context, secret *message.Secret, scope message.Scope, ref string) (Batch, error) {
+	pipe := l.rdb.Pipeline()
+	fields := pipe.HGetAll(ctx, l.batchKey(message.NewBatchID(secret.Batch(scope, ref), time.Time{})))
+	held := pipe.Get(ctx, l.key("secret"))
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return Batch{}, unavailable("read batch", err)
 	}
-	b, err := parseBatch(fields)
+	if err := compare(secret, held.Val()); err != nil {
+		return Batch{}, err
+	}
+	b, err := parseBatch(fields.Val())
 	if err != nil || b.Scope != scope || b.Reference != ref {
 		return Batch{}, ErrNotFound
 	}

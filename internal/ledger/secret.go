@@ -70,3 +70,12 @@ type secretError struct{ secret string }
 
 // Error implements error.
 func (*secretError) Error() string { return "secret has changed" }
+
+// compare is a *secretError when Redis holds another secret than the known one.
+// Where it holds none, the known one is put back by whoever writes next.
+func compare(known *message.Secret, held string) error {
+	if held == "" || held == known.Value() {
+		return nil
+	}
+	return &secretError{secret: held}
+}

@@ -75,6 +75,29 @@ func emptied(t *testing.T) (l, other *ledger.Ledger) {
 	return l, other
 }
 
+func TestMessageIsFoundUnderANewSecret(t *testing.T) {
+	t.Parallel()
+	l, other := emptied(t)
+	m := accept(t, other, request("order-1"))
+	found, err := l.ByReference(t.Context(), m.Scope, "order-1")
+	if err != nil || found.ID != m.ID {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	if _, err := l.ByReference(t.Context(), m.Scope, "order-2"); !errors.Is(err, ledger.ErrNotFound) {
+		t.Fatalf("an unknown reference: %v", err)
+	}
+}
+
+func TestBatchIsFoundUnderANewSecret(t *testing.T) {
+	t.Parallel()
+	l, other := emptied(t)
+	b, _ := openBatch(t, other, "campaign", "digest")
+	found, err := l.FindBatch(t.Context(), b.Scope, "campaign")
+	if err != nil || found.ID != b.ID {
+		t.Fatalf("%+v, %v", found, err)
+	}
+}
+
 func TestBatchIsOpenedUnderANewSecret(t *testing.T) {
 	t.Parallel()
 	l, other := emptied(t)
