@@ -2,13 +2,12 @@ package ledger
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/gather"
 	"mmsdispatch/internal/message"
 )
 
@@ -36,29 +35,18 @@ func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
 	if err != nil {
 		return Accepted{}, err
 	}
-	const secrets = 3 // a secret changes only when Redis was emptied
-	for range secrets {
-		key, err := l.secret.get(ctx)
-		if err != nil {
-			return Accepted{}, err
-		}
-		m := message.New(newID(key, r), r.Scope, r.Content, r.From, r.Now)
+	var accepted Accepted
+	err = l.secret.use(ctx, func(secret *message.Secret) error {
+		m := message.New(newID(secret, r), r.Scope, r.Content, r.From, r.Now)
 		m.Shard = shard
-		answer, err := ask(ctx, l.commits, commit{secret: key.Value(), message: m, closed: r.Closed})
-		if fresh, changed := errors.AsType[*secretError](err); changed {
-			l.secret.learn(fresh.secret)
-			continue
-		}
+		answer, err := ask(ctx, l.commits, commit{secret: secret.Value(), message: m, closed: r.Closed})
 		if err != nil {
-			return Accepted{}, err
+			return err
 		}
-		return outcome(m, answer)
-	}
-	return Accepted{}, errSecrets()
-}
-
-func errSecrets() error {
-	return fmt.Errorf("accept message: %w: secret keeps changing", ErrUnavailable)
+		accepted, err = outcome(m, answer)
+		return err
+	})
+	return accepted, err
 }
 
 func newID(secret *message.Secret, r Request) message.ID {
@@ -92,12 +80,6 @@ func outcome(m *message.Message, answer string) (Accepted, error) {
 	return Accepted{Message: known, Duplicate: true}, nil
 }
 
-// secretError says that the secret in Redis is another one.
-type secretError struct{ secret string }
-
-// Error implements error.
-func (*secretError) Error() string { return "secret has changed" }
-
 // group is what one call of the script accepts: messages of one scope, and of
 // one batch or none.
 type group struct {
@@ -120,34 +102,63 @@ const (
 	groupArgs = 4
 )
 
-// accept runs the script for several groups in one round trip. There is one
-// answer for each row. The error is a *secretError or ErrUnavailable.
-func (l *Ledger) acceptGroups(ctx context.Context, groups []group) ([][]string, error) {
-	pipe := l.rdb.Pipeline()
+// acceptGroups runs the script for several groups in one round trip. Each group
+// has an answer for each of its rows, or a *secretError or ErrUnavailable: what
+// one group is told says nothing about what was written of another.
+func (l *Ledger) acceptGroups(ctx context.Context, groups []group) []gather.Answer[[]string] {
 	calls := make([]*redis.Cmd, len(groups))
+	pipe := l.rdb.Pipeline()
 	for i, g := range groups {
 		keys, args := l.groupCall(g)
 		calls[i] = l.accept.EvalSha(ctx, pipe, keys, args...)
 	}
-	_, err := pipe.Exec(ctx)
-	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-		if err := l.accept.Load(ctx, l.rdb).Err(); err != nil {
-			return nil, unavailable("load script", err)
-		}
-		return l.acceptGroups(ctx, groups)
-	}
-	answers := make([][]string, len(groups))
+	_, _ = pipe.Exec(ctx) // each call has its own error
+	l.repeatUnknown(ctx, calls)
+	answers := make([]gather.Answer[[]string], len(groups))
 	for i, call := range calls {
-		answer, err := call.StringSlice()
-		if err != nil {
-			return nil, unavailable("accept messages", err)
-		}
-		if answer[0] == "secret" {
-			return nil, &secretError{secret: answer[1]}
-		}
-		answers[i] = answer
+		answers[i].Value, answers[i].Err = groupAnswer(call)
 	}
-	return answers, nil
+	return answers
+}
+
+// repeatUnknown makes those calls again, as they were, whose script Redis did not
+// know. The others have been made: what they wrote must not be written twice.
+func (l *Ledger) repeatUnknown(ctx context.Context, calls []*redis.Cmd) {
+	var unknown []int
+	for i, call := range calls {
+		if redis.HasErrorPrefix(call.Err(), "NOSCRIPT") {
+			unknown = append(unknown, i)
+		}
+	}
+	if len(unknown) == 0 {
+		return
+	}
+	if err := l.accept.Load(ctx, l.rdb).Err(); err != nil {
+		for _, i := range unknown {
+			calls[i].SetErr(err)
+		}
+		return
+	}
+	pipe := l.rdb.Pipeline()
+	for _, i := range unknown {
+		calls[i] = pipe.Do(ctx, calls[i].Args()...)
+	}
+	_, _ = pipe.Exec(ctx)
+}
+
+// groupAnswer reads what the script told a group.
+func groupAnswer(call *redis.Cmd) ([]string, error) {
+	answer, err := call.StringSlice()
+	switch {
+	case err != nil:
+		return nil, unavailable("accept messages", err)
+	case answer[0] == "secret":
+		return nil, &secretError{secret: answer[1]}
+	case answer[0] == "gone":
+		return nil, unavailable("accept messages", errBatchGone)
+	default:
+		return answer, nil
+	}
 }
 
 // groupCall are keys and arguments of the script.

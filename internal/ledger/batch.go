@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"mmsdispatch/internal/message"
 )
 
@@ -72,10 +74,20 @@ const (
 // OpenBatch makes a batch or finds the one that the scope knows under the
 // reference; known tells which. ErrReused says that it has other content.
 func (l *Ledger) OpenBatch(ctx context.Context, r BatchRequest) (b Batch, known bool, err error) {
-	secret, err := l.secret.get(ctx)
+	err = l.secret.use(ctx, func(secret *message.Secret) error {
+		b, known, err = l.openBatch(ctx, secret, r)
+		return err
+	})
 	if err != nil {
 		return Batch{}, false, err
 	}
+	if known && (b.Scope != r.Scope || b.Reference != r.Reference || b.Digest != r.Digest) {
+		return Batch{}, false, ErrReused
+	}
+	return b, known, nil
+}
+
+func (l *Ledger) openBatch(ctx context.Context, secret *message.Secret, r BatchRequest) (b Batch, known bool, err error) {
 	identity := message.RandomIdentity()
 	if r.Reference != "" {
 		identity = secret.Batch(r.Scope, r.Reference)
@@ -88,18 +100,10 @@ func (l *Ledger) OpenBatch(ctx context.Context, r BatchRequest) (b Batch, known 
 		return Batch{}, false, unavailable("open batch", err)
 	}
 	if reply[0] == "secret" {
-		l.secret.learn(reply[1])
-		return Batch{}, false, errSecrets()
+		return Batch{}, false, &secretError{secret: reply[1]}
 	}
-	found, err := parseBatch(pairs(reply[1:]))
-	if err != nil {
-		return Batch{}, false, err
-	}
-	known = reply[0] == "known"
-	if known && (found.Scope != r.Scope || found.Reference != r.Reference || found.Digest != r.Digest) {
-		return Batch{}, false, ErrReused
-	}
-	return found, known, nil
+	b, err = parseBatch(pairs(reply[1:]))
+	return b, reply[0] == "known", err
 }
 
 func pairs(flat []string) map[string]string {
@@ -135,62 +139,6 @@ func parseBatch(fields map[string]string) (Batch, error) {
 }
 
 func (l *Ledger) batchesKey(scope message.Scope) string { return l.key("batches:" + scope.String()) }
-
-// AcceptRows writes messages of a batch down, many in one step. There is one
-// result for each row, in order. On ErrUnavailable any of them may have been
-// accepted.
-func (l *Ledger) AcceptRows(ctx context.Context, b Batch, rows []Row) ([]RowResult, error) {
-	now := time.Now().UTC().Truncate(time.Millisecond)
-	secret, err := l.secret.get(ctx)
-	if err != nil {
-		return nil, err
-	}
-	shard, err := l.shards.of(ctx, b.Scope, message.Bulk)
-	if err != nil {
-		return nil, err
-	}
-	messages := make([]*message.Message, len(rows))
-	groups := make([]group, 0, len(rows)/groupMax+1)
-	for i, row := range rows {
-		m := message.New(rowID(secret, b, row, now), b.Scope, row.Content, row.From, now)
-		m.BatchID, m.Shared, m.Group = b.ID, row.Shared, row.Group
-		if row.Content.Priority == message.Bulk {
-			m.Shard = shard
-		}
-		messages[i] = m
-		if i%groupMax == 0 {
-			groups = append(groups, group{secret: secret.Value(), batch: b.ID, rows: make([]groupRow, 0, groupMax)})
-		}
-		last := &groups[len(groups)-1]
-		last.rows = append(last.rows, groupRow{message: m, closed: row.Closed})
-	}
-	answers, err := l.acceptGroups(ctx, groups)
-	if changed, ok := errors.AsType[*secretError](err); ok {
-		l.secret.learn(changed.secret)
-		return nil, errSecrets() // what was begun under the old secret is started anew
-	}
-	if err != nil {
-		return nil, err
-	}
-	results := make([]RowResult, len(rows))
-	for i, m := range messages {
-		results[i].Accepted, results[i].Err = outcome(m, answers[i/groupMax][i%groupMax])
-	}
-	return results, nil
-}
-
-// rowID is the id of a row: by its own reference, else by its place in a batch
-// that has one, else by chance.
-func rowID(secret *message.Secret, b Batch, row Row, now time.Time) message.ID {
-	switch {
-	case row.Content.ClientReference != "":
-		return message.NewID(secret.Reference(b.Scope, row.Content.ClientReference), now)
-	case b.Reference != "":
-		return message.NewID(secret.Row(b.ID, row.Index), now)
-	default:
-		return message.NewID(message.RandomIdentity(), now)
-	}
-}
 
 // Room tells how many messages each lane of a scope can still take. A negative
 // number says that there is no limit.
@@ -243,20 +191,29 @@ func (l *Ledger) GetBatch(ctx context.Context, scope message.Scope, id message.B
 }
 
 // FindBatch reads the batch that a scope knows under ref.
-func (l *Ledger) FindBatch(ctx context.Context, scope message.Scope, ref string) (Batch, error) {
+func (l *Ledger) FindBatch(ctx context.Context, scope message.Scope, ref string) (b Batch, err error) {
 	if ref == "" {
 		return Batch{}, ErrNotFound
 	}
-	secret, err := l.secret.get(ctx)
-	if err != nil {
-		return Batch{}, err
-	}
-	key := l.batchKey(message.NewBatchID(secret.Batch(scope, ref), time.Time{}))
-	fields, err := l.rdb.HGetAll(ctx, key).Result()
-	if err != nil {
+	err = l.secret.use(ctx, func(secret *message.Secret) error {
+		b, err = l.findBatch(ctx, secret, scope, ref)
+		return err
+	})
+	return b, err
+}
+
+// findBatch reads the secret with the batch, as byReference does.
+func (l *Ledger) findBatch(ctx context.Context, secret *message.Secret, scope message.Scope, ref string) (Batch, error) {
+	pipe := l.rdb.Pipeline()
+	fields := pipe.HGetAll(ctx, l.batchKey(message.NewBatchID(secret.Batch(scope, ref), time.Time{})))
+	held := pipe.Get(ctx, l.key("secret"))
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return Batch{}, unavailable("read batch", err)
 	}
-	b, err := parseBatch(fields)
+	if err := compare(secret, held.Val()); err != nil {
+		return Batch{}, err
+	}
+	b, err := parseBatch(fields.Val())
 	if err != nil || b.Scope != scope || b.Reference != ref {
 		return Batch{}, ErrNotFound
 	}

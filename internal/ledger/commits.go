@@ -17,14 +17,12 @@ type commit struct {
 // commit writes some messages down, those of one scope in one step.
 func (l *Ledger) commit(ctx context.Context, some []commit) []gather.Answer[string] {
 	groups, members := arrange(some)
-	answers, err := l.acceptGroups(ctx, groups)
-	if err != nil {
-		return gather.Failed[string](len(some), err)
-	}
 	told := make([]gather.Answer[string], len(some))
-	for g, indices := range members {
-		for row, i := range indices {
-			told[i].Value = answers[g][row]
+	for g, answer := range l.acceptGroups(ctx, groups) {
+		for row, i := range members[g] {
+			if told[i].Err = answer.Err; answer.Err == nil {
+				told[i].Value = answer.Value[row]
+			}
 		}
 	}
 	return told

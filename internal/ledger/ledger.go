@@ -203,20 +203,31 @@ func decodeAs(id message.ID, record []byte) (head, *message.Message, error) {
 }
 
 // ByReference reads the message that a scope knows under ref.
-func (l *Ledger) ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error) {
-	secret, err := l.secret.get(ctx)
+func (l *Ledger) ByReference(ctx context.Context, scope message.Scope, ref string) (m *message.Message, err error) {
+	err = l.secret.use(ctx, func(secret *message.Secret) error {
+		m, err = l.byReference(ctx, secret, scope, ref)
+		return err
+	})
+	return m, err
+}
+
+// byReference reads the secret with the record: of what is known under another
+// secret there would be no trace.
+func (l *Ledger) byReference(ctx context.Context, secret *message.Secret, scope message.Scope, ref string) (*message.Message, error) {
+	id := message.NewID(secret.Reference(scope, ref), time.Time{})
+	values, err := l.rdb.MGet(ctx, l.key("secret"), l.recordKey(id)).Result()
 	if err != nil {
-		return nil, err
-	}
-	identity := message.NewID(secret.Reference(scope, ref), time.Time{}).Identity()
-	record, err := l.rdb.Get(ctx, l.opts.Prefix+identity).Bytes()
-	switch {
-	case errors.Is(err, redis.Nil):
-		return nil, ErrNotFound
-	case err != nil:
 		return nil, unavailable("read message", err)
 	}
-	_, m, err := decode(record)
+	held, _ := values[0].(string)
+	if err := compare(secret, held); err != nil {
+		return nil, err
+	}
+	record, ok := values[1].(string)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	_, m, err := decode([]byte(record))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -29,4 +30,13 @@ func TestEmbeddedRedis(t *testing.T) {
 		t.Fatalf("%v %v", sent, err)
 	}
 	rechecks(t, l, rdb)
+	b, _ := openBatch(t, l, "campaign", "")
+	if accepted, _, errs := acceptRows(t, l, b, rows(60, "")); accepted != 60 {
+		t.Fatalf("%d of 60 rows accepted, %v", accepted, errs)
+	}
+	gone := b
+	gone.ID = message.NewBatchID(message.RandomIdentity(), time.Now())
+	if _, err := l.AcceptRows(t.Context(), gone, rows(1, "")); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Fatalf("rows of a batch that there is not: %v", err)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
@@ -41,3 +42,40 @@ func (s *secret) get(ctx context.Context) (*message.Secret, error) {
 
 // learn replaces a secret that Redis no longer holds.
 func (s *secret) learn(value string) { s.known.Store(message.NewSecret(value)) }
+
+// changes is how often one try may meet another secret, which there is only
+// after Redis was emptied.
+const changes = 3
+
+// use tries something with the secret, and again with the one that Redis holds
+// when try says by a *secretError that this is another.
+func (s *secret) use(ctx context.Context, try func(*message.Secret) error) error {
+	for range changes {
+		known, err := s.get(ctx)
+		if err != nil {
+			return err
+		}
+		err = try(known)
+		other, changed := errors.AsType[*secretError](err)
+		if !changed {
+			return err
+		}
+		s.learn(other.secret)
+	}
+	return fmt.Errorf("%w: secret keeps changing", ErrUnavailable)
+}
+
+// secretError says that the secret in Redis is another one.
+type secretError struct{ secret string }
+
+// Error implements error.
+func (*secretError) Error() string { return "secret has changed" }
+
+// compare is a *secretError when Redis holds another secret than the known one.
+// Where it holds none, the known one is put back by whoever writes next.
+func compare(known *message.Secret, held string) error {
+	if held == "" || held == known.Value() {
+		return nil
+	}
+	return &secretError{secret: held}
+}

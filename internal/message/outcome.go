@@ -26,7 +26,7 @@ const (
 type Reason struct {
 	Code      ReasonCode
 	Message   string // for people; no personal data
-	SinchCode string // what Sinch said, word for word; empty when it said nothing
+	SinchCode string // Sinch's code, word for word; empty when it gave none
 }
 
 // OutcomeKind says what is known after a call.
@@ -50,7 +50,7 @@ type Outcome struct {
 	Kind       OutcomeKind
 	SinchID    string        // Sinch's id of an accepted call
 	Code       ReasonCode    // why, when Kind is not OutcomeAccepted
-	SinchCode  string        // what Sinch said, word for word; empty when it said nothing
+	SinchCode  string        // Sinch's code, word for word; empty when it gave none
 	Detail     string        // short, our own words, no personal data
 	RetryAfter time.Duration // Sinch's Retry-After; zero when it gave none
 	MaxRetries int           // upper bound on retries for this answer; zero: the policy's own

@@ -29,29 +29,50 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 // unusual are the characters that make a string of JSON more than what it says.
 func unusual(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }
 
-// The longest values of each kind that are kept. Sinch's own are far shorter.
+// What a code and an id of Sinch can be at most. Its own are far shorter.
 const (
-	longestCode = 64
-	longestID   = 256
+	longestCode  = 64
+	digitsInCode = 6 // seven can be a phone number
+	longestID    = 256
 )
 
-// Code is the text as a code of Sinch, word for word, within the bounds of what
-// may go into a record: printable ASCII, and not at any length.
-func (t Text) Code() string { return bounded(string(t), longestCode) }
+// CodeWithheld stands for what Sinch gave as a code and cannot be one. There
+// was one, which may decide about the message; what it says is not repeated.
+const CodeWithheld = "withheld"
 
-// ID is the text as an id of Sinch: opaque, but bounded like a code.
-func (t Text) ID() string { return bounded(string(t), longestID) }
-
-func bounded(s string, longest int) string {
-	if len(s) > longest {
-		s = s[:longest]
+// Code is the text as a code of Sinch, word for word, or CodeWithheld: codes go
+// into records and logs, so that there must be no room in them for a phone
+// number or a sentence.
+func (t Text) Code() string {
+	if t != "" && !t.isCode() {
+		return CodeWithheld
 	}
+	return string(t)
+}
+
+func (t Text) isCode() bool {
+	digits := 0
+	for _, r := range t {
+		switch {
+		case '0' <= r && r <= '9':
+			digits++
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', r == '_', r == '-', r == '.':
+		default:
+			return false
+		}
+	}
+	return len(t) <= longestCode && digits <= digitsInCode
+}
+
+// ID is the text as an id of Sinch: opaque, but within the bounds of what may go
+// into a record, which are printable ASCII, and not at any length.
+func (t Text) ID() string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return -1
 		}
 		return r
-	}, s)
+	}, string(t[:min(len(t), longestID)]))
 }
 
 // Digits is a number the way the MMS API and all receipts write it: digits

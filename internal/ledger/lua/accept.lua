@@ -5,6 +5,7 @@
 -- ARGV: 1 secret · 2 recent kept · 3 lane limit (0: none) · 4 is there a batch ('1')
 --       then for each row: value · packed id · first check in ms · status · lane · closed ('1': nothing new)
 -- Answers for each row 'ok', 'held' (taken, but there are opt-outs to look at), 'full', 'canceled' or the record that has its key.
+-- Nothing is written under another secret ('secret' and it), or to a batch that there is not ('gone').
 local secret = redis.call('GET', KEYS[1])
 if not secret then
   redis.call('SET', KEYS[1], ARGV[1])
@@ -12,11 +13,18 @@ elseif secret ~= ARGV[1] then
   return {'secret', secret}
 end
 
+local batch, canceled = ARGV[4] == '1', false
+if batch then
+  local found = redis.call('HMGET', KEYS[5], 'id', 'canceled')
+  if not found[1] then
+    return {'gone'}
+  end
+  canceled = found[2]
+end
+
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local limit = tonumber(ARGV[3])
-local batch = ARGV[4] == '1'
-local canceled = batch and redis.call('HEXISTS', KEYS[5], 'canceled') == 1
 
 local waiting = {} -- by lane: how many
 local function full(lane)

@@ -32,8 +32,8 @@ func FuzzRead(f *testing.F) {
 		case o.Code == "" || o.Detail == "":
 			t.Errorf("no reason: %+v", o)
 		}
-		if len(o.SinchCode) > 64 || len(o.SinchID) > 256 {
-			t.Errorf("unbounded: %d, %d bytes", len(o.SinchCode), len(o.SinchID))
+		if o.SinchCode != sinch.Text(o.SinchCode).Code() || len(o.SinchID) > 256 {
+			t.Errorf("unbounded: code %q, id of %d bytes", o.SinchCode, len(o.SinchID))
 		}
 	})
 }

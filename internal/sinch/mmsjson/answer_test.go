@@ -83,6 +83,7 @@ func TestAnswers(t *testing.T) {
 	const odds = `{"status":"Success","tracking-id":"T","to":[1],"mms-id":{},"error-code":null}`
 	const odd = "9007199254740993" // no float64 holds it
 	novelty := sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonInternal, SinchCode: "E987"}
+	number := sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonInternal, SinchCode: sinch.CodeWithheld}
 	later := sinch.Outcome{Kind: sinch.Throttled, Code: sinch.ReasonThrottled, RetryAfter: 7 * time.Second}
 	cases := map[string]struct {
 		answer answer
@@ -94,6 +95,8 @@ func TestAnswers(t *testing.T) {
 		"tracking id is missing":   {answer{status: 200, body: `{"status":"Success"}`}, accepted("")},
 		"fields of other types":    {answer{status: 200, body: odds}, accepted("T")},
 		"code that is new":         {answer{status: 200, body: `{"status":"Failure","error-code":"E987"}`}, novelty},
+		"number as a code":         {answer{status: 200, body: `{"status":"Failure","error-code":"+12065551212"}`}, number},
+		"success with a number":    {answer{status: 200, body: `{"status":"Success","error-code":12065551212}`}, doubt(sinch.CodeWithheld)},
 		"success with a code":      {answer{status: 200, body: `{"status":"Success","error-code":"E110"}`}, doubt("E110")},
 		"success with 202":         {answer{status: 202, body: success}, doubt("")},
 		"success with 500":         {answer{status: 500, body: success}, doubt("")},

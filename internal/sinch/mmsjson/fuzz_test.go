@@ -14,6 +14,7 @@ func FuzzRead(f *testing.F) {
 	for _, status := range []int{200, 401, 429, 500} {
 		f.Add(status, []byte(`{"status":"Success","tracking-id":"T","mms-id":35674}`))
 		f.Add(status, []byte(`{"status":"Failure","error-code":"E111","error-info":"x"}`))
+		f.Add(status, []byte(`{"status":"Failure","error-code":"+12065551212"}`))
 		f.Add(status, []byte(`{"status":"Success","error-code":"E503"}`))
 		f.Add(status, []byte(`<html>`))
 	}
@@ -33,8 +34,8 @@ func FuzzRead(f *testing.F) {
 		if saved := readSave(wire.Response{Status: status, Body: body}, time.Unix(0, 0)); saved.Kind == sinch.Accepted && saved.SinchID == "" {
 			t.Errorf("saved as nothing: %+v", saved)
 		}
-		if len(o.SinchCode) > 64 || len(o.SinchID) > 256 {
-			t.Errorf("unbounded: %d, %d bytes", len(o.SinchCode), len(o.SinchID))
+		if o.SinchCode != sinch.Text(o.SinchCode).Code() || len(o.SinchID) > 256 {
+			t.Errorf("unbounded: code %q, id of %d bytes", o.SinchCode, len(o.SinchID))
 		}
 	})
 }

@@ -107,7 +107,7 @@ func judge(r Receipt, code, status sinch.Text) Receipt {
 	if err != nil {
 		return r
 	}
-	r.SinchCode = strconv.Itoa(n)
+	r.SinchCode = sinch.Text(strconv.Itoa(n)).Code()
 	if c, ok := batchCodes[n]; ok && name != statusUnknown {
 		r.State, r.Code, r.Detail = c.state, c.reason, c.detail
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/receipt"
 )
 
@@ -43,8 +44,10 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("state %q of a %s with code %q", r.State, r.Kind, r.SinchCode)
 			case (r.State == message.ReceiptUndelivered) != (r.Code != ""):
 				t.Errorf("state %q with reason %q", r.State, r.Code)
-			case len(r.SinchCode) > 64 || len(r.SinchID) > 256 || len(r.Ref) > 256 || len(r.Recipient) > 256:
-				t.Errorf("unbounded: %d, %d, %d, %d", len(r.SinchCode), len(r.SinchID), len(r.Ref), len(r.Recipient))
+			case r.SinchCode != sinch.Text(r.SinchCode).Code():
+				t.Errorf("code %q", r.SinchCode)
+			case len(r.SinchID) > 256 || len(r.Ref) > 256 || len(r.Recipient) > 256:
+				t.Errorf("unbounded: %d, %d, %d", len(r.SinchID), len(r.Ref), len(r.Recipient))
 			case r.SentAs != "" && r.State == message.ReceiptNone:
 				t.Errorf("sent as %s, state %q", r.SentAs, r.State)
 			}

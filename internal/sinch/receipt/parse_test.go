@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/receipt"
 )
 
@@ -179,7 +180,21 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%d receipts, %v; want as many as a batch can have recipients", len(all), err)
 		}
 	}
-	if got := only(t, `{"code":"N1\u000a01\u001b[31m","client-reference":"r"}`).SinchCode; got != "N101[31m" {
-		t.Errorf("code %q: control characters are kept", got)
+}
+
+// A receipt keeps no number that stands where its code should.
+func TestCodeIsNoNumber(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`{"code":"+12065551212","client-reference":"r"}`,
+		`{"code":"N1\u000a01\u001b[31m","client-reference":"r"}`,
+		`{"batch_id":"b","type":"delivery_report_mms","code":12065551212,"status":"Failed","client_reference":"r"}`,
+		`{"batch_id":"b","type":"delivery_report_mms","status":"12065551212","client_reference":"r"}`,
+		conversationReport("FAILED", `{"code":"12065551212"}`),
+		conversationReport("to 12065551212", `{}`),
+	} {
+		if got := only(t, body).SinchCode; got != sinch.CodeWithheld {
+			t.Errorf("%s: code %q", body, got)
+		}
 	}
 }
