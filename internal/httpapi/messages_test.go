@@ -310,6 +310,26 @@ func TestReplay(t *testing.T) {
 	b.do(t, post(path, `{"force":true`)).refused(t, http.StatusBadRequest, "invalid_json")
 }
 
+func TestReplayBeforeSendAt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	due := b.now.Add(time.Hour)
+	id := string(b.create(t, `"sendAt":"`+due.Format(time.RFC3339)+`"`))
+	path := "/v1/messages/" + id + "/replay"
+	b.do(t, post("/v1/messages/"+id+"/cancel", "")).ok(t, http.StatusOK)
+	p := b.do(t, post(path, `{"expiresAt":"`+due.Add(-time.Minute).Format(time.RFC3339)+`"}`)).invalid(t)
+	if want := []string{"expiresAt conflict"}; !slices.Equal(p.fields(), want) {
+		t.Errorf("problems %v", p.fields())
+	}
+	if got := b.do(t, get("/v1/messages/"+id)).ok(t, http.StatusOK); got["status"] != "canceled" {
+		t.Errorf("refused, and yet %v", got["status"])
+	}
+	got := b.do(t, post(path, `{"expiresAt":"`+due.Add(time.Minute).Format(time.RFC3339)+`"}`)).ok(t, http.StatusAccepted)
+	if got["status"] != "scheduled" {
+		t.Errorf("status %v", got["status"])
+	}
+}
+
 func TestStorageTroubles(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -117,6 +117,8 @@ func asProblem(err error) *problem {
 		return newProblem(codeNotReplayable, "The message is still on its way, or was delivered.")
 	case errors.Is(err, message.ErrForceRequired):
 		return newProblem(codeForceRequired, `Sinch may have the message already; sending it again may double it and needs {"force":true}.`)
+	case errors.Is(err, message.ErrNeverSent):
+		return invalid([]message.FieldError{{Field: "expiresAt", Code: message.ProblemConflict, Message: "must be after sendAt"}})
 	case errors.Is(err, ledger.ErrUnavailable), errors.Is(err, suppression.ErrUnavailable),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return newProblem(codeUnavailable,

@@ -11,6 +11,7 @@ var (
 	ErrNotCancelable = errors.New("message cannot be canceled any more")
 	ErrNotReplayable = errors.New("message cannot be replayed in its state")
 	ErrForceRequired = errors.New("replaying a message of unknown outcome may double it and has to be forced")
+	ErrNeverSent     = errors.New("message would expire before its sendAt")
 )
 
 // Errors of a worker that wants to begin an attempt.
@@ -143,7 +144,7 @@ func (m *Message) fail(reason Reason, on Trigger, attempt int, now time.Time) er
 
 // Replay starts a message anew. force is needed when the outcome of a call is
 // unknown, because the replay may double it. expiresAt replaces a time that
-// has passed; zero: no expiry.
+// has passed; zero: no expiry. A message whose time has not come waits for it.
 func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
 	switch m.Status {
 	case StatusFailed, StatusExpired, StatusUndelivered, StatusCanceled:
@@ -154,6 +155,9 @@ func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
 	default:
 		return ErrNotReplayable
 	}
+	if !expiresAt.IsZero() && !expiresAt.After(m.Content.SendAt) {
+		return ErrNeverSent
+	}
 	if !expiresAt.IsZero() || !now.Before(m.ExpiresAt) {
 		m.ExpiresAt = expiresAt
 	}
@@ -161,10 +165,11 @@ func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
 	m.Replayed, m.Tries, m.Delays = m.Attempts, 0, 0
 	m.PutOffs, m.Group = 0, ""
 	m.Replays++
-	m.requeue(now)
-	if m.Content.SendAt.After(now) {
-		m.NextAt = m.Content.SendAt
+	if m.Attempts == 0 && m.Content.SendAt.After(now) {
+		m.requeue(m.Content.SendAt)
+		return m.move(now, StatusScheduled, OnReplay, "replayed", 0)
 	}
+	m.requeue(now)
 	return m.move(now, StatusQueued, OnReplay, "replayed", 0)
 }
 

@@ -327,6 +327,40 @@ func TestCancelReplayExpire(t *testing.T) {
 	want(t, m, message.StatusUnknown, message.ReasonUnknownOutcome)
 }
 
+// TestReplayBeforeItsTime: the replay of a message that nobody has called keeps
+// the appointment, whatever ended it.
+func TestReplayBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	due := start().Add(time.Hour)
+	for name, end := range map[string]func(m *message.Message) error{
+		"canceled":  func(m *message.Message) error { return m.Cancel(start()) },
+		"opted out": func(m *message.Message) error { return m.Suppress(start()) },
+		"expired":   func(m *message.Message) error { return m.Expire(start()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			content := message.Content{To: "+12065551212", Media: []string{"https://example.com/a.jpg"}, SendAt: due}
+			m := message.New(message.NewID(message.RandomIdentity(), start()), message.Scope{Tenant: "shop"}, content, "+12065550000", start())
+			must(t, end(m))
+			late := *m
+			if err := m.Clone().Replay(false, due, start()); !errors.Is(err, message.ErrNeverSent) {
+				t.Fatalf("replay that expires at sendAt: %v", err)
+			}
+			must(t, m.Replay(false, due.Add(time.Millisecond), start()))
+			want(t, m, message.StatusScheduled, "")
+			if !m.NextAt.Equal(due) || m.Task != 1 {
+				t.Fatalf("next at %v, task %d", m.NextAt, m.Task)
+			}
+			if err := m.Ready(m.Task, due.Add(-time.Millisecond)); !errors.Is(err, message.ErrTooEarly) {
+				t.Fatalf("ready before sendAt: %v", err)
+			}
+			begin(t, m, due)
+			must(t, late.Replay(false, time.Time{}, due))
+			want(t, &late, message.StatusQueued, "")
+		})
+	}
+}
+
 // TestRandomInterleavings lets worker, receipts, callers, sweeper and a
 // rollback act in any order and holds every step against the table.
 func TestRandomInterleavings(t *testing.T) {
@@ -448,6 +482,9 @@ func checkStep(t *rapid.T, before, after *message.Message, action string, err er
 	}
 	if after.Status.Final() == after.FinalAt.IsZero() {
 		t.Fatalf("%s: %s with finalAt %v", action, after.Status, after.FinalAt)
+	}
+	if after.Status == message.StatusScheduled && (after.Attempts > 0 || !after.NextAt.Equal(after.Content.SendAt)) {
+		t.Fatalf("%s: scheduled for %v, sendAt %v, after %d calls", action, after.NextAt, after.Content.SendAt, after.Attempts)
 	}
 	if len(after.Timeline) > 50 {
 		t.Fatalf("%s: timeline of %d lines", action, len(after.Timeline))

@@ -83,12 +83,15 @@ var edges = []Edge{ //nolint:gochecknoglobals // a constant table
 	{StatusFailed, StatusSent, []Trigger{OnReceipt}},
 	{StatusFailed, StatusDelivered, []Trigger{OnReceipt}},
 	{StatusFailed, StatusQueued, []Trigger{OnReplay}},
+	{StatusFailed, StatusScheduled, []Trigger{OnReplay}},
 	{StatusExpired, StatusSent, []Trigger{OnReceipt}},
 	{StatusExpired, StatusDelivered, []Trigger{OnReceipt}},
 	{StatusExpired, StatusQueued, []Trigger{OnReplay}},
+	{StatusExpired, StatusScheduled, []Trigger{OnReplay}},
 	{StatusCanceled, StatusSent, []Trigger{OnReceipt}},
 	{StatusCanceled, StatusDelivered, []Trigger{OnReceipt}},
 	{StatusCanceled, StatusQueued, []Trigger{OnReplay}},
+	{StatusCanceled, StatusScheduled, []Trigger{OnReplay}},
 }
 
 // Edges returns the transition table.
