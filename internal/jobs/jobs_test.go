@@ -267,6 +267,25 @@ func TestExpiredMessageIsNotSent(t *testing.T) {
 	}
 }
 
+// TestExpiresDuringAPause: a message whose time ends before its next try does
+// not wait for that try.
+func TestExpiresDuringAPause(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.opts.Backoff = Backoff{Max: 2, Base: time.Hour, Cap: time.Hour}
+	b.sinch.answer = func(int, sinch.Message) message.Outcome {
+		return message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal}
+	}
+	b.run(t)
+	m := b.accept(t, func(c *message.Content) {
+		c.ExpiresAt = time.Now().Add(1500 * time.Millisecond).UTC().Truncate(time.Millisecond)
+	})
+	b.dispatch(t, m)
+	if got := b.await(t, m.ID, message.StatusExpired); got.Attempts != 1 || got.FinalAt.Before(m.ExpiresAt) {
+		t.Fatalf("%d attempts, expired at %s, should be at %s", got.Attempts, got.FinalAt, m.ExpiresAt)
+	}
+}
+
 func TestSweeperMakesTheMissingTask(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -163,6 +163,33 @@ func TestWhatBecomesOfATask(t *testing.T) {
 	}
 }
 
+// A message whose task stands in a long queue does not wait beyond its time.
+func TestSweeperExpiresWhatWaits(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	over := b.accept(t, func(c *message.Content) { c.ExpiresAt = time.Now().Add(-time.Second).UTC().Truncate(time.Millisecond) })
+	open := b.accept(t, func(c *message.Content) { c.ExpiresAt = time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond) })
+	b.dispatch(t, over)
+	b.dispatch(t, open)
+	b.place(t, time.Now().Add(-time.Second), over, open)
+	if err := NewRunner(b.opts).sweeper.round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.await(t, over.ID, message.StatusExpired)
+	b.await(t, open.ID, message.StatusQueued)
+	if at := b.nextCheck(t, over); !at.IsZero() {
+		t.Errorf("expired, and looked at again at %s", at)
+	}
+	if b.nextCheck(t, open).IsZero() {
+		t.Error("the one that waits is not looked at again")
+	}
+	b.run(t)
+	b.await(t, open.ID, message.StatusSent)
+	if b.sinch.count(over.ID) != 0 {
+		t.Error("the expired one was called")
+	}
+}
+
 // A message that was sent, and its task done, between the sweeper's reading and
 // its looking for the task, is not healed.
 func TestSentMessageGetsNoTask(t *testing.T) {

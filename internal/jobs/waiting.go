@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"mmsdispatch/internal/ledger"
@@ -22,9 +23,10 @@ const (
 	stuckAfter = 30 * time.Second
 )
 
-// checkWaiting makes sure that waiting messages have tasks that will come.
+// checkWaiting makes sure that waiting messages have tasks that will come, and
+// that none waits beyond its time.
 func (s *Sweeper) checkWaiting(ctx context.Context, visits []*visit, now time.Time) error {
-	waiting := stillWaiting(visits)
+	waiting := s.expire(ctx, stillWaiting(visits), now)
 	var lost, run, buried []*visit
 	for i, task := range s.queue.states(ctx, messagesOf(waiting)) {
 		v := waiting[i]
@@ -47,6 +49,35 @@ func (s *Sweeper) checkWaiting(ctx context.Context, visits []*visit, now time.Ti
 		}
 	}
 	return s.remake(ctx, lost)
+}
+
+// expire ends the messages whose time is over and returns the visits to the
+// others. A worker does so when it comes to their tasks, but these may stand in
+// a long queue, or behind a pause.
+func (s *Sweeper) expire(ctx context.Context, visits []*visit, now time.Time) []*visit {
+	others := make([]*visit, 0, len(visits))
+	var all sync.WaitGroup
+	for _, v := range visits {
+		if !expired(v.message, now) {
+			others = append(others, v)
+			continue
+		}
+		v.again = now.Add(waitingAgain) // it has left the list by then
+		all.Go(func() {
+			_, v.err = s.ledger.Update(ctx, v.message.ID, func(m *message.Message, now time.Time) error {
+				if !expired(m, now) {
+					return nil
+				}
+				return m.Expire(now)
+			})
+		})
+	}
+	all.Wait()
+	return others
+}
+
+func expired(m *message.Message, now time.Time) bool {
+	return errors.Is(m.Ready(m.Task, now), message.ErrExpired)
 }
 
 // abandoned returns the visits to those messages whose task nobody runs any more.

@@ -117,7 +117,7 @@ func (m *Message) countTry(n int, o Outcome, retry Retry, now time.Time) error {
 		return nil
 	case OutcomeThrottled, OutcomeAccount:
 		m.Delays++
-		m.NextAt = now.Add(max(o.RetryAfter, retry.Delay(m.Delays)))
+		m.rest(now.Add(max(o.RetryAfter, retry.Delay(m.Delays))))
 		return nil
 	default:
 		m.Tries++
@@ -130,7 +130,7 @@ func (m *Message) countTry(n int, o Outcome, retry Retry, now time.Time) error {
 	if m.Tries > limit {
 		return m.fail(reason, OnOutcome, n, now)
 	}
-	m.NextAt = now.Add(max(o.RetryAfter, retry.Delay(m.Tries)))
+	m.rest(now.Add(max(o.RetryAfter, retry.Delay(m.Tries))))
 	return nil
 }
 

@@ -86,9 +86,18 @@ func (m *Message) PutOff(reason Reason, retry Retry, now time.Time) error {
 		}
 	}
 	m.Reason = &reason
-	m.NextAt = now.Add(retry.Delay(m.PutOffs))
+	m.rest(now.Add(retry.Delay(m.PutOffs)))
 	m.note(now, describe("put off", reason), 0)
 	return nil
+}
+
+// rest has a waiting message wait until then, but not beyond its expiry: there
+// is nothing to wait for after it, and it is to be noticed.
+func (m *Message) rest(until time.Time) {
+	m.NextAt = until
+	if !m.ExpiresAt.IsZero() && m.ExpiresAt.Before(until) {
+		m.NextAt = m.ExpiresAt
+	}
 }
 
 // Expire ends a waiting message whose time is over.

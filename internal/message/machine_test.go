@@ -217,6 +217,38 @@ func TestPutOff(t *testing.T) {
 	want(t, &begun, message.StatusQueued, message.ReasonMedia)
 }
 
+// TestPauseEndsWithTheMessage: a pause beyond expiresAt would only keep it from
+// being noticed.
+func TestPauseEndsWithTheMessage(t *testing.T) {
+	t.Parallel()
+	long := message.Retry{Max: 2, Delay: func(int) time.Duration { return time.Hour }}
+	expires := start().Add(time.Minute)
+	for name, pause := range map[string]func(m *message.Message) error{
+		"retry": func(m *message.Message) error {
+			return m.Conclude(begin(t, m, start()), message.Outcome{Kind: message.OutcomeNotSent}, long, start())
+		},
+		"throttled": func(m *message.Message) error {
+			return m.Conclude(begin(t, m, start()), message.Outcome{Kind: message.OutcomeThrottled}, long, start())
+		},
+		"put off": func(m *message.Message) error {
+			return m.PutOff(message.Reason{Code: message.ReasonMedia}, long, start())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := queued(t)
+			m.ExpiresAt = expires
+			must(t, pause(m))
+			if !m.NextAt.Equal(expires) {
+				t.Fatalf("next at %v, expires at %v", m.NextAt, expires)
+			}
+			if err := m.Ready(m.Task, m.NextAt); !errors.Is(err, message.ErrExpired) {
+				t.Fatalf("ready then: %v", err)
+			}
+		})
+	}
+}
+
 func TestReceiptBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
 	m := queued(t)
