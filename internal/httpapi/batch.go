@@ -146,11 +146,13 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 	return nil
 }
 
+// countProblems is what is wrong with the number of items, unless it is known
+// already what is wrong with their list.
 func countProblems(items int, wrong []message.FieldError) []message.FieldError {
 	switch {
 	case items > batchItemsMax:
 		return []message.FieldError{{Field: "messages", Code: message.ProblemTooMany, Message: "at most 10,000 messages; stream more"}}
-	case items == 0 && len(wrong) == 0:
+	case items == 0 && !slices.ContainsFunc(wrong, func(e message.FieldError) bool { return e.Field == "messages" }):
 		return []message.FieldError{{Field: "messages", Code: message.ProblemRequired, Message: "at least one message is required"}}
 	default:
 		return nil

@@ -104,6 +104,24 @@ func TestBatchEnvelopeIsStrict(t *testing.T) {
 	b.do(t, stream(csv, "", "")).invalid(t)
 }
 
+func TestBatchEnvelopeTellsAllProblems(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	for body, want := range map[string][]string{
+		`{"messages":[],"clientReference":5}`:       {"clientReference wrong_type", "messages required"},
+		`{"messages":[],"defaults":{"text":1}}`:     {"defaults.text wrong_type", "messages required"},
+		`{"clientReference":5}`:                     {"messages required", "clientReference wrong_type"},
+		`{"messages":{},"odd":1}`:                   {"messages wrong_type", "odd unknown_field"},
+		`{"messages":[],"messages":[],"odd":1}`:     {"messages duplicate_field", "odd unknown_field"},
+		`{"messages":[{}],"clientReference":5}`:     {"clientReference wrong_type"},
+		`{"messages":[],"defaults":{"sendAt":"x"}}`: {"defaults.sendAt invalid", "messages required"},
+	} {
+		if p := b.do(t, post("/v1/batches", body)).invalid(t); !slices.Equal(p.fields(), want) {
+			t.Errorf("%s: %v, want %v", body, p.fields(), want)
+		}
+	}
+}
+
 func TestAllRejectedIsStillAccepted(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)
