@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 )
 
@@ -29,19 +30,27 @@ type Keys interface {
 
 // credential is the one key that a request carries, in whatever header. Two
 // that disagree are none.
-func credential(h http.Header) (string, bool) {
+func credential(h http.Header) (string, error) {
 	keys := slices.Clone(h.Values("X-Api-Key"))
 	for _, value := range h.Values(echo.HeaderAuthorization) {
 		scheme, key, _ := strings.Cut(value, " ")
 		if !strings.EqualFold(scheme, "Bearer") {
-			return "", false
+			return "", errNoKey()
 		}
 		keys = append(keys, strings.TrimLeft(key, " "))
 	}
-	if len(keys) == 0 || slices.ContainsFunc(keys, func(k string) bool { return k != keys[0] }) {
-		return "", false
+	switch {
+	case slices.ContainsFunc(keys, func(k string) bool { return k != keys[0] }):
+		return "", newProblem(codeUnauthorized, "The request carries keys that disagree; send one.")
+	case len(keys) == 0 || keys[0] == "":
+		return "", errNoKey()
+	default:
+		return keys[0], nil
 	}
-	return keys[0], keys[0] != ""
+}
+
+func errNoKey() error {
+	return newProblem(codeUnauthorized, "A key is needed: Authorization: Bearer KEY, or X-API-Key: KEY.")
 }
 
 // privateHandler serves a caller whose key is valid.
@@ -75,28 +84,28 @@ const (
 // checkPath refuses what cannot be the id of anything.
 func (a *api) checkPath(c echo.Context) error {
 	for _, name := range c.ParamNames() {
-		var err error
 		switch name {
 		case numberParam:
 			if _, ok := a.number(c); !ok {
 				return newProblem(codeNotFound, "The path holds no valid phone number (write + as %2B).")
 			}
 		case "id":
-			_, err = message.ParseID(c.Param(name))
+			if _, err := message.ParseID(c.Param(name)); err != nil {
+				return ledger.ErrNotFound
+			}
 		case batchParam:
-			_, err = message.ParseBatchID(c.Param(name))
-		}
-		if err != nil {
-			return newProblem(codeNotFound, "There is no such message or batch.")
+			if _, err := message.ParseBatchID(c.Param(name)); err != nil {
+				return errNoBatch()
+			}
 		}
 	}
 	return nil
 }
 
 func (a *api) identify(c echo.Context) (Caller, error) {
-	key, ok := credential(c.Request().Header)
-	if !ok {
-		return Caller{}, newProblem(codeUnauthorized, "A key is needed: Authorization: Bearer KEY, or X-API-Key: KEY.")
+	key, err := credential(c.Request().Header)
+	if err != nil {
+		return Caller{}, err
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()

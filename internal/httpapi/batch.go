@@ -39,6 +39,8 @@ const (
 	batchBodyMax = 16 << 20
 	// batchItemsMax is how many messages a batch in JSON may have.
 	batchItemsMax = 10_000
+	// messagesField is where a batch in JSON has them.
+	messagesField = "messages"
 )
 
 // createBatch takes many messages over, in whatever form they come.
@@ -151,9 +153,9 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 func countProblems(items int, wrong []message.FieldError) []message.FieldError {
 	switch {
 	case items > batchItemsMax:
-		return []message.FieldError{{Field: "messages", Code: message.ProblemTooMany, Message: "at most 10,000 messages; stream more"}}
-	case items == 0 && !slices.ContainsFunc(wrong, func(e message.FieldError) bool { return e.Field == "messages" }):
-		return []message.FieldError{{Field: "messages", Code: message.ProblemRequired, Message: "at least one message is required"}}
+		return []message.FieldError{{Field: messagesField, Code: message.ProblemTooMany, Message: "at most 10,000 messages; stream more"}}
+	case items == 0 && !slices.ContainsFunc(wrong, func(e message.FieldError) bool { return e.Field == messagesField }):
+		return []message.FieldError{{Field: messagesField, Code: message.ProblemRequired, Message: "at least one message is required"}}
 	default:
 		return nil
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/base64"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -65,7 +66,7 @@ func (a *api) getBatch(c echo.Context, who Caller) error {
 	defer cancel()
 	b, err := a.Batches.GetBatch(ctx, who.Scope, message.BatchID(c.Param(batchParam)))
 	if err != nil {
-		return err
+		return batchError(err)
 	}
 	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, showBatch(b))
 	return nil
@@ -79,11 +80,21 @@ func (a *api) cancelBatch(c echo.Context, who Caller) error {
 	defer cancel()
 	b, err := a.Batches.CancelBatch(ctx, who.Scope, message.BatchID(c.Param(batchParam)))
 	if err != nil {
-		return err
+		return batchError(err)
 	}
 	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, showBatch(b))
 	return nil
 }
+
+// batchError says what was not found.
+func batchError(err error) error {
+	if errors.Is(err, ledger.ErrNotFound) {
+		return errNoBatch()
+	}
+	return err
+}
+
+func errNoBatch() error { return newProblem(codeNotFound, "There is no such batch.") }
 
 func (a *api) listBatches(c echo.Context, who Caller) error {
 	q := readQuery(c.Request(), "limit", "cursor")

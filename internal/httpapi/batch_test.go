@@ -82,8 +82,13 @@ func TestBatchInJSON(t *testing.T) {
 	if shown["status"] != "running" || fmt.Sprint(shown["total"], shown["counts"]) != "2 map[queued:2]" {
 		t.Errorf("%v", shown)
 	}
-	b.do(t, get("/v1/batches/"+id).as(otherKey)).refused(t, http.StatusNotFound, "not_found")
-	b.do(t, get("/v1/batches/bat_x")).refused(t, http.StatusNotFound, "not_found")
+	for _, r := range []request{
+		get("/v1/batches/" + id).as(otherKey), post("/v1/batches/"+id+"/cancel", "").as(otherKey), get("/v1/batches/bat_x"),
+	} {
+		if p := b.do(t, r).refused(t, http.StatusNotFound, "not_found"); p.Detail != "There is no such batch." {
+			t.Errorf("%s %s: %s", r.method, r.path, p.Detail)
+		}
+	}
 }
 
 func TestBatchEnvelopeIsStrict(t *testing.T) {
@@ -102,6 +107,10 @@ func TestBatchEnvelopeIsStrict(t *testing.T) {
 	b.do(t, stream(ndjson, "", "\n\n")).invalid(t)
 	b.do(t, stream(csv, "", "to,odd\n1,2\n")).invalid(t)
 	b.do(t, stream(csv, "", "")).invalid(t)
+	p := b.do(t, stream(csv, "", "to,caf\xe9\n1,2\n")).invalid(t)
+	if want := []string{"caf\uFFFD unknown_field"}; !slices.Equal(p.fields(), want) {
+		t.Errorf("column that is no UTF-8: %v, want %v", p.fields(), want)
+	}
 }
 
 func TestBatchEnvelopeTellsAllProblems(t *testing.T) {

@@ -252,7 +252,11 @@ func TestMessagesOfOthersDoNotExist(t *testing.T) {
 		b.do(t, post("/v1/messages/"+id+"/replay", `{"force":true}`).as(key)).refused(t, http.StatusNotFound, "not_found")
 	}
 	gone := string(message.NewID(message.RandomIdentity(), b.now))
-	b.do(t, get("/v1/messages/"+gone)).refused(t, http.StatusNotFound, "not_found")
+	for _, id := range []string{gone, "msg_x"} {
+		if p := b.do(t, get("/v1/messages/"+id)).refused(t, http.StatusNotFound, "not_found"); p.Detail != "There is no such message." {
+			t.Errorf("%s: %s", id, p.Detail)
+		}
+	}
 	if body := b.do(t, get("/v1/messages/"+id)).ok(t, http.StatusOK); body["status"] != "queued" {
 		t.Errorf("status %v", body["status"])
 	}

@@ -133,6 +133,26 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+func TestWhyACredentialIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, tt := range []struct {
+		name   string
+		header http.Header
+		detail string
+	}{
+		{"none", http.Header{}, "A key is needed: Authorization: Bearer KEY, or X-API-Key: KEY."},
+		{"empty", http.Header{"X-Api-Key": {""}}, "A key is needed: Authorization: Bearer KEY, or X-API-Key: KEY."},
+		{"two", http.Header{"X-Api-Key": {liveKey, otherKey}}, "The request carries keys that disagree; send one."},
+		{"unknown", http.Header{"X-Api-Key": {"mms_live_CCCCCCCCCCCCCCCCCCCCCCCC"}}, "The key is not valid."},
+	} {
+		p := b.do(t, request{method: http.MethodGet, path: "/v1/messages", header: tt.header}).refused(t, http.StatusUnauthorized, "unauthorized")
+		if p.Detail != tt.detail {
+			t.Errorf("%s: %s", tt.name, p.Detail)
+		}
+	}
+}
+
 func TestKeysThatCannotBeChecked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

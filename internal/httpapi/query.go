@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -49,8 +50,9 @@ func (q *query) wrong(field string, code message.ProblemCode, text string) {
 // shownName cuts a name that a caller made up, and makes it a JSON string.
 func shownName(name string) string {
 	const longest = 100
-	if !utf8.ValidString(name) || len(name) > longest {
-		return "query"
+	name = strings.ToValidUTF8(name, string(utf8.RuneError))
+	if utf8.RuneCountInString(name) > longest {
+		return string([]rune(name)[:longest]) + "…"
 	}
 	return name
 }
