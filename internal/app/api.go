@@ -139,7 +139,7 @@ func publicListener(env *environment, handler http.Handler, fail func(error)) pa
 		start: func(ctx context.Context) error {
 			listener, err := new(net.ListenConfig).Listen(ctx, "tcp", server.Addr)
 			if err != nil {
-				return fmt.Errorf("listen: %w", err)
+				return cannotListen("PORT", strconv.Itoa(env.cfg.API.Port), err)
 			}
 			env.log.Info().Str("addr", listener.Addr().String()).Msg("api listens")
 			go func() {

@@ -115,7 +115,7 @@ func (e *environment) admin() ([]part, error) {
 		name: "admin listener",
 		start: func(ctx context.Context) error {
 			if err := server.Start(ctx); err != nil {
-				return fmt.Errorf("start: %w", err)
+				return cannotListen("ADMIN_ADDR", string(e.cfg.Admin.Addr), err)
 			}
 			e.log.Info().Str("addr", server.Addr().String()).Msg("admin listens")
 			return nil
