@@ -279,6 +279,7 @@ func TestWarnings(t *testing.T) {
 	}{
 		"nothing to say": {config.API, map[string]string{"SINCH_WEBHOOK_TOKEN": "t"}, nil},
 		"worker":         {config.Worker, nil, nil},
+		"dev":            {config.Dev, nil, nil},
 		"no checks": {config.API, nil, []string{
 			"receipts of the mms API are refused", "receipts of the batches API are refused", "receipts of the conversation API are refused",
 		}},
