@@ -44,7 +44,7 @@ func showBatch(b ledger.Batch) batchResource {
 	case open > 0:
 		shown.Status = "running"
 	}
-	if took := b.UpdatedAt.Sub(b.BegunAt).Seconds(); !b.BegunAt.IsZero() && took > 0 {
+	if took := b.AnsweredAt.Sub(b.BegunAt).Seconds(); !b.BegunAt.IsZero() && took > 0 {
 		const hundredths = 100
 		uncalled := waiting + b.Counts[message.StatusCanceled] + b.Counts[message.StatusExpired]
 		shown.RatePerSecond = new(math.Round(float64(b.Total-uncalled)/took*hundredths) / hundredths)

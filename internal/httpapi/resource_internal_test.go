@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 )
 
@@ -43,6 +44,31 @@ func TestShownMessages(t *testing.T) {
 		}
 		if got, err := json.Marshal([]resource{{&tc.message}, {&tc.message}}); err != nil || string(got) != "["+tc.want+","+tc.want+"]" {
 			t.Errorf("%s in a list: %s, %v", name, got, err)
+		}
+	}
+}
+
+// TestRateOfABatch: what waits, or ended without a call, was not sent in the time.
+func TestRateOfABatch(t *testing.T) {
+	t.Parallel()
+	begun := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	running := map[message.Status]int64{message.StatusSent: 20, message.StatusQueued: 70, message.StatusExpired: 10}
+	for name, tt := range map[string]struct {
+		batch ledger.Batch
+		rate  float64 // negative: null
+		eta   int64   // the same
+	}{
+		"not begun":         {ledger.Batch{Counts: running, Total: 100}, -1, -1},
+		"no answer yet":     {ledger.Batch{Counts: running, Total: 100, BegunAt: begun}, -1, -1},
+		"running":           {ledger.Batch{Counts: running, Total: 100, BegunAt: begun, AnsweredAt: begun.Add(10 * time.Second)}, 2, 35},
+		"done, in a second": {ledger.Batch{Total: 50, BegunAt: begun, AnsweredAt: begun.Add(time.Second)}, 50, 0},
+	} {
+		shown := showBatch(tt.batch)
+		if rate := shown.RatePerSecond; (rate == nil) != (tt.rate < 0) || rate != nil && *rate != tt.rate {
+			t.Errorf("%s: rate %v, want %v", name, rate, tt.rate)
+		}
+		if eta := shown.ETASeconds; (eta == nil) != (tt.eta < 0) || eta != nil && *eta != tt.eta {
+			t.Errorf("%s: eta %v, want %v", name, eta, tt.eta)
 		}
 	}
 }

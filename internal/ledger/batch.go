@@ -25,8 +25,9 @@ type Batch struct {
 	Total     int64 // rows taken so far
 	Counts    map[message.Status]int64
 	CreatedAt time.Time
-	UpdatedAt time.Time // of the last change of one of its messages
 	BegunAt   time.Time // of its first call; zero: none yet
+	// AnsweredAt is when the outcome of a call was last known.
+	AnsweredAt time.Time
 }
 
 // BatchRequest is a batch to open.
@@ -64,8 +65,8 @@ const (
 	batchReference = "ref"
 	batchDigest    = "digest"
 	batchCreated   = "created"
-	batchUpdated   = "updated"
 	batchBegun     = "begun"
+	batchAnswered  = "answered"
 	batchCanceled  = "canceled"
 	batchTotal     = "total"
 	batchCount     = "n:"
@@ -127,7 +128,7 @@ func parseBatch(fields map[string]string) (Batch, error) {
 		ID: id, Scope: message.Scope{Tenant: fields[batchTenant], Test: fields[batchTest] == "1"},
 		Reference: fields[batchReference], Digest: fields[batchDigest], Total: number(batchTotal),
 		Counts: make(map[message.Status]int64), CreatedAt: instant(number(batchCreated)),
-		UpdatedAt: instant(number(batchUpdated)), BegunAt: instant(number(batchBegun)),
+		BegunAt: instant(number(batchBegun)), AnsweredAt: instant(number(batchAnswered)),
 	}
 	_, b.Canceled = fields[batchCanceled]
 	for _, status := range message.Statuses() {

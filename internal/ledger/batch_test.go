@@ -135,6 +135,53 @@ func TestBatchCountsFollowItsMessages(t *testing.T) {
 	}
 }
 
+// TestBatchKnowsItsLastAnswer: the time of the last answer tells how fast a batch
+// went, and receipts of hours later do not change it.
+func TestBatchKnowsItsLastAnswer(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLedger(t, ledger.Options{})
+	b, _ := openBatch(t, l, "", "")
+	results, err := l.AcceptRows(t.Context(), b, rows(1, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := results[0].Message.ID
+	answered := func() time.Time {
+		t.Helper()
+		got, err := l.GetBatch(t.Context(), b.Scope, b.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.AnsweredAt
+	}
+	change := func(change ledger.Change) {
+		t.Helper()
+		if _, err := l.Update(t.Context(), id, change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin(t, l, id, "w1")
+	if at := answered(); !at.IsZero() {
+		t.Fatalf("answered at %s, before there was an answer", at)
+	}
+	change(func(m *message.Message, now time.Time) error {
+		return m.Conclude(1, message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T"}, message.Retry{}, now)
+	})
+	if answered().IsZero() {
+		t.Fatal("no time of the answer")
+	}
+	const longAgo = 1000
+	if err := rdb.HSet(t.Context(), "mms:{m}:batch:"+b.ID.Identity(), "answered", longAgo).Err(); err != nil {
+		t.Fatal(err)
+	}
+	change(func(m *message.Message, now time.Time) error {
+		return m.Receive(message.Receipt{Attempt: 1, State: message.ReceiptDelivered}, now)
+	})
+	if at := answered(); at.UnixMilli() != longAgo {
+		t.Fatalf("a receipt counts as an answer: %s", at)
+	}
+}
+
 func TestCanceledBatchBeginsNoCall(t *testing.T) {
 	t.Parallel()
 	l, _ := newLedger(t, ledger.Options{})

@@ -80,7 +80,6 @@ if batch then
     redis.call('HINCRBY', KEYS[5], 'n:' .. status, n)
   end
   redis.call('HINCRBY', KEYS[5], 'total', #members)
-  redis.call('HSET', KEYS[5], 'updated', now)
   redis.call('APPEND', KEYS[6], table.concat(members))
   redis.call('PERSIST', KEYS[5])
   redis.call('PERSIST', KEYS[6])

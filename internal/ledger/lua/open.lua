@@ -11,7 +11,7 @@ end
 local answer = {'known'}
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('HSET', KEYS[1], 'id', ARGV[1], 'tenant', ARGV[2], 'test', ARGV[3], 'ref', ARGV[4], 'digest', ARGV[5],
-    'created', ARGV[6], 'updated', ARGV[6], 'total', 0)
+    'created', ARGV[6], 'total', 0)
   redis.call('PEXPIRE', KEYS[1], ARGV[7])
   redis.call('ZADD', KEYS[2], ARGV[6], ARGV[1])
   answer[1] = 'new'

@@ -99,6 +99,7 @@ local function write(k, a)
     add(batch.moved, ARGV[a + LEFT], -1)
     add(batch.moved, ARGV[a + ENTERED], 1)
     batch.begun = batch.begun or begin
+    batch.answered = batch.answered or ARGV[a + LEFT] == 'sending'
     batch.open = batch.open or ARGV[a + BATCH] == 'open'
     batch.settled = batch.settled or ARGV[a + BATCH] == 'settled'
   end
@@ -139,7 +140,7 @@ for key, batch in pairs(batches) do
   for status, n in pairs(batch.moved) do
     if n ~= 0 then redis.call('HINCRBY', key, 'n:' .. status, n) end
   end
-  redis.call('HSET', key, 'updated', now)
+  if batch.answered then redis.call('HSET', key, 'answered', now) end
   if batch.begun then redis.call('HSETNX', key, 'begun', now) end
   if batch.open then
     redis.call('PERSIST', key)
