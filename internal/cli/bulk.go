@@ -2,13 +2,10 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -147,29 +144,13 @@ func (b *bulk) query(defaults []string) (url.Values, error) {
 	if b.dryRun {
 		query.Set("dryRun", "true")
 	}
-	reference := b.reference
-	if reference == "" {
-		sum, err := b.sum()
-		if err != nil {
-			return nil, err
-		}
-		reference = "file-" + sum
-	}
-	query.Set("clientReference", reference)
-	return query, nil
-}
-
-// sum is a hash of the file, short enough for a reference.
-func (b *bulk) sum() (string, error) {
-	file, err := os.Open(b.file)
+	sum, err := b.examine()
 	if err != nil {
-		return "", fmt.Errorf("open rows: %w", err)
+		return nil, err
 	}
-	defer file.Close()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, file); err != nil {
-		return "", fmt.Errorf("read rows: %w", err)
+	if b.reference == "" {
+		b.reference = "file-" + sum
 	}
-	const chars = 40
-	return hex.EncodeToString(hash.Sum(nil))[:chars], nil
+	query.Set("clientReference", b.reference)
+	return query, nil
 }

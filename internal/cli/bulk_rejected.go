@@ -106,7 +106,7 @@ func (b *bulk) copyRows(out io.Writer, rows []bulkRow) error {
 	}
 	defer file.Close()
 	each := eachLine
-	if strings.EqualFold(filepath.Ext(b.file), ".csv") {
+	if b.isTable() {
 		each = eachRecord
 	}
 	return each(file, func(index int64, raw []byte) error {

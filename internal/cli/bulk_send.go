@@ -52,7 +52,7 @@ func (b *bulk) sendUntilTaken(ctx context.Context, query url.Values) (bulkOutcom
 		answer, err := b.send(ctx, query)
 		busy, again := errors.AsType[*laterError](err)
 		if err != nil && !again {
-			return sum, err
+			return sum, b.refused(err)
 		}
 		if answer.Accepted > 0 {
 			wait, moved = time.Second, b.now()
@@ -74,7 +74,7 @@ func (b *bulk) sendUntilTaken(ctx context.Context, query url.Values) (bulkOutcom
 		}
 		fmt.Fprintf(b.log, "%s; sent again in %s\n", busy.why, wait)
 		if err := b.pauseFunc(ctx, wait); err != nil {
-			return sum, errors.New("stopped between two tries; run the same command again to go on")
+			return sum, errors.New("stopped between two tries" + b.goOn())
 		}
 		wait *= 2
 	}
@@ -86,8 +86,36 @@ func (b *bulk) gaveUp(err error, accepted int64) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w; given up (--give-up %s), %d rows were accepted by this run as far as is known; "+
-		"run the same command again to go on", err, b.giveUp, accepted)
+	return fmt.Errorf("%w; given up (--give-up %s), %s accepted by this run as far as is known%s",
+		err, b.giveUp, count(accepted), b.goOn())
+}
+
+// refused tells, of a refusal in the middle of the file, what was taken before.
+func (b *bulk) refused(err error) error {
+	said, ok := errors.AsType[*refusal](err)
+	if !ok || said.ID == "" {
+		return err
+	}
+	return fmt.Errorf("%w\nrows before: %d accepted, %d accepted before, %d rejected%s",
+		err, said.Accepted, said.Duplicates, said.Rejected, b.goOn())
+}
+
+// goOn says what can follow on a batch that may have begun. A file that is changed
+// has another hash, so that only the reference makes it the same batch.
+func (b *bulk) goOn() string {
+	if b.dryRun {
+		return "\n  to go on: run the same command again"
+	}
+	return fmt.Sprintf("\n  to go on: run the same command again; if the file is changed first, with --reference %[1]s\n"+
+		"  to take back what waits: mmsctl cancel %[1]s", b.reference)
+}
+
+// count writes a number of rows.
+func count(rows int64) string {
+	if rows == 1 {
+		return "1 row"
+	}
+	return fmt.Sprintf("%d rows", rows)
 }
 
 // pause waits, or ends with the context.
@@ -145,8 +173,7 @@ func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return bulkAnswer{}, fmt.Errorf("stopped when %d of %d bytes were handed over; run the same command again to go on",
-			body.n.Load(), info.Size())
+		return bulkAnswer{}, fmt.Errorf("stopped when %d of %d bytes were handed over%s", body.n.Load(), info.Size(), b.goOn())
 	case stalled.Err() != nil:
 		return bulkAnswer{}, &laterError{why: fmt.Sprintf("the api neither read nor answered for %s", b.stall)}
 	default:

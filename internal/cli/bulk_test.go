@@ -194,7 +194,47 @@ func TestBulkSaysHowFarItCame(t *testing.T) {
 	}
 	b := bulk{api: api{url: server.URL, key: "k"}, file: file, log: io.Discard, out: io.Discard, now: time.Now, stall: time.Minute}
 	err := b.run(ctx, nil)
-	if err == nil || err.Error() != "stopped when 5 of 5 bytes were handed over; run the same command again to go on" {
+	const want = "stopped when 5 of 5 bytes were handed over\n  to go on: run the same command again; if the file is changed first, " +
+		"with --reference file-6f862b9112653d002776f1e1dafc7f6c214fd592\n" +
+		"  to take back what waits: mmsctl cancel file-6f862b9112653d002776f1e1dafc7f6c214fd592"
+	if err == nil || err.Error() != want {
+		t.Error(err)
+	}
+}
+
+// TestBulkRefusesATableWithoutEnd: the api would take the rows before, and the
+// mended file would be another batch.
+func TestBulkRefusesATableWithoutEnd(t *testing.T) {
+	t.Parallel()
+	const rows = "to,text\n1,a\n\n\"2\",\"oops\n3,b\n"
+	for _, b := range []bulk{{}, {reference: "named"}, {dryRun: true}} {
+		_, _, err := handOverAs(t, b, "rows.CSV", rows, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
+		const want = "nothing was sent: the row that begins in line 4 has a quote that is not closed, or not doubled"
+		if err == nil || err.Error() != want {
+			t.Error(err)
+		}
+	}
+	for name, content := range map[string]string{"rows.ndjson": rows, "rows.csv": "to,text\n1\"2,a\n"} {
+		if _, _, err := handOver(t, name, content, taking(`{"id":"bat_1","accepted":1}`)); err != nil {
+			t.Errorf("%s, in which only rows are wrong: %v", name, err)
+		}
+	}
+}
+
+// TestBulkSaysWhatWasTakenBeforeARefusal: another version of the api may end
+// where this command saw nothing wrong.
+func TestBulkSaysWhatWasTakenBeforeARefusal(t *testing.T) {
+	t.Parallel()
+	serve := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"code":"validation_failed","detail":"No end.","id":"bat_1","accepted":1,"duplicates":2,"rejected":0}`)
+	}
+	_, _, err := handOverAs(t, bulk{reference: "named"}, "rows.csv", "to\n1\n", serve)
+	const want = "the api answered 400 Bad Request (validation_failed): No end.\nrows before: 1 accepted, 2 accepted before, 0 rejected\n" +
+		"  to go on: run the same command again; if the file is changed first, with --reference named\n" +
+		"  to take back what waits: mmsctl cancel named"
+	if err == nil || err.Error() != want {
 		t.Error(err)
 	}
 }

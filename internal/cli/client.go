@@ -107,6 +107,12 @@ type refusal struct {
 		Field   string `json:"field"`
 		Message string `json:"message"`
 	} `json:"errors"`
+
+	// What was taken of a batch before.
+	ID         string `json:"id"`
+	Accepted   int64  `json:"accepted"`
+	Duplicates int64  `json:"duplicates"`
+	Rejected   int64  `json:"rejected"`
 }
 
 // readRefusal reads a problem; of an answer that is none, as proxies give, the
