@@ -52,7 +52,7 @@ func checkTable(in io.Reader) error {
 			return nil
 		}
 		if err != nil {
-			return err //nolint:wrapcheck // a sentence of its own
+			return err
 		}
 	}
 }

@@ -179,6 +179,58 @@ func TestBulkRemovesWhatAnEarlierRunLeft(t *testing.T) {
 	}
 }
 
+// TestBulkKeepsMendedRows: what somebody has corrected by hand is neither written
+// over nor removed, what nobody touched is.
+func TestBulkKeepsMendedRows(t *testing.T) {
+	t.Parallel()
+	const one = `{"id":"bat_1","accepted":0,"rejected":1,"results":[{"index":0,"status":"rejected","error":[{"field":"to"}]}]}`
+	server := httptest.NewServer(taking(one, one, one, one, `{"id":"bat_1","accepted":1}`))
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(file, []byte("to\n1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(dryRun bool) string {
+		var said bytes.Buffer
+		b := bulk{
+			api: api{url: server.URL, key: "k"}, file: file, dryRun: dryRun, log: &said, out: &said, now: time.Now, stall: time.Minute,
+		}
+		if err := b.run(t.Context(), nil); err != nil && !errors.Is(err, errSaid) {
+			t.Fatal(err)
+		}
+		return said.String()
+	}
+	mend := func(text string) {
+		later := time.Now().Add(time.Hour)
+		path := strings.TrimSuffix(file, ".csv") + ".rejected.csv"
+		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, later, later)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := func(name string) string {
+		kept, _ := os.ReadFile(filepath.Join(filepath.Dir(file), name))
+		return string(kept)
+	}
+	run(false)
+	if said := run(false); strings.Contains(said, "kept") || text("rows.rejected.csv") != "to\n1\n" {
+		t.Errorf("what nobody touched: %s", said)
+	}
+	mend("first")
+	said := run(true)
+	mend("second")
+	said += run(false)
+	if text("rows.rejected.1.csv") != "first" || text("rows.rejected.2.csv") != "second" || text("rows.rejected.csv") != "to\n1\n" {
+		t.Errorf("mended rows were lost: %s", said)
+	}
+	if !strings.Contains(said, "is kept as "+strings.TrimSuffix(file, ".csv")+".rejected.1.csv") {
+		t.Error(said)
+	}
+	mend("third")
+	if said := run(false); text("rows.rejected.csv") != "third" || text("rows.errors.ndjson") != "" || !strings.Contains(said, "rejected.csv stays") {
+		t.Errorf("after a run without rejected rows: %s", said)
+	}
+}
+
 func TestBulkSaysHowFarItCame(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
