@@ -64,19 +64,23 @@ type bulkAnswer struct {
 	Results    []bulkRow `json:"results"`
 }
 
-// rowTurnedAway is the problem of a row for which a lane has no room. Nothing is
-// wrong with it: it wants to be sent again.
-const rowTurnedAway = "backpressure"
+// The problems of rows with which nothing is wrong.
+const (
+	rowTurnedAway = "backpressure"   // a lane has no room: it wants to be sent again
+	rowCanceled   = "batch_canceled" // somebody took the batch back: it must not be sent again by mistake
+)
 
-// turnedAway counts the listed rows that a lane had no room for.
-func (a *bulkAnswer) turnedAway() (rows int64) {
+// count is how many of the listed rows have a problem of this code alone.
+func (a *bulkAnswer) count(code string) (rows int64) {
 	for _, row := range a.Results {
-		if row.turnedAway() {
+		if row.code() == code {
 			rows++
 		}
 	}
 	return rows
 }
+
+func (a *bulkAnswer) turnedAway() int64 { return a.count(rowTurnedAway) }
 
 type bulkRow struct {
 	Index  int64           `json:"index"`
@@ -84,11 +88,21 @@ type bulkRow struct {
 	Error  json.RawMessage `json:"error"`
 }
 
-func (r bulkRow) turnedAway() bool {
+// code is of the row's problem, if it has one only.
+func (r bulkRow) code() string {
 	var problems []struct {
 		Code string `json:"code"`
 	}
-	return json.Unmarshal(r.Error, &problems) == nil && len(problems) == 1 && problems[0].Code == rowTurnedAway
+	if json.Unmarshal(r.Error, &problems) != nil || len(problems) != 1 {
+		return ""
+	}
+	return problems[0].Code
+}
+
+// wrong reports whether the row must be mended before it can be accepted.
+func (r bulkRow) wrong() bool {
+	code := r.code()
+	return r.Status == "rejected" && code != rowTurnedAway && code != rowCanceled
 }
 
 func (b *bulk) run(ctx context.Context, defaults []string) error {
@@ -108,10 +122,13 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 	if err := b.keepRejected(answer.bulkAnswer); err != nil {
 		return err
 	}
-	if waiting := answer.turnedAway(); waiting > 0 {
-		return fmt.Errorf("the api has no room: %d rows or more wait outside; run the same command again to go on", waiting)
+	if canceled := answer.count(rowCanceled); canceled > 0 {
+		return fmt.Errorf("the batch was canceled and takes no more rows: %s or more were left out, and stand in no file", count(canceled))
 	}
-	return fmt.Errorf("%w: %d rows were rejected", errSaid, answer.Rejected)
+	if waiting := answer.turnedAway(); waiting > 0 {
+		return fmt.Errorf("the api has no room: %s or more wait outside%s", count(waiting), b.goOn())
+	}
+	return errSaid
 }
 
 // report says in one line what became of the rows.

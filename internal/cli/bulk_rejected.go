@@ -54,14 +54,16 @@ func (b *bulk) dropRejected() error {
 // keepRejected writes the rejected rows that the api told of to a file of the
 // same form, and what is wrong with them to another. Rows that a lane had no room
 // for are not among them: they would be sent twice, from here and from the file.
+// Neither are those of a batch that was canceled: they are not meant to be sent.
 // When a file is sent again, the api may tell of duplicates only: older files
 // stay then.
 func (b *bulk) keepRejected(answer bulkAnswer) error {
 	rejected := slices.DeleteFunc(slices.Clone(answer.Results), func(row bulkRow) bool {
-		return row.Status != "rejected" || row.turnedAway()
+		return !row.wrong()
 	})
+	others := answer.turnedAway() + answer.count(rowCanceled)
 	if len(rejected) == 0 {
-		if answer.turnedAway() == 0 {
+		if others == 0 {
 			fmt.Fprintln(b.out, "the api lists the first 1,000 rows that it did not accept, and the rejected ones are not among them")
 		}
 		return nil
@@ -86,7 +88,7 @@ func (b *bulk) keepRejected(answer bulkAnswer) error {
 		return err
 	}
 	fmt.Fprintf(b.out, "rejected, and to be mended: %s in %s, what is wrong in %s\n", count(int64(len(rejected))), rowsPath, errorsPath)
-	if int64(len(rejected)) < answer.Rejected-answer.turnedAway() {
+	if int64(len(rejected)) < answer.Rejected-others {
 		fmt.Fprintln(b.out, "the api lists no more than 1,000 rows that it did not accept: there are more than these")
 	}
 	return nil

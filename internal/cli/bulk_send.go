@@ -63,7 +63,7 @@ func (b *bulk) sendUntilTaken(ctx context.Context, query url.Values) (bulkOutcom
 		sum = bulkOutcome{bulkAnswer: answer, cut: sum.cut || again}
 		if full := answer.turnedAway(); !again && full > 0 {
 			again = true
-			busy = &laterError{in: bulkFullWait, why: fmt.Sprintf("too many messages wait, %d rows or more were not taken", full)}
+			busy = &laterError{in: bulkFullWait, why: fmt.Sprintf("too many messages wait, %s or more not taken", count(full))}
 		}
 		if !again {
 			return sum, nil

@@ -125,13 +125,31 @@ func TestBulkWaitsForRoom(t *testing.T) {
 	out, waited, err := handOver(t, "rows.csv", file, taking(full, `{"id":"bat_1","accepted":1,"duplicates":1,"rejected":1,"results":[
 		{"index":0,"status":"rejected","id":null,"error":[{"field":"to","code":"invalid"}]}]}`))
 	if !errors.Is(err, errSaid) || len(waited) != 1 || !strings.Contains(out, "batch bat_1: 2 accepted, 0 accepted before, 1 rejected") ||
-		!strings.Contains(out, "1 rows or more were not taken; sent again in 10s") || !strings.Contains(out, "--\nto\n1\n--\n") {
+		!strings.Contains(out, "1 row or more not taken; sent again in 10s") || !strings.Contains(out, "--\nto\n1\n--\n") {
 		t.Errorf("after %v: %s %v", waited, out, err)
 	}
 	out, waited, err = handOver(t, "rows.csv", file, taking(full, strings.ReplaceAll(full, `"accepted":1,"duplicates":0`, `"accepted":0,"duplicates":1`)))
 	if err == nil || !strings.Contains(err.Error(), "no room") || len(waited) != 3 || !strings.Contains(out, "1 accepted, 0 accepted before") ||
 		!strings.Contains(out, "--\nto\n1\n--\n") {
 		t.Errorf("given up after %v: %s %v", waited, out, err)
+	}
+}
+
+// TestBulkLeavesOutWhatWasCanceled: rows of a batch that somebody took back are
+// not offered to be sent again.
+func TestBulkLeavesOutWhatWasCanceled(t *testing.T) {
+	t.Parallel()
+	const file, canceled = "to\n1\n2\n3\n", `{"id":"bat_1","accepted":0,"duplicates":1,"rejected":2,"results":[
+		{"index":1,"status":"rejected","error":[{"field":"","code":"batch_canceled"}]},
+		{"index":2,"status":"rejected","error":[{"field":"to","code":"invalid"}]}]}`
+	out, waited, err := handOver(t, "rows.csv", file, taking(canceled))
+	if err == nil || len(waited) > 0 || !strings.Contains(err.Error(), "the batch was canceled and takes no more rows: 1 row or more were left out") ||
+		!strings.Contains(out, "--\nto\n3\n--\n") || strings.Contains(out, `{"index":1`) || strings.Contains(out, "more than these") {
+		t.Errorf("%s %v", out, err)
+	}
+	out, _, err = handOver(t, "rows.csv", file, taking(strings.ReplaceAll(canceled, `"code":"invalid"`, `"code":"batch_canceled"`)))
+	if err == nil || !strings.Contains(err.Error(), "2 rows or more were left out") || strings.Contains(out, "1,000") || !strings.Contains(out, "--\nstale") {
+		t.Errorf("all of them: %s %v", out, err)
 	}
 }
 
