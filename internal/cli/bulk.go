@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"mmsdispatch/internal/message"
 )
 
 // bulkTypes are the files that can be handed over, by their ending.
@@ -153,8 +156,15 @@ func (b *bulk) query(defaults []string) (url.Values, error) {
 	query := url.Values{}
 	for _, one := range defaults {
 		name, value, ok := strings.Cut(one, "=")
-		if !ok {
+		switch {
+		case !ok:
 			return nil, fmt.Errorf("--default %s: want NAME=VALUE", name)
+		case name == "clientReference":
+			return nil, errors.New("--default clientReference: every row needs one of its own; --reference names the batch")
+		case !message.Column(name):
+			return nil, fmt.Errorf("--default %s: a message has no field of this name", name)
+		case query.Has(name):
+			return nil, fmt.Errorf("--default %s: given more than once", name)
 		}
 		query.Set(name, value)
 	}

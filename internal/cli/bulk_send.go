@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -203,6 +204,12 @@ func isTerminal(out io.Writer) bool {
 	return ok && isatty.IsTerminal(file.Fd())
 }
 
+// laterStatuses are of answers after which the same file is sent again: of the
+// api, and of what stands before it while it restarts.
+func laterStatuses() []int {
+	return []int{http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
+}
+
 func readBulkAnswer(res *http.Response) (bulkAnswer, error) {
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	var answer bulkAnswer
@@ -210,7 +217,7 @@ func readBulkAnswer(res *http.Response) (bulkAnswer, error) {
 		err = json.Unmarshal(text, &answer)
 	}
 	switch {
-	case res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusTooManyRequests:
+	case slices.Contains(laterStatuses(), res.StatusCode):
 		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
 		return answer, &laterError{in: time.Duration(seconds) * time.Second, why: "the api answered " + res.Status}
 	case res.StatusCode >= http.StatusBadRequest:

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -306,6 +307,49 @@ func TestBulkSaysWhatWasTakenBeforeARefusal(t *testing.T) {
 		"  to take back what waits: mmsctl cancel named"
 	if err == nil || err.Error() != want {
 		t.Error(err)
+	}
+}
+
+// TestBulkTakesDefaultsOfFieldsOnly: a parameter that is no field would change
+// what becomes of the whole batch.
+func TestBulkTakesDefaultsOfFieldsOnly(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"dryRun=true":       "--default dryRun: a message has no field of this name",
+		"clientReference=x": "--default clientReference: every row needs one of its own; --reference names the batch",
+		"prioritty=high":    "--default prioritty: a message has no field of this name",
+		"priority":          "--default priority: want NAME=VALUE",
+		"metadata.k=w":      "--default metadata.k: given more than once",
+	} {
+		b := bulk{file: filepath.Join(t.TempDir(), "none.csv")}
+		if _, err := b.query([]string{"metadata.k=v", "media=a b", given}); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", given, err)
+		}
+	}
+}
+
+// TestBulkWaitsForAProxy: what stands before an api that restarts answers for it.
+func TestBulkWaitsForAProxy(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusBadGateway, http.StatusGatewayTimeout} {
+		var calls atomic.Int64
+		out, waited, err := handOver(t, "rows.csv", "x", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			if calls.Add(1) == 1 {
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, "<html>the upstream is away</html>")
+				return
+			}
+			_, _ = io.WriteString(w, `{"id":"bat_1","accepted":1}`)
+		})
+		if err != nil || len(waited) != 1 || !strings.Contains(out, "the api answered "+strconv.Itoa(status)+" ") ||
+			!strings.Contains(out, "by a try that was cut") {
+			t.Errorf("after %v: %s %v", waited, out, err)
+		}
+	}
+	_, waited, err := handOver(t, "rows.csv", "x", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	if err == nil || len(waited) > 0 {
+		t.Errorf("a fault of the api: %v after %v", err, waited)
 	}
 }
 
