@@ -126,10 +126,10 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 		return err
 	}
 	if canceled := answer.count(rowCanceled); canceled > 0 {
-		return fmt.Errorf("the batch was canceled and takes no more rows: %s or more were left out, and stand in no file", count(canceled))
+		return fmt.Errorf("the batch was canceled and takes no more rows; left out, and in no file: %s or more", rowCount(canceled))
 	}
 	if waiting := answer.turnedAway(); waiting > 0 {
-		return fmt.Errorf("the api has no room: %s or more wait outside%s", count(waiting), b.goOn())
+		return fmt.Errorf("the api has no room for %s or more%s", rowCount(waiting), b.goOn())
 	}
 	return errSaid
 }
@@ -138,7 +138,7 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 func (b *bulk) report(answer bulkOutcome, took time.Duration) {
 	rows := answer.Accepted + answer.Duplicates + answer.Rejected
 	took = max(took.Round(time.Millisecond), time.Millisecond)
-	speed := fmt.Sprintf("%d rows in %s, %.0f a second", rows, took, float64(rows)/took.Seconds())
+	speed := fmt.Sprintf("%s in %s, %.0f a second", rowCount(rows), took, float64(rows)/took.Seconds())
 	if b.dryRun {
 		fmt.Fprintf(b.out, "dry run: %d would be accepted, %d would be rejected (%s)\n", answer.Accepted, answer.Rejected, speed)
 		return

@@ -87,7 +87,7 @@ func (b *bulk) keepRejected(answer bulkAnswer) error {
 	}); err != nil {
 		return err
 	}
-	fmt.Fprintf(b.out, "rejected, and to be mended: %s in %s, what is wrong in %s\n", count(int64(len(rejected))), rowsPath, errorsPath)
+	fmt.Fprintf(b.out, "rejected, and to be mended: %s in %s, what is wrong in %s\n", rowCount(int64(len(rejected))), rowsPath, errorsPath)
 	if int64(len(rejected)) < answer.Rejected-others {
 		fmt.Fprintln(b.out, "the api lists no more than 1,000 rows that it did not accept: there are more than these")
 	}

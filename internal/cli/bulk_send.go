@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/mattn/go-isatty"
-	"github.com/schollz/progressbar/v3"
 )
 
 // The patience of the command with an api that is down or busy.
@@ -64,7 +63,7 @@ func (b *bulk) sendUntilTaken(ctx context.Context, query url.Values) (bulkOutcom
 		sum = bulkOutcome{bulkAnswer: answer, cut: sum.cut || again}
 		if full := answer.turnedAway(); !again && full > 0 {
 			again = true
-			busy = &laterError{in: bulkFullWait, why: fmt.Sprintf("too many messages wait, %s or more not taken", count(full))}
+			busy = &laterError{in: bulkFullWait, why: fmt.Sprintf("too many messages wait, %s or more not taken", rowCount(full))}
 		}
 		if !again {
 			return sum, nil
@@ -88,7 +87,7 @@ func (b *bulk) gaveUp(err error, accepted int64) error {
 		return nil
 	}
 	return fmt.Errorf("%w; given up (--give-up %s), %s accepted by this run as far as is known%s",
-		err, b.giveUp, count(accepted), b.goOn())
+		err, b.giveUp, rowCount(accepted), b.goOn())
 }
 
 // refused tells, of a refusal in the middle of the file, what was taken before.
@@ -111,8 +110,8 @@ func (b *bulk) goOn() string {
 		"  to take back what waits: mmsctl cancel %[1]s", b.reference)
 }
 
-// count writes a number of rows.
-func count(rows int64) string {
+// rowCount writes a number of rows.
+func rowCount(rows int64) string {
 	if rows == 1 {
 		return "1 row"
 	}
@@ -151,10 +150,9 @@ func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
 	body := &handing{in: file, stall: b.stall, alive: time.AfterFunc(b.stall, cancel)}
 	defer body.alive.Stop()
 	if isTerminal(b.log) {
-		bar := progressbar.NewOptions64(info.Size(), progressbar.OptionSetWriter(b.log), progressbar.OptionShowBytes(true),
-			progressbar.OptionSetDescription(filepath.Base(b.file)+" handed over"), progressbar.OptionThrottle(time.Second/10))
-		defer func() { _ = bar.Close(); fmt.Fprintln(b.log) }()
-		body.in = io.TeeReader(file, bar)
+		shown := newProgress(file, filepath.Base(b.file), info.Size(), b.log)
+		defer shown.end()
+		body.in = shown
 	}
 	req, err := b.api.request(stalled, http.MethodPost, "/v1/batches?"+query.Encode(), body)
 	if err != nil {

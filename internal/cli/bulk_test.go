@@ -144,12 +144,12 @@ func TestBulkLeavesOutWhatWasCanceled(t *testing.T) {
 		{"index":1,"status":"rejected","error":[{"field":"","code":"batch_canceled"}]},
 		{"index":2,"status":"rejected","error":[{"field":"to","code":"invalid"}]}]}`
 	out, waited, err := handOver(t, "rows.csv", file, taking(canceled))
-	if err == nil || len(waited) > 0 || !strings.Contains(err.Error(), "the batch was canceled and takes no more rows: 1 row or more were left out") ||
+	if err == nil || len(waited) > 0 || !strings.Contains(err.Error(), "the batch was canceled and takes no more rows; left out, and in no file: 1 row or more") ||
 		!strings.Contains(out, "--\nto\n3\n--\n") || strings.Contains(out, `{"index":1`) || strings.Contains(out, "more than these") {
 		t.Errorf("%s %v", out, err)
 	}
 	out, _, err = handOver(t, "rows.csv", file, taking(strings.ReplaceAll(canceled, `"code":"invalid"`, `"code":"batch_canceled"`)))
-	if err == nil || !strings.Contains(err.Error(), "2 rows or more were left out") || strings.Contains(out, "1,000") || !strings.Contains(out, "--\nstale") {
+	if err == nil || !strings.Contains(err.Error(), "left out, and in no file: 2 rows or more") || strings.Contains(out, "1,000") || !strings.Contains(out, "--\nstale") {
 		t.Errorf("all of them: %s %v", out, err)
 	}
 }
