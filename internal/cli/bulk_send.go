@@ -52,7 +52,7 @@ func (b *bulk) sendUntilTaken(ctx context.Context, query url.Values) (bulkOutcom
 		answer, err := b.send(ctx, query)
 		busy, again := errors.AsType[*laterError](err)
 		if err != nil && !again {
-			return sum, b.refused(err)
+			return sum, b.refused(err, sum)
 		}
 		if answer.Accepted > 0 {
 			wait, moved = time.Second, b.now()
@@ -90,14 +90,19 @@ func (b *bulk) gaveUp(err error, accepted int64) error {
 		err, b.giveUp, rowCount(accepted), b.goOn())
 }
 
-// refused tells, of a refusal in the middle of the file, what was taken before.
-func (b *bulk) refused(err error) error {
+// refused tells, of a refusal in the middle of the file or of a later try, what
+// was taken before.
+func (b *bulk) refused(err error, tries bulkOutcome) error {
 	said, ok := errors.AsType[*refusal](err)
-	if !ok || said.ID == "" {
+	switch {
+	case ok && said.ID != "":
+		return fmt.Errorf("%w\nrows before: %d accepted, %d accepted before, %d rejected%s",
+			err, said.Accepted, said.Duplicates, said.Rejected, b.goOn())
+	case tries.Accepted > 0 || tries.cut:
+		return fmt.Errorf("%w\n%s accepted by earlier tries as far as is known%s", err, rowCount(tries.Accepted), b.goOn())
+	default:
 		return err
 	}
-	return fmt.Errorf("%w\nrows before: %d accepted, %d accepted before, %d rejected%s",
-		err, said.Accepted, said.Duplicates, said.Rejected, b.goOn())
 }
 
 // goOn says what can follow on a batch that may have begun. A file that is changed

@@ -310,6 +310,25 @@ func TestBulkSaysWhatWasTakenBeforeARefusal(t *testing.T) {
 	}
 }
 
+// TestBulkSaysWhatEarlierTriesTook: a key that is revoked meanwhile hides nothing.
+func TestBulkSaysWhatEarlierTriesTook(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int64
+	_, waited, err := handOverAs(t, bulk{giveUp: time.Minute, reference: "named"}, "rows.csv", "x", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if calls.Add(1) > 1 {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"id":"bat_1","accepted":1000}`)
+	})
+	const want = "the api answered 401 Unauthorized\n1000 rows accepted by earlier tries as far as is known\n  to go on: "
+	if err == nil || len(waited) != 1 || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "mmsctl cancel named") {
+		t.Error(err)
+	}
+}
+
 // TestBulkTakesDefaultsOfFieldsOnly: a parameter that is no field would change
 // what becomes of the whole batch.
 func TestBulkTakesDefaultsOfFieldsOnly(t *testing.T) {

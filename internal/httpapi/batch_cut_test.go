@@ -2,12 +2,18 @@ package httpapi_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"mmsdispatch/internal/httpapi"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/redistest"
 )
 
 // TestCutStreamSaysHowToGoOn: what to do depends on what was taken, and on
@@ -54,6 +60,25 @@ func TestStreamThatEndsTooEarly(t *testing.T) {
 			t.Errorf("%s: %s", query, detail)
 		}
 	}
+}
+
+// losing is a record that loses its storage before rows are written down.
+type losing struct{ *ledger.Ledger }
+
+func (losing) AcceptRows(context.Context, ledger.Batch, []ledger.Row) ([]ledger.RowResult, error) {
+	return nil, ledger.ErrUnavailable
+}
+
+// TestCutStreamWhoseRowsWereLost: what could not be written down was not taken.
+func TestCutStreamWhoseRowsWereLost(t *testing.T) {
+	t.Parallel()
+	l, err := ledger.New(redistest.Shared(t).Client(t), ledger.Options{RecordTTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := setup(t, func(o *httpapi.Options) { o.Ledger, o.Batches = l, losing{l} })
+	b.do(t, stream(csv, "clientReference=c", "to,mediaUrl\n+12065551212,https://e.com/a\n1,\"torn\n")).
+		refused(t, http.StatusServiceUnavailable, "unavailable")
 }
 
 // cutAfter sends the beginning of a stream and no more.
