@@ -2,17 +2,17 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"mmsdispatch/internal/message"
 )
 
 // bulkTypes are the files that can be handed over, by their ending.
@@ -67,19 +67,23 @@ type bulkAnswer struct {
 	Results    []bulkRow `json:"results"`
 }
 
-// rowTurnedAway is the problem of a row for which a lane has no room. Nothing is
-// wrong with it: it wants to be sent again.
-const rowTurnedAway = "backpressure"
+// The problems of rows with which nothing is wrong.
+const (
+	rowTurnedAway = "backpressure"   // a lane has no room: it wants to be sent again
+	rowCanceled   = "batch_canceled" // somebody took the batch back: it must not be sent again by mistake
+)
 
-// turnedAway counts the listed rows that a lane had no room for.
-func (a *bulkAnswer) turnedAway() (rows int64) {
+// count is how many of the listed rows have a problem of this code alone.
+func (a *bulkAnswer) count(code string) (rows int64) {
 	for _, row := range a.Results {
-		if row.turnedAway() {
+		if row.code() == code {
 			rows++
 		}
 	}
 	return rows
 }
+
+func (a *bulkAnswer) turnedAway() int64 { return a.count(rowTurnedAway) }
 
 type bulkRow struct {
 	Index  int64           `json:"index"`
@@ -87,11 +91,21 @@ type bulkRow struct {
 	Error  json.RawMessage `json:"error"`
 }
 
-func (r bulkRow) turnedAway() bool {
+// code is of the row's problem, if it has one only.
+func (r bulkRow) code() string {
 	var problems []struct {
 		Code string `json:"code"`
 	}
-	return json.Unmarshal(r.Error, &problems) == nil && len(problems) == 1 && problems[0].Code == rowTurnedAway
+	if json.Unmarshal(r.Error, &problems) != nil || len(problems) != 1 {
+		return ""
+	}
+	return problems[0].Code
+}
+
+// wrong reports whether the row must be mended before it can be accepted.
+func (r bulkRow) wrong() bool {
+	code := r.code()
+	return r.Status == "rejected" && code != rowTurnedAway && code != rowCanceled
 }
 
 func (b *bulk) run(ctx context.Context, defaults []string) error {
@@ -111,17 +125,20 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 	if err := b.keepRejected(answer.bulkAnswer); err != nil {
 		return err
 	}
-	if waiting := answer.turnedAway(); waiting > 0 {
-		return fmt.Errorf("the api has no room: %d rows or more wait outside; run the same command again to go on", waiting)
+	if canceled := answer.count(rowCanceled); canceled > 0 {
+		return fmt.Errorf("the batch was canceled and takes no more rows; left out, and in no file: %s or more", rowCount(canceled))
 	}
-	return fmt.Errorf("%w: %d rows were rejected", errSaid, answer.Rejected)
+	if waiting := answer.turnedAway(); waiting > 0 {
+		return fmt.Errorf("the api has no room for %s or more%s", rowCount(waiting), b.goOn())
+	}
+	return errSaid
 }
 
 // report says in one line what became of the rows.
 func (b *bulk) report(answer bulkOutcome, took time.Duration) {
 	rows := answer.Accepted + answer.Duplicates + answer.Rejected
 	took = max(took.Round(time.Millisecond), time.Millisecond)
-	speed := fmt.Sprintf("%d rows in %s, %.0f a second", rows, took, float64(rows)/took.Seconds())
+	speed := fmt.Sprintf("%s in %s, %.0f a second", rowCount(rows), took, float64(rows)/took.Seconds())
 	if b.dryRun {
 		fmt.Fprintf(b.out, "dry run: %d would be accepted, %d would be rejected (%s)\n", answer.Accepted, answer.Rejected, speed)
 		return
@@ -139,37 +156,28 @@ func (b *bulk) query(defaults []string) (url.Values, error) {
 	query := url.Values{}
 	for _, one := range defaults {
 		name, value, ok := strings.Cut(one, "=")
-		if !ok {
+		switch {
+		case !ok:
 			return nil, fmt.Errorf("--default %s: want NAME=VALUE", name)
+		case name == "clientReference":
+			return nil, errors.New("--default clientReference: every row needs one of its own; --reference names the batch")
+		case !message.Column(name):
+			return nil, fmt.Errorf("--default %s: a message has no field of this name", name)
+		case query.Has(name):
+			return nil, fmt.Errorf("--default %s: given more than once", name)
 		}
 		query.Set(name, value)
 	}
 	if b.dryRun {
 		query.Set("dryRun", "true")
 	}
-	reference := b.reference
-	if reference == "" {
-		sum, err := b.sum()
-		if err != nil {
-			return nil, err
-		}
-		reference = "file-" + sum
-	}
-	query.Set("clientReference", reference)
-	return query, nil
-}
-
-// sum is a hash of the file, short enough for a reference.
-func (b *bulk) sum() (string, error) {
-	file, err := os.Open(b.file)
+	sum, err := b.examine()
 	if err != nil {
-		return "", fmt.Errorf("open rows: %w", err)
+		return nil, err
 	}
-	defer file.Close()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, file); err != nil {
-		return "", fmt.Errorf("read rows: %w", err)
+	if b.reference == "" {
+		b.reference = "file-" + sum
 	}
-	const chars = 40
-	return hex.EncodeToString(hash.Sum(nil))[:chars], nil
+	query.Set("clientReference", b.reference)
+	return query, nil
 }

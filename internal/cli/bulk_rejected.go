@@ -29,7 +29,16 @@ func (b *bulk) dropRejected() error {
 		return nil
 	}
 	rows, problems := b.rejectedPaths()
-	for _, path := range []string{rows, problems} {
+	mended, err := b.rejectedChanged()
+	if err != nil {
+		return err
+	}
+	stale := []string{rows, problems}
+	if mended {
+		fmt.Fprintf(b.out, "%s stays: it was changed since an earlier run wrote it\n", rows)
+		stale = stale[1:]
+	}
+	for _, path := range stale {
 		err := os.Remove(path)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
@@ -45,19 +54,28 @@ func (b *bulk) dropRejected() error {
 // keepRejected writes the rejected rows that the api told of to a file of the
 // same form, and what is wrong with them to another. Rows that a lane had no room
 // for are not among them: they would be sent twice, from here and from the file.
+// Neither are those of a batch that was canceled: they are not meant to be sent.
 // When a file is sent again, the api may tell of duplicates only: older files
 // stay then.
 func (b *bulk) keepRejected(answer bulkAnswer) error {
 	rejected := slices.DeleteFunc(slices.Clone(answer.Results), func(row bulkRow) bool {
-		return row.Status != "rejected" || row.turnedAway()
+		return !row.wrong()
 	})
+	others := answer.turnedAway() + answer.count(rowCanceled)
 	if len(rejected) == 0 {
-		if answer.turnedAway() == 0 {
+		if others == 0 {
 			fmt.Fprintln(b.out, "the api lists the first 1,000 rows that it did not accept, and the rejected ones are not among them")
 		}
 		return nil
 	}
+	if err := b.putMendedAside(); err != nil {
+		return err
+	}
 	rowsPath, errorsPath := b.rejectedPaths()
+	if err := writeFile(rowsPath, func(out io.Writer) error { return b.copyRows(out, rejected) }); err != nil {
+		return err
+	}
+	// Last, so that rows that are newer were changed by somebody else.
 	if err := writeFile(errorsPath, func(out io.Writer) error {
 		encoder := json.NewEncoder(out)
 		for _, row := range rejected {
@@ -69,14 +87,51 @@ func (b *bulk) keepRejected(answer bulkAnswer) error {
 	}); err != nil {
 		return err
 	}
-	if err := writeFile(rowsPath, func(out io.Writer) error { return b.copyRows(out, rejected) }); err != nil {
-		return err
-	}
-	fmt.Fprintf(b.out, "%d rejected rows are in %s, what is wrong with them in %s\n", len(rejected), rowsPath, errorsPath)
-	if int64(len(rejected)) < answer.Rejected-answer.turnedAway() {
+	fmt.Fprintf(b.out, "rejected, and to be mended: %s in %s, what is wrong in %s\n", rowCount(int64(len(rejected))), rowsPath, errorsPath)
+	if int64(len(rejected)) < answer.Rejected-others {
 		fmt.Fprintln(b.out, "the api lists no more than 1,000 rows that it did not accept: there are more than these")
 	}
 	return nil
+}
+
+// rejectedChanged reports whether somebody changed the file of rejected rows after
+// a run had written it, and with it what tells of its problems.
+func (b *bulk) rejectedChanged() (bool, error) {
+	rows, problems := b.rejectedPaths()
+	kept, wrong := os.Stat(rows)
+	if errors.Is(wrong, os.ErrNotExist) {
+		return false, nil
+	}
+	told, err := os.Stat(problems)
+	if errors.Is(err, os.ErrNotExist) {
+		return true, nil
+	}
+	if err := errors.Join(wrong, err); err != nil {
+		return false, fmt.Errorf("look at the rejected rows of an earlier run: %w", err)
+	}
+	return kept.ModTime().After(told.ModTime()), nil
+}
+
+// putMendedAside gives a file of rejected rows that somebody has worked on
+// another name.
+func (b *bulk) putMendedAside() error {
+	mended, err := b.rejectedChanged()
+	if err != nil || !mended {
+		return err
+	}
+	path, _ := b.rejectedPaths()
+	ext := filepath.Ext(path)
+	for n := 1; ; n++ {
+		kept := fmt.Sprintf("%s.%d%s", strings.TrimSuffix(path, ext), n, ext)
+		if _, err := os.Lstat(kept); err == nil {
+			continue
+		}
+		if err := os.Rename(path, kept); err != nil {
+			return fmt.Errorf("keep the rejected rows that were changed: %w", err)
+		}
+		fmt.Fprintf(b.out, "%s was changed since an earlier run wrote it, and is kept as %s: hand over one of the two only\n", path, kept)
+		return nil
+	}
 }
 
 // writeFile makes a file that only its owner reads: rows hold numbers.
@@ -106,7 +161,7 @@ func (b *bulk) copyRows(out io.Writer, rows []bulkRow) error {
 	}
 	defer file.Close()
 	each := eachLine
-	if strings.EqualFold(filepath.Ext(b.file), ".csv") {
+	if b.isTable() {
 		each = eachRecord
 	}
 	return each(file, func(index int64, raw []byte) error {

@@ -10,13 +10,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/mattn/go-isatty"
-	"github.com/schollz/progressbar/v3"
 )
 
 // The patience of the command with an api that is down or busy.
@@ -52,7 +52,7 @@ func (b *bulk) sendUntilTaken(ctx context.Context, query url.Values) (bulkOutcom
 		answer, err := b.send(ctx, query)
 		busy, again := errors.AsType[*laterError](err)
 		if err != nil && !again {
-			return sum, err
+			return sum, b.refused(err, sum)
 		}
 		if answer.Accepted > 0 {
 			wait, moved = time.Second, b.now()
@@ -63,7 +63,7 @@ func (b *bulk) sendUntilTaken(ctx context.Context, query url.Values) (bulkOutcom
 		sum = bulkOutcome{bulkAnswer: answer, cut: sum.cut || again}
 		if full := answer.turnedAway(); !again && full > 0 {
 			again = true
-			busy = &laterError{in: bulkFullWait, why: fmt.Sprintf("too many messages wait, %d rows or more were not taken", full)}
+			busy = &laterError{in: bulkFullWait, why: fmt.Sprintf("too many messages wait, %s or more not taken", rowCount(full))}
 		}
 		if !again {
 			return sum, nil
@@ -74,7 +74,7 @@ func (b *bulk) sendUntilTaken(ctx context.Context, query url.Values) (bulkOutcom
 		}
 		fmt.Fprintf(b.log, "%s; sent again in %s\n", busy.why, wait)
 		if err := b.pauseFunc(ctx, wait); err != nil {
-			return sum, errors.New("stopped between two tries; run the same command again to go on")
+			return sum, errors.New("stopped between two tries" + b.goOn())
 		}
 		wait *= 2
 	}
@@ -86,8 +86,41 @@ func (b *bulk) gaveUp(err error, accepted int64) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w; given up (--give-up %s), %d rows were accepted by this run as far as is known; "+
-		"run the same command again to go on", err, b.giveUp, accepted)
+	return fmt.Errorf("%w; given up (--give-up %s), %s accepted by this run as far as is known%s",
+		err, b.giveUp, rowCount(accepted), b.goOn())
+}
+
+// refused tells, of a refusal in the middle of the file or of a later try, what
+// was taken before.
+func (b *bulk) refused(err error, tries bulkOutcome) error {
+	said, ok := errors.AsType[*refusal](err)
+	switch {
+	case ok && said.ID != "":
+		return fmt.Errorf("%w\nrows before: %d accepted, %d accepted before, %d rejected%s",
+			err, said.Accepted, said.Duplicates, said.Rejected, b.goOn())
+	case tries.Accepted > 0 || tries.cut:
+		return fmt.Errorf("%w\n%s accepted by earlier tries as far as is known%s", err, rowCount(tries.Accepted), b.goOn())
+	default:
+		return err
+	}
+}
+
+// goOn says what can follow on a batch that may have begun. A file that is changed
+// has another hash, so that only the reference makes it the same batch.
+func (b *bulk) goOn() string {
+	if b.dryRun {
+		return "\n  to go on: run the same command again"
+	}
+	return fmt.Sprintf("\n  to go on: run the same command again; if the file is changed first, with --reference %[1]s\n"+
+		"  to take back what waits: mmsctl cancel %[1]s", b.reference)
+}
+
+// rowCount writes a number of rows.
+func rowCount(rows int64) string {
+	if rows == 1 {
+		return "1 row"
+	}
+	return fmt.Sprintf("%d rows", rows)
 }
 
 // pause waits, or ends with the context.
@@ -122,10 +155,9 @@ func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
 	body := &handing{in: file, stall: b.stall, alive: time.AfterFunc(b.stall, cancel)}
 	defer body.alive.Stop()
 	if isTerminal(b.log) {
-		bar := progressbar.NewOptions64(info.Size(), progressbar.OptionSetWriter(b.log), progressbar.OptionShowBytes(true),
-			progressbar.OptionSetDescription(filepath.Base(b.file)+" handed over"), progressbar.OptionThrottle(time.Second/10))
-		defer func() { _ = bar.Close(); fmt.Fprintln(b.log) }()
-		body.in = io.TeeReader(file, bar)
+		shown := newProgress(file, filepath.Base(b.file), info.Size(), b.log)
+		defer shown.end()
+		body.in = shown
 	}
 	req, err := b.api.request(stalled, http.MethodPost, "/v1/batches?"+query.Encode(), body)
 	if err != nil {
@@ -145,8 +177,7 @@ func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return bulkAnswer{}, fmt.Errorf("stopped when %d of %d bytes were handed over; run the same command again to go on",
-			body.n.Load(), info.Size())
+		return bulkAnswer{}, fmt.Errorf("stopped when %d of %d bytes were handed over%s", body.n.Load(), info.Size(), b.goOn())
 	case stalled.Err() != nil:
 		return bulkAnswer{}, &laterError{why: fmt.Sprintf("the api neither read nor answered for %s", b.stall)}
 	default:
@@ -176,6 +207,12 @@ func isTerminal(out io.Writer) bool {
 	return ok && isatty.IsTerminal(file.Fd())
 }
 
+// laterStatuses are of answers after which the same file is sent again: of the
+// api, and of what stands before it while it restarts.
+func laterStatuses() []int {
+	return []int{http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
+}
+
 func readBulkAnswer(res *http.Response) (bulkAnswer, error) {
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	var answer bulkAnswer
@@ -183,7 +220,7 @@ func readBulkAnswer(res *http.Response) (bulkAnswer, error) {
 		err = json.Unmarshal(text, &answer)
 	}
 	switch {
-	case res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusTooManyRequests:
+	case slices.Contains(laterStatuses(), res.StatusCode):
 		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
 		return answer, &laterError{in: time.Duration(seconds) * time.Second, why: "the api answered " + res.Status}
 	case res.StatusCode >= http.StatusBadRequest:

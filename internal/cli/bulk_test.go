@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -125,13 +126,31 @@ func TestBulkWaitsForRoom(t *testing.T) {
 	out, waited, err := handOver(t, "rows.csv", file, taking(full, `{"id":"bat_1","accepted":1,"duplicates":1,"rejected":1,"results":[
 		{"index":0,"status":"rejected","id":null,"error":[{"field":"to","code":"invalid"}]}]}`))
 	if !errors.Is(err, errSaid) || len(waited) != 1 || !strings.Contains(out, "batch bat_1: 2 accepted, 0 accepted before, 1 rejected") ||
-		!strings.Contains(out, "1 rows or more were not taken; sent again in 10s") || !strings.Contains(out, "--\nto\n1\n--\n") {
+		!strings.Contains(out, "1 row or more not taken; sent again in 10s") || !strings.Contains(out, "--\nto\n1\n--\n") {
 		t.Errorf("after %v: %s %v", waited, out, err)
 	}
 	out, waited, err = handOver(t, "rows.csv", file, taking(full, strings.ReplaceAll(full, `"accepted":1,"duplicates":0`, `"accepted":0,"duplicates":1`)))
 	if err == nil || !strings.Contains(err.Error(), "no room") || len(waited) != 3 || !strings.Contains(out, "1 accepted, 0 accepted before") ||
 		!strings.Contains(out, "--\nto\n1\n--\n") {
 		t.Errorf("given up after %v: %s %v", waited, out, err)
+	}
+}
+
+// TestBulkLeavesOutWhatWasCanceled: rows of a batch that somebody took back are
+// not offered to be sent again.
+func TestBulkLeavesOutWhatWasCanceled(t *testing.T) {
+	t.Parallel()
+	const file, canceled = "to\n1\n2\n3\n", `{"id":"bat_1","accepted":0,"duplicates":1,"rejected":2,"results":[
+		{"index":1,"status":"rejected","error":[{"field":"","code":"batch_canceled"}]},
+		{"index":2,"status":"rejected","error":[{"field":"to","code":"invalid"}]}]}`
+	out, waited, err := handOver(t, "rows.csv", file, taking(canceled))
+	if err == nil || len(waited) > 0 || !strings.Contains(err.Error(), "the batch was canceled and takes no more rows; left out, and in no file: 1 row or more") ||
+		!strings.Contains(out, "--\nto\n3\n--\n") || strings.Contains(out, `{"index":1`) || strings.Contains(out, "more than these") {
+		t.Errorf("%s %v", out, err)
+	}
+	out, _, err = handOver(t, "rows.csv", file, taking(strings.ReplaceAll(canceled, `"code":"invalid"`, `"code":"batch_canceled"`)))
+	if err == nil || !strings.Contains(err.Error(), "left out, and in no file: 2 rows or more") || strings.Contains(out, "1,000") || !strings.Contains(out, "--\nstale") {
+		t.Errorf("all of them: %s %v", out, err)
 	}
 }
 
@@ -179,6 +198,58 @@ func TestBulkRemovesWhatAnEarlierRunLeft(t *testing.T) {
 	}
 }
 
+// TestBulkKeepsMendedRows: what somebody has corrected by hand is neither written
+// over nor removed, what nobody touched is.
+func TestBulkKeepsMendedRows(t *testing.T) {
+	t.Parallel()
+	const one = `{"id":"bat_1","accepted":0,"rejected":1,"results":[{"index":0,"status":"rejected","error":[{"field":"to"}]}]}`
+	server := httptest.NewServer(taking(one, one, one, one, `{"id":"bat_1","accepted":1}`))
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(file, []byte("to\n1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(dryRun bool) string {
+		var said bytes.Buffer
+		b := bulk{
+			api: api{url: server.URL, key: "k"}, file: file, dryRun: dryRun, log: &said, out: &said, now: time.Now, stall: time.Minute,
+		}
+		if err := b.run(t.Context(), nil); err != nil && !errors.Is(err, errSaid) {
+			t.Fatal(err)
+		}
+		return said.String()
+	}
+	mend := func(text string) {
+		later := time.Now().Add(time.Hour)
+		path := strings.TrimSuffix(file, ".csv") + ".rejected.csv"
+		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, later, later)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := func(name string) string {
+		kept, _ := os.ReadFile(filepath.Join(filepath.Dir(file), name))
+		return string(kept)
+	}
+	run(false)
+	if said := run(false); strings.Contains(said, "kept") || text("rows.rejected.csv") != "to\n1\n" {
+		t.Errorf("what nobody touched: %s", said)
+	}
+	mend("first")
+	said := run(true)
+	mend("second")
+	said += run(false)
+	if text("rows.rejected.1.csv") != "first" || text("rows.rejected.2.csv") != "second" || text("rows.rejected.csv") != "to\n1\n" {
+		t.Errorf("mended rows were lost: %s", said)
+	}
+	if !strings.Contains(said, "is kept as "+strings.TrimSuffix(file, ".csv")+".rejected.1.csv") {
+		t.Error(said)
+	}
+	mend("third")
+	if said := run(false); text("rows.rejected.csv") != "third" || text("rows.errors.ndjson") != "" || !strings.Contains(said, "rejected.csv stays") {
+		t.Errorf("after a run without rejected rows: %s", said)
+	}
+}
+
 func TestBulkSaysHowFarItCame(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -194,8 +265,110 @@ func TestBulkSaysHowFarItCame(t *testing.T) {
 	}
 	b := bulk{api: api{url: server.URL, key: "k"}, file: file, log: io.Discard, out: io.Discard, now: time.Now, stall: time.Minute}
 	err := b.run(ctx, nil)
-	if err == nil || err.Error() != "stopped when 5 of 5 bytes were handed over; run the same command again to go on" {
+	const want = "stopped when 5 of 5 bytes were handed over\n  to go on: run the same command again; if the file is changed first, " +
+		"with --reference file-6f862b9112653d002776f1e1dafc7f6c214fd592\n" +
+		"  to take back what waits: mmsctl cancel file-6f862b9112653d002776f1e1dafc7f6c214fd592"
+	if err == nil || err.Error() != want {
 		t.Error(err)
+	}
+}
+
+// TestBulkRefusesATableWithoutEnd: the api would take the rows before, and the
+// mended file would be another batch.
+func TestBulkRefusesATableWithoutEnd(t *testing.T) {
+	t.Parallel()
+	const rows = "to,text\n1,a\n\n\"2\",\"oops\n3,b\n"
+	for _, b := range []bulk{{}, {reference: "named"}, {dryRun: true}} {
+		_, _, err := handOverAs(t, b, "rows.CSV", rows, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
+		const want = "nothing was sent: the row that begins in line 4 has a quote that is not closed, or not doubled"
+		if err == nil || err.Error() != want {
+			t.Error(err)
+		}
+	}
+	for name, content := range map[string]string{"rows.ndjson": rows, "rows.csv": "to,text\n1\"2,a\n"} {
+		if _, _, err := handOver(t, name, content, taking(`{"id":"bat_1","accepted":1}`)); err != nil {
+			t.Errorf("%s, in which only rows are wrong: %v", name, err)
+		}
+	}
+}
+
+// TestBulkSaysWhatWasTakenBeforeARefusal: another version of the api may end
+// where this command saw nothing wrong.
+func TestBulkSaysWhatWasTakenBeforeARefusal(t *testing.T) {
+	t.Parallel()
+	serve := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"code":"validation_failed","detail":"No end.","id":"bat_1","accepted":1,"duplicates":2,"rejected":0}`)
+	}
+	_, _, err := handOverAs(t, bulk{reference: "named"}, "rows.csv", "to\n1\n", serve)
+	const want = "the api answered 400 Bad Request (validation_failed): No end.\nrows before: 1 accepted, 2 accepted before, 0 rejected\n" +
+		"  to go on: run the same command again; if the file is changed first, with --reference named\n" +
+		"  to take back what waits: mmsctl cancel named"
+	if err == nil || err.Error() != want {
+		t.Error(err)
+	}
+}
+
+// TestBulkSaysWhatEarlierTriesTook: a key that is revoked meanwhile hides nothing.
+func TestBulkSaysWhatEarlierTriesTook(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int64
+	_, waited, err := handOverAs(t, bulk{giveUp: time.Minute, reference: "named"}, "rows.csv", "x", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if calls.Add(1) > 1 {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"id":"bat_1","accepted":1000}`)
+	})
+	const want = "the api answered 401 Unauthorized\n1000 rows accepted by earlier tries as far as is known\n  to go on: "
+	if err == nil || len(waited) != 1 || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "mmsctl cancel named") {
+		t.Error(err)
+	}
+}
+
+// TestBulkTakesDefaultsOfFieldsOnly: a parameter that is no field would change
+// what becomes of the whole batch.
+func TestBulkTakesDefaultsOfFieldsOnly(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"dryRun=true":       "--default dryRun: a message has no field of this name",
+		"clientReference=x": "--default clientReference: every row needs one of its own; --reference names the batch",
+		"prioritty=high":    "--default prioritty: a message has no field of this name",
+		"priority":          "--default priority: want NAME=VALUE",
+		"metadata.k=w":      "--default metadata.k: given more than once",
+	} {
+		b := bulk{file: filepath.Join(t.TempDir(), "none.csv")}
+		if _, err := b.query([]string{"metadata.k=v", "media=a b", given}); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", given, err)
+		}
+	}
+}
+
+// TestBulkWaitsForAProxy: what stands before an api that restarts answers for it.
+func TestBulkWaitsForAProxy(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusBadGateway, http.StatusGatewayTimeout} {
+		var calls atomic.Int64
+		out, waited, err := handOver(t, "rows.csv", "x", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			if calls.Add(1) == 1 {
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, "<html>the upstream is away</html>")
+				return
+			}
+			_, _ = io.WriteString(w, `{"id":"bat_1","accepted":1}`)
+		})
+		if err != nil || len(waited) != 1 || !strings.Contains(out, "the api answered "+strconv.Itoa(status)+" ") ||
+			!strings.Contains(out, "by a try that was cut") {
+			t.Errorf("after %v: %s %v", waited, out, err)
+		}
+	}
+	_, waited, err := handOver(t, "rows.csv", "x", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	if err == nil || len(waited) > 0 {
+		t.Errorf("a fault of the api: %v after %v", err, waited)
 	}
 }
 

@@ -107,6 +107,12 @@ type refusal struct {
 		Field   string `json:"field"`
 		Message string `json:"message"`
 	} `json:"errors"`
+
+	// What was taken of a batch before.
+	ID         string `json:"id"`
+	Accepted   int64  `json:"accepted"`
+	Duplicates int64  `json:"duplicates"`
+	Rejected   int64  `json:"rejected"`
 }
 
 // readRefusal reads a problem; of an answer that is none, as proxies give, the
@@ -163,44 +169,52 @@ func show(out io.Writer, answer []byte) {
 	fmt.Fprintln(out, strings.TrimSpace(string(answer)))
 }
 
-// find returns the message of a client reference.
-func (a *api) find(ctx context.Context, reference string) (json.RawMessage, error) {
-	answer, _, err := a.call(ctx, http.MethodGet, "/v1/messages?clientReference="+url.QueryEscape(reference), nil)
-	if err != nil {
-		return nil, err
-	}
-	var page struct {
-		Data []json.RawMessage `json:"data"`
-	}
-	if err := json.Unmarshal(answer, &page); err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
-	}
-	if len(page.Data) == 0 {
-		return nil, fmt.Errorf("there is no message with the reference %s", reference)
-	}
-	return page.Data[0], nil
-}
-
-// pathOf is the path of what a caller names: a message by its id or reference,
-// a batch by its id.
-func (a *api) pathOf(ctx context.Context, name string) (string, error) {
-	switch {
-	case strings.HasPrefix(name, batchPrefix):
-		return "/v1/batches/" + url.PathEscape(name), nil
-	case strings.HasPrefix(name, messagePrefix):
-		return "/v1/messages/" + url.PathEscape(name), nil
-	}
-	found, err := a.find(ctx, name)
+// find returns the id of what a list of messages or batches has under a client
+// reference; empty: there is none.
+func (a *api) find(ctx context.Context, list, reference string) (id string, err error) {
+	answer, _, err := a.call(ctx, http.MethodGet, list+"?clientReference="+url.QueryEscape(reference), nil)
 	if err != nil {
 		return "", err
 	}
-	var m struct {
-		ID string `json:"id"`
+	var page struct {
+		Data []struct {
+			ID string `json:"id"`
+		} `json:"data"`
 	}
-	if err := json.Unmarshal(found, &m); err != nil {
+	if err := json.Unmarshal(answer, &page); err != nil {
 		return "", fmt.Errorf("read answer: %w", err)
 	}
-	return "/v1/messages/" + url.PathEscape(m.ID), nil
+	if len(page.Data) == 0 {
+		return "", nil
+	}
+	return page.Data[0].ID, nil
+}
+
+// The lists of what there is.
+const (
+	messagesPath = "/v1/messages"
+	batchesPath  = "/v1/batches"
+)
+
+// pathOf is the path of what a caller names: a message or a batch, by its id or
+// its reference. Where both have the reference it is the message's.
+func (a *api) pathOf(ctx context.Context, name string) (string, error) {
+	switch {
+	case strings.HasPrefix(name, batchPrefix):
+		return batchesPath + "/" + url.PathEscape(name), nil
+	case strings.HasPrefix(name, messagePrefix):
+		return messagesPath + "/" + url.PathEscape(name), nil
+	}
+	for _, list := range []string{messagesPath, batchesPath} {
+		id, err := a.find(ctx, list, name)
+		if err != nil {
+			return "", err
+		}
+		if id != "" {
+			return list + "/" + url.PathEscape(id), nil
+		}
+	}
+	return "", fmt.Errorf("there is no message and no batch with the reference %s", name)
 }
 
 // What ids begin with.

@@ -81,12 +81,17 @@ func pairsOf(args []string) (map[string]string, error) {
 	return pairs, nil
 }
 
+// howNamed says how a command is told of which message or batch.
+const howNamed = ". It is named by its id or by its\n" +
+	"reference, which mmsctl bulk prints; where a message and a batch have it, the message is meant."
+
 // newStatus shows a message or a batch.
 func newStatus() *cobra.Command {
 	var of api
 	cmd := &cobra.Command{
-		Use:   "status ID|REFERENCE|BATCH-ID",
+		Use:   "status ID|REFERENCE",
 		Short: "Show what became of a message or a batch; exits 1 when there is none",
+		Long:  "Show what became of a message or a batch" + howNamed,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return of.ask(cmd, http.MethodGet, args[0], "")
@@ -114,8 +119,9 @@ func (a *api) ask(cmd *cobra.Command, method, what, verb string) error {
 func newCancel() *cobra.Command {
 	var of api
 	cmd := &cobra.Command{
-		Use:   "cancel ID|REFERENCE|BATCH-ID",
+		Use:   "cancel ID|REFERENCE",
 		Short: "Take back a message that waits, or what has not begun of a batch",
+		Long:  "Take back a message that waits, or what has not begun of a batch" + howNamed,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return of.ask(cmd, http.MethodPost, args[0], "/cancel")
@@ -134,12 +140,12 @@ func newReplay() *cobra.Command {
 		Short: "Send a message again that failed, expired, was canceled or is unknown",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if strings.HasPrefix(args[0], batchPrefix) {
-				return errors.New("a batch cannot be replayed, only its messages: GET /v1/messages?batchId= lists them")
-			}
 			path, err := of.pathOf(cmd.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			if strings.HasPrefix(path, batchesPath) {
+				return errors.New("a batch cannot be replayed, only its messages: GET /v1/messages?batchId= lists them")
 			}
 			answer, _, err := of.call(cmd.Context(), http.MethodPost, path+"/replay", map[string]bool{"force": force})
 			if err != nil {

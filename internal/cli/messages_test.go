@@ -26,6 +26,8 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.asked = append(f.asked, strings.TrimSpace(r.Method+" "+r.URL.String()+" "+string(body)))
 	f.mu.Unlock()
 	switch {
+	case r.URL.String() == batchesPath+"?clientReference=file-7":
+		_, _ = io.WriteString(w, `{"data":[{"id":"bat_7"}],"nextCursor":null}`)
 	case r.URL.Query().Get("clientReference") == "order-7":
 		_, _ = io.WriteString(w, `{"data":[{"id":"msg_7"}],"nextCursor":null}`)
 	case r.URL.Query().Has("clientReference"):
@@ -50,10 +52,13 @@ func TestMessageCommands(t *testing.T) {
 		"status of an id":        {[]string{"status", "msg_1"}, "GET /v1/messages/msg_1", `"id": "msg_7"`, false},
 		"status of a batch":      {[]string{"status", "bat_1"}, "GET /v1/batches/bat_1", `"id": "msg_7"`, false},
 		"status of a reference":  {[]string{"status", "order-7"}, "GET /v1/messages/msg_7", `"id": "msg_7"`, false},
-		"status of nothing":      {[]string{"status", "order-8"}, "GET /v1/messages?clientReference=order-8", "no message with the reference order-8", true},
+		"status of nothing":      {[]string{"status", "order-8"}, "GET /v1/batches?clientReference=order-8", "no message and no batch with the reference order-8", true},
 		"status of a missing id": {[]string{"status", "msg_missing"}, "GET /v1/messages/msg_missing", "(not_found): There is no such message.", true},
 		"cancel by reference":    {[]string{"cancel", "order-7"}, "POST /v1/messages/msg_7/cancel", `"id": "msg_7"`, false},
 		"cancel of a batch":      {[]string{"cancel", "bat_1"}, "POST /v1/batches/bat_1/cancel", "", false},
+		"status of a batch's":    {[]string{"status", "file-7"}, "GET /v1/batches/bat_7", `"id": "msg_7"`, false},
+		"cancel of a batch's":    {[]string{"cancel", "file-7"}, "POST /v1/batches/bat_7/cancel", "", false},
+		"replay of a batch's":    {[]string{"replay", "file-7"}, "GET /v1/batches?clientReference=file-7", "only its messages", true},
 		"replay by reference":    {[]string{"replay", "order-7", "--force"}, `POST /v1/messages/msg_7/replay {"force":true}`, "", false},
 		"replay of a batch":      {[]string{"replay", "bat_1"}, "", "only its messages", true},
 		"send": {

@@ -17,6 +17,7 @@ import (
 
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/rowstream"
 	"mmsdispatch/internal/strictjson"
 )
 
@@ -50,9 +51,9 @@ func (a *api) createBatch(c echo.Context, who Caller) error {
 	case ok && mediaType == echo.MIMEApplicationJSON:
 		return a.createListed(c, who)
 	case ok && mediaType == "application/x-ndjson":
-		return a.createStreamed(c, who, newLines(c.Request().Body))
+		return a.createStreamed(c, who, rowstream.NewLines(c.Request().Body))
 	case ok && mediaType == "text/csv":
-		return a.createStreamed(c, who, newTable(c.Request().Body))
+		return a.createStreamed(c, who, rowstream.NewTable(c.Request().Body))
 	default:
 		return newProblem(codeMediaType,
 			"The body must be application/json, application/x-ndjson or text/csv, in UTF-8 and not compressed.")

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"math"
@@ -97,8 +98,8 @@ func batchError(err error) error {
 func errNoBatch() error { return newProblem(codeNotFound, "There is no such batch.") }
 
 func (a *api) listBatches(c echo.Context, who Caller) error {
-	q := readQuery(c.Request(), "limit", "cursor")
-	limit := q.number("limit", 1, limitMax, limitDefault)
+	q := readQuery(c.Request(), "clientReference", "limit", "cursor")
+	reference, limit := q.text("clientReference"), q.number("limit", 1, limitMax, limitDefault)
 	var after ledger.BatchPosition
 	if cursor, ok := q.get("cursor"); ok {
 		if after, ok = parseBatchCursor(cursor); !ok {
@@ -110,7 +111,7 @@ func (a *api) listBatches(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	found, err := a.Batches.Batches(ctx, who.Scope, after, limit+1)
+	found, err := a.findBatches(ctx, who, reference, after, limit+1)
 	if err != nil {
 		return err
 	}
@@ -124,6 +125,25 @@ func (a *api) listBatches(c echo.Context, who Caller) error {
 	}
 	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
 	return nil
+}
+
+// findBatches are up to limit batches behind a position; with a reference at most
+// the one that has it, which is found however many came after it.
+func (a *api) findBatches(
+	ctx context.Context, who Caller, reference string, after ledger.BatchPosition, limit int,
+) ([]ledger.Batch, error) {
+	if reference == "" {
+		return a.Batches.Batches(ctx, who.Scope, after, limit)
+	}
+	b, err := a.Batches.FindBatch(ctx, who.Scope, reference)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound) || err == nil && !after.Before(b):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	default:
+		return []ledger.Batch{b}, nil
+	}
 }
 
 // batchCursor writes a position in the list of batches down for the caller.

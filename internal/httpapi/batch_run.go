@@ -267,10 +267,13 @@ func (b *batchRun) listed() []rowResult {
 	return rows
 }
 
-// interrupted is the problem of a batch that was cut by the storage, with what
+// interrupted is the problem of a batch that ended before its time, with what
 // was taken so far.
 func (b *batchRun) interrupted(err error) error {
 	p := *asProblem(err)
+	if cut, ok := errors.AsType[*cutError](err); ok {
+		p = *b.cut(cut)
+	}
 	p.ID, p.Accepted, p.Duplicates, p.Rejected = b.told.ID, &b.told.Accepted, &b.told.Duplicates, &b.told.Rejected
 	return errors.Join(&p, err)
 }

@@ -411,6 +411,42 @@ func TestBatchIsCanceled(t *testing.T) {
 	}
 }
 
+// TestBatchIsFoundByItsReference: by its own, not by that of a message in it.
+func TestBatchIsFoundByItsReference(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	const row = `{"to":"+12065551212","mediaUrl":"https://example.com/a.jpg","clientReference":"of a row"}`
+	id := b.do(t, stream(ndjson, "clientReference=of+the+batch", row)).ok(t, http.StatusAccepted)["id"]
+	b.now = b.now.Add(time.Second)
+	b.do(t, stream(ndjson, "clientReference=other", row)).ok(t, http.StatusAccepted)
+	cursor, _ := b.do(t, get("/v1/batches?limit=1")).ok(t, http.StatusOK)["nextCursor"].(string)
+	for query, c := range map[string]struct {
+		key  string
+		want []any
+	}{
+		"clientReference=of+the+batch":                  {liveKey, []any{id}},
+		"clientReference=of%20the%20batch&limit=1":      {liveKey, []any{id}},
+		"clientReference=of+the+batch&cursor=" + cursor: {liveKey, []any{id}},
+		"clientReference=other&cursor=" + cursor:        {liveKey, []any{}},
+		"clientReference=of+a+row":                      {liveKey, []any{}},
+		"clientReference=of+the+batch&limit=2":          {testKey, []any{}},
+		"clientReference=of+the+batch&limit=3":          {otherKey, []any{}},
+	} {
+		page := b.do(t, get("/v1/batches?"+query).as(c.key)).ok(t, http.StatusOK)
+		found := []any{}
+		for _, one := range page["data"].([]any) {
+			found = append(found, one.(map[string]any)["id"])
+		}
+		if !slices.Equal(found, c.want) || page["nextCursor"] != nil {
+			t.Errorf("%s: %v, want %v", query, page, c.want)
+		}
+	}
+	long := strings.Repeat("x", 65)
+	for _, query := range []string{"clientReference=", "clientReference=%01", "clientReference=" + long, "clientReference=a&clientReference=b", "reference=a"} {
+		b.do(t, get("/v1/batches?"+query)).invalid(t)
+	}
+}
+
 func TestBatchesInPages(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)

@@ -228,6 +228,13 @@ type BatchPosition struct {
 	ID        message.BatchID
 }
 
+// Before reports whether b stands behind the position in the list.
+func (p BatchPosition) Before(b Batch) bool { return p.before(b.CreatedAt.UnixMilli(), b.ID) }
+
+func (p BatchPosition) before(created int64, id message.BatchID) bool {
+	return p.ID == "" || created < p.CreatedAt || created == p.CreatedAt && id < p.ID
+}
+
 // batchesKept is how many batches of a scope can be listed.
 const batchesKept = 10_000
 
@@ -241,8 +248,7 @@ func (l *Ledger) Batches(ctx context.Context, scope message.Scope, after BatchPo
 	found := make([]Batch, 0, limit)
 	for _, entry := range entries {
 		id, _ := entry.Member.(string)
-		created := int64(entry.Score)
-		if after.ID != "" && (created > after.CreatedAt || created == after.CreatedAt && message.BatchID(id) >= after.ID) {
+		if !after.before(int64(entry.Score), message.BatchID(id)) {
 			continue
 		}
 		b, err := l.GetBatch(ctx, scope, message.BatchID(id))

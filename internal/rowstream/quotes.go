@@ -1,4 +1,4 @@
-package httpapi
+package rowstream
 
 // cellState is where the reading of a row of CSV has come to.
 type cellState int
