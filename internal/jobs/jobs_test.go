@@ -316,15 +316,19 @@ func TestSweeperReplacesABuriedTask(t *testing.T) {
 // orphan leaves a message as a worker does that dies in the middle of a call.
 func (b *bench) orphan(t *testing.T) *message.Message {
 	t.Helper()
+	return b.begin(t, 50*time.Millisecond)
+}
+
+// begin begins a call of a worker that is not there.
+func (b *bench) begin(t *testing.T, takes time.Duration) *message.Message {
+	t.Helper()
 	m := b.accept(t)
 	seen, err := b.ledger.Read(t.Context(), m.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	begun, err := b.ledger.Begin(t.Context(), seen, func(m *message.Message, now time.Time) error {
-		return m.Begin(0, message.Attempt{
-			Worker: "dead", API: "fake", BaseURL: "http://127.0.0.1", Deadline: now.Add(50 * time.Millisecond),
-		}, now)
+		return m.Begin(0, message.Attempt{Worker: "dead", API: "fake", BaseURL: "http://127.0.0.1", Deadline: now.Add(takes)}, now)
 	}, ledger.Lease{Worker: "dead"})
 	if err != nil {
 		t.Fatal(err)

@@ -32,7 +32,8 @@ type Settling struct {
 // lookFailed is the pause after Sinch could not be asked.
 const lookFailed = 5 * time.Second
 
-// shortestLook is the shortest pause between two look-ups.
+// shortestLook is the shortest pause between two look-ups. It comes on top of
+// longer ones, too, so that the last one is not a moment too early.
 const shortestLook = 20 * time.Millisecond
 
 // looksAtMost ends the asking when absence settles nothing.
@@ -47,14 +48,6 @@ type settler struct {
 	retry     message.Retry
 	metrics   Metrics
 	log       zerolog.Logger
-	answers   map[string]answer // about shared calls, in this round of the sweeper
-}
-
-// answer is what Sinch said when it was asked about a call.
-type answer struct {
-	id    string
-	found bool
-	err   error
 }
 
 // margin is what is added to an attempt's deadline before it counts as over.
@@ -62,7 +55,7 @@ func (t *settler) margin() time.Duration { return deadlineSlack }
 
 // settle looks at one message of unknown outcome and says when to look again;
 // zero: only a receipt or an operator can settle it.
-func (t *settler) settle(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
+func (t *settler) settle(ctx context.Context, q *inquiry, m *message.Message, now time.Time) (time.Time, error) {
 	provider, elsewhere := t.providers.For(m), false
 	for _, a := range m.Unresolved() {
 		elsewhere = elsewhere || !asked(provider.Origin(), a)
@@ -70,8 +63,8 @@ func (t *settler) settle(ctx context.Context, m *message.Message, now time.Time)
 		if now.Before(over) {
 			return over, nil
 		}
-		if finder, ok := provider.(sinch.Finder); ok && asked(provider.Origin(), a) {
-			return t.look(ctx, finder, m, a, now)
+		if f, ok := provider.(finder); ok && asked(provider.Origin(), a) {
+			return t.look(ctx, q, f, m, a, now)
 		}
 	}
 	again, err := t.resend(ctx, m, now)
@@ -92,39 +85,47 @@ const askElsewhere = time.Minute
 
 // look asks Sinch about one call.
 func (t *settler) look(
-	ctx context.Context, finder sinch.Finder, m *message.Message, a message.Attempt, now time.Time,
+	ctx context.Context, q *inquiry, f finder, m *message.Message, a message.Attempt, now time.Time,
 ) (time.Time, error) {
 	if a.Looks >= looksAtMost && t.settling.LookupWindow <= 0 {
 		return time.Time{}, nil
 	}
-	id, found, err := t.find(ctx, finder, m, a)
-	if errors.Is(err, sinch.ErrNotKept) {
+	began := time.Now()
+	said := q.find(ctx, f, m, a)
+	now = now.Add(time.Since(began))
+	switch {
+	case said.err == nil:
+		return t.take(ctx, m.ID, a.N, said, now)
+	case errors.Is(said.err, sinch.ErrNotKept):
 		t.log.Warn().Str("message_id", string(m.ID)).Int("attempt", a.N).Msg("Sinch keeps nothing to look up")
 		return t.resend(ctx, m, now)
+	case ctx.Err() != nil:
+		return time.Time{}, fmt.Errorf("look up: %w", said.err)
+	case !errors.Is(said.err, errSilent):
+		t.log.Warn().Err(said.err).Str("message_id", string(m.ID)).Int("attempt", a.N).Msg("look-up failed")
 	}
-	if err != nil {
-		t.log.Warn().Err(err).Str("message_id", string(m.ID)).Int("attempt", a.N).Msg("look-up failed")
-		return now.Add(lookFailed), nil
+	return now.Add(lookFailed), nil
+}
+
+// take takes in what Sinch said of a call.
+func (t *settler) take(ctx context.Context, id message.ID, n int, said answer, now time.Time) (time.Time, error) {
+	kind := healedAbsent
+	if said.found {
+		kind = healedFound
 	}
-	after, err := t.change(ctx, m.ID, func(m *message.Message, now time.Time) error {
-		if found {
-			return m.Conclude(a.N, message.Outcome{Kind: message.OutcomeAccepted, SinchID: id}, t.retry, now)
+	after, err := t.heal(ctx, kind, id, func(m *message.Message, now time.Time) error {
+		if said.found {
+			return m.Conclude(n, message.Outcome{Kind: message.OutcomeAccepted, SinchID: said.id}, t.retry, now)
 		}
-		return m.Absent(a.N, t.settling.LookupWindow, t.retry, now)
+		return m.Absent(n, t.settling.LookupWindow, t.retry, now.Add(-time.Since(said.asked))) // for others it may have been asked before
 	})
 	if err != nil {
 		return now.Add(lookFailed), err
 	}
-	switch {
-	case found:
-		t.healed(healedFound, after)
-	case after.Status != message.StatusUnknown:
-		t.healed(healedAbsent, after)
-	}
 	if after.Status != message.StatusUnknown {
 		return time.Time{}, nil
 	}
-	return latest(t.nextLookUp(after, a.N), now.Add(shortestLook)), nil
+	return latest(t.nextLookUp(after, n), now).Add(shortestLook), nil
 }
 
 // nextLookUp divides the window evenly among the looks that it needs.
@@ -135,22 +136,6 @@ func (t *settler) nextLookUp(m *message.Message, n int) time.Time {
 		}
 	}
 	return time.Time{}
-}
-
-// newRound forgets what Sinch said: each look has to be a question of its own.
-func (t *settler) newRound() { t.answers = make(map[string]answer) }
-
-// find asks Sinch about one call; about one that messages share, once a round
-// for all of them.
-func (t *settler) find(ctx context.Context, finder sinch.Finder, m *message.Message, a message.Attempt) (string, bool, error) {
-	if known, ok := t.answers[a.Call]; ok && a.Call != "" {
-		return known.id, known.found, known.err
-	}
-	id, found, err := finder.Find(ctx, sinch.Call{Ref: a.Ref(m.ID), To: m.Content.To, Begun: a.Begun})
-	if a.Call != "" && t.answers != nil {
-		t.answers[a.Call] = answer{id, found, err}
-	}
-	return id, found, err
 }
 
 // resend follows the operator's policy for what cannot be asked.
@@ -165,15 +150,28 @@ func (t *settler) resend(ctx context.Context, m *message.Message, now time.Time)
 	if at := last.Add(t.settling.ReconcileAfter); now.Before(at) {
 		return at, nil
 	}
-	after, err := t.change(ctx, m.ID, func(m *message.Message, now time.Time) error { return m.Resend(t.retry, now) })
+	_, err := t.heal(ctx, healedResent, m.ID, func(m *message.Message, now time.Time) error { return m.Resend(t.retry, now) })
 	if errors.Is(err, message.ErrNotWaiting) {
 		return time.Time{}, nil
 	}
 	if err != nil {
 		return now.Add(lookFailed), err
 	}
-	t.healed(healedResent, after)
 	return time.Time{}, nil
+}
+
+// heal is change for what mends a message. It counts for whoever moved the
+// message: others may have looked at it at the same time.
+func (t *settler) heal(ctx context.Context, kind string, id message.ID, change ledger.Change) (*message.Message, error) {
+	var before message.Status
+	m, err := t.change(ctx, id, func(m *message.Message, now time.Time) error {
+		before = m.Status
+		return change(m, now)
+	})
+	if err == nil && m.Status != before {
+		t.healed(kind, m)
+	}
+	return m, err
 }
 
 // change updates a message and makes the task that follows when it waits now.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/bsm/redislock"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
@@ -55,12 +57,22 @@ type Sweeper struct {
 	swept   func() // announces a finished round to tests
 }
 
-// Run sweeps until ctx ends.
+// Run sweeps until ctx ends. What is unknown is settled beside the rounds, since
+// Sinch is asked, which may not answer for long.
 func (s *Sweeper) Run(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	var lock *redislock.Lock
 	defer func() { s.release(lock) }()
+	turns := make(chan struct{})
+	var settling sync.WaitGroup
+	settling.Go(func() {
+		for range turns {
+			s.settleUnknown(ctx)
+		}
+	})
+	defer settling.Wait()
+	defer close(turns)
 	for {
 		select {
 		case <-ctx.Done():
@@ -70,6 +82,10 @@ func (s *Sweeper) Run(ctx context.Context) {
 		s.own(ctx)
 		if lock = s.hold(ctx, lock); lock != nil {
 			s.metrics.Swept(s.round(ctx))
+			select {
+			case turns <- struct{}{}:
+			default: // still asking
+			}
 		}
 		s.swept()
 	}
@@ -98,13 +114,19 @@ func (s *Sweeper) release(lock *redislock.Lock) {
 	}
 }
 
-// round works through both lists once.
+// How much of a round its parts have, so that it is over long before the lock
+// runs out. What they do not come to stays due.
+const (
+	listShare   = sweepEvery
+	cancelShare = sweepEvery / 2 // for the messages of canceled batches
+)
+
+// round works once through what waits and what is being sent.
 func (s *Sweeper) round(ctx context.Context) error {
-	s.settler.newRound()
 	err := errors.Join(
 		s.queue.publish(ctx),
-		s.sweep(ctx, list{name: ledger.Calls, end: callsEnd, together: callsTogether, look: each(s.checkCall)}),
-		s.sweep(ctx, list{name: ledger.Waiting, end: waitingEnd, together: waitingTogether, look: s.checkWaiting}),
+		s.sweepFor(ctx, listShare, list{name: ledger.Waiting, end: waitingEnd, together: waitingTogether, look: s.checkWaiting}),
+		s.sweepFor(ctx, listShare, list{name: ledger.Calls, end: callsEnd, together: callsTogether, look: each(s.checkSending)}),
 		s.continueCancels(ctx),
 	)
 	if err != nil {
@@ -113,8 +135,17 @@ func (s *Sweeper) round(ctx context.Context) error {
 	return err
 }
 
-// cancelShare is how much of a round goes to the messages of canceled batches.
-const cancelShare = sweepEvery / 2
+// settleUnknown works once through what is unknown.
+func (s *Sweeper) settleUnknown(ctx context.Context) {
+	q := newInquiry()
+	look := func(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
+		return s.checkUnknown(ctx, q, m, now)
+	}
+	err := s.sweep(ctx, list{name: ledger.Unknown, end: unknownEnd, together: 2 * unknownEnd, look: each(look)})
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn().Err(err).Msg("settling put off")
+	}
+}
 
 // continueCancels goes on canceling messages of canceled batches. None of them
 // can begin a call, so that nothing is lost by taking time.
@@ -146,15 +177,24 @@ type list struct {
 	look     check
 }
 
-// A look at a call can be a question to Sinch: what was read, and what is to be
-// put down, does not wait for many of them. Looks at waiting messages are cheap:
-// 2,000 a second are enough for 120,000 messages once a minute.
+// Looks at waiting messages are cheap: 2,000 a second are enough for 120,000
+// messages once a minute. A call is looked at when it takes long, and what is
+// unknown can be a question to Sinch.
 const (
-	callsEnd        = 250
-	callsTogether   = 16
 	waitingEnd      = 1000
 	waitingTogether = 250
+	callsEnd        = 500
+	callsTogether   = 100
+	unknownEnd      = 250
+	visitsAtOnce    = 8 // of those that are made one by one
 )
+
+// sweepFor sweeps for as long as a list's share of a round is.
+func (s *Sweeper) sweepFor(ctx context.Context, share time.Duration, l list) error {
+	ctx, cancel := context.WithTimeout(ctx, share)
+	defer cancel()
+	return s.sweep(ctx, l)
+}
 
 // sweep looks at what is due of a list, some of it at a time. What hinders a
 // visit does not hinder others; but without the ledger nothing can be seen or
@@ -226,37 +266,45 @@ func (s *Sweeper) read(ctx context.Context, visits []*visit) ([]*visit, error) {
 	return found, nil
 }
 
-// each makes visits one by one.
+// each makes visits one by one, a few at a time.
 func each(look func(ctx context.Context, m *message.Message, now time.Time) (again time.Time, err error)) check {
 	return func(ctx context.Context, visits []*visit, now time.Time) error {
+		began := time.Now()
+		some, ctx := errgroup.WithContext(ctx)
+		some.SetLimit(visitsAtOnce)
 		for _, v := range visits {
-			v.again, v.err = look(ctx, v.message, now)
-			if errors.Is(v.err, ledger.ErrUnavailable) {
-				return v.err
-			}
+			some.Go(func() error {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				v.again, v.err = look(ctx, v.message, now.Add(time.Since(began)))
+				if errors.Is(v.err, ledger.ErrUnavailable) {
+					return v.err
+				}
+				return nil
+			})
 		}
-		return nil
+		return some.Wait()
 	}
 }
 
-// checkCall looks after a message with a call under way or unsettled.
-func (s *Sweeper) checkCall(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
-	switch m.Status {
-	case message.StatusSending:
-		return s.checkSending(ctx, m, now)
-	case message.StatusUnknown:
-		again, err := s.settler.settle(ctx, m, now)
-		if again.IsZero() {
-			again = now.AddDate(untilSomebodyKnows, 0, 0) // it stays on the list, for whoever asks what is unknown
-		}
-		return again, err
-	default:
+// checkUnknown looks after a message of unknown outcome.
+func (s *Sweeper) checkUnknown(ctx context.Context, q *inquiry, m *message.Message, now time.Time) (time.Time, error) {
+	if m.Status != message.StatusUnknown {
 		return time.Time{}, nil
 	}
+	again, err := s.settler.settle(ctx, q, m, now)
+	if again.IsZero() {
+		again = now.AddDate(untilSomebodyKnows, 0, 0) // it stays on the list, for whoever asks what is unknown
+	}
+	return again, err
 }
 
 // checkSending tells a dead attempt from a living one.
 func (s *Sweeper) checkSending(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
+	if m.Status != message.StatusSending {
+		return time.Time{}, nil
+	}
 	a := m.Current()
 	if a == nil {
 		return now.Add(lookAgain), nil
@@ -274,20 +322,11 @@ func (s *Sweeper) checkSending(ctx context.Context, m *message.Message, now time
 			return now.Add(lookAgain), err
 		}
 	}
-	o := message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonUnknownOutcome, Detail: "worker lost during the call"}
-	_, err := s.conclude(ctx, m.ID, a.N, o)
-	if err != nil {
-		return now.Add(lookAgain), err
-	}
-	s.healed(healedWorker, m)
-	return now, nil
-}
-
-// conclude writes an outcome down and makes the task that may follow from it.
-func (s *Sweeper) conclude(ctx context.Context, id message.ID, n int, o message.Outcome) (*message.Message, error) {
-	return s.settler.change(ctx, id, func(m *message.Message, now time.Time) error {
-		return m.Conclude(n, o, s.retry, now)
+	_, err := s.settler.heal(ctx, healedWorker, m.ID, func(m *message.Message, now time.Time) error {
+		o := message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonUnknownOutcome, Detail: "worker lost during the call"}
+		return m.Conclude(a.N, o, s.retry, now)
 	})
+	return now.Add(lookAgain), err
 }
 
 // own settles begins of this process whose reply was lost: it made no call.

@@ -207,6 +207,21 @@ func TestSentMessageGetsNoTask(t *testing.T) {
 	}
 }
 
+// Two sweepers that find the same task buried replace it once.
+func TestTaskIsReplacedOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.accept(t)
+	for range 2 {
+		if err := NewRunner(b.opts).sweeper.reissue(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := b.await(t, m.ID, message.StatusQueued); after.Task != 1 || b.metrics.of(healedStuck) != 1 {
+		t.Errorf("task %d, %d healed", after.Task, b.metrics.of(healedStuck))
+	}
+}
+
 func TestNextLook(t *testing.T) {
 	t.Parallel()
 	for waits, want := range map[time.Duration]time.Duration{

@@ -128,16 +128,21 @@ func (s *Sweeper) remake(ctx context.Context, lost []*visit) error {
 	return nil
 }
 
-// reissue replaces a task that will not come.
-func (s *Sweeper) reissue(ctx context.Context, m *message.Message) error {
-	after, err := s.ledger.Update(ctx, m.ID, func(m *message.Message, now time.Time) error { return m.Reissue(now) })
-	if errors.Is(err, message.ErrNotWaiting) || errors.Is(err, ledger.ErrNotFound) {
+// reissue replaces a task that will not come, unless somebody else has done so.
+func (s *Sweeper) reissue(ctx context.Context, seen *message.Message) error {
+	after, err := s.ledger.Update(ctx, seen.ID, func(m *message.Message, now time.Time) error {
+		if m.Task != seen.Task {
+			return message.ErrStaleTask
+		}
+		return m.Reissue(now)
+	})
+	if errors.Is(err, message.ErrNotWaiting) || errors.Is(err, message.ErrStaleTask) || errors.Is(err, ledger.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("reissue task: %w", err)
 	}
-	s.healed(healedStuck, m)
+	s.healed(healedStuck, after)
 	return s.queue.Dispatch(ctx, after)
 }
 

@@ -144,12 +144,14 @@ func checkLists(t *testing.T, l *ledger.Ledger, rdb *redis.Client, id message.ID
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, waits := rdb.ZScore(t.Context(), "mms:{m}:waiting", id.Packed()).Result()
-	_, calls := rdb.ZScore(t.Context(), "mms:{m}:calls", id.Packed()).Result()
-	if (waits == nil) != m.Status.Waiting() {
-		t.Errorf("%s: %s, waiting list: %v", id, m.Status, waits)
-	}
-	if (calls == nil) != (m.Status == message.StatusSending || m.Status == message.StatusUnknown) {
-		t.Errorf("%s: %s, list of calls: %v", id, m.Status, calls)
+	for list, on := range map[ledger.Queue]bool{
+		ledger.Waiting: m.Status.Waiting(),
+		ledger.Calls:   m.Status == message.StatusSending,
+		ledger.Unknown: m.Status == message.StatusUnknown,
+	} {
+		_, err := rdb.ZScore(t.Context(), ledger.DefaultPrefix+string(list), id.Packed()).Result()
+		if (err == nil) != on {
+			t.Errorf("%s: %s, list %s: %v", id, m.Status, list, err)
+		}
 	}
 }

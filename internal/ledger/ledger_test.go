@@ -321,25 +321,30 @@ func TestChecksFollowTheMessage(t *testing.T) {
 	t.Parallel()
 	l, rdb := newLedger(t, ledger.Options{Checks: ledger.Checks{Accepted: time.Millisecond, Waiting: time.Hour, Calling: time.Millisecond}})
 	m := accept(t, l, request(""))
-	lose := func(m *message.Message, now time.Time) error {
-		return m.Conclude(1, message.Outcome{Kind: message.OutcomeUnknown}, message.Retry{}, now)
-	}
 	begin(t, l, m.ID, "w1")
+	change := func(change ledger.Change) {
+		t.Helper()
+		if _, err := l.Update(t.Context(), m.ID, change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(func(m *message.Message, now time.Time) error {
+		return m.Conclude(1, message.Outcome{Kind: message.OutcomeUnknown}, message.Retry{}, now)
+	})
 	var due []ledger.Due
 	eventually(t, func() bool {
 		var err error
-		due, _, err = l.Due(t.Context(), ledger.Calls, 10)
+		due, _, err = l.Due(t.Context(), ledger.Unknown, 10)
 		return err == nil && len(due) == 1
 	})
-	if _, err := l.Update(t.Context(), m.ID, lose); err != nil {
-		t.Fatal(err)
-	}
-	placed := rdb.ZScore(t.Context(), "mms:{m}:calls", m.ID.Packed()).Val()
+	change(func(m *message.Message, now time.Time) error { return m.Restore(message.Attempt{N: 2}, now) }) // another call of it
+	list := ledger.DefaultPrefix + string(ledger.Unknown)
+	placed := rdb.ZScore(t.Context(), list, m.ID.Packed()).Val()
 	for _, at := range []time.Time{{}, time.Now().Add(time.Hour)} {
-		if err := l.CheckAgain(t.Context(), ledger.Calls, []ledger.Look{{Due: due[0], Again: at}}); err != nil {
+		if err := l.CheckAgain(t.Context(), ledger.Unknown, []ledger.Look{{Due: due[0], Again: at}}); err != nil {
 			t.Fatal(err)
 		}
-		if now := rdb.ZScore(t.Context(), "mms:{m}:calls", m.ID.Packed()).Val(); now != placed {
+		if now := rdb.ZScore(t.Context(), list, m.ID.Packed()).Val(); now != placed {
 			t.Errorf("moved from %f to %f", placed, now)
 		}
 	}

@@ -213,9 +213,9 @@ func (l *Ledger) writer(ctx context.Context, s swap, replicas int) (redis.Univer
 
 // swapCall are keys and arguments of the script.
 func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
-	const fixedKeys, rowKeys, fixedArgs, rowArgs = 4, 4, 5, 16
+	const fixedKeys, rowKeys, fixedArgs, rowArgs = 5, 4, 5, 17
 	keys = make([]string, 0, fixedKeys+rowKeys*len(g.swaps))
-	keys = append(keys, l.key("waiting"), l.key("calls"), l.key("counts"), l.key("begins"))
+	keys = append(keys, l.key(string(Waiting)), l.key(string(Calls)), l.key(string(Unknown)), l.key("counts"), l.key("begins"))
 	args = make([]any, 0, fixedArgs+rowArgs*len(g.swaps))
 	args = append(args, g.lease.Worker, g.lease.Begins, g.lease.Epoch, l.begunChannel(), l.opts.RecordTTL.Milliseconds())
 	for _, s := range g.swaps {
@@ -230,7 +230,7 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 // put.lua.
 func (l *Ledger) appendSwap(args []any, s swap) []any {
 	m, before := s.message, s.before
-	waiting, calls := l.checks(s)
+	at := l.places(s)
 	lower, raise := counter(before, m), counter(m.Status, m)
 	if lower == raise {
 		lower, raise = "", ""
@@ -244,7 +244,8 @@ func (l *Ledger) appendSwap(args []any, s swap) []any {
 		begins, call = strconv.Itoa(a.N), a.Call
 	}
 	return append(
-		args, s.version, s.operation, s.value, l.ttl(m).Milliseconds(), m.ID.Packed(), waiting, calls, lower, raise,
+		args, s.version, s.operation, s.value, l.ttl(m).Milliseconds(), m.ID.Packed(),
+		at.waiting, at.calls, at.unknown, lower, raise,
 		begins, call, string(left), string(entered), batchStays(before, m.Status), flag(m.Replays == 0), flag(!s.cleared),
 	)
 }

@@ -15,13 +15,14 @@ import (
 // HeartbeatTTL is how long a worker counts as alive after its last heartbeat.
 const HeartbeatTTL = 10 * time.Second
 
-// Queue is one of the two lists the sweeper works through.
+// Queue is one of the lists the sweeper works through.
 type Queue string
 
 // The lists.
 const (
 	Waiting Queue = "waiting" // scheduled and queued: is there a task?
-	Calls   Queue = "calls"   // sending: does the worker live? unknown: can it be settled?
+	Calls   Queue = "calls"   // sending: does the worker live?
+	Unknown Queue = "unknown" // can it be settled?
 )
 
 // Due is a message of a list whose check is due.
@@ -94,7 +95,7 @@ const unknownKept = 10_000
 
 // Unknown lists the messages of a scope whose outcome nobody knows.
 func (l *Ledger) Unknown(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
-	names, err := l.rdb.ZRevRange(ctx, l.key(string(Calls)), 0, unknownKept-1).Result()
+	names, err := l.rdb.ZRevRange(ctx, l.key(string(Unknown)), 0, unknownKept-1).Result()
 	if err != nil {
 		return nil, unavailable("list unknown messages", err)
 	}

@@ -209,35 +209,46 @@ func (l *Ledger) ttl(m *message.Message) time.Duration {
 	return 0
 }
 
-// offList tells put.lua to take a message off a list; an empty text that it is
-// not on it and does not come to it.
+// offList tells put.lua to take a message off a list; an empty text, to leave
+// the list as it is.
 const offList = "off"
 
-// checks tells in how many milliseconds the sweeper looks at the message
-// again, as a waiting one and as one with a call.
-func (l *Ledger) checks(s swap) (waiting, calls string) {
-	m, before := s.message, s.before
-	if before.Waiting() {
-		waiting = offList
-	}
-	if called(before) {
-		calls = offList
+// places are where a message stands on the lists of the sweeper after a step:
+// in how many milliseconds it is looked at.
+type places struct{ waiting, calls, unknown string }
+
+// places tells where a step puts its message.
+func (l *Ledger) places(s swap) places {
+	m, after := s.message, places{}
+	if list := after.of(s.before); list != nil {
+		*list = offList
 	}
 	in := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	switch m.Status {
 	case message.StatusQueued, message.StatusScheduled:
-		waiting = in(l.opts.Checks.Waiting + max(0, m.NextAt.Sub(m.UpdatedAt)))
+		after.waiting = in(l.opts.Checks.Waiting + max(0, m.NextAt.Sub(m.UpdatedAt)))
 	case message.StatusSending:
-		calls = in(l.opts.Checks.Calling)
+		after.calls = in(l.opts.Checks.Calling)
 	case message.StatusUnknown:
-		calls = in(0)
-		if before == message.StatusUnknown && !s.called {
-			calls = "" // whoever looked at it knows when to look again
+		after.unknown = in(0)
+		if s.before == message.StatusUnknown && !s.called {
+			after.unknown = "" // whoever looked at it knows when to look again
 		}
 	default:
 	}
-	return waiting, calls
+	return after
 }
 
-// called reports whether a message is on the list of calls.
-func called(s message.Status) bool { return s == message.StatusSending || s == message.StatusUnknown }
+// of is the place on the list of a status, or nil.
+func (p *places) of(s message.Status) *string {
+	switch s {
+	case message.StatusQueued, message.StatusScheduled:
+		return &p.waiting
+	case message.StatusSending:
+		return &p.calls
+	case message.StatusUnknown:
+		return &p.unknown
+	default:
+		return nil
+	}
+}

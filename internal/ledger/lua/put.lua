@@ -2,25 +2,25 @@
 -- Replaces records that nobody else has changed since they were read, each on
 -- its own and one after another. Settling must go on when memory is full,
 -- hence the flag. What the rows change together is written once, at the end.
--- KEYS: 1 waiting · 2 calls · 3 counts · 4 begins
+-- KEYS: 1 waiting · 2 calls · 3 unknown · 4 counts · 5 begins
 --       then for each row: record · batch · batch's members · opt-outs of the recipient
 -- ARGV: 1 worker of the rows that begin a call ('' = none does) · 2 begins it knows of · 3 epoch it knows of
 --       4 channel on which begins are announced · 5 time a batch is kept once nothing of it is open, in ms
 --       then for each row what is named below
 -- Answers Redis' time in ms, then for each row: verdict · the record on a conflict · epoch · begins.
-local fixedKeys, rowKeys, fixedArgs, rowArgs = 4, 4, 5, 16
+local fixedKeys, rowKeys, fixedArgs, rowArgs = 5, 4, 5, 17
 local RECORD, BATCH_KEY, MEMBERS, OPT_OUTS = 1, 2, 3, 4 -- the keys of a row: its batch's, and the opt-outs of its recipient
 -- The arguments of a row.
 local VERSION, OPERATION, VALUE = 1, 2, 3 -- the version that is expected; the record that replaces it
 local TTL = 4                             -- in ms, 0 = none
 local ID = 5                              -- packed
-local WAITING, CALLS = 6, 7               -- places on the two lists: in how many ms to look; 'off' = remove; '' = as it is
-local LOWER, RAISE = 8, 9                 -- counters, '' = none
-local ATTEMPT, CALL = 10, 11              -- number of the attempt that begins, '' = none; call for several messages, '' = none
-local LEFT, ENTERED = 12, 13              -- status before and after, for the batch; '' = no batch
-local BATCH = 14                          -- 'open': something of the batch is open again; 'settled': perhaps nothing is any more
-local CANCELABLE, HELD = 15, 16           -- '1': the cancel of its batch stops it; opt-outs hold its begin back
-local PLACES = { WAITING, CALLS }
+local WAITING, CALLS, UNKNOWN = 6, 7, 8   -- places on the lists: in how many ms to look; 'off' = remove; '' = as it is
+local LOWER, RAISE = 9, 10                -- counters, '' = none
+local ATTEMPT, CALL = 11, 12              -- number of the attempt that begins, '' = none; call for several messages, '' = none
+local LEFT, ENTERED = 13, 14              -- status before and after, for the batch; '' = no batch
+local BATCH = 15                          -- 'open': something of the batch is open again; 'settled': perhaps nothing is any more
+local CANCELABLE, HELD = 16, 17           -- '1': the cancel of its batch stops it; opt-outs hold its begin back
+local PLACES = { WAITING, CALLS, UNKNOWN }
 local rows = (#KEYS - fixedKeys) / rowKeys
 local worker = ARGV[1]
 local time = redis.call('TIME')
@@ -28,7 +28,7 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local epoch, begins = 0, 0
 if worker ~= '' then
-  local known = redis.call('HMGET', KEYS[4], 'epoch', worker)
+  local known = redis.call('HMGET', KEYS[5], 'epoch', worker)
   epoch, begins = tonumber(known[1] or 0), tonumber(known[2] or 0)
 end
 local forgotten = worker ~= '' and (epoch < tonumber(ARGV[3]) or begins < tonumber(ARGV[2])) -- what Redis had acknowledged
@@ -45,7 +45,7 @@ for i, key in ipairs(records) do current[key] = found[i] end
 local held = worker ~= '' and redis.call('EXISTS', unpack(holds)) > 0 -- one question for all, since it is nearly always no
 local canceled = {} -- by batch
 
-local places = { {}, {} } -- waiting and calls, by packed id: when it is looked at, or 'off'
+local places = { {}, {}, {} } -- on waiting, calls and unknown, by packed id: when it is looked at, or 'off'
 local counts, batches, begun = {}, {}, {}
 local repeated = false -- is a begin our own write, whose reply was lost
 
@@ -82,7 +82,7 @@ local function write(k, a)
   end
   current[KEYS[k + RECORD]] = ARGV[a + VALUE]
   local mark = ARGV[a + VERSION] % 1000 / 1000 -- tells this place on a list from one before it, also within a millisecond
-  for list = 1, 2 do
+  for list = 1, #PLACES do
     local delay = ARGV[a + PLACES[list]]
     if delay == 'off' then
       places[list][ARGV[a + ID]] = 'off'
@@ -120,7 +120,7 @@ for i = 1, rows do
   answers[#answers + 1] = begins
 end
 
-for list = 1, 2 do
+for list = 1, #PLACES do
   local off, on = {}, {}
   for id, at in pairs(places[list]) do
     if at == 'off' then
@@ -134,7 +134,7 @@ for list = 1, 2 do
   if #on > 0 then redis.call('ZADD', KEYS[list], unpack(on)) end
 end
 for counter, n in pairs(counts) do
-  if n ~= 0 then redis.call('HINCRBY', KEYS[3], counter, n) end
+  if n ~= 0 then redis.call('HINCRBY', KEYS[4], counter, n) end
 end
 for key, batch in pairs(batches) do
   for status, n in pairs(batch.moved) do
@@ -158,12 +158,12 @@ for key, batch in pairs(batches) do
   end
 end
 if #begun > 0 then
-  redis.call('HINCRBY', KEYS[4], 'epoch', #begun)
-  redis.call('HINCRBY', KEYS[4], worker, begins - begunBefore)
+  redis.call('HINCRBY', KEYS[5], 'epoch', #begun)
+  redis.call('HINCRBY', KEYS[5], worker, begins - begunBefore)
   redis.call('PUBLISH', ARGV[4], worker .. ' ' .. epoch .. ' ' .. table.concat(begun))
 elseif repeated then
   -- WAIT behind a begin counts only what its own connection has written, so
   -- something has to be written on this one.
-  redis.call('HSET', KEYS[4], 'epoch', epoch)
+  redis.call('HSET', KEYS[5], 'epoch', epoch)
 end
 return answers
