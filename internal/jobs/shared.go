@@ -55,10 +55,12 @@ func (h *Handler) attemptShared(ctx context.Context, bulk sinch.Bulk, m *message
 		return err
 	}
 	defer over()
-	pass, err := h.admit(ctx, m)
+	leave, err := h.admit(ctx, m)
 	if err != nil {
 		return err
 	}
+	pass := &heldPass{Pass: leave}
+	defer pass.giveBack(ctx)
 	some, err := h.company(ctx, bulk, m, pass)
 	if err != nil {
 		return err
@@ -72,6 +74,33 @@ func (h *Handler) attemptShared(ctx context.Context, bulk sinch.Bulk, m *message
 		return err
 	}
 	return later(0, "others of its group went first")
+}
+
+// heldPass is the leave for a call that many things may yet come in the way of:
+// it is given back in the end, unless somebody has told what became of it.
+type heldPass struct {
+	Pass
+
+	over bool
+}
+
+// More implements Pass.
+func (p *heldPass) More(ctx context.Context, n int) (int, time.Duration, error) {
+	further, wait, err := p.Pass.More(ctx, n)
+	p.over = wait > 0 || err != nil
+	return further, wait, err
+}
+
+// Done implements Pass.
+func (p *heldPass) Done(ctx context.Context, o message.Outcome) message.Outcome {
+	p.over = true
+	return p.Pass.Done(ctx, o)
+}
+
+func (p *heldPass) giveBack(ctx context.Context) {
+	if !p.over {
+		p.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
+	}
 }
 
 // still reads a message again. When it no longer waits for its call, the error
@@ -98,7 +127,7 @@ func (h *Handler) attemptAlone(ctx context.Context, id message.ID, task int, typ
 			err = h.hindered(ctx)
 		}
 		if !waits || err != nil {
-			return giveBack(ctx, pass, err)
+			return err
 		}
 		if time.Now().After(end) {
 			return h.attempt(ctx, own, task, cargo{media: wireMedia(own.Message, types)}, pass)
@@ -106,7 +135,7 @@ func (h *Handler) attemptAlone(ctx context.Context, id message.ID, task int, typ
 		select {
 		case <-ticker.C:
 		case <-h.open.Done():
-			return giveBack(ctx, pass, later(time.Second, "worker stops"))
+			return later(time.Second, "worker stops")
 		}
 	}
 }
@@ -120,37 +149,36 @@ func (h *Handler) spare(ctx context.Context) time.Duration {
 	return min(gatherFor, (time.Until(end)-h.timing.Call)/2)
 }
 
-// company takes as many messages of a group as the pace allows. On an error,
-// the pass has been given back.
+// company takes as many messages of a group as the pace allows.
 func (h *Handler) company(ctx context.Context, bulk sinch.Bulk, m *message.Message, pass Pass) ([]ledger.Snapshot, error) {
 	n, err := h.more(ctx, bulk, m, pass)
 	if err != nil {
 		return nil, err
 	}
 	if h.open.Err() != nil {
-		return nil, giveBack(ctx, pass, later(time.Second, "worker stops"))
+		return nil, later(time.Second, "worker stops")
 	}
 	if err := h.hindered(ctx); err != nil {
-		return nil, giveBack(ctx, pass, err)
+		return nil, err
 	}
 	ids, err := h.queue.take(ctx, m.Group, n)
 	if err != nil {
-		return nil, giveBack(ctx, pass, later(pauseOnFault, "queue unavailable"))
+		return nil, later(pauseOnFault, "queue unavailable")
 	}
 	some, err := h.ledger.ReadMany(ctx, ids)
 	if err != nil {
-		return nil, giveBack(ctx, pass, later(pauseOnFault, "ledger unavailable"))
+		return nil, later(pauseOnFault, "ledger unavailable")
 	}
 	return h.fitting(ctx, m.Group, some), nil
 }
 
 // more is to how many messages of a group a call may go: as many as there are
 // and the pace allows soon, but no time is spent past the moment the worker
-// stops. On an error, the pass has been given back.
+// stops.
 func (h *Handler) more(ctx context.Context, bulk sinch.Bulk, m *message.Message, pass Pass) (int, error) {
 	n, err := h.queue.gathered(ctx, m.Group)
 	if err != nil {
-		return 0, giveBack(ctx, pass, later(pauseOnFault, "queue unavailable"))
+		return 0, later(pauseOnFault, "queue unavailable")
 	}
 	n = min(n, bulk.MaxRecipients())
 	if n <= 1 {
@@ -226,7 +254,6 @@ func (h *Handler) callShared(
 	call := h.beginShared(ctx, some, bulk.Origin())
 	over()
 	if len(call.members) == 0 {
-		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
 		return
 	}
 	first := call.members[0].Message
