@@ -163,15 +163,15 @@ func (h *Handler) admit(ctx context.Context, m *message.Message) (Pass, error) {
 		return nil, later(wait, "pace")
 	}
 	if err := h.hindered(ctx); err != nil {
-		return nil, giveBack(ctx, pass, err)
+		giveBack(ctx, pass)
+		return nil, err
 	}
 	return pass, nil
 }
 
 // giveBack gives the leave for a call back that cannot be made.
-func giveBack(ctx context.Context, pass Pass, why error) error {
+func giveBack(ctx context.Context, pass Pass) {
 	pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
-	return why
 }
 
 // hindered says what keeps a call from beginning that has leave.
@@ -220,7 +220,7 @@ func (h *Handler) enter(ctx context.Context, m *message.Message) (Pass, time.Dur
 	case err != nil:
 		return nil, pauseOnFault, fmt.Errorf("enter: %w", err)
 	case h.open.Err() != nil && wait <= 0:
-		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
+		giveBack(ctx, pass)
 		return nil, time.Second, nil
 	default:
 		return pass, wait, nil
@@ -235,7 +235,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, l
 	provider := h.providers.For(m)
 	begun, a, deadline, err := h.begin(ctx, seen, task, provider.Origin())
 	if err != nil {
-		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
+		giveBack(ctx, pass)
 		return h.notBegun(ctx, m.ID, begun, err)
 	}
 	outcome := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, load, deadline))

@@ -132,7 +132,7 @@ func (h *Handler) save(ctx context.Context, m *message.Message, saver sinch.Save
 		return later(wait, "pace")
 	}
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < h.timing.Call {
-		pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
+		giveBack(ctx, pass)
 		h.tell(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
 		return later(0, "too little time left for a call")
 	}

@@ -99,7 +99,7 @@ func (p *heldPass) Done(ctx context.Context, o message.Outcome) message.Outcome 
 
 func (p *heldPass) giveBack(ctx context.Context) {
 	if !p.over {
-		p.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
+		giveBack(ctx, p)
 	}
 }
 
