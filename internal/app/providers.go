@@ -17,7 +17,7 @@ import (
 	"mmsdispatch/internal/sinch/conversation"
 	"mmsdispatch/internal/sinch/mmsjson"
 	"mmsdispatch/internal/sinch/receipt"
-	"mmsdispatch/internal/sinch/sinchsim"
+	"mmsdispatch/internal/sinchsim"
 	"mmsdispatch/internal/sinch/wire"
 )
 

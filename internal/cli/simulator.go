@@ -6,7 +6,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"mmsdispatch/internal/sinch/sinchsim"
+	"mmsdispatch/internal/sinchsim"
 )
 
 // newSimulator runs a Sinch to test against.

@@ -9,8 +9,8 @@ import (
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/doctor"
 	"mmsdispatch/internal/redistest"
-	"mmsdispatch/internal/sinch/sinchsim"
-	"mmsdispatch/internal/sinch/sinchsim/simtest"
+	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/simtest"
 )
 
 func TestSoundInstallation(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"mmsdispatch/internal/doctor"
-	"mmsdispatch/internal/sinch/sinchsim"
-	"mmsdispatch/internal/sinch/sinchsim/simtest"
+	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/simtest"
 )
 
 const plan = "plan-1"

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"mmsdispatch/internal/sinch/sinchsim"
+	"mmsdispatch/internal/sinchsim"
 )
 
 const stopTimeout = 5 * time.Second

@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mmsdispatch/internal/sinch/sinchsim"
-	"mmsdispatch/internal/sinch/sinchsim/simtest"
+	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/simtest"
 )
 
 // hangs makes a call that must be accepted and never answered.

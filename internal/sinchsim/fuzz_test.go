@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"mmsdispatch/internal/sinch/sinchsim"
+	"mmsdispatch/internal/sinchsim"
 )
 
 // serve hands a request to a simulator without a network.

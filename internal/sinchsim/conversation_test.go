@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mmsdispatch/internal/sinch/sinchsim"
-	"mmsdispatch/internal/sinch/sinchsim/simtest"
+	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/simtest"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"mmsdispatch/internal/sinch/sinchsim"
-	"mmsdispatch/internal/sinch/sinchsim/simtest"
+	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/simtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

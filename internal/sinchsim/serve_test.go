@@ -11,7 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"mmsdispatch/internal/sinch/sinchsim"
+	"mmsdispatch/internal/sinchsim"
 )
 
 func listen(t *testing.T) net.Listener {

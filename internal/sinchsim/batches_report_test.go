@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mmsdispatch/internal/sinch/sinchsim"
+	"mmsdispatch/internal/sinchsim"
 )
 
 func TestReportStyles(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"mmsdispatch/internal/sinch/sinchsim"
+	"mmsdispatch/internal/sinchsim"
 )
 
 // BenchmarkAccept is the simulator's own cost of an accepted call, without the
