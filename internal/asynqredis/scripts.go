@@ -5,7 +5,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"mmsdispatch/internal/gather"
+	"mmsdispatch/internal/batcher"
 )
 
 // script runs one of asynq's scripts.
@@ -14,17 +14,17 @@ type script func(redis.Scripter) *redis.Cmd
 // scripts runs asynq's scripts; those of one moment share a round trip.
 type scripts struct {
 	rdb      redis.UniversalClient
-	together *gather.Group[script, *redis.Cmd]
+	together *batcher.Batcher[script, *redis.Cmd]
 }
 
 func newScripts(rdb redis.UniversalClient) *scripts {
 	s := &scripts{rdb: rdb}
-	s.together = gather.New(s.exchange)
+	s.together = batcher.New(s.exchange)
 	return s
 }
 
 func (s *scripts) run(ctx context.Context, one script) *redis.Cmd {
-	cmd, err := s.together.Ask(ctx, one)
+	cmd, err := s.together.Do(ctx, one)
 	if cmd == nil {
 		cmd = redis.NewCmd(ctx)
 		cmd.SetErr(err)
@@ -34,9 +34,9 @@ func (s *scripts) run(ctx context.Context, one script) *redis.Cmd {
 
 // exchange runs some scripts in one pipeline. Each has its own answer; what
 // befalls the connection befalls all of them.
-func (s *scripts) exchange(ctx context.Context, some []script) []gather.Answer[*redis.Cmd] {
+func (s *scripts) exchange(ctx context.Context, some []script) []batcher.Result[*redis.Cmd] {
 	pipe := s.rdb.Pipeline()
-	answers := make([]gather.Answer[*redis.Cmd], len(some))
+	answers := make([]batcher.Result[*redis.Cmd], len(some))
 	for i, one := range some {
 		answers[i].Value = one(pipe)
 	}

@@ -6,24 +6,24 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"mmsdispatch/internal/asynqredis"
-	"mmsdispatch/internal/gather"
+	"mmsdispatch/internal/batcher"
 	"mmsdispatch/internal/message"
 )
 
 // enqueueMany makes the tasks of messages in one round trip, and answers of each
 // whether it was missing.
-func (q *Queue) enqueueMany(ctx context.Context, messages []*message.Message) []gather.Answer[bool] {
+func (q *Queue) enqueueMany(ctx context.Context, messages []*message.Message) []batcher.Result[bool] {
 	pipe := q.rdb.Pipeline()
 	for _, m := range messages {
 		if _, err := q.enqueue(asynqredis.Noting(ctx, pipe), m); err != nil {
-			return gather.Failed[bool](len(messages), err)
+			return batcher.Failed[bool](len(messages), err)
 		}
 	}
 	said, _ := pipe.Exec(ctx) // each has its own error
 	if len(said) != len(messages) {
-		return gather.Failed[bool](len(messages), asynqredis.ErrNotNoted)
+		return batcher.Failed[bool](len(messages), asynqredis.ErrNotNoted)
 	}
-	answers := make([]gather.Answer[bool], len(messages))
+	answers := make([]batcher.Result[bool], len(messages))
 	var unknown []int // those whose script Redis does not know
 	for i, cmd := range said {
 		answers[i].Value, answers[i].Err = asynqredis.Made(cmd)
@@ -39,7 +39,7 @@ func (q *Queue) enqueueMany(ctx context.Context, messages []*message.Message) []
 
 // teach makes the first of the tasks alone, by which asynq lets Redis know the
 // script, and then the others.
-func (q *Queue) teach(ctx context.Context, messages []*message.Message, which []int, answers []gather.Answer[bool]) {
+func (q *Queue) teach(ctx context.Context, messages []*message.Message, which []int, answers []batcher.Result[bool]) {
 	first, others := which[0], which[1:]
 	answers[first].Value, answers[first].Err = q.enqueue(ctx, messages[first])
 	if len(others) == 0 || answers[first].Err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"mmsdispatch/internal/asynqredis"
-	"mmsdispatch/internal/gather"
+	"mmsdispatch/internal/batcher"
 	"mmsdispatch/internal/message"
 )
 
@@ -34,7 +34,7 @@ type Queue struct {
 	questions *asynqredis.Questions
 	rdb       redis.UniversalClient
 	timeout   time.Duration
-	together  *gather.Group[*message.Message, bool]
+	together  *batcher.Batcher[*message.Message, bool]
 }
 
 // NewQueue makes a queue whose tasks have timeout for one run.
@@ -45,20 +45,20 @@ func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 		rdb:       rdb,
 		timeout:   timeout,
 	}
-	q.together = gather.New(q.dispatchMany)
+	q.together = batcher.New(q.dispatchMany)
 	return q
 }
 
 // dispatchMany makes the tasks of waiting messages in one round trip, and answers
 // of each whether it was missing.
-func (q *Queue) dispatchMany(ctx context.Context, some []*message.Message) []gather.Answer[bool] {
+func (q *Queue) dispatchMany(ctx context.Context, some []*message.Message) []batcher.Result[bool] {
 	answers := q.enqueueMany(ctx, some)
 	q.gather(ctx, missing(some, answers)...)
 	return answers
 }
 
 // missing are the messages whose task was made just now.
-func missing(some []*message.Message, answers []gather.Answer[bool]) []*message.Message {
+func missing(some []*message.Message, answers []batcher.Result[bool]) []*message.Message {
 	var made []*message.Message
 	for i, answer := range answers {
 		if answer.Value {
@@ -78,7 +78,7 @@ func (q *Queue) Dispatch(ctx context.Context, m *message.Message) error {
 // DispatchSoon is Dispatch for those who do not wait: failed is called with an
 // error, by nobody in particular.
 func (q *Queue) DispatchSoon(m *message.Message, failed func(error)) {
-	q.together.Tell(m, func(answer gather.Answer[bool]) {
+	q.together.DoAsync(m, func(answer batcher.Result[bool]) {
 		if answer.Err != nil {
 			failed(answer.Err)
 		}
@@ -105,7 +105,7 @@ func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) e
 
 // dispatch reports whether the task was missing.
 func (q *Queue) dispatch(ctx context.Context, m *message.Message) (missing bool, err error) {
-	return q.together.Ask(ctx, m)
+	return q.together.Do(ctx, m)
 }
 
 // enqueue makes the task and reports whether it was missing.
@@ -218,8 +218,8 @@ func (q *Queue) inspector(ctx context.Context) *asynq.Inspector {
 }
 
 // states looks up the tasks of messages, all at once.
-func (q *Queue) states(ctx context.Context, messages []*message.Message) []gather.Answer[taskState] {
-	answers := make([]gather.Answer[taskState], len(messages))
+func (q *Queue) states(ctx context.Context, messages []*message.Message) []batcher.Result[taskState] {
+	answers := make([]batcher.Result[taskState], len(messages))
 	var all sync.WaitGroup
 	for i, m := range messages {
 		all.Go(func() { answers[i].Value, answers[i].Err = q.state(ctx, m) })

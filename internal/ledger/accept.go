@@ -7,7 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"mmsdispatch/internal/gather"
+	"mmsdispatch/internal/batcher"
 	"mmsdispatch/internal/message"
 )
 
@@ -105,7 +105,7 @@ const (
 // acceptGroups runs the script for several groups in one round trip. Each group
 // has an answer for each of its rows, or a *secretError or ErrUnavailable: what
 // one group is told says nothing about what was written of another.
-func (l *Ledger) acceptGroups(ctx context.Context, groups []group) []gather.Answer[[]string] {
+func (l *Ledger) acceptGroups(ctx context.Context, groups []group) []batcher.Result[[]string] {
 	calls := make([]*redis.Cmd, len(groups))
 	pipe := l.rdb.Pipeline()
 	for i, g := range groups {
@@ -114,7 +114,7 @@ func (l *Ledger) acceptGroups(ctx context.Context, groups []group) []gather.Answ
 	}
 	_, _ = pipe.Exec(ctx) // each call has its own error
 	l.repeatUnknown(ctx, calls)
-	answers := make([]gather.Answer[[]string], len(groups))
+	answers := make([]batcher.Result[[]string], len(groups))
 	for i, call := range calls {
 		answers[i].Value, answers[i].Err = groupAnswer(call)
 	}

@@ -3,7 +3,7 @@ package ledger
 import (
 	"context"
 
-	"mmsdispatch/internal/gather"
+	"mmsdispatch/internal/batcher"
 	"mmsdispatch/internal/message"
 )
 
@@ -15,9 +15,9 @@ type commit struct {
 }
 
 // commit writes some messages down, those of one scope in one step.
-func (l *Ledger) commit(ctx context.Context, some []commit) []gather.Answer[string] {
+func (l *Ledger) commit(ctx context.Context, some []commit) []batcher.Result[string] {
 	groups, members := arrange(some)
-	told := make([]gather.Answer[string], len(some))
+	told := make([]batcher.Result[string], len(some))
 	for g, answer := range l.acceptGroups(ctx, groups) {
 		for row, i := range members[g] {
 			if told[i].Err = answer.Err; answer.Err == nil {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"mmsdispatch/internal/gather"
+	"mmsdispatch/internal/batcher"
 	"mmsdispatch/internal/message"
 )
 
@@ -97,9 +97,9 @@ type Ledger struct {
 	recheck *redis.Script
 	secret  *secret
 	shards  *shards
-	commits *gather.Group[commit, string]
-	reads   *gather.Group[message.ID, loaded]
-	swaps   *gather.Group[swap, swapReply]
+	commits *batcher.Batcher[commit, string]
+	reads   *batcher.Batcher[message.ID, loaded]
+	swaps   *batcher.Batcher[swap, swapReply]
 }
 
 // New makes a ledger on a Redis client.
@@ -132,16 +132,16 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	l := &Ledger{rdb: rdb, opts: opts, accept: accept, put: put, open: open, recheck: recheck}
 	l.secret = &secret{rdb: rdb, key: l.key("secret")}
 	l.shards = &shards{rdb: rdb, key: l.key("shards")}
-	l.commits = gather.New(l.commit)
-	l.reads = gather.New(l.load)
-	l.swaps = gather.New(l.swap)
+	l.commits = batcher.New(l.commit)
+	l.reads = batcher.New(l.load)
+	l.swaps = batcher.New(l.swap)
 	return l, nil
 }
 
 // ask is one question of those that are asked together.
-func ask[Q, A any](ctx context.Context, together *gather.Group[Q, A], question Q) (A, error) {
-	answer, err := together.Ask(ctx, question)
-	if errors.Is(err, gather.ErrLeft) {
+func ask[Q, A any](ctx context.Context, together *batcher.Batcher[Q, A], question Q) (A, error) {
+	answer, err := together.Do(ctx, question)
+	if errors.Is(err, batcher.ErrAbandoned) {
 		err = unavailable("wait for Redis", err)
 	}
 	return answer, err
@@ -276,7 +276,7 @@ func (l *Ledger) GetMany(ctx context.Context, ids []message.ID) ([]*message.Mess
 
 // GetEach is GetMany for those who want to know of each message why it was not
 // read.
-func (l *Ledger) GetEach(ctx context.Context, ids []message.ID) ([]gather.Answer[*message.Message], error) {
+func (l *Ledger) GetEach(ctx context.Context, ids []message.ID) ([]batcher.Result[*message.Message], error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -288,7 +288,7 @@ func (l *Ledger) GetEach(ctx context.Context, ids []message.ID) ([]gather.Answer
 	if err != nil {
 		return nil, unavailable("read messages", err)
 	}
-	each := make([]gather.Answer[*message.Message], len(ids))
+	each := make([]batcher.Result[*message.Message], len(ids))
 	for i, value := range values {
 		record, ok := value.(string)
 		if !ok {

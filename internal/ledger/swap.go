@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"mmsdispatch/internal/gather"
+	"mmsdispatch/internal/batcher"
 	"mmsdispatch/internal/message"
 )
 
@@ -59,12 +59,12 @@ type swap struct {
 // swap makes some compare-and-sets in one round trip. A begin counts only once
 // the replicas have it that must; too few are an error like a lost reply: the
 // call is not made, though its begin may be written down.
-func (l *Ledger) swap(ctx context.Context, some []swap) []gather.Answer[swapReply] {
+func (l *Ledger) swap(ctx context.Context, some []swap) []batcher.Result[swapReply] {
 	return l.swapWith(ctx, func(redis.Pipeliner) {}, some)
 }
 
 // swapWith is swap with further writes before it, which can be repeated.
-func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), some []swap) []gather.Answer[swapReply] {
+func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), some []swap) []batcher.Result[swapReply] {
 	replicas := 0
 	for _, s := range some {
 		if s.lease.Worker != "" {
@@ -74,17 +74,17 @@ func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), som
 	}
 	node, err := l.writer(ctx, some[0], replicas)
 	if err != nil {
-		return gather.Failed[swapReply](len(some), unavailable("write messages", err))
+		return batcher.Failed[swapReply](len(some), unavailable("write messages", err))
 	}
 	answers, err := l.swapOn(ctx, node, before, some, replicas)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		if err := l.put.Load(ctx, node).Err(); err != nil {
-			return gather.Failed[swapReply](len(some), unavailable("load script", err))
+			return batcher.Failed[swapReply](len(some), unavailable("load script", err))
 		}
 		answers, err = l.swapOn(ctx, node, before, some, replicas)
 	}
 	if err != nil {
-		return gather.Failed[swapReply](len(some), unavailable("write messages", err))
+		return batcher.Failed[swapReply](len(some), unavailable("write messages", err))
 	}
 	return answers
 }
@@ -95,7 +95,7 @@ func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), som
 // operation again.
 func (l *Ledger) swapOn(
 	ctx context.Context, node redis.UniversalClient, before func(redis.Pipeliner), some []swap, replicas int,
-) ([]gather.Answer[swapReply], error) {
+) ([]batcher.Result[swapReply], error) {
 	pipe := node.Pipeline()
 	before(pipe)
 	first := pipe.Len()
@@ -120,7 +120,7 @@ func (l *Ledger) swapOn(
 	if wait != nil {
 		replicated = enough(wait, replicas)
 	}
-	answers := make([]gather.Answer[swapReply], 0, len(some))
+	answers := make([]batcher.Result[swapReply], 0, len(some))
 	for i, call := range calls {
 		raw, err := call.Slice()
 		if redis.HasErrorPrefix(err, "NOSCRIPT") {
@@ -166,15 +166,15 @@ func (g *swapGroup) add(s swap) {
 
 // answers takes the reply to a group apart. A begin counts only once it is
 // replicated.
-func (g *swapGroup) answers(raw []any, err, replicated error) []gather.Answer[swapReply] {
+func (g *swapGroup) answers(raw []any, err, replicated error) []batcher.Result[swapReply] {
 	var replies []swapReply
 	if err == nil {
 		replies, err = parseSwaps(raw, len(g.swaps))
 	}
 	if err != nil {
-		return gather.Failed[swapReply](len(g.swaps), unavailable("write messages", err))
+		return batcher.Failed[swapReply](len(g.swaps), unavailable("write messages", err))
 	}
-	answers := make([]gather.Answer[swapReply], len(g.swaps))
+	answers := make([]batcher.Result[swapReply], len(g.swaps))
 	for i, s := range g.swaps {
 		answers[i].Value = replies[i]
 		if s.lease.Worker != "" && replicated != nil {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"mmsdispatch/internal/gather"
+	"mmsdispatch/internal/batcher"
 	"mmsdispatch/internal/message"
 )
 
@@ -154,7 +154,7 @@ func (l loaded) snapshot(id message.ID) (Snapshot, error) {
 }
 
 // load reads records and Redis' time.
-func (l *Ledger) load(ctx context.Context, ids []message.ID) []gather.Answer[loaded] {
+func (l *Ledger) load(ctx context.Context, ids []message.ID) []batcher.Result[loaded] {
 	keys := make([]string, len(ids))
 	for i, id := range ids {
 		keys[i] = l.recordKey(id)
@@ -162,10 +162,10 @@ func (l *Ledger) load(ctx context.Context, ids []message.ID) []gather.Answer[loa
 	pipe := l.rdb.Pipeline()
 	values, clock := pipe.MGet(ctx, keys...), pipe.Time(ctx)
 	if _, err := pipe.Exec(ctx); err != nil {
-		return gather.Failed[loaded](len(ids), unavailable("read messages", err))
+		return batcher.Failed[loaded](len(ids), unavailable("read messages", err))
 	}
 	now, read := clock.Val().UTC().Truncate(time.Millisecond), time.Now()
-	answers := make([]gather.Answer[loaded], len(ids))
+	answers := make([]batcher.Result[loaded], len(ids))
 	for i, value := range values.Val() {
 		record, found := value.(string)
 		if !found {
