@@ -52,19 +52,10 @@ func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	origin := routes.live.Origin()
 	opts := jobs.Options{
 		Redis: env.rdb, Ledger: env.ledger, Providers: routes, OptOuts: env.optOuts,
 		Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log),
-		Throttle: &brakes{
-			breaker: newBreaker(env),
-			pacer:   throttle.NewPacer(env.rdb, throttle.PacerOptions{Rate: cfg.Sinch.Rate}),
-			gate: throttle.NewGate(env.rdb, throttle.GateOptions{
-				Account: string(origin.API) + " " + origin.BaseURL + " " + origin.Account,
-				Pause:   cfg.Sinch.Pause, Lease: probeLease(cfg),
-			}),
-			free: routes.free,
-		},
+		Limiter:     newLimiter(env, routes),
 		Metrics:     jobMetrics{env.metrics},
 		Concurrency: cfg.Worker.Concurrency,
 		Shutdown:    cfg.Worker.ShutdownTimeout,
@@ -103,25 +94,25 @@ func sendingParts(ctx context.Context, env *environment) ([]part, error) {
 	}), nil
 }
 
-// newBreaker makes the breaker of this process.
-func newBreaker(env *environment) *throttle.Breaker {
-	return throttle.NewBreaker(throttle.BreakerOptions{
-		Lease: probeLease(env.cfg),
-		Changed: func(open bool) {
-			env.metrics.Attempts.SetBreaker(open)
-			if open {
-				env.log.Warn().Msg("Sinch does not answer: calls wait, one at a time tries")
-			} else {
-				env.log.Info().Msg("Sinch answers again: calls go on")
-			}
-		},
-	})
-}
-
 // probeSlack is added to the task timeout before another message may probe.
 const probeSlack = 5 * time.Second
 
-func probeLease(cfg *config.Config) time.Duration { return cfg.Worker.TaskTimeout + probeSlack }
+// newLimiter makes the limiter of the calls to the account in use.
+func newLimiter(env *environment, routes *routes) *throttle.Limiter {
+	cfg, origin := env.cfg, routes.live.Origin()
+	lease := cfg.Worker.TaskTimeout + probeSlack
+	return throttle.NewLimiter(env.rdb, throttle.Options{
+		Pacer: throttle.PacerOptions{Rate: cfg.Sinch.Rate},
+		Gate: throttle.GateOptions{
+			Account: string(origin.API) + " " + origin.BaseURL + " " + origin.Account,
+			Pause:   cfg.Sinch.Pause, Lease: lease,
+		},
+		Breaker: throttle.BreakerOptions{Lease: lease},
+		Exempt:  routes.free,
+		Metrics: env.metrics.Attempts,
+		Log:     env.log,
+	})
+}
 
 // jobMetrics counts what the jobs do.
 type jobMetrics struct{ metrics *telemetry.Metrics }

@@ -14,25 +14,14 @@ import (
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/saved"
 	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/throttle"
 )
 
-// Throttle holds calls back: the pace Sinch allows, and a pause while it
-// refuses the account.
-type Throttle interface {
-	// Enter waits a short while for leave to make a call. A positive duration
-	// says that there is none now, and when to ask again.
-	Enter(ctx context.Context, m *message.Message) (Pass, time.Duration, error)
-}
-
-// Pass is the leave to make one call.
-type Pass interface {
-	// More asks, until ctx ends, for leave to send the call to up to n further
-	// recipients, and returns to how many. A positive duration or an error takes
-	// the leave back: no call may begin, and when to ask again.
-	More(ctx context.Context, n int) (int, time.Duration, error)
-	// Done takes the outcome of the call in and returns it, made final where
-	// the account refuses this message alone.
-	Done(ctx context.Context, o message.Outcome) message.Outcome
+// Limiter decides when a call may begin.
+type Limiter interface {
+	// Acquire waits a short while for the permit to make one call. The error is
+	// a *throttle.DeniedError, or wraps ctx's.
+	Acquire(ctx context.Context, m *message.Message) (*throttle.Permit, error)
 }
 
 // Providers chooses the way to Sinch for a message.
@@ -68,7 +57,7 @@ type Handler struct {
 	queue     *Queue
 	worker    *Worker
 	media     Media
-	throttle  Throttle
+	limiter   Limiter
 	providers Providers
 	optOuts   OptOuts
 	saved     *saved.Store // nil: every message brings its media along
@@ -149,32 +138,27 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 	if err != nil {
 		return err
 	}
-	pass, err := h.admit(ctx, m)
+	permit, err := h.admit(ctx, m)
 	if err != nil {
 		return err
 	}
-	return h.attempt(ctx, seen, task, load, pass)
+	return h.attempt(ctx, seen, task, load, permit)
 }
 
-// admit waits for leave to call, and for nothing else to stand in the way.
-func (h *Handler) admit(ctx context.Context, m *message.Message) (Pass, error) {
-	pass, wait, err := h.enter(ctx, m)
-	if err != nil || wait > 0 {
-		return nil, later(wait, "pace")
-	}
-	if err := h.hindered(ctx); err != nil {
-		giveBack(ctx, pass)
+// admit acquires a permit and checks that the call may begin.
+func (h *Handler) admit(ctx context.Context, m *message.Message) (*throttle.Permit, error) {
+	permit, err := h.acquire(ctx, m)
+	if err != nil {
 		return nil, err
 	}
-	return pass, nil
+	if err := h.hindered(ctx); err != nil {
+		permit.Release(ctx)
+		return nil, err
+	}
+	return permit, nil
 }
 
-// giveBack gives the leave for a call back that cannot be made.
-func giveBack(ctx context.Context, pass Pass) {
-	pass.Done(ctx, message.Outcome{Kind: message.OutcomeNotBegun})
-}
-
-// hindered says what keeps a call from beginning that has leave.
+// hindered says what keeps a call from beginning that has a permit.
 func (h *Handler) hindered(ctx context.Context) error {
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < h.timing.Call {
 		return later(0, "too little time left for a call")
@@ -210,39 +194,49 @@ func (h *Handler) notReady(ctx context.Context, m *message.Message, why error) e
 	}
 }
 
-// enter waits for leave to call, but not past the moment the worker stops.
-func (h *Handler) enter(ctx context.Context, m *message.Message) (Pass, time.Duration, error) {
+// acquire waits for a permit, but not past the moment the worker stops.
+func (h *Handler) acquire(ctx context.Context, m *message.Message) (*throttle.Permit, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(h.open, cancel)()
-	pass, wait, err := h.throttle.Enter(ctx, m)
-	switch {
-	case err != nil:
-		return nil, pauseOnFault, fmt.Errorf("enter: %w", err)
-	case h.open.Err() != nil && wait <= 0:
-		giveBack(ctx, pass)
-		return nil, time.Second, nil
-	default:
-		return pass, wait, nil
+	permit, err := h.limiter.Acquire(ctx, m)
+	if err != nil {
+		return nil, h.denied(err)
 	}
+	if h.open.Err() != nil {
+		permit.Release(ctx)
+		return nil, later(time.Second, "worker stops")
+	}
+	return permit, nil
+}
+
+// denied decides when a task whose call got no permit comes again.
+func (h *Handler) denied(err error) error {
+	if denied, ok := errors.AsType[*throttle.DeniedError](err); ok {
+		return later(denied.RetryIn, denied.Error())
+	}
+	if h.open.Err() != nil {
+		return later(time.Second, "worker stops")
+	}
+	return later(time.Second, "the task's time is over")
 }
 
 // attempt begins a call, makes it and records its outcome.
-func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, load cargo, pass Pass) error {
+func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, load cargo, permit *throttle.Permit) error {
 	m := seen.Message
 	h.worker.enter(m.ID)
 	defer h.worker.leave(m.ID)
 	provider := h.providers.For(m)
 	begun, a, deadline, err := h.begin(ctx, seen, task, provider.Origin())
 	if err != nil {
-		giveBack(ctx, pass)
+		permit.Release(ctx)
 		return h.notBegun(ctx, m.ID, begun, err)
 	}
 	outcome := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, load, deadline))
 	h.worker.memory.concluded(m.ID, a.N, outcome)
 	h.block(begun.Message, a, outcome)
 	h.learn(load, outcome)
-	outcome = pass.Done(h.life, outcome)
+	outcome = permit.Report(h.life, outcome)
 	after, err := h.record(begun.After, a.N, func(m *message.Message, now time.Time) error {
 		return m.Conclude(a.N, outcome, h.retry, now)
 	})

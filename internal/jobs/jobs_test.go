@@ -18,6 +18,7 @@ import (
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
 	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/throttle"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
@@ -62,13 +63,12 @@ func (f findable) Find(_ context.Context, c sinch.Call) (string, bool, error) {
 	return f.find(c.Ref)
 }
 
+// open permits every call.
 type open struct{}
 
-func (open) Enter(context.Context, *message.Message) (Pass, time.Duration, error) {
-	return open{}, 0, nil
+func (open) Acquire(context.Context, *message.Message) (*throttle.Permit, error) {
+	return &throttle.Permit{}, nil
 }
-func (open) More(_ context.Context, n int) (int, time.Duration, error) { return n, 0, nil }
-func (open) Done(_ context.Context, o message.Outcome) message.Outcome { return o }
 
 type counted struct{ healed sync.Map }
 
@@ -113,7 +113,7 @@ func setup(t *testing.T) *bench {
 		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
 	}}
 	b.opts = Options{
-		Redis: rdb, Ledger: l, Throttle: open{}, Providers: b.sinch, OptOuts: b.optOuts,
+		Redis: rdb, Ledger: l, Limiter: open{}, Providers: b.sinch, OptOuts: b.optOuts,
 		Metrics: b.metrics, Log: zerolog.Nop(), AsynqLog: quiet{},
 		Concurrency: 8, Shutdown: 5 * time.Second, Timing: Timing{Call: time.Second, Task: 5 * time.Second},
 		Backoff:  Backoff{Max: 2, Base: time.Millisecond, Cap: 2 * time.Millisecond},

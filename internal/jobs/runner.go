@@ -22,7 +22,7 @@ type Options struct {
 	Redis       redis.UniversalClient
 	Ledger      *ledger.Ledger
 	Media       Media // nil: media are not checked
-	Throttle    Throttle
+	Limiter     Limiter
 	Providers   Providers
 	OptOuts     OptOuts
 	Saved       *saved.Store // nil: every message brings its media along
@@ -79,7 +79,7 @@ func NewRunner(o Options) *Runner {
 	log := o.Log.With().Str("worker", worker.ID).Logger()
 	r := &Runner{worker: worker, ledger: o.Ledger, log: log, closeDoor: closeDoor, end: end, loops: loops, lifeCtx: loopsCtx}
 	r.handler = &Handler{
-		ledger: o.Ledger, queue: queue, worker: worker, media: o.Media, throttle: o.Throttle, providers: o.Providers,
+		ledger: o.Ledger, queue: queue, worker: worker, media: o.Media, limiter: o.Limiter, providers: o.Providers,
 		optOuts: o.OptOuts, saved: o.Saved, metrics: o.Metrics, retry: retry, timing: o.Timing, log: log, life: life, open: open,
 		turns: turns{locker: redislock.New(o.Redis)},
 	}

@@ -126,13 +126,13 @@ func (h *Handler) save(ctx context.Context, m *message.Message, saver sinch.Save
 	case !won:
 		return later(savedPause, "its media are being saved")
 	}
-	pass, wait, err := h.enter(ctx, m)
-	if err != nil || wait > 0 {
+	permit, err := h.acquire(ctx, m)
+	if err != nil {
 		h.tell(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
-		return later(wait, "pace")
+		return err
 	}
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < h.timing.Call {
-		giveBack(ctx, pass)
+		permit.Release(ctx)
 		h.tell(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
 		return later(0, "too little time left for a call")
 	}
@@ -141,7 +141,7 @@ func (h *Handler) save(ctx context.Context, m *message.Message, saver sinch.Save
 	defer cancel()
 	outcome := saver.Save(callCtx, sinch.Shared{Ref: c.key.Ref(), Text: m.Content.Text, Media: c.media, Deadline: deadline})
 	h.log.Info().Str("template", string(c.key)).Str("outcome", string(outcome.Kind)).Str("sinchCode", outcome.SinchCode).Msg("savemms")
-	return h.savedBy(claim, c, pass.Done(h.life, outcome))
+	return h.savedBy(claim, c, permit.Report(h.life, outcome))
 }
 
 // savedBy takes in what became of the call that saves.

@@ -9,6 +9,7 @@ import (
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/throttle"
 )
 
 const (
@@ -55,52 +56,24 @@ func (h *Handler) attemptShared(ctx context.Context, bulk sinch.Bulk, m *message
 		return err
 	}
 	defer over()
-	leave, err := h.admit(ctx, m)
+	permit, err := h.admit(ctx, m)
 	if err != nil {
 		return err
 	}
-	pass := &heldPass{Pass: leave}
-	defer pass.giveBack(ctx)
-	some, err := h.company(ctx, bulk, m, pass)
+	defer permit.Release(ctx) // unless its call was made
+	some, err := h.company(ctx, bulk, m, permit)
 	if err != nil {
 		return err
 	}
 	if len(some) == 0 {
 		over()
-		return h.attemptAlone(ctx, m.ID, task, types, pass)
+		return h.attemptAlone(ctx, m.ID, task, types, permit)
 	}
-	h.callShared(ctx, bulk, some, types, pass, over)
+	h.callShared(ctx, bulk, some, types, permit, over)
 	if _, waits, err := h.still(ctx, m.ID, task); !waits {
 		return err
 	}
 	return later(0, "others of its group went first")
-}
-
-// heldPass is the leave for a call that many things may yet come in the way of:
-// it is given back in the end, unless somebody has told what became of it.
-type heldPass struct {
-	Pass
-
-	over bool
-}
-
-// More implements Pass.
-func (p *heldPass) More(ctx context.Context, n int) (int, time.Duration, error) {
-	further, wait, err := p.Pass.More(ctx, n)
-	p.over = wait > 0 || err != nil
-	return further, wait, err
-}
-
-// Done implements Pass.
-func (p *heldPass) Done(ctx context.Context, o message.Outcome) message.Outcome {
-	p.over = true
-	return p.Pass.Done(ctx, o)
-}
-
-func (p *heldPass) giveBack(ctx context.Context) {
-	if !p.over {
-		giveBack(ctx, p)
-	}
 }
 
 // still reads a message again. When it no longer waits for its call, the error
@@ -118,7 +91,7 @@ func (h *Handler) still(ctx context.Context, id message.ID, task int) (own ledge
 
 // attemptAlone makes a call for a message that is listed nowhere: somebody is
 // just about to take it into a call, or its place in the list was lost.
-func (h *Handler) attemptAlone(ctx context.Context, id message.ID, task int, types []string, pass Pass) error {
+func (h *Handler) attemptAlone(ctx context.Context, id message.ID, task int, types []string, permit *throttle.Permit) error {
 	ticker := time.NewTicker(lookForOwn)
 	defer ticker.Stop()
 	for end := time.Now().Add(h.spare(ctx)); ; {
@@ -130,7 +103,7 @@ func (h *Handler) attemptAlone(ctx context.Context, id message.ID, task int, typ
 			return err
 		}
 		if time.Now().After(end) {
-			return h.attempt(ctx, own, task, cargo{media: wireMedia(own.Message, types)}, pass)
+			return h.attempt(ctx, own, task, cargo{media: wireMedia(own.Message, types)}, permit)
 		}
 		select {
 		case <-ticker.C:
@@ -150,8 +123,8 @@ func (h *Handler) spare(ctx context.Context) time.Duration {
 }
 
 // company takes as many messages of a group as the pace allows.
-func (h *Handler) company(ctx context.Context, bulk sinch.Bulk, m *message.Message, pass Pass) ([]ledger.Snapshot, error) {
-	n, err := h.more(ctx, bulk, m, pass)
+func (h *Handler) company(ctx context.Context, bulk sinch.Bulk, m *message.Message, permit *throttle.Permit) ([]ledger.Snapshot, error) {
+	n, err := h.more(ctx, bulk, m, permit)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +148,7 @@ func (h *Handler) company(ctx context.Context, bulk sinch.Bulk, m *message.Messa
 // more is to how many messages of a group a call may go: as many as there are
 // and the pace allows soon, but no time is spent past the moment the worker
 // stops.
-func (h *Handler) more(ctx context.Context, bulk sinch.Bulk, m *message.Message, pass Pass) (int, error) {
+func (h *Handler) more(ctx context.Context, bulk sinch.Bulk, m *message.Message, permit *throttle.Permit) (int, error) {
 	n, err := h.queue.gathered(ctx, m.Group)
 	if err != nil {
 		return 0, later(pauseOnFault, "queue unavailable")
@@ -187,15 +160,11 @@ func (h *Handler) more(ctx context.Context, bulk sinch.Bulk, m *message.Message,
 	soon, cancel := context.WithTimeout(ctx, h.spare(ctx))
 	defer cancel()
 	defer context.AfterFunc(h.open, cancel)()
-	further, wait, err := pass.More(soon, n-1)
-	switch {
-	case err != nil:
-		return 0, later(pauseOnFault, "pace")
-	case wait > 0:
-		return 0, later(wait, "pace")
-	default:
-		return 1 + further, nil
+	further, err := permit.Extend(soon, n-1)
+	if err != nil {
+		return 0, h.denied(err)
 	}
+	return 1 + further, nil
 }
 
 // fitting chooses the messages that can share a call now. Those that wait for
@@ -241,7 +210,7 @@ type sharedCall struct {
 // became of each. Those that cannot begin are left out: their own tasks see to
 // them. Once it has begun, the turn is over.
 func (h *Handler) callShared(
-	ctx context.Context, bulk sinch.Bulk, some []ledger.Snapshot, types []string, pass Pass, over func(),
+	ctx context.Context, bulk sinch.Bulk, some []ledger.Snapshot, types []string, permit *throttle.Permit, over func(),
 ) {
 	for _, seen := range some {
 		h.worker.enter(seen.Message.ID)
@@ -266,7 +235,7 @@ func (h *Handler) callShared(
 	for _, b := range call.members {
 		h.worker.memory.concluded(b.Message.ID, b.Message.Attempts, call.forEach(outcome))
 	}
-	outcome = pass.Done(h.life, outcome)
+	outcome = permit.Report(h.life, outcome)
 	h.log.Info().Str("call", a.Ref(first.ID)).Int("recipients", len(to)).Str("outcome", string(outcome.Kind)).Msg("shared call")
 	h.recordShared(call, outcome)
 }

@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -10,11 +11,11 @@ import (
 )
 
 const (
-	// DefaultFailures is how many calls in a row get no answer before nobody
-	// calls. It is far more than hang or break while Sinch works, so that a few
-	// bad calls never hold others up.
+	// DefaultFailures is how many calls in a row get no answer before calls
+	// stop. It is far more than hang or break while Sinch works, so that a few
+	// bad calls never delay others.
 	DefaultFailures = 100
-	// DefaultOpenFor is how long nobody calls then, up to the next probe.
+	// DefaultOpenFor is how long no call begins then, up to the next probe.
 	DefaultOpenFor = 5 * time.Second
 )
 
@@ -22,67 +23,64 @@ const (
 type BreakerOptions struct {
 	// Failures is how many calls in a row have to fail.
 	Failures uint32
-	// OpenFor is how long nobody calls before a probe.
+	// OpenFor is how long no call begins before a probe.
 	OpenFor time.Duration
 	// Lease is how long a probe has: more than a task may take (TASK_TIMEOUT).
 	Lease time.Duration
-	// MaxHold is how long Enter holds a caller at most.
-	MaxHold time.Duration
-	// Changed is told when calls end, and when they go on. It must not call the
-	// Breaker.
-	Changed func(open bool)
+	// MaxWait is how long Acquire waits at most.
+	MaxWait time.Duration
+	// OnChange is called when the breaker opens and when it closes. It must not
+	// call the Breaker.
+	OnChange func(open bool)
 }
 
 func (o BreakerOptions) withDefaults() BreakerOptions {
-	if o.Failures == 0 {
-		o.Failures = DefaultFailures
-	}
-	orDefault(&o.OpenFor, DefaultOpenFor)
-	orDefault(&o.Lease, DefaultLease)
-	orDefault(&o.MaxHold, DefaultMaxHold)
-	if o.Changed == nil {
-		o.Changed = func(bool) {}
+	o.Failures = cmp.Or(o.Failures, DefaultFailures)
+	o.OpenFor = cmp.Or(o.OpenFor, DefaultOpenFor)
+	o.Lease = cmp.Or(o.Lease, DefaultLease)
+	o.MaxWait = cmp.Or(o.MaxWait, DefaultMaxWait)
+	if o.OnChange == nil {
+		o.OnChange = func(bool) {}
 	}
 	return o
 }
 
-// Breaker holds the calls of this process back while Sinch does not answer. It
-// is safe for concurrent use.
+// Breaker stops the calls of this process while Sinch does not answer. It is
+// safe for concurrent use.
 //
-// When Failures calls in a row got no answer it opens, and nobody calls for
+// When Failures calls in a row got no answer it opens, and no call begins for
 // OpenFor. Then one call goes ahead as the probe: answered, whatever the answer,
 // it closes the Breaker; without an answer, or without a report for Lease, the
-// Breaker opens again. What calls that began before it opened come to say is not
-// listened to.
+// Breaker opens again. Reports of calls that began before it opened are ignored.
 type Breaker struct {
 	opts    BreakerOptions
 	circuit *gobreaker.TwoStepCircuitBreaker[struct{}]
 	// opened is when the latest opening ends. Each has a pointer of its own, so
-	// that a Leave knows whether there was another one since.
+	// that a permit shows whether there was another one since.
 	opened atomic.Pointer[time.Time]
 	probe  atomic.Pointer[probe]
 }
 
 // probe is the latest call that went ahead.
 type probe struct {
-	leave Leave
-	end   time.Time // of its lease
+	permit BreakerPermit
+	end    time.Time // of its lease
 }
 
-// Leave is the permission to make one call; exactly one of Answered, Failed and
-// Nothing tells what became of it.
-type Leave struct {
-	// Probe says that Sinch is being tried out with this call.
+// BreakerPermit allows one call; exactly one of Answered, Failed and Release
+// ends it.
+type BreakerPermit struct {
+	// Probe says that this call shows whether Sinch answers again.
 	Probe bool
 
 	done   func(error)
 	opened *time.Time // the latest opening before it
 }
 
-// What the circuit is told of a call without an answer.
+// The reports to the circuit of a call without an answer.
 var (
-	errFailed  = errors.New("no answer")
-	errNothing = errors.New("not begun")
+	errFailed   = errors.New("no answer")
+	errReleased = errors.New("not begun")
 )
 
 // NewBreaker returns a closed Breaker.
@@ -92,7 +90,7 @@ func NewBreaker(opts BreakerOptions) *Breaker {
 		MaxRequests:   1, // probes at a time
 		Timeout:       b.opts.OpenFor,
 		ReadyToTrip:   func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= b.opts.Failures },
-		IsExcluded:    func(err error) bool { return errors.Is(err, errNothing) },
+		IsExcluded:    func(err error) bool { return errors.Is(err, errReleased) },
 		OnStateChange: b.moved,
 	})
 	return b
@@ -105,57 +103,57 @@ func (b *Breaker) moved(_ string, from, to gobreaker.State) {
 		end := time.Now().Add(b.opts.OpenFor)
 		b.opened.Store(&end)
 		if from == gobreaker.StateClosed {
-			b.opts.Changed(true)
+			b.opts.OnChange(true)
 		}
 	case gobreaker.StateClosed:
-		b.opts.Changed(false)
+		b.opts.OnChange(false)
 	case gobreaker.StateHalfOpen: // a probe may go
 	}
 }
 
-// Enter lets a call through, or returns a *ClosedError with the time to come
-// back, or ctx's error, wrapped. As Gate.Enter does, it holds a caller for
-// MaxHold at most to see whether it may go on after all.
-func (b *Breaker) Enter(ctx context.Context) (Leave, error) {
-	leave, wait := b.ask()
+// Acquire returns a permit, a *DeniedError with CauseUnreachable, or ctx's
+// error, wrapped. As Gate.Acquire does, it waits for up to MaxWait to see
+// whether the call may begin after all.
+func (b *Breaker) Acquire(ctx context.Context) (BreakerPermit, error) {
+	permit, wait := b.try()
 	if wait == 0 {
-		return leave, nil
+		return permit, nil
 	}
-	if err := pass(ctx, min(wait, b.opts.MaxHold)); err != nil {
-		return Leave{}, err
+	if err := sleep(ctx, min(wait, b.opts.MaxWait)); err != nil {
+		return BreakerPermit{}, err
 	}
-	if leave, wait = b.ask(); wait > 0 {
-		return Leave{}, closedFor(wait)
+	if permit, wait = b.try(); wait > 0 {
+		return BreakerPermit{}, b.denied(wait)
 	}
-	return leave, nil
+	return permit, nil
 }
 
-// ask returns a Leave, or above 0 how long there will be none.
-func (b *Breaker) ask() (Leave, time.Duration) {
-	leave := Leave{opened: b.opened.Load()} // first: an opening in between takes the Leave back
+// try returns a permit, or above 0 how long there will be none.
+func (b *Breaker) try() (BreakerPermit, time.Duration) {
+	permit := BreakerPermit{opened: b.opened.Load()} // first: an opening in between ends the permit
 	done, err := b.circuit.Allow()
 	if err != nil {
 		b.replaceProbe()
-		return Leave{}, b.rest()
+		return BreakerPermit{}, b.openFor()
 	}
-	leave.done = done
+	permit.done = done
 	if b.circuit.State() == gobreaker.StateHalfOpen {
-		leave.Probe = true
-		b.probe.Store(&probe{leave, time.Now().Add(b.opts.Lease)})
+		permit.Probe = true
+		b.probe.Store(&probe{permit, time.Now().Add(b.opts.Lease)})
 	}
-	return leave, 0
+	return permit, 0
 }
 
-// replaceProbe gives a probe up that nothing was heard of. One that is over
-// anyway means nothing to the circuit.
+// replaceProbe ends a probe that did not report within its lease. The circuit
+// ignores one that has ended already.
 func (b *Breaker) replaceProbe() {
 	if p := b.probe.Load(); p != nil && time.Now().After(p.end) {
-		p.leave.Failed()
+		p.permit.Failed()
 	}
 }
 
-// rest is how long nobody calls for sure. A probe may take longer.
-func (b *Breaker) rest() time.Duration {
+// openFor is how long no call begins at least. A probe may take longer.
+func (b *Breaker) openFor() time.Duration {
 	end := b.opened.Load()
 	if end == nil {
 		return minRetryIn
@@ -163,22 +161,28 @@ func (b *Breaker) rest() time.Duration {
 	return max(time.Until(*end), minRetryIn)
 }
 
-// Confirm says whether a Leave still holds after something else, such as the
-// pace, took its time. It costs nothing, and fails as Enter does.
-func (b *Breaker) Confirm(l Leave) error {
-	if b.opened.Load() != l.opened {
-		return closedFor(b.rest())
+// Confirm reports whether a permit still holds after something else, such as
+// the pace, took its time. It costs nothing, and fails as Acquire does.
+func (b *Breaker) Confirm(p BreakerPermit) error {
+	if b.opened.Load() != p.opened {
+		return b.denied(b.openFor())
 	}
 	return nil
 }
 
-// Answered reports that Sinch said something, whatever it was.
-func (l Leave) Answered() { l.done(nil) }
+// Answered reports that Sinch answered, whatever it was.
+func (p BreakerPermit) Answered() { p.done(nil) }
 
 // Failed reports that Sinch could not be reached, or did not answer.
-func (l Leave) Failed() { l.done(errFailed) }
+func (p BreakerPermit) Failed() { p.done(errFailed) }
 
-// Nothing reports that the call was not begun. Another one may be the probe.
-func (l Leave) Nothing() { l.done(errNothing) }
+// Release reports that the call was not begun. Another one may be the probe.
+func (p BreakerPermit) Release() { p.done(errReleased) }
 
-func closedFor(wait time.Duration) error { return &ClosedError{RetryIn: jittered(wait)} }
+func (b *Breaker) denied(wait time.Duration) error {
+	denied := &DeniedError{Cause: CauseUnreachable, RetryIn: jittered(wait)}
+	if end := b.opened.Load(); end != nil && time.Now().Before(*end) {
+		denied.ProbeAt = *end
+	}
+	return denied
+}

@@ -28,16 +28,16 @@ func inBubble(t *testing.T, test func(t *testing.T, b *throttle.Breaker, told *[
 		var told []bool
 		test(t, throttle.NewBreaker(throttle.BreakerOptions{
 			Failures: failures, OpenFor: openFor, Lease: time.Minute,
-			Changed: func(open bool) { told = append(told, open) },
+			OnChange: func(open bool) { told = append(told, open) },
 		}), &told)
 	})
 }
 
-// leave enters, which has to be possible at once.
-func leave(t *testing.T, b *throttle.Breaker) throttle.Leave {
+// acquire has to be possible at once.
+func acquire(t *testing.T, b *throttle.Breaker) throttle.BreakerPermit {
 	t.Helper()
 	begin := time.Now()
-	l, err := b.Enter(t.Context())
+	l, err := b.Acquire(t.Context())
 	if err != nil || time.Since(begin) > 0 {
 		t.Fatalf("held for %s, %v", time.Since(begin), err)
 	}
@@ -46,8 +46,8 @@ func leave(t *testing.T, b *throttle.Breaker) throttle.Leave {
 
 func wantClosed(t *testing.T, err error, least, most time.Duration) {
 	t.Helper()
-	closed, ok := errors.AsType[*throttle.ClosedError](err)
-	if !ok || closed.RetryIn < least || closed.RetryIn > most {
+	closed, ok := errors.AsType[*throttle.DeniedError](err)
+	if !ok || closed.Cause != throttle.CauseUnreachable || closed.RetryIn < least || closed.RetryIn > most {
 		t.Errorf("%v, want a call to be held back for %s to %s", err, least, most)
 	}
 }
@@ -55,7 +55,7 @@ func wantClosed(t *testing.T, err error, least, most time.Duration) {
 func fail(t *testing.T, b *throttle.Breaker, n int) {
 	t.Helper()
 	for range n {
-		leave(t, b).Failed()
+		acquire(t, b).Failed()
 	}
 }
 
@@ -64,14 +64,14 @@ func TestBreakerOpensAfterFailuresInARow(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *throttle.Breaker, told *[]bool) {
 		for range 10 {
 			fail(t, b, failures-1)
-			leave(t, b).Nothing() // shows nothing
-			leave(t, b).Answered()
+			acquire(t, b).Release() // shows nothing
+			acquire(t, b).Answered()
 		}
 		fail(t, b, failures-1)
-		leave(t, b).Nothing()
+		acquire(t, b).Release()
 		fail(t, b, 1)
-		_, err := b.Enter(t.Context())
-		const left = openFor - throttle.DefaultMaxHold
+		_, err := b.Acquire(t.Context())
+		const left = openFor - throttle.DefaultMaxWait
 		wantClosed(t, err, left, left+left/5)
 		if !slices.Equal(*told, []bool{true}) {
 			t.Errorf("told %v", *told)
@@ -84,15 +84,15 @@ func TestBreakerCloses(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *throttle.Breaker, told *[]bool) {
 		fail(t, b, failures)
 		time.Sleep(openFor + time.Millisecond)
-		probe := leave(t, b)
+		probe := acquire(t, b)
 		if !probe.Probe {
 			t.Error("the call is no probe")
 		}
-		_, err := b.Enter(t.Context())
+		_, err := b.Acquire(t.Context())
 		wantClosed(t, err, time.Second, 1200*time.Millisecond)
 		probe.Answered()
 		for range 2 * failures {
-			if l := leave(t, b); l.Probe {
+			if l := acquire(t, b); l.Probe {
 				t.Error("a probe in good times")
 			}
 		}
@@ -108,8 +108,8 @@ func TestBreakerOpensAgainWhenTheProbeFails(t *testing.T) {
 		fail(t, b, failures)
 		for range 5 {
 			time.Sleep(openFor + time.Millisecond)
-			leave(t, b).Failed()
-			_, err := b.Enter(t.Context())
+			acquire(t, b).Failed()
+			_, err := b.Acquire(t.Context())
 			wantClosed(t, err, time.Second, openFor)
 		}
 		if !slices.Equal(*told, []bool{true}) {
@@ -125,62 +125,62 @@ func TestBreakerReplacesItsProbe(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *throttle.Breaker, _ *[]bool) {
 		fail(t, b, failures)
 		time.Sleep(openFor + time.Millisecond)
-		leave(t, b).Nothing()
-		lost := leave(t, b)
+		acquire(t, b).Release()
+		lost := acquire(t, b)
 		time.Sleep(time.Minute + time.Millisecond)
-		_, err := b.Enter(t.Context())
+		_, err := b.Acquire(t.Context())
 		wantClosed(t, err, time.Second, openFor)
 		time.Sleep(openFor)
-		next := leave(t, b)
+		next := acquire(t, b)
 		if !lost.Probe || !next.Probe {
 			t.Errorf("%v and %v are probes", lost.Probe, next.Probe)
 		}
 		lost.Failed() // too late to matter
 		next.Answered()
-		leave(t, b).Answered()
+		acquire(t, b).Answered()
 	})
 }
 
 // What was let in before does not begin after the breaker has opened, and what
 // it comes to say then is not listened to.
-func TestBreakerTakesLeavesBack(t *testing.T) {
+func TestBreakerEndsPermits(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, b *throttle.Breaker, _ *[]bool) {
-		before, waiting := leave(t, b), leave(t, b)
+		before, waiting := acquire(t, b), acquire(t, b)
 		if err := b.Confirm(before); err != nil {
 			t.Error(err)
 		}
 		fail(t, b, failures)
 		wantClosed(t, b.Confirm(waiting), openFor, openFor+openFor/5)
-		waiting.Nothing()
+		waiting.Release()
 		time.Sleep(openFor + time.Millisecond)
-		probe := leave(t, b)
+		probe := acquire(t, b)
 		before.Answered()
 		if err := b.Confirm(probe); err != nil {
 			t.Error(err)
 		}
-		_, err := b.Enter(t.Context())
+		_, err := b.Acquire(t.Context())
 		wantClosed(t, err, time.Second, 1200*time.Millisecond)
 		probe.Answered()
 	})
 }
 
 // A caller is held for a moment and goes on when the breaker lets it.
-func TestBreakerHoldsACaller(t *testing.T) {
+func TestBreakerLetsACallerWait(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, b *throttle.Breaker, _ *[]bool) {
 		fail(t, b, failures)
 		time.Sleep(openFor - time.Second/2)
 		begin := time.Now()
-		l, err := b.Enter(t.Context())
-		if err != nil || !l.Probe || time.Since(begin) > throttle.DefaultMaxHold {
+		l, err := b.Acquire(t.Context())
+		if err != nil || !l.Probe || time.Since(begin) > throttle.DefaultMaxWait {
 			t.Errorf("probe %v after %s, %v", l.Probe, time.Since(begin), err)
 		}
 		l.Failed()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begin = time.Now()
-		if _, err := b.Enter(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
+		if _, err := b.Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
 			t.Errorf("gave up after %s, %v", time.Since(begin), err)
 		}
 	})
@@ -191,9 +191,9 @@ func TestBreakerDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := throttle.NewBreaker(throttle.BreakerOptions{})
 		fail(t, b, throttle.DefaultFailures-1)
-		leave(t, b).Failed()
-		_, err := b.Enter(t.Context())
-		const left = throttle.DefaultOpenFor - throttle.DefaultMaxHold
+		acquire(t, b).Failed()
+		_, err := b.Acquire(t.Context())
+		const left = throttle.DefaultOpenFor - throttle.DefaultMaxWait
 		wantClosed(t, err, left, left+left/5)
 	})
 }
@@ -208,7 +208,7 @@ func TestBreakerBoundsTheCallsOfAnOutage(t *testing.T) {
 			failures = rapid.Uint32Range(1, 120).Draw(r, "failures")
 			openFor  = time.Duration(rapid.IntRange(1, 10).Draw(r, "openFor")) * time.Second
 			outage   = time.Duration(rapid.IntRange(1, 120).Draw(r, "outage")) * time.Second
-			// How long calls take, and what goes by between Enter and Confirm.
+			// How long calls take, and what goes by between Acquire and Confirm.
 			takes = rapid.SliceOfN(rapid.IntRange(0, 10_000), 1, 20).Draw(r, "takes")
 			waits = rapid.SliceOfN(rapid.IntRange(0, 2_000), 1, 20).Draw(r, "waits")
 		)
@@ -221,8 +221,8 @@ func TestBreakerBoundsTheCallsOfAnOutage(t *testing.T) {
 			for slot := range slots {
 				all.Go(func() {
 					for i := slot; ctx.Err() == nil; i++ {
-						l, err := b.Enter(ctx)
-						if closed, ok := errors.AsType[*throttle.ClosedError](err); ok {
+						l, err := b.Acquire(ctx)
+						if closed, ok := errors.AsType[*throttle.DeniedError](err); ok {
 							time.Sleep(closed.RetryIn)
 						}
 						if err != nil {
@@ -230,7 +230,7 @@ func TestBreakerBoundsTheCallsOfAnOutage(t *testing.T) {
 						}
 						time.Sleep(time.Duration(waits[i%len(waits)]) * time.Millisecond)
 						if b.Confirm(l) != nil {
-							l.Nothing()
+							l.Release()
 							continue
 						}
 						calls.Add(1)

@@ -176,18 +176,18 @@ func TestServingOrderProperty(t *testing.T) {
 	})
 }
 
-func TestWaitGivesUpAfterMaxHold(t *testing.T) {
+func TestWaitGivesUpAfterMaxWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(&fakeSource{}, PacerOptions{Rate: 10})
 		begun := time.Now()
 		err := p.Wait(t.Context(), Bulk)
-		wait, ok := errors.AsType[*WaitError](err)
-		if !ok {
-			t.Fatalf("err = %v, want *WaitError", err)
+		wait, ok := errors.AsType[*DeniedError](err)
+		if !ok || wait.Cause != CausePace {
+			t.Fatalf("err = %v, want the pace", err)
 		}
-		if took := time.Since(begun); took != DefaultMaxHold {
-			t.Errorf("held for %s, want %s", took, DefaultMaxHold)
+		if took := time.Since(begun); took != DefaultMaxWait {
+			t.Errorf("waited for %s, want %s", took, DefaultMaxWait)
 		}
 		if wait.RetryIn < minRetryIn || wait.RetryIn > 2*minRetryIn {
 			t.Errorf("retry in %s with nobody else waiting", wait.RetryIn)
@@ -195,8 +195,8 @@ func TestWaitGivesUpAfterMaxHold(t *testing.T) {
 	})
 }
 
-// More takes what comes until its context ends, and leaves nobody behind.
-func TestMoreTakesWhatThereIs(t *testing.T) {
+// Extend takes what comes until its context ends, and leaves nobody behind.
+func TestExtendTakesWhatThereIs(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		source *fakeSource
@@ -217,7 +217,7 @@ func TestMoreTakesWhatThereIs(t *testing.T) {
 				p := newPacer(tc.source, PacerOptions{Rate: 10})
 				ctx, cancel := context.WithTimeout(t.Context(), 1050*time.Millisecond)
 				defer cancel()
-				if got := p.More(ctx, Bulk, tc.ask); got != tc.want {
+				if got := p.Extend(ctx, Bulk, tc.ask); got != tc.want {
 					t.Errorf("got %d tokens, want %d", got, tc.want)
 				}
 				synctest.Wait()
@@ -273,7 +273,7 @@ func TestFailureReachesEveryWaiterAndIsNotRemembered(t *testing.T) {
 			t.Fatalf("%d of 3 waiters were told", len(c.failed))
 		}
 		for _, err := range c.failed {
-			if _, ok := errors.AsType[*UnavailableError](err); !ok || !errors.Is(err, cause) {
+			if denied, ok := errors.AsType[*DeniedError](err); !ok || denied.Cause != CauseUnavailable || !errors.Is(err, cause) {
 				t.Errorf("err = %v, want unavailable because of the cause", err)
 			}
 		}

@@ -1,11 +1,11 @@
 package throttle
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	_ "embed" // the scripts
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// DefaultPause is how long nobody calls after an account answer.
+	// DefaultPause is how long no call begins after an account answer.
 	DefaultPause = 30 * time.Second
 	// DefaultLease is how long a probe has before another may take its place.
 	DefaultLease = 35 * time.Second
@@ -30,14 +30,14 @@ const (
 	minHeadStart   = time.Millisecond
 	maxHeadStart   = 5 * time.Second
 
-	// The others look again for the end of a probe in a part of the pause.
-	lookAgainShare = 4
-	minLookAgain   = 20 * time.Millisecond
-	maxLookAgain   = time.Second
+	// The others ask again for the end of a probe after a part of the pause.
+	recheckShare = 4
+	minRecheck   = 20 * time.Millisecond
+	maxRecheck   = time.Second
 
-	// gateMemory is how long suspects are remembered after the last account
-	// answer: a message may wait that long for its next try.
-	gateMemory = 24 * time.Hour
+	// suspectTTL is how long suspects are kept after the last account answer: a
+	// message may wait that long for its next try.
+	suspectTTL = 24 * time.Hour
 	// openFresh is for how long a process relies on having seen the gate open
 	// and without suspects: about as long as a call that is under way anyway.
 	openFresh = 50 * time.Millisecond
@@ -45,8 +45,8 @@ const (
 	accountKeyBytes = 8
 )
 
-//go:embed lua/enter.lua
-var enterSource string
+//go:embed lua/acquire.lua
+var acquireSource string
 
 //go:embed lua/report.lua
 var reportSource string
@@ -55,40 +55,30 @@ var reportSource string
 type GateOptions struct {
 	// Account names the account that pauses; any text, only its hash is kept.
 	Account string
-	// Pause is how long nobody calls after an account answer (SINCH_PAUSE).
+	// Pause is how long no call begins after an account answer (SINCH_PAUSE).
 	Pause time.Duration
 	// Lease is how long a probe has: more than a task may take (TASK_TIMEOUT).
 	Lease time.Duration
 	// Answers is how many account answers fail a message that is alone in
 	// getting them; at least 2.
 	Answers int
-	// MaxHold is how long Enter holds a caller at most.
-	MaxHold time.Duration
+	// MaxWait is how long Acquire waits at most.
+	MaxWait time.Duration
 	// Prefix begins the keys.
 	Prefix string
 }
 
 func (o GateOptions) withDefaults() GateOptions {
-	orDefault(&o.Pause, DefaultPause)
-	orDefault(&o.Lease, DefaultLease)
-	orDefault(&o.MaxHold, DefaultMaxHold)
-	if o.Answers <= 1 {
-		o.Answers = DefaultAnswers
-	}
-	if o.Prefix == "" {
-		o.Prefix = DefaultPrefix
-	}
+	o.Pause = cmp.Or(o.Pause, DefaultPause)
+	o.Lease = cmp.Or(o.Lease, DefaultLease)
+	o.MaxWait = cmp.Or(o.MaxWait, DefaultMaxWait)
+	o.Answers = max(o.Answers, DefaultAnswers)
+	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
 	return o
 }
 
-func orDefault(field *time.Duration, value time.Duration) {
-	if *field <= 0 {
-		*field = value
-	}
-}
-
-// Gate lets calls to one account through, or not. It is safe for concurrent
-// use, and shared by all processes that name the same account.
+// Gate lets calls to one account begin, or not. It is safe for concurrent use,
+// and shared by all processes that name the same account.
 //
 // The first account answer closes it for Pause. Then one message at a time is
 // let in as the probe; if it passes, the gate opens, and if it gets an account
@@ -96,40 +86,40 @@ func orDefault(field *time.Duration, value time.Duration) {
 // loses its place after Lease. Messages that were refused are suspects and
 // come after the others, so that each probe is another message.
 //
-// A message is found to be the trouble itself when it alone was refused
-// (nobody else was, up to the next pass), another passed next, and then it was
-// refused again. When several are refused in one pause it is the account, and
-// nothing is held against any of them.
+// A message is found to be the trouble itself when it alone was refused (no
+// other was, up to the next pass), another passed next, and then it was refused
+// again. When several are refused in one pause the trouble is the account, and
+// the answers count against none of them.
 type Gate struct {
-	rdb    redis.UniversalClient
-	opts   GateOptions
-	keys   []string
-	enter  *redis.Script
-	report *redis.Script
-	fresh  freshness
+	rdb     redis.UniversalClient
+	opts    GateOptions
+	keys    []string
+	acquire *redis.Script
+	report  *redis.Script
+	fresh   freshness
 }
 
 // freshness remembers that the gate was seen open a moment ago.
 type freshness struct {
 	mu      sync.Mutex
 	seen    time.Time
-	version int // moved by forget, so that an older look is not remembered
+	version int // moved by forget, so that an older reading is not remembered
 }
 
-// Ticket is the permission to send one message; the Gate that gave it has to
-// be told what became of it.
-type Ticket struct {
-	// Probe says that the account is being tried out with this message.
+// GatePermit allows one message; exactly one of Gate's Passed, Refused and
+// Release ends it.
+type GatePermit struct {
+	// Probe says that this message shows whether the account works again.
 	Probe bool
 
 	message string
 	suspect bool
 }
 
-// Verdict is what follows from an account answer.
+// Verdict is the consequence of an account answer.
 type Verdict struct {
 	// Alone says that the trouble is this message, not the account: others
-	// pass. It has failed, and nobody pauses for it.
+	// pass. It has failed, and no other message waits because of it.
 	Alone bool
 	// RetryIn is when a message that is not alone should come back.
 	RetryIn time.Duration
@@ -141,59 +131,61 @@ func NewGate(rdb redis.UniversalClient, opts GateOptions) *Gate {
 	sum := sha256.Sum256([]byte(opts.Account))
 	key := opts.Prefix + "gate:" + hex.EncodeToString(sum[:accountKeyBytes])
 	return &Gate{
-		rdb:    rdb,
-		opts:   opts,
-		keys:   []string{key, key + ":suspects"},
-		enter:  redis.NewScript(enterSource),
-		report: redis.NewScript(reportSource),
+		rdb:     rdb,
+		opts:    opts,
+		keys:    []string{key, key + ":suspects"},
+		acquire: redis.NewScript(acquireSource),
+		report:  redis.NewScript(reportSource),
 	}
 }
 
-// Enter lets a message in, or returns a *ClosedError with the time to come
-// back, an *UnavailableError when Redis failed, or ctx's error, wrapped. A
-// caller that finds the gate closed is held for MaxHold at most: if the gate
-// opens within that, the message goes on. Every Ticket must be reported.
+// Acquire returns a permit, a *DeniedError with CauseAccount or, when Redis
+// failed, CauseUnavailable, or ctx's error, wrapped. At a closed gate it waits
+// for up to MaxWait: if the gate opens within that, the message goes on.
 //
 // message names a message, and a new one each time an operator has it sent
 // again from the beginning.
-func (g *Gate) Enter(ctx context.Context, message string) (Ticket, error) {
+func (g *Gate) Acquire(ctx context.Context, message string) (GatePermit, error) {
 	if g.fresh.isOpen() {
-		return Ticket{message: message}, nil
+		return GatePermit{message: message}, nil
 	}
-	ticket, wait, err := g.ask(ctx, message)
+	permit, denied, err := g.try(ctx, message)
 	if err != nil {
-		return Ticket{}, err
+		return GatePermit{}, err
 	}
-	wait += g.stagger(ticket)
+	wait := g.stagger(permit)
+	if denied != nil {
+		wait += denied.RetryIn
+	}
 	if wait == 0 {
-		return ticket, nil
+		return permit, nil
 	}
-	if err := pass(ctx, min(wait, g.opts.MaxHold)); err != nil {
-		return Ticket{}, err
+	if err := sleep(ctx, min(wait, g.opts.MaxWait)); err != nil {
+		return GatePermit{}, err
 	}
-	ticket, wait, err = g.ask(ctx, message)
+	permit, denied, err = g.try(ctx, message)
 	if err != nil {
-		return Ticket{}, err
+		return GatePermit{}, err
 	}
-	if wait > 0 {
-		return Ticket{}, &ClosedError{RetryIn: wait}
+	if denied != nil {
+		return GatePermit{}, denied
 	}
-	return ticket, nil
+	return permit, nil
 }
 
-// Confirm says whether a ticket still holds after something else, such as the
-// pace, took its time. It asks Redis only if that took longer than a moment,
-// holds nobody, and fails as Enter does.
-func (g *Gate) Confirm(ctx context.Context, t Ticket) error {
-	if t.Probe || g.fresh.isOpen() {
+// Confirm reports whether a permit still holds after something else, such as
+// the pace, took its time. It asks Redis only if that took longer than a moment,
+// does not wait, and fails as Acquire does.
+func (g *Gate) Confirm(ctx context.Context, p GatePermit) error {
+	if p.Probe || g.fresh.isOpen() {
 		return nil
 	}
-	paused, err := g.Paused(ctx)
+	pause, err := g.Paused(ctx)
 	if err != nil {
 		return err
 	}
-	if paused {
-		return &ClosedError{RetryIn: g.lookAgain()}
+	if pause != nil {
+		return &DeniedError{Cause: CauseAccount, RetryIn: g.recheckAfter(), SinchCode: pause.SinchCode, ProbeAt: pause.ProbeAt}
 	}
 	return nil
 }
@@ -201,110 +193,146 @@ func (g *Gate) Confirm(ctx context.Context, t Ticket) error {
 // stagger lets suspects in at different moments. Otherwise two that are the
 // trouble themselves, refused together time and again, would look like the
 // account's trouble for ever.
-func (g *Gate) stagger(t Ticket) time.Duration {
-	if !t.suspect || t.Probe {
+func (g *Gate) stagger(p GatePermit) time.Duration {
+	if !p.suspect || p.Probe {
 		return 0
 	}
 	return rand.N(g.headStart()) //nolint:gosec // being apart needs no secret randomness
 }
 
-// ask runs the script; wait is above 0 when the gate is closed, and then the
-// ticket is none.
-func (g *Gate) ask(ctx context.Context, message string) (Ticket, time.Duration, error) {
+// try runs the script once. With a *DeniedError the permit only names the
+// message.
+func (g *Gate) try(ctx context.Context, message string) (GatePermit, *DeniedError, error) {
 	version := g.fresh.current()
-	reply, err := g.enter.Run(ctx, g.rdb, g.keys, message,
-		g.opts.Lease.Milliseconds(), g.headStart().Milliseconds(), g.lookAgain().Milliseconds()).Int64Slice()
+	var reply struct {
+		state, wait, suspect, quiet, probeAt int64
+		code                                 string
+	}
+	values, err := g.acquire.Run(ctx, g.rdb, g.keys, message,
+		g.opts.Lease.Milliseconds(), g.headStart().Milliseconds(), g.recheckAfter().Milliseconds()).Slice()
+	if err == nil {
+		err = scan(values, &reply.state, &reply.wait, &reply.suspect, &reply.quiet, &reply.probeAt, &reply.code)
+	}
 	if err != nil {
-		return Ticket{}, 0, failure(ctx, err)
+		return GatePermit{}, nil, unavailable(ctx, err)
 	}
 	const open, probe = 0, 1
-	state, wait, suspect, quiet := reply[0], reply[1], reply[2] == 1, reply[3] == 1
+	permit := GatePermit{Probe: reply.state == probe, message: message, suspect: reply.suspect == 1}
 	switch {
-	case state == open && quiet:
+	case reply.state == open && reply.quiet == 1:
 		g.fresh.remember(version)
-	case state != open && state != probe:
-		return Ticket{message: message, suspect: suspect}, time.Duration(max(wait, 1)) * time.Millisecond, nil
+	case reply.state != open && reply.state != probe:
+		return permit, &DeniedError{
+			Cause: CauseAccount, RetryIn: time.Duration(max(reply.wait, 1)) * time.Millisecond,
+			SinchCode: reply.code, ProbeAt: fromMillis(reply.probeAt),
+		}, nil
 	}
-	return Ticket{Probe: state == probe, message: message, suspect: suspect}, 0, nil
+	return permit, nil, nil
+}
+
+// scan stores the values of a script's reply.
+func scan(values []any, into ...any) error {
+	if len(values) != len(into) {
+		return fmt.Errorf("script returned %d values, want %d", len(values), len(into))
+	}
+	for i, value := range values {
+		switch target := into[i].(type) {
+		case *int64:
+			*target, _ = value.(int64)
+		case *string:
+			*target, _ = value.(string)
+		}
+	}
+	return nil
 }
 
 // Passed reports that the account works: Sinch took the message, or refused it
 // for a reason that is the message's own.
-func (g *Gate) Passed(ctx context.Context, t Ticket) error {
-	if !t.Probe && !t.suspect {
-		return nil // nothing waits for this news
+func (g *Gate) Passed(ctx context.Context, p GatePermit) error {
+	if !p.Probe && !p.suspect {
+		return nil // no message waits for this report
 	}
-	_, err := g.tell(ctx, t, "passed")
+	_, err := g.run(ctx, p, "passed", "")
 	return err
 }
 
-// Nothing reports that the call showed nothing about the account: it was not
+// Release reports that the call showed nothing about the account: it was not
 // made, or its outcome is unknown. Another message becomes the probe.
-func (g *Gate) Nothing(ctx context.Context, t Ticket) error {
-	if !t.Probe {
+func (g *Gate) Release(ctx context.Context, p GatePermit) error {
+	if !p.Probe {
 		return nil
 	}
-	_, err := g.tell(ctx, t, "nothing")
+	_, err := g.run(ctx, p, "released", "")
 	return err
 }
 
-// Refused reports an account answer and says what follows from it.
-func (g *Gate) Refused(ctx context.Context, t Ticket) (Verdict, error) {
+// Refused reports an account answer with Sinch's code, if it gave one, and
+// returns its consequence.
+func (g *Gate) Refused(ctx context.Context, p GatePermit, sinchCode string) (Verdict, error) {
 	g.fresh.forget()
-	reply, err := g.tell(ctx, t, "account")
+	reply, err := g.run(ctx, p, "account", sinchCode)
 	if err != nil {
 		return Verdict{}, err
 	}
 	return Verdict{Alone: reply[0] == 1, RetryIn: time.Duration(reply[1]) * time.Millisecond}, nil
 }
 
-func (g *Gate) tell(ctx context.Context, t Ticket, outcome string) ([]int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+func (g *Gate) run(ctx context.Context, p GatePermit, outcome, sinchCode string) ([]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
-	reply, err := g.report.Run(ctx, g.rdb, g.keys, t.message, outcome, g.opts.Pause.Milliseconds(),
-		g.headStart().Milliseconds(), gateMemory.Milliseconds(), g.opts.Answers).Int64Slice()
+	reply, err := g.report.Run(ctx, g.rdb, g.keys, p.message, outcome, g.opts.Pause.Milliseconds(),
+		g.headStart().Milliseconds(), suspectTTL.Milliseconds(), g.opts.Answers, sinchCode).Int64Slice()
 	if err != nil {
-		return nil, failure(ctx, err)
+		return nil, unavailable(ctx, err)
 	}
 	return reply, nil
 }
 
-// Paused says whether the account is paused or being probed, for metrics and
-// pages.
-func (g *Gate) Paused(ctx context.Context) (bool, error) {
-	n, err := g.rdb.Exists(ctx, g.keys[0]).Result()
-	if err != nil {
-		return false, failure(ctx, err)
+// Pause is a pause of the account.
+type Pause struct {
+	// SinchCode is Sinch's code of the answer that began it; empty when it gave
+	// none.
+	SinchCode string
+	Since     time.Time
+	// ProbeAt is when the next message may probe; zero while one does.
+	ProbeAt time.Time
+}
+
+// Paused returns the pause that lasts, also while it is probed, or nil.
+func (g *Gate) Paused(ctx context.Context) (*Pause, error) {
+	var fields struct {
+		Until int64  `redis:"until"`
+		Since int64  `redis:"since"`
+		Code  string `redis:"code"`
+		Probe string `redis:"probe"`
 	}
-	return n > 0, nil
+	if err := g.rdb.HMGet(ctx, g.keys[0], "until", "since", "code", "probe").Scan(&fields); err != nil {
+		return nil, unavailable(ctx, err)
+	}
+	if fields.Until == 0 {
+		return nil, nil //nolint:nilnil // no pause is no error
+	}
+	pause := &Pause{SinchCode: fields.Code, Since: fromMillis(fields.Since)}
+	if fields.Probe == "" {
+		pause.ProbeAt = fromMillis(fields.Until)
+	}
+	return pause, nil
+}
+
+// fromMillis is a moment of Redis' clock; zero stays zero.
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 func (g *Gate) headStart() time.Duration {
 	return min(max(g.opts.Pause/headStartShare, minHeadStart), maxHeadStart)
 }
 
-func (g *Gate) lookAgain() time.Duration {
-	return min(max(g.opts.Pause/lookAgainShare, minLookAgain), maxLookAgain)
-}
-
-// failure tells a caller who gave up from a Redis that did not answer.
-func failure(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return fmt.Errorf("pause of calls: %w", ctx.Err())
-	}
-	return &UnavailableError{Err: err}
-}
-
-// pass lets time pass.
-func pass(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("pause of calls: %w", ctx.Err())
-	}
+func (g *Gate) recheckAfter() time.Duration {
+	return min(max(g.opts.Pause/recheckShare, minRecheck), maxRecheck)
 }
 
 func (f *freshness) isOpen() bool {

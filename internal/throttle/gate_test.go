@@ -42,7 +42,7 @@ const (
 // newGate is one process' gate; it holds nobody, so that each answer shows.
 func newGate(rdb redis.UniversalClient, change ...func(*throttle.GateOptions)) *throttle.Gate {
 	opts := throttle.GateOptions{
-		Account: "https://sinch.example/plan", Pause: testPause, Lease: time.Minute, MaxHold: time.Millisecond,
+		Account: "https://sinch.example/plan", Pause: testPause, Lease: time.Minute, MaxWait: time.Millisecond,
 	}
 	for _, f := range change {
 		f(&opts)
@@ -50,56 +50,62 @@ func newGate(rdb redis.UniversalClient, change ...func(*throttle.GateOptions)) *
 	return throttle.NewGate(rdb, opts)
 }
 
-// enterSoon enters again and again, as a message that is handed back does.
-func enterSoon(tb testing.TB, gate *throttle.Gate, message string) throttle.Ticket {
+// acquireSoon enters again and again, as a message that is handed back does.
+func acquireSoon(tb testing.TB, gate *throttle.Gate, message string) throttle.GatePermit {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), enough)
 	defer cancel()
 	for {
-		ticket, err := gate.Enter(ctx, message)
+		permit, err := gate.Acquire(ctx, message)
 		if err == nil {
-			return ticket
+			return permit
 		}
-		if _, ok := errors.AsType[*throttle.ClosedError](err); !ok {
+		if _, ok := errors.AsType[*throttle.DeniedError](err); !ok {
 			tb.Fatalf("%s: %v", message, err)
 		}
 	}
 }
 
-func mustEnter(tb testing.TB, gate *throttle.Gate, message string) throttle.Ticket {
+func mustAcquire(tb testing.TB, gate *throttle.Gate, message string) throttle.GatePermit {
 	tb.Helper()
-	ticket, err := gate.Enter(tb.Context(), message)
+	permit, err := gate.Acquire(tb.Context(), message)
 	if err != nil {
 		tb.Fatalf("%s: %v", message, err)
 	}
-	return ticket
+	return permit
+}
+
+func wantDenied(tb testing.TB, err error, cause throttle.Cause) *throttle.DeniedError {
+	tb.Helper()
+	denied, ok := errors.AsType[*throttle.DeniedError](err)
+	if !ok || denied.Cause != cause {
+		tb.Fatalf("err = %v, want %s", err, cause)
+	}
+	return denied
 }
 
 func mustBeClosed(tb testing.TB, gate *throttle.Gate, message string) time.Duration {
 	tb.Helper()
-	_, err := gate.Enter(tb.Context(), message)
-	closed, ok := errors.AsType[*throttle.ClosedError](err)
-	if !ok {
-		tb.Fatalf("%s: err = %v, want closed", message, err)
+	_, err := gate.Acquire(tb.Context(), message)
+	denied := wantDenied(tb, err, throttle.CauseAccount)
+	if denied.RetryIn <= 0 || denied.SinchCode != "E104" {
+		tb.Errorf("%s: denied = %+v", message, denied)
 	}
-	if closed.RetryIn <= 0 {
-		tb.Errorf("%s: retry in %s", message, closed.RetryIn)
-	}
-	return closed.RetryIn
+	return denied.RetryIn
 }
 
-func refused(tb testing.TB, gate *throttle.Gate, ticket throttle.Ticket) throttle.Verdict {
+func refused(tb testing.TB, gate *throttle.Gate, permit throttle.GatePermit) throttle.Verdict {
 	tb.Helper()
-	verdict, err := gate.Refused(tb.Context(), ticket)
+	verdict, err := gate.Refused(tb.Context(), permit, "E104")
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return verdict
 }
 
-func passed(tb testing.TB, gate *throttle.Gate, ticket throttle.Ticket) {
+func passed(tb testing.TB, gate *throttle.Gate, permit throttle.GatePermit) {
 	tb.Helper()
-	if err := gate.Passed(tb.Context(), ticket); err != nil {
+	if err := gate.Passed(tb.Context(), permit); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -108,7 +114,7 @@ func TestGateClosesForAllProcessesAndReopensByOneProbe(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
 		here, there := newGate(rdb), newGate(rdb)
-		first := mustEnter(t, here, "m1")
+		first := mustAcquire(t, here, "m1")
 		if first.Probe {
 			t.Error("a probe while nothing is wrong")
 		}
@@ -120,7 +126,7 @@ func TestGateClosesForAllProcessesAndReopensByOneProbe(t *testing.T) {
 		mustBeClosed(t, here, "m2")
 		mustBeClosed(t, there, "m3")
 
-		probe := enterSoon(t, there, "m3")
+		probe := acquireSoon(t, there, "m3")
 		if took := time.Since(begun); took < testPause {
 			t.Errorf("the pause took %s, want %s", took, testPause)
 		}
@@ -129,7 +135,7 @@ func TestGateClosesForAllProcessesAndReopensByOneProbe(t *testing.T) {
 		}
 		mustBeClosed(t, here, "m2") // one at a time
 		passed(t, there, probe)
-		if ticket := mustEnter(t, here, "m2"); ticket.Probe {
+		if permit := mustAcquire(t, here, "m2"); permit.Probe {
 			t.Error("a probe after the gate has opened")
 		}
 	})
@@ -139,8 +145,8 @@ func TestProbeThatIsRefusedGivesWayToAnother(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
 		gate := newGate(rdb)
-		refused(t, gate, mustEnter(t, gate, "m1"))
-		second := enterSoon(t, gate, "m2")
+		refused(t, gate, mustAcquire(t, gate, "m1"))
+		second := acquireSoon(t, gate, "m2")
 		if verdict := refused(t, gate, second); verdict.Alone {
 			t.Error("m2 was refused together with m1 and is called alone")
 		}
@@ -151,7 +157,7 @@ func TestProbeThatIsRefusedGivesWayToAnother(t *testing.T) {
 		if m2 <= m3 {
 			t.Errorf("m2 comes back in %s, m3 in %s", m2, m3)
 		}
-		if probe := enterSoon(t, gate, "m3"); !probe.Probe {
+		if probe := acquireSoon(t, gate, "m3"); !probe.Probe {
 			t.Error("m3 is no probe")
 		}
 	})
@@ -161,9 +167,9 @@ func TestOnlyMessageLeftIsProbedAgain(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
 		gate := newGate(rdb)
-		refused(t, gate, mustEnter(t, gate, "m1"))
+		refused(t, gate, mustAcquire(t, gate, "m1"))
 		for range 3 {
-			probe := enterSoon(t, gate, "m1")
+			probe := acquireSoon(t, gate, "m1")
 			if !probe.Probe {
 				t.Fatal("m1 is no probe")
 			}
@@ -171,8 +177,8 @@ func TestOnlyMessageLeftIsProbedAgain(t *testing.T) {
 				t.Fatal("nobody else passed, and m1 is called alone")
 			}
 		}
-		passed(t, gate, enterSoon(t, gate, "m1"))
-		if paused, err := gate.Paused(t.Context()); err != nil || paused {
+		passed(t, gate, acquireSoon(t, gate, "m1"))
+		if paused, err := gate.Paused(t.Context()); err != nil || paused != nil {
 			t.Errorf("paused = %v, %v after the probe passed", paused, err)
 		}
 	})
@@ -186,15 +192,15 @@ func TestMessageAloneInBeingRefusedFails(t *testing.T) {
 			backends(t, func(t *testing.T, rdb redis.UniversalClient) {
 				gate := newGate(rdb, func(o *throttle.GateOptions) { o.Answers = answers })
 				for round := 1; round < answers; round++ {
-					if verdict := refused(t, gate, enterSoon(t, gate, "bad")); verdict.Alone {
+					if verdict := refused(t, gate, acquireSoon(t, gate, "bad")); verdict.Alone {
 						t.Fatalf("alone after %d answers, want %d", round, answers)
 					}
-					passed(t, gate, enterSoon(t, gate, fmt.Sprintf("good-%d", round)))
+					passed(t, gate, acquireSoon(t, gate, fmt.Sprintf("good-%d", round)))
 				}
-				if verdict := refused(t, gate, enterSoon(t, gate, "bad")); !verdict.Alone {
+				if verdict := refused(t, gate, acquireSoon(t, gate, "bad")); !verdict.Alone {
 					t.Fatalf("not alone after %d answers between which others passed", answers)
 				}
-				if ticket := mustEnter(t, gate, "good"); ticket.Probe {
+				if permit := mustAcquire(t, gate, "good"); permit.Probe {
 					t.Error("the account pauses for a message that failed")
 				}
 			})
@@ -208,16 +214,16 @@ func TestOutageIsHeldAgainstNobody(t *testing.T) {
 		gate := newGate(rdb)
 		for outage := range 4 {
 			// Several calls are under way when the account stops working.
-			tickets := []throttle.Ticket{}
+			permits := []throttle.GatePermit{}
 			for _, message := range []string{"m1", "m2", "m3"} {
-				tickets = append(tickets, enterSoon(t, gate, message))
+				permits = append(permits, acquireSoon(t, gate, message))
 			}
-			for i, ticket := range tickets {
-				if verdict := refused(t, gate, ticket); verdict.Alone {
+			for i, permit := range permits {
+				if verdict := refused(t, gate, permit); verdict.Alone {
 					t.Fatalf("outage %d: message %d is called alone", outage, i)
 				}
 			}
-			passed(t, gate, enterSoon(t, gate, fmt.Sprintf("other-%d", outage)))
+			passed(t, gate, acquireSoon(t, gate, fmt.Sprintf("other-%d", outage)))
 		}
 	})
 }
@@ -226,7 +232,7 @@ func TestLateRefusalDoesNotMakeThePauseLonger(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
 		gate := newGate(rdb)
-		first, second := mustEnter(t, gate, "m1"), mustEnter(t, gate, "m2")
+		first, second := mustAcquire(t, gate, "m1"), mustAcquire(t, gate, "m2")
 		refused(t, gate, first)
 		before := mustBeClosed(t, gate, "m3")
 		for before > testPause*3/4 {
@@ -243,17 +249,17 @@ func TestProbeThatDiesIsReplaced(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
 		gate := newGate(rdb, func(o *throttle.GateOptions) { o.Lease = 300 * time.Millisecond })
-		refused(t, gate, mustEnter(t, gate, "m1"))
-		dead := enterSoon(t, gate, "m2")
+		refused(t, gate, mustAcquire(t, gate, "m1"))
+		dead := acquireSoon(t, gate, "m2")
 		mustBeClosed(t, gate, "m3")
-		probe := enterSoon(t, gate, "m3")
+		probe := acquireSoon(t, gate, "m3")
 		if !dead.Probe || !probe.Probe {
 			t.Fatalf("probes: %v, %v", dead.Probe, probe.Probe)
 		}
 		passed(t, gate, dead) // it woke up too late to say anything
 		mustBeClosed(t, gate, "m4")
 		passed(t, gate, probe)
-		mustEnter(t, gate, "m4")
+		mustAcquire(t, gate, "m4")
 	})
 }
 
@@ -261,16 +267,16 @@ func TestProbeWithoutResultMakesRoom(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
 		gate := newGate(rdb)
-		refused(t, gate, mustEnter(t, gate, "m1"))
-		probe := enterSoon(t, gate, "m2")
-		if again := mustEnter(t, gate, "m2"); !again.Probe {
+		refused(t, gate, mustAcquire(t, gate, "m1"))
+		probe := acquireSoon(t, gate, "m2")
+		if again := mustAcquire(t, gate, "m2"); !again.Probe {
 			t.Error("the probe's task, run again, is no probe")
 		}
 		mustBeClosed(t, gate, "m3")
-		if err := gate.Nothing(t.Context(), probe); err != nil {
+		if err := gate.Release(t.Context(), probe); err != nil {
 			t.Fatal(err)
 		}
-		if next := mustEnter(t, gate, "m3"); !next.Probe {
+		if next := mustAcquire(t, gate, "m3"); !next.Probe {
 			t.Error("m3 is no probe")
 		}
 	})
@@ -282,7 +288,7 @@ func TestSeveralBadMessagesAllFail(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, rdb redis.UniversalClient) {
 		gate := newGate(rdb, func(o *throttle.GateOptions) {
-			o.Pause, o.MaxHold = 40*time.Millisecond, 100*time.Millisecond
+			o.Pause, o.MaxWait = 40*time.Millisecond, 100*time.Millisecond
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 3*enough)
 		defer cancel()
@@ -301,8 +307,8 @@ func TestSeveralBadMessagesAllFail(t *testing.T) {
 func sendUntilAlone(ctx context.Context, t *testing.T, gate *throttle.Gate, message string) {
 	t.Helper()
 	for {
-		ticket, err := gate.Enter(ctx, message)
-		if _, closed := errors.AsType[*throttle.ClosedError](err); closed {
+		permit, err := gate.Acquire(ctx, message)
+		if _, closed := errors.AsType[*throttle.DeniedError](err); closed {
 			continue
 		}
 		if err != nil {
@@ -310,7 +316,7 @@ func sendUntilAlone(ctx context.Context, t *testing.T, gate *throttle.Gate, mess
 			return
 		}
 		<-time.After(callTime)
-		verdict, err := gate.Refused(ctx, ticket)
+		verdict, err := gate.Refused(ctx, permit, "E104")
 		if err != nil {
 			t.Errorf("%s: %v", message, err)
 			return
@@ -329,11 +335,11 @@ func sendOthers(ctx context.Context, t *testing.T, gate *throttle.Gate, stop <-c
 			return
 		default:
 		}
-		ticket, err := gate.Enter(ctx, fmt.Sprintf("good-%d", n))
+		permit, err := gate.Acquire(ctx, fmt.Sprintf("good-%d", n))
 		if err != nil {
 			continue // closed
 		}
-		if err := gate.Passed(ctx, ticket); err != nil {
+		if err := gate.Passed(ctx, permit); err != nil {
 			t.Errorf("good-%d: %v", n, err)
 			return
 		}
@@ -343,15 +349,15 @@ func sendOthers(ctx context.Context, t *testing.T, gate *throttle.Gate, stop <-c
 func TestGateHoldsUntilItOpens(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Shared(t).Client(t)
-	gate := newGate(rdb, func(o *throttle.GateOptions) { o.MaxHold = enough })
-	refused(t, gate, mustEnter(t, gate, "m1"))
-	if ticket := mustEnter(t, gate, "m2"); !ticket.Probe {
+	gate := newGate(rdb, func(o *throttle.GateOptions) { o.MaxWait = enough })
+	refused(t, gate, mustAcquire(t, gate, "m1"))
+	if permit := mustAcquire(t, gate, "m2"); !permit.Probe {
 		t.Error("m2 is no probe")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	time.AfterFunc(2*callTime, cancel)
-	if _, err := gate.Enter(ctx, "m1"); !errors.Is(err, context.Canceled) {
+	if _, err := gate.Acquire(ctx, "m1"); !errors.Is(err, context.Canceled) {
 		t.Errorf("err = %v, want the caller's", err)
 	}
 }
@@ -360,16 +366,14 @@ func TestConfirmSeesAPauseThatCameMeanwhile(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Shared(t).Client(t)
 	gate := newGate(rdb)
-	early, late := mustEnter(t, gate, "m1"), mustEnter(t, gate, "m2")
+	early, late := mustAcquire(t, gate, "m1"), mustAcquire(t, gate, "m2")
 	if err := gate.Confirm(t.Context(), early); err != nil {
 		t.Fatalf("open: %v", err)
 	}
 	refused(t, gate, late)
 	err := gate.Confirm(t.Context(), early)
-	if _, ok := errors.AsType[*throttle.ClosedError](err); !ok {
-		t.Errorf("err = %v, want closed", err)
-	}
-	if err := gate.Confirm(t.Context(), enterSoon(t, gate, "m3")); err != nil {
+	wantDenied(t, err, throttle.CauseAccount)
+	if err := gate.Confirm(t.Context(), acquireSoon(t, gate, "m3")); err != nil {
 		t.Errorf("the probe: %v", err)
 	}
 }
@@ -379,26 +383,24 @@ func TestAccountsPauseApart(t *testing.T) {
 	rdb := redistest.Shared(t).Client(t)
 	one := newGate(rdb)
 	other := newGate(rdb, func(o *throttle.GateOptions) { o.Account = "another" })
-	refused(t, one, mustEnter(t, one, "m1"))
+	refused(t, one, mustAcquire(t, one, "m1"))
 	mustBeClosed(t, one, "m2")
-	mustEnter(t, other, "m2")
+	mustAcquire(t, other, "m2")
 }
 
 func TestGateSaysThatRedisIsDown(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
 	gate := newGate(srv.Client(t))
-	ticket := mustEnter(t, gate, "m1")
-	refused(t, gate, ticket) // so that the gate has to ask
+	permit := mustAcquire(t, gate, "m1")
+	refused(t, gate, permit) // so that the gate has to ask
 	srv.Kill()
-	_, err := gate.Enter(t.Context(), "m2")
-	unavailable, ok := errors.AsType[*throttle.UnavailableError](err)
-	if !ok || unavailable.Unwrap() == nil {
-		t.Errorf("enter: %v", err)
+	_, err := gate.Acquire(t.Context(), "m2")
+	if wantDenied(t, err, throttle.CauseUnavailable).Unwrap() == nil {
+		t.Errorf("acquire: the cause is lost: %v", err)
 	}
-	if _, err := gate.Refused(t.Context(), ticket); !errors.As(err, &unavailable) {
-		t.Errorf("refused: %v", err)
-	}
+	_, err = gate.Refused(t.Context(), permit, "E104")
+	wantDenied(t, err, throttle.CauseUnavailable)
 }
 
 func TestGateKeysShareASlot(t *testing.T) {
@@ -407,8 +409,8 @@ func TestGateKeysShareASlot(t *testing.T) {
 	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{node.Addr()}})
 	t.Cleanup(func() { _ = rdb.Close() })
 	gate := newGate(rdb)
-	refused(t, gate, mustEnter(t, gate, "m1"))
-	passed(t, gate, enterSoon(t, gate, "m2"))
+	refused(t, gate, mustAcquire(t, gate, "m1"))
+	passed(t, gate, acquireSoon(t, gate, "m2"))
 	pacer := throttle.NewPacer(rdb, throttle.PacerOptions{Rate: 100})
 	for _, lane := range []throttle.Lane{throttle.High, throttle.Bulk} {
 		if err := pacer.Wait(t.Context(), lane); err != nil {

@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -39,21 +40,22 @@ type PacerOptions struct {
 	// share the Redis and the Prefix; 0 switches the pace off. At most a tenth
 	// of a second's worth, and at least one, begins at once.
 	Rate float64
-	// MaxHold is how long Wait holds a caller at most.
-	MaxHold time.Duration
+	// MaxWait is how long Wait waits at most.
+	MaxWait time.Duration
 	// Prefix begins the keys.
 	Prefix string
 }
 
-// Pacer hands out permission to begin a call. It is safe for concurrent use.
+// Pacer gives tokens, one for each recipient of a call. It is safe for
+// concurrent use.
 //
-// In a process one goroutine asks Redis for everybody, and only while somebody
-// waits: two hundred waiting slots cost as much as one. Tokens go to waiters
+// In a process one goroutine asks Redis for all waiters, and only while there
+// are some: two hundred waiting slots cost as much as one. Tokens go to waiters
 // at once or are lost, none are kept for later.
 type Pacer struct {
 	source  source
 	rate    float64
-	maxHold time.Duration
+	maxWait time.Duration
 	strain  strain
 
 	wake chan struct{} // ends the dispenser's sleep early
@@ -66,16 +68,17 @@ type Pacer struct {
 
 // source is where tokens come from.
 type source interface {
-	// free says that there is neither a pace nor a hold: nobody has to ask.
+	// free reports that there is neither a pace nor a backoff: no token is
+	// needed.
 	free() bool
 	// take asks for up to n tokens, for the high lane only if high. It returns
 	// how many there were, and after what time asking again makes sense.
 	take(ctx context.Context, n int, high bool) (granted int, wait time.Duration, err error)
-	// yield tells the other processes that no high waiter is left here. It
-	// does nothing when they were not told that there is one.
+	// yield removes the marker that shows the other processes a high waiter
+	// here. It does nothing when there is none.
 	yield(ctx context.Context) error
-	// slow makes all processes slower, and lets nobody begin before hold.
-	slow(ctx context.Context, hold time.Duration) error
+	// slow makes all processes slower, and lets no call begin before backoff.
+	slow(ctx context.Context, backoff time.Duration) error
 }
 
 type waiter struct {
@@ -85,22 +88,16 @@ type waiter struct {
 
 // NewPacer returns a Pacer on rdb.
 func NewPacer(rdb redis.UniversalClient, opts PacerOptions) *Pacer {
-	if opts.Prefix == "" {
-		opts.Prefix = DefaultPrefix
-	}
-	return newPacer(newRedisSource(rdb, opts.Prefix, opts.Rate), opts)
+	return newPacer(newRedisSource(rdb, cmp.Or(opts.Prefix, DefaultPrefix), opts.Rate), opts)
 }
 
 func newPacer(src source, opts PacerOptions) *Pacer {
-	if opts.MaxHold <= 0 {
-		opts.MaxHold = DefaultMaxHold
-	}
-	return &Pacer{source: src, rate: opts.Rate, maxHold: opts.MaxHold, wake: make(chan struct{}, 1)}
+	return &Pacer{source: src, rate: opts.Rate, maxWait: cmp.Or(opts.MaxWait, DefaultMaxWait), wake: make(chan struct{}, 1)}
 }
 
 // Wait returns nil when a call may begin now. Otherwise the error is a
-// *WaitError when the caller's turn did not come within MaxHold, an
-// *UnavailableError when Redis failed, or wraps ctx's.
+// *DeniedError, with CausePace when no token came within MaxWait or with
+// CauseUnavailable when Redis failed, or wraps ctx's.
 func (p *Pacer) Wait(ctx context.Context, lane Lane) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("wait for the pace: %w", err)
@@ -110,24 +107,24 @@ func (p *Pacer) Wait(ctx context.Context, lane Lane) error {
 	}
 	w := &waiter{lane: lane, done: make(chan error, 1)}
 	p.join(w)
-	timer := time.NewTimer(p.maxHold)
+	timer := time.NewTimer(p.maxWait)
 	defer timer.Stop()
 	select {
 	case err := <-w.done:
 		return err
 	case <-ctx.Done():
-		if _, left := p.leave(w); left {
+		if _, left := p.remove(w); left {
 			return fmt.Errorf("wait for the pace: %w", ctx.Err())
 		}
 	case <-timer.C:
-		if ahead, left := p.leave(w); left {
-			return &WaitError{RetryIn: p.retryIn(ahead)}
+		if ahead, left := p.remove(w); left {
+			return &DeniedError{Cause: CausePace, RetryIn: p.retryIn(ahead)}
 		}
 	}
 	return <-w.done // decided in the same moment
 }
 
-// join queues a waiter and sees to it that the dispenser runs.
+// join queues a waiter and starts the dispenser if it does not run.
 func (p *Pacer) join(w *waiter) {
 	lane := w.lane
 	p.mu.Lock()
@@ -137,13 +134,13 @@ func (p *Pacer) join(w *waiter) {
 		p.dispensing = true
 		go p.dispense()
 	} else if lane == High && len(p.lanes[High]) == 1 {
-		p.wakeUp() // the other processes have to be told
+		p.wakeUp() // the other processes have to see the marker
 	}
 }
 
-// leave takes a waiter out of its lane; left is false when its turn has come
-// already. ahead is how many are waiting with the same right or a better one.
-func (p *Pacer) leave(w *waiter) (ahead int, left bool) {
+// remove takes a waiter out of its lane; left is false when it has been served
+// already. ahead is how many wait in its lane and those before it.
+func (p *Pacer) remove(w *waiter) (ahead int, left bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := slices.Index(p.lanes[w.lane], w)
@@ -176,8 +173,7 @@ func (p *Pacer) waiting() int {
 	return n
 }
 
-// retryIn spreads those who are sent away over the time that those before them
-// need.
+// retryIn spreads denied waiters over the time that those ahead of them need.
 func (p *Pacer) retryIn(ahead int) time.Duration {
 	in := minRetryIn
 	if p.rate > 0 {
@@ -186,21 +182,19 @@ func (p *Pacer) retryIn(ahead int) time.Duration {
 	return jittered(min(max(in, minRetryIn), maxRetryIn))
 }
 
-// jittered spreads those who are sent away at the same moment.
+// jittered spreads waiters that are denied at the same moment.
 func jittered(in time.Duration) time.Duration {
 	//nolint:gosec // spreading load needs no secret randomness
 	return in + time.Duration(rand.Float64()*retryJitter*float64(in))
 }
 
-// dispense serves the waiters until there are none. Its context is nobody's:
-// the waiters it asks for have each their own.
+// dispense serves the waiters until there are none. It has no context of its
+// caller, since it asks for many waiters, each with its own.
 func (p *Pacer) dispense() {
 	for {
 		n, high := p.demand()
 		if !high {
-			// Lost, this costs the others a pause of milliseconds: the marker
-			// runs out by itself.
-			_ = bounded(p.source.yield)
+			_ = bounded(p.source.yield) // a marker that stays expires within markerTTL
 		}
 		if n == 0 && p.retire() {
 			return
@@ -217,7 +211,7 @@ func (p *Pacer) dispense() {
 			return err
 		})
 		if err != nil {
-			p.refuseAll(&UnavailableError{Err: err})
+			p.refuseAll(unavailable(context.Background(), err))
 			continue
 		}
 		p.grant(granted)
@@ -225,13 +219,14 @@ func (p *Pacer) dispense() {
 	}
 }
 
-func bounded(ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+func bounded(do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), takeTimeout)
 	defer cancel()
-	return ask(ctx)
+	return do(ctx)
 }
 
-// demand is for how many to ask: for the high lane alone while it has waiters.
+// demand is how many tokens to ask for: for the high lane alone while it has
+// waiters.
 func (p *Pacer) demand() (n int, high bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -241,7 +236,7 @@ func (p *Pacer) demand() (n int, high bool) {
 	return p.waiting(), false
 }
 
-// retire ends the dispenser unless somebody came in the meantime.
+// retire ends the dispenser unless a waiter joined in the meantime.
 func (p *Pacer) retire() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -260,8 +255,8 @@ func (p *Pacer) refuseAll(err error) {
 	}
 }
 
-// grant gives n tokens to those whose turn it is. Tokens of waiters who left
-// while Redis was asked are lost, which only makes the pace slower.
+// grant gives n tokens to the next waiters. Tokens of waiters that gave up while
+// Redis was asked are lost, which only makes the pace slower.
 func (p *Pacer) grant(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -71,6 +71,11 @@ func total(grants []grant) (n int) {
 	return n
 }
 
+func isUnavailable(err error) bool {
+	denied, ok := errors.AsType[*DeniedError](err)
+	return ok && denied.Cause == CauseUnavailable
+}
+
 type load struct {
 	prefix        string
 	rate          float64
@@ -95,7 +100,7 @@ func (l load) run(tb testing.TB, rdb redis.UniversalClient) []grant {
 		for slot := range l.slots {
 			wg.Go(func() {
 				for ctx.Err() == nil {
-					if err := p.Wait(ctx, Lane(slot%int(laneCount))); errors.As(err, new(*UnavailableError)) {
+					if err := p.Wait(ctx, Lane(slot%int(laneCount))); isUnavailable(err) {
 						tb.Errorf("wait: %v", err)
 						return
 					}
@@ -221,9 +226,8 @@ func TestPacerSaysThatRedisIsDown(t *testing.T) {
 	srv.Kill()
 	for _, rate := range []float64{0, 10} {
 		err := NewPacer(client, PacerOptions{Rate: rate}).Wait(t.Context(), Normal)
-		unavailable, ok := errors.AsType[*UnavailableError](err)
-		if !ok || unavailable.Unwrap() == nil {
-			t.Errorf("rate %v: err = %v, want *UnavailableError", rate, err)
+		if !isUnavailable(err) || errors.Unwrap(err) == nil {
+			t.Errorf("rate %v: err = %v, want unavailable with its cause", rate, err)
 		}
 	}
 }
@@ -239,11 +243,11 @@ func TestThrottledAnswersSlowAllProcessesDown(t *testing.T) {
 			here := NewPacer(rdb, PacerOptions{Rate: rate})
 			there := newRedisSource(rdb, DefaultPrefix, rate)
 			level := func() float64 {
-				state, err := there.look(t.Context(), false)
+				level, _, err := there.slowness(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
-				return state.level
+				return level
 			}
 			throttled(t, here, 3, 0)
 			if got := level(); got != 0 {
@@ -261,8 +265,9 @@ func TestThrottledAnswersSlowAllProcessesDown(t *testing.T) {
 				t.Errorf("slow for %s, want at most %s", ttl, maxLevel*recovery)
 			}
 			const sixteenth = 16 * time.Second / rate
-			if got := there.interval(maxLevel); got != sixteenth {
-				t.Errorf("interval %s at the highest level, want %s", got, sixteenth)
+			if granted, wait, err := there.take(t.Context(), rate, false); err != nil || granted != rate/burstPerSecond ||
+				wait < sixteenth*3/4 || wait > sixteenth {
+				t.Errorf("%d tokens, %v, the next in %s at the highest level, want it in %s", granted, err, wait, sixteenth)
 			}
 		})
 	}
@@ -279,7 +284,7 @@ func TestPaceCreepsUpAgain(t *testing.T) {
 	}
 }
 
-func TestRetryAfterHoldsEverybody(t *testing.T) {
+func TestRetryAfterStopsAllProcesses(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{0, 100} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
@@ -287,22 +292,22 @@ func TestRetryAfterHoldsEverybody(t *testing.T) {
 			rdb := redistest.Shared(t).Client(t)
 			here := NewPacer(rdb, PacerOptions{Rate: rate})
 			there := NewPacer(rdb, PacerOptions{Rate: rate})
-			const hold = 600 * time.Millisecond
+			const backoff = 600 * time.Millisecond
 			begun := time.Now()
-			throttled(t, here, 7, hold)
+			throttled(t, here, 7, backoff)
 			for _, p := range []*Pacer{here, there} {
 				if err := p.Wait(t.Context(), High); err != nil {
-					t.Errorf("held for too long: %v", err)
+					t.Errorf("waited for too long: %v", err)
 				}
-				if took := time.Since(begun); took < hold {
-					t.Errorf("a call began after %s, want %s", took, hold)
+				if took := time.Since(begun); took < backoff {
+					t.Errorf("a call began after %s, want %s", took, backoff)
 				}
 			}
 		})
 	}
 }
 
-func TestWithoutPaceThrottlingHoldsForAMoment(t *testing.T) {
+func TestWithoutPaceThrottlingStopsCallsForAMoment(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Shared(t).Client(t)
 	p := NewPacer(rdb, PacerOptions{})
@@ -315,8 +320,8 @@ func TestWithoutPaceThrottlingHoldsForAMoment(t *testing.T) {
 		t.Fatal(err)
 	}
 	const rounding = time.Millisecond // of the time Redis keeps a key
-	if took := time.Since(begun); took < firstHold-rounding || took > DefaultMaxHold {
-		t.Errorf("held for %s, want about %s", took, firstHold)
+	if took := time.Since(begun); took < firstBackoff-rounding || took > DefaultMaxWait {
+		t.Errorf("waited for %s, want about %s", took, firstBackoff)
 	}
 }
 

@@ -21,12 +21,12 @@ const (
 	maxLevel = 4
 	// recovery is how long it takes to get one halving back.
 	recovery = 5 * time.Second
-	// firstHold is what takes the place of halving when there is no pace; it
-	// doubles with the level.
-	firstHold = 250 * time.Millisecond
-	// maxSlowHold is as long as a Retry-After holds everybody; the message
+	// firstBackoff takes the place of halving when there is no pace; it doubles
+	// with the level.
+	firstBackoff = 250 * time.Millisecond
+	// maxBackoff bounds how long a Retry-After stops all calls; the message
 	// itself can wait longer.
-	maxSlowHold = time.Minute
+	maxBackoff = time.Minute
 )
 
 // strain is the share of throttled answers among the latest ones here.
@@ -35,9 +35,9 @@ type strain struct {
 	share float64
 }
 
-// add counts an answer and says whether the pace must become slower. After
-// that it counts anew, for the answers of calls already under way say nothing
-// about the slower pace.
+// add counts an answer and reports whether the pace must become slower. After
+// that it counts again from zero, for the answers of calls already under way
+// show nothing about the slower pace.
 func (s *strain) add(throttled bool) (tooFast bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,49 +52,49 @@ func (s *strain) add(throttled bool) (tooFast bool) {
 	return true
 }
 
-// Answered tells the Pacer that Sinch took the call or refused it for a reason
-// of its own. It costs nothing.
+// Answered reports that Sinch took the call or refused it for a reason of its
+// own. It costs nothing.
 func (p *Pacer) Answered() { p.strain.add(false) }
 
-// Throttled tells the Pacer that Sinch said "too fast"; retryAfter is what it
+// Throttled reports that Sinch answered "too fast"; retryAfter is the time it
 // asked for, or zero. A single such answer is the message's own matter. When
-// most answers are like that, all processes slow down: the pace halves, up to
-// a sixteenth, and comes back over seconds; without a pace everybody holds for
-// a moment, and longer each time. A retryAfter then holds everybody as well,
-// for a minute at most.
+// most answers are like that, all processes slow down: the pace halves, up to a
+// sixteenth, and comes back over seconds; without a pace all calls back off for
+// a moment, and longer each time. A retryAfter then stops all calls as well, for
+// a minute at most.
 func (p *Pacer) Throttled(ctx context.Context, retryAfter time.Duration) error {
 	if !p.strain.add(true) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
-	if err := p.source.slow(ctx, min(retryAfter, maxSlowHold)); err != nil {
-		return &UnavailableError{Err: err}
+	if err := p.source.slow(ctx, min(retryAfter, maxBackoff)); err != nil {
+		return unavailable(ctx, err)
 	}
 	return nil
 }
 
-// levelOf reads the level off a key that lives recovery for each halving: as
-// it runs out, the pace creeps up by itself.
+// levelOf is the level of slowness of a key that lives recovery for each
+// halving: as it runs out, the pace creeps up by itself.
 func levelOf(ttl time.Duration) float64 {
 	return min(max(0, float64(ttl)/float64(recovery)), maxLevel)
 }
 
 // slow raises the level by one. Two processes that do it at the same moment
 // raise it once, which is as well: they saw the same trouble.
-func (s *redisSource) slow(ctx context.Context, hold time.Duration) error {
-	state, err := s.look(ctx, false)
+func (s *redisSource) slow(ctx context.Context, backoff time.Duration) error {
+	level, left, err := s.slowness(ctx)
 	if err != nil {
 		return err
 	}
-	level := min(state.level+1, maxLevel)
+	level = min(level+1, maxLevel)
 	if s.rate <= 0 {
-		hold = max(hold, time.Duration(float64(firstHold)*math.Exp2(level-1)))
+		backoff = max(backoff, time.Duration(float64(firstBackoff)*math.Exp2(level-1)))
 	}
 	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.Set(ctx, s.keys.slow, 1, time.Duration(level*float64(recovery)))
-		if hold > state.hold {
-			p.Set(ctx, s.keys.hold, 1, hold)
+		if backoff > left {
+			p.Set(ctx, s.keys.backoff, 1, backoff)
 		}
 		return nil
 	})
@@ -103,4 +103,18 @@ func (s *redisSource) slow(ctx context.Context, hold time.Duration) error {
 	}
 	s.clear.Store(nil)
 	return nil
+}
+
+// slowness is the level, and how long calls still back off; negative: they do
+// not.
+func (s *redisSource) slowness(ctx context.Context) (level float64, backoff time.Duration, err error) {
+	var slow, rest *redis.DurationCmd
+	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		slow, rest = p.PTTL(ctx, s.keys.slow), p.PTTL(ctx, s.keys.backoff)
+		return nil
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the pace: %w", err)
+	}
+	return levelOf(slow.Val()), rest.Val(), nil
 }

@@ -1,19 +1,21 @@
--- Tells what became of a message that was let in. Running it twice is the same
+-- Records the outcome of a message that was let in. Running it twice is the same
 -- as running it once, except that a message found to be alone becomes a suspect
 -- again: it takes another round to fail it.
--- KEYS[1] the pause, KEYS[2] the suspects (see enter.lua)
--- ARGV[1] message, [2] 'passed', 'account' or 'nothing'
--- ARGV[3] pause, [4] head start, [5] memory (ms), [6] account answers that fail a message
+-- KEYS[1] the pause, KEYS[2] the suspects (see acquire.lua)
+-- ARGV[1] message, [2] 'passed', 'account' or 'released'
+-- ARGV[3] pause, [4] head start, [5] TTL of suspects (ms), [6] account answers that fail a message
+-- ARGV[7] Sinch's code of an account answer
 -- Returns {1 when the trouble is this message alone, wait in ms}
 local id, outcome = ARGV[1], ARGV[2]
-local length, headstart, memory = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local limit = tonumber(ARGV[6])
+local length, headstart, ttl = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local limit, code = tonumber(ARGV[6]), ARGV[7]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
-local pause = redis.call('HMGET', KEYS[1], 'until', 'culprit', 'probe')
+local pause = redis.call('HMGET', KEYS[1], 'until', 'culprit', 'probe', 'since')
 local reopens, culprit = tonumber(pause[1]), pause[2]
 local is_probe = pause[3] == id
+local since = pause[4] or now
 
 local function free_the_probe()
 	if is_probe then redis.call('HDEL', KEYS[1], 'probe', 'lease') end
@@ -22,12 +24,12 @@ end
 local function close(culprit_now)
 	redis.call('DEL', KEYS[1])
 	-- One more, since now is cut to whole milliseconds: never less than a pause.
-	redis.call('HSET', KEYS[1], 'until', now + length + 1, 'culprit', culprit_now)
-	redis.call('PEXPIRE', KEYS[1], memory)
+	redis.call('HSET', KEYS[1], 'until', now + length + 1, 'culprit', culprit_now, 'since', since, 'code', code)
+	redis.call('PEXPIRE', KEYS[1], ttl)
 	return {0, length + headstart}
 end
 
-if outcome == 'nothing' then
+if outcome == 'released' then
 	free_the_probe()
 	return {0, 0}
 end
@@ -51,7 +53,7 @@ if counted >= limit - 1 then
 	return {1, 0}
 end
 redis.call('HSETNX', KEYS[2], id, 0)
-redis.call('PEXPIRE', KEYS[2], memory)
+redis.call('PEXPIRE', KEYS[2], ttl)
 
 if not reopens then
 	return close(id)

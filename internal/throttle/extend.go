@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// More takes up to n further tokens for a caller that has one, since a call
+// Extend takes up to n further tokens for a caller that has one, since a call
 // counts as often as it has recipients. It returns how many there were when ctx
-// ended: the rest of them were not waited for any longer.
-func (p *Pacer) More(ctx context.Context, lane Lane, n int) int {
+// ended.
+func (p *Pacer) Extend(ctx context.Context, lane Lane, n int) int {
 	if n <= 0 || ctx.Err() != nil {
 		return 0
 	}

@@ -1,0 +1,233 @@
+package throttle
+
+import (
+	"context"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/message"
+)
+
+// Metrics shows the state of the limits.
+type Metrics interface {
+	// SetBreaker reports that the breaker of this process opened or closed.
+	SetBreaker(open bool)
+}
+
+// Options configure a Limiter. Metrics is required; Exempt may be nil; the zero
+// values of the rest mean the defaults.
+type Options struct {
+	Pacer   PacerOptions
+	Gate    GateOptions
+	Breaker BreakerOptions
+	// Exempt reports that a message never reaches Sinch, so that no limit
+	// applies to it.
+	Exempt  func(m *message.Message) bool
+	Metrics Metrics
+	Log     zerolog.Logger
+}
+
+// Limiter decides when a call to Sinch may begin: the pace and the pause of the
+// account, shared by all processes, and the breaker of this one. It is safe for
+// concurrent use.
+type Limiter struct {
+	pacer   *Pacer
+	gate    *Gate
+	breaker *Breaker
+	exempt  func(m *message.Message) bool
+	log     zerolog.Logger
+	// down says that the last question to Redis failed, so that an outage is
+	// logged once.
+	down atomic.Bool
+}
+
+// NewLimiter returns a Limiter on rdb.
+func NewLimiter(rdb redis.UniversalClient, opts Options) *Limiter {
+	l := &Limiter{
+		pacer: NewPacer(rdb, opts.Pacer), gate: NewGate(rdb, opts.Gate),
+		exempt: opts.Exempt, log: opts.Log,
+	}
+	if l.exempt == nil {
+		l.exempt = func(*message.Message) bool { return false }
+	}
+	opts.Breaker.OnChange = func(open bool) {
+		opts.Metrics.SetBreaker(open)
+		if open {
+			l.log.Warn().Msg("Sinch does not answer: calls wait, one at a time probes")
+		} else {
+			l.log.Info().Msg("Sinch answers again: calls go on")
+		}
+	}
+	l.breaker = NewBreaker(opts.Breaker)
+	return l
+}
+
+// Acquire waits up to MaxWait for the permit to make one call for a message. The
+// error is a *DeniedError that says when to come back, or wraps ctx's. Every
+// Permit ends with Report or Release.
+//
+// The breaker comes first: it costs nothing, and while Sinch does not answer, no
+// token and no probe of the account is wasted.
+func (l *Limiter) Acquire(ctx context.Context, m *message.Message) (*Permit, error) {
+	if l.exempt(m) {
+		return &Permit{}, nil
+	}
+	breaker, err := l.breaker.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &Permit{limiter: l, breaker: breaker, lane: laneOf(m.Content.Priority)}
+	// A replay is a new message to the gate: the answers to the old one no longer count.
+	p.gate, err = l.gate.Acquire(ctx, string(m.ID)+":"+strconv.Itoa(m.Replayed))
+	if err != nil {
+		breaker.Release()
+		return nil, l.watched(err)
+	}
+	if err = l.pacer.Wait(ctx, p.lane); err == nil {
+		err = p.confirm(ctx)
+	}
+	if err != nil {
+		p.Release(ctx)
+		return nil, l.watched(err)
+	}
+	return p, l.watched(nil)
+}
+
+// watched returns err, and logs when Redis begins or ceases to fail.
+func (l *Limiter) watched(err error) error {
+	denied, ok := err.(*DeniedError) //nolint:errorlint // the limits return it as it is
+	switch {
+	case ok && denied.Cause == CauseUnavailable:
+		if l.down.CompareAndSwap(false, true) {
+			l.log.Warn().Err(denied.Err).Msg("limiter unavailable: no call begins until Redis answers")
+		}
+	case err == nil || ok:
+		if l.down.Load() && l.down.CompareAndSwap(true, false) {
+			l.log.Info().Msg("limiter available again")
+		}
+	}
+	return err
+}
+
+func laneOf(p message.Priority) Lane {
+	switch p {
+	case message.High:
+		return High
+	case message.Bulk:
+		return Bulk
+	case message.Normal:
+	}
+	return Normal
+}
+
+// confirmTimeout bounds the last check of a permit that waited for its tokens.
+const confirmTimeout = 2 * time.Second
+
+// Permit allows one call to Sinch. The zero Permit allows it without any limit.
+// It is for one goroutine.
+type Permit struct {
+	limiter *Limiter // nil: no limit, or the permit is over
+	breaker BreakerPermit
+	gate    GatePermit
+	lane    Lane
+}
+
+// Extend asks, until ctx ends, for tokens to send the call to up to n further
+// recipients, and returns how many there were. An error is as of Acquire, and
+// releases the permit. A probe goes to one recipient.
+func (p *Permit) Extend(ctx context.Context, n int) (int, error) {
+	if p.limiter == nil {
+		return n, nil
+	}
+	if p.gate.Probe || p.breaker.Probe {
+		return 0, nil
+	}
+	got := p.limiter.pacer.Extend(ctx, p.lane, n)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
+	defer cancel()
+	if err := p.confirm(ctx); err != nil {
+		l := p.limiter
+		p.Release(ctx)
+		return 0, l.watched(err)
+	}
+	return got, nil
+}
+
+// confirm checks whether the call may still begin after it waited for the pace:
+// the account may have been refused meanwhile, or Sinch have gone away.
+func (p *Permit) confirm(ctx context.Context) error {
+	if err := p.limiter.breaker.Confirm(p.breaker); err != nil {
+		return err
+	}
+	return p.limiter.gate.Confirm(ctx, p.gate)
+}
+
+// Release ends a permit whose call was not begun, also for a caller that gave
+// up. After Report it does nothing.
+func (p *Permit) Release(ctx context.Context) {
+	p.Report(context.WithoutCancel(ctx), message.Outcome{Kind: message.OutcomeNotBegun})
+}
+
+// Report ends the permit with the outcome of its call, and returns that outcome,
+// made final where the account refuses this message alone. When Redis does not
+// take the report, the outcome stays as it is: the gate errs on the side of
+// another probe.
+func (p *Permit) Report(ctx context.Context, o message.Outcome) message.Outcome {
+	l := p.limiter
+	if l == nil {
+		return o
+	}
+	p.limiter = nil
+	p.reportBreaker(o)
+	var err error
+	switch o.Kind {
+	case message.OutcomeAccount:
+		o, err = l.refused(ctx, p.gate, o)
+	case message.OutcomeThrottled:
+		err = l.pacer.Throttled(ctx, o.RetryAfter)
+		if passed := l.gate.Passed(ctx, p.gate); err == nil {
+			err = passed
+		}
+	case message.OutcomeAccepted, message.OutcomeRefused, message.OutcomeGone, message.OutcomeNotReady:
+		l.pacer.Answered()
+		err = l.gate.Passed(ctx, p.gate)
+	case message.OutcomeNotSent, message.OutcomeNotBegun, message.OutcomeUnknown:
+		err = l.gate.Release(ctx, p.gate)
+	}
+	if err != nil {
+		_ = l.watched(err) // logged; the outcome does not depend on it
+	}
+	return o
+}
+
+// reportBreaker reports whether Sinch answered. A call that was not sent shows
+// that only if Sinch itself said so.
+func (p *Permit) reportBreaker(o message.Outcome) {
+	switch {
+	case o.Kind == message.OutcomeNotBegun:
+		p.breaker.Release()
+	case o.Kind == message.OutcomeUnknown, o.Kind == message.OutcomeNotSent && o.SinchCode == "":
+		p.breaker.Failed()
+	default:
+		p.breaker.Answered()
+	}
+}
+
+// refused reports an account answer. When other messages pass, the trouble is
+// this message, and it ends.
+func (l *Limiter) refused(ctx context.Context, p GatePermit, o message.Outcome) (message.Outcome, error) {
+	verdict, err := l.gate.Refused(ctx, p, o.SinchCode)
+	if err != nil {
+		return o, err
+	}
+	if verdict.Alone {
+		o.Kind = message.OutcomeRefused
+		return o, nil
+	}
+	o.RetryAfter = max(o.RetryAfter, verdict.RetryIn)
+	return o, nil
+}
