@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"mmsdispatch/internal/console"
 	"mmsdispatch/internal/jobs"
 	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/saved"
 	"mmsdispatch/internal/suppression"
@@ -65,6 +67,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	watch := &redisWatch{rdb: rdb, log: log, metrics: metrics.Redis}
 	l, err := ledger.New(rdb, ledger.Options{
 		RecordTTL: cfg.Store.RecordTTL, LaneLimit: int(cfg.API.QueueLimit), MinReplicas: watch.minReplicas,
+		Moved:   func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
 		HoldKey: suppression.Key, Embedded: cfg.Process == config.Dev,
 	})
 	if err != nil {

@@ -92,13 +92,13 @@ func (h *Heart) restoreSome(ctx context.Context, calls []call) error {
 	for i, c := range calls {
 		ids[i] = c.id
 	}
-	found, err := h.ledger.GetMany(ctx, ids)
+	found, err := h.ledger.ReadMany(ctx, ids)
 	if err != nil {
 		return fmt.Errorf("restore calls: %w", err)
 	}
 	known := make(map[message.ID]*message.Message, len(found))
-	for _, m := range found {
-		known[m.ID] = m
+	for _, seen := range found {
+		known[seen.Message.ID] = seen.Message
 	}
 	for _, c := range calls {
 		m := known[c.id]

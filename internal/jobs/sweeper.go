@@ -248,7 +248,7 @@ func (s *Sweeper) read(ctx context.Context, visits []*visit) ([]*visit, error) {
 	for i, v := range visits {
 		ids[i] = v.due.ID
 	}
-	records, err := s.ledger.GetEach(ctx, ids)
+	records, err := s.ledger.ReadEach(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ func (s *Sweeper) read(ctx context.Context, visits []*visit) ([]*visit, error) {
 		v := visits[i]
 		switch {
 		case got.Err == nil:
-			v.message = got.Value
+			v.message = got.Value.Message
 			found = append(found, v)
 		case !errors.Is(got.Err, ledger.ErrNotFound):
 			v.err = got.Err

@@ -117,6 +117,11 @@ func (l *Ledger) acceptGroups(ctx context.Context, groups []group) []batcher.Res
 	answers := make([]batcher.Result[[]string], len(groups))
 	for i, call := range calls {
 		answers[i].Value, answers[i].Err = groupAnswer(call)
+		for row, verdict := range answers[i].Value {
+			if verdict == "ok" || verdict == "held" {
+				l.opts.Moved("", groups[i].rows[row].message.Status)
+			}
+		}
 	}
 	return answers
 }

@@ -290,7 +290,7 @@ func (l *Ledger) BatchMessages(
 		if err != nil {
 			return err
 		}
-		messages, err := l.GetMany(ctx, ids)
+		messages, err := l.messages(ctx, ids)
 		if err != nil {
 			return err
 		}

@@ -16,90 +16,92 @@ import (
 // head: the version for compare-and-set, the operation to know their own write
 // again when a lost reply made the client repeat it. The message is in the wire
 // format of Protocol Buffers, so that fields can be added; the numbers below
-// are its schema. Times are in Unix milliseconds. What is empty is left out,
-// since a million records wait in memory.
+// are its schema: a number is never changed and never used again. Times are in
+// Unix milliseconds. Empty fields are left out, since a million records wait in
+// memory. testdata/records holds a record of each version of the schema, which
+// every later release must read.
 
 // errRecord is returned for a record that this release cannot read.
 var errRecord = errors.New("unreadable record")
 
 // The fields of a message.
 const (
-	fieldID protowire.Number = iota + 1
-	fieldTenant
-	fieldTest
-	fieldContent
-	fieldFrom
-	fieldBatchID
-	fieldShard
-	fieldStatus
-	fieldReason
-	fieldAttempts
-	fieldTries
-	fieldDelays
-	fieldCall
-	fieldSinchID
-	fieldSentAs
-	fieldTask
-	fieldReplayed
-	fieldNextAt
-	fieldExpiresAt
-	fieldCreatedAt
-	fieldUpdatedAt
-	fieldSentAt
-	fieldFinalAt
-	fieldEntry
-	fieldReplays
-	fieldPutOffs
-	fieldShared
-	fieldGroup
+	fieldID        protowire.Number = 1
+	fieldTenant    protowire.Number = 2
+	fieldTest      protowire.Number = 3
+	fieldContent   protowire.Number = 4
+	fieldFrom      protowire.Number = 5
+	fieldBatchID   protowire.Number = 6
+	fieldShard     protowire.Number = 7
+	fieldStatus    protowire.Number = 8
+	fieldReason    protowire.Number = 9
+	fieldAttempts  protowire.Number = 10
+	fieldTries     protowire.Number = 11
+	fieldDelays    protowire.Number = 12
+	fieldCall      protowire.Number = 13
+	fieldSinchID   protowire.Number = 14
+	fieldSentAs    protowire.Number = 15
+	fieldTask      protowire.Number = 16
+	fieldReplayed  protowire.Number = 17
+	fieldNextAt    protowire.Number = 18
+	fieldExpiresAt protowire.Number = 19
+	fieldCreatedAt protowire.Number = 20
+	fieldUpdatedAt protowire.Number = 21
+	fieldSentAt    protowire.Number = 22
+	fieldFinalAt   protowire.Number = 23
+	fieldEntry     protowire.Number = 24
+	fieldReplays   protowire.Number = 25
+	fieldPutOffs   protowire.Number = 26
+	fieldShared    protowire.Number = 27
+	fieldGroup     protowire.Number = 28
 )
 
 // The fields of a content.
 const (
-	contentTo protowire.Number = iota + 1
-	contentFrom
-	contentSubject
-	contentText
-	contentMedia
-	contentReference
-	contentPriority
-	contentSendAt
-	contentExpiresAt
-	contentFallbackText
-	contentCallbackURL
-	contentKey // of the metadata, each followed by its value
-	contentValue
+	contentTo           protowire.Number = 1
+	contentFrom         protowire.Number = 2
+	contentSubject      protowire.Number = 3
+	contentText         protowire.Number = 4
+	contentMedia        protowire.Number = 5
+	contentReference    protowire.Number = 6
+	contentPriority     protowire.Number = 7
+	contentSendAt       protowire.Number = 8
+	contentExpiresAt    protowire.Number = 9
+	contentFallbackText protowire.Number = 10
+	contentCallbackURL  protowire.Number = 11
+	contentKey          protowire.Number = 12 // of the metadata, each followed by its value
+	contentValue        protowire.Number = 13
 )
 
 // The fields of a reason.
 const (
-	reasonCode protowire.Number = iota + 1
-	reasonMessage
-	reasonSinchCode
+	reasonCode      protowire.Number = 1
+	reasonMessage   protowire.Number = 2
+	reasonSinchCode protowire.Number = 3
 )
 
 // The fields of a call.
 const (
-	callN protowire.Number = iota + 1
-	callState
-	callWorker
-	callAPI
-	callBaseURL
-	callAccount
-	callBegun
-	callDeadline
-	callSinchID
-	callLooks
-	callLookedAt
-	callShared
+	callN        protowire.Number = 1
+	callState    protowire.Number = 2
+	callWorker   protowire.Number = 3
+	callAPI      protowire.Number = 4
+	callBaseURL  protowire.Number = 5
+	callAccount  protowire.Number = 6
+	callBegun    protowire.Number = 7
+	callDeadline protowire.Number = 8
+	callSinchID  protowire.Number = 9
+	callLooks    protowire.Number = 10
+	callLookedAt protowire.Number = 11
+	callShared   protowire.Number = 12
 )
 
 // The fields of a line of the timeline.
 const (
-	entryAt protowire.Number = iota + 1
-	entryStatus
-	entryDetail
-	entryAttempt
+	entryAt      protowire.Number = 1
+	entryStatus  protowire.Number = 2
+	entryDetail  protowire.Number = 3
+	entryAttempt protowire.Number = 4
 )
 
 // head is what the scripts read of a record.

@@ -24,7 +24,7 @@ func fullMessage() *message.Message {
 			CallbackURL: "https://e.com/c", Metadata: map[string]string{"a": "", "b": "c"},
 		},
 		Status: message.StatusUnknown, Reason: &message.Reason{Code: "carrier", Message: "m", SinchCode: "E102"},
-		Attempts: 2, Tries: 1, Delays: 4, SinchID: "T", SentAs: "SMS", Task: 5, Replayed: 1, Replays: 6,
+		Attempts: 2, Tries: 1, Delays: 4, SinchID: "T", SentAs: "SMS", Task: 5, Replayed: 1, Replays: 6, PutOffs: 3,
 		Calls: []message.Attempt{
 			{N: 1},
 			{

@@ -62,6 +62,10 @@ type Options struct {
 	// before somebody has looked. The key must have the hash tag of Prefix. nil:
 	// nobody can opt out.
 	HoldKey func(number string) string
+	// Moved is called after each change of a message's state, with the states
+	// before and after; from is empty for a message that was accepted. nil: not
+	// called. It must be quick.
+	Moved func(from, to message.Status)
 	// Embedded says that the Redis is the development mode's own, which knows
 	// no flags of scripts (and whose memory never runs out).
 	Embedded bool
@@ -94,11 +98,12 @@ type Ledger struct {
 	accept  *redis.Script
 	put     *redis.Script
 	open    *redis.Script
+	read    *redis.Script
 	recheck *redis.Script
 	secret  *secret
 	shards  *shards
 	commits *batcher.Batcher[commit, string]
-	reads   *batcher.Batcher[message.ID, loaded]
+	reads   *batcher.Batcher[message.ID, Snapshot]
 	swaps   *batcher.Batcher[swap, swapReply]
 }
 
@@ -113,27 +118,22 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	if opts.MinReplicas == nil {
 		opts.MinReplicas = func() int { return 0 }
 	}
-	accept, err := opts.script("lua/accept.lua")
-	if err != nil {
-		return nil, err
+	if opts.Moved == nil {
+		opts.Moved = func(message.Status, message.Status) {}
 	}
-	put, err := opts.script("lua/put.lua")
-	if err != nil {
-		return nil, err
+	l := &Ledger{rdb: rdb, opts: opts}
+	for name, script := range map[string]**redis.Script{
+		"accept": &l.accept, "put": &l.put, "open": &l.open, "read": &l.read, "recheck": &l.recheck,
+	} {
+		var err error
+		if *script, err = opts.script(name); err != nil {
+			return nil, err
+		}
 	}
-	open, err := opts.script("lua/open.lua")
-	if err != nil {
-		return nil, err
-	}
-	recheck, err := opts.script("lua/recheck.lua")
-	if err != nil {
-		return nil, err
-	}
-	l := &Ledger{rdb: rdb, opts: opts, accept: accept, put: put, open: open, recheck: recheck}
 	l.secret = &secret{rdb: rdb, key: l.key("secret")}
 	l.shards = &shards{rdb: rdb, key: l.key("shards")}
 	l.commits = batcher.New(l.commit)
-	l.reads = batcher.New(l.load)
+	l.reads = batcher.New(l.readBatch)
 	l.swaps = batcher.New(l.swap)
 	return l, nil
 }
@@ -149,7 +149,7 @@ func ask[Q, A any](ctx context.Context, together *batcher.Batcher[Q, A], questio
 
 // script reads a script; the first line can hold its flags.
 func (o Options) script(name string) (*redis.Script, error) {
-	source, err := scripts.ReadFile(name)
+	source, err := scripts.ReadFile("lua/" + name + ".lua")
 	if err != nil {
 		return nil, fmt.Errorf("read script: %w", err)
 	}
@@ -177,73 +177,26 @@ func unavailable(what string, err error) error {
 	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
 }
 
-// Get reads a message.
-func (l *Ledger) Get(ctx context.Context, id message.ID) (*message.Message, error) {
-	record, err := l.rdb.Get(ctx, l.recordKey(id)).Bytes()
-	switch {
-	case errors.Is(err, redis.Nil):
-		return nil, ErrNotFound
-	case err != nil:
-		return nil, unavailable("read message", err)
-	}
-	_, m, err := decodeAs(id, record)
-	return m, err
-}
-
-// decodeAs reads the record of a message.
-func decodeAs(id message.ID, record []byte) (head, *message.Message, error) {
-	h, m, err := decode(record)
-	if err != nil {
-		return head{}, nil, err
-	}
-	if m.ID != id {
-		return head{}, nil, ErrNotFound // an older message that had the same reference
-	}
-	return h, m, nil
-}
-
-// ByReference reads the message that a scope knows under ref.
-func (l *Ledger) ByReference(ctx context.Context, scope message.Scope, ref string) (m *message.Message, err error) {
-	err = l.secret.use(ctx, func(secret *message.Secret) error {
-		m, err = l.byReference(ctx, secret, scope, ref)
-		return err
-	})
-	return m, err
-}
-
-// byReference reads the secret with the record: of what is known under another
-// secret there would be no trace.
-func (l *Ledger) byReference(ctx context.Context, secret *message.Secret, scope message.Scope, ref string) (*message.Message, error) {
-	id := message.NewID(secret.Reference(scope, ref), time.Time{})
-	values, err := l.rdb.MGet(ctx, l.key("secret"), l.recordKey(id)).Result()
-	if err != nil {
-		return nil, unavailable("read message", err)
-	}
-	held, _ := values[0].(string)
-	if err := compare(secret, held); err != nil {
-		return nil, err
-	}
-	record, ok := values[1].(string)
-	if !ok {
-		return nil, ErrNotFound
-	}
-	_, m, err := decode([]byte(record))
-	if err != nil {
-		return nil, err
-	}
-	if m.Scope != scope || m.Content.ClientReference != ref {
-		return nil, ErrNotFound
-	}
-	return m, nil
-}
-
 // Recent lists the latest messages of a scope, newest first, at most 1,000.
 func (l *Ledger) Recent(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
 	ids, err := l.rdb.LRange(ctx, l.recentKey(scope), 0, recentKept-1).Result()
 	if err != nil {
 		return nil, unavailable("list messages", err)
 	}
-	return l.GetMany(ctx, unpacked(ids))
+	return l.messages(ctx, unpacked(ids))
+}
+
+// messages reads messages by their ids and leaves out those that are gone.
+func (l *Ledger) messages(ctx context.Context, ids []message.ID) ([]*message.Message, error) {
+	found, err := l.ReadMany(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	messages := make([]*message.Message, len(found))
+	for i, s := range found {
+		messages[i] = s.Message
+	}
+	return messages, nil
 }
 
 // unpacked are the ids of a list; what is none is left out.
@@ -258,47 +211,6 @@ func unpacked(packed []string) []message.ID {
 }
 
 func (l *Ledger) recentKey(scope message.Scope) string { return l.key("recent:" + scope.String()) }
-
-// GetMany reads messages by their ids and leaves out those that are gone.
-func (l *Ledger) GetMany(ctx context.Context, ids []message.ID) ([]*message.Message, error) {
-	each, err := l.GetEach(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	found := make([]*message.Message, 0, len(ids))
-	for _, got := range each {
-		if got.Err == nil {
-			found = append(found, got.Value)
-		}
-	}
-	return found, nil
-}
-
-// GetEach is GetMany for those who want to know of each message why it was not
-// read.
-func (l *Ledger) GetEach(ctx context.Context, ids []message.ID) ([]batcher.Result[*message.Message], error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	keys := make([]string, len(ids))
-	for i, id := range ids {
-		keys[i] = l.recordKey(id)
-	}
-	values, err := l.rdb.MGet(ctx, keys...).Result()
-	if err != nil {
-		return nil, unavailable("read messages", err)
-	}
-	each := make([]batcher.Result[*message.Message], len(ids))
-	for i, value := range values {
-		record, ok := value.(string)
-		if !ok {
-			each[i].Err = ErrNotFound
-			continue
-		}
-		_, each[i].Value, each[i].Err = decodeAs(ids[i], []byte(record))
-	}
-	return each, nil
-}
 
 // Counts tells how many messages are in each open state of each lane.
 func (l *Ledger) Counts(ctx context.Context) (map[message.Status]map[message.Priority]int64, error) {

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"mmsdispatch/internal/message"
 )
 
 // callKept is how long a shared call can be looked up beyond the time that its
@@ -91,25 +89,3 @@ func (l *Ledger) SharedAttempt(ctx context.Context, call, number string) (ref st
 
 // bare is a number in the form that Sinch reports it: digits only.
 func bare(number string) string { return strings.TrimPrefix(strings.TrimPrefix(number, "+"), "00") }
-
-// ReadMany reads messages to change them, and leaves out those that are gone.
-func (l *Ledger) ReadMany(ctx context.Context, ids []message.ID) ([]Snapshot, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	seen := make([]Snapshot, 0, len(ids))
-	for i, got := range l.load(ctx, ids) {
-		if errors.Is(got.Err, ErrNotFound) {
-			continue
-		}
-		if got.Err != nil {
-			return nil, got.Err
-		}
-		one, err := got.Value.snapshot(ids[i])
-		if err != nil {
-			continue
-		}
-		seen = append(seen, one)
-	}
-	return seen, nil
-}

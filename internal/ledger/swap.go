@@ -86,6 +86,11 @@ func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), som
 	if err != nil {
 		return batcher.Failed[swapReply](len(some), unavailable("write messages", err))
 	}
+	for i, s := range some {
+		if answers[i].Value.verdict == "ok" && s.before != s.message.Status { // also one that too few replicas have
+			l.opts.Moved(s.before, s.message.Status)
+		}
+	}
 	return answers
 }
 

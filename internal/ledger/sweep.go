@@ -101,7 +101,7 @@ func (l *Ledger) Unknown(ctx context.Context, scope message.Scope) ([]*message.M
 	}
 	var unknown []*message.Message
 	for some := range slices.Chunk(unpacked(names), membersRead) {
-		messages, err := l.GetMany(ctx, some)
+		messages, err := l.messages(ctx, some)
 		if err != nil {
 			return nil, err
 		}

@@ -104,16 +104,16 @@ func rechecks(t *testing.T, l *ledger.Ledger, rdb *redis.Client) {
 	}
 }
 
-// Each message has its own answer: what is gone or cannot be read does not hide
+// Each message has its own result: one that is gone or unreadable does not hide
 // the others.
-func TestGetEach(t *testing.T) {
+func TestReadEach(t *testing.T) {
 	t.Parallel()
 	l, rdb := newLedger(t, ledger.Options{})
 	gone, unreadable, there := accept(t, l, request("")), accept(t, l, request("")), accept(t, l, request(""))
 	rdb.Del(t.Context(), ledger.DefaultPrefix+gone.ID.Identity())
 	rdb.Set(t.Context(), ledger.DefaultPrefix+unreadable.ID.Identity(), "1:x:\xff", 0)
 	ids := []message.ID{gone.ID, unreadable.ID, there.ID}
-	each, err := l.GetEach(t.Context(), ids)
+	each, err := l.ReadEach(t.Context(), ids)
 	if err != nil || len(each) != len(ids) {
 		t.Fatalf("%d answers, %v", len(each), err)
 	}
@@ -123,10 +123,10 @@ func TestGetEach(t *testing.T) {
 	if each[1].Err == nil || errors.Is(each[1].Err, ledger.ErrNotFound) {
 		t.Errorf("unreadable: %v", each[1].Err)
 	}
-	if each[2].Err != nil || each[2].Value.ID != there.ID {
-		t.Errorf("there: %v, %v", each[2].Value, each[2].Err)
+	if each[2].Err != nil || each[2].Value.Message.ID != there.ID {
+		t.Errorf("there: %v, %v", each[2].Value.Message, each[2].Err)
 	}
-	if found, err := l.GetMany(t.Context(), ids); err != nil || len(found) != 1 || found[0].ID != there.ID {
+	if found, err := l.ReadMany(t.Context(), ids); err != nil || len(found) != 1 || found[0].Message.ID != there.ID {
 		t.Errorf("all together: %v, %v", found, err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"mmsdispatch/internal/batcher"
 	"mmsdispatch/internal/message"
 )
 
@@ -56,39 +55,6 @@ func (l *Ledger) Begin(ctx context.Context, seen Snapshot, change Change, lease 
 	return l.apply(ctx, seen, change, lease)
 }
 
-// Snapshot is a message as it was read.
-type Snapshot struct {
-	Message *message.Message
-
-	version int64
-	record  []byte
-	now     time.Time // Redis' time of the reading
-	read    time.Time // local time of it
-	cleared bool
-}
-
-// Cleared is the snapshot after somebody has looked whether the recipient has
-// opted out: a call may begin.
-func (s Snapshot) Cleared() Snapshot {
-	s.cleared = true
-	return s
-}
-
-// clock is Redis' time now, as far as this process can tell: never later than
-// it is.
-func (s Snapshot) clock() time.Time {
-	return s.now.Add(time.Since(s.read)).Truncate(time.Millisecond)
-}
-
-// Read reads a message to change it.
-func (l *Ledger) Read(ctx context.Context, id message.ID) (Snapshot, error) {
-	got, err := ask(ctx, l.reads, id)
-	if err != nil {
-		return Snapshot{}, err
-	}
-	return got.snapshot(id)
-}
-
 // updateRounds bounds the compare-and-set loop: more than that many writers at
 // once on one message is a fault somewhere.
 const updateRounds = 64
@@ -113,7 +79,7 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 		if !errors.Is(err, errConflict) {
 			return begun, err
 		}
-		newer, err := loaded{record: []byte(reply.record)}.snapshot(id)
+		newer, err := snapshot(id, []byte(reply.record))
 		if err != nil {
 			return Begun{}, err
 		}
@@ -135,46 +101,6 @@ func (s Snapshot) step(change Change, now time.Time, operation string) (swap, er
 		message: m, before: s.Message.Status, cleared: s.cleared,
 		named: m.SinchID != s.Message.SinchID, called: m.Attempts != s.Message.Attempts,
 	}, nil
-}
-
-// loaded is a record as it was read.
-type loaded struct {
-	record []byte
-	now    time.Time // Redis' time
-	read   time.Time // local time
-}
-
-// snapshot takes the record of a message apart.
-func (l loaded) snapshot(id message.ID) (Snapshot, error) {
-	h, m, err := decodeAs(id, l.record)
-	if err != nil {
-		return Snapshot{}, err
-	}
-	return Snapshot{Message: m, version: h.version, record: l.record, now: l.now, read: l.read}, nil
-}
-
-// load reads records and Redis' time.
-func (l *Ledger) load(ctx context.Context, ids []message.ID) []batcher.Result[loaded] {
-	keys := make([]string, len(ids))
-	for i, id := range ids {
-		keys[i] = l.recordKey(id)
-	}
-	pipe := l.rdb.Pipeline()
-	values, clock := pipe.MGet(ctx, keys...), pipe.Time(ctx)
-	if _, err := pipe.Exec(ctx); err != nil {
-		return batcher.Failed[loaded](len(ids), unavailable("read messages", err))
-	}
-	now, read := clock.Val().UTC().Truncate(time.Millisecond), time.Now()
-	answers := make([]batcher.Result[loaded], len(ids))
-	for i, value := range values.Val() {
-		record, found := value.(string)
-		if !found {
-			answers[i].Err = ErrNotFound
-			continue
-		}
-		answers[i].Value = loaded{record: []byte(record), now: now, read: read}
-	}
-	return answers
 }
 
 // unchanged compares two records without their heads.

@@ -1,0 +1,104 @@
+package ledger
+
+import (
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mmsdispatch/internal/message"
+)
+
+// goldenMessage has a value in every field of every version of the schema, and
+// fixed identities.
+func goldenMessage(tb testing.TB) *message.Message {
+	tb.Helper()
+	m := fullMessage()
+	at := m.CreatedAt
+	var identity [16]byte
+	copy(identity[:], "golden identity.")
+	m.ID, m.BatchID = message.NewID(identity, at), message.NewBatchID(identity, at)
+	return m
+}
+
+// goldenHead is the head of the golden records.
+func goldenHead() head { return head{version: 7, operation: "OPERATION1"} }
+
+// Every release reads the records that earlier ones wrote. The file of a version
+// holds a record in hexadecimal; since names the fields that came later.
+func TestRecordsOfEarlierVersionsAreRead(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		file  string
+		since func(m *message.Message)
+	}{
+		{"1.hex", func(*message.Message) {}},
+	} {
+		record := goldenRecord(t, tt.file)
+		want := goldenMessage(t)
+		tt.since(want)
+		h, got, err := decode(record)
+		if err != nil || h != goldenHead() {
+			t.Fatalf("%s: %+v, %v", tt.file, h, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", tt.file, diff)
+		}
+	}
+}
+
+// newestGolden is the file of the schema as it is.
+const newestGolden = "1.hex"
+
+// The newest golden record is what this release writes: a field that is added or
+// numbered again needs a new version with a record of its own.
+func TestNewestGoldenRecordIsWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	written := encode(goldenHead(), goldenMessage(t))
+	if string(written) != string(goldenRecord(t, newestGolden)) {
+		t.Errorf("a record of the schema as it is, for a new file:\n%s", hex.EncodeToString(written))
+	}
+}
+
+// The golden message leaves no field empty, so that none goes unnoticed.
+func TestGoldenMessageHasEveryField(t *testing.T) {
+	t.Parallel()
+	m := goldenMessage(t)
+	for _, v := range []any{*m, m.Scope, m.Content, *m.Reason, m.Calls[1], m.Timeline[1]} {
+		fields := reflect.ValueOf(v)
+		for i := range fields.NumField() {
+			if fields.Field(i).IsZero() {
+				t.Errorf("%s.%s is empty", fields.Type(), fields.Type().Field(i).Name)
+			}
+		}
+	}
+}
+
+func goldenRecord(tb testing.TB, file string) []byte {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "records", file))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	record, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		tb.Fatalf("%s: %v", file, err)
+	}
+	return record
+}
+
+// Times are kept in whole milliseconds, as Redis counts them.
+func TestRecordKeepsMilliseconds(t *testing.T) {
+	t.Parallel()
+	m := goldenMessage(t)
+	m.NextAt = m.NextAt.Add(999 * time.Microsecond)
+	_, got, err := decode(encode(head{}, m))
+	if err != nil || !got.NextAt.Equal(m.NextAt.Truncate(time.Millisecond)) {
+		t.Errorf("%v, %v", got, err)
+	}
+}

@@ -1,0 +1,179 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/batcher"
+	"mmsdispatch/internal/message"
+)
+
+const (
+	// readMax is the largest number of records that one command reads.
+	readMax = 250
+	// readBytes is the most that Redis answers to one command: it sends nothing
+	// to other clients meanwhile. A single record may exceed it.
+	readBytes = 1 << 20
+)
+
+// Snapshot is a message as it was read.
+type Snapshot struct {
+	Message *message.Message
+
+	version int64
+	record  []byte
+	now     time.Time // Redis' time of the reading
+	read    time.Time // local time of it
+	cleared bool
+}
+
+// Cleared is the snapshot after the opt-outs of the recipient were checked: a
+// call may begin.
+func (s Snapshot) Cleared() Snapshot {
+	s.cleared = true
+	return s
+}
+
+// clock is an estimate of Redis' time now, never later than it is.
+func (s Snapshot) clock() time.Time {
+	return s.now.Add(time.Since(s.read)).Truncate(time.Millisecond)
+}
+
+// Read reads a message. It returns ErrNotFound for one that does not exist or
+// has expired.
+func (l *Ledger) Read(ctx context.Context, id message.ID) (Snapshot, error) {
+	return ask(ctx, l.reads, id)
+}
+
+// Get is Read for a message that is shown and not changed.
+func (l *Ledger) Get(ctx context.Context, id message.ID) (*message.Message, error) {
+	s, err := l.Read(ctx, id)
+	return s.Message, err
+}
+
+// ReadEach reads messages and returns a result for each, in their order, with
+// ErrNotFound for those that do not exist and an error for those whose record is
+// unreadable.
+func (l *Ledger) ReadEach(ctx context.Context, ids []message.ID) ([]batcher.Result[Snapshot], error) {
+	results := make([]batcher.Result[Snapshot], 0, len(ids))
+	for chunk := range slices.Chunk(ids, readMax) {
+		for len(chunk) > 0 {
+			read, err := l.readChunk(ctx, chunk)
+			if err != nil {
+				return nil, err
+			}
+			results, chunk = append(results, read...), chunk[len(read):]
+		}
+	}
+	return results, nil
+}
+
+// ReadMany is ReadEach without the messages that could not be read.
+func (l *Ledger) ReadMany(ctx context.Context, ids []message.ID) ([]Snapshot, error) {
+	results, err := l.ReadEach(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]Snapshot, 0, len(results))
+	for _, r := range results {
+		if r.Err == nil {
+			found = append(found, r.Value)
+		}
+	}
+	return found, nil
+}
+
+// readBatch is ReadEach for the batcher.
+func (l *Ledger) readBatch(ctx context.Context, ids []message.ID) []batcher.Result[Snapshot] {
+	results, err := l.ReadEach(ctx, ids)
+	if err != nil {
+		return batcher.Failed[Snapshot](len(ids), err)
+	}
+	return results
+}
+
+// readChunk reads the first of the messages, as many as fit into one answer.
+func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]batcher.Result[Snapshot], error) {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = l.recordKey(id)
+	}
+	reply, err := l.read.Run(ctx, l.rdb, keys, readBytes).Slice()
+	if err != nil {
+		return nil, unavailable("read messages", err)
+	}
+	now, timed := reply[0].(int64)
+	records := reply[1:]
+	if !timed || len(records) == 0 || len(records) > len(ids) {
+		return nil, unavailable("read messages", errReply)
+	}
+	read := time.Now()
+	results := make([]batcher.Result[Snapshot], len(records))
+	for i, value := range records {
+		record, found := value.(string)
+		if !found {
+			results[i].Err = ErrNotFound
+			continue
+		}
+		s, err := snapshot(ids[i], []byte(record))
+		s.now, s.read = instant(now), read
+		results[i] = batcher.Result[Snapshot]{Value: s, Err: err}
+	}
+	return results, nil
+}
+
+// errReply is returned for a reply that no version of the script gives.
+var errReply = errors.New("unexpected reply of a script")
+
+// snapshot decodes the record of a message. It returns ErrNotFound when the
+// record belongs to an older message with the same reference.
+func snapshot(id message.ID, record []byte) (Snapshot, error) {
+	h, m, err := decode(record)
+	switch {
+	case err != nil:
+		return Snapshot{}, err
+	case m.ID != id:
+		return Snapshot{}, ErrNotFound
+	default:
+		return Snapshot{Message: m, version: h.version, record: record}, nil
+	}
+}
+
+// ByReference reads the message that a scope knows under ref.
+func (l *Ledger) ByReference(ctx context.Context, scope message.Scope, ref string) (m *message.Message, err error) {
+	err = l.secret.use(ctx, func(secret *message.Secret) error {
+		m, err = l.byReference(ctx, secret, scope, ref)
+		return err
+	})
+	return m, err
+}
+
+// byReference reads the secret with the record: a message that is known under
+// another secret would not be found.
+func (l *Ledger) byReference(ctx context.Context, secret *message.Secret, scope message.Scope, ref string) (*message.Message, error) {
+	id := message.NewID(secret.Reference(scope, ref), time.Time{})
+	pipe := l.rdb.Pipeline()
+	held, record := pipe.Get(ctx, l.key("secret")), pipe.Get(ctx, l.recordKey(id))
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, unavailable("read message", err)
+	}
+	if err := compare(secret, held.Val()); err != nil {
+		return nil, err
+	}
+	found, err := record.Bytes()
+	if errors.Is(err, redis.Nil) {
+		return nil, ErrNotFound
+	}
+	_, m, err := decode(found)
+	if err != nil {
+		return nil, err
+	}
+	if m.Scope != scope || m.Content.ClientReference != ref {
+		return nil, ErrNotFound
+	}
+	return m, nil
+}
