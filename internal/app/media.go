@@ -18,13 +18,17 @@ const (
 	mediaAccept = "accept"
 )
 
+// mediaRules names the version of the rules of package media: verdicts of
+// releases with other rules do not count.
+const mediaRules = "2"
+
 // newMedia makes the check of media, shared with all other processes.
 func newMedia(env *environment) (*media.Shared, part) {
 	limits := env.cfg.Media
 	fetcher := media.NewFetcher(media.Options{MaxBytes: limits.MaxBytes, AllowPrivate: limits.AllowPrivate})
 	shared := media.NewShared(media.SharedOptions{
-		Checker: fetcher, Redis: env.rdb, Metrics: env.metrics.Media,
-		Policy: fmt.Sprintf("%d %t", limits.MaxBytes, limits.AllowPrivate),
+		Checker: media.NewHosts(fetcher), Redis: env.rdb, Metrics: env.metrics.Media,
+		Policy: fmt.Sprintf("%s %d %t", mediaRules, limits.MaxBytes, limits.AllowPrivate),
 	})
 	return shared, closer("media", env.log, func() error {
 		shared.Close()
@@ -45,10 +49,10 @@ func (w *workerMedia) Check(ctx context.Context, m *message.Message) ([]string, 
 	if w.free(m) {
 		return nil, nil
 	}
-	verdicts := w.shared.CheckAll(ctx, m.Content.Media)
+	verdicts := w.shared.CheckAll(ctx, message.WireURLs(m.Content.Media))
 	types := make([]string, len(verdicts))
 	for i, v := range verdicts {
-		types[i] = v.Medium.Type
+		types[i] = v.Info.Type
 	}
 	return types, worst(verdicts)
 }
@@ -100,7 +104,7 @@ func (a *apiMedia) Check(ctx context.Context, scope message.Scope, urls []string
 	if scope.Test || a.simulated {
 		return wrong
 	}
-	for i, v := range a.shared.CheckAll(ctx, urls) {
+	for i, v := range a.shared.CheckAll(ctx, message.WireURLs(urls)) {
 		if bad, ok := errors.AsType[*media.Error](v.Err); ok && !bad.Temporary() {
 			wrong[i] = bad.Error()
 		}

@@ -11,7 +11,7 @@ import (
 
 func TestWorstOfSeveralMedia(t *testing.T) {
 	t.Parallel()
-	good := media.Verdict{Medium: media.Medium{Type: "image/jpeg"}}
+	good := media.Verdict{Info: media.Info{Type: "image/jpeg"}}
 	bad, down := media.Verdict{Err: &media.Error{Code: media.CodeEmpty}}, media.Verdict{Err: &media.Error{Code: media.CodeTimeout}}
 	canceled := media.Verdict{Err: context.Canceled}
 	tests := map[string]struct {

@@ -35,6 +35,25 @@ func TestCheckedTypesReachTheProvider(t *testing.T) {
 	}
 }
 
+// TestMediaAreSentAsTheyAreChecked: in the escaped form, whatever the caller wrote.
+func TestMediaAreSentAsTheyAreChecked(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := make(chan sinch.Message, 1)
+	b.sinch.answer = func(_ int, m sinch.Message) message.Outcome {
+		got <- m
+		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
+	}
+	b.run(t)
+	const written, wire = "https://bücher.example/café.jpg", "https://xn--bcher-kva.example/caf%C3%A9.jpg"
+	m := b.accept(t, func(c *message.Content) { c.Media = []string{written} })
+	b.dispatch(t, m)
+	after := b.await(t, m.ID, message.StatusSent)
+	if sent := <-got; len(sent.Media) != 1 || sent.Media[0].URL != wire || after.Content.Media[0] != written {
+		t.Errorf("sent %+v, kept %v", sent.Media, after.Content.Media)
+	}
+}
+
 func TestBadMediumFailsWithoutACall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

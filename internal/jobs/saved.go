@@ -195,7 +195,7 @@ func (h *Handler) tell(what func(ctx context.Context) error) {
 func wireMedia(m *message.Message, types []string) []sinch.Medium {
 	media := make([]sinch.Medium, len(m.Content.Media))
 	for i, url := range m.Content.Media {
-		media[i].URL = url
+		media[i].URL = message.WireURL(url)
 		if i < len(types) {
 			media[i].ContentType = types[i]
 		}

@@ -1,16 +1,17 @@
 package media
 
-// Code says why a medium cannot be sent. Callers see it, so it is stable.
+import "errors"
+
+// Code says why a media cannot be sent. Callers see it, so it is stable.
 type Code string
 
-// The codes. Beside each in the table below stands whether it may go away by
-// itself.
+// The codes. The table below says of each whether another check may end
+// differently.
 const (
 	CodeURL         Code = "media_url"
 	CodeUnreachable Code = "media_unreachable"
 	CodeTimeout     Code = "media_timeout"
 	CodeHostError   Code = "media_host_error"
-	CodeUnknownHost Code = "media_unknown_host"
 	CodeCertificate Code = "media_certificate"
 	CodePrivate     Code = "media_private_address"
 	CodeRedirects   Code = "media_redirects"
@@ -23,46 +24,50 @@ const (
 	CodeMismatch    Code = "media_mismatch"
 )
 
-// meaning is what a code says to people, and whether another check may end
-// differently.
+// meaning is the text of a code, and whether another check may end differently.
 type meaning struct {
 	text      string
 	temporary bool
 }
 
-// meanings is the table of codes. It is never written to.
+// meanings is the table of codes. It is never written to. A name that does not
+// exist and one that leads into a private network have the same code: callers
+// must not learn which names a private network has.
 var meanings = map[Code]meaning{
 	CodeURL:         {"it has no http or https URL", false},
 	CodeUnreachable: {"its host cannot be reached", true},
 	CodeTimeout:     {"its host did not answer in time", true},
 	CodeHostError:   {"its host answers with an error of its own", true},
-	CodeUnknownHost: {"there is no host of this name", false},
 	CodeCertificate: {"the certificate of its host is not trusted", false},
 	CodePrivate:     {"its host has no public address", false},
-	CodeRedirects:   {"it is redirected too often, or to nowhere", false},
+	CodeRedirects:   {"it is redirected too often, or to no URL that can be fetched", false},
 	CodeNotFound:    {"its host does not have it", false},
-	CodeRefused:     {"its host does not hand it out", false},
-	CodeNoLength:    {"its host does not say how long it is, or sends it in chunks", false},
+	CodeRefused:     {"its host does not give it out", false},
+	CodeNoLength:    {"its host does not send a Content-Length, or sends it in chunks", false},
 	CodeEmpty:       {"it is empty", false},
 	CodeTooLarge:    {"it is too large", false},
-	CodeType:        {"its content type is missing, or none that an MMS carries", false},
-	CodeMismatch:    {"it is not what its content type says", false},
+	CodeType:        {"its Content-Type is missing, or is none that an MMS carries", false},
+	CodeMismatch:    {"its first bytes do not agree with its Content-Type", false},
 }
 
 // Codes lists every code.
 func Codes() []Code {
 	return []Code{
-		CodeURL, CodeUnreachable, CodeTimeout, CodeHostError, CodeUnknownHost, CodeCertificate, CodePrivate, CodeRedirects,
+		CodeURL, CodeUnreachable, CodeTimeout, CodeHostError, CodeCertificate, CodePrivate, CodeRedirects,
 		CodeNotFound, CodeRefused, CodeNoLength, CodeEmpty, CodeTooLarge, CodeType, CodeMismatch,
 	}
 }
 
-// Error says that a medium cannot be sent, or not now. It keeps nothing of the
+// Error says that a media cannot be sent, or not now. It keeps nothing of the
 // errors below it: net/http's quote URLs, whose queries are often signatures.
 type Error struct{ Code Code }
 
 // Error implements error.
 func (e *Error) Error() string { return string(e.Code) + ": " + meanings[e.Code].text }
 
-// Temporary reports whether it may go away by itself.
+// Temporary reports whether another check may end differently.
 func (e *Error) Temporary() bool { return meanings[e.Code].temporary }
+
+// ErrNotChecked says that a check had no turn within the caller's time: nothing
+// is known of the media, and its host is not to blame.
+var ErrNotChecked = errors.New("media not checked in time")

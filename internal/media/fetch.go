@@ -1,9 +1,10 @@
-// Package media looks at the media of a message before Sinch does: whether a
-// URL leads to a public host, and whether what it hands out is something that
+// Package media checks the media of a message before Sinch fetches them:
+// whether a URL leads to a public host, and whether the host sends a file that
 // an MMS carries, with a length, small enough, and of the type it claims.
 //
-// [Fetcher] makes one check. [Shared] makes one check of a URL for all
-// replicas. Neither keeps or repeats anything of a URL but a hash.
+// [Fetcher] makes one check. [Hosts] bounds how many checks run at once, in all
+// and for each host. [Shared] makes one check of a URL for all replicas. No
+// error, key or value of theirs holds more of a URL than a hash.
 package media
 
 import (
@@ -16,34 +17,32 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 )
 
 const (
-	// DefaultTimeout is how long one check takes at most: a host that is slower
-	// than this for a few kilobytes does not keep up with Sinch either.
+	// DefaultTimeout is how long one check takes at most: a host that needs longer
+	// for a few kilobytes is too slow for Sinch as well.
 	DefaultTimeout = 5 * time.Second
 
 	idleTimeout  = 5 * time.Second
 	idleConns    = 64
 	maxHeader    = 64 << 10
 	maxRedirects = 3
-	// firstBytes is how much of a medium is read, as much as mimetype looks at.
+	// firstBytes is how much of a media is read: as much as mimetype looks at.
 	firstBytes = 4096
 	userAgent  = "mmsdispatch-media-check/1"
 )
 
-// Medium is what is known of a medium that can be sent.
-type Medium struct {
+// Info is what a check found out about a media that can be sent.
+type Info struct {
 	Type string // content type, without parameters
 	Size int64  // bytes
 }
 
 // Options are the limits of a check.
 type Options struct {
-	MaxBytes     int64         // of a medium
+	MaxBytes     int64         // of one media
 	AllowPrivate bool          // fetch from addresses that are not public, too
 	Timeout      time.Duration // of one check; zero: DefaultTimeout
 	Resolver     *net.Resolver // nil: the system's
@@ -56,9 +55,8 @@ type Fetcher struct {
 	client *http.Client
 }
 
-// NewFetcher makes a Fetcher. It takes no proxy from the environment, because
-// the address that counts would then be dialed by the proxy, out of reach of
-// the guard.
+// NewFetcher makes a Fetcher. It takes no proxy from the environment: a proxy
+// would dial the address of the media out of reach of the guard.
 func NewFetcher(o Options) *Fetcher {
 	permits := guard(public)
 	if o.AllowPrivate {
@@ -89,9 +87,8 @@ func newFetcher(o Options, permits guard) *Fetcher {
 // Close closes idle connections.
 func (f *Fetcher) Close() { f.client.CloseIdleConnections() }
 
-// checkRedirect bounds redirects. Where they lead is the guard's to decide, at
-// the dial. The next host is not told where the request comes from: the query
-// may be a signature.
+// checkRedirect bounds redirects. The guard judges their addresses at the dial.
+// The next host gets no Referer: the query of the URL before may be a signature.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	next.Header.Del("Referer")
 	if len(via) > maxRedirects || !fetchable(next.URL) {
@@ -104,126 +101,60 @@ func fetchable(u *url.URL) bool {
 	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
 }
 
-// Check asks the host of a medium about it, as Sinch will. The error is an
-// *Error, or that of ctx when it was canceled.
-func (f *Fetcher) Check(ctx context.Context, address string) (Medium, error) {
+// Check fetches a media as Sinch will: by one plain GET. HEAD and ranged GET are
+// answered differently by many hosts, so they prove nothing. Of the body the
+// first 4 KiB are read, then the connection is closed. The error is an *Error,
+// or that of ctx when it was canceled.
+func (f *Fetcher) Check(ctx context.Context, address string) (Info, error) {
 	u, err := url.Parse(address)
 	if err != nil || !fetchable(u) {
-		return Medium{}, &Error{Code: CodeURL}
+		return Info{}, &Error{Code: CodeURL}
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.opts.Timeout)
 	defer cancel()
-	if err := f.ask(ctx, address); err != nil {
-		return Medium{}, err
-	}
-	return f.taste(ctx, address)
-}
-
-// ask makes a HEAD request, which shows the length the whole medium is sent
-// with. A host that answers anything but 200 may only not like the method:
-// then the GET decides.
-func (f *Fetcher) ask(ctx context.Context, address string) error {
-	res, err := f.do(ctx, http.MethodHead, address, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return err
-	}
-	_ = res.Body.Close()
-	switch {
-	case res.StatusCode != http.StatusOK:
-		return nil
-	case len(res.TransferEncoding) > 0:
-		return &Error{Code: CodeNoLength}
-	case res.ContentLength > f.opts.MaxBytes:
-		return &Error{Code: CodeTooLarge}
-	default:
-		return nil
-	}
-}
-
-// taste gets the first bytes of a medium and compares them with what the host
-// says it is.
-func (f *Fetcher) taste(ctx context.Context, address string) (Medium, error) {
-	res, err := f.do(ctx, http.MethodGet, address, http.Header{"Range": {"bytes=0-" + strconv.Itoa(firstBytes-1)}})
-	if err != nil {
-		return Medium{}, err
-	}
-	defer res.Body.Close()
-	size, err := length(res)
-	if err != nil {
-		return Medium{}, err
-	}
-	if size > f.opts.MaxBytes {
-		return Medium{}, &Error{Code: CodeTooLarge}
-	}
-	claimed, ok := formatOf(res.Header.Get("Content-Type"))
-	if !ok {
-		return Medium{}, &Error{Code: CodeType}
-	}
-	first, err := io.ReadAll(io.LimitReader(res.Body, min(size, firstBytes)))
-	if err != nil {
-		return Medium{}, causeOf(ctx, err)
-	}
-	if !claimed.begins(first) {
-		return Medium{}, &Error{Code: CodeMismatch}
-	}
-	return Medium{Type: claimed.name(), Size: size}, nil
-}
-
-// do makes a request and follows its redirects.
-func (f *Fetcher) do(ctx context.Context, method, address string, header http.Header) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, address, http.NoBody)
-	if err != nil {
-		return nil, &Error{Code: CodeURL}
-	}
-	if header != nil {
-		req.Header = header
+		return Info{}, &Error{Code: CodeURL}
 	}
 	req.Header.Set("User-Agent", userAgent)
 	res, err := f.client.Do(req)
 	if err != nil {
-		return nil, causeOf(ctx, err)
+		return Info{}, causeOf(ctx, err)
 	}
-	return res, nil
+	defer res.Body.Close()
+	return f.judge(ctx, res)
 }
 
-// length is that of the whole medium, in bytes, whether a part was sent or all.
-func length(res *http.Response) (int64, error) {
-	var size int64
-	switch res.StatusCode {
-	case http.StatusOK:
-		size = res.ContentLength
-	case http.StatusPartialContent:
-		size = wholeOf(res.Header.Get("Content-Range"))
-	case http.StatusRequestedRangeNotSatisfiable: // even the first byte is not there
-		return 0, &Error{Code: CodeEmpty}
-	default:
-		return 0, &Error{Code: codeOfStatus(res.StatusCode)}
+// judge compares an answer and the first bytes of its body with what an MMS
+// carries.
+func (f *Fetcher) judge(ctx context.Context, res *http.Response) (Info, error) {
+	if res.StatusCode != http.StatusOK {
+		return Info{}, &Error{Code: codeOfStatus(res.StatusCode)}
 	}
+	size := res.ContentLength
 	switch {
 	case size < 0 || len(res.TransferEncoding) > 0:
-		return 0, &Error{Code: CodeNoLength}
+		return Info{}, &Error{Code: CodeNoLength}
 	case size == 0:
-		return 0, &Error{Code: CodeEmpty}
-	default:
-		return size, nil
+		return Info{}, &Error{Code: CodeEmpty}
+	case size > f.opts.MaxBytes:
+		return Info{}, &Error{Code: CodeTooLarge}
 	}
-}
-
-// wholeOf reads the length of the whole out of a header Content-Range
-// (RFC 9110, 14.4) whose part begins at the beginning; -1: it says none.
-func wholeOf(contentRange string) int64 {
-	part, whole, _ := strings.Cut(contentRange, "/")
-	if !strings.HasPrefix(part, "bytes 0-") {
-		return -1
+	claimed, ok := formatOf(res.Header.Get("Content-Type"))
+	if !ok {
+		return Info{}, &Error{Code: CodeType}
 	}
-	size, err := strconv.ParseUint(whole, 10, 63)
+	first, err := io.ReadAll(io.LimitReader(res.Body, firstBytes))
 	if err != nil {
-		return -1
+		return Info{}, causeOf(ctx, err)
 	}
-	return int64(size)
+	if !claimed.begins(first) {
+		return Info{}, &Error{Code: CodeMismatch}
+	}
+	return Info{Type: claimed.name(), Size: size}, nil
 }
 
-// codeOfStatus is what a status that hands nothing out means.
+// codeOfStatus is the code of a status other than 200.
 func codeOfStatus(status int) Code {
 	switch status {
 	case http.StatusNotFound, http.StatusGone:
@@ -254,7 +185,7 @@ func causeOf(ctx context.Context, err error) error {
 
 func codeOf(err error) Code {
 	if name, ok := errors.AsType[*net.DNSError](err); ok && name.IsNotFound && !name.IsTemporary {
-		return CodeUnknownHost
+		return CodePrivate
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return CodeCertificate

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"mime"
 	"net/http"
 	"slices"
@@ -9,15 +10,16 @@ import (
 	"github.com/gabriel-vasile/mimetype"
 )
 
-// format is a kind of file that an MMS can carry.
+// format is a kind of file that a slide of an MMS can carry.
 type format struct {
-	names []string // of the content type; the first is the one we use
-	magic []string // what its first bytes may be, as mimetype calls it
+	names []string // of the content type; the first is the one passed on
+	magic []string // of its first bytes, in mimetype's names
 }
 
-// formats are what Sinch documents for its MMS APIs: pictures, sounds, films,
-// cards, calendar entries, PDF and text. A content type that says nothing, such
-// as application/octet-stream, is none of them.
+// formats are the files that Sinch documents for its MMS APIs and that a slide of
+// an MMS can carry: pictures, sounds, films, cards, calendar entries and PDF.
+// Plain text has no slide (its place is the text of the message), and a content
+// type that names no format, such as application/octet-stream, has none either.
 var formats = []format{
 	{[]string{"image/jpeg", "image/jpg", "image/pjpeg"}, []string{"image/jpeg"}},
 	{[]string{"image/png", "image/x-png"}, []string{"image/png", "image/vnd.mozilla.apng"}},
@@ -43,15 +45,13 @@ var formats = []format{
 	{[]string{"text/vcard", "text/x-vcard", "text/directory"}, []string{"text/vcard"}},
 	{[]string{"text/calendar"}, []string{"text/calendar"}},
 	{[]string{"application/pdf"}, []string{"application/pdf"}},
-	{[]string{plainText}, []string{plainText}},
 }
 
 // The names that stand for each other.
 const (
-	mp4       = "video/mp4"
-	gpp       = "video/3gpp"
-	gpp2      = "video/3gpp2"
-	plainText = "text/plain"
+	mp4  = "video/mp4"
+	gpp  = "video/3gpp"
+	gpp2 = "video/3gpp2"
 )
 
 // formatOf finds what a header Content-Type announces.
@@ -67,23 +67,20 @@ func formatOf(contentType string) (format, bool) {
 	return formats[i], true
 }
 
-// name is the content type as we pass it on.
+// name is the content type that is passed on.
 func (f format) name() string { return f.names[0] }
+
+// byteOrderMark is what many programs write before UTF-8.
+const byteOrderMark = "\ufeff"
 
 // begins reports whether a file of this format can begin so. The algorithm of
 // browsers, which net/http has, is easily satisfied but knows few formats;
-// mimetype knows the others. Every text is plain text, whatever else it is.
+// mimetype knows the others, and of cards and calendar entries only those
+// without a byte order mark.
 func (f format) begins(first []byte) bool {
+	if strings.HasPrefix(f.name(), "text/") {
+		first = bytes.TrimPrefix(first, []byte(byteOrderMark))
+	}
 	sniffed, _, _ := strings.Cut(http.DetectContentType(first), ";")
-	found := mimetype.Detect(first)
-	if slices.Contains(f.names, sniffed) || slices.ContainsFunc(f.magic, found.Is) {
-		return true
-	}
-	for f.name() == plainText && found != nil {
-		if found.Is(plainText) {
-			return true
-		}
-		found = found.Parent()
-	}
-	return false
+	return slices.Contains(f.names, sniffed) || slices.ContainsFunc(f.magic, mimetype.Detect(first).Is)
 }

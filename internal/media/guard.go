@@ -28,8 +28,8 @@ var closed4 = prefixes(
 	"240.0.0.0/4",      // reserved, broadcast
 )
 
-// open6 is what of IPv6 is given out for the public Internet. Everything else
-// is closed without being named: loopback, IPv4-mapped and -compatible
+// open6 is the part of IPv6 that is given out for the public Internet. Everything
+// else is closed without being listed: loopback, IPv4-mapped and -compatible
 // addresses, NAT64, unique local and link-local ones, multicast.
 var open6 = netip.MustParsePrefix("2000::/3")
 
@@ -50,7 +50,7 @@ func prefixes(list ...string) []netip.Prefix {
 }
 
 // public reports whether an address is one of the public Internet. An IPv4
-// address in the clothes of IPv6 is what it is.
+// address that is written as IPv6 is judged as IPv4.
 func public(addr netip.Addr) bool {
 	addr = addr.Unmap()
 	if !addr.IsValid() || addr.Zone() != "" {
@@ -71,9 +71,9 @@ func public(addr netip.Addr) bool {
 	return true
 }
 
-// guard decides on every connection at the moment it is dialed, when names are
-// resolved and redirects followed: a look at the URL, or at what its name
-// resolves to beforehand, could be answered differently a moment later.
+// guard judges the address of every connection at the moment it is dialed, when
+// names are resolved and redirects followed. Resolving a name beforehand would
+// prove nothing: a moment later the answer may be another.
 type guard func(addr netip.Addr) bool
 
 // control implements net.Dialer.ControlContext.

@@ -92,7 +92,7 @@ func TestGuardRefuses(t *testing.T) {
 		"inside.example.com", "127.1", "0x7f000001", "2130706433", "0177.0.0.1",
 	} {
 		_, code := f.mustCheck(t, "http://"+host+":"+port+"/?"+private)
-		if code != CodePrivate && code != CodeUnreachable && code != CodeUnknownHost { // IPv6 may be off
+		if code != CodePrivate && code != CodeUnreachable { // IPv6 may be off
 			t.Errorf("%s: %q", host, code)
 		}
 	}
@@ -112,13 +112,13 @@ func TestGuardRefusesRedirects(t *testing.T) {
 }
 
 // TestGuardRefusesRebinding: a name that is public when it is first looked up
-// and private the next time. The host ends each connection, so that the GET
+// and private the next time. The host ends each connection, so that the redirect
 // needs one of its own.
 func TestGuardRefusesRebinding(t *testing.T) {
 	t.Parallel()
 	port := serveOnBoth(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
-		handOut("image/jpeg", file(jpegBytes, 100))(w, r)
+		http.Redirect(w, r, "/again", http.StatusFound)
 	}, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
 	var asked atomic.Int64
 	f := outsideOnly(t, Options{Resolver: startResolver(t, func(_ string, kind dnsmessage.Type) string {
@@ -135,12 +135,20 @@ func TestGuardRefusesRebinding(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
+// TestNamesOfAPrivateNetworkStayPrivate: the error of a name that leads inside is
+// that of a name that does not exist.
+func TestNamesOfAPrivateNetworkStayPrivate(t *testing.T) {
 	t.Parallel()
 	f := outsideOnly(t, Options{Resolver: startResolver(t, func(name string, _ dnsmessage.Type) string {
-		return map[string]string{"trouble.example.com.": "SERVFAIL"}[name]
+		return map[string]string{
+			"trouble.example.com.": "SERVFAIL", "database.example.com.": "10.0.0.7", "metadata.example.com.": "169.254.169.254",
+		}[name]
 	})})
-	for host, want := range map[string]Code{"nowhere.example.com": CodeUnknownHost, "trouble.example.com": CodeUnreachable} {
+	for host, want := range map[string]Code{
+		"nowhere.example.com": CodePrivate, "database.example.com": CodePrivate, "database.example.com:6379": CodePrivate,
+		"metadata.example.com": CodePrivate, "localhost": CodePrivate, "10.0.0.7": CodePrivate,
+		"trouble.example.com": CodeUnreachable,
+	} {
 		if _, code := f.mustCheck(t, "http://"+host+"/?"+private); code != want {
 			t.Errorf("%s: %q, want %q", host, code, want)
 		}

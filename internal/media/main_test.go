@@ -74,11 +74,11 @@ func fetcher(tb testing.TB, o Options) *Fetcher {
 // private is in every URL of the tests and must be in no error.
 const private = "signature-5e2d"
 
-func (f *Fetcher) mustCheck(tb testing.TB, address string) (Medium, Code) {
+func (f *Fetcher) mustCheck(tb testing.TB, address string) (Info, Code) {
 	tb.Helper()
-	medium, err := f.Check(tb.Context(), address)
+	info, err := f.Check(tb.Context(), address)
 	if err == nil {
-		return medium, ""
+		return info, ""
 	}
 	bad, ok := err.(*Error) //nolint:errorlint // it is promised as it is
 	if !ok {
@@ -87,5 +87,5 @@ func (f *Fetcher) mustCheck(tb testing.TB, address string) (Medium, Code) {
 	if strings.Contains(err.Error(), private) {
 		tb.Errorf("%v gives the query away", err)
 	}
-	return medium, bad.Code
+	return info, bad.Code
 }

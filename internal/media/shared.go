@@ -15,10 +15,9 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// How long a verdict is kept, by what it says. Media that can be sent seldom
-// change. A bad one may be put right, and whoever did that and replays the
-// message should not be told the old verdict. A host that is down must not be
-// asked again for every message that waits for it.
+// How long a verdict is kept. Media that can be sent seldom change. A bad media
+// may be replaced, and a replay after that must not meet the old verdict. A host
+// that is down must not be asked again for every message that waits for it.
 const (
 	KeptGood      = 10 * time.Minute
 	KeptBad       = 10 * time.Second
@@ -29,23 +28,26 @@ const (
 	// DefaultPrefix begins every key; its hash tag keeps them in one slot.
 	DefaultPrefix = "mms:{m}:media:"
 
-	lockTTL   = DefaultTimeout + 2*time.Second // a process that dies must not keep the others waiting
+	// lockTTL is the longest check, with its wait for a turn: a process that dies
+	// must not keep the others waiting.
+	lockTTL   = turnTimeout + DefaultTimeout + 2*time.Second
 	pollEvery = 50 * time.Millisecond
 	// flightTimeout is long enough for a check after one whose process died.
-	flightTimeout = lockTTL + 2*DefaultTimeout
-	tellTimeout   = time.Second
+	flightTimeout = 2 * lockTTL
+	storeTimeout  = time.Second
 )
 
-// Checker makes one check. Fetcher is one.
+// Checker makes one check. Fetcher is one. The error is an *Error, ErrNotChecked,
+// or that of ctx when it was canceled.
 type Checker interface {
-	Check(ctx context.Context, address string) (Medium, error)
+	Check(ctx context.Context, address string) (Info, error)
 }
 
 // Metrics counts checks.
 type Metrics interface {
 	// Checked counts a check that asked the host: result is ok or a Code.
 	Checked(result string, took time.Duration)
-	// Reused counts a verdict that was known.
+	// Reused counts a verdict that an earlier check left.
 	Reused()
 }
 
@@ -54,8 +56,8 @@ type SharedOptions struct {
 	Checker Checker
 	Redis   redis.UniversalClient
 	Metrics Metrics
-	// Policy names the settings that verdicts depend on: after a change of
-	// theirs, verdicts of before do not count.
+	// Policy names the settings and rules that verdicts depend on: a verdict under
+	// another policy does not count.
 	Policy string
 }
 
@@ -66,7 +68,7 @@ type Shared struct {
 	opts    SharedOptions
 	locker  *redislock.Client
 	flights singleflight.Group
-	life    context.Context //nolint:containedctx // checks outlive the caller who began them
+	life    context.Context //nolint:containedctx // a check outlives the call that began it
 	end     context.CancelFunc
 }
 
@@ -76,31 +78,31 @@ func NewShared(o SharedOptions) *Shared {
 	return &Shared{opts: o, locker: redislock.New(o.Redis), life: life, end: end}
 }
 
-// Close gives up the checks under way.
+// Close ends the checks under way.
 func (s *Shared) Close() { s.end() }
 
-// Check returns what is known of a medium, or finds it out. The error is an
-// *Error, or that of ctx when it was canceled.
-func (s *Shared) Check(ctx context.Context, address string) (Medium, error) {
+// Check returns the verdict on a media, or makes the check. The error is an
+// *Error, ErrNotChecked, or that of ctx when it was canceled.
+func (s *Shared) Check(ctx context.Context, address string) (Info, error) {
 	key := s.key(address)
 	flight := s.flights.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(s.life, flightTimeout)
 		defer cancel()
-		return s.settle(ctx, key, address)
+		return s.decide(ctx, key, address)
 	})
 	select {
 	case landed := <-flight:
-		medium, _ := landed.Val.(Medium)
-		return medium, landed.Err
+		info, _ := landed.Val.(Info)
+		return info, landed.Err
 	case <-ctx.Done():
-		return Medium{}, waitedInVain(ctx)
+		return Info{}, notChecked(ctx)
 	}
 }
 
-// Verdict is what a check found out.
+// Verdict is the result of a check.
 type Verdict struct {
-	Medium Medium
-	Err    error
+	Info Info
+	Err  error
 }
 
 // CheckAll checks the media of one message at once, and returns the verdicts in
@@ -109,27 +111,29 @@ func (s *Shared) CheckAll(ctx context.Context, addresses []string) []Verdict {
 	verdicts := make([]Verdict, len(addresses))
 	var all sync.WaitGroup
 	for i, address := range addresses {
-		all.Go(func() { verdicts[i].Medium, verdicts[i].Err = s.Check(ctx, address) })
+		all.Go(func() { verdicts[i].Info, verdicts[i].Err = s.Check(ctx, address) })
 	}
 	all.Wait()
 	return verdicts
 }
 
-func waitedInVain(ctx context.Context) error {
+// notChecked is the error of a wait that ended before there was a verdict.
+func notChecked(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("media check: %w", context.Canceled)
 	}
-	return &Error{Code: CodeTimeout}
+	return ErrNotChecked
 }
 
-// key names a URL without giving it away.
+// key names a URL by its hash.
 func (s *Shared) key(address string) string {
 	hash := sha256.Sum256([]byte(s.opts.Policy + " " + address))
 	return DefaultPrefix + hex.EncodeToString(hash[:])
 }
 
-// settle takes the verdict somebody has left, or is the one who leaves it.
-func (s *Shared) settle(ctx context.Context, key, address string) (Medium, error) {
+// decide takes the verdict that another check left in Redis, or checks under a
+// lock and leaves one.
+func (s *Shared) decide(ctx context.Context, key, address string) (Info, error) {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	for {
@@ -150,41 +154,41 @@ func (s *Shared) settle(ctx context.Context, key, address string) (Medium, error
 		}
 		select {
 		case <-ctx.Done():
-			return Medium{}, waitedInVain(ctx)
+			return Info{}, notChecked(ctx)
 		case <-poll.C:
 		}
 	}
 }
 
 // check asks the host.
-func (s *Shared) check(ctx context.Context, address string) (Medium, error) {
+func (s *Shared) check(ctx context.Context, address string) (Info, error) {
 	start := time.Now()
-	medium, err := s.opts.Checker.Check(ctx, address)
+	info, err := s.opts.Checker.Check(ctx, address)
 	if bad, ok := errors.AsType[*Error](err); ok {
 		s.opts.Metrics.Checked(string(bad.Code), time.Since(start))
 	} else if err == nil {
 		s.opts.Metrics.Checked("ok", time.Since(start))
 	}
-	return medium, err
+	return info, err
 }
 
-// checkForAll asks the host and leaves the verdict for the others, unless one
-// was left before the lock was free.
-func (s *Shared) checkForAll(ctx context.Context, lock *redislock.Lock, key, address string) (Medium, error) {
+// checkForAll asks the host and stores the verdict for the other processes,
+// unless another process stored one before the lock was free.
+func (s *Shared) checkForAll(ctx context.Context, lock *redislock.Lock, key, address string) (Info, error) {
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 		defer cancel()
-		_ = lock.Release(ctx) // else it runs out
+		_ = lock.Release(ctx) // else it expires
 	}()
 	if known, found, _ := s.known(ctx, key); found {
 		s.opts.Metrics.Reused()
 		return known.verdict()
 	}
-	medium, err := s.check(ctx, address)
-	if r, keep := recordOf(medium, err); keep > 0 {
-		s.tell(ctx, key, r, keep)
+	info, err := s.check(ctx, address)
+	if r, keep := recordOf(info, err); keep > 0 {
+		s.store(ctx, key, r, keep)
 	}
-	return medium, err
+	return info, err
 }
 
 // record is a verdict in Redis.
@@ -194,17 +198,17 @@ type record struct {
 	Code Code   `json:"code,omitempty"` // empty: it can be sent
 }
 
-func (r record) verdict() (Medium, error) {
+func (r record) verdict() (Info, error) {
 	if r.Code != "" {
-		return Medium{}, &Error{Code: r.Code}
+		return Info{}, &Error{Code: r.Code}
 	}
-	return Medium{Type: r.Type, Size: r.Size}, nil
+	return Info{Type: r.Type, Size: r.Size}, nil
 }
 
-// recordOf is what to keep of a check, and for how long; zero: nothing.
-func recordOf(medium Medium, err error) (record, time.Duration) {
+// recordOf is the record of a check, and how long it is kept; zero: not at all.
+func recordOf(info Info, err error) (record, time.Duration) {
 	if err == nil {
-		return record{Type: medium.Type, Size: medium.Size}, KeptGood
+		return record{Type: info.Type, Size: info.Size}, KeptGood
 	}
 	bad, ok := errors.AsType[*Error](err)
 	switch {
@@ -217,8 +221,8 @@ func recordOf(medium Medium, err error) (record, time.Duration) {
 	}
 }
 
-// known reads a verdict. One of a newer release, with a code this one does not
-// know, is none.
+// known reads a verdict. A verdict with a code that this release does not know
+// counts as none.
 func (s *Shared) known(ctx context.Context, key string) (_ record, found bool, _ error) {
 	value, err := s.opts.Redis.Get(ctx, key).Bytes()
 	if errors.Is(err, redis.Nil) {
@@ -235,14 +239,14 @@ func (s *Shared) known(ctx context.Context, key string) (_ record, found bool, _
 	return r, ours || r.Code == "", nil
 }
 
-// tell leaves a verdict for the others. When Redis does not take it, somebody
-// else finds it out again.
-func (s *Shared) tell(ctx context.Context, key string, r record, keep time.Duration) {
+// store keeps a verdict for the other processes. A verdict that Redis does not
+// take is found out again.
+func (s *Shared) store(ctx context.Context, key string, r record, keep time.Duration) {
 	value, err := json.Marshal(r)
 	if err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	_ = s.opts.Redis.Set(ctx, key, value, keep).Err()
 }

@@ -40,9 +40,9 @@ func (c *counted) of(what string) int {
 }
 
 // checkFunc is a Checker.
-type checkFunc func(ctx context.Context, address string) (Medium, error)
+type checkFunc func(ctx context.Context, address string) (Info, error)
 
-func (f checkFunc) Check(ctx context.Context, address string) (Medium, error) { return f(ctx, address) }
+func (f checkFunc) Check(ctx context.Context, address string) (Info, error) { return f(ctx, address) }
 
 // replica is the checker of one process.
 func replica(tb testing.TB, rdb redis.UniversalClient, checker Checker) (*Shared, *counted) {
@@ -54,7 +54,7 @@ func replica(tb testing.TB, rdb redis.UniversalClient, checker Checker) (*Shared
 }
 
 // TestManyMessagesOneFetch: whatever number of messages in whatever number of
-// processes carry a medium, its host is asked once.
+// processes carry a media, its host is asked once.
 func TestManyMessagesOneFetch(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
@@ -72,8 +72,8 @@ func TestManyMessagesOneFetch(t *testing.T) {
 		for range 50 { // goroutines, with a hundred messages each
 			all.Go(func() {
 				for range 100 {
-					if medium, err := shared.Check(t.Context(), server.URL+"/a.jpg"); err != nil || medium.Size != 100 {
-						t.Errorf("%+v %v", medium, err)
+					if info, err := shared.Check(t.Context(), server.URL+"/a.jpg"); err != nil || info.Size != 100 {
+						t.Errorf("%+v %v", info, err)
 					}
 				}
 			})
@@ -91,27 +91,27 @@ func TestWhoIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Shared(t).Client(t)
 	asked, release := make(chan struct{}), make(chan struct{})
-	first, _ := replica(t, rdb, checkFunc(func(context.Context, string) (Medium, error) {
+	first, _ := replica(t, rdb, checkFunc(func(context.Context, string) (Info, error) {
 		close(asked)
 		<-release
-		return Medium{Type: "image/gif", Size: 7}, nil
+		return Info{Type: "image/gif", Size: 7}, nil
 	}))
-	second, metrics := replica(t, rdb, checkFunc(func(context.Context, string) (Medium, error) {
+	second, metrics := replica(t, rdb, checkFunc(func(context.Context, string) (Info, error) {
 		t.Error("the second asks, too")
-		return Medium{}, nil
+		return Info{}, nil
 	}))
 	var all sync.WaitGroup
 	want := func(s *Shared) {
-		if medium, err := s.Check(t.Context(), "http://a"); err != nil || medium.Type != "image/gif" || medium.Size != 7 {
-			t.Errorf("%+v, %v", medium, err)
+		if info, err := s.Check(t.Context(), "http://a"); err != nil || info.Type != "image/gif" || info.Size != 7 {
+			t.Errorf("%+v, %v", info, err)
 		}
 	}
 	all.Go(func() { want(first) })
 	<-asked
 	hasty, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := second.Check(hasty, "http://a"); err == nil || err.Error() != (&Error{Code: CodeTimeout}).Error() {
-		t.Errorf("who has no time gets %v", err)
+	if _, err := second.Check(hasty, "http://a"); !errors.Is(err, ErrNotChecked) {
+		t.Errorf("a caller without time gets %v", err)
 	}
 	all.Go(func() { want(second) })
 	close(release)
@@ -125,16 +125,16 @@ func TestWhoIsWaitedFor(t *testing.T) {
 func TestVerdictsAreKept(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		medium Medium
+		info   Info
 		err    error
 		kept   time.Duration
 		result string
 	}{
-		"good":      {Medium{Type: "image/png", Size: 5}, nil, KeptGood, "ok"},
-		"bad":       {Medium{}, &Error{Code: CodeMismatch}, KeptBad, "media_mismatch"},
-		"temporary": {Medium{}, &Error{Code: CodeHostError}, KeptTemporary, "media_host_error"},
+		"good":      {Info{Type: "image/png", Size: 5}, nil, KeptGood, "ok"},
+		"bad":       {Info{}, &Error{Code: CodeMismatch}, KeptBad, "media_mismatch"},
+		"temporary": {Info{}, &Error{Code: CodeHostError}, KeptTemporary, "media_host_error"},
 		"no verdict": {
-			Medium{}, context.Canceled, 0, "",
+			Info{}, context.Canceled, 0, "",
 		},
 	}
 	for name, tt := range tests {
@@ -142,14 +142,14 @@ func TestVerdictsAreKept(t *testing.T) {
 			t.Parallel()
 			rdb := redistest.Shared(t).Client(t)
 			var checks atomic.Int64
-			s, metrics := replica(t, rdb, checkFunc(func(context.Context, string) (Medium, error) {
+			s, metrics := replica(t, rdb, checkFunc(func(context.Context, string) (Info, error) {
 				checks.Add(1)
-				return tt.medium, tt.err
+				return tt.info, tt.err
 			}))
 			for range 2 {
-				medium, err := s.Check(t.Context(), "https://host.example.com/a.png?"+private)
-				if medium != tt.medium || (err == nil) != (tt.err == nil) || (err != nil && err.Error() != tt.err.Error()) {
-					t.Errorf("got %+v, %v", medium, err)
+				info, err := s.Check(t.Context(), "https://host.example.com/a.png?"+private)
+				if info != tt.info || (err == nil) != (tt.err == nil) || (err != nil && err.Error() != tt.err.Error()) {
+					t.Errorf("got %+v, %v", info, err)
 				}
 			}
 			keys := rdb.Keys(t.Context(), "*").Val()
@@ -182,9 +182,9 @@ func TestPolicyIsPartOfTheVerdict(t *testing.T) {
 	rdb := redistest.Shared(t).Client(t)
 	checks := 0
 	for _, policy := range []string{"1", "2"} {
-		s := NewShared(SharedOptions{Redis: rdb, Metrics: &counted{}, Policy: policy, Checker: checkFunc(func(context.Context, string) (Medium, error) {
+		s := NewShared(SharedOptions{Redis: rdb, Metrics: &counted{}, Policy: policy, Checker: checkFunc(func(context.Context, string) (Info, error) {
 			checks++
-			return Medium{}, nil
+			return Info{}, nil
 		})})
 		t.Cleanup(s.Close)
 		if _, err := s.Check(t.Context(), "http://a"); err != nil {
@@ -200,12 +200,12 @@ func TestUnreadableVerdictIsNone(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"", "{", `{"code":"media_of_tomorrow"}`} {
 		rdb := redistest.Shared(t).Client(t)
-		s, _ := replica(t, rdb, checkFunc(func(context.Context, string) (Medium, error) { return Medium{Size: 3}, nil }))
+		s, _ := replica(t, rdb, checkFunc(func(context.Context, string) (Info, error) { return Info{Size: 3}, nil }))
 		if err := rdb.Set(t.Context(), s.key("http://a"), value, 0).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if medium, err := s.Check(t.Context(), "http://a"); err != nil || medium.Size != 3 {
-			t.Errorf("%q: %+v, %v", value, medium, err)
+		if info, err := s.Check(t.Context(), "http://a"); err != nil || info.Size != 3 {
+			t.Errorf("%q: %+v, %v", value, info, err)
 		}
 	}
 }
@@ -215,14 +215,14 @@ func TestWithoutRedis(t *testing.T) {
 	server := redistest.Start(t)
 	rdb := server.Client(t)
 	server.Stop()
-	s, _ := replica(t, rdb, checkFunc(func(_ context.Context, address string) (Medium, error) {
+	s, _ := replica(t, rdb, checkFunc(func(_ context.Context, address string) (Info, error) {
 		if address == "http://bad" {
-			return Medium{}, &Error{Code: CodeType}
+			return Info{}, &Error{Code: CodeType}
 		}
-		return Medium{Size: 3}, nil
+		return Info{Size: 3}, nil
 	}))
 	verdicts := s.CheckAll(t.Context(), []string{"http://good", "http://bad"})
-	if verdicts[0].Err != nil || verdicts[0].Medium.Size != 3 {
+	if verdicts[0].Err != nil || verdicts[0].Info.Size != 3 {
 		t.Errorf("%+v", verdicts[0])
 	}
 	if bad, ok := errors.AsType[*Error](verdicts[1].Err); !ok || bad.Code != CodeType {
@@ -234,11 +234,11 @@ func TestWithoutRedis(t *testing.T) {
 func TestDeadProcessIsNotWaitedForForEver(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Shared(t).Client(t)
-	s, _ := replica(t, rdb, checkFunc(func(context.Context, string) (Medium, error) { return Medium{Size: 3}, nil }))
+	s, _ := replica(t, rdb, checkFunc(func(context.Context, string) (Info, error) { return Info{Size: 3}, nil }))
 	if err := rdb.Set(t.Context(), s.key("http://a")+":lock", "somebody", 200*time.Millisecond).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if medium, err := s.Check(t.Context(), "http://a"); err != nil || medium.Size != 3 {
-		t.Errorf("%+v, %v", medium, err)
+	if info, err := s.Check(t.Context(), "http://a"); err != nil || info.Size != 3 {
+		t.Errorf("%+v, %v", info, err)
 	}
 }

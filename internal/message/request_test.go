@@ -2,10 +2,13 @@ package message
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -263,13 +266,73 @@ func TestURLs(t *testing.T) {
 		`https://example.com\a`:      false, `https:\\example.com`: false, "https://example.com:0/": false, "https://example.com:65536/": false,
 		"https://example.com:/": false, "https://example.com:x/": false, "https://example.com/%zz": false, "https://[::1%25eth0]/": false,
 		"https://[example.com]/": false, "https://exa<mple.com/": false, "https://.../": false, "https://a..b/": false,
-		"https://%41.com/":           false,
+		"https://%41.com/":      false,
+		"https://مثال.example/": true, "https://日本語.example/": true, "https://a℀b.example/": false, "https://xn--a.example/": true,
+		"https://a\u202eb.example/": false, "https://ａ／b.example/": false,
 		"https://exam\u200bple.com/": false,
 	} {
 		if got := wrongURL(url); (got == "") != ok {
 			t.Errorf("%s: %q, want ok %v", url, got, ok)
 		}
 	}
+}
+
+// TestWireURL: the form that is checked and sent is an escaped one, and whatever
+// is escaped already stays to the byte.
+func TestWireURL(t *testing.T) {
+	t.Parallel()
+	for written, want := range map[string]string{
+		"https://media.example.com/café.jpg":               "https://media.example.com/caf%C3%A9.jpg",
+		"https://media.example.com/cafe\u0301.jpg":         "https://media.example.com/cafe%CC%81.jpg",
+		"https://media.example.com/caf%C3%A9.jpg":          "https://media.example.com/caf%C3%A9.jpg",
+		"https://media.example.com/café%2Fbar%2fé.jpg":     "https://media.example.com/caf%C3%A9%2Fbar%2f%C3%A9.jpg",
+		"https://bücher.example:8443/ä?name=ö&sig=a%2Bb+c": "https://xn--bcher-kva.example:8443/%C3%A4?name=%C3%B6&sig=a%2Bb+c",
+		"https://BÜCHER.example":                           "https://xn--bcher-kva.example",
+		"https://日本語.example?x=日":                          "https://xn--wgv71a119e.example?x=%E6%97%A5",
+		"https://%C3%BC.example/a":                         "https://xn--tda.example/a",
+		"HTTPS://Example.COM/A":                            "https://Example.COM/A",
+		"https://e.com/a{1}|<b>\"`^":                       "https://e.com/a%7B1%7D%7C%3Cb%3E%22%60%5E",
+		"https://e.com/?q=100%&r=%zz&s=%4":                 "https://e.com/?q=100%25&r=%25zz&s=%254",
+		"https://e.com/a//b/../c;d=1,2:3@4?a[]=b":          "https://e.com/a//b/../c;d=1,2:3@4?a[]=b",
+		"https://[2001:db8::1]:8443/ä":                     "https://[2001:db8::1]:8443/%C3%A4",
+		"https://e.com/😀.gif":                              "https://e.com/%F0%9F%98%80.gif",
+		"not a url":                                        "not a url",
+	} {
+		if got := WireURL(written); got != want || WireURL(got) != got {
+			t.Errorf("%s is sent as %s, want %s; that again as %s", written, got, want, WireURL(got))
+		}
+	}
+}
+
+// TestMediaAreKeptAsWritten: resources show the URL of the caller.
+func TestMediaAreKeptAsWritten(t *testing.T) {
+	t.Parallel()
+	const written = "https://bücher.example/café.jpg"
+	draft, err := testRules().Parse([]byte(`{"to":"+12065551212","mediaUrl":"`+written+`"}`), nil, testNow())
+	if err != nil || len(draft.Problems) > 0 || draft.Content.Media[0] != written {
+		t.Errorf("%v, %v, %v", err, found(draft.Problems), draft.Content.Media)
+	}
+}
+
+// FuzzWireURL: what the rules take has a form that net/http sends as it is, and
+// that leads to the same place.
+func FuzzWireURL(f *testing.F) {
+	f.Add("https://bücher.example/café.jpg?ä=%zz")
+	f.Add("http://[::1]:80?%")
+	f.Fuzz(func(t *testing.T, written string) {
+		if wrongURL(written) != "" || !utf8.ValidString(written) {
+			return
+		}
+		wire := WireURL(written)
+		before, _ := url.Parse(written)
+		after, err := url.Parse(wire)
+		if err != nil || after.Path != before.Path || after.Port() != before.Port() || after.RawQuery == "" && before.RawQuery != "" {
+			t.Fatalf("%q is sent as %q: %v", written, wire, err)
+		}
+		if WireURL(wire) != wire || strings.ContainsFunc(wire, func(r rune) bool { return r <= ' ' || r > unicode.MaxASCII }) {
+			t.Errorf("%q is sent as %q, and that as %q", written, wire, WireURL(wire))
+		}
+	})
 }
 
 func TestTimes(t *testing.T) {
