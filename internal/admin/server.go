@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"mmsdispatch/internal/connlimit"
 	"mmsdispatch/internal/telemetry"
 )
 
@@ -26,6 +27,9 @@ const (
 	idleTimeout       = time.Minute
 	maxHeaderBytes    = 16 << 10
 )
+
+// maxConns is how many connections the listener serves at once.
+const maxConns = 100
 
 // ErrExposed says that others than this machine could reach the listener, and
 // no credentials are asked for.
@@ -87,7 +91,7 @@ func (s *Server) Start(ctx context.Context) error {
 	go func() {
 		defer close(s.served)
 
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(connlimit.New(listener, maxConns, func() {})); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("admin listener: %w", err)
 		}
 	}()

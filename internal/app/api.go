@@ -10,8 +10,11 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"mmsdispatch/internal/apikey"
 	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/connlimit"
 	"mmsdispatch/internal/httpapi"
 	"mmsdispatch/internal/jobs"
 	"mmsdispatch/internal/ledger"
@@ -126,6 +129,18 @@ func newRules(cfg *config.Config) *message.Rules {
 	return message.NewRules(opts)
 }
 
+// publicConns is how many connections the public listener serves at once.
+const publicConns = 2000
+
+// connectionRefused logs at most once a minute that a listener has no connection
+// left.
+func connectionRefused(log zerolog.Logger, listener string) func() {
+	sampled := log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Minute})
+	return func() {
+		sampled.Warn().Str("listener", listener).Msg("connections refused: as many are open as the listener serves at once")
+	}
+}
+
 // publicListener serves the API.
 func publicListener(env *environment, handler http.Handler, fail func(error)) part {
 	host := ""
@@ -142,8 +157,9 @@ func publicListener(env *environment, handler http.Handler, fail func(error)) pa
 				return cannotListen("PORT", strconv.Itoa(env.cfg.API.Port), err)
 			}
 			env.log.Info().Str("addr", listener.Addr().String()).Msg("api listens")
+			bounded := connlimit.New(listener, publicConns, connectionRefused(env.log, "public"))
 			go func() {
-				if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				if err := server.Serve(bounded); !errors.Is(err, http.ErrServerClosed) {
 					fail(fmt.Errorf("public listener: %w", err))
 				}
 			}()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"slices"
 
 	"mmsdispatch/internal/config"
@@ -37,7 +36,7 @@ func Main(kind Kind) int {
 		fmt.Fprintln(os.Stderr, err)
 		return exitConfig
 	}
-	collectSeldom()
+	tuneMemory(kind)
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
 	if err := run(ctx, cfg, os.Stdout); err != nil {
@@ -45,19 +44,6 @@ func Main(kind Kind) int {
 		return exitFailure
 	}
 	return exitOK
-}
-
-// heapGrowth is by how many percent the heap may grow before it is collected.
-// What a process keeps is small and what passes through it is much: Go's own
-// 100 would spend a quarter of the api's time on collecting.
-const heapGrowth = 400
-
-// collectSeldom sets the heap's growth, unless the operator has by GOGC.
-func collectSeldom() {
-	const goDefault = 100
-	if before := debug.SetGCPercent(heapGrowth); before != goDefault {
-		debug.SetGCPercent(before)
-	}
 }
 
 // load reads the configuration. What package config leaves of REDIS_URL to its

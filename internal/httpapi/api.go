@@ -12,7 +12,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/semaphore"
 
 	"mmsdispatch/internal/jobs"
 	"mmsdispatch/internal/ledger"
@@ -89,7 +88,8 @@ type api struct {
 
 	allow  map[string]string // methods by route template, as in the header Allow
 	common http.Header       // of every answer
-	lists  *semaphore.Weighted
+
+	bodies, work *budget
 }
 
 // route is one line of the routing table. Every GET answers HEAD, too.
@@ -134,7 +134,10 @@ func (a *api) routes(pages *pages) []route {
 
 // New makes the handler of the public listener.
 func New(opts Options) (http.Handler, error) {
-	a := &api{Options: opts, allow: make(map[string]string), common: everyAnswer(), lists: semaphore.NewWeighted(listsAtOnce)}
+	a := &api{
+		Options: opts, allow: make(map[string]string), common: everyAnswer(), bodies: newBudget(bodiesBudget), work: newBudget(workBudget),
+	}
+	a.Ready = &cachedAnswer{next: opts.Ready}
 	if a.NowFunc == nil {
 		a.NowFunc = time.Now
 	}

@@ -6,11 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash"
+	"io"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
@@ -51,9 +51,9 @@ func (a *api) createBatch(c echo.Context, who Caller) error {
 	case ok && mediaType == echo.MIMEApplicationJSON:
 		return a.createListed(c, who)
 	case ok && mediaType == "application/x-ndjson":
-		return a.createStreamed(c, who, rowstream.NewLines(c.Request().Body))
+		return a.createStreamed(c, who, func(body io.Reader) rowReader { return rowstream.NewLines(body) })
 	case ok && mediaType == "text/csv":
-		return a.createStreamed(c, who, rowstream.NewTable(c.Request().Body))
+		return a.createStreamed(c, who, func(body io.Reader) rowReader { return rowstream.NewTable(body) })
 	default:
 		return newProblem(codeMediaType,
 			"The body must be application/json, application/x-ndjson or text/csv, in UTF-8 and not compressed.")
@@ -80,42 +80,30 @@ type draftRow struct {
 	draft message.Draft
 }
 
+// problemsOfItem is how many problems of a row are listed.
+const problemsOfItem = 20
+
+// newDraftRow keeps of a row's problems those that may be listed.
+func newDraftRow(index int64, draft message.Draft) draftRow {
+	if more := len(draft.Problems) - problemsOfItem; more > 0 {
+		draft.Problems, draft.More = slices.Clone(draft.Problems[:problemsOfItem]), draft.More+more
+	}
+	return draftRow{index: index, draft: draft}
+}
+
 // wrong are the problems that reject a row whatever is known of it.
 func (r draftRow) wrong() []message.FieldError { return r.draft.Problems }
 
-const (
-	// listsAtOnce is how many batches in JSON are in memory at a time: one can be
-	// 16 MiB, and takes five times that while it is read.
-	listsAtOnce = 4
-	// listPatience is how long a further one waits.
-	listPatience = 10 * time.Second
-)
-
-// takeTurn waits until a batch in JSON may be read.
-func (a *api) takeTurn(c echo.Context) (release func(), err error) {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), listPatience)
-	defer cancel()
-	if err := a.lists.Acquire(ctx, 1); err != nil {
-		return nil, ledger.ErrFull
-	}
-	return func() { a.lists.Release(1) }, nil
-}
-
 // createListed takes a batch in JSON.
 func (a *api) createListed(c echo.Context, who Caller) error {
-	release, err := a.takeTurn(c)
-	if err != nil {
-		return err
-	}
-	defer release()
-	body, over, err := readBodyUpTo(c.Request(), batchBodyMax)
+	body, over, err := a.readBodyUpTo(c, batchBodyMax)
 	switch {
 	case err != nil:
 		return err
 	case over:
 		return tooLarge(batchBodyMax)
 	}
-	reference, defaults, items, wrong, err := message.ParseBatch(body, c.Request().Header.Values(keyHeader))
+	reference, defaults, items, wrong, err := message.ParseBatch(body, c.Request().Header.Values(keyHeader), batchItemsMax)
 	if err != nil {
 		return err
 	}
@@ -141,7 +129,8 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 		return err
 	}
 	for start := 0; start < len(rows); start += chunkRows {
-		if err := b.accept(rows[start:min(len(rows), start+chunkRows)]); err != nil {
+		extend(c)
+		if err := b.accept(chunk{rows: rows[start:min(len(rows), start+chunkRows)]}); err != nil {
 			return b.interrupted(err)
 		}
 	}
@@ -168,7 +157,7 @@ func (a *api) checkItems(items []strictjson.Value, defaults message.Fields) (row
 	now, sum := a.now(), sha256.New()
 	rows = make([]draftRow, len(items))
 	for i, item := range items {
-		rows[i] = draftRow{index: int64(i), draft: a.Rules.CheckRow(message.ReadFields(item), defaults, now)}
+		rows[i] = newDraftRow(int64(i), a.Rules.CheckRow(message.ReadFields(item), defaults, now))
 		digestRow(sum, rows[i], item)
 	}
 	return rows, hex.EncodeToString(sum.Sum(nil))

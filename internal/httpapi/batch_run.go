@@ -15,21 +15,22 @@ import (
 )
 
 const (
-	// chunkRows is how many rows are written down in one round trip.
-	chunkRows = 1000
 	// chunksDispatched is of how many chunks tasks are made at a time: with a second
 	// one Redis has work while the tasks of the next are put together.
 	chunksDispatched = 2
-	// resultsMax is how many rows a stream's answer tells of.
+	// resultsMax is how many rows the answer to a stream lists.
 	resultsMax = 1000
+	// problemsOfBatch is how many problems the answer to a batch lists.
+	problemsOfBatch = 5000
 )
 
 // rowResult is what became of a row, as the caller sees it.
 type rowResult struct {
-	Index  int64                 `json:"index"`
-	Status string                `json:"status"`
-	ID     *string               `json:"id"`
-	Error  *[]message.FieldError `json:"error"`
+	Index        int64                 `json:"index"`
+	Status       string                `json:"status"`
+	ID           *string               `json:"id"`
+	Error        *[]message.FieldError `json:"error"`
+	MoreProblems int                   `json:"moreProblems,omitzero"` // beside those of Error
 }
 
 // The states of a row.
@@ -41,11 +42,13 @@ const (
 
 // batchAnswer is the answer to a batch.
 type batchAnswer struct {
-	ID         *string     `json:"id"`
-	Accepted   int64       `json:"accepted"`
-	Duplicates int64       `json:"duplicates"`
-	Rejected   int64       `json:"rejected"`
-	Results    []rowResult `json:"results"`
+	ID              *string     `json:"id"`
+	Accepted        int64       `json:"accepted"`
+	Duplicates      int64       `json:"duplicates"`
+	Rejected        int64       `json:"rejected"`
+	RepeatedNumbers int64       `json:"repeatedNumbers"`
+	Results         []rowResult `json:"results"`
+	MoreProblems    int         `json:"moreProblems,omitzero"` // that the bounds of the batch keep off the list
 }
 
 // batchRun takes the rows of one batch over.
@@ -62,12 +65,14 @@ type batchRun struct {
 	duplicates []rowResult
 	alike      *likeness // nil: no matter what rows share
 	groups     groups
+	numbers    numberSet // of all rows so far
+	problems   int       // listed so far
 
 	dispatching chan struct{} // holds a token for each chunk whose tasks are being made
 }
 
 func newBatchRun(a *api, who Caller) *batchRun {
-	b := &batchRun{api: a, who: who, dispatching: make(chan struct{}, chunksDispatched)}
+	b := &batchRun{api: a, who: who, numbers: make(numberSet), dispatching: make(chan struct{}, chunksDispatched)}
 	if a.FindShared && !who.Scope.Test {
 		b.alike = newLikeness()
 	}
@@ -87,7 +92,7 @@ func (b *batchRun) open(ctx context.Context, r ledger.BatchRequest) (err error) 
 // rehearse says of each row whether it would be accepted.
 func (b *batchRun) rehearse(rows []draftRow) {
 	for _, row := range rows {
-		if wrong := append(row.wrong(), row.draft.Late...); len(wrong) > 0 {
+		if wrong := slices.Concat(row.wrong(), row.draft.Late); len(wrong) > 0 {
 			b.reject(row, wrong)
 			continue
 		}
@@ -95,15 +100,46 @@ func (b *batchRun) rehearse(rows []draftRow) {
 	}
 }
 
-// accept writes rows down and has the tasks made of those that are new. Only a
-// failure of the storage is an error.
-func (b *batchRun) accept(rows []draftRow) error {
+// accept writes the rows of a chunk down and has the tasks made of those that are
+// new. Only a failure of the storage is an error.
+func (b *batchRun) accept(c chunk) error {
 	if b.dryRun {
-		b.rehearse(rows)
+		defer c.release()
+		b.rehearse(c.rows)
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
-	defer cancel()
+	results, err := b.write(b.marked(c.rows))
+	if err != nil {
+		c.release()
+		return err
+	}
+	fresh := make([]*message.Message, 0, len(results))
+	var held []*message.Message
+	for _, row := range c.rows {
+		if wrong := row.wrong(); len(wrong) > 0 {
+			b.reject(row, wrong)
+			continue
+		}
+		if m := b.take(row, results[0]); m != nil {
+			fresh = append(fresh, m)
+			if results[0].Held {
+				held = append(held, m)
+			}
+		}
+		results = results[1:]
+	}
+	if len(held) > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
+		defer cancel()
+		b.api.suppress(ctx, held)
+		fresh = slices.DeleteFunc(fresh, func(m *message.Message) bool { return !m.Status.Waiting() })
+	}
+	b.dispatch(fresh, c)
+	return nil
+}
+
+// marked are the valid ones of the rows, with what they share.
+func (b *batchRun) marked(rows []draftRow) []ledger.Row {
 	asked := make([]ledger.Row, 0, len(rows))
 	for _, row := range rows {
 		if len(row.wrong()) == 0 {
@@ -118,42 +154,16 @@ func (b *batchRun) accept(rows []draftRow) error {
 	if b.api.ShareCalls && !b.who.Scope.Test {
 		b.groups.mark(b.batch.ID, asked)
 	}
-	var results []ledger.RowResult
-	if len(asked) > 0 {
-		var err error
-		if results, err = b.api.Batches.AcceptRows(ctx, b.batch, asked); err != nil {
-			return err
-		}
-	}
-	fresh := make([]*message.Message, 0, len(results))
-	var held []*message.Message
-	for _, row := range rows {
-		if wrong := row.wrong(); len(wrong) > 0 {
-			b.reject(row, wrong)
-			continue
-		}
-		if m := b.take(row, results[0]); m != nil {
-			fresh = append(fresh, m)
-			if results[0].Held {
-				held = append(held, m)
-			}
-		}
-		results = results[1:]
-	}
-	if len(held) > 0 {
-		b.api.suppress(ctx, held)
-		fresh = slices.DeleteFunc(fresh, func(m *message.Message) bool { return !m.Status.Waiting() })
-	}
-	b.dispatch(fresh)
-	return nil
+	return asked
 }
 
 // dispatch makes the tasks of new messages while the next chunks are written
 // down, and waits while those of too many are being made.
-func (b *batchRun) dispatch(fresh []*message.Message) {
+func (b *batchRun) dispatch(fresh []*message.Message, c chunk) {
 	b.dispatching <- struct{}{}
 	go func() {
 		defer b.dispatched()
+		defer c.release()
 		ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
 		defer cancel()
 		if err := b.api.Dispatcher.DispatchMany(ctx, fresh); err != nil {
@@ -206,14 +216,18 @@ func rowProblem(row draftRow, err error) []message.FieldError {
 }
 
 func (b *batchRun) reject(row draftRow, wrong []message.FieldError) {
-	b.tell(rowResult{Index: row.index, Status: rowRejected, Error: &wrong}, row)
+	b.tell(rowResult{Index: row.index, Status: rowRejected, Error: &wrong, MoreProblems: row.draft.More}, row)
 }
 
 // tell counts a row and lists it where it is listed.
 func (b *batchRun) tell(r rowResult, row draftRow) {
+	repeats := b.numbers.add(row.draft.Content.To)
 	switch r.Status {
 	case rowAccepted:
 		b.told.Accepted++
+		if repeats {
+			b.told.RepeatedNumbers++
+		}
 	case rowDuplicate:
 		b.told.Duplicates++
 	default:
@@ -221,13 +235,28 @@ func (b *batchRun) tell(r rowResult, row draftRow) {
 	}
 	switch {
 	case b.all, r.Status == rowRejected && len(b.told.Results) < resultsMax:
-		b.told.Results = append(b.told.Results, r)
+		b.told.Results = append(b.told.Results, b.bounded(r))
+	case r.Status == rowRejected:
+		b.told.MoreProblems += len(*r.Error)
 	case r.Status == rowDuplicate && len(b.duplicates) < resultsMax:
 		b.duplicates = append(b.duplicates, r)
 	}
 	if !b.dryRun {
 		b.count(r.Status, row)
 	}
+}
+
+// bounded leaves out the problems of a row that the batch may not list any more.
+func (b *batchRun) bounded(r rowResult) rowResult {
+	if r.Error == nil {
+		return r
+	}
+	listed := (*r.Error)[:min(len(*r.Error), problemsOfBatch-b.problems)]
+	left := len(*r.Error) - len(listed)
+	b.problems += len(listed)
+	b.told.MoreProblems += left
+	r.Error, r.MoreProblems = &listed, r.MoreProblems+left
+	return r
 }
 
 func (b *batchRun) count(status string, row draftRow) {
@@ -256,7 +285,7 @@ func (b *batchRun) finish(c echo.Context) {
 func (b *batchRun) answer(c echo.Context, status int) {
 	told := b.told
 	told.Results = b.listed()
-	writeJSON(c, status, echo.MIMEApplicationJSON, told)
+	streamJSON(c, status, echo.MIMEApplicationJSON, told)
 }
 
 // listed are the rows the answer tells of, in order.

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -51,33 +50,40 @@ func streamQuery(r *http.Request) (reference string, defaults message.Fields, dr
 }
 
 // createStreamed takes a batch whose rows come one after the other. While a
-// chunk is written down, the next one is read and checked.
-func (a *api) createStreamed(c echo.Context, who Caller, rows rowReader) error {
+// chunk is accepted, the next one is read and checked.
+func (a *api) createStreamed(c echo.Context, who Caller, newRows func(io.Reader) rowReader) error {
 	reference, defaults, dryRun, wrong := streamQuery(c.Request())
+	current := callOf(c)
+	current.working = a.work.grant(who.Scope.Tenant)
+	if err := current.working.grow(c.Request().Context(), streamCost); err != nil {
+		return err
+	}
 	extend(c)
-	wrong = slices.Concat(wrong, a.Rules.CheckDefaults(defaults, ""), rows.Begin())
+	body := &meter{from: c.Request().Body}
+	s := &rowStream{api: a, tenant: who.Scope.Tenant, kept: &current.working, body: body, rows: newRows(body), defaults: defaults}
+	wrong = slices.Concat(wrong, a.Rules.CheckDefaults(defaults, ""), s.rows.Begin())
 	if len(wrong) > 0 {
 		return invalid(wrong)
 	}
 	b := newBatchRun(a, who)
 	b.dryRun = dryRun
 	defer b.settle()
-	first, err := a.readChunk(rows, defaults, 0)
+	first, err := s.next(c.Request().Context())
 	switch {
-	case len(first) == 0 && err != nil:
+	case len(first.rows) == 0 && err != nil:
 		return b.interrupted(err)
-	case len(first) == 0:
+	case len(first.rows) == 0:
 		return errNoRows()
 	}
 	if !dryRun {
 		ctx, cancel := a.bounded(c)
 		defer cancel()
 		if err := b.open(ctx, ledger.BatchRequest{Scope: who.Scope, Reference: reference, Now: a.now()}); err != nil {
+			first.release()
 			return err
 		}
 	}
-	next := func(index int64) ([]draftRow, error) { return a.readChunk(rows, defaults, index) }
-	if err := a.stream(c, b, first, err, next); err != nil {
+	if err := s.acceptAll(c, b, first, err); err != nil {
 		return b.interrupted(err)
 	}
 	b.finish(c)
@@ -88,50 +94,25 @@ func errNoRows() error {
 	return invalid([]message.FieldError{{Field: "messages", Code: message.ProblemRequired, Message: "at least one row is required"}})
 }
 
-// stream takes all rows. The chunk that is being written is waited for before
-// the next one is handed over, so that two are in memory at most.
-func (*api) stream(
-	c echo.Context, b *batchRun, first []draftRow, end error, next func(index int64) ([]draftRow, error),
-) error {
-	written := make(chan error, 1)
-	written <- nil
-	index := int64(0)
-	for chunk, err := first, end; ; chunk, err = next(index) {
+// acceptAll accepts all chunks. The one that is being accepted is waited for
+// before the next one is handed over, so that two are in memory at most.
+func (s *rowStream) acceptAll(c echo.Context, b *batchRun, first chunk, end error) error {
+	accepted := make(chan error, 1)
+	accepted <- nil
+	for next, err := first, end; ; next, err = s.next(c.Request().Context()) {
 		extend(c)
-		index += int64(len(chunk))
-		if failed := <-written; failed != nil {
+		if failed := <-accepted; failed != nil {
+			next.release()
 			return failed
 		}
-		if err != nil || len(chunk) == 0 {
-			if len(chunk) > 0 {
-				if failed := b.accept(chunk); failed != nil {
+		if err != nil || len(next.rows) == 0 {
+			if len(next.rows) > 0 {
+				if failed := b.accept(next); failed != nil {
 					return failed
 				}
 			}
 			return err
 		}
-		go func() { written <- b.accept(chunk) }()
+		go func() { accepted <- b.accept(next) }()
 	}
-}
-
-// readChunk reads and checks rows; fewer than chunkRows, or none, at the end.
-func (a *api) readChunk(rows rowReader, defaults message.Fields, index int64) ([]draftRow, error) {
-	now := a.now()
-	chunk := make([]draftRow, 0, chunkRows)
-	for len(chunk) < chunkRows {
-		fields, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return chunk, nil
-		}
-		if err != nil {
-			return chunk, &cutError{row: index, cause: err}
-		}
-		row := draftRow{index: index, draft: a.Rules.CheckRow(fields, defaults, now)}
-		if index >= rowsMax {
-			row.draft.Problems = []message.FieldError{{Code: message.ProblemTooMany, Message: "at most 1,000,000 rows"}}
-		}
-		chunk = append(chunk, row)
-		index++
-	}
-	return chunk, nil
 }

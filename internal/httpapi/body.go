@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -25,25 +26,80 @@ func (a *api) bounded(c echo.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(c.Request().Context()), storageTimeout)
 }
 
-// readBody reads at most bodyMax bytes. over tells that there are more.
-func readBody(r *http.Request) (body []byte, over bool, err error) { return readBodyUpTo(r, bodyMax) }
+// The reading of a body.
+const (
+	// bodyProof is how much of a body has to arrive before memory is reserved for
+	// all of it: a caller that announces much and sends little holds little.
+	bodyProof = 64 << 10
+	// bodyPiece and pieceTimeout are the least pace of a larger body.
+	bodyPiece    = 1 << 20
+	pieceTimeout = 4 * time.Second
+)
 
-// trustedLength is how much room a body gets for its announced length alone, in
-// bytes: more than nearly all messages have.
-const trustedLength = 16 << 10
+// readBody reads at most bodyMax bytes; over reports that there are more.
+func (a *api) readBody(c echo.Context) (body []byte, over bool, err error) {
+	return a.readBodyUpTo(c, bodyMax)
+}
 
-func readBodyUpTo(r *http.Request, limit int64) (body []byte, over bool, err error) {
-	if r.ContentLength > limit {
+// readBodyUpTo reads at most limit bytes within the budget, which has them back
+// when the request is answered.
+func (a *api) readBodyUpTo(c echo.Context, limit int64) (body []byte, over bool, err error) {
+	r, current := c.Request(), callOf(c)
+	size := r.ContentLength
+	switch {
+	case size > limit:
 		return nil, true, nil
+	case size < 0: // unknown
+		size = limit
 	}
-	var read bytes.Buffer
-	read.Grow(int(min(max(r.ContentLength, 0), trustedLength)) + bytes.MinRead)
-	_, err = read.ReadFrom(io.LimitReader(r.Body, limit+1))
-	body = read.Bytes()
-	if err != nil {
-		return nil, false, newProblem(codeInvalidJSON, "The body could not be read to its end.")
+	tenant := current.caller.Scope.Tenant
+	current.working = a.work.grant(tenant)
+	if err := current.working.grow(r.Context(), bodyCost(min(size, bodyProof))); err != nil {
+		return nil, false, err
 	}
-	return body, int64(len(body)) > limit, nil
+	body, ended, err := readPiece(r.Body, make([]byte, 0, min(size, bodyProof)+bytes.MinRead), min(size, bodyProof)+1)
+	if err != nil || ended {
+		return body, false, err
+	}
+	current.working.release() // see grow
+	current.reading = a.bodies.grant(tenant)
+	if err := current.reading.grow(r.Context(), size); err != nil {
+		return nil, false, err
+	}
+	if body, err = readRest(c, body, size, limit); err != nil || int64(len(body)) > limit {
+		return nil, err == nil, err
+	}
+	return body, false, current.working.grow(r.Context(), bodyCost(int64(len(body))))
+}
+
+// readRest reads what follows the beginning of a body, at the least pace.
+func readRest(c echo.Context, begin []byte, size, limit int64) (body []byte, err error) {
+	control := http.NewResponseController(c.Response())
+	body = append(make([]byte, 0, size+bytes.MinRead), begin...)
+	for ended := false; !ended && int64(len(body)) <= limit; {
+		_ = control.SetReadDeadline(time.Now().Add(pieceTimeout)) // a writer without deadlines has none to be moved
+		if body, ended, err = readPiece(c.Request().Body, body, min(int64(len(body))+bodyPiece, limit+1)); err != nil {
+			return nil, err
+		}
+	}
+	_ = control.SetReadDeadline(time.Time{})
+	_ = control.SetWriteDeadline(time.Now().Add(budgetPatience + writeTimeout))
+	return body, nil
+}
+
+// readPiece reads on until there are upTo bytes, or the body ends.
+func readPiece(from io.Reader, body []byte, upTo int64) (_ []byte, ended bool, err error) {
+	for int64(len(body)) < upTo {
+		n, err := from.Read(body[len(body):min(int64(cap(body)), upTo)])
+		body = body[:len(body)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return body, true, nil
+		case err != nil:
+			return nil, false, newProblem(codeInvalidJSON, "The body could not be read to its end.")
+		}
+	}
+	return body, false, nil
 }
 
 func tooLarge(limit int) *problem {
@@ -52,12 +108,12 @@ func tooLarge(limit int) *problem {
 
 // readJSON reads the body of a request. A request without a body needs no
 // media type.
-func readJSON(r *http.Request) ([]byte, error) {
-	body, over, err := readBody(r)
+func (a *api) readJSON(c echo.Context) ([]byte, error) {
+	body, over, err := a.readBody(c)
 	if err != nil {
 		return nil, err
 	}
-	if (over || len(body) > 0) && !isJSON(r.Header) {
+	if (over || len(body) > 0) && !isJSON(c.Request().Header) {
 		return nil, newProblem(codeMediaType, "The body must be application/json in UTF-8 and not compressed.")
 	}
 	if over {
@@ -78,6 +134,14 @@ func writeJSON(c echo.Context, status int, mediaType string, content any) {
 		status, mediaType, body = http.StatusInternalServerError, "application/problem+json", []byte(`{"status":500,"code":"internal"}`)
 	}
 	writeBytes(c, status, mediaType, body)
+}
+
+// streamJSON answers with content that may be large, without holding all of it in
+// JSON. It can only fail when the caller is gone.
+func streamJSON(c echo.Context, status int, mediaType string, content any) {
+	c.Response().Header().Set(echo.HeaderContentType, mediaType)
+	c.Response().WriteHeader(status)
+	_ = json.MarshalWrite(c.Response(), content, json.Deterministic(true))
 }
 
 // writeMessage answers with a message.

@@ -340,3 +340,11 @@ func eventually(tb testing.TB, what string, done func() bool) {
 		}
 	}
 }
+
+// decode reads the body of an answer.
+func decode(tb testing.TB, got answer, into any) {
+	tb.Helper()
+	if err := json.Unmarshal(got.body, into); err != nil {
+		tb.Fatalf("status %d: %v: %.300s", got.status, err, got.body)
+	}
+}

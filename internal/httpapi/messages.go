@@ -97,7 +97,7 @@ func rehearsal(who Caller, draft message.Draft, now time.Time) *message.Message 
 // readDraft reads and checks body, headers and query, and tells of everything
 // that is wrong at once. What depends on the clock stays in the draft.
 func (a *api) readDraft(c echo.Context, now time.Time) (draft message.Draft, dryRun bool, err error) {
-	body, err := readJSON(c.Request())
+	body, err := a.readJSON(c)
 	if err != nil {
 		return message.Draft{}, false, err
 	}
@@ -111,7 +111,9 @@ func (a *api) readDraft(c echo.Context, now time.Time) (draft message.Draft, dry
 	wrong := slices.Concat(query.problems, draft.Problems)
 	if len(wrong) > 0 {
 		a.rejected(draft)
-		return message.Draft{}, false, invalid(append(wrong, draft.Late...))
+		p := invalid(append(wrong, draft.Late...))
+		p.MoreProblems += draft.More
+		return message.Draft{}, false, p
 	}
 	return draft, dryRun, nil
 }
@@ -188,7 +190,7 @@ func (a *api) getMessage(c echo.Context, who Caller) error {
 
 // readNothing reads a request that says all with its path.
 func (a *api) readNothing(c echo.Context) error {
-	body, err := readJSON(c.Request())
+	body, err := a.readJSON(c)
 	if err != nil {
 		return err
 	}
@@ -219,7 +221,7 @@ func (a *api) cancelMessage(c echo.Context, who Caller) error {
 }
 
 func (a *api) replayMessage(c echo.Context, who Caller) error {
-	body, err := readJSON(c.Request())
+	body, err := a.readJSON(c)
 	if err != nil {
 		return err
 	}

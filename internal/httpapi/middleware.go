@@ -20,6 +20,8 @@ type call struct {
 	id     string // for the caller
 	logged string // the same, for the log
 	caller Caller
+
+	reading, working grant // the memory of the request, until it is answered
 }
 
 // callKey is where a call is kept in Echo's context.
@@ -41,6 +43,7 @@ func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		begun := time.Now()
 		current := named(c.Request().Header.Get(echo.HeaderXRequestID))
 		c.Set(callKey, current)
+		defer func() { current.reading.release(); current.working.release() }()
 		header := c.Response().Header()
 		maps.Copy(header, a.common) // a handler may replace them
 		header.Set(echo.HeaderXRequestID, current.id)

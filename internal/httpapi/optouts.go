@@ -76,7 +76,7 @@ func (q *query) sender(name string) string {
 }
 
 func (a *api) putOptOut(c echo.Context, who Caller) error {
-	body, err := readJSON(c.Request())
+	body, err := a.readJSON(c)
 	if err != nil {
 		return err
 	}

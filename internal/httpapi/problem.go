@@ -68,6 +68,8 @@ type problem struct {
 	RequestID string               `json:"requestId"`
 	Errors    []message.FieldError `json:"errors,omitempty"`
 
+	MoreProblems int `json:"moreProblems,omitzero"` // beside Errors
+
 	// What was taken of a batch before the storage was lost.
 	ID         *string `json:"id,omitempty"`
 	Accepted   *int64  `json:"accepted,omitempty"`
@@ -84,10 +86,14 @@ func newProblem(code, detail string) *problem {
 // Error implements error.
 func (p *problem) Error() string { return p.Code + ": " + p.Detail }
 
+// problemsListed is how many problems of a request are listed.
+const problemsListed = 1000
+
 // invalid is the problem of a request that breaks rules.
 func invalid(errs []message.FieldError) *problem {
 	p := newProblem(codeValidation, "The request breaks the rules listed in errors; nothing was done.")
-	p.Errors = errs
+	p.Errors = errs[:min(len(errs), problemsListed)]
+	p.MoreProblems = len(errs) - len(p.Errors)
 	return p
 }
 
@@ -150,5 +156,5 @@ func (a *api) fail(err error, c echo.Context) {
 	if p.Code == codeUnauthorized && c.Response().Header().Get(echo.HeaderWWWAuthenticate) == "" {
 		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="mms"`)
 	}
-	writeJSON(c, p.Status, "application/problem+json", answer)
+	streamJSON(c, p.Status, "application/problem+json", answer)
 }

@@ -375,6 +375,7 @@ func TestServiceRoutes(t *testing.T) {
 	if body := b.do(t, get("/readyz").as("")).ok(t, http.StatusOK); body["status"] != "UP" {
 		t.Errorf("readyz %v", body)
 	}
+	b = setup(t) // an answer is given again for a second
 	b.ready.mu.Lock()
 	b.ready.down = true
 	b.ready.mu.Unlock()

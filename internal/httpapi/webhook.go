@@ -110,7 +110,7 @@ func (h *webhook) receive(c echo.Context) error {
 	if opts.Token != "" && !opts.tokenFits(r) { // before anything is read
 		return h.refuse(c, receipt.ShapeUnknown, refusedError{checkToken})
 	}
-	body, over, err := readBody(r)
+	body, over, err := h.api.readBody(c)
 	switch {
 	case err != nil:
 		return err

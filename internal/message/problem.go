@@ -33,20 +33,29 @@ type FieldError struct {
 }
 
 const (
-	// problemsKept bounds the answer to a body that is nothing but problems.
+	// problemsKept bounds the memory of a body that is nothing but problems.
 	problemsKept = 1000
 	// nameShown bounds, in code points, a field name of the caller's making.
 	nameShown = 100
 )
 
-// problems collects what is wrong, in the order it is found.
-type problems []FieldError
+// problems are the first problemsKept problems of a request in the order they
+// were found, and the number of the others.
+type problems struct {
+	list []FieldError
+	more int
+}
 
 func (p *problems) add(field string, code ProblemCode, text string) {
-	if len(*p) < problemsKept {
-		*p = append(*p, FieldError{Field: field, Code: code, Message: text})
+	if len(p.list) == problemsKept {
+		p.more++
+		return
 	}
+	p.list = append(p.list, FieldError{Field: field, Code: code, Message: text})
 }
+
+// count is how many there are, listed or not.
+func (p *problems) count() int { return len(p.list) + p.more }
 
 // shown cuts a name that a caller made up.
 func shown(name string) string {

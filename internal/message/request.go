@@ -58,6 +58,7 @@ type Draft struct {
 	Content  Content
 	From     string       // the number to send from: the caller's choice or the default
 	Problems []FieldError // against rules that always apply
+	More     int          // problems beyond those listed
 	Late     []FieldError // against rules that a retry of a message already accepted is excused from
 
 	SingleMedium bool // it was written as mediaUrl
@@ -114,7 +115,7 @@ func (r *Rules) Check(f Fields, now time.Time) Draft {
 		content.CallbackURL = c.url("callbackUrl", *f.CallbackURL)
 	}
 	content.SendAt, content.ExpiresAt = c.times(f, now)
-	draft := Draft{Content: content, From: content.From, Problems: c.problems, Late: c.late, SingleMedium: f.MediaURL != nil}
+	draft := Draft{Content: content, From: content.From, Problems: c.problems.list, More: c.problems.more, Late: c.late.list, SingleMedium: f.MediaURL != nil}
 	if draft.From == "" {
 		draft.From = r.sender
 	}

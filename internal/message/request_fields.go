@@ -83,15 +83,18 @@ func (f *Fields) wrong(name string) bool { return slices.Contains(f.mistyped, na
 // ReadFields takes an object apart. Wrong types, unknown names and names that
 // occur twice are kept as problems for Check; of two the first counts.
 func ReadFields(object strictjson.Value) Fields {
-	members, ok := object.Members()
-	if !ok {
+	if !object.IsObject() {
 		return UnreadableRow(ProblemWrongType, "must be an object")
 	}
 	const fieldCount = 13
 	f := Fields{present: make([]string, 0, fieldCount)}
-	names := newNameSet(len(members))
-	for _, m := range members {
-		if !names.add(m.Name) {
+	var names, others nameSet
+	for m := range object.Members() {
+		seen := &others
+		if f.isField(m.Name) {
+			seen = &names
+		}
+		if !seen.add(m.Name) {
 			f.problems.add(shown(m.Name), ProblemDuplicateField, "written more than once")
 			continue
 		}
@@ -101,8 +104,7 @@ func ReadFields(object strictjson.Value) Fields {
 }
 
 func (f *Fields) read(m strictjson.Member) {
-	place := f.text(m.Name)
-	if place == nil && m.Name != fieldMedia && m.Name != fieldMetadata {
+	if !f.isField(m.Name) {
 		f.problems.add(shown(m.Name), ProblemUnknownField, "there is no such field")
 		return
 	}
@@ -121,8 +123,13 @@ func (f *Fields) read(m strictjson.Member) {
 			f.mistype(m.Name, "must be a string")
 			return
 		}
-		*place = &text
+		*f.text(m.Name) = &text
 	}
+}
+
+// isField reports whether a request may have a field of that name.
+func (f *Fields) isField(name string) bool {
+	return name == fieldMedia || name == fieldMetadata || f.text(name) != nil
 }
 
 func (f *Fields) mistype(name, text string) {
@@ -131,32 +138,31 @@ func (f *Fields) mistype(name, text string) {
 }
 
 func (f *Fields) readMedia(v strictjson.Value) {
-	elements, ok := v.Elements()
-	if !ok {
+	if !v.IsArray() {
 		f.mistype("media", "must be an array of strings")
 		return
 	}
-	f.Media = make([]*string, len(elements))
-	for i, element := range elements {
+	f.Media = make([]*string, 0, 1)
+	for element := range firstOf(v.Elements(), partsRead) {
 		text, ok := element.Text()
 		if !ok {
-			f.problems.add(mediaName(i), ProblemWrongType, "must be a string")
+			f.problems.add(mediaName(len(f.Media)), ProblemWrongType, "must be a string")
+			f.Media = append(f.Media, nil)
 			continue
 		}
-		f.Media[i] = &text
+		f.Media = append(f.Media, &text)
 	}
 }
 
 func mediaName(i int) string { return "media[" + strconv.Itoa(i) + "]" }
 
 func (f *Fields) readMetadata(v strictjson.Value) {
-	members, ok := v.Members()
-	if !ok {
+	if !v.IsObject() {
 		f.mistype("metadata", "must be an object of strings")
 		return
 	}
-	names := newNameSet(len(members))
-	for _, m := range members {
+	var names nameSet
+	for m := range firstOf(v.Members(), partsRead) {
 		value, ok := m.Value.Text()
 		switch {
 		case !names.add(m.Name):
@@ -169,6 +175,10 @@ func (f *Fields) readMetadata(v strictjson.Value) {
 	}
 }
 
+// partsRead is how many media or pairs of metadata are read. A request with more
+// has too many by far, and what else is wrong with them does not matter.
+const partsRead = 1000
+
 func metadataName(key string) string { return "metadata." + shown(key) }
 
 // nameSet finds names that occur twice: by looking through the few that most
@@ -178,29 +188,31 @@ type nameSet struct {
 	many map[string]struct{}
 }
 
-// fewNames is up to where looking through is faster than a map.
-const fewNames = 16
-
-func newNameSet(size int) *nameSet {
-	if size <= fewNames {
-		return &nameSet{few: make([]string, 0, size)}
-	}
-	return &nameSet{many: make(map[string]struct{}, size)}
-}
+const (
+	// fewNames is up to where looking through is faster than a map.
+	fewNames = 16
+	// namesKept bounds the memory of an object that is nothing but names. A name
+	// that comes after them is taken for new.
+	namesKept = 10_000
+)
 
 // add reports whether name is new.
 func (s *nameSet) add(name string) bool {
-	if s.many == nil {
-		if slices.Contains(s.few, name) {
-			return false
-		}
-		s.few = append(s.few, name)
-		return true
-	}
-	if _, known := s.many[name]; known {
+	if _, known := s.many[name]; known || slices.Contains(s.few, name) {
 		return false
 	}
-	s.many[name] = struct{}{}
+	switch {
+	case len(s.few) < fewNames:
+		if s.few == nil {
+			s.few = make([]string, 0, fewNames)
+		}
+		s.few = append(s.few, name)
+	case len(s.many) < namesKept:
+		if s.many == nil {
+			s.many = make(map[string]struct{})
+		}
+		s.many[name] = struct{}{}
+	}
 	return true
 }
 
@@ -221,9 +233,9 @@ func (f *Fields) useKeys(values []string) {
 			return
 		}
 	}
-	before := len(c.problems)
+	before := c.problems.count()
 	c.reference(keyHeader, &key)
-	if valid := len(c.problems) == before; valid {
+	if valid := c.problems.count() == before; valid {
 		switch {
 		case f.ClientReference == nil && !f.wrong("clientReference"):
 			f.ClientReference = &key

@@ -48,7 +48,7 @@ func (r *Rules) ParseOptOut(body []byte) (OptOutRequest, []FieldError, error) {
 		}
 		return true
 	})
-	return request, c.problems, nil
+	return request, c.problems.list, nil
 }
 
 // stringValue reads a member that is a string; ok is false for null, and for

@@ -38,7 +38,7 @@ func ParseReplay(body []byte, now time.Time) (ReplayRequest, []FieldError, error
 		}
 		return true
 	})
-	return request, append(c.problems, c.late...), nil
+	return request, append(c.problems.list, c.late.list...), nil
 }
 
 // ParseNothing reads the body of a request that has no fields.
@@ -49,14 +49,13 @@ func ParseNothing(body []byte) ([]FieldError, error) {
 	}
 	var c check
 	eachMember(value, &c, func(strictjson.Member) bool { return false })
-	return c.problems, nil
+	return c.problems.list, nil
 }
 
 // eachMember reads the members of an object; read tells whether it knew one.
 func eachMember(object strictjson.Value, c *check, read func(strictjson.Member) bool) {
-	members, _ := object.Members()
-	names := newNameSet(len(members))
-	for _, m := range members {
+	var names nameSet
+	for m := range object.Members() {
 		switch {
 		case !names.add(m.Name):
 			c.problems.add(shown(m.Name), ProblemDuplicateField, "written more than once")

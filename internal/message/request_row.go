@@ -1,6 +1,7 @@
 package message
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ const metadataColumn = "metadata."
 // from the defaults. What is wrong with a row that could not be read comes alone.
 func (r *Rules) CheckRow(f, defaults Fields, now time.Time) Draft {
 	if f.broken {
-		return Draft{Problems: f.problems}
+		return Draft{Problems: f.problems.list}
 	}
 	f.fill(defaults)
 	return r.Check(f, now)
@@ -25,7 +26,7 @@ func (r *Rules) CheckRow(f, defaults Fields, now time.Time) Draft {
 // say; under is put before the names of fields. What depends on a row or on the
 // clock is left to the rows.
 func (r *Rules) CheckDefaults(f Fields, under string) []FieldError {
-	f.problems, f.ClientReference = nil, nil // wrong where it stands
+	f.problems, f.ClientReference = problems{}, nil // wrong where it stands
 	var wrong []FieldError
 	for _, p := range r.Check(f, time.Time{}).Problems {
 		left := p.Code == ProblemRequired && !f.has(p.Field)
@@ -58,7 +59,7 @@ func (f *Fields) fill(defaults Fields) {
 }
 
 // Problems are what is wrong with the form of the fields.
-func (f *Fields) Problems() []FieldError { return f.problems }
+func (f *Fields) Problems() []FieldError { return f.problems.list }
 
 // ReadRow takes a row apart that is an object in JSON.
 func ReadRow(row []byte) Fields {
@@ -71,7 +72,7 @@ func ReadRow(row []byte) Fields {
 
 // UnreadableRow is a row of which nothing could be read.
 func UnreadableRow(code ProblemCode, text string) Fields {
-	return Fields{broken: true, problems: problems{{Code: code, Message: text}}}
+	return Fields{broken: true, problems: problems{list: []FieldError{{Code: code, Message: text}}}}
 }
 
 // Column reports whether there is a field that a CSV column or a parameter of
@@ -104,10 +105,10 @@ func (f *Fields) Set(column, value string) {
 }
 
 // ParseBatch reads the envelope of a batch in JSON: its reference, the defaults
-// of its messages and the messages. What is wrong with the envelope is in the
-// problems. The error is a *strictjson.SyntaxError for a body that cannot be
-// read at all.
-func ParseBatch(body []byte, keys []string) (reference string, defaults Fields, rows []strictjson.Value, wrong []FieldError, err error) {
+// of its messages and the messages, of which it takes at most one more than
+// most. What is wrong with the envelope is in the problems. The error is a
+// *strictjson.SyntaxError for a body that cannot be read at all.
+func ParseBatch(body []byte, keys []string, most int) (reference string, defaults Fields, rows []strictjson.Value, wrong []FieldError, err error) {
 	value, err := parseObject(body)
 	if err != nil {
 		return "", Fields{}, nil, nil, err
@@ -124,11 +125,10 @@ func ParseBatch(body []byte, keys []string) (reference string, defaults Fields, 
 		case "defaults":
 			defaults = readDefaults(&c, m.Value)
 		case "messages":
-			rows, isList = m.Value.Elements()
-			if !isList {
+			if !m.Value.IsArray() {
 				c.problems.add(m.Name, ProblemWrongType, "must be an array of messages")
 			}
-			isList = true
+			rows, isList = slices.Collect(firstOf(m.Value.Elements(), most)), true
 		default:
 			return false
 		}
@@ -138,9 +138,23 @@ func ParseBatch(body []byte, keys []string) (reference string, defaults Fields, 
 		c.problems.add("messages", ProblemRequired, "the messages of the batch are required")
 	}
 	envelope.useKeys(keys)
-	c.problems = append(c.problems, envelope.problems...)
+	c.problems.list = append(c.problems.list, envelope.problems.list...)
 	reference = c.reference("clientReference", envelope.ClientReference)
-	return reference, defaults, rows, c.problems, nil
+	return reference, defaults, rows, c.problems.list, nil
+}
+
+// firstOf are the first most values of a sequence and one more, which shows that
+// there are more.
+func firstOf[T any](values iter.Seq[T], most int) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		n := 0
+		for value := range values {
+			if n > most || !yield(value) {
+				return
+			}
+			n++
+		}
+	}
 }
 
 func readDefaults(c *check, value strictjson.Value) Fields {
@@ -151,7 +165,7 @@ func readDefaults(c *check, value strictjson.Value) Fields {
 	if defaults.has("clientReference") {
 		c.problems.add("defaults.clientReference", ProblemUnknownField, "each message has a reference of its own, or none")
 	}
-	for _, p := range defaults.problems {
+	for _, p := range defaults.problems.list {
 		c.problems.add(strings.TrimSuffix("defaults."+p.Field, "."), p.Code, p.Message)
 	}
 	return defaults
@@ -169,5 +183,5 @@ func BatchReference(parameter string, keys []string) (reference string, wrong []
 	}
 	f.useKeys(keys)
 	c.problems = f.problems
-	return c.reference("clientReference", f.ClientReference), c.problems
+	return c.reference("clientReference", f.ClientReference), c.problems.list
 }

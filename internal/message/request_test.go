@@ -473,8 +473,8 @@ func TestProblemsAreBounded(t *testing.T) {
 	}
 	body.WriteString(minimal + `}`)
 	draft, err := testRules().Parse([]byte(body.String()), nil, testNow())
-	if err != nil || len(draft.Problems) != problemsKept {
-		t.Errorf("%d problems, %v", len(draft.Problems), err)
+	if err != nil || len(draft.Problems) != problemsKept || draft.More != 100_000-problemsKept {
+		t.Errorf("%d problems and %d more, %v", len(draft.Problems), draft.More, err)
 	}
 }
 

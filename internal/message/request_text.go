@@ -72,12 +72,12 @@ func (c *check) reference(name string, value *string) string {
 	if value == nil {
 		return ""
 	}
-	before := len(c.problems)
+	before := c.problems.count()
 	c.line(name, *value, referenceMax)
 	switch {
 	case *value == "":
 		c.problems.add(name, ProblemInvalid, emptyText)
-	case len(c.problems) > before:
+	case c.problems.count() > before:
 	case strings.ContainsFunc(*value, func(r rune) bool { return r > unicode.MaxASCII }):
 		c.problems.add(name, ProblemInvalid, "only printable ASCII characters are allowed")
 	case strings.Trim(*value, " ") != *value:

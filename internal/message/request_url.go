@@ -15,13 +15,13 @@ const urlMax = 2048
 
 // url checks a URL that Sinch or this service will call.
 func (c *check) url(name, value string) string {
-	before := len(c.problems)
+	before := c.problems.count()
 	if value == "" {
 		c.problems.add(name, ProblemInvalid, emptyText)
 		return ""
 	}
 	c.line(name, value, urlMax)
-	if len(c.problems) == before {
+	if c.problems.count() == before {
 		if wrong := wrongURL(value); wrong != "" {
 			c.problems.add(name, ProblemInvalid, wrong)
 		}

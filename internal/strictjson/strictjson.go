@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -133,6 +134,9 @@ func (v Value) IsNull() bool { return v.raw.Kind() == jsontext.KindNull }
 // IsObject reports whether v is an object.
 func (v Value) IsObject() bool { return v.raw.Kind() == jsontext.KindBeginObject }
 
+// IsArray reports whether v is an array.
+func (v Value) IsArray() bool { return v.raw.Kind() == jsontext.KindBeginArray }
+
 // Text is the string that v is; ok is false when it is something else.
 func (v Value) Text() (text string, ok bool) {
 	if v.raw.Kind() != jsontext.KindString {
@@ -153,34 +157,33 @@ func (v Value) Bool() (truth, ok bool) {
 }
 
 // Members are the members of the object that v is, in the order they were
-// written; ok is false when it is something else.
-func (v Value) Members() (members []Member, ok bool) {
-	if !v.IsObject() {
-		return nil, false
-	}
-	for name := range v.children() {
-		if members == nil {
-			members = make([]Member, 0, usualMembers)
+// written; anything else has none.
+func (v Value) Members() iter.Seq[Member] {
+	return func(yield func(Member) bool) {
+		if !v.IsObject() {
+			return
 		}
-		text, _ := name.key.Text()
-		members = append(members, Member{Name: text, Value: name.value})
+		for child := range v.children() {
+			name, _ := child.key.Text()
+			if !yield(Member{Name: name, Value: child.value}) {
+				return
+			}
+		}
 	}
-	return members, true
 }
 
-// usualMembers is how many members most objects have at most.
-const usualMembers = 8
-
-// Elements are the elements of the array that v is; ok is false when it is
-// something else.
-func (v Value) Elements() (elements []Value, ok bool) {
-	if v.raw.Kind() != jsontext.KindBeginArray {
-		return nil, false
+// Elements are the elements of the array that v is; anything else has none.
+func (v Value) Elements() iter.Seq[Value] {
+	return func(yield func(Value) bool) {
+		if !v.IsArray() {
+			return
+		}
+		for child := range v.children() {
+			if !yield(child.value) {
+				return
+			}
+		}
 	}
-	for child := range v.children() {
-		elements = append(elements, child.value)
-	}
-	return elements, true
 }
 
 // child is an element (without key) or a member.
@@ -188,7 +191,7 @@ type child struct{ key, value Value }
 
 // children walks over the parts of an array or object. It cannot fail, since
 // a Value is known to be well-formed.
-func (v Value) children() func(yield func(child) bool) {
+func (v Value) children() iter.Seq[child] {
 	return func(yield func(child) bool) {
 		dec := jsontext.NewDecoder(bytes.NewBuffer(v.raw), jsontext.AllowDuplicateNames(true))
 		if _, err := dec.ReadToken(); err != nil {

@@ -3,6 +3,7 @@ package strictjson_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,9 +94,9 @@ func mustParse(tb testing.TB, text string) strictjson.Value {
 func TestMembersAndElements(t *testing.T) {
 	t.Parallel()
 	v := mustParse(t, ` {"z" : "\u00e9\n" ,"a":[ "x" , {"b":null} , []],"z":true} `)
-	members, ok := v.Members()
-	if !ok {
-		t.Fatal("Members: not an object")
+	members := slices.Collect(v.Members())
+	if len(members) != 3 {
+		t.Fatalf("%d members", len(members))
 	}
 	names := make([]string, 0, len(members))
 	for _, m := range members {
@@ -110,16 +111,22 @@ func TestMembersAndElements(t *testing.T) {
 	if truth, ok := members[2].Value.Bool(); !ok || !truth {
 		t.Errorf("second z = %v, %v", truth, ok)
 	}
-	elements, ok := members[1].Value.Elements()
-	if !ok || len(elements) != 3 {
-		t.Fatalf("a has %d elements, %v", len(elements), ok)
+	elements := slices.Collect(members[1].Value.Elements())
+	if len(elements) != 3 {
+		t.Fatalf("a has %d elements", len(elements))
 	}
-	inner, _ := elements[1].Members()
+	inner := slices.Collect(elements[1].Members())
 	if len(inner) != 1 || !inner[0].Value.IsNull() {
 		t.Errorf("a[1] = %v", inner)
 	}
-	if empty, ok := elements[2].Elements(); !ok || len(empty) != 0 {
-		t.Errorf("a[2] = %v, %v", empty, ok)
+	if empty := slices.Collect(elements[2].Elements()); !elements[2].IsArray() || len(empty) != 0 {
+		t.Errorf("a[2] = %v", empty)
+	}
+	for range v.Elements() {
+		t.Error("an object has elements")
+	}
+	for range elements[2].Members() {
+		t.Error("an array has members")
 	}
 }
 
@@ -128,9 +135,7 @@ func TestWrongKinds(t *testing.T) {
 	v := mustParse(t, `1`)
 	_, isText := v.Text()
 	_, isBool := v.Bool()
-	_, isObject := v.Members()
-	_, isArray := v.Elements()
-	if isText || isBool || isObject || isArray || v.IsNull() || v.IsObject() {
+	if isText || isBool || v.IsArray() || v.IsNull() || v.IsObject() {
 		t.Error("a number passes for something else")
 	}
 }
@@ -174,20 +179,22 @@ func plain(v strictjson.Value, want any) any {
 	if v.IsNull() {
 		return nil
 	}
-	if elements, ok := v.Elements(); ok {
+	if v.IsArray() {
 		array, _ := want.([]any)
-		out := make([]any, len(elements))
-		for i, e := range elements {
-			if i < len(array) {
-				out[i] = plain(e, array[i])
+		out := []any{}
+		for e := range v.Elements() {
+			var like any
+			if len(out) < len(array) {
+				like = array[len(out)]
 			}
+			out = append(out, plain(e, like))
 		}
 		return out
 	}
-	if members, ok := v.Members(); ok {
+	if v.IsObject() {
 		object, _ := want.(map[string]any)
-		out := make(map[string]any, len(members))
-		for _, m := range members {
+		out := make(map[string]any)
+		for m := range v.Members() {
 			out[m.Name] = plain(m.Value, object[m.Name])
 		}
 		return out

@@ -1,0 +1,65 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+)
+
+// The trying again of rows that the storage did not accept in time.
+const (
+	writeAgainFor   = 5 * time.Second // from the first try to the last
+	writeAgainPause = 250 * time.Millisecond
+)
+
+// write accepts rows. What may have been accepted already is tried again for some
+// seconds, if every row is known again by its reference or its place.
+func (b *batchRun) write(rows []ledger.Row) ([]ledger.RowResult, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	begun := time.Now()
+	for again := false; ; again = true {
+		results, err := b.writeOnce(rows)
+		if err == nil && again {
+			b.claim(results, begun)
+		}
+		if !errors.Is(err, ledger.ErrUnavailable) || !b.knownAgain(rows) || time.Since(begun)+writeAgainPause > writeAgainFor {
+			return results, err
+		}
+		<-time.After(writeAgainPause)
+	}
+}
+
+func (b *batchRun) writeOnce(rows []ledger.Row) ([]ledger.RowResult, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
+	defer cancel()
+	return b.api.Batches.AcceptRows(ctx, b.batch, rows)
+}
+
+// knownAgain reports whether accepting the rows twice accepts each once.
+func (b *batchRun) knownAgain(rows []ledger.Row) bool {
+	return b.batch.Reference != "" ||
+		!slices.ContainsFunc(rows, func(r ledger.Row) bool { return r.Content.ClientReference == "" })
+}
+
+// claim counts rows as accepted that an earlier try of this call has accepted and
+// could not say so: the first row with a message that the batch has got since.
+func (b *batchRun) claim(results []ledger.RowResult, begun time.Time) {
+	seen := make(map[message.ID]bool, len(results))
+	for i := range results {
+		r := &results[i]
+		if r.Err != nil {
+			continue
+		}
+		m := r.Message
+		if r.Duplicate && !seen[m.ID] && m.BatchID == b.batch.ID && !m.CreatedAt.Before(begun.Truncate(time.Millisecond)) {
+			r.Duplicate = false
+		}
+		seen[m.ID] = true
+	}
+}

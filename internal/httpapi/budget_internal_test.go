@@ -1,0 +1,42 @@
+package httpapi
+
+import (
+	"context"
+	"testing"
+)
+
+// TestATenantHasAShareOfTheBudget: one tenant leaves room to the others, and
+// gives back what it held.
+func TestATenantHasAShareOfTheBudget(t *testing.T) {
+	t.Parallel()
+	const size = 1000
+	b := newBudget(size)
+	first, second, other := b.grant("a"), b.grant("a"), b.grant("b")
+	if !first.tryGrow(size/2) || second.tryGrow(1) || !other.tryGrow(size/2) {
+		t.Fatalf("held %d, %d and %d", first.held, second.held, other.held)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := second.grow(ended, 1); asProblem(err).Code != codeBackpressure {
+		t.Errorf("beyond the share: %v", err)
+	}
+	waiting := make(chan error, 1)
+	go func() { waiting <- second.grow(t.Context(), size/2) }()
+	first.release()
+	first.release()
+	if err := <-waiting; err != nil || first.held != 0 || second.held != size/2 {
+		t.Errorf("held %d and %d, %v", first.held, second.held, err)
+	}
+	new(grant).release()
+}
+
+// TestEveryBodyFitsTheBudget: the largest body can be granted to one tenant.
+func TestEveryBodyFitsTheBudget(t *testing.T) {
+	t.Parallel()
+	if share := int64(bodiesBudget / 2); batchBodyMax > share {
+		t.Errorf("a body of %d bytes is beyond the share of %d", batchBodyMax, share)
+	}
+	if share := int64(workBudget / 2); bodyCost(batchBodyMax) > share {
+		t.Errorf("the work on a body takes %d bytes, the share is %d", bodyCost(batchBodyMax), share)
+	}
+}

@@ -1,0 +1,60 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// readyFor is how long an answer of /readyz is given again: whoever may ask for
+// it on the public listener must not make Redis work.
+const readyFor = time.Second
+
+// cachedAnswer gives the answer of a handler again for readyFor.
+type cachedAnswer struct {
+	next http.Handler
+
+	mu    sync.Mutex // held while next is asked: one question at a time
+	asked time.Time
+	last  recordedAnswer
+}
+
+// ServeHTTP implements http.Handler.
+func (a *cachedAnswer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	last := a.answer(r)
+	maps.Copy(w.Header(), last.header)
+	w.WriteHeader(last.status)
+	_, _ = w.Write(last.body.Bytes())
+}
+
+// answer is the last one, or a new one. The question goes on when the caller
+// that asked it is gone: others wait for the answer.
+func (a *cachedAnswer) answer(r *http.Request) recordedAnswer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now := time.Now(); a.asked.IsZero() || now.Sub(a.asked) >= readyFor {
+		fresh := recordedAnswer{header: make(http.Header), status: http.StatusOK}
+		a.next.ServeHTTP(&fresh, r.WithContext(context.WithoutCancel(r.Context())))
+		a.asked, a.last = now, fresh
+	}
+	return a.last
+}
+
+// recordedAnswer keeps an answer.
+type recordedAnswer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header implements http.ResponseWriter.
+func (r *recordedAnswer) Header() http.Header { return r.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (r *recordedAnswer) WriteHeader(status int) { r.status = status }
+
+// Write implements http.ResponseWriter.
+func (r *recordedAnswer) Write(p []byte) (int, error) { return r.body.Write(p) }
