@@ -251,7 +251,7 @@ func (g guardedLedger) AcceptRows(ctx context.Context, b ledger.Batch, rows []le
 }
 
 // Room implements httpapi.Batches.
-func (g guardedLedger) Room(ctx context.Context, scope message.Scope) (map[message.Priority]int64, error) {
+func (g guardedLedger) Room(ctx context.Context, scope message.Scope) (map[message.Lane]int64, error) {
 	room, err := g.Ledger.Room(ctx, scope)
 	if g.full() {
 		for lane := range room {

@@ -10,9 +10,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
+
+	"mmsdispatch/internal/message"
 )
 
 // invalidError says in an operator's words what a value must be. It never
@@ -255,29 +256,14 @@ func (h HostPort) Loopback() bool {
 // Subject is the subject line of a message.
 type Subject string
 
-// The limits of a subject: its length, and the blocks of Unicode that carriers
-// take (Latin up to Extended-B, and General Punctuation).
-const (
-	subjectLimit     = 80
-	lastLatin        = '\u024f'
-	firstPunctuation = '\u2000'
-	lastPunctuation  = '\u206f'
-)
-
 // UnmarshalText takes the value from the environment.
 func (s *Subject) UnmarshalText(text []byte) error {
 	subject := string(text)
-	if !utf8.ValidString(subject) || utf8.RuneCountInString(subject) > subjectLimit || strings.ContainsFunc(subject, notForSubjects) {
-		return invalidError(fmt.Sprintf("must be at most %d Latin letters, digits and punctuation", subjectLimit))
+	if !message.ValidSubject(subject) {
+		return invalidError(fmt.Sprintf("must be at most %d Latin letters, digits and punctuation", message.SubjectMax))
 	}
 
 	*s = Subject(subject)
 
 	return nil
-}
-
-func notForSubjects(r rune) bool {
-	control := r < ' ' || r >= 0x7f && r < 0xa0
-
-	return control || r > lastLatin && (r < firstPunctuation || r > lastPunctuation)
 }

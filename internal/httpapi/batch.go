@@ -26,7 +26,7 @@ type Batches interface {
 	OpenBatch(ctx context.Context, r ledger.BatchRequest) (b ledger.Batch, known bool, err error)
 	FindBatch(ctx context.Context, scope message.Scope, ref string) (ledger.Batch, error)
 	AcceptRows(ctx context.Context, b ledger.Batch, rows []ledger.Row) ([]ledger.RowResult, error)
-	Room(ctx context.Context, scope message.Scope) (map[message.Priority]int64, error)
+	Room(ctx context.Context, scope message.Scope) (map[message.Lane]int64, error)
 	GetBatch(ctx context.Context, scope message.Scope, id message.BatchID) (ledger.Batch, error)
 	Batches(ctx context.Context, scope message.Scope, after ledger.BatchPosition, limit int) ([]ledger.Batch, error)
 	BatchMessages(
@@ -200,7 +200,7 @@ func (a *api) fits(ctx context.Context, who Caller, rows []draftRow) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	need := make(map[message.Priority]int64)
+	need := make(map[message.Lane]int64)
 	for _, row := range rows {
 		if len(row.wrong()) == 0 {
 			need[row.draft.Content.Priority]++

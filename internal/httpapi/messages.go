@@ -121,7 +121,7 @@ func (a *api) readDraft(c echo.Context, now time.Time) (draft message.Draft, dry
 // rejected counts a refused message; its lane only if it is one.
 func (a *api) rejected(draft message.Draft) {
 	lane := "none"
-	if slices.Contains(message.Priorities(), draft.Content.Priority) {
+	if slices.Contains(message.Lanes(), draft.Content.Priority) {
 		lane = string(draft.Content.Priority)
 	}
 	a.Metrics.Message(lane, "rejected")

@@ -22,7 +22,7 @@ func TestShownMessages(t *testing.T) {
 			`"callbackUrl":null,"createdAt":null,"updatedAt":null,"sendAt":null,"expiresAt":null,"sentAt":null,"finalAt":null,` +
 			`"timeline":[],"metadata":{}}`},
 		"everything": {message.Message{
-			ID: "msg_1", BatchID: "bat_1", From: "+12065550000", Status: message.StatusFailed, Attempts: 12, SinchID: "s", SentAs: "SMS",
+			ID: "msg_1", BatchID: "bat_1", From: "+12065550000", Status: message.StatusFailed, Counters: message.Counters{Attempts: 12}, SinchID: "s", SentAs: "SMS",
 			Content: message.Content{
 				To: "+12065551212", Subject: `"quoted"`, Text: "line\nä <b> \\ 🙂", Media: []string{"https://a/", "https://b/"},
 				ClientReference: "order-1", Priority: message.High, FallbackText: "f", CallbackURL: "https://c/", SendAt: at,

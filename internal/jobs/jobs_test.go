@@ -187,7 +187,7 @@ func TestMessageIsSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.run(t)
-	for _, lane := range message.Priorities() {
+	for _, lane := range message.Lanes() {
 		m := b.accept(t, func(c *message.Content) { c.Priority = lane })
 		b.dispatch(t, m)
 		got := b.await(t, m.ID, message.StatusSent)
@@ -368,8 +368,8 @@ func TestLostWorkerIsSettledByLookUp(t *testing.T) {
 		m := b.orphan(t)
 		b.run(t)
 		b.await(t, m.ID, message.StatusSent)
-		if b.sinch.count(m.ID) != 1 || looks.Load() != message.LooksNeeded {
-			t.Fatalf("%d calls after %d looks, want %d", b.sinch.count(m.ID), looks.Load(), message.LooksNeeded)
+		if b.sinch.count(m.ID) != 1 || looks.Load() != message.LookupsNeeded {
+			t.Fatalf("%d calls after %d looks, want %d", b.sinch.count(m.ID), looks.Load(), message.LookupsNeeded)
 		}
 	})
 }

@@ -32,9 +32,9 @@ type unchecked struct{}
 
 func (unchecked) Check(context.Context, *message.Message) ([]string, error) { return nil, nil }
 
-// mediaPutOffs is how often in a row a message waits for a media host: about
+// mediaDeferrals is how often in a row a message waits for a media host: about
 // half a minute with the default pauses.
-const mediaPutOffs = 4
+const mediaDeferrals = 4
 
 // checkMedia leaves enough of the task's time for the call, and ends when the
 // worker stops.
@@ -65,7 +65,7 @@ func (h *Handler) badMedia(ctx context.Context, seen ledger.Snapshot, task int, 
 		if !bad.Temporary {
 			return m.Refuse(reason, now)
 		}
-		return m.PutOff(reason, h.mediaRetry(bad.RetryIn), now)
+		return m.Defer(reason, h.mediaRetry(bad.RetryIn), now)
 	})
 	switch {
 	case errors.Is(err, ledger.ErrUnavailable):
@@ -82,7 +82,7 @@ func (h *Handler) badMedia(ctx context.Context, seen ledger.Snapshot, task int, 
 // mediaRetry is the policy for media hosts.
 func (h *Handler) mediaRetry(atLeast time.Duration) message.Retry {
 	return message.Retry{
-		Max:   min(h.retry.Max, mediaPutOffs),
+		Max:   min(h.retry.Max, mediaDeferrals),
 		Delay: func(n int) time.Duration { return max(atLeast, h.retry.Delay(n)) },
 	}
 }

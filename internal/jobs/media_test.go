@@ -90,7 +90,7 @@ func TestMediaHostThatIsDownIsWaitedFor(t *testing.T) {
 		if got.Attempts != 1 || got.Tries != 0 || got.Reason != nil || checks.Load() != 2 {
 			t.Errorf("%+v after %d checks", got, checks.Load())
 		}
-		if !strings.Contains(got.Timeline[1].Detail, "put off: media") {
+		if !strings.Contains(got.Timeline[1].Detail, "deferred: media") {
 			t.Errorf("%+v", got.Timeline)
 		}
 	})
@@ -139,7 +139,7 @@ func TestCheckLeavesTimeForTheCall(t *testing.T) {
 	m := b.accept(t)
 	b.dispatch(t, m)
 	got := b.await(t, m.ID, message.StatusSent)
-	if late.Load() || checks.Load() != 2 || got.Attempts != 1 || got.PutOffs != 0 {
+	if late.Load() || checks.Load() != 2 || got.Attempts != 1 || got.Deferrals != 0 {
 		t.Errorf("%+v after %d checks; late: %t", got, checks.Load(), late.Load())
 	}
 }

@@ -307,8 +307,8 @@ func TestWhoSharesNothingBringsItsMedia(t *testing.T) {
 	for name, m := range map[string]*message.Message{
 		"single":       {},
 		"test":         {Shared: true, Scope: message.Scope{Test: true}},
-		"replay":       {Shared: true, Replays: 1},
-		"often called": {Shared: true, Attempts: savedCallsMax},
+		"replay":       {Shared: true, Counters: message.Counters{Replays: 1}},
+		"often called": {Shared: true, Counters: message.Counters{Attempts: savedCallsMax}},
 	} {
 		if h.shares(m) {
 			t.Errorf("%s: named what was saved", name)

@@ -87,7 +87,7 @@ const askElsewhere = time.Minute
 func (t *settler) look(
 	ctx context.Context, q *inquiry, f finder, m *message.Message, a message.Attempt, now time.Time,
 ) (time.Time, error) {
-	if a.Looks >= looksAtMost && t.settling.LookupWindow <= 0 {
+	if a.Lookups >= looksAtMost && t.settling.LookupWindow <= 0 {
 		return time.Time{}, nil
 	}
 	began := time.Now()
@@ -132,7 +132,7 @@ func (t *settler) take(ctx context.Context, id message.ID, n int, said answer, n
 func (t *settler) nextLookUp(m *message.Message, n int) time.Time {
 	for _, a := range m.Calls {
 		if a.N == n {
-			return a.LookedAt.Add(t.settling.LookupWindow * time.Duration(a.Looks) / (message.LooksNeeded - 1))
+			return a.LookupAt.Add(t.settling.LookupWindow * time.Duration(a.Lookups) / (message.LookupsNeeded - 1))
 		}
 	}
 	return time.Time{}

@@ -225,8 +225,8 @@ func TestAbsenceCountsFromTheQuestion(t *testing.T) {
 			t.Fatal(err)
 		}
 		after, err := b.ledger.Get(t.Context(), m.ID)
-		if err != nil || after.Calls[0].Looks != looks {
-			t.Errorf("asked at %s: %d looks, %v", asked, after.Calls[0].Looks, err)
+		if err != nil || after.Calls[0].Lookups != looks {
+			t.Errorf("asked at %s: %d looks, %v", asked, after.Calls[0].Lookups, err)
 		}
 	}
 }

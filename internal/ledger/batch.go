@@ -143,10 +143,10 @@ func (l *Ledger) batchesKey(scope message.Scope) string { return l.key("batches:
 
 // Room tells how many messages each lane of a scope can still take. A negative
 // number says that there is no limit.
-func (l *Ledger) Room(ctx context.Context, scope message.Scope) (map[message.Priority]int64, error) {
-	room := make(map[message.Priority]int64, len(message.Priorities()))
-	names := make([]string, 0, 2*len(message.Priorities()))
-	for _, p := range message.Priorities() {
+func (l *Ledger) Room(ctx context.Context, scope message.Scope) (map[message.Lane]int64, error) {
+	room := make(map[message.Lane]int64, len(message.Lanes()))
+	names := make([]string, 0, 2*len(message.Lanes()))
+	for _, p := range message.Lanes() {
 		room[p] = -1
 		where := lane(&message.Message{Scope: scope, Content: message.Content{Priority: p}})
 		names = append(names, string(message.StatusQueued)+":"+where, string(message.StatusScheduled)+":"+where)
@@ -158,7 +158,7 @@ func (l *Ledger) Room(ctx context.Context, scope message.Scope) (map[message.Pri
 	if err != nil {
 		return nil, unavailable("read counts", err)
 	}
-	for i, p := range message.Priorities() {
+	for i, p := range message.Lanes() {
 		held := whole(values[2*i]) + whole(values[2*i+1])
 		room[p] = max(0, int64(l.opts.LaneLimit)-held)
 	}

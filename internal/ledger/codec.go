@@ -51,7 +51,7 @@ const (
 	fieldFinalAt   protowire.Number = 23
 	fieldEntry     protowire.Number = 24
 	fieldReplays   protowire.Number = 25
-	fieldPutOffs   protowire.Number = 26
+	fieldDeferrals protowire.Number = 26
 	fieldShared    protowire.Number = 27
 	fieldGroup     protowire.Number = 28
 )

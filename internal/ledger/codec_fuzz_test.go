@@ -24,12 +24,13 @@ func fullMessage() *message.Message {
 			CallbackURL: "https://e.com/c", Metadata: map[string]string{"a": "", "b": "c"},
 		},
 		Status: message.StatusUnknown, Reason: &message.Reason{Code: "carrier", Message: "m", SinchCode: "E102"},
-		Attempts: 2, Tries: 1, Delays: 4, SinchID: "T", SentAs: "SMS", Task: 5, Replayed: 1, Replays: 6, PutOffs: 3,
+		Counters: message.Counters{Attempts: 2, Tries: 1, Delays: 4, Deferrals: 3, Task: 5, Replays: 6, Replayed: 1},
+		SinchID:  "T", SentAs: "SMS",
 		Calls: []message.Attempt{
 			{N: 1},
 			{
 				N: 2, State: "open", Worker: "w", API: "mms", BaseURL: "https://e.com", Account: "a", Call: "call_1", Begun: at, Deadline: at.Add(time.Second),
-				SinchID: "T", Looks: 3, LookedAt: at,
+				SinchID: "T", Lookups: 3, LookupAt: at,
 			},
 		},
 		NextAt: at, ExpiresAt: at, CreatedAt: at, UpdatedAt: at, SentAt: at, FinalAt: at,

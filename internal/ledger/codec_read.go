@@ -113,8 +113,8 @@ func readNumber(n protowire.Number, number int64, m *message.Message) {
 		m.Replayed = int(number)
 	case fieldReplays:
 		m.Replays = int(number)
-	case fieldPutOffs:
-		m.PutOffs = int(number)
+	case fieldDeferrals:
+		m.Deferrals = int(number)
 	case fieldNextAt:
 		m.NextAt = instant(number)
 	case fieldExpiresAt:
@@ -148,7 +148,7 @@ func readContent(record []byte, c *message.Content) error {
 		case contentReference:
 			c.ClientReference = string(v.raw)
 		case contentPriority:
-			c.Priority = message.Priority(v.raw)
+			c.Priority = message.Lane(v.raw)
 		case contentSendAt:
 			c.SendAt = instant(v.number)
 		case contentExpiresAt:
@@ -211,9 +211,9 @@ func readCall(record []byte, a *message.Attempt) error {
 		case callSinchID:
 			a.SinchID = string(v.raw)
 		case callLooks:
-			a.Looks = int(v.number)
+			a.Lookups = int(v.number)
 		case callLookedAt:
-			a.LookedAt = instant(v.number)
+			a.LookupAt = instant(v.number)
 		case callShared:
 			a.Call = string(v.raw)
 		default:

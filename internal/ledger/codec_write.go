@@ -77,7 +77,7 @@ func (w *writer) message(m *message.Message) {
 	w.count(fieldTask, m.Task)
 	w.count(fieldReplayed, m.Replayed)
 	w.count(fieldReplays, m.Replays)
-	w.count(fieldPutOffs, m.PutOffs)
+	w.count(fieldDeferrals, m.Deferrals)
 	w.text(fieldGroup, m.Group)
 	w.time(fieldNextAt, m.NextAt)
 	w.time(fieldExpiresAt, m.ExpiresAt)
@@ -129,8 +129,8 @@ func (w *writer) call(a *message.Attempt) {
 	w.time(callBegun, a.Begun)
 	w.time(callDeadline, a.Deadline)
 	w.text(callSinchID, a.SinchID)
-	w.count(callLooks, a.Looks)
-	w.time(callLookedAt, a.LookedAt)
+	w.count(callLooks, a.Lookups)
+	w.time(callLookedAt, a.LookupAt)
 	w.text(callShared, a.Call)
 }
 

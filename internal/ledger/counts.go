@@ -27,17 +27,17 @@ func lane(m *message.Message) string {
 
 const testLane = ":test"
 
-func parseCounts(values map[string]string) map[message.Status]map[message.Priority]int64 {
-	counts := make(map[message.Status]map[message.Priority]int64)
+func parseCounts(values map[string]string) map[message.Status]map[message.Lane]int64 {
+	counts := make(map[message.Status]map[message.Lane]int64)
 	for name, value := range values {
 		status, waits, _ := strings.Cut(name, ":")
-		priority := message.Priority(strings.TrimSuffix(waits, testLane))
+		priority := message.Lane(strings.TrimSuffix(waits, testLane))
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
 			continue
 		}
 		if counts[message.Status(status)] == nil {
-			counts[message.Status(status)] = make(map[message.Priority]int64)
+			counts[message.Status(status)] = make(map[message.Lane]int64)
 		}
 		counts[message.Status(status)][priority] += n
 	}

@@ -213,7 +213,7 @@ func unpacked(packed []string) []message.ID {
 func (l *Ledger) recentKey(scope message.Scope) string { return l.key("recent:" + scope.String()) }
 
 // Counts tells how many messages are in each open state of each lane.
-func (l *Ledger) Counts(ctx context.Context) (map[message.Status]map[message.Priority]int64, error) {
+func (l *Ledger) Counts(ctx context.Context) (map[message.Status]map[message.Lane]int64, error) {
 	values, err := l.rdb.HGetAll(ctx, l.key("counts")).Result()
 	if err != nil {
 		return nil, unavailable("read counts", err)

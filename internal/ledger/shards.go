@@ -20,7 +20,7 @@ type shards struct {
 }
 
 // of is the part of a lane that a scope's messages wait in.
-func (s *shards) of(ctx context.Context, scope message.Scope, p message.Priority) (int, error) {
+func (s *shards) of(ctx context.Context, scope message.Scope, p message.Lane) (int, error) {
 	if p != message.Bulk {
 		return 0, nil
 	}

@@ -16,7 +16,7 @@ type Content struct {
 	Text            string
 	Media           []string
 	ClientReference string
-	Priority        Priority // never empty once validated
+	Priority        Lane // never empty once validated
 	SendAt          time.Time
 	ExpiresAt       time.Time
 	FallbackText    string
@@ -32,18 +32,18 @@ func (c Content) Equal(o Content) bool {
 		c.CallbackURL == o.CallbackURL && maps.Equal(c.Metadata, o.Metadata)
 }
 
-// Priority names the lane a message waits in.
-type Priority string
+// Lane is the priority of a message: each lane has queues and limits of its own.
+type Lane string
 
 // The lanes.
 const (
-	High   Priority = "high"
-	Normal Priority = "normal"
-	Bulk   Priority = "bulk"
+	High   Lane = "high"
+	Normal Lane = "normal"
+	Bulk   Lane = "bulk"
 )
 
-// Priorities lists the lanes, the most urgent first.
-func Priorities() []Priority { return []Priority{High, Normal, Bulk} }
+// Lanes lists the lanes, the most urgent first.
+func Lanes() []Lane { return []Lane{High, Normal, Bulk} }
 
 // BulkShards is how many parts the bulk lane has. Tenants are spread over them,
 // so that one with a long queue does not stand before the others.

@@ -8,23 +8,51 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// TestDocumentedTable holds the page for readers against the table.
-func TestDocumentedTable(t *testing.T) {
+// TestDocumentedTransitions compares the diagram and the table of the page with
+// the transition table, so that the page shows every edge and no other.
+func TestDocumentedTransitions(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/state-machine.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want strings.Builder
-	want.WriteString("| From | To | On |\n|---|---|---|\n")
-	for _, e := range message.Edges() {
-		triggers := make([]string, len(e.On))
-		for i, on := range e.On {
-			triggers[i] = string(on)
+	for _, want := range []string{diagram(), table()} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("docs/state-machine.md does not hold:\n%s", want)
 		}
-		want.WriteString("| " + string(e.From) + " | " + string(e.To) + " | " + strings.Join(triggers, ", ") + " |\n")
 	}
-	if !strings.Contains(string(page), want.String()) {
-		t.Fatalf("docs/state-machine.md does not hold the table:\n%s", want.String())
+}
+
+// diagram is the transition table as a Mermaid state diagram.
+func diagram() string {
+	var b strings.Builder
+	b.WriteString("```mermaid\nstateDiagram-v2\n")
+	for _, s := range message.Statuses() {
+		if s.Waiting() {
+			b.WriteString("    [*] --> " + string(s) + ": accepted\n")
+		}
 	}
+	for _, e := range message.Edges() {
+		b.WriteString("    " + string(e.From) + " --> " + string(e.To) + ": " + triggers(e) + "\n")
+	}
+	b.WriteString("```\n")
+	return b.String()
+}
+
+// table is the transition table in Markdown.
+func table() string {
+	var b strings.Builder
+	b.WriteString("| From | To | On |\n|---|---|---|\n")
+	for _, e := range message.Edges() {
+		b.WriteString("| " + string(e.From) + " | " + string(e.To) + " | " + triggers(e) + " |\n")
+	}
+	return b.String()
+}
+
+func triggers(e message.Edge) string {
+	on := make([]string, len(e.On))
+	for i, trigger := range e.On {
+		on[i] = string(trigger)
+	}
+	return strings.Join(on, ", ")
 }

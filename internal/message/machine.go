@@ -14,26 +14,39 @@ var (
 	ErrNeverSent     = errors.New("message would expire before its sendAt")
 )
 
-// Errors of a worker that wants to begin an attempt.
+// Errors of an attempt that cannot begin.
 var (
-	// ErrNotWaiting says that somebody else has the message, or that it is done.
-	ErrNotWaiting = errors.New("message does not wait for a call")
-	// ErrTooEarly says that NextAt is still to come.
+	// ErrNotWaiting says that an attempt is in progress or that the message is final.
+	ErrNotWaiting = errors.New("message does not wait for an attempt")
+	// ErrTooEarly says that NextAt has not come.
 	ErrTooEarly = errors.New("message waits for a later time")
-	// ErrExpired says that ExpiresAt has passed: Expire it.
+	// ErrExpired says that ExpiresAt has come: Expire ends the message.
 	ErrExpired = errors.New("message has expired")
-	// ErrStaleTask says that a newer task stands for the message.
+	// ErrStaleTask says that the message has a task of a newer generation.
 	ErrStaleTask = errors.New("task has been replaced by a newer one")
 )
 
-// Ready tells whether the message may be called now by task number task.
-func (m *Message) Ready(task int, now time.Time) error {
+// Holds returns nil when the message still waits for the task of generation
+// task. A change that follows from an earlier reading of a waiting message begins
+// with it: a replay in between has started a new generation.
+func (m *Message) Holds(task int) error {
 	switch {
 	case !m.Status.Waiting():
 		return ErrNotWaiting
 	case task != m.Task:
 		return ErrStaleTask
-	case !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt):
+	default:
+		return nil
+	}
+}
+
+// Ready returns nil when the task of generation task may begin an attempt now.
+func (m *Message) Ready(task int, now time.Time) error {
+	if err := m.Holds(task); err != nil {
+		return err
+	}
+	switch {
+	case m.expired(now):
 		return ErrExpired
 	case now.Before(m.NextAt):
 		return ErrTooEarly
@@ -42,7 +55,12 @@ func (m *Message) Ready(task int, now time.Time) error {
 	}
 }
 
-// Begin writes an attempt down before its call leaves. a.N is set here.
+// expired reports whether ExpiresAt has come.
+func (m *Message) expired(now time.Time) bool {
+	return !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt)
+}
+
+// Begin records attempt a before its request is written, and sets a.N.
 func (m *Message) Begin(task int, a Attempt, now time.Time) error {
 	if err := m.Ready(task, now); err != nil {
 		return err
@@ -53,14 +71,14 @@ func (m *Message) Begin(task int, a Attempt, now time.Time) error {
 		}
 	}
 	m.Attempts++
-	m.PutOffs = 0
+	m.Deferrals = 0
 	a.N, a.State, a.Begun = m.Attempts, AttemptCalling, now
-	m.remember(a)
+	m.keepCall(a)
 	m.NextAt = time.Time{}
-	return m.move(now, StatusSending, OnBegin, "call begun", a.N)
+	return m.move(now, StatusSending, OnBegin, "attempt begun", a.N)
 }
 
-// Refuse ends a waiting message because of a check of our own.
+// Refuse ends a waiting message that a check of this service does not let pass.
 func (m *Message) Refuse(reason Reason, now time.Time) error {
 	if m.Status == StatusScheduled {
 		if err := m.move(now, StatusQueued, OnDue, "due", 0); err != nil {
@@ -70,14 +88,14 @@ func (m *Message) Refuse(reason Reason, now time.Time) error {
 	return m.fail(reason, OnRefuse, 0, now)
 }
 
-// PutOff has a waiting message wait longer, because a check of our own could
-// not be made now. retry says how often in a row; then the message fails.
-func (m *Message) PutOff(reason Reason, retry Retry, now time.Time) error {
+// Defer parks a waiting message because a check before the attempt could not be
+// made. After retry.Max deferrals in a row the message fails.
+func (m *Message) Defer(reason Reason, retry Retry, now time.Time) error {
 	if !m.Status.Waiting() {
 		return ErrNotWaiting
 	}
-	m.PutOffs++
-	if m.PutOffs > retry.Max {
+	m.Deferrals++
+	if m.Deferrals > retry.Max {
 		return m.Refuse(reason, now)
 	}
 	if m.Status == StatusScheduled {
@@ -86,30 +104,33 @@ func (m *Message) PutOff(reason Reason, retry Retry, now time.Time) error {
 		}
 	}
 	m.Reason = &reason
-	m.rest(now.Add(retry.Delay(m.PutOffs)))
-	m.note(now, describe("put off", reason), 0)
+	m.park(now.Add(retry.Delay(m.Deferrals)))
+	m.note(now, describe("deferred", reason), 0)
 	return nil
 }
 
-// rest has a waiting message wait until then, but not beyond its expiry: there
-// is nothing to wait for after it, and it is to be noticed.
-func (m *Message) rest(until time.Time) {
+// park sets the time of the next attempt, at most ExpiresAt: a later one would
+// only delay the end of the message.
+func (m *Message) park(until time.Time) {
 	m.NextAt = until
 	if !m.ExpiresAt.IsZero() && m.ExpiresAt.Before(until) {
 		m.NextAt = m.ExpiresAt
 	}
 }
 
-// Expire ends a waiting message whose time is over.
+// Expire ends a waiting message whose ExpiresAt has come, and changes no other.
 func (m *Message) Expire(now time.Time) error {
 	if !m.Status.Waiting() {
 		return ErrNotWaiting
 	}
+	if !m.expired(now) {
+		return nil
+	}
 	return m.stop(StatusExpired, OnExpire, Reason{Code: ReasonExpired, Message: "expired before it could be sent"}, now)
 }
 
-// Cancel takes a waiting message back. Canceling twice is no error. A message
-// with an unresolved call behind it stops waiting, too, but is unknown then.
+// Cancel ends a waiting message. Canceling twice is no error. A message with an
+// unresolved attempt becomes unknown instead of canceled.
 func (m *Message) Cancel(now time.Time) error {
 	switch {
 	case m.Status == StatusCanceled:
@@ -122,11 +143,11 @@ func (m *Message) Cancel(now time.Time) error {
 	}
 }
 
-// stop ends a waiting message, honestly where a call behind it is unresolved.
+// stop ends a waiting message, as unknown when an attempt of it is unresolved.
 func (m *Message) stop(to Status, on Trigger, reason Reason, now time.Time) error {
 	m.NextAt = time.Time{}
 	if m.unresolved() && m.Status == StatusQueued {
-		return m.doubt(on, now)
+		return m.endUnknown(on, now)
 	}
 	if reason.Code != "" {
 		m.Reason = &reason
@@ -134,26 +155,27 @@ func (m *Message) stop(to Status, on Trigger, reason Reason, now time.Time) erro
 	return m.move(now, to, on, string(to), 0)
 }
 
-// doubt leaves a message unknown that can no longer be tried, because one of
-// its calls may have been accepted.
-func (m *Message) doubt(on Trigger, now time.Time) error {
-	m.Reason = &Reason{Code: ReasonUnknownOutcome, Message: "an earlier call may have been accepted"}
-	return m.move(now, StatusUnknown, on, "stopped while the outcome of an earlier call is unknown", 0)
+// endUnknown ends a message as unknown: Sinch may have accepted an earlier
+// attempt of it.
+func (m *Message) endUnknown(on Trigger, now time.Time) error {
+	m.Reason = &Reason{Code: ReasonUnknownOutcome, Message: "Sinch may have accepted an earlier attempt"}
+	return m.move(now, StatusUnknown, on, "stopped while the outcome of an earlier attempt is unknown", 0)
 }
 
 // fail ends a message that Sinch never accepted.
 func (m *Message) fail(reason Reason, on Trigger, attempt int, now time.Time) error {
 	m.NextAt = time.Time{}
 	if m.unresolved() {
-		return m.doubt(on, now)
+		return m.endUnknown(on, now)
 	}
 	m.Reason = &reason
 	return m.move(now, StatusFailed, on, describe("failed", reason), attempt)
 }
 
-// Replay starts a message anew. force is needed when the outcome of a call is
-// unknown, because the replay may double it. expiresAt replaces a time that
-// has passed; zero: no expiry. A message whose time has not come waits for it.
+// Replay queues a message again. A message of unknown outcome needs force,
+// because the replay may double it. expiresAt replaces an ExpiresAt that has
+// passed; zero: no expiry. A message that was never attempted and whose sendAt
+// has not come is scheduled again.
 func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
 	switch m.Status {
 	case StatusFailed, StatusExpired, StatusUndelivered, StatusCanceled:
@@ -171,9 +193,8 @@ func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
 		m.ExpiresAt = expiresAt
 	}
 	m.Reason, m.SinchID, m.SentAs, m.SentAt = nil, "", "", time.Time{}
-	m.Replayed, m.Tries, m.Delays = m.Attempts, 0, 0
-	m.PutOffs, m.Group = 0, ""
-	m.Replays++
+	m.Group = ""
+	m.Counters.replay()
 	if m.Attempts == 0 && m.Content.SendAt.After(now) {
 		m.requeue(m.Content.SendAt)
 		return m.move(now, StatusScheduled, OnReplay, "replayed", 0)
@@ -182,13 +203,13 @@ func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
 	return m.move(now, StatusQueued, OnReplay, "replayed", 0)
 }
 
-// requeue asks for a new task; a task that may still exist becomes void.
+// requeue starts a new generation of the task, which voids an older one.
 func (m *Message) requeue(at time.Time) {
 	m.Task++
 	m.NextAt = at
 }
 
-// describe joins what happened with why, and with Sinch's word for it.
+// describe joins an event with its reason and Sinch's code.
 func describe(what string, reason Reason) string {
 	s := what + ": " + cmp.Or(reason.Message, string(reason.Code))
 	if reason.SinchCode != "" {
@@ -197,8 +218,7 @@ func describe(what string, reason Reason) string {
 	return s
 }
 
-// Reissue makes every task that may still exist for a waiting message void,
-// so that a new one can stand for it.
+// Reissue starts a new generation of the task of a waiting message.
 func (m *Message) Reissue(now time.Time) error {
 	if !m.Status.Waiting() {
 		return ErrNotWaiting

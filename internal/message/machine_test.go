@@ -128,18 +128,18 @@ func TestTimelineSaysWhy(t *testing.T) {
 		outcome message.Outcome
 		line    string
 	}{
-		{"no connection", refused, "surely not sent: connection refused"},
+		{"no connection", refused, "not sent: connection refused"},
 		{
 			"with a code of Sinch's",
 			message.Outcome{Kind: message.OutcomeThrottled, Code: message.ReasonThrottled, Detail: "throughput exceeded", SinchCode: "E113"},
-			"surely not sent: throughput exceeded (E113)",
+			"not sent: throughput exceeded (E113)",
 		},
 		{
 			"refused for good",
 			message.Outcome{Kind: message.OutcomeRefused, Code: message.ReasonRecipient, Detail: "recipient is not valid", SinchCode: "E110"},
 			"failed: recipient is not valid (E110)",
 		},
-		{"without words", message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal}, "surely not sent: internal"},
+		{"without words", message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal}, "not sent: internal"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestTimelineSaysWhy(t *testing.T) {
 		n := begin(t, m, start())
 		must(t, m.Conclude(n, message.Outcome{Kind: message.OutcomeUnknown, Detail: "no answer in time"}, policy(), start()))
 		must(t, m.Conclude(n, refused, policy(), start()))
-		if got := m.Timeline[len(m.Timeline)-1].Detail; got != "surely not sent: connection refused" {
+		if got := m.Timeline[len(m.Timeline)-1].Detail; got != "not sent: connection refused" {
 			t.Errorf("timeline says %q", got)
 		}
 	})
@@ -190,12 +190,12 @@ func TestMediaAnswersRunOutEarlier(t *testing.T) {
 	want(t, m, message.StatusFailed, message.ReasonMedia)
 }
 
-func TestPutOff(t *testing.T) {
+func TestDefer(t *testing.T) {
 	t.Parallel()
 	reason := message.Reason{Code: message.ReasonMedia, Message: "its host cannot be reached"}
 	m, now := queued(t), start()
 	for range policy().Max {
-		must(t, m.PutOff(reason, policy(), now))
+		must(t, m.Defer(reason, policy(), now))
 		want(t, m, message.StatusQueued, message.ReasonMedia)
 		if err := m.Ready(m.Task, now); !errors.Is(err, message.ErrTooEarly) {
 			t.Fatalf("ready at once: %v", err)
@@ -203,17 +203,17 @@ func TestPutOff(t *testing.T) {
 		now = now.Add(time.Minute)
 	}
 	begun := *m
-	must(t, m.PutOff(reason, policy(), now))
+	must(t, m.Defer(reason, policy(), now))
 	want(t, m, message.StatusFailed, message.ReasonMedia)
 	if m.Attempts != 0 || m.Tries != 0 {
 		t.Fatalf("attempts %d, tries %d: nobody was called", m.Attempts, m.Tries)
 	}
-	if err := m.PutOff(reason, policy(), now); !errors.Is(err, message.ErrNotWaiting) {
-		t.Fatalf("put off when it has failed: %v", err)
+	if err := m.Defer(reason, policy(), now); !errors.Is(err, message.ErrNotWaiting) {
+		t.Fatalf("deferred after it has failed: %v", err)
 	}
 	n := begin(t, &begun, now) // the check could be made: the next ones are counted anew
 	must(t, begun.Conclude(n, message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal}, policy(), now))
-	must(t, begun.PutOff(reason, policy(), now.Add(time.Minute)))
+	must(t, begun.Defer(reason, policy(), now.Add(time.Minute)))
 	want(t, &begun, message.StatusQueued, message.ReasonMedia)
 }
 
@@ -230,8 +230,8 @@ func TestPauseEndsWithTheMessage(t *testing.T) {
 		"throttled": func(m *message.Message) error {
 			return m.Conclude(begin(t, m, start()), message.Outcome{Kind: message.OutcomeThrottled}, long, start())
 		},
-		"put off": func(m *message.Message) error {
-			return m.PutOff(message.Reason{Code: message.ReasonMedia}, long, start())
+		"deferred": func(m *message.Message) error {
+			return m.Defer(message.Reason{Code: message.ReasonMedia}, long, start())
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -343,6 +343,8 @@ func TestCancelReplayExpire(t *testing.T) {
 	if err := m.Ready(m.Task, start().Add(time.Minute)); !errors.Is(err, message.ErrExpired) {
 		t.Fatalf("ready after its time: %v", err)
 	}
+	must(t, m.Expire(start().Add(time.Minute-time.Millisecond)))
+	want(t, m, message.StatusQueued, "")
 	must(t, m.Expire(start().Add(time.Minute)))
 	want(t, m, message.StatusExpired, message.ReasonExpired)
 	must(t, m.Replay(false, time.Time{}, start().Add(2*time.Minute)))
@@ -367,7 +369,10 @@ func TestReplayBeforeItsTime(t *testing.T) {
 	for name, end := range map[string]func(m *message.Message) error{
 		"canceled":  func(m *message.Message) error { return m.Cancel(start()) },
 		"opted out": func(m *message.Message) error { return m.Suppress(start()) },
-		"expired":   func(m *message.Message) error { return m.Expire(start()) },
+		"expired": func(m *message.Message) error {
+			m.ExpiresAt = start()
+			return m.Expire(start())
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -476,8 +481,8 @@ func actions() []action {
 		{"replay", func(t *rapid.T, m *message.Message, now time.Time) error {
 			return m.Replay(rapid.Bool().Draw(t, "force"), time.Time{}, now)
 		}},
-		{"put off", func(_ *rapid.T, m *message.Message, now time.Time) error {
-			return m.PutOff(message.Reason{Code: message.ReasonMedia}, policy(), now)
+		{"deferred", func(_ *rapid.T, m *message.Message, now time.Time) error {
+			return m.Defer(message.Reason{Code: message.ReasonMedia}, policy(), now)
 		}},
 		{"refuse", func(_ *rapid.T, m *message.Message, now time.Time) error {
 			if !m.Status.Waiting() {

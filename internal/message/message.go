@@ -1,6 +1,6 @@
-// Package message is the domain: what a message is, which states it can be in
-// and what moves it from one to the next. It is pure: no clock, no network, no
-// storage. The ledger keeps what this package decides.
+// Package message is the domain: a message, its states, and the transitions
+// between them. It is pure: the caller passes the time, and the ledger stores
+// the result.
 package message
 
 import (
@@ -8,31 +8,26 @@ import (
 	"time"
 )
 
-// Message is one MMS and all that is known about it.
+// Message is one MMS with its state and its history.
 type Message struct {
 	ID      ID
 	Scope   Scope
 	Content Content
-	From    string // the number it is sent from, as resolved when it was accepted
+	From    string // the sender, as resolved when the message was accepted
 	BatchID BatchID
-	Group   string // of the messages that may share a call with it; empty: none
+	Group   string // of the messages that one multi-recipient send can carry; empty: none
 	Shard   int    // of its lane, where the lane has shards
 	Shared  bool   // other messages of its batch have the same text and media
 
+	Counters
+
 	Status    Status
 	Reason    *Reason
-	Attempts  int       // calls to Sinch, ever
-	Tries     int       // calls surely not sent that count against the retry limit, since the last replay
-	Delays    int       // calls in a row that used no try, since the last one that did
-	PutOffs   int       // checks before a call that could not be made, in a row
-	Calls     []Attempt // the calls that are, or may have been, accepted, and the one under way
+	Calls     []Attempt // the attempts that Sinch has accepted or may have accepted, and the current one
 	SinchID   string
 	SentAs    string
-	Task      int       // how often a task was made anew; a task of an older number is void
-	Replayed  int       // Attempts at the time of the last replay
-	Replays   int       // how often it was replayed
-	NextAt    time.Time // not before; zero: at once
-	ExpiresAt time.Time // never called after it; zero: never expires
+	NextAt    time.Time // no attempt begins before it; zero: at once
+	ExpiresAt time.Time // no attempt begins after it; zero: never expires
 
 	CreatedAt time.Time
 	UpdatedAt time.Time
@@ -41,17 +36,37 @@ type Message struct {
 	Timeline  []Entry
 }
 
-// AttemptState is what is known about a call.
+// Counters count the attempts, retries and tasks of a message. Each of them
+// only grows, but for those that a replay or a later attempt resets.
+type Counters struct {
+	Attempts  int // attempts begun
+	Tries     int // attempts since the last replay that were not sent and count against Retry.Max
+	Delays    int // attempts that count against no limit, since the last one in Tries
+	Deferrals int // checks before an attempt that could not be made, since the last attempt
+	Task      int // generation of the task: a task of an older generation is void
+	Replays   int // replays
+	Replayed  int // Attempts at the last replay
+}
+
+// replay starts the count of tries again.
+func (c *Counters) replay() {
+	c.Tries, c.Delays, c.Deferrals = 0, 0, 0
+	c.Replayed = c.Attempts
+	c.Replays++
+}
+
+// AttemptState is the state of an attempt.
 type AttemptState string
 
-// The attempt states. A call that was surely not sent is not kept.
+// The attempt states. A message keeps no attempt that was not sent.
 const (
-	AttemptCalling  AttemptState = "calling"  // under way
-	AttemptUnknown  AttemptState = "unknown"  // may or may not have been accepted
-	AttemptAccepted AttemptState = "accepted" // Sinch has it
+	AttemptCalling  AttemptState = "calling"  // in progress
+	AttemptUnknown  AttemptState = "unknown"  // Sinch may or may not have accepted it
+	AttemptAccepted AttemptState = "accepted" // Sinch has accepted it
 )
 
-// Attempt is one call to Sinch, written down before it leaves.
+// Attempt is one HTTP request to Sinch for a message. The ledger records it
+// before the request is written.
 type Attempt struct {
 	N        int
 	State    AttemptState
@@ -59,32 +74,32 @@ type Attempt struct {
 	API      string
 	BaseURL  string
 	Account  string
-	Call     string // what a call for several messages carries instead of the attempt's own reference
+	Call     string // reference of a multi-recipient send; empty: the request carries the attempt's own
 	Begun    time.Time
-	Deadline time.Time // no byte of it leaves after this
+	Deadline time.Time // no byte of it is written after this
 	SinchID  string
-	Looks    int       // look-ups that found nothing
-	LookedAt time.Time // the first of them
+	Lookups  int       // lookups that found nothing
+	LookupAt time.Time // the first of them
 }
 
-// Entry is one line of a message's history.
+// Entry is one line of a message's timeline.
 type Entry struct {
 	At      time.Time
 	Status  Status
 	Detail  string
-	Attempt int // zero: about no attempt
+	Attempt int // zero: the entry is about no attempt
 }
 
-// The timeline keeps how it began and how it ended.
+// The timeline keeps its first and its last entries.
 const (
 	timelineHead = 10
 	timelineTail = 40
-	// callsKept bounds the unresolved calls that forced replays and the
-	// resend policy can pile up.
+	// callsKept bounds the unresolved attempts that forced replays and the
+	// resend policy can add.
 	callsKept = 32
 )
 
-// New makes a message that was just accepted.
+// New makes a message that is accepted at now.
 func New(id ID, scope Scope, content Content, from string, now time.Time) *Message {
 	m := &Message{
 		ID: id, Scope: scope, Content: content, From: from,
@@ -98,8 +113,8 @@ func New(id ID, scope Scope, content Content, from string, now time.Time) *Messa
 	return m
 }
 
-// Clone is a copy of which each change leaves the message as it is. What is
-// only ever replaced as a whole they have in common.
+// Clone returns a copy whose changes do not show in the message. The copy shares
+// the values that are only ever replaced as a whole.
 func (m *Message) Clone() *Message {
 	c := *m
 	c.Calls = withRoom(m.Calls)
@@ -107,10 +122,10 @@ func (m *Message) Clone() *Message {
 	return &c
 }
 
-// withRoom copies what a step will most likely append one to.
+// withRoom copies a slice and leaves room for the element that most steps append.
 func withRoom[T any](all []T) []T { return append(make([]T, 0, len(all)+1), all...) }
 
-// Current is the call under way, or nil.
+// Current is the attempt in progress, or nil.
 func (m *Message) Current() *Attempt {
 	if m.Status != StatusSending {
 		return nil
@@ -118,12 +133,12 @@ func (m *Message) Current() *Attempt {
 	return m.call(m.Attempts)
 }
 
-// Unresolved lists the calls of which nobody knows whether Sinch has them.
+// Unresolved lists the attempts whose outcome is unknown.
 func (m *Message) Unresolved() []Attempt {
 	return slices.DeleteFunc(slices.Clone(m.Calls), func(a Attempt) bool { return a.State != AttemptUnknown })
 }
 
-// call returns the kept call n, or nil.
+// call returns attempt n, or nil when the message does not keep it.
 func (m *Message) call(n int) *Attempt {
 	for i := range m.Calls {
 		if m.Calls[i].N == n {
@@ -133,25 +148,25 @@ func (m *Message) call(n int) *Attempt {
 	return nil
 }
 
-// forget drops call n, which was surely not sent.
-func (m *Message) forget(n int) {
+// dropCall removes attempt n, which was not sent.
+func (m *Message) dropCall(n int) {
 	m.Calls = slices.DeleteFunc(m.Calls, func(a Attempt) bool { return a.N == n })
 }
 
-// remember adds a call and lets go of the oldest ones beyond the bound.
-func (m *Message) remember(a Attempt) {
+// keepCall adds an attempt and removes the oldest ones beyond the bound.
+func (m *Message) keepCall(a Attempt) {
 	m.Calls = append(m.Calls, a)
 	if len(m.Calls) > callsKept {
 		m.Calls = slices.Delete(m.Calls, 0, len(m.Calls)-callsKept)
 	}
 }
 
-// unresolved reports whether some call may have been accepted unnoticed.
+// unresolved reports whether the outcome of an attempt is unknown.
 func (m *Message) unresolved() bool {
 	return slices.ContainsFunc(m.Calls, func(a Attempt) bool { return a.State == AttemptUnknown })
 }
 
-// note adds a line to the timeline, keeping the first and the last ones.
+// note adds an entry to the timeline.
 func (m *Message) note(now time.Time, detail string, attempt int) {
 	m.UpdatedAt = now
 	m.Timeline = append(m.Timeline, Entry{At: now, Status: m.Status, Detail: detail, Attempt: attempt})
@@ -160,12 +175,12 @@ func (m *Message) note(now time.Time, detail string, attempt int) {
 	}
 }
 
-// noted reports whether the timeline has the line already.
-func (m *Message) noted(detail string, attempt int) bool {
+// isDuplicate reports whether the timeline has the entry already.
+func (m *Message) isDuplicate(detail string, attempt int) bool {
 	return slices.ContainsFunc(m.Timeline, func(e Entry) bool { return e.Detail == detail && e.Attempt == attempt })
 }
 
-// move changes the state along the table and writes it down.
+// move changes the state along the transition table and adds an entry.
 func (m *Message) move(now time.Time, to Status, on Trigger, detail string, attempt int) error {
 	if !Allowed(m.Status, to, on) {
 		return &TransitionError{From: m.Status, To: to, On: on}

@@ -2,58 +2,57 @@ package message
 
 import "time"
 
-// ReasonCode is the stable code that tells a caller why a message does not go
-// well.
+// ReasonCode is the stable code of the reason for a state. Callers may rely on it.
 type ReasonCode string
 
 // The reason codes.
 const (
 	ReasonRecipient        ReasonCode = "recipient"         // the number cannot be reached by MMS
-	ReasonSender           ReasonCode = "sender"            // the number it is sent from is refused
-	ReasonMedia            ReasonCode = "media"             // a medium cannot be fetched or used
-	ReasonContent          ReasonCode = "content"           // text, subject or slides are refused
-	ReasonThrottled        ReasonCode = "throttled"         // Sinch asked for a slower pace
-	ReasonAccount          ReasonCode = "account"           // the Sinch account is refused
+	ReasonSender           ReasonCode = "sender"            // Sinch refuses the sender
+	ReasonMedia            ReasonCode = "media"             // the media cannot be fetched or used
+	ReasonContent          ReasonCode = "content"           // Sinch refuses the text, the subject or the slides
+	ReasonThrottled        ReasonCode = "throttled"         // Sinch limits the rate
+	ReasonAccount          ReasonCode = "account"           // Sinch refuses the account
 	ReasonSuppressed       ReasonCode = "suppressed"        // the recipient has opted out
-	ReasonExpired          ReasonCode = "expired"           // too late
-	ReasonRetriesExhausted ReasonCode = "retries_exhausted" // every try was surely not sent
-	ReasonUnknownOutcome   ReasonCode = "unknown_outcome"   // a call may or may not have been accepted
+	ReasonExpired          ReasonCode = "expired"           // its ExpiresAt has passed
+	ReasonRetriesExhausted ReasonCode = "retries_exhausted" // the retry limit is reached, and nothing was sent
+	ReasonUnknownOutcome   ReasonCode = "unknown_outcome"   // Sinch may or may not have accepted an attempt
 	ReasonCarrier          ReasonCode = "carrier"           // the carrier or the handset refused it
 	ReasonInternal         ReasonCode = "internal"          // a fault of this service or of Sinch
 )
 
-// Reason says why a message does not go well.
+// Reason explains the state of a message.
 type Reason struct {
 	Code      ReasonCode
-	Message   string // for people; no personal data
-	SinchCode string // Sinch's code, word for word; empty when it gave none
+	Message   string // English text without personal data
+	SinchCode string // Sinch's code, verbatim; empty when it gave none
 }
 
-// OutcomeKind says what is known after a call.
+// OutcomeKind is the kind of an outcome.
 type OutcomeKind string
 
-// The outcomes. Only OutcomeUnknown leaves open whether Sinch has the message.
+// The outcomes. Only OutcomeUnknown leaves open whether Sinch has accepted the message.
 const (
-	OutcomeAccepted  OutcomeKind = "accepted"  // Sinch has it
-	OutcomeRefused   OutcomeKind = "refused"   // Sinch refused it for good
-	OutcomeNotSent   OutcomeKind = "not_sent"  // surely not sent; uses a try
-	OutcomeThrottled OutcomeKind = "throttled" // surely not sent, too fast; uses no try
-	OutcomeAccount   OutcomeKind = "account"   // surely not sent, the account is the trouble; uses no try
-	OutcomeNotBegun  OutcomeKind = "not_begun" // the attempt was recorded but no call was made; uses no try
-	OutcomeGone      OutcomeKind = "gone"      // surely not sent, what was saved for it at Sinch is gone; uses no try
-	OutcomeNotReady  OutcomeKind = "not_ready" // surely not sent, what was saved for it is not ready yet; uses no try
-	OutcomeUnknown   OutcomeKind = "unknown"   // may or may not have been accepted
+	OutcomeAccepted  OutcomeKind = "accepted"  // Sinch has accepted it
+	OutcomeRefused   OutcomeKind = "refused"   // Sinch has refused it permanently
+	OutcomeNotSent   OutcomeKind = "not_sent"  // not sent; counts against the retry limit
+	OutcomeThrottled OutcomeKind = "throttled" // not sent, because of a rate limit; does not count
+	OutcomeAccount   OutcomeKind = "account"   // not sent, because Sinch refuses the account; does not count
+	OutcomeNotBegun  OutcomeKind = "not_begun" // recorded, but the request was never made; does not count
+	OutcomeGone      OutcomeKind = "gone"      // not sent, its media saved at Sinch are gone; does not count
+	OutcomeNotReady  OutcomeKind = "not_ready" // not sent, its media saved at Sinch are not ready; does not count
+	OutcomeUnknown   OutcomeKind = "unknown"   // Sinch may or may not have accepted it
 )
 
 // Outcome is the result of one attempt.
 type Outcome struct {
 	Kind       OutcomeKind
-	SinchID    string        // Sinch's id of an accepted call
-	Code       ReasonCode    // why, when Kind is not OutcomeAccepted
-	SinchCode  string        // Sinch's code, word for word; empty when it gave none
-	Detail     string        // short, our own words, no personal data
+	SinchID    string        // Sinch's id of an accepted attempt
+	Code       ReasonCode    // reason, when Kind is not OutcomeAccepted
+	SinchCode  string        // Sinch's code, verbatim; empty when it gave none
+	Detail     string        // short English text without personal data
 	RetryAfter time.Duration // Sinch's Retry-After; zero when it gave none
-	MaxRetries int           // upper bound on retries for this answer; zero: the policy's own
+	MaxRetries int           // retry limit of this outcome; zero: that of the policy
 	Suppress   bool          // the recipient is on Sinch's block list
 }
 
@@ -62,26 +61,26 @@ func (o Outcome) Reason() *Reason {
 	return &Reason{Code: o.Code, Message: o.Detail, SinchCode: o.SinchCode}
 }
 
-// Retry decides on another try after an outcome that was surely not sent.
+// Retry is the retry policy of attempts that were not sent.
 type Retry struct {
-	// Max is how many tries follow the first.
+	// Max is the number of retries after the first attempt.
 	Max int
-	// Delay is the pause before the try after tries failures in a row.
+	// Delay is the pause after the given number of failures in a row.
 	Delay func(tries int) time.Duration
 }
 
-// ReceiptState is what a receipt proves.
+// ReceiptState is the state that a receipt proves.
 type ReceiptState string
 
 // The receipt states, the weakest first.
 const (
-	ReceiptNone        ReceiptState = ""            // nothing we know how to read
-	ReceiptSent        ReceiptState = "sent"        // Sinch has it
-	ReceiptUndelivered ReceiptState = "undelivered" // it did not arrive, and will not
-	ReceiptDelivered   ReceiptState = "delivered"   // it arrived
+	ReceiptNone        ReceiptState = ""            // a state that this service does not know
+	ReceiptSent        ReceiptState = "sent"        // Sinch has accepted it
+	ReceiptUndelivered ReceiptState = "undelivered" // it will not be delivered
+	ReceiptDelivered   ReceiptState = "delivered"   // it was delivered
 )
 
-// Receipt is what Sinch reports about one attempt.
+// Receipt is Sinch's report on one attempt.
 type Receipt struct {
 	Attempt   int
 	State     ReceiptState
@@ -89,5 +88,5 @@ type Receipt struct {
 	SentAs    string // MMS, SMS or empty
 	Code      ReasonCode
 	SinchCode string
-	Detail    string // short, our own words, no personal data
+	Detail    string // short English text without personal data
 }

@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// Receive takes a receipt in. Receipts may come before the answer of the call,
-// twice, late and in any order: the strongest proof wins, and each different
-// one is kept on the timeline.
+// Receive applies a receipt. Receipts may come before the response to the
+// attempt, twice, late and in any order: the strongest one decides the state,
+// and the timeline keeps each different one.
 func (m *Message) Receive(r Receipt, now time.Time) error {
 	line := r.line()
-	if m.noted(line, r.Attempt) || !m.made(r.Attempt) {
+	if m.isDuplicate(line, r.Attempt) || !m.exists(r.Attempt) {
 		return nil
 	}
 	a := m.call(r.Attempt)
-	acts := r.State != ReceiptNone && m.heeds(r, a)
+	acts := r.State != ReceiptNone && m.applies(r, a)
 	if acts && a != nil {
 		a.State = AttemptAccepted
 		if a.SinchID == "" {
 			a.SinchID = r.SinchID
 		}
 	}
-	if acts && m.Status.Waiting() { // Redis may have lost the record of the attempt; Sinch has not
+	if acts && m.Status.Waiting() { // Redis may have lost the record of the attempt
 		m.Attempts = max(m.Attempts, r.Attempt)
 	}
 	for _, to := range m.path(r, acts) {
@@ -30,30 +30,30 @@ func (m *Message) Receive(r Receipt, now time.Time) error {
 		}
 	}
 	if acts {
-		m.adopt(r)
+		m.apply(r)
 	}
-	if !m.noted(line, r.Attempt) {
+	if !m.isDuplicate(line, r.Attempt) {
 		m.note(now, line, r.Attempt)
 	}
 	return nil
 }
 
-// made reports whether there can have been an attempt. One that Redis has lost
-// is the next one at most, and of a message that still waits for its time there
-// is none.
-func (m *Message) made(attempt int) bool {
+// exists reports whether the message can have had the attempt. Redis can have
+// lost the last one of a queued message, but none of a scheduled message.
+func (m *Message) exists(attempt int) bool {
 	return attempt <= m.Attempts || attempt == m.Attempts+1 && m.Status == StatusQueued
 }
 
-// heeds reports whether a receipt may change the state. After a replay, one of
-// an older attempt does so only if it says delivered or settles a doubt.
-func (m *Message) heeds(r Receipt, a *Attempt) bool {
+// applies reports whether a receipt may change the state. After a replay, the
+// receipt of an older attempt does so only if it says delivered, or if the
+// outcome of that attempt is unknown.
+func (m *Message) applies(r Receipt, a *Attempt) bool {
 	older := r.Attempt <= m.Replayed
 	return !older || r.State == ReceiptDelivered || (a != nil && a.State == AttemptUnknown)
 }
 
-// path is the way through the table that a receipt leads: empty when the
-// message is already there, or knows better.
+// path lists the states that a receipt leads through: none when the message has
+// the state already, or one that a stronger receipt has proved.
 func (m *Message) path(r Receipt, acts bool) []Status {
 	if !acts {
 		return nil
@@ -67,7 +67,7 @@ func (m *Message) path(r Receipt, acts bool) []Status {
 			return nil
 		}
 	case StatusSending:
-		// What an older call became does not end the one under way, unless it arrived.
+		// A receipt of an older attempt does not end the current one, unless it says delivered.
 		if r.Attempt < m.Attempts && target != StatusDelivered {
 			return nil
 		}
@@ -86,8 +86,8 @@ func (m *Message) step(to Status, now time.Time, line string, attempt int) error
 	return m.move(now, to, OnReceipt, line, attempt)
 }
 
-// adopt takes over what the receipt says beside the state.
-func (m *Message) adopt(r Receipt) {
+// apply sets the fields that a receipt carries beside the state.
+func (m *Message) apply(r Receipt) {
 	if m.Status == StatusSending {
 		return
 	}
@@ -106,11 +106,11 @@ func (m *Message) adopt(r Receipt) {
 	}
 }
 
-// sentAsSMS is the form of a message that could not go out as MMS.
+// sentAsSMS is the SentAs of a message that Sinch sent as its SMS fallback.
 const sentAsSMS = "SMS"
 
-// line is the receipt as an entry of the timeline. The same report for the SMS
-// that goes out instead is another one.
+// line is the timeline entry of a receipt. The receipt of the SMS fallback has
+// another entry than that of the MMS.
 func (r Receipt) line() string {
 	var b strings.Builder
 	b.WriteString("receipt")

@@ -11,7 +11,6 @@ import (
 const (
 	textMax          = 5000
 	fallbackTextMax  = 1600
-	subjectMax       = 80
 	referenceMax     = 64
 	metadataMax      = 20
 	metadataKeyMax   = 40
@@ -53,18 +52,11 @@ func (c *check) subject(value *string) string {
 	if value == nil {
 		return ""
 	}
-	c.line("subject", *value, subjectMax)
+	c.line("subject", *value, SubjectMax)
 	if strings.ContainsFunc(*value, rejectedInSubject) {
 		c.problems.add("subject", ProblemSubjectCharacters, "carriers take Latin letters, digits and punctuation only")
 	}
 	return *value
-}
-
-// rejectedInSubject reports characters beyond Latin Extended-B that are not
-// General Punctuation.
-func rejectedInSubject(r rune) bool {
-	const latinEnd, punctuationStart, punctuationEnd = 0x024F, 0x2000, 0x206F
-	return r > latinEnd && (r < punctuationStart || r > punctuationEnd)
 }
 
 // reference checks a clientReference, or a header that stands for it.
@@ -86,15 +78,15 @@ func (c *check) reference(name string, value *string) string {
 	return *value
 }
 
-func (c *check) priority(value *string) Priority {
+func (c *check) priority(value *string) Lane {
 	if value == nil {
 		return Normal
 	}
-	priority := Priority(*value)
-	if !slices.Contains(Priorities(), priority) {
+	lane := Lane(*value)
+	if !slices.Contains(Lanes(), lane) {
 		c.problems.add("priority", ProblemInvalid, "must be high, normal or bulk")
 	}
-	return priority
+	return lane
 }
 
 func (c *check) metadata(pairs []Pair) map[string]string {

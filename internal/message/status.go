@@ -11,30 +11,30 @@ type Status string
 // The states.
 const (
 	StatusScheduled   Status = "scheduled"   // waits for its sendAt
-	StatusQueued      Status = "queued"      // waits for a worker
-	StatusSending     Status = "sending"     // a call to Sinch is under way
+	StatusQueued      Status = "queued"      // waits for an attempt
+	StatusSending     Status = "sending"     // an attempt is in progress
 	StatusSent        Status = "sent"        // Sinch accepted it
-	StatusDelivered   Status = "delivered"   // a receipt says that it arrived
-	StatusUndelivered Status = "undelivered" // a receipt says that it did not arrive
+	StatusDelivered   Status = "delivered"   // a receipt says delivered
+	StatusUndelivered Status = "undelivered" // a receipt says undelivered
 	StatusFailed      Status = "failed"      // Sinch never accepted it
-	StatusExpired     Status = "expired"     // its expiresAt passed before a call
-	StatusCanceled    Status = "canceled"    // the caller took it back before a call
-	StatusUnknown     Status = "unknown"     // a call may or may not have been accepted
+	StatusExpired     Status = "expired"     // its expiresAt passed before an attempt
+	StatusCanceled    Status = "canceled"    // the caller canceled it before an attempt
+	StatusUnknown     Status = "unknown"     // Sinch may or may not have accepted an attempt
 )
 
-// Trigger is what makes a message change its state.
+// Trigger is the cause of a transition.
 type Trigger string
 
 // The triggers.
 const (
 	OnDue      Trigger = "due"      // sendAt has come
 	OnBegin    Trigger = "begin"    // a worker begins an attempt
-	OnOutcome  Trigger = "outcome"  // the outcome of an attempt is known, from the call or from a look-up
+	OnOutcome  Trigger = "outcome"  // the outcome of an attempt is known, from its response or from a lookup
 	OnReceipt  Trigger = "receipt"  // Sinch reports on an attempt
-	OnRefuse   Trigger = "refuse"   // our own check ends it before a call
+	OnRefuse   Trigger = "refuse"   // a check of this service ends it before an attempt
 	OnExpire   Trigger = "expire"   // expiresAt has passed
-	OnCancel   Trigger = "cancel"   // the caller takes it back
-	OnReplay   Trigger = "replay"   // the caller or an operator starts it anew
+	OnCancel   Trigger = "cancel"   // the caller cancels it
+	OnReplay   Trigger = "replay"   // the caller or an operator queues it again
 	OnRollback Trigger = "rollback" // Redis lost the record of an attempt
 )
 
@@ -45,9 +45,9 @@ type Edge struct {
 	On   []Trigger
 }
 
-// edges is the transition table: the only place that knows which state may
-// follow which, and why. The machine refuses whatever is not in it, and the
-// documentation is checked against it. It is never written to.
+// edges is the transition table, the one place that defines the transitions. The
+// machine refuses every other one, and a test checks docs/state-machine.md
+// against it.
 var edges = []Edge{ //nolint:gochecknoglobals // a constant table
 	{StatusScheduled, StatusQueued, []Trigger{OnDue}},
 	{StatusScheduled, StatusExpired, []Trigger{OnExpire}},
@@ -105,7 +105,7 @@ func Statuses() []Status {
 	}
 }
 
-// Final reports whether nothing but a replay or a receipt can change s.
+// Final reports whether only a replay or a receipt can change s.
 func (s Status) Final() bool {
 	switch s {
 	case StatusDelivered, StatusUndelivered, StatusFailed, StatusExpired, StatusCanceled:
@@ -115,11 +115,11 @@ func (s Status) Final() bool {
 	}
 }
 
-// Waiting reports whether a task has to exist that will take the message on.
+// Waiting reports whether a message in s needs a task.
 func (s Status) Waiting() bool { return s == StatusScheduled || s == StatusQueued }
 
-// Expires reports whether the record is forgotten some time after its last
-// change. What is open or unknown stays until it is settled.
+// Expires reports whether the record of a message in s gets a TTL. An open or
+// unknown message keeps its record.
 func (s Status) Expires() bool { return s.Final() || s == StatusSent }
 
 // TransitionError says that the table has no such edge.

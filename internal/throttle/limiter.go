@@ -113,7 +113,7 @@ func (l *Limiter) watched(err error) error {
 	return err
 }
 
-func laneOf(p message.Priority) Lane {
+func laneOf(p message.Lane) Lane {
 	switch p {
 	case message.High:
 		return High
