@@ -3,6 +3,7 @@ package throttle
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"mmsdispatch/internal/message"
 )
 
 // fakeSource gives as many tokens as it was told to, in fake time.
@@ -88,12 +91,12 @@ func (f *fakeSource) add(n int) {
 type crowd struct {
 	pacer  *Pacer
 	mu     sync.Mutex
-	served []Lane
+	served []message.Lane
 	failed []error
 	wg     sync.WaitGroup
 }
 
-func (c *crowd) join(ctx context.Context, lanes ...Lane) {
+func (c *crowd) join(ctx context.Context, lanes ...message.Lane) {
 	for _, lane := range lanes {
 		c.wg.Go(func() {
 			err := c.pacer.Wait(ctx, lane)
@@ -116,7 +119,7 @@ func (c *crowd) finish() {
 	<-time.After(time.Second)
 }
 
-func (c *crowd) order() []Lane {
+func (c *crowd) order() []message.Lane {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.served)
@@ -127,11 +130,12 @@ func TestHighIsServedFirstAndBulkIsNotStarved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &fakeSource{refill: 10 * time.Millisecond}
 		c := &crowd{pacer: newPacer(src, PacerOptions{Rate: 100})}
-		lanes := slices.Repeat([]Lane{Bulk}, 3)
-		lanes = append(lanes, slices.Repeat([]Lane{Normal}, 9)...)
-		c.join(t.Context(), append(lanes, High, High)...)
+		lanes := slices.Repeat([]message.Lane{message.Bulk}, 3)
+		lanes = append(lanes, slices.Repeat([]message.Lane{message.Normal}, 9)...)
+		c.join(t.Context(), append(lanes, message.High, message.High)...)
 		c.finish()
-		want := []Lane{High, High, Normal, Normal, Normal, Bulk, Normal, Normal, Normal, Bulk, Normal, Normal, Normal, Bulk}
+		threeToOne := []message.Lane{message.Normal, message.Normal, message.Normal, message.Bulk}
+		want := append([]message.Lane{message.High, message.High}, slices.Repeat(threeToOne, 3)...)
 		if got := c.order(); !slices.Equal(got, want) {
 			t.Errorf("served %v, want %v", got, want)
 		}
@@ -147,25 +151,25 @@ func TestHighIsServedFirstAndBulkIsNotStarved(t *testing.T) {
 func TestServingOrderProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		lanes := rapid.SliceOfN(rapid.SampledFrom([]Lane{High, Normal, Bulk}), 1, 40).Draw(rt, "lanes")
-		p := &Pacer{}
+		lanes := rapid.SliceOfN(rapid.SampledFrom([]message.Lane{message.High, message.Normal, message.Bulk}), 1, 40).Draw(rt, "lanes")
+		p := &Pacer{lanes: make(map[message.Lane][]*waiter)}
 		for _, lane := range lanes {
 			p.lanes[lane] = append(p.lanes[lane], &waiter{lane: lane, done: make(chan error, 1)})
 		}
 		streak := 0
 		for p.waiting() > 0 {
-			high, bulk, before := len(p.lanes[High]), len(p.lanes[Bulk]), p.waiting()
-			highest := p.lanes
+			high, bulk, before := len(p.lanes[message.High]), len(p.lanes[message.Bulk]), p.waiting()
+			highest := maps.Clone(p.lanes)
 			p.grant(1)
 			if p.waiting() != before-1 {
 				rt.Fatalf("%d waiting after one of %d was served", p.waiting(), before)
 			}
 			switch {
-			case len(p.lanes[High]) < high:
+			case len(p.lanes[message.High]) < high:
 				continue
 			case high > 0:
 				rt.Fatalf("served another lane while high was waiting: %v", highest)
-			case len(p.lanes[Bulk]) < bulk:
+			case len(p.lanes[message.Bulk]) < bulk:
 				streak = 0
 			case bulk > 0:
 				if streak++; streak > normalPerBulk {
@@ -181,7 +185,7 @@ func TestWaitGivesUpAfterMaxWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(&fakeSource{}, PacerOptions{Rate: 10})
 		begun := time.Now()
-		err := p.Wait(t.Context(), Bulk)
+		err := p.Wait(t.Context(), message.Bulk)
 		wait, ok := errors.AsType[*DeniedError](err)
 		if !ok || wait.Cause != CausePace {
 			t.Fatalf("err = %v, want the pace", err)
@@ -217,7 +221,7 @@ func TestExtendTakesWhatThereIs(t *testing.T) {
 				p := newPacer(tc.source, PacerOptions{Rate: 10})
 				ctx, cancel := context.WithTimeout(t.Context(), 1050*time.Millisecond)
 				defer cancel()
-				if got := p.Extend(ctx, Bulk, tc.ask); got != tc.want {
+				if got := p.Extend(ctx, message.Bulk, tc.ask); got != tc.want {
 					t.Errorf("got %d tokens, want %d", got, tc.want)
 				}
 				synctest.Wait()
@@ -247,11 +251,11 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		p := newPacer(src, PacerOptions{Rate: 10})
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		if err := p.Wait(ctx, Normal); !errors.Is(err, context.DeadlineExceeded) {
+		if err := p.Wait(ctx, message.Normal); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("err = %v", err)
 		}
 		asked := src.questions()
-		if err := p.Wait(ctx, Normal); !errors.Is(err, context.DeadlineExceeded) {
+		if err := p.Wait(ctx, message.Normal); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("second: err = %v", err)
 		}
 		synctest.Wait()
@@ -267,7 +271,7 @@ func TestFailureReachesEveryWaiterAndIsNotRemembered(t *testing.T) {
 		cause := errors.New("connection refused")
 		src := &fakeSource{err: cause}
 		c := &crowd{pacer: newPacer(src, PacerOptions{Rate: 10})}
-		c.join(t.Context(), High, Normal, Bulk)
+		c.join(t.Context(), message.High, message.Normal, message.Bulk)
 		c.finish()
 		if len(c.failed) != 3 {
 			t.Fatalf("%d of 3 waiters were told", len(c.failed))
@@ -279,7 +283,7 @@ func TestFailureReachesEveryWaiterAndIsNotRemembered(t *testing.T) {
 		}
 		src.fail(nil)
 		src.add(1)
-		if err := c.pacer.Wait(t.Context(), Bulk); err != nil {
+		if err := c.pacer.Wait(t.Context(), message.Bulk); err != nil {
 			t.Errorf("after Redis came back: %v", err)
 		}
 	})
@@ -292,11 +296,11 @@ func TestHighWakesTheDispenser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &fakeSource{}
 		c := &crowd{pacer: newPacer(src, PacerOptions{Rate: 10})}
-		c.join(t.Context(), Bulk)
+		c.join(t.Context(), message.Bulk)
 		src.add(1)
 		begun := time.Now()
-		c.join(t.Context(), High)
-		if got := c.order(); !slices.Equal(got, []Lane{High}) {
+		c.join(t.Context(), message.High)
+		if got := c.order(); !slices.Equal(got, []message.Lane{message.High}) {
 			t.Errorf("served %v, want high alone", got)
 		}
 		if took := time.Since(begun); took != 0 {
@@ -315,7 +319,7 @@ func TestFewQuestionsForManyWaiters(t *testing.T) {
 		src := &fakeSource{refill: 100 * time.Millisecond}
 		c := &crowd{pacer: newPacer(src, PacerOptions{Rate: 10})}
 		for range 200 {
-			c.wg.Go(func() { _ = c.pacer.Wait(t.Context(), Bulk) })
+			c.wg.Go(func() { _ = c.pacer.Wait(t.Context(), message.Bulk) })
 		}
 		c.finish()
 		if n := src.questions(); n > 25 {

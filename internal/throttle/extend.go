@@ -3,12 +3,14 @@ package throttle
 import (
 	"context"
 	"slices"
+
+	"mmsdispatch/internal/message"
 )
 
 // Extend takes up to n further tokens for a caller that has one, since a call
 // counts as often as it has recipients. It returns how many there were when ctx
 // ended.
-func (p *Pacer) Extend(ctx context.Context, lane Lane, n int) int {
+func (p *Pacer) Extend(ctx context.Context, lane message.Lane, n int) int {
 	if n <= 0 || ctx.Err() != nil {
 		return 0
 	}
@@ -39,14 +41,14 @@ func worth(err error) int {
 }
 
 // joinAll queues n waiters with one channel.
-func (p *Pacer) joinAll(lane Lane, answers chan error, n int) {
+func (p *Pacer) joinAll(lane message.Lane, answers chan error, n int) {
 	for range n {
 		p.join(&waiter{lane: lane, done: answers})
 	}
 }
 
 // leaveAll takes the waiters of a channel out of their lane.
-func (p *Pacer) leaveAll(lane Lane, answers chan error) {
+func (p *Pacer) leaveAll(lane message.Lane, answers chan error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lanes[lane] = slices.DeleteFunc(p.lanes[lane], func(w *waiter) bool { return w.done == answers })

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
 	"mmsdispatch/internal/throttle"
 )
@@ -412,9 +413,9 @@ func TestGateKeysShareASlot(t *testing.T) {
 	refused(t, gate, mustAcquire(t, gate, "m1"))
 	passed(t, gate, acquireSoon(t, gate, "m2"))
 	pacer := throttle.NewPacer(rdb, throttle.PacerOptions{Rate: 100})
-	for _, lane := range []throttle.Lane{throttle.High, throttle.Bulk} {
+	for _, lane := range []message.Lane{message.High, message.Bulk} {
 		if err := pacer.Wait(t.Context(), lane); err != nil {
-			t.Errorf("lane %d: %v", lane, err)
+			t.Errorf("lane %s: %v", lane, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"sync/atomic"
@@ -80,7 +81,7 @@ func (l *Limiter) Acquire(ctx context.Context, m *message.Message) (*Permit, err
 	if err != nil {
 		return nil, err
 	}
-	p := &Permit{limiter: l, breaker: breaker, lane: laneOf(m.Content.Priority)}
+	p := &Permit{limiter: l, breaker: breaker, lane: cmp.Or(m.Content.Priority, message.Normal)}
 	// A replay is a new message to the gate: the answers to the old one no longer count.
 	p.gate, err = l.gate.Acquire(ctx, string(m.ID)+":"+strconv.Itoa(m.Replayed))
 	if err != nil {
@@ -113,17 +114,6 @@ func (l *Limiter) watched(err error) error {
 	return err
 }
 
-func laneOf(p message.Lane) Lane {
-	switch p {
-	case message.High:
-		return High
-	case message.Bulk:
-		return Bulk
-	case message.Normal:
-	}
-	return Normal
-}
-
 // confirmTimeout bounds the last check of a permit that waited for its tokens.
 const confirmTimeout = 2 * time.Second
 
@@ -133,7 +123,7 @@ type Permit struct {
 	limiter *Limiter // nil: no limit, or the permit is over
 	breaker BreakerPermit
 	gate    GatePermit
-	lane    Lane
+	lane    message.Lane
 }
 
 // Extend asks, until ctx ends, for tokens to send the call to up to n further

@@ -10,18 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-)
 
-// Lane is the priority of a waiter.
-type Lane int
-
-// The lanes. High goes before all; of Normal and Bulk neither starves.
-const (
-	High Lane = iota
-	Normal
-	Bulk
-
-	laneCount
+	"mmsdispatch/internal/message"
 )
 
 const (
@@ -61,7 +51,7 @@ type Pacer struct {
 	wake chan struct{} // ends the dispenser's sleep early
 
 	mu         sync.Mutex
-	lanes      [laneCount][]*waiter
+	lanes      map[message.Lane][]*waiter
 	dispensing bool
 	streak     int // normal waiters served since the last bulk one
 }
@@ -82,7 +72,7 @@ type source interface {
 }
 
 type waiter struct {
-	lane Lane
+	lane message.Lane
 	done chan error // buffered: the dispenser never waits for a waiter
 }
 
@@ -92,13 +82,16 @@ func NewPacer(rdb redis.UniversalClient, opts PacerOptions) *Pacer {
 }
 
 func newPacer(src source, opts PacerOptions) *Pacer {
-	return &Pacer{source: src, rate: opts.Rate, maxWait: cmp.Or(opts.MaxWait, DefaultMaxWait), wake: make(chan struct{}, 1)}
+	return &Pacer{
+		source: src, rate: opts.Rate, maxWait: cmp.Or(opts.MaxWait, DefaultMaxWait),
+		wake: make(chan struct{}, 1), lanes: make(map[message.Lane][]*waiter),
+	}
 }
 
 // Wait returns nil when a call may begin now. Otherwise the error is a
 // *DeniedError, with CausePace when no token came within MaxWait or with
 // CauseUnavailable when Redis failed, or wraps ctx's.
-func (p *Pacer) Wait(ctx context.Context, lane Lane) error {
+func (p *Pacer) Wait(ctx context.Context, lane message.Lane) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("wait for the pace: %w", err)
 	}
@@ -133,7 +126,7 @@ func (p *Pacer) join(w *waiter) {
 	if !p.dispensing {
 		p.dispensing = true
 		go p.dispense()
-	} else if lane == High && len(p.lanes[High]) == 1 {
+	} else if lane == message.High && len(p.lanes[message.High]) == 1 {
 		p.wakeUp() // the other processes have to see the marker
 	}
 }
@@ -148,8 +141,11 @@ func (p *Pacer) remove(w *waiter) (ahead int, left bool) {
 		return 0, false
 	}
 	p.lanes[w.lane] = slices.Delete(p.lanes[w.lane], i, i+1)
-	for lane := High; lane <= w.lane; lane++ {
+	for _, lane := range message.Lanes() {
 		ahead += len(p.lanes[lane])
+		if lane == w.lane {
+			break
+		}
 	}
 	if p.waiting() == 0 {
 		p.wakeUp()
@@ -230,7 +226,7 @@ func bounded(do func(context.Context) error) error {
 func (p *Pacer) demand() (n int, high bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := len(p.lanes[High]); n > 0 {
+	if n := len(p.lanes[message.High]); n > 0 {
 		return n, true
 	}
 	return p.waiting(), false
@@ -269,17 +265,17 @@ func (p *Pacer) grant(n int) {
 }
 
 // next chooses the lane to serve; one of them has a waiter.
-func (p *Pacer) next() Lane {
-	normal, bulk := len(p.lanes[Normal]) > 0, len(p.lanes[Bulk]) > 0
+func (p *Pacer) next() message.Lane {
+	normal, bulk := len(p.lanes[message.Normal]) > 0, len(p.lanes[message.Bulk]) > 0
 	switch {
-	case len(p.lanes[High]) > 0:
-		return High
+	case len(p.lanes[message.High]) > 0:
+		return message.High
 	case normal && (!bulk || p.streak < normalPerBulk):
 		p.streak++
-		return Normal
+		return message.Normal
 	default:
 		p.streak = 0
-		return Bulk
+		return message.Bulk
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
 )
 
@@ -100,7 +101,7 @@ func (l load) run(tb testing.TB, rdb redis.UniversalClient) []grant {
 		for slot := range l.slots {
 			wg.Go(func() {
 				for ctx.Err() == nil {
-					if err := p.Wait(ctx, Lane(slot%int(laneCount))); isUnavailable(err) {
+					if err := p.Wait(ctx, message.Lanes()[slot%len(message.Lanes())]); isUnavailable(err) {
 						tb.Errorf("wait: %v", err)
 						return
 					}
@@ -180,7 +181,7 @@ func TestHighIsNotHeldUpByOtherProcesses(t *testing.T) {
 		for range slots {
 			wg.Go(func() {
 				for ctx.Err() == nil {
-					if p.Wait(ctx, Bulk) == nil {
+					if p.Wait(ctx, message.Bulk) == nil {
 						bulk.Add(1)
 					}
 				}
@@ -190,7 +191,7 @@ func TestHighIsNotHeldUpByOtherProcesses(t *testing.T) {
 	var before int32 // bulk tokens given while high waited
 	for round := range rounds {
 		begun, given := time.Now(), bulk.Load()
-		if err := pacers[round%processes].Wait(t.Context(), High); err != nil {
+		if err := pacers[round%processes].Wait(t.Context(), message.High); err != nil {
 			t.Errorf("high: %v", err)
 		}
 		before += bulk.Load() - given
@@ -211,7 +212,7 @@ func TestPacerWithoutPace(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 500 {
 		wg.Go(func() {
-			if err := p.Wait(t.Context(), Bulk); err != nil {
+			if err := p.Wait(t.Context(), message.Bulk); err != nil {
 				t.Errorf("without a pace: %v", err)
 			}
 		})
@@ -225,7 +226,7 @@ func TestPacerSaysThatRedisIsDown(t *testing.T) {
 	client := srv.Client(t)
 	srv.Kill()
 	for _, rate := range []float64{0, 10} {
-		err := NewPacer(client, PacerOptions{Rate: rate}).Wait(t.Context(), Normal)
+		err := NewPacer(client, PacerOptions{Rate: rate}).Wait(t.Context(), message.Normal)
 		if !isUnavailable(err) || errors.Unwrap(err) == nil {
 			t.Errorf("rate %v: err = %v, want unavailable with its cause", rate, err)
 		}
@@ -296,7 +297,7 @@ func TestRetryAfterStopsAllProcesses(t *testing.T) {
 			begun := time.Now()
 			throttled(t, here, 7, backoff)
 			for _, p := range []*Pacer{here, there} {
-				if err := p.Wait(t.Context(), High); err != nil {
+				if err := p.Wait(t.Context(), message.High); err != nil {
 					t.Errorf("waited for too long: %v", err)
 				}
 				if took := time.Since(begun); took < backoff {
@@ -311,12 +312,12 @@ func TestWithoutPaceThrottlingStopsCallsForAMoment(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Shared(t).Client(t)
 	p := NewPacer(rdb, PacerOptions{})
-	if err := p.Wait(t.Context(), Bulk); err != nil { // so that it relies on what it saw
+	if err := p.Wait(t.Context(), message.Bulk); err != nil { // so that it relies on what it saw
 		t.Fatal(err)
 	}
 	begun := time.Now()
 	throttled(t, p, 7, 0)
-	if err := p.Wait(t.Context(), Bulk); err != nil {
+	if err := p.Wait(t.Context(), message.Bulk); err != nil {
 		t.Fatal(err)
 	}
 	const rounding = time.Millisecond // of the time Redis keeps a key
