@@ -40,7 +40,7 @@ func Dev(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	p, err := newDev(ctx, cfg, embedded, out, func() { banner(out, cfg, key) })
+	p, err := newDev(cfg, embedded, out, func() { banner(out, cfg, key) })
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func devEnviron(environ map[string]string, redisAddr, key string) map[string]str
 }
 
 // newDev builds the process that is everything.
-func newDev(ctx context.Context, cfg *config.Config, embedded *miniredis.Miniredis, out io.Writer, ready func()) (*process, error) {
+func newDev(cfg *config.Config, embedded *miniredis.Miniredis, out io.Writer, ready func()) (*process, error) {
 	env, err := newEnvironment(cfg, out, connsPerSlot*cfg.Worker.Concurrency+apiConns)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func newDev(ctx context.Context, cfg *config.Config, embedded *miniredis.Minired
 	if err != nil {
 		return nil, err
 	}
-	sending, err := sendingParts(ctx, env)
+	sending, err := sendingParts(env)
 	if err != nil {
 		return nil, err
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"net/http"
+	"net/url"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -17,14 +19,15 @@ import (
 	"mmsdispatch/internal/sinch/conversation"
 	"mmsdispatch/internal/sinch/mmsjson"
 	"mmsdispatch/internal/sinch/receipt"
-	"mmsdispatch/internal/sinchsim"
 	"mmsdispatch/internal/sinch/wire"
+	"mmsdispatch/internal/sinchsim"
 )
 
 // webhookPath is where Sinch posts receipts.
 const webhookPath = "/webhooks/sinch/dlr"
 
-// routes chooses the way of a message: a test key's never reaches Sinch.
+// routes chooses the provider of a message. A message of a test key never
+// reaches Sinch.
 type routes struct {
 	live, test sinch.Provider
 	simulated  bool // live messages go to the simulator, too
@@ -44,11 +47,12 @@ func (r *routes) free(m *message.Message) bool { return r.simulated || m.Scope.T
 // errNoProvider is a fault of the configuration check.
 var errNoProvider = errors.New("no provider for SINCH_API")
 
-// newRoutes makes the providers a configuration asks for.
-func newRoutes(cfg *config.Config, client *wire.Client, simulator string) (*routes, error) {
+// newRoutes makes the providers a configuration asks for: calls to Sinch go
+// through client, those to the built-in simulator through simulated.
+func newRoutes(cfg *config.Config, client, simulated *wire.Client) (*routes, error) {
 	test := mmsjson.New(mmsjson.Options{
 		API:     sinch.APISimulator,
-		BaseURL: simulator, APIKey: "simulator", DefaultSubject: string(cfg.Message.DefaultSubject), Client: client,
+		BaseURL: simulatorURL, APIKey: "simulator", DefaultSubject: string(cfg.Message.DefaultSubject), Client: simulated,
 	})
 	switch sinch.API(cfg.Sinch.API) {
 	case sinch.APISimulator:
@@ -86,39 +90,52 @@ func callbackURL(cfg *config.Config) string {
 	if cfg.Sinch.CallbackURL == "" {
 		return ""
 	}
-	url := string(cfg.Sinch.CallbackURL) + webhookPath
+	callback := string(cfg.Sinch.CallbackURL) + webhookPath
 	if token := cfg.Webhook.Token.Reveal(); token != "" {
-		url += "?token=" + token
+		callback += "?token=" + token
 	}
-	return url
+	return callback
 }
 
-// simulator is the built-in Sinch for test keys. It listens on a loopback port
-// of its own and hands receipts over in process.
+// simulatorURL is where calls to the built-in simulator go. Its client dials the
+// simulator whatever the host; the name keeps the address free of a port.
+const simulatorURL = "http://simulator.internal"
+
+// simulatedHang bounds how long a call for a magic number that hangs holds a
+// slot of the worker.
+const simulatedHang = time.Second
+
+// simulator is the built-in Sinch for test keys. It listens in memory, on no
+// port, and delivers receipts in process.
 type simulator struct {
 	receipts *jobs.Receipts
 	log      zerolog.Logger
 
-	listener net.Listener
+	listener *sinchsim.MemoryListener
+	client   *wire.Client
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 }
 
-// listen opens the port, so that its address is known to the providers.
-func (s *simulator) listen(ctx context.Context) (string, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("simulator: %w", err)
+// newSimulator makes the simulator and the client that reaches it.
+func newSimulator(env *environment) *simulator {
+	listener := sinchsim.NewMemoryListener()
+	return &simulator{
+		receipts: jobs.NewReceipts(env.ledger, env.optOuts, env.saved), log: env.log, listener: listener,
+		client: wire.New(wire.Options{
+			Connections: env.cfg.Worker.Concurrency,
+			Dial:        listener.DialContext,
+			Proxy:       func(*http.Request) (*url.URL, error) { return nil, nil }, //nolint:nilnil // no proxy
+		}),
 	}
-	s.listener = listener
-	return "http://" + listener.Addr().String(), nil
 }
 
 func (s *simulator) start(context.Context) error {
 	sim := sinchsim.New(sinchsim.Options{
 		Logger:     s.log,
 		CountsOnly: true,
-		NoControl:  true, // it is nobody's to steer
+		NoControl:  true, // no client could reach it
+		HangLimit:  simulatedHang,
 		Receipts:   sinchsim.ReceiptOptions{Deliver: s.deliver},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -132,17 +149,20 @@ func (s *simulator) start(context.Context) error {
 }
 
 func (s *simulator) stop(context.Context) {
+	s.client.Close()
 	s.cancel()
 	s.wg.Wait()
 }
 
-// deliver takes a receipt of the simulator; an error has it come again.
+// deliver applies a receipt of the simulator. The simulator delivers it again
+// after an error.
 func (s *simulator) deliver(ctx context.Context, r sinchsim.Receipt) error {
 	_, all, err := receipt.Parse(r.Body)
 	if err != nil {
 		return fmt.Errorf("simulated receipt: %w", err)
 	}
 	for _, one := range all {
+		one.Shape = receipt.ShapeSimulator // settles no attempt that went to Sinch
 		if _, err := s.receipts.Apply(ctx, one); err != nil {
 			return fmt.Errorf("simulated receipt: %w", err)
 		}

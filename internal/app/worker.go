@@ -18,7 +18,7 @@ import (
 const connsPerSlot = 2
 
 // newWorker builds a worker process.
-func newWorker(ctx context.Context, cfg *config.Config, out io.Writer) (*process, error) {
+func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, error) {
 	env, err := newEnvironment(cfg, out, connsPerSlot*cfg.Worker.Concurrency)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func newWorker(ctx context.Context, cfg *config.Config, out io.Writer) (*process
 		return nil, err
 	}
 	p.add(adminParts...)
-	sending, err := sendingParts(ctx, env)
+	sending, err := sendingParts(env)
 	if err != nil {
 		return nil, err
 	}
@@ -40,15 +40,11 @@ func newWorker(ctx context.Context, cfg *config.Config, out io.Writer) (*process
 }
 
 // sendingParts are the simulator for test keys and the runner of the jobs.
-func sendingParts(ctx context.Context, env *environment) ([]part, error) {
+func sendingParts(env *environment) ([]part, error) {
 	cfg := env.cfg
-	sim := &simulator{receipts: jobs.NewReceipts(env.ledger, env.optOuts, env.saved), log: env.log}
-	simulatorURL, err := sim.listen(ctx)
-	if err != nil {
-		return nil, err
-	}
+	sim := newSimulator(env)
 	client := wire.New(wire.Options{Connections: cfg.Worker.Concurrency})
-	routes, err := newRoutes(cfg, client, simulatorURL)
+	routes, err := newRoutes(cfg, client, sim.client)
 	if err != nil {
 		return nil, err
 	}

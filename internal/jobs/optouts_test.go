@@ -158,7 +158,8 @@ func TestBlockedByAReceipt(t *testing.T) {
 	receipts := NewReceipts(b.ledger, b.optOuts, nil)
 	for _, code := range []message.ReasonCode{message.ReasonSuppressed, message.ReasonCarrier} {
 		result, err := receipts.Apply(t.Context(), receipt.Receipt{
-			Kind: receipt.KindReport, Ref: m.ID.AttemptRef(1), State: message.ReceiptUndelivered, Code: code, SinchCode: "3001",
+			Shape: "fake", Kind: receipt.KindReport, Ref: m.ID.AttemptRef(1),
+			State: message.ReceiptUndelivered, Code: code, SinchCode: "3001",
 		})
 		if err != nil || result != ReceiptApplied {
 			t.Fatalf("%s, %v", result, err)

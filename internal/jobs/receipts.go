@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/receipt"
 )
 
@@ -19,7 +21,11 @@ const (
 	ReceiptApplied ReceiptResult = "applied"
 	ReceiptUnknown ReceiptResult = "unknown_message" // about no message of ours
 	ReceiptIgnored ReceiptResult = "ignored"         // about something else than a message
+	ReceiptForeign ReceiptResult = "foreign_api"     // about an attempt made through another API
 )
+
+// errForeign ends an update for a receipt of another API than the attempt's.
+var errForeign = errors.New("receipt of another API")
 
 // Templates hears what has become of saved media.
 type Templates interface {
@@ -58,6 +64,9 @@ func (r *Receipts) Apply(ctx context.Context, got receipt.Receipt) (ReceiptResul
 		return ReceiptUnknown, nil //nolint:nilerr // not ours: it never will be
 	}
 	m, err := r.ledger.Update(ctx, id, func(m *message.Message, now time.Time) error {
+		if !settles(m, n, got.Shape) {
+			return errForeign
+		}
 		return m.Receive(message.Receipt{
 			Attempt: n, State: got.State, SinchID: got.SinchID, SentAs: got.SentAs,
 			Code: got.Code, SinchCode: got.SinchCode, Detail: got.Detail,
@@ -66,8 +75,12 @@ func (r *Receipts) Apply(ctx context.Context, got receipt.Receipt) (ReceiptResul
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return ReceiptUnknown, nil
+	case errors.Is(err, errForeign):
+		return ReceiptForeign, nil
 	case err != nil:
 		return "", fmt.Errorf("apply receipt: %w", err)
+	case got.Unproven != "": // on the timeline, and nothing changed
+		return ReceiptResult(got.Unproven), nil
 	}
 	if got.Code == message.ReasonSuppressed && !m.Scope.Test {
 		if err := r.optOuts.Block(ctx, m.Scope, m.Content.To, m.From, got.SinchCode); err != nil {
@@ -75,6 +88,17 @@ func (r *Receipts) Apply(ctx context.Context, got receipt.Receipt) (ReceiptResul
 		}
 	}
 	return ReceiptApplied, nil
+}
+
+// settles reports whether a receipt can be about an attempt: about one made
+// through the API that writes such receipts. Where Redis lost the attempt, the
+// built-in simulator's receipts settle test messages only.
+func settles(m *message.Message, n int, shape receipt.Shape) bool {
+	i := slices.IndexFunc(m.Calls, func(a message.Attempt) bool { return a.N == n })
+	if i < 0 {
+		return shape != receipt.ShapeSimulator || m.Scope.Test
+	}
+	return shape.WrittenBy(sinch.API(m.Calls[i].API))
 }
 
 // template takes in what has become of saved media.

@@ -399,7 +399,7 @@ func TestReceiptsOfASharedCall(t *testing.T) {
 	ref := f.made()[0].ref
 	for number, want := range map[string]ReceiptResult{bulkNumber(7)[1:]: ReceiptApplied, "12065559999": ReceiptUnknown, "": ReceiptUnknown} {
 		got, err := receipts.Apply(t.Context(), receipt.Receipt{
-			Kind: receipt.KindReport, Ref: ref, Recipient: number, State: message.ReceiptDelivered, SinchCode: "0",
+			Shape: "fake", Kind: receipt.KindReport, Ref: ref, Recipient: number, State: message.ReceiptDelivered, SinchCode: "0",
 		})
 		if err != nil || got != want {
 			t.Errorf("%q: %s, %v; want %s", number, got, err, want)
@@ -506,7 +506,7 @@ func TestRollbackRestoresASharedCall(t *testing.T) {
 	}
 	f.mu.Unlock()
 	got, err := NewReceipts(b.ledger, b.optOuts, nil).Apply(t.Context(), receipt.Receipt{
-		Kind: receipt.KindReport, Ref: call, Recipient: bulkNumber(1)[1:], State: message.ReceiptDelivered, SinchCode: "0",
+		Shape: "fake", Kind: receipt.KindReport, Ref: call, Recipient: bulkNumber(1)[1:], State: message.ReceiptDelivered, SinchCode: "0",
 	})
 	if err != nil || got != ReceiptApplied {
 		t.Errorf("receipt: %s, %v", got, err)

@@ -54,6 +54,9 @@ type Options struct {
 	NoMagicNumbers bool
 	// Latency is waited before every answer.
 	Latency Latency
+	// HangLimit bounds AnswerHang: the connection is closed after it. 0 hangs
+	// until the client goes.
+	HangLimit time.Duration
 	// Rate is the number of recipients per second above which calls are
 	// throttled (E113, 429); 0 is no limit. Burst (one second's worth) is how
 	// many may come at once.

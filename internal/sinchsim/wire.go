@@ -61,15 +61,27 @@ func (s *Simulator) perform(w http.ResponseWriter, r *http.Request, b Behavior, 
 	case AnswerCut:
 		ok.send(w, len(ok.body)/2) // half of it
 	case AnswerHang:
-		select {
-		case <-r.Context().Done():
-		case <-s.stopping:
-		}
+		s.hang(r)
 		hangUp(w, false)
 	case AnswerReset:
 		hangUp(w, true)
 	case AnswerDrop:
 		hangUp(w, false)
+	}
+}
+
+// hang waits until the client goes, the simulator stops, or HangLimit has passed.
+func (s *Simulator) hang(r *http.Request) {
+	var over <-chan time.Time // never, without a limit
+	if limit := s.opts.HangLimit; limit > 0 {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-over:
+	case <-r.Context().Done():
+	case <-s.stopping:
 	}
 }
 

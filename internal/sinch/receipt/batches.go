@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 
 	"mmsdispatch/internal/message"
@@ -44,12 +43,12 @@ func readBatches(f fields) []Receipt {
 	}
 	var all []Receipt
 	if f.has("statuses") {
-		var statuses []batchStatus
+		var statuses []fields
 		f.into("statuses", &statuses)
 		all = perStatus(base, statuses)
 	} else {
 		base.Recipient = f.text("recipient").ID()
-		all = []Receipt{judge(base, f.text("code"), f.text("status"))}
+		all = []Receipt{judgeBatches(base, f)}
 	}
 	_, as, _ := strings.Cut(string(f.text("type")), "delivery_report_")
 	for i := range all {
@@ -65,31 +64,26 @@ func readBatches(f fields) []Receipt {
 // ledger.
 const maxRecipients = 1000
 
-// batchStatus is how many recipients have one status, and in full reports which.
-type batchStatus struct {
-	Code       sinch.Text   `json:"code"`
-	Status     sinch.Text   `json:"status"`
-	Recipients []sinch.Text `json:"recipients"`
-}
-
-// perStatus takes a summary or full report apart. A summary names nobody: with
-// one status it holds for everybody, with several it proves nothing about any
-// single message.
-func perStatus(base Receipt, statuses []batchStatus) []Receipt {
+// perStatus divides a summary or full report by recipient. A summary names no
+// recipients: with one status it holds for all of them, with several it proves
+// nothing about any single message.
+func perStatus(base Receipt, statuses []fields) []Receipt {
 	var all []Receipt
 	for _, s := range statuses {
 		if len(all) == maxRecipients {
 			return all
 		}
-		one := judge(base, s.Code, s.Status)
-		if len(s.Recipients) == 0 {
+		var recipients []sinch.Text
+		s.into("recipients", &recipients)
+		one := judgeBatches(base, s)
+		if len(recipients) == 0 {
 			if len(statuses) > 1 {
 				one.State, one.Code, one.Detail = message.ReceiptNone, "", ""
 			}
 			all = append(all, one)
 			continue
 		}
-		for _, recipient := range s.Recipients[:min(len(s.Recipients), maxRecipients-len(all))] {
+		for _, recipient := range recipients[:min(len(recipients), maxRecipients-len(all))] {
 			one.Recipient = recipient.ID()
 			all = append(all, one)
 		}
@@ -97,23 +91,35 @@ func perStatus(base Receipt, statuses []batchStatus) []Receipt {
 	return all
 }
 
-// judge decides on the code first and on the status second: which status goes
-// with which of the later codes is written down nowhere.
-func judge(r Receipt, code, status sinch.Text) Receipt {
-	name := strings.ToLower(string(status))
-	s := batchStates[name]
-	r.State, r.Code, r.Detail, r.SinchCode = s.state, s.reason, s.detail, status.Code()
-	n, err := strconv.Atoi(string(code))
-	if err != nil {
-		return r
+// judgeBatches decides by status and code, both of which Sinch promises in each
+// report (SMS API reference, delivery reports). A report proves a state only if
+// they prove the same one; the code then names the reason, since it is the more
+// precise of the two.
+func judgeBatches(r Receipt, f fields) Receipt {
+	status, code := f.text("status"), f.text("code")
+	r.SinchCode = cmp.Or(code.Code(), status.Code())
+	byStatus, known := batchStates[strings.ToLower(string(status))]
+	if !known {
+		return unproven(r, UnprovenStatus)
 	}
-	r.SinchCode = sinch.Text(strconv.Itoa(n)).Code()
-	if c, ok := batchCodes[n]; ok && name != statusUnknown {
-		r.State, r.Code, r.Detail = c.state, c.reason, c.detail
+	byCode, known := batchCode(string(code))
+	switch {
+	case !known:
+		return unproven(r, UnprovenCode)
+	case byCode.agrees(byStatus):
+		r.State, r.Code, r.Detail = byCode.state, cmp.Or(byCode.reason, byStatus.reason), byCode.detail
+	case string(code) == codeSuccess && byStatus.state != message.ReceiptUndelivered:
+		r.State, r.Detail = byStatus.state, byStatus.detail
+	default:
+		r.SinchCode = status.Code() + " " + code.Code()
+		return unproven(r, UnprovenContradiction)
 	}
-	if n == codeBlocked && r.State == message.ReceiptUndelivered {
-		r.Code, r.Detail = message.ReasonSuppressed, "recipient is on the block list"
-	}
+	return r
+}
+
+// unproven marks a report that goes on the timeline and changes nothing else.
+func unproven(r Receipt, why Unproven) Receipt {
+	r.State, r.Unproven = message.ReceiptNone, why
 	return r
 }
 

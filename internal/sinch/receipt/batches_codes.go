@@ -1,6 +1,10 @@
 package receipt
 
-import "mmsdispatch/internal/message"
+import (
+	"strconv"
+
+	"mmsdispatch/internal/message"
+)
 
 // batchVerdict is what a code or a status of a delivery report means.
 type batchVerdict struct {
@@ -9,51 +13,89 @@ type batchVerdict struct {
 	detail string
 }
 
-// batchCodes is the table of codes in delivery reports of the SMS REST API
-// (developers.sinch.com, SMS API reference, delivery report error codes). Other
-// codes are the carrier's own, of SMPP or MM7; for them the status decides.
-var batchCodes = map[int]batchVerdict{
-	0:   {state: message.ReceiptDelivered, detail: detailDelivered},
-	400: {state: message.ReceiptSent, detail: "queued"},
-	401: {state: message.ReceiptSent, detail: "sent to the carrier"},
-	402: {state: message.ReceiptUndelivered, reason: message.ReasonInternal, detail: "no route"},
-	403: {state: message.ReceiptUndelivered, reason: message.ReasonInternal, detail: "internal error of Sinch"},
-	404: {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "temporary failure of delivery"},
-	405: {state: message.ReceiptUndelivered, reason: message.ReasonInternal, detail: "a parameter of the text is missing"},
-	406: {state: message.ReceiptUndelivered, reason: message.ReasonExpired, detail: "expired at Sinch"},
-	407: {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "canceled at Sinch"},
-	408: {state: message.ReceiptUndelivered, reason: message.ReasonInternal, detail: "rejected by Sinch"},
-	410: {state: message.ReceiptUndelivered, reason: message.ReasonInternal, detail: "no sender"},
-	411: {state: message.ReceiptUndelivered, reason: message.ReasonInternal, detail: "too many parts"},
-	412: {state: message.ReceiptUndelivered, reason: message.ReasonAccount, detail: "region is not provisioned"},
-	413: {state: message.ReceiptUndelivered, reason: message.ReasonAccount, detail: "account is blocked or out of credit"},
-	414: {state: message.ReceiptUndelivered, reason: message.ReasonMedia, detail: "medium could not be fetched"},
-	415: {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "rejected by the handset"},
-	416: {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "not supported by the handset"},
-	417: {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "handset is unreachable"},
-	418: {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "not recognised by the handset"},
+// agrees reports whether two halves of a report prove the same state.
+func (v batchVerdict) agrees(o batchVerdict) bool { return v.state == o.state }
+
+// batchCodes is a line of the table of codes: those from first to last have one
+// meaning. Without a reason, that of the status holds.
+type batchCodes struct {
+	first, last int
+	batchVerdict
 }
 
-// codeBlocked is the code of Sinch's MM7 service for a recipient on its block
-// list. The status decides whether it failed; the code says why.
-const codeBlocked = 3001
+// batchCodeTable is the table of codes in delivery reports of the SMS REST API:
+// up to 418 its own (developers.sinch.com, SMS API reference, delivery report
+// error codes), from 1000 those of Sinch's MM7 service, which carries the
+// messages (sinch/docs, MM7 service).
+var batchCodeTable = []batchCodes{
+	{0, 0, batchVerdict{state: message.ReceiptDelivered, detail: detailDelivered}},
+	{400, 400, batchVerdict{state: message.ReceiptSent, detail: "queued"}},
+	{401, 401, batchVerdict{state: message.ReceiptSent, detail: "sent to the carrier"}},
+	{402, 402, failed(message.ReasonInternal, "no route")},
+	{403, 403, failed(message.ReasonInternal, "internal error of Sinch")},
+	{404, 404, failed(message.ReasonCarrier, "temporary failure of delivery")},
+	{405, 405, failed(message.ReasonInternal, "a parameter of the text is missing")},
+	{406, 406, failed(message.ReasonExpired, "expired at Sinch")},
+	{407, 407, failed(message.ReasonCarrier, "canceled at Sinch")},
+	{408, 408, failed(message.ReasonInternal, "rejected by Sinch")},
+	{410, 410, failed(message.ReasonInternal, "no sender")},
+	{411, 411, failed(message.ReasonInternal, "too many parts")},
+	{412, 412, failed(message.ReasonAccount, "region is not provisioned")},
+	{413, 413, failed(message.ReasonAccount, "account is blocked or out of credit")},
+	{414, 414, failed(message.ReasonMedia, "media could not be fetched")},
+	{415, 415, failed(message.ReasonCarrier, "rejected by the handset")},
+	{416, 416, failed(message.ReasonCarrier, "not supported by the handset")},
+	{417, 417, failed(message.ReasonCarrier, "handset is unreachable")},
+	{418, 418, failed(message.ReasonCarrier, "not recognised by the handset")},
+	{1000, 1000, batchVerdict{state: message.ReceiptSent, detail: "taken by the carrier"}},
+	{2000, 2099, failed(message.ReasonContent, "content is not valid for the carrier")},
+	{2500, 2599, failed(message.ReasonInternal, "request is not valid for the carrier")},
+	{3000, 3000, failed("", "internal error of Sinch")},
+	{3001, 3001, failed(message.ReasonSuppressed, "recipient is on the block list")},
+	{3003, 3003, failed(message.ReasonMedia, "media could not be fetched")},
+	{3500, 3500, failed("", "no answer of the carrier in time")},
+	{3510, 3510, failed(message.ReasonThrottled, "too fast for the carrier")},
+	{3520, 3520, failed(message.ReasonAccount, "account is not provisioned")},
+	{4000, 4007, failed("", "refused by the carrier")},
+}
 
-// statusUnknown is final, but says only that no usable receipt came back. It
-// wins over any code: it is no failure, and nothing that proves delivery.
-const statusUnknown = "unknown"
+func failed(reason message.ReasonCode, detail string) batchVerdict {
+	return batchVerdict{state: message.ReceiptUndelivered, reason: reason, detail: detail}
+}
 
-// batchStates is the table of statuses, in lower case: one of Sinch's SDKs
-// lists them in capitals.
+// codeSuccess is MM7's code of success. It says that nothing failed, so that it
+// agrees with each status that is no failure.
+const codeSuccess = "1000"
+
+// batchCode finds the meaning of a code as it is written, with no sign, no zeros
+// before it and no fraction.
+func batchCode(code string) (batchVerdict, bool) {
+	n, err := strconv.Atoi(code)
+	if err != nil || strconv.Itoa(n) != code {
+		return batchVerdict{}, false
+	}
+	for _, line := range batchCodeTable {
+		if line.first <= n && n <= line.last {
+			return line.batchVerdict, true
+		}
+	}
+	return batchVerdict{}, false
+}
+
+// batchStates is the table of statuses (developers.sinch.com, SMS API reference,
+// delivery reports), in lower case: one of Sinch's SDKs lists them in capitals.
+// Unknown is final and says that no usable report came back: no failure, and no
+// proof of delivery.
 var batchStates = map[string]batchVerdict{
-	"queued":      {state: message.ReceiptSent, detail: "queued"},
-	"dispatched":  {state: message.ReceiptSent, detail: "sent to the carrier"},
-	statusUnknown: {state: message.ReceiptSent, detail: "handed over, no word from the carrier"},
-	"delivered":   {state: message.ReceiptDelivered, detail: detailDelivered},
-	"aborted":     {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "stopped before the carrier"},
-	"cancelled":   {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "canceled at Sinch"},
-	"canceled":    {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "canceled at Sinch"},
-	"rejected":    {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "rejected by the carrier"},
-	"deleted":     {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "removed by the carrier"},
-	"failed":      {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "not delivered"},
-	"expired":     {state: message.ReceiptUndelivered, reason: message.ReasonExpired, detail: "expired"},
+	"queued":     {state: message.ReceiptSent, detail: "queued"},
+	"dispatched": {state: message.ReceiptSent, detail: "sent to the carrier"},
+	"unknown":    {state: message.ReceiptSent, detail: "handed over, no report from the carrier"},
+	"delivered":  {state: message.ReceiptDelivered, detail: detailDelivered},
+	"aborted":    {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "stopped before the carrier"},
+	"cancelled":  {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "canceled at Sinch"},
+	"canceled":   {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "canceled at Sinch"},
+	"rejected":   {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "rejected by the carrier"},
+	"deleted":    {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "removed by the carrier"},
+	"failed":     {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "not delivered"},
+	"expired":    {state: message.ReceiptUndelivered, reason: message.ReasonExpired, detail: "expired"},
 }

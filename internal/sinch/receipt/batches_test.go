@@ -21,107 +21,151 @@ func recipientReport(code, status string) string {
 		`","at":"2022-08-30T08:16:08.930Z","operator":"31003","client_reference":"ref-1"}`
 }
 
-// Every code of the table of delivery reports, as number and as string, with a
-// status that says nothing.
+// Every code of the table, as number and as string, with a status that proves
+// the same.
 func TestBatchCodes(t *testing.T) {
 	t.Parallel()
 	undelivered := func(code message.ReasonCode) verdict { return verdict{message.ReceiptUndelivered, code} }
 	for code, want := range map[int]verdict{
-		0:   {State: message.ReceiptDelivered},
-		400: {State: message.ReceiptSent},
-		401: {State: message.ReceiptSent},
-		402: undelivered(message.ReasonInternal),
-		403: undelivered(message.ReasonInternal),
-		404: undelivered(message.ReasonCarrier),
-		405: undelivered(message.ReasonInternal),
-		406: undelivered(message.ReasonExpired),
-		407: undelivered(message.ReasonCarrier),
-		408: undelivered(message.ReasonInternal),
-		410: undelivered(message.ReasonInternal),
-		411: undelivered(message.ReasonInternal),
-		412: undelivered(message.ReasonAccount),
-		413: undelivered(message.ReasonAccount),
-		414: undelivered(message.ReasonMedia),
-		415: undelivered(message.ReasonCarrier),
-		416: undelivered(message.ReasonCarrier),
-		417: undelivered(message.ReasonCarrier),
-		418: undelivered(message.ReasonCarrier),
-		409: {},
-		999: {},
-		-1:  {},
+		0:    {State: message.ReceiptDelivered},
+		400:  {State: message.ReceiptSent},
+		401:  {State: message.ReceiptSent},
+		402:  undelivered(message.ReasonInternal),
+		403:  undelivered(message.ReasonInternal),
+		404:  undelivered(message.ReasonCarrier),
+		405:  undelivered(message.ReasonInternal),
+		406:  undelivered(message.ReasonExpired),
+		407:  undelivered(message.ReasonCarrier),
+		408:  undelivered(message.ReasonInternal),
+		410:  undelivered(message.ReasonInternal),
+		411:  undelivered(message.ReasonInternal),
+		412:  undelivered(message.ReasonAccount),
+		413:  undelivered(message.ReasonAccount),
+		414:  undelivered(message.ReasonMedia),
+		415:  undelivered(message.ReasonCarrier),
+		416:  undelivered(message.ReasonCarrier),
+		417:  undelivered(message.ReasonCarrier),
+		418:  undelivered(message.ReasonCarrier),
+		1000: {State: message.ReceiptSent},
+		2000: undelivered(message.ReasonContent),
+		2099: undelivered(message.ReasonContent),
+		2500: undelivered(message.ReasonInternal),
+		3000: undelivered(message.ReasonCarrier), // of the status
+		3001: undelivered(message.ReasonSuppressed),
+		3003: undelivered(message.ReasonMedia),
+		3500: undelivered(message.ReasonCarrier),
+		3510: undelivered(message.ReasonThrottled),
+		3520: undelivered(message.ReasonAccount),
+		4000: undelivered(message.ReasonCarrier),
+		4007: undelivered(message.ReasonCarrier),
 	} {
+		status := map[message.ReceiptState]string{
+			message.ReceiptDelivered: "Delivered", message.ReceiptSent: "Dispatched", message.ReceiptUndelivered: "Failed",
+		}[want.State]
 		text := strconv.Itoa(code)
 		for _, written := range []string{text, `"` + text + `"`} {
-			r := only(t, recipientReport(written, "Novelty"))
-			if got := (verdict{r.State, r.Code}); got != want || r.SinchCode != text {
-				t.Errorf("%s: %+v %q, want %+v", written, got, r.SinchCode, want)
+			r := only(t, recipientReport(written, status))
+			if got := (verdict{r.State, r.Code}); got != want || r.SinchCode != text || r.Unproven != "" {
+				t.Errorf("%s: %+v %q %q, want %+v", written, got, r.SinchCode, r.Unproven, want)
 			}
 		}
 	}
 }
 
-// Every status, in two spellings, with a code of the carrier's own.
+// Every status, in two spellings, with a code that proves the same.
 func TestBatchStatuses(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[string]verdict{
-		"Queued":     {State: message.ReceiptSent},
-		"Dispatched": {State: message.ReceiptSent},
-		"Delivered":  {State: message.ReceiptDelivered},
-		"Unknown":    {State: message.ReceiptSent},
-		"Aborted":    {message.ReceiptUndelivered, message.ReasonCarrier},
-		"Cancelled":  {message.ReceiptUndelivered, message.ReasonCarrier},
-		"Rejected":   {message.ReceiptUndelivered, message.ReasonCarrier},
-		"Deleted":    {message.ReceiptUndelivered, message.ReasonCarrier},
-		"Failed":     {message.ReceiptUndelivered, message.ReasonCarrier},
-		"Expired":    {message.ReceiptUndelivered, message.ReasonExpired},
-		"DELIVERED":  {State: message.ReceiptDelivered},
-		"FAILED":     {message.ReceiptUndelivered, message.ReasonCarrier},
-		"Novelty":    {},
-		"":           {},
+	failing := []string{"3000", "3500", "4007"}
+	going := []string{"400", "401", "1000"}
+	for status, want := range map[string]struct {
+		verdict
+
+		codes []string
+	}{
+		"Queued":     {verdict{State: message.ReceiptSent}, going},
+		"Dispatched": {verdict{State: message.ReceiptSent}, going},
+		"Unknown":    {verdict{State: message.ReceiptSent}, going},
+		"Delivered":  {verdict{State: message.ReceiptDelivered}, []string{"0", "1000"}},
+		"DELIVERED":  {verdict{State: message.ReceiptDelivered}, []string{"0", "1000"}},
+		"Aborted":    {verdict{message.ReceiptUndelivered, message.ReasonCarrier}, failing},
+		"Cancelled":  {verdict{message.ReceiptUndelivered, message.ReasonCarrier}, failing},
+		"Rejected":   {verdict{message.ReceiptUndelivered, message.ReasonCarrier}, failing},
+		"Deleted":    {verdict{message.ReceiptUndelivered, message.ReasonCarrier}, failing},
+		"Failed":     {verdict{message.ReceiptUndelivered, message.ReasonCarrier}, failing},
+		"FAILED":     {verdict{message.ReceiptUndelivered, message.ReasonCarrier}, failing},
+		"Expired":    {verdict{message.ReceiptUndelivered, message.ReasonExpired}, failing},
 	} {
-		for _, code := range []string{"1000", "3000", "4007", "null"} {
+		for _, code := range want.codes {
 			r := only(t, recipientReport(code, status))
-			wantCode := code
-			if code == "null" {
-				wantCode = status
-			}
-			if got := (verdict{r.State, r.Code}); got != want || r.SinchCode != wantCode {
-				t.Errorf("%s with %s: %+v %q, want %+v %q", status, code, got, r.SinchCode, want, wantCode)
+			if got := (verdict{r.State, r.Code}); got != want.verdict || r.SinchCode != code || r.Unproven != "" {
+				t.Errorf("%s with %s: %+v %q %q, want %+v", status, code, got, r.SinchCode, r.Unproven, want.verdict)
 			}
 		}
 	}
 }
 
-// A number on the block list is told from other failures, if it is one.
-func TestBatchBlocked(t *testing.T) {
-	t.Parallel()
-	for status, want := range map[string]verdict{
-		"Rejected": {message.ReceiptUndelivered, message.ReasonSuppressed}, "Failed": {message.ReceiptUndelivered, message.ReasonSuppressed},
-		"Delivered": {State: message.ReceiptDelivered}, "Dispatched": {State: message.ReceiptSent}, "Unknown": {State: message.ReceiptSent},
-		"Novelty": {},
-	} {
-		r := only(t, recipientReport("3001", status))
-		if got := (verdict{r.State, r.Code}); got != want || r.SinchCode != "3001" {
-			t.Errorf("%s: %+v %q, want %+v", status, got, r.SinchCode, want)
-		}
-	}
-}
-
-// Where code and status disagree, the code decides; but Unknown is no failure.
-func TestBatchCodeAgainstStatus(t *testing.T) {
+// A report proves a state only if status and code agree. Everything else goes
+// on the timeline, with what Sinch wrote, and changes nothing.
+func TestBatchStatusAndCodeMustAgree(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		code, status string
-		want         message.ReceiptState
+		want         receipt.Unproven
+		shown        string
 	}{
-		{"0", "Failed", message.ReceiptDelivered},
-		{"415", "Delivered", message.ReceiptUndelivered},
-		{"401", "Failed", message.ReceiptSent},
-		{"418", "Unknown", message.ReceiptSent},
-		{"0", "Unknown", message.ReceiptSent},
+		{"0", "Failed", receipt.UnprovenContradiction, "Failed 0"},
+		{`"0"`, "Failed", receipt.UnprovenContradiction, "Failed 0"},
+		{"0", "failed", receipt.UnprovenContradiction, "failed 0"},
+		{"0", "Rejected", receipt.UnprovenContradiction, "Rejected 0"},
+		{"0", "Expired", receipt.UnprovenContradiction, "Expired 0"},
+		{"0", "Queued", receipt.UnprovenContradiction, "Queued 0"},
+		{"0", "Dispatched", receipt.UnprovenContradiction, "Dispatched 0"},
+		{"0", "Unknown", receipt.UnprovenContradiction, "Unknown 0"},
+		{"401", "Delivered", receipt.UnprovenContradiction, "Delivered 401"},
+		{"401", "Failed", receipt.UnprovenContradiction, "Failed 401"},
+		{"415", "Delivered", receipt.UnprovenContradiction, "Delivered 415"},
+		{"415", "Dispatched", receipt.UnprovenContradiction, "Dispatched 415"},
+		{"418", "Unknown", receipt.UnprovenContradiction, "Unknown 418"},
+		{"1000", "Failed", receipt.UnprovenContradiction, "Failed 1000"},
+		{"3001", "Delivered", receipt.UnprovenContradiction, "Delivered 3001"},
+		{"3001", "Dispatched", receipt.UnprovenContradiction, "Dispatched 3001"},
+		{"3001", "Unknown", receipt.UnprovenContradiction, "Unknown 3001"},
+		{"0", "Novelty", receipt.UnprovenStatus, "0"},
+		{"415", "Novelty", receipt.UnprovenStatus, "415"},
+		{"3001", "Novelty", receipt.UnprovenStatus, "3001"},
+		{"0", "", receipt.UnprovenStatus, "0"},
+		{"null", "", receipt.UnprovenStatus, ""},
+		{"409", "Failed", receipt.UnprovenCode, "409"},
+		{"999", "Delivered", receipt.UnprovenCode, "999"},
+		{"-1", "Delivered", receipt.UnprovenCode, "-1"},
+		{"-0", "Delivered", receipt.UnprovenCode, "-0"},
+		{`"00"`, "Delivered", receipt.UnprovenCode, "00"},
+		{`"+0"`, "Delivered", receipt.UnprovenCode, "withheld"},
+		{`" 0"`, "Delivered", receipt.UnprovenCode, "withheld"},
+		{"0.0", "Delivered", receipt.UnprovenCode, "0.0"},
+		{"0e0", "Delivered", receipt.UnprovenCode, "0e0"},
+		{"null", "Delivered", receipt.UnprovenCode, "Delivered"},
+		{`""`, "Failed", receipt.UnprovenCode, "Failed"},
+		{"false", "Delivered", receipt.UnprovenCode, "Delivered"},
+		{"[0]", "Delivered", receipt.UnprovenCode, "Delivered"},
+		{"99999999999999999999", "Failed", receipt.UnprovenCode, "withheld"},
 	} {
-		if got := only(t, recipientReport(tc.code, tc.status)).State; got != tc.want {
-			t.Errorf("%s %s: %q, want %q", tc.code, tc.status, got, tc.want)
+		r := only(t, recipientReport(tc.code, tc.status))
+		if got := (verdict{r.State, r.Code}); got != (verdict{}) || r.Unproven != tc.want || r.SinchCode != tc.shown {
+			t.Errorf("%s %q: %+v %q %q, want nothing, %q %q", tc.code, tc.status, got, r.Unproven, r.SinchCode, tc.want, tc.shown)
+		}
+	}
+	for body, want := range map[string]receipt.Unproven{
+		`{"type":"recipient_delivery_report_mms","batch_id":"b","status":"Delivered"}`:                                  receipt.UnprovenCode,
+		`{"type":"recipient_delivery_report_mms","batch_id":"b","code":0}`:                                              receipt.UnprovenStatus,
+		`{"type":"recipient_delivery_report_mms","batch_id":"b","code":0,"Status":"Delivered"}`:                         receipt.UnprovenStatus,
+		`{"type":"recipient_delivery_report_mms","batch_id":"b","code":0,"status":{"x":1}}`:                             receipt.UnprovenStatus,
+		`{"type":"delivery_report_mms","batch_id":"b","statuses":[{"code":0,"status":"Failed","count":1}]}`:             receipt.UnprovenContradiction,
+		`{"type":"delivery_report_mms","batch_id":"b","statuses":[{"code":0,"status":"Failed","recipients":["1"]}]}`:    receipt.UnprovenContradiction,
+		`{"type":"delivery_report_mms","batch_id":"b","statuses":[{"Code":0,"status":"Delivered","recipients":["1"]}]}`: receipt.UnprovenCode,
+	} {
+		if r := only(t, body); r.State != message.ReceiptNone || r.Unproven != want {
+			t.Errorf("%s: %q %q, want nothing, %q", body, r.State, r.Unproven, want)
 		}
 	}
 }
@@ -130,7 +174,7 @@ func TestBatchRecipientReport(t *testing.T) {
 	t.Parallel()
 	want := receipt.Receipt{
 		Shape: receipt.ShapeBatches, Kind: receipt.KindReport, Ref: "ref-1", SinchID: "01FC", Recipient: "12017777777",
-		State: message.ReceiptUndelivered, Code: message.ReasonMedia, SinchCode: "414", Detail: "medium could not be fetched",
+		State: message.ReceiptUndelivered, Code: message.ReasonMedia, SinchCode: "414", Detail: "media could not be fetched",
 		At: time.Date(2022, 8, 30, 8, 16, 8, 930_000_000, time.UTC),
 	}
 	if diff := cmp.Diff(want, only(t, recipientReport("414", "Rejected"))); diff != "" {
@@ -193,13 +237,13 @@ func TestBatchReport(t *testing.T) {
 func TestBatchSentAs(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"type":"recipient_delivery_report_mms","code":0}`:              "MMS",
-		`{"type":"recipient_delivery_report_sms","code":0}`:              "SMS",
-		`{"type":"delivery_report_mms","statuses":[{"code":0}]}`:         "MMS",
-		`{"type":"recipient_delivery_report_mms","code":401}`:            "",
-		`{"type":"recipient_delivery_report_mms","code":415}`:            "",
-		`{"type":"recipient_delivery_report_rcs","batch_id":1,"code":0}`: "",
-		`{"batch_id":"b","code":0}`:                                      "",
+		`{"type":"recipient_delivery_report_mms","code":0,"status":"Delivered"}`:              "MMS",
+		`{"type":"recipient_delivery_report_sms","code":0,"status":"Delivered"}`:              "SMS",
+		`{"type":"delivery_report_mms","statuses":[{"code":0,"status":"Delivered"}]}`:         "MMS",
+		`{"type":"recipient_delivery_report_mms","code":401,"status":"Dispatched"}`:           "",
+		`{"type":"recipient_delivery_report_mms","code":415,"status":"Rejected"}`:             "",
+		`{"type":"recipient_delivery_report_rcs","batch_id":1,"code":0,"status":"Delivered"}`: "",
+		`{"batch_id":"b","code":0,"status":"Delivered"}`:                                      "",
 	} {
 		if got := only(t, body).SentAs; got != want {
 			t.Errorf("%s: %q, want %q", body, got, want)

@@ -42,25 +42,37 @@ func conversationRef(f, report fields) string {
 	return ""
 }
 
-// judgeConversation decides on the status, and on the reason's code where the
-// status says that it failed. A failure on one channel that is followed by
-// another one is told as SWITCHING_CHANNEL and proves nothing.
+// judgeConversation decides by the status and by the code of the reason, which
+// Sinch gives for FAILED and SWITCHING_CHANNEL (Conversation API reference,
+// message delivery receipt). A reason beside another status contradicts it,
+// unless it is the enum's default. After SWITCHING_CHANNEL, which proves nothing,
+// the reports of the next channel follow.
 func judgeConversation(r Receipt, report fields) Receipt {
 	status := report.text("status")
-	v := conversationStates[strings.ToUpper(string(status))]
-	r.State, r.Code, r.Detail, r.SinchCode = v.state, v.reason, v.detail, status.Code()
-	if v.state != message.ReceiptUndelivered {
-		return r
+	byStatus, known := conversationStates[strings.ToUpper(string(status))]
+	r.State, r.Code, r.Detail, r.SinchCode = byStatus.state, byStatus.reason, byStatus.detail, status.Code()
+	if !known {
+		return unproven(r, UnprovenStatus)
 	}
 	var reason fields
 	report.into("reason", &reason)
 	code := reason.text("code")
-	if code == "" {
+	if byStatus.state == message.ReceiptNone || code == "" {
 		return r
 	}
-	r.SinchCode = code.Code()
-	if v, ok := conversationReasons[string(code)]; ok {
-		r.State, r.Code, r.Detail = v.state, v.reason, v.detail
+	byCode, known := conversationReasons[string(code)]
+	switch {
+	case byStatus.state != message.ReceiptUndelivered && code == reasonDefault:
+		return r
+	case !known:
+		r.SinchCode = code.Code()
+		r.Code, r.Detail = "", ""
+		return unproven(r, UnprovenCode)
+	case byStatus.state != message.ReceiptUndelivered:
+		r.SinchCode = status.Code() + " " + code.Code()
+		r.Code, r.Detail = "", ""
+		return unproven(r, UnprovenContradiction)
 	}
+	r.State, r.Code, r.Detail, r.SinchCode = byCode.state, byCode.reason, byCode.detail, code.Code()
 	return r
 }

@@ -20,6 +20,9 @@ var conversationStates = map[string]conversationVerdict{
 	"FAILED":            {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "not delivered"},
 }
 
+// reasonDefault is the reason's default, which stands for none given.
+const reasonDefault = "UNKNOWN"
+
 // conversationReasons is the table of codes that come with FAILED
 // (developers.sinch.com, Conversation callbacks; the reason of Sinch's SDKs).
 // A report that did not come in time says nothing of the message.
@@ -27,7 +30,7 @@ var conversationReasons = map[string]conversationVerdict{
 	"RATE_LIMITED":    undelivered(message.ReasonThrottled, "too fast for the channel"),
 	"INTERNAL_ERROR":  undelivered(message.ReasonInternal, "internal error of Sinch"),
 	"CHANNEL_FAILURE": undelivered(message.ReasonCarrier, "the channel failed"),
-	"UNKNOWN":         undelivered(message.ReasonCarrier, "not delivered, and no reason given"),
+	reasonDefault:     undelivered(message.ReasonCarrier, "not delivered, and no reason given"),
 
 	"RECIPIENT_INVALID_CHANNEL_IDENTITY": undelivered(message.ReasonRecipient, "recipient is not valid"),
 	"RECIPIENT_NOT_REACHABLE":            undelivered(message.ReasonRecipient, "recipient is not reachable"),
@@ -36,9 +39,9 @@ var conversationReasons = map[string]conversationVerdict{
 	"CONTACT_NOT_FOUND":                  undelivered(message.ReasonRecipient, "contact is unknown"),
 	"NO_PROFILE_AVAILABLE":               undelivered(message.ReasonRecipient, "no profile of the recipient"),
 
-	"MEDIA_TYPE_UNSUPPORTED": undelivered(message.ReasonMedia, "kind of medium is not supported"),
-	"MEDIA_TOO_LARGE":        undelivered(message.ReasonMedia, "medium is too big"),
-	"MEDIA_NOT_REACHABLE":    undelivered(message.ReasonMedia, "medium could not be fetched"),
+	"MEDIA_TYPE_UNSUPPORTED": undelivered(message.ReasonMedia, "type of media is not supported"),
+	"MEDIA_TOO_LARGE":        undelivered(message.ReasonMedia, "media is too big"),
+	"MEDIA_NOT_REACHABLE":    undelivered(message.ReasonMedia, "media could not be fetched"),
 
 	"BAD_REQUEST":                     undelivered(message.ReasonContent, "a field is not valid"),
 	"UNSUPPORTED_OPERATION":           undelivered(message.ReasonContent, "the channel cannot carry it"),
@@ -60,7 +63,7 @@ var conversationReasons = map[string]conversationVerdict{
 
 	"MESSAGE_EXPIRED":          undelivered(message.ReasonExpired, "expired at Sinch"),
 	"DELIVERY_TIMED_OUT":       undelivered(message.ReasonExpired, "not delivered in time"),
-	"DELIVERY_REPORT_TIME_OUT": {state: message.ReceiptSent, detail: "handed over, no word from the channel"},
+	"DELIVERY_REPORT_TIME_OUT": {state: message.ReceiptSent, detail: "handed over, no report from the channel"},
 }
 
 func undelivered(reason message.ReasonCode, detail string) conversationVerdict {

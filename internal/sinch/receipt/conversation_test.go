@@ -35,25 +35,52 @@ func TestConversationReport(t *testing.T) {
 	}
 }
 
-// Every status, with a reason that belongs to none of them but FAILED.
+// Every status, with the reason that belongs to it.
 func TestConversationStatuses(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[string]verdict{
-		"QUEUED_ON_CHANNEL": {State: message.ReceiptSent},
-		"SWITCHING_CHANNEL": {},
-		"DELIVERED":         {State: message.ReceiptDelivered},
-		"READ":              {State: message.ReceiptDelivered},
-		"FAILED":            {message.ReceiptUndelivered, message.ReasonMedia},
-		"NOVELTY":           {},
-		"":                  {},
+	for _, tc := range []struct {
+		status, reason string
+		want           verdict
+		shown          string
+	}{
+		{"QUEUED_ON_CHANNEL", "null", verdict{State: message.ReceiptSent}, "QUEUED_ON_CHANNEL"},
+		{"SWITCHING_CHANNEL", "null", verdict{}, "SWITCHING_CHANNEL"},
+		{"SWITCHING_CHANNEL", `{"code":"MEDIA_TOO_LARGE"}`, verdict{}, "SWITCHING_CHANNEL"},
+		{"DELIVERED", "null", verdict{State: message.ReceiptDelivered}, "DELIVERED"},
+		{"DELIVERED", "{}", verdict{State: message.ReceiptDelivered}, "DELIVERED"},
+		{"DELIVERED", `{"code":"UNKNOWN","description":"","sub_code":"UNSPECIFIED_SUB_CODE"}`, verdict{State: message.ReceiptDelivered}, "DELIVERED"},
+		{"READ", "null", verdict{State: message.ReceiptDelivered}, "READ"},
+		{"FAILED", `{"code":"MEDIA_TOO_LARGE"}`, verdict{message.ReceiptUndelivered, message.ReasonMedia}, "MEDIA_TOO_LARGE"},
 	} {
-		r := only(t, conversationReport(status, `{"code":"MEDIA_TOO_LARGE"}`))
-		wantCode := status
-		if status == "FAILED" {
-			wantCode = "MEDIA_TOO_LARGE"
+		r := only(t, conversationReport(tc.status, tc.reason))
+		if got := (verdict{r.State, r.Code}); got != tc.want || r.SinchCode != tc.shown || r.Unproven != "" {
+			t.Errorf("%s %s: %+v %q %q, want %+v", tc.status, tc.reason, got, r.SinchCode, r.Unproven, tc.want)
 		}
-		if got := (verdict{r.State, r.Code}); got != want || r.SinchCode != wantCode {
-			t.Errorf("%s: %+v %q, want %+v %q", status, got, r.SinchCode, want, wantCode)
+	}
+}
+
+// A status and a reason that do not go together prove nothing, and neither does
+// a word that stands in no table.
+func TestConversationStatusAndReasonMustAgree(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		status, reason string
+		want           receipt.Unproven
+		shown          string
+	}{
+		{"DELIVERED", "MEDIA_TOO_LARGE", receipt.UnprovenContradiction, "DELIVERED MEDIA_TOO_LARGE"},
+		{"delivered", "CHANNEL_REJECT", receipt.UnprovenContradiction, "delivered CHANNEL_REJECT"},
+		{"READ", "CHANNEL_FAILURE", receipt.UnprovenContradiction, "READ CHANNEL_FAILURE"},
+		{"QUEUED_ON_CHANNEL", "MESSAGE_EXPIRED", receipt.UnprovenContradiction, "QUEUED_ON_CHANNEL MESSAGE_EXPIRED"},
+		{"DELIVERED", "CODE_OF_TOMORROW", receipt.UnprovenCode, "CODE_OF_TOMORROW"},
+		{"FAILED", "CODE_OF_TOMORROW", receipt.UnprovenCode, "CODE_OF_TOMORROW"},
+		{"FAILED", "media_too_large", receipt.UnprovenCode, "media_too_large"},
+		{"NOVELTY", "MEDIA_TOO_LARGE", receipt.UnprovenStatus, "NOVELTY"},
+		{"", "MEDIA_TOO_LARGE", receipt.UnprovenStatus, ""},
+	} {
+		r := only(t, conversationReport(tc.status, `{"code":"`+tc.reason+`"}`))
+		if got := (verdict{r.State, r.Code}); got != (verdict{}) || r.Unproven != tc.want || r.SinchCode != tc.shown {
+			t.Errorf("%s %s: %+v %q %q, want nothing, %q %q", tc.status, tc.reason, got, r.Unproven, r.SinchCode, tc.want, tc.shown)
 		}
 	}
 }
@@ -75,7 +102,7 @@ func TestConversationReasons(t *testing.T) {
 		message.ReasonContent:    {"BAD_REQUEST", "UNSUPPORTED_OPERATION", "MESSAGE_SPLIT_REQUIRED"},
 		message.ReasonCarrier: {
 			"CHANNEL_FAILURE", "UNKNOWN", "CHANNEL_REJECT", "DELIVERY_REJECTED_DUE_TO_POLICY", "NO_CHANNELS_LEFT",
-			"OUTSIDE_ALLOWED_SENDING_WINDOW", "CODE_OF_TOMORROW",
+			"OUTSIDE_ALLOWED_SENDING_WINDOW",
 		},
 		message.ReasonAccount: {
 			"CHANNEL_BAD_CONFIGURATION", "CHANNEL_CONFIGURATION_MISSING", "UNKNOWN_APP", "NO_PERMISSION", "INACTIVE_CREDENTIAL",

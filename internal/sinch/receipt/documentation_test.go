@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -35,6 +36,18 @@ func lines[K cmp.Ordered, V any](head string, table map[K]V, write func(K, V) st
 	return b.String()
 }
 
+func batchLines() string {
+	var b strings.Builder
+	for _, c := range batchCodeTable {
+		code := strconv.Itoa(c.first)
+		if c.last != c.first {
+			code += "–" + strconv.Itoa(c.last)
+		}
+		b.WriteString(line(code, c.detail, c.state, c.reason))
+	}
+	return b.String()
+}
+
 // The page for readers says what the tables say.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
@@ -48,9 +61,7 @@ func TestDocumentation(t *testing.T) {
 		"mms postbacks": lines(head, mmsCodes, func(code string, c mmsCode) string {
 			return line(code, c.detail, c.state, c.reason)
 		}),
-		"batches reports": lines(head, batchCodes, func(code int, v batchVerdict) string {
-			return line(code, v.detail, v.state, v.reason)
-		}),
+		"batches reports": head + batchLines(),
 		"conversation reasons": lines(head, conversationReasons, func(code string, v conversationVerdict) string {
 			return line(code, v.detail, v.state, v.reason)
 		}),

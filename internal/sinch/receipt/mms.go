@@ -10,9 +10,10 @@ import (
 // comes from.
 func fitsMMS(f fields) bool { return f.has("origin") || f.has("code") }
 
-// readMMS reads a postback. The code alone decides: the texts beside it have
-// changed over the years. A postback joins by our reference, which each of ours
-// carries.
+// readMMS reads a postback. The code alone decides: the status beside it is a
+// free text that differs by the age of the account (MMS API reference, postback
+// notification codes; XML service, appendix), so that there is no second half to
+// agree with. A postback joins by our reference, which each of ours carries.
 func readMMS(f fields) []Receipt {
 	code := f.text("code")
 	c, known := mmsCodes[string(code)]
@@ -25,6 +26,9 @@ func readMMS(f fields) []Receipt {
 	}
 	if r.SinchID == "" {
 		r.SinchID = f.text("trackingid").ID() // a spelling of older accounts
+	}
+	if !known {
+		r.Unproven = UnprovenCode
 	}
 	switch {
 	case !known && r.Ref == "":

@@ -120,7 +120,7 @@ func TestOddFields(t *testing.T) {
 		t.Errorf("mms (-want +got):\n%s", diff)
 	}
 	batch := only(t, `{"type":"delivery_report_mms","batch_id":7,"client_reference":"ref-1","total_message_count":"1",
-		"statuses":[{"code":"0","status":["Delivered"],"count":"1","recipients":"12017777777","new":1}]}`)
+		"statuses":[{"code":"0","status":"Delivered","count":"1","recipients":"12017777777","new":1}]}`)
 	want = receipt.Receipt{
 		Shape: receipt.ShapeBatches, Kind: receipt.KindReport, Ref: "ref-1", SinchID: "7",
 		State: message.ReceiptDelivered, SentAs: "MMS", SinchCode: "0", Detail: "delivered",

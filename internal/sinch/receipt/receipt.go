@@ -18,13 +18,21 @@ var ErrUnreadable = errors.New("unreadable receipt")
 // Shape tells which API wrote a receipt.
 type Shape string
 
-// The shapes.
+// The shapes. Parse returns all but ShapeSimulator, which marks the receipts
+// that the built-in simulator delivers in process.
 const (
 	ShapeMMS          Shape = "mms"
 	ShapeBatches      Shape = "batches"
 	ShapeConversation Shape = "conversation"
+	ShapeSimulator    Shape = "simulator"
 	ShapeUnknown      Shape = "unknown"
 )
+
+// WrittenBy reports whether an API writes receipts of the shape. The simulator
+// writes those of the MMS API.
+func (s Shape) WrittenBy(api sinch.API) bool {
+	return string(s) == string(api) || s == ShapeMMS && api == sinch.APISimulator
+}
 
 // Kind tells what a receipt is about.
 type Kind string
@@ -48,11 +56,22 @@ type Receipt struct {
 	SentAs    string               // MMS, SMS or empty
 	Code      message.ReasonCode   // why it was not delivered
 	SinchCode string               // Sinch's code, or its status where it gave no code
+	Unproven  Unproven             // why State is none although Sinch reports a state; empty otherwise
 	Detail    string               // our own words
 	At        time.Time            // when it happened; zero when Sinch does not say
 	Template  Template             // for KindTemplate
 	Inbound   Inbound              // for KindInbound
 }
+
+// Unproven says why a report proves nothing about the state of its message.
+type Unproven string
+
+// The reasons.
+const (
+	UnprovenStatus        Unproven = "unknown_status" // a status that stands in no table, or none
+	UnprovenCode          Unproven = "unknown_code"   // a code that stands in no table, or none where Sinch promises one
+	UnprovenContradiction Unproven = "contradiction"  // status and code prove different states
+)
 
 // Details that more than one code comes with.
 const (
