@@ -21,13 +21,6 @@ var bin string
 
 func program(name string) string { return filepath.Join(bin, name) }
 
-// build makes the programs.
-func build(dir string) error {
-	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/api", "../../cmd/worker", "../../cmd/mmsctl")
-	cmd.Stderr = os.Stderr
-	return cmd.Run()
-}
-
 // service is a running process of ours.
 type service struct {
 	base, admin string // URLs; the worker has no base

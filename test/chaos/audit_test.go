@@ -66,7 +66,7 @@ func (a *audit) awaitSettled(atMost time.Duration) time.Duration {
 		if time.Since(begin) > atMost {
 			a.t.Errorf("%d messages are not settled after %s:", len(open), atMost)
 			for _, id := range open[:min(len(open), 5)] {
-				a.t.Errorf("  %s, and Sinch saw %+v", a.last[id], a.stack.sim.calls(id))
+				a.t.Errorf("  %s, and Sinch saw %+v", a.last[id], a.stack.sim.Calls(id))
 			}
 			break
 		}
@@ -119,7 +119,7 @@ func (a *audit) judge(ctx context.Context) verdict {
 	for reference, err := range a.found {
 		a.t.Errorf("%s was taken and is lost: %v", reference, err)
 	}
-	accepted := a.stack.sim.accepted()
+	accepted := a.stack.sim.AcceptedBy("message")
 	known := map[string]bool{}
 	for _, id := range a.ids {
 		known[id] = true
@@ -128,7 +128,7 @@ func (a *audit) judge(ctx context.Context) verdict {
 	for id, n := range accepted {
 		if n > 1 {
 			v.doubles++
-			a.t.Errorf("Sinch accepted %d calls for %s: %+v", n, a.last[id], a.stack.sim.calls(id))
+			a.t.Errorf("Sinch accepted %d calls for %s: %+v", n, a.last[id], a.stack.sim.Calls(id))
 		}
 		if !known[id] {
 			v.strangers++
@@ -178,6 +178,6 @@ func (a *audit) count(v *verdict, r resource, accepted int) {
 	}
 	if !honest && accepted <= 1 {
 		v.contradictions++
-		a.t.Errorf("%s, and Sinch accepted %d calls: %+v", r, accepted, a.stack.sim.calls(r.ID))
+		a.t.Errorf("%s, and Sinch accepted %d calls: %+v", r, accepted, a.stack.sim.Calls(r.ID))
 	}
 }

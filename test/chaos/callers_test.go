@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"mmsdispatch/test/harness"
 )
 
 // callers hand messages over and do what callers should: they repeat what was
@@ -101,8 +103,8 @@ func (c *callers) insist(ctx context.Context, m message, seed uint64) {
 }
 
 // settled takes an answer in; false: the message has to be sent again.
-func (c *callers) settled(m message, got answer) bool {
-	switch got.status {
+func (c *callers) settled(m message, got harness.Answer) bool {
+	switch got.Status {
 	case http.StatusAccepted, http.StatusOK:
 	case http.StatusServiceUnavailable:
 		c.mu.Lock()
@@ -114,7 +116,7 @@ func (c *callers) settled(m message, got answer) bool {
 		return true
 	}
 	var r resource
-	if err := json.Unmarshal(got.body, &r); err != nil || r.ID == "" {
+	if err := json.Unmarshal(got.Body, &r); err != nil || r.ID == "" {
 		c.faultf("%s was answered %s (%v)", m.Reference, got, err)
 		return true
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // recovery bounds the wait for the last message. Healing takes up to two
@@ -60,9 +62,9 @@ func rampage(t *testing.T, s *stack, seed uint64, perSecond float64, least int) 
 	a.awaitSettled(recovery)
 	recovered := time.Since(healed)
 
-	calls := s.sim.stats().Accepted
-	hold(t, "silence after the storm", 2*time.Second, func() (bool, string) {
-		stats := s.sim.stats()
+	calls := s.sim.Stats().Accepted
+	harness.Hold(t, "silence after the storm", 2*time.Second, func() (bool, string) {
+		stats := s.sim.Stats()
 		return stats.Accepted == calls, fmt.Sprintf("%+v, had accepted %d", stats, calls)
 	})
 	v := a.judge(t.Context())
@@ -81,7 +83,7 @@ func report(t *testing.T, s *stack, plan *schedule, load *callers, v verdict, re
 	for _, name := range slices.Sorted(maps.Keys(plan.counts)) {
 		faults = append(faults, fmt.Sprintf("%d %s", plan.counts[name], name))
 	}
-	stats := s.sim.stats()
+	stats := s.sim.Stats()
 	t.Logf("%s: %d messages, %d answers 503\n"+
 		"faults: %s\n"+
 		"Sinch: %d calls, %d accepted, %d look-ups; %v\n"+

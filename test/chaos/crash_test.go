@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // longCalls makes calls so long that a dead worker is noticed by its missing
@@ -26,25 +28,25 @@ func TestWorkerKilledBetweenAcceptedAndRecorded(t *testing.T) {
 			t.Parallel()
 			s := start(t, shape{api: api, apis: 1, workers: 1, env: longCalls()})
 			m := newMessage("order-1", "normal")
-			s.sim.forNumber(m.To, 1, hanging())
+			s.sim.ForNumber(m.To, 1, hanging())
 			id := s.send(m)
-			s.sim.awaitCalls(id, 1)
+			s.sim.AwaitCalls(id, 1)
 			s.addWorker()
 			s.awaitReady()
 
-			s.workers[0].kill()
+			s.workers[0].Kill()
 			s.awaitStatus(id, 25*time.Second, "unknown") // before the call has run out of time
 			if api == batches {
-				r := s.awaitStatus(id, patience, "sent")
-				if want := s.sim.calls(id)[0].ID; r.SinchID == nil || *r.SinchID != want {
+				r := s.awaitStatus(id, harness.Patience, "sent")
+				if want := s.sim.Calls(id)[0].ID; r.SinchID == nil || *r.SinchID != want {
 					t.Errorf("%s: want the sinchId %s", r, want)
 				}
 			}
-			hold(t, "a single call", 3*time.Second, func() (bool, string) {
-				calls := s.sim.calls(id)
+			harness.Hold(t, "a single call", 3*time.Second, func() (bool, string) {
+				calls := s.sim.Calls(id)
 				return len(calls) == 1, fmt.Sprintf("%+v", calls)
 			})
-			s.sim.wantAccepted(id, 1)
+			s.sim.WantAccepted(id, 1)
 		})
 	}
 }
@@ -55,23 +57,23 @@ func TestWorkerFrozenInACallCannotOverwrite(t *testing.T) {
 	t.Parallel()
 	s := start(t, shape{api: batches, apis: 1, workers: 1, env: map[string]string{"LOOKUP_WINDOW": "300ms"}})
 	m := newMessage("order-1", "normal")
-	s.sim.forNumber(m.To, 1, "hang_before")
+	s.sim.ForNumber(m.To, 1, "hang_before")
 	id := s.send(m)
-	s.sim.awaitCalls(id, 1)
-	s.workers[0].signal(syscall.SIGSTOP)
+	s.sim.AwaitCalls(id, 1)
+	s.workers[0].Signal(syscall.SIGSTOP)
 
 	s.addWorker()
-	before := s.awaitStatus(id, patience, "delivered")
+	before := s.awaitStatus(id, harness.Patience, "delivered")
 	if before.Attempts != 2 {
 		t.Errorf("%s, want 2 attempts", before)
 	}
-	s.workers[0].signal(syscall.SIGCONT)
+	s.workers[0].Signal(syscall.SIGCONT)
 	s.awaitReady()
-	hold(t, "what the other worker has done", 4*time.Second, func() (bool, string) {
+	harness.Hold(t, "what the other worker has done", 4*time.Second, func() (bool, string) {
 		r, err := s.get(t.Context(), s.apis[0], id)
-		return err == nil && r.Status == "delivered" && r.Attempts == 2 && len(s.sim.calls(id)) == 2, fmt.Sprint(r, err)
+		return err == nil && r.Status == "delivered" && r.Attempts == 2 && len(s.sim.Calls(id)) == 2, fmt.Sprint(r, err)
 	})
-	s.sim.wantAccepted(id, 1)
+	s.sim.WantAccepted(id, 1)
 }
 
 // TestWorkerFrozenBeforeItsCallCannotSend freezes a worker between the begin,
@@ -82,42 +84,42 @@ func TestWorkerFrozenBeforeItsCallCannotSend(t *testing.T) {
 	frozen := s.workers[0]
 	// A first call, so that Redis knows the script of the begin: else it would
 	// ask for it, and that answer is held back as well.
-	s.awaitStatus(s.send(newMessage("order-0", "normal")), patience, "delivered")
+	s.awaitStatus(s.send(newMessage("order-0", "normal")), harness.Patience, "delivered")
 	begun := freezeAtBegin(frozen, workerID(t, frozen))
 	id := s.send(newMessage("order-1", "normal"))
 	select {
 	case <-begun:
-	case <-time.After(patience):
+	case <-time.After(harness.Patience):
 		t.Fatal("no call was begun")
 	}
-	s.awaitStatus(id, patience, "sending")
-	frozen.signal(syscall.SIGSTOP)
-	frozen.toRedis.heal() // the answer lies before the frozen worker
+	s.awaitStatus(id, harness.Patience, "sending")
+	frozen.Signal(syscall.SIGSTOP)
+	frozen.toRedis.Heal() // the answer lies before the frozen worker
 
 	s.addWorker()
-	s.awaitStatus(id, patience, "unknown")
-	if calls := s.sim.calls(id); len(calls) != 0 {
+	s.awaitStatus(id, harness.Patience, "unknown")
+	if calls := s.sim.Calls(id); len(calls) != 0 {
 		t.Fatalf("Sinch was called by a frozen worker: %+v", calls)
 	}
-	frozen.signal(syscall.SIGCONT)
+	frozen.Signal(syscall.SIGCONT)
 	s.awaitReady()
 	first := id + "-1"
-	hold(t, "silence about the call", 5*time.Second, func() (bool, string) {
-		calls := s.sim.calls(id)
-		late := slices.ContainsFunc(calls, func(c sinchCall) bool { return c.Reference == first })
+	harness.Hold(t, "silence about the call", 5*time.Second, func() (bool, string) {
+		calls := s.sim.Calls(id)
+		late := slices.ContainsFunc(calls, func(c harness.SinchCall) bool { return c.Reference == first })
 		return !late && len(calls) <= 1, fmt.Sprintf("%+v", calls)
 	})
 	// The worker finds out that it has not sent, and the message goes its way
 	// by another call.
-	if r := s.awaitStatus(id, patience, "delivered"); len(s.sim.calls(id)) != 1 {
-		t.Errorf("%s, and Sinch saw %+v", r, s.sim.calls(id))
+	if r := s.awaitStatus(id, harness.Patience, "delivered"); len(s.sim.Calls(id)) != 1 {
+		t.Errorf("%s, and Sinch saw %+v", r, s.sim.Calls(id))
 	}
 }
 
 // workerID is the identity a worker has given itself.
 func workerID(t *testing.T, p *process) string {
 	t.Helper()
-	for line := range strings.Lines(string(p.written())) {
+	for line := range strings.Lines(string(p.Log())) {
 		var entry struct {
 			Worker  string `json:"worker"`
 			Message string `json:"message"`
@@ -126,7 +128,7 @@ func workerID(t *testing.T, p *process) string {
 			return entry.Worker
 		}
 	}
-	t.Fatalf("%s does not tell its identity:\n%s", p.name, p.lastLines())
+	t.Fatalf("%s does not tell its identity:\n%s", p.Name, p.LastLines())
 	return ""
 }
 
@@ -140,11 +142,11 @@ func freezeAtBegin(p *process, worker string) <-chan struct{} {
 	look := func(chunk []byte) {
 		if strings.Contains(string(chunk), mark) {
 			once.Do(func() {
-				p.toRedis.silence()
+				p.toRedis.Silence()
 				close(begun)
 			})
 		}
 	}
-	p.toRedis.seen.Store(&look)
+	p.toRedis.Seen.Store(&look)
 	return begun
 }

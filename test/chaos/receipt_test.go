@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+
+	"mmsdispatch/test/harness"
 )
 
 // TestConcurrentReceiptsMakeOneTransition delivers one receipt to sixteen
@@ -13,13 +15,13 @@ func TestConcurrentReceiptsMakeOneTransition(t *testing.T) {
 	const copies = 16
 	s := start(t, shape{api: mms, apis: copies, workers: 1})
 	m := newMessage("order-1", "normal")
-	s.sim.forNumber(m.To, 0, "none")
+	s.sim.ForNumber(m.To, 0, "none")
 	id := s.send(m)
-	s.awaitStatus(id, patience, "sent")
+	s.awaitStatus(id, harness.Patience, "sent")
 
 	receipt := map[string]any{
 		"origin": "MMS_MT", "code": "N102", "sent-as": "MMS", "status": "Message delivered",
-		"to": m.To[1:], "from": "12065550100", "tracking-id": s.sim.calls(id)[0].ID,
+		"to": m.To[1:], "from": "12065550100", "tracking-id": s.sim.Calls(id)[0].ID,
 		"client-reference": id + "-1", "timestamp": "2026-04-24T18:34:00Z",
 	}
 	together := make(chan struct{})
@@ -28,9 +30,9 @@ func TestConcurrentReceiptsMakeOneTransition(t *testing.T) {
 		api := s.apis[i]
 		wg.Go(func() {
 			<-together
-			got, err := exchange(t.Context(), s.client, http.MethodPost, api.base+receiptAt+"?token="+s.token, receipt)
-			if err != nil || got.status != http.StatusOK {
-				t.Errorf("receipt to %s: %s (%v)", api.name, got, err)
+			got, err := s.client.Do(t.Context(), http.MethodPost, api.base+receiptAt+"?token="+s.token, receipt)
+			if err != nil || got.Status != http.StatusOK {
+				t.Errorf("receipt to %s: %s (%v)", api.Name, got, err)
 			}
 		})
 	}
@@ -49,8 +51,8 @@ func TestConcurrentReceiptsMakeOneTransition(t *testing.T) {
 			}
 		}
 		if r.Status != "delivered" || transitions != 1 {
-			t.Errorf("%s shows %s, want delivered once", api.name, r)
+			t.Errorf("%s shows %s, want delivered once", api.Name, r)
 		}
 	}
-	s.sim.wantAccepted(id, 1)
+	s.sim.WantAccepted(id, 1)
 }

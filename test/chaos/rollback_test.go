@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // TestRollbackOfRedisSendsNothingTwice puts Redis back to data from before the
@@ -18,37 +20,37 @@ func TestRollbackOfRedisSendsNothingTwice(t *testing.T) {
 			t.Parallel()
 			s := start(t, shape{api: api, apis: 1, workers: 2, env: map[string]string{"LOOKUP_WINDOW": "2s"}})
 			answered, hung, delivered := newMessage("answered", "high"), newMessage("hung", "normal"), newMessage("delivered", "bulk")
-			s.sim.forNumber(answered.To, 0, "none")
-			s.sim.forNumber(hung.To, 0, hanging())
+			s.sim.ForNumber(answered.To, 0, "none")
+			s.sim.ForNumber(hung.To, 0, hanging())
 
 			for _, w := range s.workers {
-				w.signal(syscall.SIGSTOP)
+				w.Signal(syscall.SIGSTOP)
 			}
 			ids := []string{s.send(answered), s.send(hung), s.send(delivered)}
 			older := copyData(t, s)
 			for _, w := range s.workers {
-				w.signal(syscall.SIGCONT)
+				w.Signal(syscall.SIGCONT)
 			}
 			s.awaitReady()
-			s.awaitStatus(ids[0], patience, "sent")
-			s.sim.awaitCalls(ids[1], 1)
-			s.awaitStatus(ids[2], patience, "delivered")
+			s.awaitStatus(ids[0], harness.Patience, "sent")
+			s.sim.AwaitCalls(ids[1], 1)
+			s.awaitStatus(ids[2], harness.Patience, "delivered")
 
 			restoreData(t, s, older)
 			s.awaitReady()
-			s.awaitStatus(ids[0], patience, "sent")
+			s.awaitStatus(ids[0], harness.Patience, "sent")
 			if api == mms {
-				s.awaitStatus(ids[1], patience, "unknown")
+				s.awaitStatus(ids[1], harness.Patience, "unknown")
 			} else {
-				s.awaitStatus(ids[1], patience, "sent")
+				s.awaitStatus(ids[1], harness.Patience, "sent")
 			}
-			s.awaitStatus(ids[2], patience, "sent") // its receipts are not repeated
-			hold(t, "one call each", 8*time.Second, func() (bool, string) {
-				stats := s.sim.stats()
+			s.awaitStatus(ids[2], harness.Patience, "sent") // its receipts are not repeated
+			harness.Hold(t, "one call each", 8*time.Second, func() (bool, string) {
+				stats := s.sim.Stats()
 				return stats.Calls == len(ids), fmt.Sprintf("%+v", stats)
 			})
 			for _, id := range ids {
-				s.sim.wantAccepted(id, 1)
+				s.sim.WantAccepted(id, 1)
 			}
 		})
 	}
@@ -65,26 +67,26 @@ func TestRollbackWithADeadWorkerSendsNothingTwice(t *testing.T) {
 			// Two slots each and slow answers: both workers get their share.
 			s := start(t, shape{api: api, apis: 1, workers: 2, env: map[string]string{"LOOKUP_WINDOW": "2s", "WORKER_CONCURRENCY": "2"}})
 			for _, w := range s.workers {
-				w.signal(syscall.SIGSTOP)
+				w.Signal(syscall.SIGSTOP)
 			}
 			ids := make([]string, 24)
 			for i := range ids {
 				m := newMessage(fmt.Sprintf("order-%d", i), "normal")
-				s.sim.forNumber(m.To, 0, map[string]any{"answer": "ok", "delay": "200ms", "receipts": map[string]any{"outcome": "none"}})
+				s.sim.ForNumber(m.To, 0, map[string]any{"answer": "ok", "delay": "200ms", "receipts": map[string]any{"outcome": "none"}})
 				ids[i] = s.send(m)
 			}
 			older := copyData(t, s)
 			for _, w := range s.workers {
-				w.signal(syscall.SIGCONT)
+				w.Signal(syscall.SIGCONT)
 			}
 			for _, id := range ids {
-				s.awaitStatus(id, patience, "sent")
+				s.awaitStatus(id, harness.Patience, "sent")
 			}
-			s.workers[0].kill()
+			s.workers[0].Kill()
 			restoreData(t, s, older)
 			unknown := 0
 			for _, id := range ids {
-				if r := s.awaitStatus(id, patience, "sent", "unknown"); r.Status == "unknown" {
+				if r := s.awaitStatus(id, harness.Patience, "sent", "unknown"); r.Status == "unknown" {
 					unknown++
 				}
 			}
@@ -93,11 +95,11 @@ func TestRollbackWithADeadWorkerSendsNothingTwice(t *testing.T) {
 			}
 			if api == batches { // Sinch can be asked
 				for _, id := range ids {
-					s.awaitStatus(id, patience, "sent")
+					s.awaitStatus(id, harness.Patience, "sent")
 				}
 			}
 			for _, id := range ids {
-				s.sim.wantAccepted(id, 1)
+				s.sim.WantAccepted(id, 1)
 			}
 		})
 	}

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // fault breaks something. It returns what heals it, and after how long.
@@ -41,7 +43,7 @@ type due struct {
 type schedule struct {
 	t       *testing.T
 	stack   *stack
-	dice    *rand.Rand
+	rng     *rand.Rand
 	targets []*target
 	pending []due
 	counts  map[string]int
@@ -50,19 +52,19 @@ type schedule struct {
 func newSchedule(s *stack, seed uint64) *schedule {
 	c := &schedule{
 		t: s.t, stack: s, counts: map[string]int{},
-		dice: rand.New(rand.NewPCG(seed, seed)),
+		rng: rand.New(rand.NewPCG(seed, seed)),
 	}
 	for _, p := range s.workers {
-		c.aim(p.name, c.processFaults(p, 3, 14*time.Second)...)
+		c.aim(p.Name, c.processFaults(p, 3, 14*time.Second)...)
 	}
 	for _, p := range s.apis {
-		c.aim(p.name, c.processFaults(p, 2, 3*time.Second)...)
+		c.aim(p.Name, c.processFaults(p, 2, 3*time.Second)...)
 	}
 	for _, p := range s.processes() {
-		c.aim(p.toRedis.name, c.lineFaults(p.toRedis, 1)...)
+		c.aim(p.toRedis.Name, c.lineFaults(p.toRedis, 1)...)
 	}
-	c.aim(s.front.name, c.lineFaults(s.front, 1)...)
-	c.aim(s.toSinch.name, c.lineFaults(s.toSinch, 2)...)
+	c.aim(s.front.Name, c.lineFaults(s.front, 1)...)
+	c.aim(s.toSinch.Name, c.lineFaults(s.toSinch, 2)...)
 	c.aim("redis", c.redisFaults()...)
 	c.aim("sinch itself", c.weather()...)
 	return c
@@ -74,33 +76,33 @@ func (c *schedule) aim(name string, faults ...fault) {
 
 // between draws a time.
 func (c *schedule) between(least, most time.Duration) time.Duration {
-	return least + time.Duration(c.dice.Int64N(int64(most-least)+1))
+	return least + time.Duration(c.rng.Int64N(int64(most-least)+1))
 }
 
 // processFaults kill, freeze or stop a process.
 func (c *schedule) processFaults(p *process, weight int, longestFreeze time.Duration) []fault {
-	restart := func() bool { p.start(); return true }
+	restart := func() bool { p.Start(); return true }
 	return []fault{
 		{"kills", weight, func() (cure, time.Duration) {
-			p.kill()
+			p.Kill()
 			return restart, c.between(0, 3*time.Second)
 		}},
 		{"freezes", weight, func() (cure, time.Duration) {
-			p.signal(syscall.SIGSTOP)
-			return func() bool { p.signal(syscall.SIGCONT); return true }, c.between(200*time.Millisecond, longestFreeze)
+			p.Signal(syscall.SIGSTOP)
+			return func() bool { p.Signal(syscall.SIGCONT); return true }, c.between(200*time.Millisecond, longestFreeze)
 		}},
 		{"terminations", 1, func() (cure, time.Duration) {
-			p.signal(syscall.SIGTERM)
+			p.Signal(syscall.SIGTERM)
 			asked := time.Now()
 			return func() bool {
-				if p.running() && time.Since(asked) < graceful {
+				if p.Running() && time.Since(asked) < harness.Graceful {
 					return false
 				}
-				if p.running() {
-					c.t.Errorf("%s still runs %s after SIGTERM", p.name, graceful)
-					p.kill()
+				if p.Running() {
+					c.t.Errorf("%s still runs %s after SIGTERM", p.Name, harness.Graceful)
+					p.TryKill()
 				}
-				p.start()
+				p.Start()
 				return true
 			}, c.between(0, 2*time.Second)
 		}},
@@ -112,22 +114,22 @@ func (c *schedule) processFaults(p *process, weight int, longestFreeze time.Dura
 const longestStall = 4 * time.Second
 
 // lineFaults part two sides from each other.
-func (c *schedule) lineFaults(l *link, weight int) []fault {
-	mend := func() bool { l.heal(); return true }
+func (c *schedule) lineFaults(l *harness.Link, weight int) []fault {
+	mend := func() bool { l.Heal(); return true }
 	return []fault{
 		{"partitions", weight, func() (cure, time.Duration) {
-			l.sever()
+			l.Sever()
 			return mend, c.between(100*time.Millisecond, longestStall)
 		}},
 		{"stalls", weight, func() (cure, time.Duration) {
-			l.stall()
+			l.Stall()
 			return mend, c.between(100*time.Millisecond, longestStall)
 		}},
 		{"lost answers", weight, func() (cure, time.Duration) {
-			l.silence()
-			return func() bool { l.reset(); return mend() }, c.between(10*time.Millisecond, longestStall)
+			l.Silence()
+			return func() bool { l.Reset(); return mend() }, c.between(10*time.Millisecond, longestStall)
 		}},
-		{"resets", weight, func() (cure, time.Duration) { l.reset(); return mend, 0 }},
+		{"resets", weight, func() (cure, time.Duration) { l.Reset(); return mend, 0 }},
 	}
 }
 
@@ -150,7 +152,7 @@ func (c *schedule) redisFaults() []fault {
 // weather is what Sinch does with the next calls.
 func (c *schedule) weather() []fault {
 	silent := map[string]any{"outcome": "none"}
-	kinds := []behavior{
+	kinds := []any{
 		hanging(), "hang", "hang_before", "drop", "drop_before", "reset", "reset_after", "html", "broken", "cut",
 		"429", "500", "503", "throttle", "slow:1500ms", "duplicate", "reorder", "early", "none",
 		map[string]any{"answer": "drop", "receipts": silent},
@@ -161,7 +163,7 @@ func (c *schedule) weather() []fault {
 	}
 	const mostCalls = 12
 	return []fault{{"moods of Sinch", 12, func() (cure, time.Duration) {
-		c.stack.sim.next(1+c.dice.IntN(mostCalls), kinds[c.dice.IntN(len(kinds))])
+		c.stack.sim.Next(1+c.rng.IntN(mostCalls), kinds[c.rng.IntN(len(kinds))])
 		return func() bool { return true }, 0
 	}}}
 }
@@ -201,7 +203,7 @@ func (c *schedule) strike() {
 	if total == 0 {
 		return
 	}
-	n := c.dice.IntN(total)
+	n := c.rng.IntN(total)
 	for _, t := range c.targets {
 		if t.broken {
 			continue
@@ -252,8 +254,8 @@ func (c *schedule) heals(d due) bool {
 
 // healAll ends every fault at once.
 func (c *schedule) healAll() {
-	c.stack.sim.calm()
-	await(c.t, "end of all faults", patience, func() (bool, string) {
+	c.stack.sim.ClearNext()
+	harness.Await(c.t, "end of all faults", harness.Patience, func() (bool, string) {
 		c.cure(time.Now().Add(time.Hour))
 		return len(c.pending) == 0, fmt.Sprint(len(c.pending), " are left")
 	})

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // TestChaosOfSharedCalls breaks an installation while batches of messages that
@@ -26,7 +28,7 @@ func TestChaosOfSharedCalls(t *testing.T) {
 	}
 	t.Logf("-chaos.seed=%d -chaos.for=%s", seed, *chaosFor)
 	s := start(t, shape{api: batches, apis: 2, workers: 3, env: map[string]string{"SINCH_RATE": "800"}})
-	s.sim.order(http.MethodPut, "/sim/default", "slow:600ms") // so that faults meet calls under way
+	s.sim.Order(http.MethodPut, "/sim/default", "slow:600ms") // so that faults meet calls under way
 	ctx, cancel := context.WithTimeout(t.Context(), *chaosFor+2*recovery)
 	defer cancel()
 	open, closeShop := context.WithCancel(ctx)
@@ -42,14 +44,14 @@ func TestChaosOfSharedCalls(t *testing.T) {
 	s.awaitReady()
 	taken := load.finish(t)
 	for id, n := range taken {
-		await(t, "end of batch "+id, recovery, func() (bool, string) {
+		harness.Await(t, "end of batch "+id, recovery, func() (bool, string) {
 			b, err := s.getBatch(ctx, id)
 			return err == nil && b.Total == n && b.Counts["delivered"]+b.Counts["sent"] == n, fmt.Sprintf("%d: %+v %v", n, b, err)
 		})
 	}
 	recovered := time.Since(healed)
 	s.wantOnceEach(load.numbers)
-	stats := s.sim.stats()
+	stats := s.sim.Stats()
 	var faults []string
 	for _, name := range slices.Sorted(maps.Keys(plan.counts)) {
 		faults = append(faults, fmt.Sprintf("%d %s", plan.counts[name], name))
@@ -62,7 +64,7 @@ func TestChaosOfSharedCalls(t *testing.T) {
 // wantOnceEach checks that Sinch has accepted each number once, and no other.
 func (s *stack) wantOnceEach(numbers []string) {
 	s.t.Helper()
-	reached := s.sim.acceptedBy("number")
+	reached := s.sim.AcceptedBy("number")
 	for _, number := range numbers {
 		if n := reached[number[1:]]; n != 1 {
 			s.t.Errorf("Sinch accepted %d calls to %s", n, number)
@@ -86,11 +88,11 @@ func (s *stack) getBatch(ctx context.Context, id string) (batch, error) {
 	if err != nil {
 		return batch{}, err
 	}
-	if got.status != http.StatusOK {
+	if got.Status != http.StatusOK {
 		return batch{}, fmt.Errorf("batch %s: %s", id, got)
 	}
 	var b batch
-	err = json.Unmarshal(got.body, &b)
+	err = json.Unmarshal(got.Body, &b)
 	return b, err
 }
 
@@ -147,7 +149,7 @@ func (m *mailers) deliver(ctx context.Context, reference string, dice *rand.Rand
 	rows := make([]map[string]string, batchLeast+dice.IntN(batchMost-batchLeast))
 	numbers := make([]string, len(rows))
 	for i := range rows {
-		numbers[i] = number()
+		numbers[i] = numberPool.Next()
 		rows[i] = map[string]string{"to": numbers[i]}
 	}
 	body := map[string]any{
@@ -157,11 +159,11 @@ func (m *mailers) deliver(ctx context.Context, reference string, dice *rand.Rand
 	for {
 		api := m.stack.apis[dice.IntN(len(m.stack.apis))]
 		got, err := m.stack.call(ctx, api, http.MethodPost, "/v1/batches", body)
-		if err == nil && (got.status == http.StatusAccepted || got.status == http.StatusOK) {
+		if err == nil && (got.Status == http.StatusAccepted || got.Status == http.StatusOK) {
 			m.take(reference, got, numbers)
 			break
 		}
-		if err == nil && got.status != http.StatusServiceUnavailable || ctx.Err() != nil {
+		if err == nil && got.Status != http.StatusServiceUnavailable || ctx.Err() != nil {
 			m.faultf("%s was answered %s (%v)", reference, got, err)
 			break
 		}
@@ -178,12 +180,12 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // take takes the answer in: each row has to be accepted, now or before.
-func (m *mailers) take(reference string, got answer, numbers []string) {
+func (m *mailers) take(reference string, got harness.Answer, numbers []string) {
 	var told struct {
 		ID                   string
 		Accepted, Duplicates int
 	}
-	if err := json.Unmarshal(got.body, &told); err != nil || told.Accepted+told.Duplicates != len(numbers) {
+	if err := json.Unmarshal(got.Body, &told); err != nil || told.Accepted+told.Duplicates != len(numbers) {
 		m.faultf("%s was answered %s (%v)", reference, got, err)
 		return
 	}

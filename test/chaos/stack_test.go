@@ -2,15 +2,14 @@ package chaos_test
 
 import (
 	"crypto/rand"
-	"fmt"
 	"maps"
 	"net"
-	"net/http"
 	"strconv"
+	"strings"
 	"testing"
-	"time"
 
 	"mmsdispatch/internal/redistest"
+	"mmsdispatch/test/harness"
 )
 
 const (
@@ -35,12 +34,13 @@ type shape struct {
 type stack struct {
 	t       *testing.T
 	shape   shape
-	client  *http.Client
+	client  *harness.Client // of the apis
+	control *harness.Client // of the simulator
 	redis   *redistest.Server
 	watched string // REDIS_URL by way of a sentinel; empty: straight, through a line of its own
-	sim     *simulator
-	toSinch *link
-	front   *link
+	sim     *harness.Simulator
+	toSinch *harness.Link
+	front   *harness.Link
 	apis    []*process
 	workers []*process
 	key     string
@@ -49,21 +49,19 @@ type stack struct {
 
 // process is an api or a worker.
 type process struct {
-	*program
+	*harness.Program
 
 	base    string // URL of the public listener, of an api
-	toRedis *link
+	toRedis *harness.Link
 }
 
 // start brings an installation up and waits until it is ready.
 func start(t *testing.T, s shape) *stack {
 	t.Helper()
-	transport := &http.Transport{MaxIdleConnsPerHost: 64}
-	t.Cleanup(transport.CloseIdleConnections)
 	st := &stack{
 		t: t, shape: s, redis: redistest.Start(t),
-		client: &http.Client{Transport: transport, Timeout: requestTimeout},
-		key:    "mms_live_" + rand.Text(), token: rand.Text(),
+		client: harness.NewClient(t, requestTimeout), control: harness.NewClient(t, requestTimeout),
+		key: "mms_live_" + rand.Text(), token: rand.Text(),
 	}
 	if s.sentinel {
 		redistest.StartReplicaOf(t, st.redis)
@@ -76,11 +74,11 @@ func start(t *testing.T, s shape) *stack {
 	}
 	listeners := make([]string, s.apis)
 	for i := range listeners {
-		listeners[i] = freePorts.take(t)
+		listeners[i] = freePorts.Take(t)
 	}
-	st.front = newLink(t, "receipts", listeners...)
+	st.front = harness.NewLink(t, "receipts", listeners...)
 	st.sim = startSimulator(st)
-	st.toSinch = newLink(t, "sinch", st.sim.addr)
+	st.toSinch = harness.NewLink(t, "sinch", strings.TrimPrefix(st.sim.Base, "http://"))
 	for i, addr := range listeners {
 		st.addAPI(i+1, addr)
 	}
@@ -112,18 +110,18 @@ func (s *stack) addWorker() *process {
 // add starts one more process.
 func (s *stack) add(name, command string, own map[string]string) *process {
 	s.t.Helper()
-	admin := freePorts.take(s.t)
-	toRedis := newLink(s.t, name+" to Redis", s.redis.Addr())
+	admin := freePorts.Take(s.t)
+	toRedis := harness.NewLink(s.t, name+" to Redis", s.redis.Addr())
 	env := s.environ()
 	maps.Copy(env, own)
 	env["ADMIN_ADDR"] = admin
-	env["REDIS_URL"] = "redis://" + toRedis.addr() + "/0"
+	env["REDIS_URL"] = "redis://" + toRedis.Addr() + "/0"
 	if s.watched != "" {
 		env["REDIS_URL"] = s.watched
 	}
-	p := &process{program: newProgram(s.t, name, env, command), toRedis: toRedis}
-	p.ready = "http://" + admin + "/readyz"
-	p.start()
+	p := &process{Program: harness.NewProgram(s.t, name, env, built(command)), toRedis: toRedis}
+	p.Ready = "http://" + admin + "/readyz"
+	p.Start()
 	return p
 }
 
@@ -140,8 +138,8 @@ func (s *stack) environ() map[string]string {
 		"SHUTDOWN_TIMEOUT":      "6s",
 		"SINCH_API":             s.shape.api,
 		"SINCH_API_TOKEN":       "sinch-token",
-		"SINCH_BASE_URL":        "http://" + s.toSinch.addr(),
-		"SINCH_CALLBACK_URL":    "http://" + s.front.addr(),
+		"SINCH_BASE_URL":        "http://" + s.toSinch.Addr(),
+		"SINCH_CALLBACK_URL":    "http://" + s.front.Addr(),
 		"SINCH_NUMBER":          "+12065550100",
 		"SINCH_PAUSE":           "500ms",
 		"SINCH_RATE":            "0",
@@ -161,62 +159,6 @@ func (s *stack) processes() []*process { return append(append([]*process{}, s.ap
 func (s *stack) awaitReady() {
 	s.t.Helper()
 	for _, p := range s.processes() {
-		s.awaitOK(p.program)
-	}
-}
-
-func (s *stack) awaitOK(p *program) {
-	s.t.Helper()
-	await(s.t, "200 from "+p.name, patience, func() (bool, string) {
-		if !p.running() {
-			s.t.Fatalf("%s ended: %s", p.name, p.lastLines())
-		}
-		got, err := exchange(s.t.Context(), s.client, http.MethodGet, p.ready, nil)
-		return err == nil && got.status == http.StatusOK, fmt.Sprint(got, err)
-	})
-}
-
-// patience is how long a test waits for what has to happen: it is no measure of
-// speed, and only a failing test waits so long.
-const (
-	patience = time.Minute
-	tick     = 20 * time.Millisecond
-)
-
-// await polls until done says so; detail says how far things are.
-func await(t *testing.T, what string, atMost time.Duration, done func() (ok bool, detail string)) {
-	t.Helper()
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	end := time.After(atMost)
-	for {
-		ok, detail := done()
-		if ok {
-			return
-		}
-		select {
-		case <-ticker.C:
-		case <-end:
-			t.Fatalf("no %s within %s: %s", what, atMost, detail)
-		}
-	}
-}
-
-// hold checks for a while that something stays as it is: the only way to see
-// that a thing does not happen.
-func hold(t *testing.T, what string, during time.Duration, still func() (ok bool, detail string)) {
-	t.Helper()
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	end := time.After(during)
-	for {
-		if ok, detail := still(); !ok {
-			t.Fatalf("%s did not last: %s", what, detail)
-		}
-		select {
-		case <-ticker.C:
-		case <-end:
-			return
-		}
+		p.AwaitReady(s.t, s.client)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 func TestAdminListenerIsNotPublic(t *testing.T) {
@@ -21,13 +23,13 @@ func TestAdminListenerIsNotPublic(t *testing.T) {
 			s.adminGet(base + path)
 		}
 	}
-	if page := s.adminGet(s.admin + "/queues/"); !bytes.Contains(page.body, []byte("<html")) {
+	if page := s.adminGet(s.admin + "/queues/"); !bytes.Contains(page.Body, []byte("<html")) {
 		t.Errorf("/queues/ is no page: %s", page)
 	}
-	s.await("page of all lanes", patience, func() (bool, string) {
+	s.await("page of all lanes", harness.Patience, func() (bool, string) {
 		queues := s.adminGet(s.admin + "/queues/api/queues")
 		for _, lane := range []string{"high", "normal", "bulk"} {
-			if !strings.Contains(string(queues.body), `"`+lane+`"`) {
+			if !strings.Contains(string(queues.Body), `"`+lane+`"`) {
 				return false, lane + " is missing: " + queues.String()
 			}
 		}
@@ -38,11 +40,11 @@ func TestAdminListenerIsNotPublic(t *testing.T) {
 func TestQueueUIIsReadOnly(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	got, err := exchange(t.Context(), s.client, http.MethodPost, s.admin+"/queues/api/queues/normal:pause", nil)
+	got, err := s.client.Do(t.Context(), http.MethodPost, s.admin+"/queues/api/queues/normal:pause", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.status < http.StatusBadRequest {
+	if got.Status < http.StatusBadRequest {
 		t.Errorf("pausing a queue answers %s", got)
 	}
 	s.awaitStatus(s.send(message{}), "delivered")
@@ -62,16 +64,16 @@ func TestAdminListenerAsksForItsPassword(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if base == s.workers[0].admin && path == "/queues/" && got.status == http.StatusNotFound {
+			if base == s.workers[0].admin && path == "/queues/" && got.Status == http.StatusNotFound {
 				continue // the worker need not show the queues
 			}
-			if got.status != status {
+			if got.Status != status {
 				t.Errorf("%s%s answers %s without credentials, want %d", base, path, got, status)
 			}
 		}
 	}
-	got, err := exchange(t.Context(), s.client, http.MethodGet, s.admin+"/metrics", nil,
-		header{"Authorization", "Basic b3BlcmF0b3I6YWRtaW4tcGFzc3dvcmQtb2YtdGhpcy10ZXN0"})
+	got, err := s.client.Do(t.Context(), http.MethodGet, s.admin+"/metrics", nil,
+		harness.Header{Name: "Authorization", Value: "Basic b3BlcmF0b3I6YWRtaW4tcGFzc3dvcmQtb2YtdGhpcy10ZXN0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,11 +83,11 @@ func TestAdminListenerAsksForItsPassword(t *testing.T) {
 func TestMetricsTellWhatHappened(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	refused := number()
-	s.sim.forNumber(refused, 0, "E110")
+	refused := numberPool.Next()
+	s.sim.ForNumber(refused, 0, "E110")
 	s.awaitStatus(s.send(message{}), "delivered")
 	s.awaitStatus(s.send(message{"to": refused}), "failed")
-	s.call(http.MethodPost, receiptAt+"?token=wrong", receipt("nobody", 1, "N102"), header{"Authorization", ""})
+	s.call(http.MethodPost, receiptAt+"?token=wrong", receipt("nobody", 1, "N102"), harness.Header{"Authorization", ""})
 
 	for base, wanted := range map[string][]string{
 		s.admin: {
@@ -99,8 +101,8 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 			`mms_attempts_total{api="mms",outcome="refused"} 1`,
 		},
 	} {
-		s.await("metrics", patience, func() (bool, string) {
-			text := string(s.adminGet(base + "/metrics").body)
+		s.await("metrics", harness.Patience, func() (bool, string) {
+			text := string(s.adminGet(base + "/metrics").Body)
 			for _, line := range wanted {
 				if !strings.Contains(text, line) {
 					return false, line + " is missing on " + base + ":\n" + ours(text)
@@ -109,9 +111,9 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 			return true, ""
 		})
 	}
-	s.await("sweep in the metrics", patience, func() (bool, string) {
+	s.await("sweep in the metrics", harness.Patience, func() (bool, string) {
 		const metric = "mms_sweeper_last_success_timestamp_seconds "
-		text := string(s.adminGet(s.workers[0].admin + "/metrics").body)
+		text := string(s.adminGet(s.workers[0].admin + "/metrics").Body)
 		return strings.Contains(text, metric) && !strings.Contains(text, metric+"0\n"), ours(text)
 	})
 }
@@ -135,24 +137,24 @@ func TestNothingPrivateIsShown(t *testing.T) {
 			s := start(t, over(api), with("SINCH_TIMEOUT", "500ms"), with("RETRY_MAX", "1"))
 			later := time.Now().Add(time.Hour).Format(time.RFC3339)
 			for _, behavior := range []any{"ok", "E110", "illegal_number_type", "E618", "E104", "html", "reset", hanging(), "rejected"} {
-				to := number()
-				s.sim.forNumber(to, 1, behavior)
+				to := numberPool.Next()
+				s.sim.ForNumber(to, 1, behavior)
 				s.send(message{"to": to, "subject": "subject-" + secretText()})
 			}
 			s.send(message{"sendAt": later, "callbackUrl": "https://app.example.com/hook?secret=" + secretText()})
 			// What is refused is private too, and so is what comes in the path and the query.
 			s.post(message{"to": "+12065550", "text": secretText()})
 			s.post(message{"to": "+447700900123", "mediaUrl": "ftp://user:password@example.com/?" + secretText()})
-			s.call(http.MethodPost, "/v1/messages", `{"to":"`+number()+`","text":"`+secretText()+`",`)
-			private := number()
+			s.call(http.MethodPost, "/v1/messages", `{"to":"`+numberPool.Next()+`","text":"`+secretText()+`",`)
+			private := numberPool.Next()
 			s.private.addMessage(message{"to": private})
 			s.call(http.MethodGet, "/v1/messages?to=%2B"+private[1:], nil)
 			s.call(http.MethodGet, "/v1/messages?limit="+private[1:], nil)
 			s.call(http.MethodGet, "/v1/messages/"+private[1:], nil)
 			s.call(http.MethodGet, "/v1/suppressions/%2B"+private[1:], nil)
 			s.call(http.MethodGet, "/nowhere/"+private[1:], nil)
-			s.call(http.MethodGet, "/v1/messages", nil, bearer("mms_live_wrong"+s.key[9:]))
-			s.await("an end of all calls", patience, func() (bool, string) {
+			s.call(http.MethodGet, "/v1/messages", nil, harness.Bearer("mms_live_wrong"+s.key[9:]))
+			s.await("an end of all calls", harness.Patience, func() (bool, string) {
 				var list struct {
 					Data []resource `json:"data"`
 				}
@@ -172,7 +174,7 @@ func TestNothingPrivateIsShown(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					for _, leak := range s.private.found(got.body) {
+					for _, leak := range s.private.found(got.Body) {
 						t.Errorf("%s shows %s", page, leak)
 					}
 				}
@@ -182,7 +184,7 @@ func TestNothingPrivateIsShown(t *testing.T) {
 }
 
 // adminGet reads a page of an admin listener.
-func (s *stack) adminGet(url string) answer {
+func (s *stack) adminGet(url string) harness.Answer {
 	s.t.Helper()
 	got, err := s.get(url)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // batch is a batch as its routes and the answer to it show it.
@@ -20,11 +22,11 @@ type batch struct {
 }
 
 // stream hands rows over as NDJSON.
-func (s *stack) stream(query string, rows []string, headers ...header) batch {
+func (s *stack) stream(query string, rows []string, headers ...harness.Header) batch {
 	s.t.Helper()
 	got := s.call(http.MethodPost, "/v1/batches?"+query, strings.Join(rows, "\n"),
-		append([]header{{"Content-Type", "application/x-ndjson"}}, headers...)...)
-	if got.status != http.StatusAccepted && got.status != http.StatusOK {
+		append([]harness.Header{{"Content-Type", "application/x-ndjson"}}, headers...)...)
+	if got.Status != http.StatusAccepted && got.Status != http.StatusOK {
 		s.t.Fatalf("got %s", got)
 	}
 	var b batch
@@ -42,7 +44,7 @@ func (s *stack) rows(n int) []string {
 	return rows
 }
 
-func (s *stack) lookUpBatch(id string, headers ...header) batch {
+func (s *stack) lookUpBatch(id string, headers ...harness.Header) batch {
 	s.t.Helper()
 	var b batch
 	s.read(s.want(s.call(http.MethodGet, "/v1/batches/"+id, nil, headers...), http.StatusOK), &b)
@@ -72,7 +74,7 @@ func TestBatchIsSentOnceThoughItIsSentTwice(t *testing.T) {
 	if done.Total != 60 || done.Counts["delivered"] != 60 {
 		t.Errorf("%+v", done)
 	}
-	if accepted := s.sim.stats().Accepted; accepted != 60 {
+	if accepted := s.sim.Stats().Accepted; accepted != 60 {
 		t.Errorf("Sinch accepted %d calls for 60 messages", accepted)
 	}
 }
@@ -84,7 +86,7 @@ func TestHighPassesTheBulkLane(t *testing.T) {
 	s.stream("", s.rows(2000))
 	// The fastest of three counts: a loaded machine may keep any one waiting.
 	const soon = 2 * time.Second
-	fastest := patience
+	fastest := harness.Patience
 	for range 3 {
 		id := s.send(message{"priority": "high"})
 		r := s.awaitMessage(id, "a call", func(r resource) bool { return r.Attempts > 0 })
@@ -108,9 +110,9 @@ func TestCanceledBatchIsNotSent(t *testing.T) {
 		now := s.lookUpBatch(b.ID)
 		return now.Counts["queued"]+now.Counts["sending"] == 0, fmt.Sprintf("%+v", now)
 	})
-	accepted := s.sim.stats().Accepted
+	accepted := s.sim.Stats().Accepted
 	s.hold("silence", time.Second, func() (bool, string) {
-		now := s.sim.stats().Accepted
+		now := s.sim.Stats().Accepted
 		return now == accepted, fmt.Sprint(now, " calls, before ", accepted)
 	})
 }

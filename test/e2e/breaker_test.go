@@ -2,9 +2,10 @@ package e2e_test
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
+
+	"mmsdispatch/test/harness"
 )
 
 // TestSinchIsAwayForAll: an outage costs the calls it takes to notice, and the
@@ -18,15 +19,15 @@ func TestSinchIsAwayForAll(t *testing.T) {
 		probes   = 12  // one each five seconds
 	)
 	s := start(t, patient())
-	s.sim.setDefault("reset")
+	s.sim.SetDefault("reset")
 	b := s.stream("", s.rows(messages))
 	s.awaitBreaker(1)
-	testKey := s.send(message{}, bearer(s.testKey))
-	s.awaitStatus(testKey, "delivered", bearer(s.testKey)) // it never reaches Sinch
+	testKey := s.send(message{}, harness.Bearer(s.testKey))
+	s.awaitStatus(testKey, "delivered", harness.Bearer(s.testKey)) // it never reaches Sinch
 
-	seen := s.sim.stats().Calls
-	s.await("a probe", patience, func() (bool, string) {
-		now := s.sim.stats().Calls
+	seen := s.sim.Stats().Calls
+	s.await("a probe", harness.Patience, func() (bool, string) {
+		now := s.sim.Stats().Calls
 		return now > seen, fmt.Sprint(now, " calls")
 	})
 	during := s.lookUpBatch(b.ID)
@@ -37,7 +38,7 @@ func TestSinchIsAwayForAll(t *testing.T) {
 		t.Errorf("too few wait: %+v", during)
 	}
 
-	s.sim.setDefault("ok")
+	s.sim.SetDefault("ok")
 	s.awaitBreaker(0)
 	var after batch
 	s.await("rest of the batch", s.conf.patience, func() (bool, string) {
@@ -47,13 +48,10 @@ func TestSinchIsAwayForAll(t *testing.T) {
 	if after.Counts["unknown"] > noticed+slots+probes {
 		t.Errorf("%+v", after)
 	}
-	if stats := s.sim.stats(); stats.Accepted != after.Counts["delivered"] || stats.Calls != messages {
+	if stats := s.sim.Stats(); stats.Accepted != after.Counts["delivered"] || stats.Calls != messages {
 		t.Errorf("%d calls, %d of them accepted: %+v", stats.Calls, stats.Accepted, after)
 	}
-	log, err := os.ReadFile(s.workers[0].log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := s.workers[0].Log()
 	for _, line := range []string{"Sinch does not answer", "Sinch answers again"} {
 		if n := strings.Count(string(log), line); n != 1 {
 			t.Errorf("the log says %q %d times", line, n)
@@ -66,6 +64,6 @@ func (s *stack) awaitBreaker(open int) {
 	s.t.Helper()
 	want := fmt.Sprintf("\nmms_breaker_open %d\n", open)
 	s.await(want, s.conf.patience, func() (bool, string) {
-		return strings.Contains(string(s.adminGet(s.workers[0].admin+"/metrics").body), want), "it is not"
+		return strings.Contains(string(s.adminGet(s.workers[0].admin+"/metrics").Body), want), "it is not"
 	})
 }

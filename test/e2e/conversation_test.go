@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 func TestConversationDelivers(t *testing.T) {
@@ -17,7 +19,7 @@ func TestConversationDelivers(t *testing.T) {
 	if want := []string{"queued", "sending", "sent", "delivered"}; !slices.Equal(r.way(), want) {
 		t.Errorf("went by way of %v, want %v", r.way(), want)
 	}
-	calls := s.sim.calls(id)
+	calls := s.sim.Calls(id)
 	if len(calls) != 1 || calls[0].Reference != id+"-1" || r.SinchID == nil || *r.SinchID != calls[0].ID {
 		t.Errorf("sinchId %v, Sinch saw %+v", r.SinchID, calls)
 	}
@@ -31,7 +33,7 @@ func TestConversationDelivers(t *testing.T) {
 func TestConversationFallsBackToSMS(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(conversation))
-	with, without := numberEnding("9010"), numberEnding("9010")
+	with, without := numberPool.Ending("9010"), numberPool.Ending("9010")
 	allowed := s.send(message{"to": with, "fallbackText": secretText()})
 	plain := s.send(message{"to": without})
 
@@ -50,15 +52,15 @@ func TestConversationFallsBackToSMS(t *testing.T) {
 func TestConversationIsLookedUp(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(conversation), with("SINCH_TIMEOUT", "500ms"), simulatorWith("--retention-days", "1"))
-	accepted, lost := number(), number()
-	s.sim.forNumber(accepted, 1, hanging())
-	s.sim.forNumber(lost, 1, "hang_before")
+	accepted, lost := numberPool.Next(), numberPool.Next()
+	s.sim.ForNumber(accepted, 1, hanging())
+	s.sim.ForNumber(lost, 1, "hang_before")
 	found := s.send(message{"to": accepted})
 	resent := s.send(message{"to": lost})
 
 	r := s.awaitStatus(found, "sent")
 	s.wantAttempts(r, 1)
-	if calls := s.sim.calls(found); r.SinchID == nil || *r.SinchID != calls[0].ID {
+	if calls := s.sim.Calls(found); r.SinchID == nil || *r.SinchID != calls[0].ID {
 		t.Errorf("%s has the sinchId %v, want that of %+v", r, r.SinchID, calls)
 	}
 	s.wantAttempts(s.awaitStatus(resent, "delivered"), 2)
@@ -69,16 +71,16 @@ func TestConversationIsLookedUp(t *testing.T) {
 func TestConversationWithoutRetentionIsHeld(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(conversation), with("SINCH_TIMEOUT", "500ms"))
-	accepted, lost := number(), number()
-	s.sim.forNumber(accepted, 1, hanging())
-	s.sim.forNumber(lost, 1, "hang_before")
+	accepted, lost := numberPool.Next(), numberPool.Next()
+	s.sim.ForNumber(accepted, 1, hanging())
+	s.sim.ForNumber(lost, 1, "hang_before")
 	ids := []string{s.send(message{"to": accepted}), s.send(message{"to": lost})}
 	for _, id := range ids {
 		s.wantReason(s.awaitStatus(id, "unknown"), "unknown_outcome", "")
 	}
-	s.await("look-ups", patience, func() (bool, string) { return s.sim.stats().Lookups >= len(ids), "none" })
+	s.await("look-ups", harness.Patience, func() (bool, string) { return s.sim.Stats().Lookups >= len(ids), "none" })
 	s.hold("one call each", time.Second, func() (bool, string) {
-		return s.sim.stats().Calls == len(ids), "Sinch was called again"
+		return s.sim.Stats().Calls == len(ids), "Sinch was called again"
 	})
 }
 
@@ -88,12 +90,12 @@ func TestConversationTokens(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(conversation))
 	s.awaitStatus(s.send(message{}), "delivered")
-	s.sim.expireTokens()
+	s.sim.ExpireTokens()
 	s.wantAttempts(s.awaitStatus(s.send(message{}), "delivered"), 1)
-	if n := s.sim.tokens(); n != 2 {
+	if n := s.sim.Tokens(); n != 2 {
 		t.Errorf("%d tokens were asked for, want 2", n)
 	}
-	if n := s.sim.stats().Calls; n != 3 {
+	if n := s.sim.Stats().Calls; n != 3 {
 		t.Errorf("%d calls, want 3: one with the old token", n)
 	}
 }
@@ -103,7 +105,7 @@ func TestConversationWithWrongKey(t *testing.T) {
 	s := start(t, over(conversation), with("SINCH_KEY_ID", "somebody-else"))
 	r := s.awaitMessage(s.send(message{}), "account trouble", func(r resource) bool { return r.Status == "queued" && r.Reason != nil })
 	s.wantReason(r, "account", "invalid_client")
-	if n := s.sim.stats().Calls; n != 0 {
+	if n := s.sim.Stats().Calls; n != 0 {
 		t.Errorf("%d calls without a token", n)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // endsWithin is SHUTDOWN_TIMEOUT (6 s), and as much again and more for a loaded
@@ -19,20 +21,20 @@ func TestStoppedWorkerFinishesItsCalls(t *testing.T) {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, over(api))
-			s.sim.setDefault(map[string]any{"delay": "1500ms", "receipts": map[string]any{"outcome": "none"}})
+			s.sim.SetDefault(map[string]any{"delay": "1500ms", "receipts": map[string]any{"outcome": "none"}})
 			id := s.send(message{})
 			s.awaitCalls(id, 1)
 
-			s.workers[0].signal(t, syscall.SIGTERM)
-			if code := s.workers[0].wait(t, endsWithin); code != 0 {
+			s.workers[0].Signal(syscall.SIGTERM)
+			if code := s.workers[0].Wait(endsWithin); code != 0 {
 				t.Fatalf("the worker ended with exit code %d", code)
 			}
 			r := s.lookUp(id)
-			if r.Status != "sent" || r.SinchID == nil || *r.SinchID != s.sim.calls(id)[0].ID {
+			if r.Status != "sent" || r.SinchID == nil || *r.SinchID != s.sim.Calls(id)[0].ID {
 				t.Errorf("%s after the worker finished, want sent", r)
 			}
 
-			s.sim.setDefault("ok")
+			s.sim.SetDefault("ok")
 			s.startWorker()
 			s.awaitStatus(s.send(message{}), "delivered")
 			s.wantAccepted(id, 1)
@@ -46,20 +48,20 @@ func TestStoppedWorkerFinishesItsCalls(t *testing.T) {
 func TestStoppedWorkerDoesNotWaitForAFrozenRedis(t *testing.T) {
 	t.Parallel()
 	s := start(t, patient())
-	s.sim.setDefault("slow:1s")
+	s.sim.SetDefault("slow:1s")
 	ids := make([]string, 10)
 	for i := range ids {
 		ids[i] = s.send(message{})
 	}
-	s.await("calls", patience, func() (bool, string) {
-		n := s.sim.stats().Calls
+	s.await("calls", harness.Patience, func() (bool, string) {
+		n := s.sim.Stats().Calls
 		return n == len(ids), strconv.Itoa(n)
 	})
 	s.redis.Freeze()
-	s.workers[0].signal(t, syscall.SIGTERM)
-	s.workers[0].wait(t, endsWithin) // each of asynq's loops by itself would take 27 s
+	s.workers[0].Signal(syscall.SIGTERM)
+	s.workers[0].Wait(endsWithin) // each of asynq's loops by itself would take 27 s
 	s.redis.Thaw()
-	s.sim.setDefault("ok")
+	s.sim.SetDefault("ok")
 	s.startWorker()
 	for _, id := range ids {
 		s.awaitStatus(id, "delivered")
@@ -70,13 +72,13 @@ func TestStoppedWorkerDoesNotWaitForAFrozenRedis(t *testing.T) {
 func TestStoppedWorkerLeavesTheRestToOthers(t *testing.T) {
 	t.Parallel()
 	s := start(t, workers(2), with("WORKER_CONCURRENCY", "3"))
-	s.sim.setDefault("slow:100ms")
+	s.sim.SetDefault("slow:100ms")
 	var ids []string
 	for range 60 {
 		ids = append(ids, s.send(message{"priority": "bulk"}))
 	}
-	s.workers[0].signal(t, syscall.SIGTERM)
-	if code := s.workers[0].wait(t, endsWithin); code != 0 {
+	s.workers[0].Signal(syscall.SIGTERM)
+	if code := s.workers[0].Wait(endsWithin); code != 0 {
 		t.Fatalf("the worker ended with exit code %d", code)
 	}
 	for _, id := range ids {
@@ -89,11 +91,11 @@ func TestKilledWorkersCallIsUnknown(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.awaitSweep() // the worst case: the worker dies with the lock
-	to := number()
-	s.sim.forNumber(to, 0, hanging())
+	to := numberPool.Next()
+	s.sim.ForNumber(to, 0, hanging())
 	id := s.send(message{"to": to})
 	s.awaitCalls(id, 1)
-	s.workers[0].kill(t)
+	s.workers[0].Kill()
 	killed := time.Now()
 
 	s.startWorker()
@@ -106,7 +108,7 @@ func TestKilledWorkersCallIsUnknown(t *testing.T) {
 	}
 	s.awaitStatus(s.send(message{}), "delivered")
 	s.hold("one call", 2*time.Second, func() (bool, string) {
-		calls := s.sim.calls(id)
+		calls := s.sim.Calls(id)
 		return len(calls) == 1, "Sinch was called again"
 	})
 	s.wantAccepted(id, 1)
@@ -116,7 +118,7 @@ func TestKilledWorkersCallIsUnknown(t *testing.T) {
 func (s *stack) awaitSweep() {
 	s.t.Helper()
 	client := s.redis.Client(s.t)
-	s.await("sweep", patience, func() (bool, string) {
+	s.await("sweep", harness.Patience, func() (bool, string) {
 		keys, err := client.Keys(s.t.Context(), "*sweeper*").Result()
 		return len(keys) == 1 && err == nil, strings.Join(keys, " ")
 	})
@@ -125,13 +127,13 @@ func (s *stack) awaitSweep() {
 func TestKilledWorkersCallIsLookedUp(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(batches))
-	accepted, lost := number(), number()
-	s.sim.forNumber(accepted, 1, hanging())
-	s.sim.forNumber(lost, 1, "hang_before")
+	accepted, lost := numberPool.Next(), numberPool.Next()
+	s.sim.ForNumber(accepted, 1, hanging())
+	s.sim.ForNumber(lost, 1, "hang_before")
 	found, resent := s.send(message{"to": accepted}), s.send(message{"to": lost})
 	s.awaitCalls(found, 1)
 	s.awaitCalls(resent, 1)
-	s.workers[0].kill(t)
+	s.workers[0].Kill()
 
 	s.startWorker()
 	s.wantAttempts(s.awaitStatus(found, "sent"), 1)
@@ -143,12 +145,12 @@ func TestKilledWorkersCallIsLookedUp(t *testing.T) {
 func TestKilledWorkersMessagesAreSentOnce(t *testing.T) {
 	t.Parallel()
 	s := start(t, workers(2), with("WORKER_CONCURRENCY", "5"), patient())
-	s.sim.setDefault("slow:150ms")
+	s.sim.SetDefault("slow:150ms")
 	var ids []string
 	for range 80 {
 		ids = append(ids, s.send(message{}))
 	}
-	s.workers[0].kill(t)
+	s.workers[0].Kill()
 	s.startWorker()
 	unknown := 0
 	for _, id := range ids {
@@ -170,13 +172,13 @@ func TestKilledWorkersMessagesAreSentOnce(t *testing.T) {
 func TestFrozenWorkerSendsNothingLate(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(batches), workers(2), with("SINCH_TIMEOUT", "500ms"), with("WORKER_CONCURRENCY", "10"), patient())
-	s.sim.setDefault("slow:300ms")
+	s.sim.SetDefault("slow:300ms")
 	var ids []string
 	for range 100 {
 		ids = append(ids, s.send(message{}))
 	}
 	frozen := s.workers[0]
-	frozen.signal(t, syscall.SIGSTOP)
+	frozen.Signal(syscall.SIGSTOP)
 	// The other worker settles what the frozen one had begun, and sends again
 	// what Sinch does not have. What it had taken and not begun has to wait.
 	for _, id := range ids {
@@ -184,7 +186,7 @@ func TestFrozenWorkerSendsNothingLate(t *testing.T) {
 			return r.Status == "delivered" || (r.Status == "queued" && r.Attempts == 0)
 		})
 	}
-	frozen.signal(t, syscall.SIGCONT)
+	frozen.Signal(syscall.SIGCONT)
 	for _, id := range ids {
 		s.awaitStatus(id, "delivered")
 		s.wantAccepted(id, 1)
@@ -195,7 +197,7 @@ func TestMessagesSurviveACrashOfRedis(t *testing.T) {
 	t.Parallel()
 	// Even of a process that is killed, everysec may lose what it acknowledged.
 	s := start(t, over(batches), with("SINCH_TIMEOUT", "500ms"), redisWith("--appendfsync", "always"), patient())
-	s.sim.setDefault("slow:50ms")
+	s.sim.SetDefault("slow:50ms")
 	var ids []string
 	for range 100 {
 		ids = append(ids, s.send(message{}))
@@ -215,7 +217,7 @@ func TestAcceptedMessagesSurviveTheAPI(t *testing.T) {
 	var ids []string
 	for range 5 {
 		ids = append(ids, s.send(message{}))
-		s.api.kill(t)
+		s.api.Kill()
 		s.startAPI()
 		s.awaitUp()
 	}
@@ -229,8 +231,8 @@ func TestStoppedAPIAnswersWhatItTook(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.awaitStatus(s.send(message{}), "delivered")
-	s.api.signal(t, syscall.SIGTERM)
-	if code := s.api.wait(t, endsWithin); code != 0 {
+	s.api.Signal(syscall.SIGTERM)
+	if code := s.api.Wait(endsWithin); code != 0 {
 		t.Errorf("the api ended with exit code %d", code)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"mmsdispatch/test/harness"
 )
 
 func TestSameRequestIsOneMessage(t *testing.T) {
@@ -15,12 +17,12 @@ func TestSameRequestIsOneMessage(t *testing.T) {
 	m := s.fill(message{"clientReference": "order-7"})
 	id := s.send(m)
 
-	wantReplay := func(got answer) {
+	wantReplay := func(got harness.Answer) {
 		t.Helper()
 		var r resource
 		s.read(s.want(got, http.StatusOK), &r)
-		if got.header.Get("Idempotent-Replayed") != "true" || r.ID != id {
-			t.Errorf("got %v %s, want a replay of %s", got.header, got, id)
+		if got.Header.Get("Idempotent-Replayed") != "true" || r.ID != id {
+			t.Errorf("got %v %s, want a replay of %s", got.Header, got, id)
 		}
 	}
 	wantReplay(s.post(m))
@@ -35,7 +37,7 @@ func TestSameRequestIsOneMessage(t *testing.T) {
 
 	unnamed := maps.Clone(m)
 	delete(unnamed, "clientReference")
-	wantReplay(s.post(unnamed, header{"Idempotency-Key", "order-7"}))
+	wantReplay(s.post(unnamed, harness.Header{"Idempotency-Key", "order-7"}))
 
 	other := maps.Clone(m)
 	other["text"] = secretText()
@@ -43,10 +45,10 @@ func TestSameRequestIsOneMessage(t *testing.T) {
 	s.wantAccepted(id, 1)
 
 	// Test and live messages do not see each other.
-	if sandbox := s.send(m, bearer(s.testKey)); sandbox == id {
+	if sandbox := s.send(m, harness.Bearer(s.testKey)); sandbox == id {
 		t.Error("the test key shares the reference of the live key")
 	}
-	if calls := s.sim.stats().Calls; calls != 1 {
+	if calls := s.sim.Stats().Calls; calls != 1 {
 		t.Errorf("Sinch saw %d calls, want 1", calls)
 	}
 }
@@ -59,13 +61,13 @@ func TestRacingRequestsAreOneMessage(t *testing.T) {
 			s := start(t, over(api))
 			const callers = 200
 			m := s.fill(message{"clientReference": "race"})
-			answers := make([]answer, callers)
+			answers := make([]harness.Answer, callers)
 			var all sync.WaitGroup
 			begin := make(chan struct{})
 			for i := range answers {
 				all.Go(func() {
 					<-begin
-					got, err := exchange(context.Background(), s.client, http.MethodPost, s.base+"/v1/messages", m, bearer(s.key))
+					got, err := s.client.Do(context.Background(), http.MethodPost, s.base+"/v1/messages", m, harness.Bearer(s.key))
 					if err != nil {
 						t.Errorf("POST: %v", err)
 					}
@@ -79,7 +81,7 @@ func TestRacingRequestsAreOneMessage(t *testing.T) {
 			for _, got := range answers {
 				var r resource
 				s.read(got, &r)
-				statuses[got.status]++
+				statuses[got.Status]++
 				ids[r.ID] = true
 			}
 			if statuses[http.StatusAccepted] != 1 || statuses[http.StatusOK] != callers-1 || len(ids) != 1 {
@@ -87,7 +89,7 @@ func TestRacingRequestsAreOneMessage(t *testing.T) {
 			}
 			id := slices.Collect(maps.Keys(ids))[0]
 			s.awaitStatus(id, "delivered")
-			if calls := s.sim.calls(id); len(calls) != 1 {
+			if calls := s.sim.Calls(id); len(calls) != 1 {
 				t.Errorf("Sinch saw %d calls, want 1", len(calls))
 			}
 		})

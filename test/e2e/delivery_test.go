@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // apis are the Sinch APIs that the simulator speaks.
@@ -16,7 +18,7 @@ func TestMessageIsDelivered(t *testing.T) {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, over(api))
-			to := number()
+			to := numberPool.Next()
 			id := s.send(message{"to": to, "clientReference": "order-1", "metadata": map[string]string{"k": "v"}})
 			r := s.awaitStatus(id, "delivered")
 
@@ -26,7 +28,7 @@ func TestMessageIsDelivered(t *testing.T) {
 			if r.To != to || r.From != "+12065550100" || *r.ClientReference != "order-1" || r.Metadata["k"] != "v" {
 				t.Errorf("shown as %+v", r)
 			}
-			calls := s.sim.calls(id)
+			calls := s.sim.Calls(id)
 			if len(calls) != 1 || !calls[0].Accepted || calls[0].Reference != id+"-1" {
 				t.Fatalf("Sinch saw %+v, want one accepted call of attempt 1", calls)
 			}
@@ -64,7 +66,7 @@ func TestGuidesRoute(t *testing.T) {
 	var again guide
 	got := s.want(s.call(http.MethodPost, "/send-mms", m), http.StatusOK)
 	s.read(got, &again)
-	if got.header.Get("Idempotent-Replayed") != "true" || again.ID != first.ID || again.Status != "delivered" {
+	if got.Header.Get("Idempotent-Replayed") != "true" || again.ID != first.ID || again.Status != "delivered" {
 		t.Errorf("replayed with %s", got)
 	}
 	if again.TrackingID == nil || *again.TrackingID != *r.SinchID {
@@ -85,7 +87,7 @@ func TestMessageIsHeldUntilItsTime(t *testing.T) {
 	if want := []string{"scheduled", "queued", "sending", "sent", "delivered"}; !slices.Equal(r.way(), want) {
 		t.Errorf("went by way of %v, want %v", r.way(), want)
 	}
-	call := s.sim.calls(id)[0]
+	call := s.sim.Calls(id)[0]
 	if early := due.Sub(call.At); early > 0 {
 		t.Errorf("called %s early", early)
 	}
@@ -99,12 +101,12 @@ func TestExpiredMessageIsNotSent(t *testing.T) {
 	s := start(t, workers(0))
 	expires := time.Now().Add(4 * time.Second)
 	id := s.send(message{"expiresAt": expires.Format(time.RFC3339Nano)})
-	s.await("expiry", patience, func() (bool, string) { return time.Now().After(expires), "" })
+	s.await("expiry", harness.Patience, func() (bool, string) { return time.Now().After(expires), "" })
 
 	s.startWorker()
 	r := s.awaitStatus(id, "expired")
 	s.wantReason(r, "expired", "")
-	if calls := s.sim.calls(id); len(calls) != 0 {
+	if calls := s.sim.Calls(id); len(calls) != 0 {
 		t.Errorf("Sinch was called: %+v", calls)
 	}
 }
@@ -123,7 +125,7 @@ func TestCanceledMessageIsNotSent(t *testing.T) {
 	}
 	witness := s.send(message{"sendAt": due.Add(time.Second).Format(time.RFC3339Nano)})
 	s.awaitStatus(witness, "delivered")
-	if calls := s.sim.calls(id); len(calls) != 0 {
+	if calls := s.sim.Calls(id); len(calls) != 0 {
 		t.Errorf("Sinch was called: %+v", calls)
 	}
 	s.wantProblem(s.command(witness, "cancel", nil), http.StatusConflict, "not_cancelable")
@@ -135,8 +137,8 @@ func TestCanceledMessageIsNotSent(t *testing.T) {
 func TestFailedMessageIsReplayed(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	to := number()
-	s.sim.forNumber(to, 1, "E110")
+	to := numberPool.Next()
+	s.sim.ForNumber(to, 1, "E110")
 	id := s.send(message{"to": to})
 	s.wantReason(s.awaitStatus(id, "failed"), "recipient", "E110")
 

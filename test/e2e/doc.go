@@ -4,12 +4,13 @@
 //
 // A test is a handful of sentences:
 //
-//	s := start(t, api("batches"))
+//	s := start(t, over(batches))
 //	id := s.send(message{})
 //	s.awaitStatus(id, "delivered")
 //	s.wantAccepted(id, 1)
 //
-// The harness is in harness_*_test.go. Whatever a test does, its stack checks at
+// The stack is in harness_*_test.go, what it is made of in package harness.
+// Whatever a test does, its stack checks at
 // the end that no process has logged a number, a text, a media query or a key,
 // that Sinch accepted no message twice (unless the test says that it may), and
 // that every process ended.

@@ -1,91 +1,31 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // requestTimeout is longer than any answer takes, on a loaded machine too.
 const requestTimeout = 30 * time.Second
 
-func newClient(t *testing.T) *http.Client {
-	t.Helper()
-	transport := &http.Transport{MaxIdleConnsPerHost: 256}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: requestTimeout}
-}
-
-// answer is what an HTTP server said.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-	took   time.Duration
-}
-
-func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
-
-// header is one header of a request.
-type header struct{ name, value string }
-
-func bearer(key string) header { return header{"Authorization", "Bearer " + key} }
-
-// exchange makes one request. A body is nothing, text as it stands, or a value
-// to be sent as JSON.
-func exchange(ctx context.Context, client *http.Client, method, url string, body any, headers ...header) (answer, error) {
-	var content io.Reader
-	switch b := body.(type) {
-	case nil:
-	case string:
-		content = strings.NewReader(b)
-	default:
-		text, err := json.Marshal(b)
-		if err != nil {
-			return answer{}, err
-		}
-		content = bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, url, content)
-	if err != nil {
-		return answer{}, err
-	}
-	if content != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	for _, h := range headers {
-		if req.Header.Set(h.name, h.value); h.value == "" {
-			req.Header.Del(h.name)
-		}
-	}
-	begin := time.Now()
-	res, err := client.Do(req)
-	if err != nil {
-		return answer{}, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	return answer{status: res.StatusCode, header: res.Header, body: text, took: time.Since(begin)}, err
-}
-
 // get asks without credentials.
-func (s *stack) get(url string) (answer, error) {
-	return exchange(context.Background(), s.client, http.MethodGet, url, nil)
+func (s *stack) get(url string) (harness.Answer, error) {
+	return s.client.Get(context.Background(), url)
 }
 
 // call makes a request to the public listener with the live key, unless the
 // headers bring another.
-func (s *stack) call(method, path string, body any, headers ...header) answer {
+func (s *stack) call(method, path string, body any, headers ...harness.Header) harness.Answer {
 	s.t.Helper()
-	got, err := exchange(s.t.Context(), s.client, method, s.base+path, body, append([]header{bearer(s.key)}, headers...)...)
+	got, err := s.client.Do(s.t.Context(), method, s.base+path, body, append([]harness.Header{harness.Bearer(s.key)}, headers...)...)
 	if err != nil {
 		s.t.Fatalf("%s %s: %v", method, path, err)
 	}
@@ -93,16 +33,16 @@ func (s *stack) call(method, path string, body any, headers ...header) answer {
 }
 
 // want checks the status of an answer.
-func (s *stack) want(got answer, status int) answer {
+func (s *stack) want(got harness.Answer, status int) harness.Answer {
 	s.t.Helper()
-	if got.status != status {
+	if got.Status != status {
 		s.t.Fatalf("got %s, want status %d", got, status)
 	}
 	return got
 }
 
 // wantProblem checks status and code of a refusal.
-func (s *stack) wantProblem(got answer, status int, code string) {
+func (s *stack) wantProblem(got harness.Answer, status int, code string) {
 	s.t.Helper()
 	s.want(got, status)
 	var problem struct {
@@ -110,15 +50,15 @@ func (s *stack) wantProblem(got answer, status int, code string) {
 		Code   string `json:"code"`
 	}
 	s.read(got, &problem)
-	if problem.Code != code || problem.Status != status || got.header.Get("Content-Type") != "application/problem+json" {
-		s.t.Fatalf("got %s %s, want a problem %q", got.header.Get("Content-Type"), got, code)
+	if problem.Code != code || problem.Status != status || got.Header.Get("Content-Type") != "application/problem+json" {
+		s.t.Fatalf("got %s %s, want a problem %q", got.Header.Get("Content-Type"), got, code)
 	}
 }
 
 // read takes an answer's JSON apart.
-func (s *stack) read(got answer, into any) {
+func (s *stack) read(got harness.Answer, into any) {
 	s.t.Helper()
-	if err := json.Unmarshal(got.body, into); err != nil {
+	if err := json.Unmarshal(got.Body, into); err != nil {
 		s.t.Fatalf("unreadable answer %s: %v", got, err)
 	}
 }
@@ -189,7 +129,7 @@ func (r resource) way() []string {
 // fill completes a message: a number of its own, a medium, a text. All of it
 // is private from now on.
 func (s *stack) fill(m message) message {
-	full := message{"to": number(), "text": secretText()}
+	full := message{"to": numberPool.Next(), "text": secretText()}
 	if m["media"] == nil && m["mediaUrl"] == nil {
 		full["mediaUrl"] = mediaURL()
 	}
@@ -199,25 +139,25 @@ func (s *stack) fill(m message) message {
 }
 
 // post hands a message over and returns the answer, whatever it is.
-func (s *stack) post(m message, headers ...header) answer {
+func (s *stack) post(m message, headers ...harness.Header) harness.Answer {
 	s.t.Helper()
 	return s.call(http.MethodPost, "/v1/messages", s.fill(m), headers...)
 }
 
 // send hands a message over, which has to be accepted, and returns its id.
-func (s *stack) send(m message, headers ...header) string {
+func (s *stack) send(m message, headers ...harness.Header) string {
 	s.t.Helper()
 	got := s.want(s.post(m, headers...), http.StatusAccepted)
 	var r resource
 	s.read(got, &r)
-	if want := "/v1/messages/" + r.ID; got.header.Get("Location") != want {
-		s.t.Fatalf("Location is %q, want %q", got.header.Get("Location"), want)
+	if want := "/v1/messages/" + r.ID; got.Header.Get("Location") != want {
+		s.t.Fatalf("Location is %q, want %q", got.Header.Get("Location"), want)
 	}
 	return r.ID
 }
 
 // lookUp reads a message.
-func (s *stack) lookUp(id string, headers ...header) resource {
+func (s *stack) lookUp(id string, headers ...harness.Header) resource {
 	s.t.Helper()
 	var r resource
 	s.read(s.want(s.call(http.MethodGet, "/v1/messages/"+id, nil, headers...), http.StatusOK), &r)
@@ -225,13 +165,13 @@ func (s *stack) lookUp(id string, headers ...header) resource {
 }
 
 // awaitStatus waits until a message has a status and returns it.
-func (s *stack) awaitStatus(id, status string, headers ...header) resource {
+func (s *stack) awaitStatus(id, status string, headers ...harness.Header) resource {
 	s.t.Helper()
 	return s.awaitMessage(id, "status "+status, func(r resource) bool { return r.Status == status }, headers...)
 }
 
 // awaitMessage waits until a message is as it should be and returns it.
-func (s *stack) awaitMessage(id, what string, is func(resource) bool, headers ...header) resource {
+func (s *stack) awaitMessage(id, what string, is func(resource) bool, headers ...harness.Header) resource {
 	s.t.Helper()
 	var r resource
 	s.await(what+" of "+id, s.conf.patience, func() (bool, string) {
@@ -258,15 +198,15 @@ func (s *stack) wantAttempts(r resource, n int) {
 }
 
 // command is a POST without content on a message: cancel, replay.
-func (s *stack) command(id, verb string, body any) answer {
+func (s *stack) command(id, verb string, body any) harness.Answer {
 	s.t.Helper()
 	return s.call(http.MethodPost, "/v1/messages/"+id+"/"+verb, body)
 }
 
 // receive delivers a receipt as Sinch does, with the token that proves it.
-func (s *stack) receive(receipt map[string]any) answer {
+func (s *stack) receive(receipt map[string]any) harness.Answer {
 	s.t.Helper()
-	return s.call(http.MethodPost, receiptAt+"?token="+s.token, receipt, header{"Authorization", ""})
+	return s.call(http.MethodPost, receiptAt+"?token="+s.token, receipt, harness.Header{"Authorization", ""})
 }
 
 // receipt is a receipt of the MMS API about an attempt of a message.

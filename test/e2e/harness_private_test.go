@@ -7,23 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 )
-
-// number is a number of its own: valid in the United States, and with last
-// digits that mean nothing to the simulator.
-func number() string {
-	n := numbers.Add(1)
-	return fmt.Sprintf("+1206%03d%04d", 300+n/7000%600, 1000+n%7000)
-}
-
-// numberEnding is a number of its own with last digits that tell the simulator
-// what becomes of it.
-func numberEnding(digits string) string {
-	return fmt.Sprintf("+1425%03d%s", 300+numbers.Add(1)%600, digits)
-}
-
-var numbers atomic.Int64
 
 func secretText() string { return "text-" + rand.Text() }
 
@@ -97,11 +81,11 @@ func (p *private) found(text []byte) []string {
 // and the workers wrote.
 func (s *stack) searchLogs() {
 	for _, p := range s.started {
-		for _, leak := range s.private.found(p.written()) {
-			s.t.Errorf("%s logged %s", p.name, leak)
+		for _, leak := range s.private.found(p.Log()) {
+			s.t.Errorf("%s logged %s", p.Name, leak)
 		}
-		if _, race, found := bytes.Cut(p.written(), []byte("WARNING: DATA RACE")); found {
-			s.t.Errorf("%s has a data race:%s", p.name, race)
+		if _, race, found := bytes.Cut(p.Log(), []byte("WARNING: DATA RACE")); found {
+			s.t.Errorf("%s has a data race:%s", p.Name, race)
 		}
 	}
 }

@@ -4,13 +4,14 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
-	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"mmsdispatch/internal/redistest"
+	"mmsdispatch/test/harness"
 )
 
 const (
@@ -30,12 +31,12 @@ const (
 type stack struct {
 	t        *testing.T
 	redis    *redistest.Server
-	sim      *simulator
-	api      *process
+	sim      *harness.Simulator
+	api      *harness.Program
 	workers  []*worker
-	started  []*process // api and workers, the ended ones too
+	started  []*harness.Program // api and workers, the ended ones too
 	conf     settings
-	client   *http.Client
+	client   *harness.Client
 	base     string // of the public listener
 	admin    string // of the api's admin listener
 	key      string // of tenant, live
@@ -48,7 +49,7 @@ type stack struct {
 
 // worker is one worker process.
 type worker struct {
-	*process
+	*harness.Program
 
 	admin string // base of its admin listener
 }
@@ -93,7 +94,7 @@ func withoutRedis() option { return func(s *settings) { s.redisOff = true } }
 
 // patient is for a test that loses a worker or a Redis: a task that was taken
 // from the queue then, and not begun, comes back when its lease has run out.
-func patient() option { return func(s *settings) { s.patience = 2 * patience } }
+func patient() option { return func(s *settings) { s.patience = 2 * harness.Patience } }
 
 // mayDouble is for a test that sends a message twice on purpose.
 func mayDouble() option { return func(s *settings) { s.mayDup = true } }
@@ -109,11 +110,10 @@ func start(t *testing.T, opts ...option) *stack {
 	if s.conf.redisOff {
 		s.redis.Stop()
 	}
-	apiPort := freePorts.take(t)
-	s.base = "http://" + address(apiPort)
+	s.base = "http://" + freePorts.Take(t)
 	s.sim = startSimulator(s)
 	t.Cleanup(s.wantNothingDoubled)
-	s.admin = "http://" + address(freePorts.take(t))
+	s.admin = "http://" + freePorts.Take(t)
 	s.startAPI()
 	for range s.conf.workers {
 		s.startWorker()
@@ -126,8 +126,8 @@ func newStack(t *testing.T, opts []option) *stack {
 	t.Helper()
 	s := &stack{
 		t:        t,
-		conf:     settings{env: defaults(), workers: 1, patience: patience},
-		client:   newClient(t),
+		conf:     settings{env: defaults(), workers: 1, patience: harness.Patience},
+		client:   harness.NewClient(t, requestTimeout),
 		key:      "mms_live_" + rand.Text(),
 		testKey:  "mms_test_" + rand.Text(),
 		otherKey: "mms_live_" + rand.Text(),
@@ -175,8 +175,8 @@ func (s *stack) environ(own map[string]string) map[string]string {
 		"REDIS_URL":             s.redis.URL(),
 		"SINCH_API_TOKEN":       s.sinchKey,
 		"SINCH_APP_ID":          appID,
-		"SINCH_AUTH_URL":        s.sim.base + "/oauth2/token",
-		"SINCH_BASE_URL":        s.sim.base,
+		"SINCH_AUTH_URL":        s.sim.Base + "/oauth2/token",
+		"SINCH_BASE_URL":        s.sim.Base,
 		"SINCH_CALLBACK_URL":    s.base,
 		"SINCH_KEY_ID":          keyID,
 		"SINCH_KEY_SECRET":      s.sinchKey,
@@ -203,12 +203,12 @@ func (s *stack) startAPI() {
 // startWorker starts one more worker.
 func (s *stack) startWorker() *worker {
 	s.t.Helper()
-	addr := address(freePorts.take(s.t))
+	addr := freePorts.Take(s.t)
 	env := s.environ(map[string]string{"ADMIN_ADDR": addr})
 	name := "worker " + strconv.Itoa(len(s.workers)+1)
-	w := &worker{process: launch(s.t, name, env, "worker"), admin: "http://" + addr}
+	w := &worker{Program: launch(s.t, name, env, "worker"), admin: "http://" + addr}
 	s.workers = append(s.workers, w)
-	s.started = append(s.started, w.process)
+	s.started = append(s.started, w.Program)
 	return w
 }
 
@@ -222,57 +222,22 @@ func (s *stack) awaitUp() {
 	}
 	s.awaitOK(s.api, s.base+path)
 	for _, w := range s.workers {
-		if w.running() {
-			s.awaitOK(w.process, w.admin+path)
+		if w.Running() {
+			s.awaitOK(w.Program, w.admin+path)
 		}
 	}
 }
 
 // awaitOK waits until a process answers 200.
-func (s *stack) awaitOK(p *process, url string) {
+func (s *stack) awaitOK(p *harness.Program, url string) {
 	s.t.Helper()
-	s.await("200 from "+p.name+" "+url, patience, func() (bool, string) {
-		if !p.running() {
-			s.t.Fatalf("%s ended with exit code %d", p.name, p.cmd.ProcessState.ExitCode())
-		}
-		got, err := s.get(url)
-		if err != nil {
-			return false, err.Error()
-		}
-		return got.status == http.StatusOK, got.String()
-	})
+	p.AwaitOK(s.t, s.client, url)
 }
-
-// patience is how long a test waits for what has to happen: it is no measure of
-// speed. On a loaded machine things are slow, and only a failing test waits so
-// long.
-const (
-	patience = time.Minute
-	tick     = 15 * time.Millisecond
-)
 
 // await polls until done says so; detail says how far things are.
 func (s *stack) await(what string, atMost time.Duration, done func() (ok bool, detail string)) {
 	s.t.Helper()
-	await(s.t, what, atMost, done)
-}
-
-func await(t *testing.T, what string, atMost time.Duration, done func() (ok bool, detail string)) {
-	t.Helper()
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	end := time.After(atMost)
-	for {
-		ok, detail := done()
-		if ok {
-			return
-		}
-		select {
-		case <-ticker.C:
-		case <-end:
-			t.Fatalf("no %s within %s: %s", what, atMost, detail)
-		}
-	}
+	harness.Await(s.t, what, atMost, done)
 }
 
 // on runs a part of a test as a subtest on the same stack.
@@ -286,30 +251,42 @@ func (s *stack) on(name string, part func(*stack)) {
 	})
 }
 
-// hold checks for a while that something stays as it is: the only way to see
-// that a thing does not happen.
+// hold checks for a while that something stays as it is.
 func (s *stack) hold(what string, during time.Duration, still func() (ok bool, detail string)) {
 	s.t.Helper()
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	end := time.After(during)
-	for {
-		if ok, detail := still(); !ok {
-			s.t.Fatalf("%s did not last: %s", what, detail)
-		}
-		select {
-		case <-ticker.C:
-		case <-end:
-			return
-		}
-	}
+	harness.Hold(s.t, what, during, still)
 }
 
 func (s *stack) wantNothingDoubled() {
 	if s.conf.mayDup || s.t.Failed() {
 		return
 	}
-	if stats := s.sim.stats(); stats.Doubled != 0 {
+	if stats := s.sim.Stats(); stats.Doubled != 0 {
 		s.t.Errorf("Sinch accepted %d messages twice: %s", stats.Doubled, fmt.Sprintf("%+v", stats))
 	}
+}
+
+// startSimulator starts a simulator whose receipts go to the api of the stack.
+func startSimulator(s *stack) *harness.Simulator {
+	s.t.Helper()
+	args := append([]string{
+		"--receipts-url", s.base + receiptAt + "?token=" + s.token,
+		"--api-key", s.sinchKey, "--token", s.sinchKey,
+		"--project", projectID, "--app", appID, "--key-id", keyID, "--key-secret", s.sinchKey,
+		// Receipts that met a 503 come again within the patience of a test.
+		"--mms-retry-after", "1s", "--batches-retry-after", "500ms", "--conversation-retry-after", "500ms",
+	}, s.conf.simulator...)
+	return harness.StartSimulator(s.t, s.client, filepath.Join(bin, "mmsctl"), freePorts.Take(s.t), args...)
+}
+
+// accepted is how many calls for a message Sinch has accepted, whatever the
+// worker believes.
+func (s *stack) accepted(id string) int { s.t.Helper(); return s.sim.Accepted(id) }
+
+func (s *stack) wantAccepted(id string, n int) { s.t.Helper(); s.sim.WantAccepted(id, n) }
+
+// awaitCalls waits until Sinch has seen n calls for a message.
+func (s *stack) awaitCalls(id string, n int) []harness.SinchCall {
+	s.t.Helper()
+	return s.sim.AwaitCalls(id, n)
 }

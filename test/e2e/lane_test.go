@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // TestTenantsShareTheBulkLane: who has few messages waiting does not stand
@@ -14,7 +16,7 @@ import (
 func TestTenantsShareTheBulkLane(t *testing.T) {
 	t.Parallel()
 	s := start(t, with("SINCH_RATE", "40"))
-	other := bearer(s.otherKey)
+	other := harness.Bearer(s.otherKey)
 	many := s.stream("", s.rows(1500))
 	few := s.stream("", s.rows(20), other)
 	s.await("the few messages", s.conf.patience, func() (bool, string) {
@@ -44,7 +46,7 @@ func TestBatchIsNotSentAfterItsTime(t *testing.T) {
 	}
 	// What left just before the end arrives a little later on a busy machine.
 	const onTheWay = 500 * time.Millisecond
-	for _, call := range s.sim.allCalls() {
+	for _, call := range s.sim.AllCalls() {
 		if late := call.At.Sub(expires); late > onTheWay {
 			t.Errorf("called %s after the end", late)
 		}
@@ -61,7 +63,7 @@ func TestCancelRacesTheWorker(t *testing.T) {
 	for i := range ids {
 		ids[i] = s.send(message{"sendAt": due.Format(time.RFC3339Nano)})
 	}
-	answers := make([]answer, len(ids))
+	answers := make([]harness.Answer, len(ids))
 	var callers sync.WaitGroup
 	for i, id := range ids {
 		callers.Go(func() {
@@ -73,7 +75,7 @@ func TestCancelRacesTheWorker(t *testing.T) {
 	canceled := 0
 	for i, id := range ids {
 		want, calls := "delivered", 1
-		switch answers[i].status {
+		switch answers[i].Status {
 		case http.StatusOK:
 			want, calls = "canceled", 0
 			canceled++
@@ -93,7 +95,7 @@ func TestCancelRacesTheWorker(t *testing.T) {
 func TestFullLaneTurnsAway(t *testing.T) {
 	t.Parallel()
 	s := start(t, workers(0), with("QUEUE_LIMIT", "50"))
-	known := message{"clientReference": "known", "to": number()}
+	known := message{"clientReference": "known", "to": numberPool.Next()}
 	for range 49 {
 		s.send(message{})
 	}
@@ -102,10 +104,10 @@ func TestFullLaneTurnsAway(t *testing.T) {
 
 	turnedAway := s.post(s.fill(message{}))
 	s.wantProblem(turnedAway, http.StatusServiceUnavailable, "backpressure")
-	if turnedAway.header.Get("Retry-After") == "" {
+	if turnedAway.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	if again := s.want(s.post(full), http.StatusOK); again.header.Get("Idempotent-Replayed") != "true" {
+	if again := s.want(s.post(full), http.StatusOK); again.Header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("a known reference: %s", again)
 	}
 	s.send(message{"priority": "high"})
@@ -120,6 +122,6 @@ func TestFullLaneTurnsAway(t *testing.T) {
 	s.awaitStatus(id, "delivered")
 	s.await("room in the lane", s.conf.patience, func() (bool, string) {
 		got := s.post(s.fill(message{}))
-		return got.status == http.StatusAccepted, got.String()
+		return got.Status == http.StatusAccepted, got.String()
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // mediaHost hands out good and bad media, and counts who asks.
@@ -94,7 +96,7 @@ func (s *stack) wantBadMedium(id, detail string) {
 	if r.Reason != nil && !strings.HasPrefix(r.Reason.Message, detail) {
 		s.t.Errorf("%s because of %q, want %q", r, r.Reason.Message, detail)
 	}
-	if calls := s.sim.calls(id); len(calls) > 0 {
+	if calls := s.sim.Calls(id); len(calls) > 0 {
 		s.t.Errorf("Sinch was called for %s: %+v", id, calls)
 	}
 }
@@ -158,7 +160,7 @@ func TestBadMediaAreRefusedAtAccept(t *testing.T) {
 	s, host := start(t, checking("accept")), startMediaHost(t)
 	refused := s.want(s.post(message{"media": []string{host.url("/photo.jpg"), host.url("/page.jpg")}}), http.StatusBadRequest)
 	for _, part := range []string{`"validation_failed"`, `"media[1]"`, `"invalid"`, "media_mismatch"} {
-		if !bytes.Contains(refused.body, []byte(part)) {
+		if !bytes.Contains(refused.Body, []byte(part)) {
 			t.Errorf("no %s in %s", part, refused)
 		}
 	}
@@ -175,7 +177,7 @@ func TestBadMediaAreRefusedAtAccept(t *testing.T) {
 	s.want(s.post(fleeting), http.StatusOK)
 	s.awaitStatus(id, "delivered")
 
-	b := s.stream("", []string{fmt.Sprintf(`{"to":%q,"mediaUrl":%q}`, number(), host.url("/page.jpg"))})
+	b := s.stream("", []string{fmt.Sprintf(`{"to":%q,"mediaUrl":%q}`, numberPool.Next(), host.url("/page.jpg"))})
 	if b.Accepted != 1 {
 		t.Errorf("%+v", b)
 	}
@@ -192,7 +194,7 @@ func TestOneFetchForManyMessages(t *testing.T) {
 	s.private.add("media query", query(url))
 	rows := make([]string, 300)
 	for i := range rows {
-		rows[i] = fmt.Sprintf(`{"to":%q,"mediaUrl":%q}`, number(), url)
+		rows[i] = fmt.Sprintf(`{"to":%q,"mediaUrl":%q}`, numberPool.Next(), url)
 	}
 	b := s.stream("", rows)
 	if done := s.awaitDone(b.ID); done.Counts["delivered"] != len(rows) {
@@ -206,8 +208,8 @@ func TestOneFetchForManyMessages(t *testing.T) {
 func TestMediaOfTestKeysAreNotFetched(t *testing.T) {
 	t.Parallel()
 	s, host := start(t, checking("accept")), startMediaHost(t)
-	id := s.send(message{"mediaUrl": host.url("/none.jpg")}, bearer(s.testKey))
-	s.awaitStatus(id, "delivered", bearer(s.testKey))
+	id := s.send(message{"mediaUrl": host.url("/none.jpg")}, harness.Bearer(s.testKey))
+	s.awaitStatus(id, "delivered", harness.Bearer(s.testKey))
 	if n := host.asked.Load(); n > 0 {
 		t.Errorf("the host was asked %d times", n)
 	}

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 const inboundAt = "/webhooks/sinch/inbound"
@@ -16,7 +18,7 @@ func (s *stack) says(phone, sender, word string, at time.Time) {
 		"origin": "MMS_MO", "code": "N401", "from": phone[1:], "to": sender[1:], "keyword": word,
 		"timestamp": at.UTC().Format(time.RFC3339), "content": []any{},
 	}
-	s.want(s.call(http.MethodPost, inboundAt+"?token="+s.token, body, header{"Authorization", ""}), http.StatusOK)
+	s.want(s.call(http.MethodPost, inboundAt+"?token="+s.token, body, harness.Header{"Authorization", ""}), http.StatusOK)
 }
 
 // wantSuppressed checks that a message failed without a call.
@@ -25,7 +27,7 @@ func (s *stack) wantSuppressed(id string) {
 	r := s.awaitStatus(id, "failed")
 	s.wantReason(r, "suppressed", "")
 	s.wantAttempts(r, 0)
-	if calls := s.sim.calls(id); len(calls) != 0 {
+	if calls := s.sim.Calls(id); len(calls) != 0 {
 		s.t.Errorf("%s was called for: %+v", r, calls)
 	}
 }
@@ -35,7 +37,7 @@ func optOut(phone string) string { return "/v1/suppressions/" + url.PathEscape(p
 func TestStopAndStart(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	phone, sender, began := number(), s.conf.env["SINCH_NUMBER"], time.Now().Add(-time.Hour)
+	phone, sender, began := numberPool.Next(), s.conf.env["SINCH_NUMBER"], time.Now().Add(-time.Hour)
 	s.private.add("phone", phone[2:])
 	s.awaitStatus(s.send(message{"to": phone}), "delivered")
 
@@ -46,8 +48,8 @@ func TestStopAndStart(t *testing.T) {
 	if r := s.lookUp(s.send(message{"to": phone})); r.Status != "failed" {
 		t.Errorf("%s: the answer to the request should have said it already", r)
 	}
-	s.awaitStatus(s.send(message{}), "delivered")                                                  // others get theirs
-	s.awaitStatus(s.send(message{"to": phone}, bearer(s.testKey)), "delivered", bearer(s.testKey)) // which no phone gets
+	s.awaitStatus(s.send(message{}), "delivered")                                                                  // others get theirs
+	s.awaitStatus(s.send(message{"to": phone}, harness.Bearer(s.testKey)), "delivered", harness.Bearer(s.testKey)) // which no phone gets
 
 	s.says(phone, sender, "START", began.Add(-time.Minute)) // late, and overtaken by the STOP
 	s.wantSuppressed(s.send(message{"to": phone}))
@@ -62,7 +64,7 @@ func TestStopAndStart(t *testing.T) {
 func TestStopWhileAMessageWaits(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	phone := number()
+	phone := numberPool.Next()
 	id := s.send(message{"to": phone, "sendAt": time.Now().Add(4 * time.Second).UTC().Format(time.RFC3339)})
 	s.says(phone, s.conf.env["SINCH_NUMBER"], "STOP", time.Now())
 	s.wantSuppressed(id)
@@ -71,7 +73,7 @@ func TestStopWhileAMessageWaits(t *testing.T) {
 func TestOptOutByTheAPI(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	phone := number()
+	phone := numberPool.Next()
 	s.want(s.call(http.MethodPut, optOut(phone), nil), http.StatusCreated)
 	s.wantSuppressed(s.send(message{"to": phone}))
 	s.want(s.call(http.MethodDelete, optOut(phone), nil), http.StatusNoContent)
@@ -82,11 +84,11 @@ func TestOptOutByTheAPI(t *testing.T) {
 func TestBlockedBySinch(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	phone := number()
-	s.sim.forNumber(phone, 0, "E114")
+	phone := numberPool.Next()
+	s.sim.ForNumber(phone, 0, "E114")
 	first := s.send(message{"to": phone})
 	s.wantReason(s.awaitStatus(first, "failed"), "suppressed", "E114")
-	if calls := s.sim.calls(first); len(calls) != 1 {
+	if calls := s.sim.Calls(first); len(calls) != 1 {
 		t.Errorf("%d calls, want 1", len(calls))
 	}
 	s.wantSuppressed(s.send(message{"to": phone}))
@@ -101,7 +103,7 @@ func TestBlockedBySinch(t *testing.T) {
 func TestBlockOfATestKeyIsNotTakenIn(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	test, phone := bearer(s.testKey), numberEnding("9002")
+	test, phone := harness.Bearer(s.testKey), numberPool.Ending("9002")
 	for range 2 {
 		s.wantReason(s.awaitStatus(s.send(message{"to": phone}, test), "failed", test), "suppressed", "E114")
 	}

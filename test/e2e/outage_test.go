@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // soon is how long the api may take to say that Redis does not answer.
@@ -28,17 +30,17 @@ func TestRedisOutage(t *testing.T) {
 			m := s.fill(message{"clientReference": "during-the-outage"})
 
 			outage.begin(s)
-			s.wantUnavailable(func() answer { return s.post(m) })
-			s.wantUnavailable(func() answer { return s.call(http.MethodGet, "/v1/messages/"+id, nil) })
+			s.wantUnavailable(func() harness.Answer { return s.post(m) })
+			s.wantUnavailable(func() harness.Answer { return s.call(http.MethodGet, "/v1/messages/"+id, nil) })
 			s.want(s.receive(receipt(id, 1, "N102")), http.StatusServiceUnavailable)
 			s.wantHealth(http.StatusServiceUnavailable)
 
 			outage.end(s)
 			s.awaitUp()
 			s.wantHealth(http.StatusOK)
-			s.await("acceptance", patience, func() (bool, string) {
+			s.await("acceptance", harness.Patience, func() (bool, string) {
 				got := s.post(m)
-				return got.status == http.StatusAccepted || got.status == http.StatusOK, got.String()
+				return got.Status == http.StatusAccepted || got.Status == http.StatusOK, got.String()
 			})
 			var r resource
 			s.read(s.want(s.post(m), http.StatusOK), &r)
@@ -73,16 +75,16 @@ func TestRedisRefusesWrites(t *testing.T) {
 
 // wantUnavailable checks how the api says that it cannot do anything now. The
 // fastest of three answers counts: a loaded machine may keep any one waiting.
-func (s *stack) wantUnavailable(ask func() answer) {
+func (s *stack) wantUnavailable(ask func() harness.Answer) {
 	s.t.Helper()
-	fastest := patience
+	fastest := harness.Patience
 	for range 3 {
 		got := ask()
 		s.wantProblem(got, http.StatusServiceUnavailable, "unavailable")
-		if after, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || after < 1 {
-			s.t.Errorf("Retry-After is %q", got.header.Get("Retry-After"))
+		if after, err := strconv.Atoi(got.Header.Get("Retry-After")); err != nil || after < 1 {
+			s.t.Errorf("Retry-After is %q", got.Header.Get("Retry-After"))
 		}
-		fastest = min(fastest, got.took)
+		fastest = min(fastest, got.Took)
 	}
 	if fastest > soon {
 		s.t.Errorf("answered after %s, want %s at most", fastest, soon)
@@ -95,7 +97,7 @@ func (s *stack) wantHealth(ready int) {
 	s.t.Helper()
 	listeners := []string{s.base, s.admin}
 	for _, w := range s.workers {
-		if w.running() {
+		if w.Running() {
 			listeners = append(listeners, w.admin)
 		}
 	}
@@ -117,7 +119,7 @@ func TestStartsWithoutRedis(t *testing.T) {
 	s := start(t, withoutRedis())
 	s.wantHealth(http.StatusServiceUnavailable)
 	m := s.fill(message{"clientReference": "too-early"})
-	s.wantUnavailable(func() answer { return s.post(m) })
+	s.wantUnavailable(func() harness.Answer { return s.post(m) })
 
 	s.redis.Restart()
 	s.conf.redisOff = false
@@ -131,18 +133,18 @@ func TestStartsWithoutRedis(t *testing.T) {
 func TestRedisOutageDuringCalls(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.sim.setDefault("slow:1s")
+	s.sim.SetDefault("slow:1s")
 	var ids []string
 	for range 10 {
 		ids = append(ids, s.send(message{}))
 	}
-	s.await("calls", patience, func() (bool, string) {
-		n := s.sim.stats().Calls
+	s.await("calls", harness.Patience, func() (bool, string) {
+		n := s.sim.Stats().Calls
 		return n == len(ids), strconv.Itoa(n)
 	})
 	s.redis.Stop()
-	s.await("answers", patience, func() (bool, string) {
-		n := s.sim.stats().InFlight
+	s.await("answers", harness.Patience, func() (bool, string) {
+		n := s.sim.Stats().InFlight
 		return n == 0, strconv.Itoa(n)
 	})
 	s.redis.Restart()

@@ -21,7 +21,7 @@ func TestTwoWorkersKeepOnePace(t *testing.T) {
 		s.awaitStatus(id, "delivered")
 	}
 
-	calls := s.sim.allCalls()
+	calls := s.sim.AllCalls()
 	if len(calls) != len(ids) {
 		t.Fatalf("Sinch saw %d calls for %d messages", len(calls), len(ids))
 	}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 func TestReceiptsInEveryOrder(t *testing.T) {
@@ -27,15 +29,15 @@ func TestReceiptsInEveryOrder(t *testing.T) {
 			s := start(t, over(api))
 			ids := make([]string, len(tests))
 			for i, tt := range tests {
-				to := number()
-				s.sim.forNumber(to, 0, map[string]any{"receipts": tt.receipts})
+				to := numberPool.Next()
+				s.sim.ForNumber(to, 0, map[string]any{"receipts": tt.receipts})
 				ids[i] = s.send(message{"to": to})
 			}
 			for i, tt := range tests {
 				s.on(tt.name, func(s *stack) { s.awaitStatus(ids[i], tt.status) })
 			}
-			s.await("all receipts", patience, func() (bool, string) {
-				return s.sim.stats().Receipts.Pending == 0, "some are pending"
+			s.await("all receipts", harness.Patience, func() (bool, string) {
+				return s.sim.Stats().Receipts.Pending == 0, "some are pending"
 			})
 			for i, tt := range tests { // and nothing has moved it since
 				s.on(tt.name, func(s *stack) {
@@ -43,7 +45,7 @@ func TestReceiptsInEveryOrder(t *testing.T) {
 					s.wantAccepted(ids[i], 1)
 				})
 			}
-			if stats := s.sim.stats().Receipts; stats.Retried+stats.Dropped != 0 {
+			if stats := s.sim.Stats().Receipts; stats.Retried+stats.Dropped != 0 {
 				t.Errorf("receipts were not taken at once: %+v", stats)
 			}
 		})
@@ -53,8 +55,8 @@ func TestReceiptsInEveryOrder(t *testing.T) {
 func TestArrivesAsSMS(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	to := number()
-	s.sim.forNumber(to, 0, "sms")
+	to := numberPool.Next()
+	s.sim.ForNumber(to, 0, "sms")
 	id := s.send(message{"to": to, "fallbackText": secretText()})
 	if r := s.awaitStatus(id, "delivered"); r.SentAs == nil || *r.SentAs != "SMS" {
 		t.Errorf("%s is shown as sent as %v, want SMS", r, r.SentAs)
@@ -64,12 +66,12 @@ func TestArrivesAsSMS(t *testing.T) {
 func TestReceiptsAreLetInByTheirToken(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	to := number()
-	s.sim.forNumber(to, 0, "none")
+	to := numberPool.Next()
+	s.sim.ForNumber(to, 0, "none")
 	id := s.send(message{"to": to})
 	s.awaitStatus(id, "sent")
 
-	nobody := header{"Authorization", ""}
+	nobody := harness.Header{"Authorization", ""}
 	delivered := receipt(id, 1, "N102")
 	for _, query := range []string{"", "?token=", "?token=wrong", "?token=" + s.token + "x", "?Token=" + s.token} {
 		s.want(s.call(http.MethodPost, receiptAt+query, delivered, nobody), http.StatusUnauthorized)
@@ -103,8 +105,8 @@ func TestSignedReceipts(t *testing.T) {
 	id := s.send(message{})
 	s.awaitStatus(id, "delivered")
 
-	silent := number()
-	s.sim.forNumber(silent, 0, "none")
+	silent := numberPool.Next()
+	s.sim.ForNumber(silent, 0, "none")
 	id = s.send(message{"to": silent})
 	r := s.awaitStatus(id, "sent")
 	unsigned := map[string]any{

@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"testing"
+
+	"mmsdispatch/test/harness"
 )
 
 // refused is a behaviour of Sinch and what it makes of a message.
@@ -54,8 +56,8 @@ func TestSinchRefuses(t *testing.T) {
 			s := start(t, over(api))
 			ids := make([]string, len(cases))
 			for i, tt := range cases {
-				to := number()
-				s.sim.forNumber(to, 0, tt.behavior)
+				to := numberPool.Next()
+				s.sim.ForNumber(to, 0, tt.behavior)
 				ids[i] = s.send(message{"to": to})
 			}
 			for i, tt := range cases {
@@ -75,8 +77,8 @@ func TestThrottledMessageUsesNoTry(t *testing.T) {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, over(api), with("RETRY_MAX", "0"))
-			to := number()
-			s.sim.forNumber(to, 2, "throttle")
+			to := numberPool.Next()
+			s.sim.ForNumber(to, 2, "throttle")
 			id := s.send(message{"to": to})
 			s.wantAttempts(s.awaitStatus(id, "delivered"), 3)
 			s.wantAccepted(id, 1)
@@ -90,7 +92,7 @@ func TestRefusedAccountPausesEverything(t *testing.T) {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, over(api), with("RETRY_MAX", "0"), with("SINCH_PAUSE", "1s"))
-			s.sim.setDefault(answer)
+			s.sim.SetDefault(answer)
 			first := s.send(message{})
 			r := s.awaitMessage(first, "account trouble", func(r resource) bool {
 				return r.Status == "queued" && r.Reason != nil
@@ -104,13 +106,13 @@ func TestRefusedAccountPausesEverything(t *testing.T) {
 			for range 5 {
 				ids = append(ids, s.send(message{}))
 			}
-			before := s.sim.stats().Calls
-			s.await("a probe", patience, func() (bool, string) { return s.sim.stats().Calls > before, "no call" })
-			if probes := s.sim.stats().Calls - before; probes > 1 {
+			before := s.sim.Stats().Calls
+			s.await("a probe", harness.Patience, func() (bool, string) { return s.sim.Stats().Calls > before, "no call" })
+			if probes := s.sim.Stats().Calls - before; probes > 1 {
 				t.Errorf("%d probes at once, want 1", probes)
 			}
 
-			s.sim.setDefault("ok")
+			s.sim.SetDefault("ok")
 			for _, id := range ids {
 				s.awaitStatus(id, "delivered")
 				s.wantAccepted(id, 1)
@@ -122,8 +124,8 @@ func TestRefusedAccountPausesEverything(t *testing.T) {
 func TestMessageThatAloneGetsAccountAnswersFails(t *testing.T) {
 	t.Parallel()
 	s := start(t, with("SINCH_PAUSE", "200ms"))
-	to := number()
-	s.sim.forNumber(to, 0, "E107")
+	to := numberPool.Next()
+	s.sim.ForNumber(to, 0, "E107")
 	id := s.send(message{"to": to})
 	s.awaitMessage(id, "account trouble", func(r resource) bool { return r.Attempts > 0 })
 	r := s.awaitMessage(id, "failure", func(r resource) bool {

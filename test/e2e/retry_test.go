@@ -7,8 +7,8 @@ import (
 func TestRetriedUntilItWorks(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	to := number()
-	s.sim.forNumber(to, 2, "E618")
+	to := numberPool.Next()
+	s.sim.ForNumber(to, 2, "E618")
 	id := s.send(message{"to": to})
 	r := s.awaitStatus(id, "delivered")
 	s.wantAttempts(r, 3)
@@ -21,13 +21,13 @@ func TestRetriedUntilItWorks(t *testing.T) {
 func TestRetriesAreExhausted(t *testing.T) {
 	t.Parallel()
 	s := start(t, with("RETRY_MAX", "2"))
-	to := number()
-	s.sim.forNumber(to, 0, "E618")
+	to := numberPool.Next()
+	s.sim.ForNumber(to, 0, "E618")
 	id := s.send(message{"to": to})
 	r := s.awaitStatus(id, "failed")
 	s.wantReason(r, "retries_exhausted", "E618")
 	s.wantAttempts(r, 3)
-	if calls := s.sim.calls(id); len(calls) != 3 {
+	if calls := s.sim.Calls(id); len(calls) != 3 {
 		t.Errorf("Sinch saw %d calls, want 3", len(calls))
 	}
 }
@@ -37,7 +37,7 @@ func TestSinchCannotBeReached(t *testing.T) {
 	for _, api := range apis() {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, over(api), with("RETRY_MAX", "1"), with("SINCH_BASE_URL", "http://"+address(freePorts.take(t))))
+			s := start(t, over(api), with("RETRY_MAX", "1"), with("SINCH_BASE_URL", "http://"+freePorts.Take(t)))
 			r := s.awaitStatus(s.send(message{}), "failed")
 			s.wantReason(r, "retries_exhausted", "")
 			s.wantAttempts(r, 2)

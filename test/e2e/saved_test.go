@@ -5,12 +5,14 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+
+	"mmsdispatch/test/harness"
 )
 
 // saves is how many times something was saved at Sinch.
 func (s *stack) saves() int {
 	s.t.Helper()
-	return len(s.sim.seen(url.Values{"operation": {"savemms"}}))
+	return len(s.sim.Seen(url.Values{"operation": {"savemms"}}))
 }
 
 func (s *stack) wantAllDelivered(b batch, rows int) {
@@ -18,7 +20,7 @@ func (s *stack) wantAllDelivered(b batch, rows int) {
 	if done := s.awaitDone(b.ID); done.Counts["delivered"] != rows {
 		s.t.Errorf("%+v", done)
 	}
-	if stats := s.sim.stats(); stats.Accepted != rows || stats.Messages != rows || stats.Doubled != 0 {
+	if stats := s.sim.Stats(); stats.Accepted != rows || stats.Messages != rows || stats.Doubled != 0 {
 		s.t.Errorf("%+v for %d messages", stats, rows)
 	}
 }
@@ -30,7 +32,7 @@ func TestSharedMediaAreFetchedOnce(t *testing.T) {
 	const rows = 300
 	s := start(t, workers(2))
 	s.wantAllDelivered(s.stream("", s.alike(manyNumbers(rows)...)), rows)
-	if stats := s.sim.stats(); stats.MediaFetches != 1 || s.saves() != 1 {
+	if stats := s.sim.Stats(); stats.MediaFetches != 1 || s.saves() != 1 {
 		t.Errorf("%d media fetched, saved %d times", stats.MediaFetches, s.saves())
 	}
 }
@@ -41,7 +43,7 @@ func TestOwnTextsAreSentAlong(t *testing.T) {
 	const rows = 40
 	s := start(t)
 	s.wantAllDelivered(s.stream("", s.rows(rows)), rows)
-	if stats := s.sim.stats(); stats.MediaFetches != rows || s.saves() != 0 {
+	if stats := s.sim.Stats(); stats.MediaFetches != rows || s.saves() != 0 {
 		t.Errorf("%d media fetched, saved %d times", stats.MediaFetches, s.saves())
 	}
 }
@@ -53,12 +55,12 @@ func TestSavedMediaThatSinchLosesAreSavedAgain(t *testing.T) {
 	s := start(t, workers(2), with("SINCH_RATE", "40"))
 	b := s.stream("", s.alike(manyNumbers(rows)...))
 	s.await("some of the batch", s.conf.patience, func() (bool, string) {
-		stats := s.sim.stats()
+		stats := s.sim.Stats()
 		return stats.Accepted > rows/4, fmt.Sprintf("%+v", stats)
 	})
-	s.sim.order(http.MethodDelete, "/sim/templates", nil)
+	s.sim.Order(http.MethodDelete, "/sim/templates", nil)
 	s.wantAllDelivered(b, rows)
-	if stats := s.sim.stats(); stats.MediaFetches != 2 || s.saves() != 2 {
+	if stats := s.sim.Stats(); stats.MediaFetches != 2 || s.saves() != 2 {
 		t.Errorf("%d media fetched, saved %d times", stats.MediaFetches, s.saves())
 	}
 }
@@ -68,9 +70,9 @@ func TestMediaThatSinchSpoilsAreSentAlong(t *testing.T) {
 	t.Parallel()
 	const rows = 40
 	s := start(t)
-	s.sim.order(http.MethodPut, "/sim/references/saved", rule(0, "media"))
+	s.sim.Order(http.MethodPut, "/sim/references/saved", harness.Rule(0, "media"))
 	s.wantAllDelivered(s.stream("", s.alike(manyNumbers(rows)...)), rows)
-	if stats := s.sim.stats(); s.saves() != 2 || stats.MediaFetches != rows+2 {
+	if stats := s.sim.Stats(); s.saves() != 2 || stats.MediaFetches != rows+2 {
 		t.Errorf("%d media fetched, saved %d times", stats.MediaFetches, s.saves())
 	}
 }
@@ -83,10 +85,10 @@ func TestSavedVideoIsWaitedFor(t *testing.T) {
 	medium := "https://media.example.com/clip.mp4"
 	lines := make([]string, rows)
 	for i := range lines {
-		lines[i] = fmt.Sprintf(`{"to":%q,"mediaUrl":%q}`, number(), medium)
+		lines[i] = fmt.Sprintf(`{"to":%q,"mediaUrl":%q}`, numberPool.Next(), medium)
 	}
 	s.wantAllDelivered(s.stream("", lines), rows)
-	if stats := s.sim.stats(); stats.MediaFetches != 1 || stats.Calls != rows+1 {
+	if stats := s.sim.Stats(); stats.MediaFetches != 1 || stats.Calls != rows+1 {
 		t.Errorf("%+v", stats)
 	}
 }
@@ -98,9 +100,9 @@ func TestSavedMediaThatAreNotReadyYet(t *testing.T) {
 	const rows = 20
 	s := start(t, patient(), with("RETRY_MAX", "1"))
 	numbers := manyNumbers(rows)
-	s.sim.forNumber(numbers[0], 2, "E626") // each holds all that share them for the grace of five seconds
+	s.sim.ForNumber(numbers[0], 2, "E626") // each holds all that share them for the grace of five seconds
 	s.wantAllDelivered(s.stream("", s.alike(numbers...)), rows)
-	if stats := s.sim.stats(); stats.MediaFetches != 1 || stats.Accepted != rows {
+	if stats := s.sim.Stats(); stats.MediaFetches != 1 || stats.Accepted != rows {
 		t.Errorf("%+v", stats)
 	}
 }
@@ -110,9 +112,9 @@ func TestSavedMediaWithoutAReport(t *testing.T) {
 	t.Parallel()
 	const rows = 40
 	s := start(t)
-	s.sim.order(http.MethodPut, "/sim/references/saved", rule(0, "none"))
+	s.sim.Order(http.MethodPut, "/sim/references/saved", harness.Rule(0, "none"))
 	s.wantAllDelivered(s.stream("", s.alike(manyNumbers(rows)...)), rows)
-	if stats := s.sim.stats(); stats.MediaFetches != 1 || stats.Calls != rows+1 {
+	if stats := s.sim.Stats(); stats.MediaFetches != 1 || stats.Calls != rows+1 {
 		t.Errorf("%+v", stats)
 	}
 }
@@ -122,9 +124,9 @@ func TestMediaThatCannotBeSavedAreSentAlong(t *testing.T) {
 	t.Parallel()
 	const rows = 40
 	s := start(t)
-	s.sim.order(http.MethodPut, "/sim/references/saved", rule(0, "E107"))
+	s.sim.Order(http.MethodPut, "/sim/references/saved", harness.Rule(0, "E107"))
 	s.wantAllDelivered(s.stream("", s.alike(manyNumbers(rows)...)), rows)
-	if stats := s.sim.stats(); s.saves() != 1 || stats.MediaFetches != rows {
+	if stats := s.sim.Stats(); s.saves() != 1 || stats.MediaFetches != rows {
 		t.Errorf("%d media fetched, saved %d times", stats.MediaFetches, s.saves())
 	}
 }

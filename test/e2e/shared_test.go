@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // alike makes rows that differ in their numbers alone.
@@ -24,32 +26,15 @@ func (s *stack) alike(numbers ...string) []string {
 func manyNumbers(n int) []string {
 	numbers := make([]string, n)
 	for i := range numbers {
-		numbers[i] = number()
+		numbers[i] = numberPool.Next()
 	}
 	return numbers
-}
-
-// reached is how many accepted calls each number had.
-func (s *simulator) reached() map[string]int {
-	s.t.Helper()
-	var view struct {
-		Counts []struct {
-			Key   string `json:"key"`
-			Calls int    `json:"calls"`
-		} `json:"counts"`
-	}
-	s.read("/sim/accepted?"+url.Values{"by": {"number"}, "limit": {"100000"}}.Encode(), &view)
-	calls := make(map[string]int, len(view.Counts))
-	for _, count := range view.Counts {
-		calls[count.Key] = count.Calls
-	}
-	return calls
 }
 
 // wantOnceEach checks that Sinch accepted each of n numbers once.
 func (s *stack) wantOnceEach(n int) {
 	s.t.Helper()
-	reached := s.sim.reached()
+	reached := s.sim.AcceptedBy("number")
 	if len(reached) != n {
 		s.t.Errorf("Sinch has %d recipients, want %d", len(reached), n)
 	}
@@ -66,14 +51,14 @@ func TestAlikeMessagesShareCalls(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(batches), workers(2))
 	numbers := manyNumbers(1000)
-	numbers[500] = numberEnding("9004") // accepted, and not delivered
+	numbers[500] = numberPool.Ending("9004") // accepted, and not delivered
 	b := s.stream("", s.alike(numbers...))
 	done := s.awaitDone(b.ID)
 	if done.Counts["delivered"] != 999 || done.Counts["undelivered"] != 1 {
 		t.Errorf("%+v", done)
 	}
 	s.wantOnceEach(1000)
-	if calls := s.sim.stats().Calls; calls > 5 {
+	if calls := s.sim.Stats().Calls; calls > 5 {
 		t.Errorf("%d calls for 1,000 messages", calls)
 	}
 }
@@ -83,7 +68,7 @@ func TestRefusedNumberFailsAlone(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(batches))
 	numbers := manyNumbers(200)
-	numbers[123] = numberEnding("9001")
+	numbers[123] = numberPool.Ending("9001")
 	b := s.stream("", s.alike(numbers...))
 	done := s.awaitDone(b.ID)
 	if done.Counts["delivered"] != 199 || done.Counts["failed"] != 1 {
@@ -98,21 +83,21 @@ func TestKilledWorkerDoublesNoSharedCall(t *testing.T) {
 	t.Parallel()
 	const messages = 1500
 	s := start(t, over(batches), workers(2), patient(), with("SINCH_RATE", "400"))
-	s.sim.setDefault("slow:1s")
+	s.sim.SetDefault("slow:1s")
 	b := s.stream("", s.alike(manyNumbers(messages)...))
-	s.await("calls under way", patience, func() (bool, string) {
-		stats := s.sim.stats()
+	s.await("calls under way", harness.Patience, func() (bool, string) {
+		stats := s.sim.Stats()
 		return stats.Accepted >= 1 && stats.InFlight > 0, fmt.Sprintf("%+v", stats)
 	})
-	s.workers[0].kill(t)
+	s.workers[0].Kill()
 	s.startWorker()
-	s.sim.setDefault("ok")
+	s.sim.SetDefault("ok")
 	done := s.awaitDone(b.ID)
 	if done.Counts["delivered"] != messages {
 		t.Errorf("%+v", done)
 	}
 	s.wantOnceEach(messages)
-	t.Log(strconv.Itoa(s.sim.stats().Calls), "calls")
+	t.Log(strconv.Itoa(s.sim.Stats().Calls), "calls")
 }
 
 // A canceled batch begins no more calls, and what is due later goes together.
@@ -130,7 +115,7 @@ func TestSharedCallsAreScheduledAndCanceled(t *testing.T) {
 		t.Errorf("%+v", now)
 	}
 	s.wantOnceEach(100)
-	if calls := s.sim.stats().Calls; calls > 5 {
+	if calls := s.sim.Stats().Calls; calls > 5 {
 		t.Errorf("%d calls for 100 messages", calls)
 	}
 }

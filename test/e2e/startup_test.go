@@ -4,6 +4,8 @@ import (
 	"maps"
 	"strings"
 	"testing"
+
+	"mmsdispatch/test/harness"
 )
 
 func TestBadConfigurationIsReportedAtOnce(t *testing.T) {
@@ -27,10 +29,10 @@ func TestBadConfigurationIsReportedAtOnce(t *testing.T) {
 		t.Run(program, func(t *testing.T) {
 			t.Parallel()
 			p := launch(t, program, bad, program)
-			if code := p.wait(t, patience); code == 0 {
+			if code := p.Wait(harness.Patience); code == 0 {
 				t.Error("exit code 0")
 			}
-			text := string(p.written())
+			text := string(p.Log())
 			for name := range maps.Keys(bad) {
 				if !strings.Contains(text, name) {
 					t.Errorf("%s is not named", name)
@@ -74,11 +76,11 @@ func TestMissingConfigurationIsReportedAtOnce(t *testing.T) {
 		t.Run(tt.program+" "+tt.env["SINCH_API"], func(t *testing.T) {
 			t.Parallel()
 			p := launch(t, tt.program, tt.env, tt.program)
-			if code := p.wait(t, patience); code == 0 {
+			if code := p.Wait(harness.Patience); code == 0 {
 				t.Error("exit code 0")
 			}
 			for _, name := range tt.missing {
-				if text := string(p.written()); !strings.Contains(text, name) {
+				if text := string(p.Log()); !strings.Contains(text, name) {
 					t.Errorf("%s is not named:\n%s", name, text)
 				}
 			}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"mmsdispatch/test/harness"
 )
 
 // magicNumber is a row of the table in docs/testing.md, with the message that
@@ -67,7 +69,7 @@ func TestTestKeyNeverReachesSinch(t *testing.T) {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, over(api), with("SINCH_TIMEOUT", "700ms"))
-			test := bearer(s.testKey)
+			test := harness.Bearer(s.testKey)
 			ids := make(map[string]string)
 			for digits, n := range numbers {
 				if n.message == nil {
@@ -78,7 +80,7 @@ func TestTestKeyNeverReachesSinch(t *testing.T) {
 			for digits, n := range numbers {
 				s.on(digits, func(s *stack) { s.wantMagic(ids[digits], n, test) })
 			}
-			if calls := s.sim.allCalls(); len(calls) != 0 {
+			if calls := s.sim.AllCalls(); len(calls) != 0 {
 				t.Errorf("Sinch was called: %+v", calls)
 			}
 		})
@@ -86,7 +88,7 @@ func TestTestKeyNeverReachesSinch(t *testing.T) {
 }
 
 // wantMagic checks what became of a message to a magic number.
-func (s *stack) wantMagic(id string, n magicNumber, key header) {
+func (s *stack) wantMagic(id string, n magicNumber, key harness.Header) {
 	s.t.Helper()
 	r := s.awaitStatus(id, n.status, key)
 	if n.reason != "" {

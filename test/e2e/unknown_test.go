@@ -27,8 +27,8 @@ func TestUnknownOutcomeIsNotGuessed(t *testing.T) {
 	s := start(t, with("SINCH_TIMEOUT", "700ms"))
 	ids := map[string]string{}
 	for name, behavior := range tests {
-		to := number()
-		s.sim.forNumber(to, 0, behavior)
+		to := numberPool.Next()
+		s.sim.ForNumber(to, 0, behavior)
 		ids[name] = s.send(message{"to": to})
 	}
 	for name, id := range ids {
@@ -41,15 +41,15 @@ func TestUnknownOutcomeIsNotGuessed(t *testing.T) {
 		})
 	}
 	s.hold("one call each", 2*time.Second, func() (bool, string) {
-		return s.sim.stats().Calls == len(tests), "Sinch was called again"
+		return s.sim.Stats().Calls == len(tests), "Sinch was called again"
 	})
 }
 
 func TestUnknownIsSettledByReceipt(t *testing.T) {
 	t.Parallel()
 	s := start(t, with("SINCH_TIMEOUT", "500ms"))
-	to := number()
-	s.sim.forNumber(to, 0, hanging())
+	to := numberPool.Next()
+	s.sim.ForNumber(to, 0, hanging())
 	id := s.send(message{"to": to})
 	s.awaitStatus(id, "unknown")
 	s.want(s.receive(receipt(id, 1, "N102")), http.StatusOK)
@@ -63,8 +63,8 @@ func TestUnknownIsSettledByReceipt(t *testing.T) {
 func TestUnknownIsReplayedOnlyByForce(t *testing.T) {
 	t.Parallel()
 	s := start(t, with("SINCH_TIMEOUT", "500ms"), mayDouble())
-	to := number()
-	s.sim.forNumber(to, 1, hanging())
+	to := numberPool.Next()
+	s.sim.ForNumber(to, 1, hanging())
 	id := s.send(message{"to": to})
 	s.awaitStatus(id, "unknown")
 	s.wantProblem(s.command(id, "replay", nil), http.StatusConflict, "force_required")
@@ -76,15 +76,15 @@ func TestUnknownIsReplayedOnlyByForce(t *testing.T) {
 func TestUnknownIsSettledByLookUp(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(batches), with("SINCH_TIMEOUT", "500ms"))
-	accepted, lost := number(), number()
-	s.sim.forNumber(accepted, 1, hanging())
-	s.sim.forNumber(lost, 1, "hang_before")
+	accepted, lost := numberPool.Next(), numberPool.Next()
+	s.sim.ForNumber(accepted, 1, hanging())
+	s.sim.ForNumber(lost, 1, "hang_before")
 	found := s.send(message{"to": accepted})
 	resent := s.send(message{"to": lost})
 
 	r := s.awaitStatus(found, "sent")
 	s.wantAttempts(r, 1)
-	if calls := s.sim.calls(found); r.SinchID == nil || *r.SinchID != calls[0].ID {
+	if calls := s.sim.Calls(found); r.SinchID == nil || *r.SinchID != calls[0].ID {
 		t.Errorf("%s has the sinchId %v, want that of %+v", r, r.SinchID, calls)
 	}
 	s.wantAccepted(found, 1)
@@ -96,8 +96,8 @@ func TestUnknownIsSettledByLookUp(t *testing.T) {
 func TestUnknownIsResentByPolicy(t *testing.T) {
 	t.Parallel()
 	s := start(t, with("SINCH_TIMEOUT", "500ms"), with("UNKNOWN_POLICY", "resend"), with("RECONCILE_AFTER", "500ms"), mayDouble())
-	to := number()
-	s.sim.forNumber(to, 1, hanging())
+	to := numberPool.Next()
+	s.sim.ForNumber(to, 1, hanging())
 	id := s.send(message{"to": to})
 	s.wantAttempts(s.awaitStatus(id, "delivered"), 2)
 	s.wantAccepted(id, 2)

@@ -1,4 +1,4 @@
-package chaos_test
+package harness
 
 import (
 	"context"
@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// link is a TCP connection line between two parties that can fail: it forwards
-// to the first of its far ends that takes the connection.
-type link struct {
-	name     string
+// Link is a TCP proxy that can fail: it forwards each connection to the first of
+// its far ends that accepts it.
+type Link struct {
+	Name     string
 	far      []string
 	listener net.Listener
 	turn     atomic.Uint64
 	wg       sync.WaitGroup
-	// seen looks at what goes to the far end, before it does.
-	seen atomic.Pointer[func(chunk []byte)]
+	// Seen, when set, is given each chunk before it goes to the far end.
+	Seen atomic.Pointer[func(chunk []byte)]
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -35,13 +35,14 @@ type link struct {
 // dialTimeout bounds what a link waits for its far end.
 const dialTimeout = time.Second
 
-func newLink(t *testing.T, name string, far ...string) *link {
+// NewLink starts a link to the far addresses; the clean-up of the test ends it.
+func NewLink(t testing.TB, name string, far ...string) *Link {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &link{name: name, far: far, listener: listener, lines: map[net.Conn]bool{}}
+	l := &Link{Name: name, far: far, listener: listener, lines: map[net.Conn]bool{}}
 	l.changed = sync.NewCond(&l.mu)
 	l.lifetime, l.end = context.WithCancel(context.Background())
 	l.wg.Go(l.serve)
@@ -49,29 +50,31 @@ func newLink(t *testing.T, name string, far ...string) *link {
 	return l
 }
 
-func (l *link) addr() string { return l.listener.Addr().String() }
+// Addr is the address it listens on.
+func (l *Link) Addr() string { return l.listener.Addr().String() }
 
-// sever cuts every connection with a reset, now and until heal.
-func (l *link) sever() { l.set(func() { l.cut = true }); l.reset() }
+// Sever cuts every connection with a reset, now and until Heal.
+func (l *Link) Sever() { l.set(func() { l.cut = true }); l.Reset() }
 
-// stall keeps every connection open and lets nothing through until heal; then
+// Stall keeps every connection open and lets nothing through until Heal; then
 // what waited goes on its way.
-func (l *link) stall() { l.set(func() { l.deaf, l.mute = true, true }) }
+func (l *Link) Stall() { l.set(func() { l.deaf, l.mute = true, true }) }
 
-// silence lets requests through and holds the answers back.
-func (l *link) silence() { l.set(func() { l.mute = true }) }
+// Silence lets requests through and holds the answers back.
+func (l *Link) Silence() { l.set(func() { l.mute = true }) }
 
-func (l *link) heal() { l.set(func() { l.cut, l.deaf, l.mute = false, false, false }) }
+// Heal ends every fault.
+func (l *Link) Heal() { l.set(func() { l.cut, l.deaf, l.mute = false, false, false }) }
 
-func (l *link) set(change func()) {
+func (l *Link) set(change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	change()
 	l.changed.Broadcast()
 }
 
-// reset ends the connections there are, as a router that was restarted does.
-func (l *link) reset() {
+// Reset ends the connections there are, as a router that was restarted does.
+func (l *Link) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for conn := range l.lines {
@@ -86,15 +89,15 @@ func hangUp(conn net.Conn) {
 	_ = conn.Close()
 }
 
-func (l *link) close() {
+func (l *Link) close() {
 	l.end()
 	_ = l.listener.Close()
 	l.set(func() { l.closed = true })
-	l.reset()
+	l.Reset()
 	l.wg.Wait()
 }
 
-func (l *link) serve() {
+func (l *Link) serve() {
 	for {
 		conn, err := l.listener.Accept()
 		if err != nil {
@@ -108,7 +111,7 @@ func (l *link) serve() {
 }
 
 // carry forwards one connection until both directions have ended.
-func (l *link) carry(near net.Conn) {
+func (l *Link) carry(near net.Conn) {
 	if !l.register(near) {
 		return
 	}
@@ -128,7 +131,7 @@ func (l *link) carry(near net.Conn) {
 }
 
 // register takes a connection in, or hangs it up while the link is cut.
-func (l *link) register(conn net.Conn) bool {
+func (l *Link) register(conn net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cut || l.closed {
@@ -139,14 +142,14 @@ func (l *link) register(conn net.Conn) bool {
 	return true
 }
 
-func (l *link) drop(conn net.Conn) {
+func (l *Link) drop(conn net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.lines, conn)
 	_ = conn.Close() // not by a reset, which could overtake what was forwarded
 }
 
-func (l *link) dial() net.Conn {
+func (l *Link) dial() net.Conn {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	first := int(l.turn.Add(1))
 	for i := range l.far {
@@ -162,12 +165,12 @@ const chunkSize = 32 << 10
 
 // pump forwards one direction. What was read before the sender went still goes
 // to the other side, as it does in a network.
-func (l *link) pump(from, to net.Conn, held *bool, request bool) {
+func (l *Link) pump(from, to net.Conn, held *bool, request bool) {
 	chunk := make([]byte, chunkSize)
 	for {
 		n, err := from.Read(chunk)
 		if request && n > 0 {
-			if seen := l.seen.Load(); seen != nil {
+			if seen := l.Seen.Load(); seen != nil {
 				(*seen)(chunk[:n])
 			}
 		}
@@ -195,7 +198,7 @@ func closeWrite(conn net.Conn) {
 }
 
 // passes waits while a direction is held; false: the link has been closed.
-func (l *link) passes(held *bool) bool {
+func (l *Link) passes(held *bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for *held && !l.closed {

@@ -1,9 +1,0 @@
-//go:build !linux
-
-package e2e_test
-
-import "syscall"
-
-// dieWithParent has no counterpart here: a test process that is killed leaves
-// its programs behind.
-func dieWithParent() *syscall.SysProcAttr { return nil }
