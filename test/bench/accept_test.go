@@ -25,6 +25,7 @@ import (
 
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
+	"mmsdispatch/test/harness"
 )
 
 // connections is how many callers there are at once.
@@ -51,7 +52,7 @@ func runAll(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if err := build(dir); err != nil {
+	if err := harness.Build(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

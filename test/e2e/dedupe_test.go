@@ -37,7 +37,7 @@ func TestSameRequestIsOneMessage(t *testing.T) {
 
 	unnamed := maps.Clone(m)
 	delete(unnamed, "clientReference")
-	wantReplay(s.post(unnamed, harness.Header{"Idempotency-Key", "order-7"}))
+	wantReplay(s.post(unnamed, harness.Header{Name: "Idempotency-Key", Value: "order-7"}))
 
 	other := maps.Clone(m)
 	other["text"] = secretText()

@@ -206,7 +206,7 @@ func (s *stack) command(id, verb string, body any) harness.Answer {
 // receive delivers a receipt as Sinch does, with the token that proves it.
 func (s *stack) receive(receipt map[string]any) harness.Answer {
 	s.t.Helper()
-	return s.call(http.MethodPost, receiptAt+"?token="+s.token, receipt, harness.Header{"Authorization", ""})
+	return s.call(http.MethodPost, receiptAt+"?token="+s.token, receipt, harness.Header{Name: "Authorization", Value: ""})
 }
 
 // receipt is a receipt of the MMS API about an attempt of a message.

@@ -18,7 +18,7 @@ func (s *stack) says(phone, sender, word string, at time.Time) {
 		"origin": "MMS_MO", "code": "N401", "from": phone[1:], "to": sender[1:], "keyword": word,
 		"timestamp": at.UTC().Format(time.RFC3339), "content": []any{},
 	}
-	s.want(s.call(http.MethodPost, inboundAt+"?token="+s.token, body, harness.Header{"Authorization", ""}), http.StatusOK)
+	s.want(s.call(http.MethodPost, inboundAt+"?token="+s.token, body, harness.Header{Name: "Authorization", Value: ""}), http.StatusOK)
 }
 
 // wantSuppressed checks that a message failed without a call.

@@ -71,7 +71,7 @@ func TestReceiptsAreLetInByTheirToken(t *testing.T) {
 	id := s.send(message{"to": to})
 	s.awaitStatus(id, "sent")
 
-	nobody := harness.Header{"Authorization", ""}
+	nobody := harness.Header{Name: "Authorization", Value: ""}
 	delivered := receipt(id, 1, "N102")
 	for _, query := range []string{"", "?token=", "?token=wrong", "?token=" + s.token + "x", "?Token=" + s.token} {
 		s.want(s.call(http.MethodPost, receiptAt+query, delivered, nobody), http.StatusUnauthorized)

@@ -41,7 +41,7 @@ func (a Answer) String() string { return fmt.Sprintf("%d %s", a.Status, a.Body) 
 type Header struct{ Name, Value string }
 
 // Bearer is the header that authenticates a caller.
-func Bearer(key string) Header { return Header{"Authorization", "Bearer " + key} }
+func Bearer(key string) Header { return Header{Name: "Authorization", Value: "Bearer " + key} }
 
 // Get makes a GET request.
 func (c *Client) Get(ctx context.Context, url string, headers ...Header) (Answer, error) {
