@@ -25,7 +25,7 @@ type batch struct {
 func (s *stack) stream(query string, rows []string, headers ...harness.Header) batch {
 	s.t.Helper()
 	got := s.call(http.MethodPost, "/v1/batches?"+query, strings.Join(rows, "\n"),
-		append([]harness.Header{{"Content-Type", "application/x-ndjson"}}, headers...)...)
+		append([]harness.Header{{Name: "Content-Type", Value: "application/x-ndjson"}}, headers...)...)
 	if got.Status != http.StatusAccepted && got.Status != http.StatusOK {
 		s.t.Fatalf("got %s", got)
 	}
