@@ -7,23 +7,25 @@ import (
 
 	"mmsdispatch/internal/asynqredis"
 	"mmsdispatch/internal/batcher"
-	"mmsdispatch/internal/message"
 )
 
-// enqueueMany makes the tasks of messages in one round trip, and answers of each
-// whether it was missing.
-func (q *Queue) enqueueMany(ctx context.Context, messages []*message.Message) []batcher.Result[bool] {
+// enqueueMany makes tasks in one round trip, and answers of each whether it was
+// missing.
+func (q *Queue) enqueueMany(ctx context.Context, tasks []task) []batcher.Result[bool] {
+	if len(tasks) == 0 {
+		return nil
+	}
 	pipe := q.rdb.Pipeline()
-	for _, m := range messages {
-		if _, err := q.enqueue(asynqredis.Noting(ctx, pipe), m); err != nil {
-			return batcher.Failed[bool](len(messages), err)
+	for _, t := range tasks {
+		if _, err := q.enqueue(asynqredis.Noting(ctx, pipe), t); err != nil {
+			return batcher.Failed[bool](len(tasks), err)
 		}
 	}
 	said, _ := pipe.Exec(ctx) // each has its own error
-	if len(said) != len(messages) {
-		return batcher.Failed[bool](len(messages), asynqredis.ErrNotNoted)
+	if len(said) != len(tasks) {
+		return batcher.Failed[bool](len(tasks), asynqredis.ErrNotNoted)
 	}
-	answers := make([]batcher.Result[bool], len(messages))
+	answers := make([]batcher.Result[bool], len(tasks))
 	var unknown []int // those whose script Redis does not know
 	for i, cmd := range said {
 		answers[i].Value, answers[i].Err = asynqredis.Made(cmd)
@@ -32,22 +34,22 @@ func (q *Queue) enqueueMany(ctx context.Context, messages []*message.Message) []
 		}
 	}
 	if len(unknown) > 0 {
-		q.teach(ctx, messages, unknown, answers)
+		q.teach(ctx, tasks, unknown, answers)
 	}
 	return answers
 }
 
 // teach makes the first of the tasks alone, by which asynq lets Redis know the
 // script, and then the others.
-func (q *Queue) teach(ctx context.Context, messages []*message.Message, which []int, answers []batcher.Result[bool]) {
+func (q *Queue) teach(ctx context.Context, tasks []task, which []int, answers []batcher.Result[bool]) {
 	first, others := which[0], which[1:]
-	answers[first].Value, answers[first].Err = q.enqueue(ctx, messages[first])
+	answers[first].Value, answers[first].Err = q.enqueue(ctx, tasks[first])
 	if len(others) == 0 || answers[first].Err != nil {
 		return
 	}
-	again := make([]*message.Message, len(others))
+	again := make([]task, len(others))
 	for i, place := range others {
-		again[i] = messages[place]
+		again[i] = tasks[place]
 	}
 	for i, answer := range q.enqueueMany(ctx, again) {
 		answers[others[i]] = answer

@@ -2,8 +2,11 @@ package jobs
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,58 +15,207 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// Messages that may share a call are listed by their group. The lists are only
-// a hint: each message has its task all the same, so whatever is lost of a list
-// makes calls smaller and nothing else.
+// Waiting messages of one group have no tasks of their own. They stand in a
+// sorted set, and one task stands for the set: its id holds the generation of
+// the group, so that a conflict of that id means that the task is there. The
+// set is rebuilt by the sweeper from the records, which alone decide.
 
-// groupKept is how long a list is kept beyond the time its messages wait for:
-// longer than a large batch takes at a slow pace.
-const groupKept = 24 * time.Hour
+//go:embed group.lua
+var groupLua string
 
-func groupKey(group string) string { return ledger.DefaultPrefix + "group:" + group }
+// groupTaskPrefix begins the id of a group's task.
+const groupTaskPrefix = "group_"
 
-// gather lists messages that may share a call. Those without a group cost
-// nothing.
-func (q *Queue) gather(ctx context.Context, messages ...*message.Message) {
-	groups := make(map[string][]any)
-	var until time.Time
+// generationBase is the base in which a task's id holds the generation.
+const generationBase = 36
+
+var errGroupReply = errors.New("script for groups answered in another form")
+
+// group is a group with the task that stands for it.
+type group struct {
+	name       string
+	lane       string
+	generation int64     // zero: the group is empty
+	due        time.Time // of its first member
+}
+
+func groupKey(name string) string { return ledger.DefaultPrefix + "group:" + name }
+
+// task is the one that stands for the group.
+func (g group) task() task {
+	return task{id: groupTaskPrefix + g.name + "-" + strconv.FormatInt(g.generation, generationBase), lane: g.lane, at: g.due}
+}
+
+// parseGroupTask takes the id of a group's task apart; ok is false for the task
+// of a message.
+func parseGroupTask(id string) (name string, generation int64, ok bool) {
+	rest, ok := strings.CutPrefix(id, groupTaskPrefix)
+	if !ok {
+		return "", 0, false
+	}
+	name, digits, ok := strings.Cut(rest, "-")
+	if !ok {
+		return "", 0, false
+	}
+	generation, err := strconv.ParseInt(digits, generationBase, 64)
+	return name, generation, err == nil
+}
+
+// groupChange changes the members of one group.
+type groupChange struct {
+	name   string
+	lane   string
+	handOn int64 // generation of the task that hands the group on to a new one; zero: none
+	leave  []message.ID
+	join   []*message.Message
+}
+
+func (c groupChange) args() []any {
+	const fixed = 2
+	args := make([]any, 0, fixed+len(c.leave)+2*len(c.join))
+	handOn := ""
+	if c.handOn != 0 {
+		handOn = strconv.FormatInt(c.handOn, 10)
+	}
+	args = append(args, handOn, len(c.leave))
+	for _, id := range c.leave {
+		args = append(args, id.Packed())
+	}
+	for _, m := range c.join {
+		due := "" // the script's now: the clock of the process that accepted it may be ahead
+		if !m.NextAt.IsZero() {
+			due = strconv.FormatInt(m.NextAt.UnixMilli(), 10)
+		}
+		args = append(args, due, m.ID.Packed())
+	}
+	return args
+}
+
+// groupMembers bounds a change and the reading of a group.
+const groupMembers = 1000
+
+// joins are the changes by which messages join their groups.
+func joins(messages []*message.Message) []groupChange {
+	var changes []groupChange
+	open := make(map[string]int) // index of the change that takes more members
 	for _, m := range messages {
-		if m.Group != "" {
-			groups[m.Group] = append(groups[m.Group], m.ID.Packed())
-			until = latest(until, m.NextAt)
+		i, ok := open[m.Group]
+		if !ok || len(changes[i].join) == groupMembers {
+			i = len(changes)
+			open[m.Group] = i
+			changes = append(changes, groupChange{name: m.Group, lane: laneOf(m)})
+		}
+		changes[i].join = append(changes[i].join, m)
+	}
+	return changes
+}
+
+// regroup makes some changes in one round trip and returns the groups after
+// them. Making a change again does no harm.
+func (q *Queue) regroup(ctx context.Context, changes ...groupChange) ([]group, error) {
+	calls := q.regroupCalls(ctx, changes)
+	if redis.HasErrorPrefix(calls[0].Err(), "NOSCRIPT") {
+		if err := q.groups.Load(ctx, q.rdb).Err(); err != nil {
+			return nil, fmt.Errorf("load script for groups: %w", err)
+		}
+		calls = q.regroupCalls(ctx, changes)
+	}
+	groups := make([]group, len(changes))
+	for i, call := range calls {
+		reply, err := call.StringSlice()
+		if err != nil {
+			return nil, fmt.Errorf("change group: %w", err)
+		}
+		groups[i] = group{name: changes[i].name, lane: changes[i].lane}
+		if err := groups[i].parse(reply); err != nil {
+			return nil, err
 		}
 	}
-	if len(groups) == 0 {
-		return
-	}
+	return groups, nil
+}
+
+func (q *Queue) regroupCalls(ctx context.Context, changes []groupChange) []*redis.Cmd {
 	pipe := q.rdb.Pipeline()
-	for group, ids := range groups {
-		pipe.RPush(ctx, groupKey(group), ids...)
-		pipe.PExpire(ctx, groupKey(group), groupKept+max(0, time.Until(until)))
+	calls := make([]*redis.Cmd, len(changes))
+	for i, c := range changes {
+		calls[i] = q.groups.EvalSha(ctx, pipe, []string{groupKey(c.name)}, c.args()...)
 	}
-	_, _ = pipe.Exec(ctx) // a hint
+	_, _ = pipe.Exec(ctx) // each call has its own error
+	return calls
 }
 
-// gathered is how many messages of a group wait to share a call.
-func (q *Queue) gathered(ctx context.Context, group string) (int, error) {
-	n, err := q.rdb.LLen(ctx, groupKey(group)).Result()
+// parse reads the answer of the script.
+func (g *group) parse(reply []string) error {
+	const fields = 2
+	if len(reply) == 0 {
+		return nil
+	}
+	if len(reply) != fields {
+		return errGroupReply
+	}
+	generation, err := strconv.ParseInt(reply[0], 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("count group: %w", err)
+		return fmt.Errorf("%w: %w", errGroupReply, err)
 	}
-	return int(n), nil
+	due, err := strconv.ParseInt(reply[1], 10, 64)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errGroupReply, err)
+	}
+	g.generation, g.due = generation, time.UnixMilli(due)
+	return nil
 }
 
-// take takes up to n messages off the list of a group.
-func (q *Queue) take(ctx context.Context, group string, n int) ([]message.ID, error) {
-	packed, err := q.rdb.LPopCount(ctx, groupKey(group), n).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("take group: %w", err)
+// groupView is what a group's task reads.
+type groupView struct {
+	generation int64
+	now        time.Time    // Redis' time
+	due        []message.ID // the members that are due, the first ones
+	next       time.Time    // when the first of the others is due; zero: none was read
+}
+
+// readGroup reads up to groupMembers members of a group that are due.
+func (q *Queue) readGroup(ctx context.Context, name string) (groupView, error) {
+	pipe := q.rdb.Pipeline()
+	clock := pipe.Time(ctx)
+	entries := pipe.ZRangeWithScores(ctx, groupKey(name), 0, groupMembers)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return groupView{}, fmt.Errorf("read group: %w", err)
 	}
-	ids := make([]message.ID, 0, len(packed))
-	for _, one := range packed {
-		if id, err := message.UnpackID(one); err == nil {
-			ids = append(ids, id)
+	view := groupView{now: clock.Val().UTC().Truncate(time.Millisecond)}
+	for _, entry := range entries.Val() {
+		packed, _ := entry.Member.(string)
+		at := time.UnixMilli(int64(entry.Score))
+		id, err := message.UnpackID(packed)
+		switch {
+		case packed == "":
+			view.generation = int64(-entry.Score)
+		case err != nil:
+		case at.After(view.now):
+			view.next = at
+			return view, nil
+		default:
+			view.due = append(view.due, id)
 		}
 	}
-	return ids, nil
+	return view, nil
+}
+
+// absent returns the generation of a group, zero for an empty one, and which of
+// its messages do not stand in it.
+func (q *Queue) absent(ctx context.Context, name string, members []*message.Message) (int64, []*message.Message, error) {
+	names := make([]string, 1, 1+len(members)) // the first one is that of the generation
+	for _, m := range members {
+		names = append(names, m.ID.Packed())
+	}
+	scores, err := q.rdb.ZMScore(ctx, groupKey(name), names...).Result()
+	if err != nil {
+		return 0, nil, fmt.Errorf("look for members: %w", err)
+	}
+	var absent []*message.Message
+	for i, m := range members {
+		if scores[i+1] == 0 { // no member is due in 1970
+			absent = append(absent, m)
+		}
+	}
+	return int64(-scores[0]), absent, nil
 }

@@ -65,7 +65,6 @@ type Handler struct {
 	retry     message.Retry
 	timing    Timing
 	log       zerolog.Logger
-	turns     turns
 	// life ends when the process must give up even what is in flight.
 	life context.Context //nolint:containedctx // outlives every task's own context
 	// open ends when no new call may begin.
@@ -111,6 +110,10 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 			err = later(pauseOnFault, "internal fault")
 		}
 	}()
+	if group, generation, ok := parseGroupTask(name); ok {
+		lane, _ := asynq.GetQueueName(ctx)
+		return h.sendGroup(ctx, group, lane, generation)
+	}
 	id, task, err := parseTaskName(name)
 	if err != nil {
 		h.log.Warn().Str("task", name).Msg("task of unknown name dropped")
@@ -120,19 +123,18 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 	if err != nil {
 		return h.unread(id, err)
 	}
+	return h.send(ctx, seen, task)
+}
+
+// send takes one message through a call.
+func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) error {
 	m := seen.Message
 	if err := m.Ready(task, time.Now()); err != nil {
 		return h.notReady(ctx, m, err)
 	}
-	if wait := h.gathering(ctx, m); wait > 0 {
-		return later(wait, "gathers company")
-	}
 	types, err := h.checkMedia(ctx, m)
 	if err != nil {
 		return h.badMedia(ctx, seen, task, err)
-	}
-	if bulk, ok := h.bulk(m); ok {
-		return h.attemptShared(ctx, bulk, m, task, types)
 	}
 	load, err := h.load(ctx, m, types)
 	if err != nil {
@@ -160,6 +162,9 @@ func (h *Handler) admit(ctx context.Context, m *message.Message) (*throttle.Perm
 
 // hindered says what keeps a call from beginning that has a permit.
 func (h *Handler) hindered(ctx context.Context) error {
+	if h.open.Err() != nil {
+		return later(time.Second, "worker stops")
+	}
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < h.timing.Call {
 		return later(0, "too little time left for a call")
 	}

@@ -57,16 +57,7 @@ func (h *Handler) badMedia(ctx context.Context, seen ledger.Snapshot, task int, 
 	}
 	id := seen.Message.ID
 	h.log.Info().Str("message_id", string(id)).Str("medium", bad.Detail).Bool("temporary", bad.Temporary).Msg("bad medium")
-	after, err := h.ledger.UpdateFrom(ctx, seen, func(m *message.Message, now time.Time) error {
-		if err := m.Ready(task, now); err != nil {
-			return err
-		}
-		reason := message.Reason{Code: message.ReasonMedia, Message: bad.Detail}
-		if !bad.Temporary {
-			return m.Refuse(reason, now)
-		}
-		return m.Defer(reason, h.mediaRetry(bad.RetryIn), now)
-	})
+	after, err := h.ledger.UpdateFrom(ctx, seen, bad.change(task, h.mediaRetry(bad.RetryIn)))
 	switch {
 	case errors.Is(err, ledger.ErrUnavailable):
 		return later(pauseOnFault, "ledger unavailable")
@@ -76,6 +67,20 @@ func (h *Handler) badMedia(ctx context.Context, seen ledger.Snapshot, task int, 
 		return later(time.Until(after.NextAt), "media host is not ready")
 	default:
 		return nil
+	}
+}
+
+// change ends a message that waits for task number task, or puts it off.
+func (e *MediumError) change(task int, retry message.Retry) ledger.Change {
+	return func(m *message.Message, now time.Time) error {
+		if err := m.Ready(task, now); err != nil {
+			return err
+		}
+		reason := message.Reason{Code: message.ReasonMedia, Message: e.Detail}
+		if !e.Temporary {
+			return m.Refuse(reason, now)
+		}
+		return m.Defer(reason, retry, now)
 	}
 }
 

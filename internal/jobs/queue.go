@@ -33,6 +33,7 @@ type Queue struct {
 	client    *asynq.Client
 	questions *asynqredis.Questions
 	rdb       redis.UniversalClient
+	groups    *redis.Script
 	timeout   time.Duration
 	together  *batcher.Batcher[*message.Message, bool]
 }
@@ -43,35 +44,17 @@ func NewQueue(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 		client:    asynq.NewClientFromRedisClient(asynqredis.Producer{UniversalClient: rdb}),
 		questions: asynqredis.NewQuestions(rdb),
 		rdb:       rdb,
+		groups:    redis.NewScript(groupLua),
 		timeout:   timeout,
 	}
 	q.together = batcher.New(q.dispatchMany)
 	return q
 }
 
-// dispatchMany makes the tasks of waiting messages in one round trip, and answers
-// of each whether it was missing.
-func (q *Queue) dispatchMany(ctx context.Context, some []*message.Message) []batcher.Result[bool] {
-	answers := q.enqueueMany(ctx, some)
-	q.gather(ctx, missing(some, answers)...)
-	return answers
-}
-
-// missing are the messages whose task was made just now.
-func missing(some []*message.Message, answers []batcher.Result[bool]) []*message.Message {
-	var made []*message.Message
-	for i, answer := range answers {
-		if answer.Value {
-			made = append(made, some[i])
-		}
-	}
-	return made
-}
-
 // Dispatch makes the task of a waiting message. A task that is there already
 // is no error. Those of one moment go to Redis together.
 func (q *Queue) Dispatch(ctx context.Context, m *message.Message) error {
-	_, err := q.dispatch(ctx, m)
+	_, err := q.together.Do(ctx, m)
 	return err
 }
 
@@ -91,11 +74,7 @@ func (q *Queue) Wait() { q.together.Wait() }
 // DispatchMany makes the tasks of waiting messages, all at once. It tries all of
 // them and returns one of the errors.
 func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) error {
-	if len(messages) == 0 {
-		return nil
-	}
-	q.gather(ctx, messages...)
-	for _, answer := range q.enqueueMany(ctx, messages) {
+	for _, answer := range q.dispatchMany(ctx, messages) {
 		if answer.Err != nil {
 			return answer.Err
 		}
@@ -103,24 +82,68 @@ func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) e
 	return nil
 }
 
-// dispatch reports whether the task was missing.
-func (q *Queue) dispatch(ctx context.Context, m *message.Message) (missing bool, err error) {
-	return q.together.Do(ctx, m)
+// dispatchMany makes the tasks of waiting messages in one round trip, and answers
+// of each whether it was missing. Members of groups join them in another one
+// before it, and have the answer for the task of their group.
+func (q *Queue) dispatchMany(ctx context.Context, messages []*message.Message) []batcher.Result[bool] {
+	tasks := make([]task, 0, len(messages))
+	places := make([]int, len(messages)) // in tasks
+	var grouped []*message.Message
+	for i, m := range messages {
+		if m.Group != "" {
+			grouped = append(grouped, m)
+			continue
+		}
+		places[i] = len(tasks)
+		tasks = append(tasks, messageTask(m))
+	}
+	var failed error
+	if len(grouped) > 0 {
+		var groups []group
+		groups, failed = q.regroup(ctx, joins(grouped)...)
+		placeOf := make(map[string]int, len(groups))
+		for _, g := range groups { // the last one of a name is the latest
+			placeOf[g.name] = len(tasks)
+			tasks = append(tasks, g.task())
+		}
+		for i, m := range messages {
+			if m.Group != "" {
+				places[i] = placeOf[m.Group]
+			}
+		}
+	}
+	made := q.enqueueMany(ctx, tasks)
+	answers := make([]batcher.Result[bool], len(messages))
+	for i, m := range messages {
+		if answers[i].Err = failed; m.Group == "" || failed == nil {
+			answers[i] = made[places[i]]
+		}
+	}
+	return answers
 }
 
-// enqueue makes the task and reports whether it was missing.
-func (q *Queue) enqueue(ctx context.Context, m *message.Message) (missing bool, err error) {
-	task := asynq.NewTask(TaskType, nil)
+// task is what is enqueued: it says by its id alone what it stands for.
+type task struct {
+	id   string
+	lane string
+	at   time.Time // not before; zero: at once
+}
+
+// messageTask is the task of a message without a group.
+func messageTask(m *message.Message) task { return task{id: taskName(m), lane: laneOf(m), at: m.NextAt} }
+
+// enqueue makes a task and reports whether it was missing.
+func (q *Queue) enqueue(ctx context.Context, t task) (missing bool, err error) {
 	opts := []asynq.Option{
-		asynq.TaskID(taskName(m)),
-		asynq.Queue(laneOf(m)),
+		asynq.TaskID(t.id),
+		asynq.Queue(t.lane),
 		asynq.MaxRetry(neverArchived),
 		asynq.Timeout(wholeSeconds(q.timeout)),
 	}
-	if !m.NextAt.IsZero() {
-		opts = append(opts, asynq.ProcessAt(m.NextAt.Add(time.Second-time.Nanosecond).Truncate(time.Second)))
+	if t.at.After(time.Now()) { // asynq keeps whole seconds
+		opts = append(opts, asynq.ProcessAt(t.at.Add(time.Second-time.Nanosecond).Truncate(time.Second)))
 	}
-	_, err = q.client.EnqueueContext(ctx, task, opts...)
+	_, err = q.client.EnqueueContext(ctx, asynq.NewTask(TaskType, nil), opts...)
 	switch {
 	case errors.Is(err, asynq.ErrTaskIDConflict):
 		return false, nil
@@ -173,9 +196,9 @@ const (
 	taskGone                    // there is none
 )
 
-// state looks up the task of a message.
-func (q *Queue) state(ctx context.Context, m *message.Message) (taskState, error) {
-	info, err := q.inspector(ctx).GetTaskInfo(laneOf(m), taskName(m))
+// state looks a task up.
+func (q *Queue) state(ctx context.Context, t task) (taskState, error) {
+	info, err := q.inspector(ctx).GetTaskInfo(t.lane, t.id)
 	switch {
 	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
 		return taskGone, nil
@@ -217,12 +240,12 @@ func (q *Queue) inspector(ctx context.Context) *asynq.Inspector {
 	return asynq.NewInspectorFromRedisClient(q.questions.Client(ctx))
 }
 
-// states looks up the tasks of messages, all at once.
-func (q *Queue) states(ctx context.Context, messages []*message.Message) []batcher.Result[taskState] {
-	answers := make([]batcher.Result[taskState], len(messages))
+// states looks tasks up, all at once.
+func (q *Queue) states(ctx context.Context, tasks []task) []batcher.Result[taskState] {
+	answers := make([]batcher.Result[taskState], len(tasks))
 	var all sync.WaitGroup
-	for i, m := range messages {
-		all.Go(func() { answers[i].Value, answers[i].Err = q.state(ctx, m) })
+	for i, t := range tasks {
+		all.Go(func() { answers[i].Value, answers[i].Err = q.state(ctx, t) })
 	}
 	all.Wait()
 	return answers

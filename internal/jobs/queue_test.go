@@ -34,7 +34,7 @@ func TestDispatchManyNeedsOneConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range messages {
-		if state, err := queue.state(t.Context(), m); err != nil || state != taskComes {
+		if state, err := queue.state(t.Context(), messageTask(m)); err != nil || state != taskComes {
 			t.Fatalf("the task of %s is in state %d: %v", m.ID, state, err)
 		}
 	}
@@ -57,13 +57,13 @@ func TestDispatchSoonDoesNotWait(t *testing.T) {
 	unexpected := func(err error) { t.Error(err) }
 	queue.DispatchSoon(some[0], unexpected)
 	queue.DispatchSoon(some[1], unexpected)
-	if state, err := looker.state(t.Context(), some[0]); err != nil || state != taskGone {
+	if state, err := looker.state(t.Context(), messageTask(some[0])); err != nil || state != taskGone {
 		t.Errorf("the task is there before Redis was asked: %v, %v", state, err)
 	}
 	close(letGo)
 	queue.Wait()
 	for _, m := range some {
-		if state, err := looker.state(t.Context(), m); err != nil || state != taskComes {
+		if state, err := looker.state(t.Context(), messageTask(m)); err != nil || state != taskComes {
 			t.Errorf("after the wait: %v, %v", state, err)
 		}
 	}

@@ -126,7 +126,7 @@ func (r *Receipts) attempt(ctx context.Context, got receipt.Receipt) (message.ID
 		}
 	}
 	if message.IsCall(got.Ref) { // one of several messages: its recipient tells which
-		ref, err := r.ledger.SharedAttempt(ctx, got.Ref, got.Recipient)
+		ref, err := r.ledger.AttemptOf(ctx, got.Ref, got.Recipient)
 		if err != nil {
 			return "", 0, err
 		}

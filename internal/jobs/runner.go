@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bsm/redislock"
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
@@ -81,7 +80,6 @@ func NewRunner(o Options) *Runner {
 	r.handler = &Handler{
 		ledger: o.Ledger, queue: queue, worker: worker, media: o.Media, limiter: o.Limiter, providers: o.Providers,
 		optOuts: o.OptOuts, saved: o.Saved, metrics: o.Metrics, retry: retry, timing: o.Timing, log: log, life: life, open: open,
-		turns: turns{locker: redislock.New(o.Redis)},
 	}
 	settler := &settler{
 		ledger: o.Ledger, queue: queue, providers: o.Providers, settling: o.Settling, retry: retry, metrics: o.Metrics, log: log,

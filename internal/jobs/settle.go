@@ -185,12 +185,8 @@ func (t *settler) change(ctx context.Context, id message.ID, change ledger.Chang
 		return m, fmt.Errorf("settle: %w", err)
 	}
 	if m.Status.Waiting() && before != m.Status {
-		missing, err := t.queue.dispatch(ctx, m)
-		switch {
-		case err != nil:
+		if err := t.queue.Dispatch(ctx, m); err != nil {
 			t.log.Warn().Err(err).Str("message_id", string(id)).Msg("task not made; the sweeper will")
-		case !missing: // its task was still there, but its place in its group was not
-			t.queue.gather(ctx, m)
 		}
 	}
 	return m, nil

@@ -325,16 +325,16 @@ func TestLostWorkerOfASharedCall(t *testing.T) {
 	f := b.bulk()
 	f.found = func(string) (string, bool, error) { return "B9", true, nil }
 	messages := b.acceptBatch(t, 50)
-	ids, err := b.queue.take(t.Context(), messages[0].Group, 50)
-	if err != nil || len(ids) != 50 {
-		t.Fatalf("%d taken, %v", len(ids), err)
+	ids := make([]message.ID, len(messages))
+	for i, m := range messages {
+		ids[i] = m.ID
 	}
 	seen, err := b.ledger.ReadMany(t.Context(), ids)
 	if err != nil {
 		t.Fatal(err)
 	}
 	call := message.NewCall()
-	if _, err := b.ledger.BeginShared(t.Context(), call, seen, func(m *message.Message, now time.Time) error {
+	if _, err := b.ledger.BeginMany(t.Context(), call, seen, func(m *message.Message, now time.Time) error {
 		return m.Begin(0, message.Attempt{
 			Worker: "dead", Call: call, API: "fake", BaseURL: "http://127.0.0.1", Deadline: now.Add(50 * time.Millisecond),
 		}, now)
@@ -416,7 +416,7 @@ func TestReceiptsOfASharedCall(t *testing.T) {
 // Messages of one call that have failed as often wait equally long.
 func TestWaitTogether(t *testing.T) {
 	t.Parallel()
-	retry := together(Backoff{Max: 3, Base: time.Minute, Cap: time.Hour}.Retry())
+	retry := sameDelays(Backoff{Max: 3, Base: time.Minute, Cap: time.Hour}.Retry())
 	if first := retry.Delay(2); retry.Delay(2) != first || retry.Max != 3 {
 		t.Errorf("%s, then %s", first, retry.Delay(2))
 	}
@@ -481,7 +481,7 @@ func TestRollbackRestoresASharedCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	call := message.NewCall()
-	if _, err := b.ledger.BeginShared(t.Context(), call, []ledger.Snapshot{seen}, func(m *message.Message, now time.Time) error {
+	if _, err := b.ledger.BeginMany(t.Context(), call, []ledger.Snapshot{seen}, func(m *message.Message, now time.Time) error {
 		return m.Begin(0, message.Attempt{Worker: "dead", Call: call, Deadline: now.Add(time.Second)}, now)
 	}, ledger.Lease{Worker: "dead"}); err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ func (b *bench) nextCheck(t *testing.T, m *message.Message) time.Time {
 // task is the state of a message's task.
 func (b *bench) task(t *testing.T, m *message.Message) taskState {
 	t.Helper()
-	state, err := b.queue.state(t.Context(), m)
+	state, err := b.queue.state(t.Context(), messageTask(m))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func TestStatesShareRoundTrips(t *testing.T) {
 	}
 	for range 2 {
 		tap.Alone, tap.Pipelines = nil, nil
-		for i, state := range queue.states(t.Context(), messages) {
+		for i, state := range queue.states(t.Context(), tasksOf(messages)) {
 			want := taskComes
 			if i == 0 {
 				want = taskGone
@@ -283,11 +283,19 @@ func TestStatesEndWithTheSweeper(t *testing.T) {
 		<-held
 		end()
 	}()
-	for i, state := range queue.states(ctx, waiting(300)) {
+	for i, state := range queue.states(ctx, tasksOf(waiting(300))) {
 		if !errors.Is(state.Err, context.Canceled) {
 			t.Errorf("task %d in state %d, %v", i, state.Value, state.Err)
 		}
 	}
 	close(letGo)
 	queue.questions.Wait()
+}
+
+func tasksOf(messages []*message.Message) []task {
+	tasks := make([]task, len(messages))
+	for i, m := range messages {
+		tasks[i] = messageTask(m)
+	}
+	return tasks
 }

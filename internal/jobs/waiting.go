@@ -27,11 +27,25 @@ const (
 // that none waits beyond its time.
 func (s *Sweeper) checkWaiting(ctx context.Context, visits []*visit, now time.Time) error {
 	waiting := s.expire(ctx, stillWaiting(visits), now)
+	for _, v := range waiting {
+		v.again = now.Add(nextLook(waits(v.message, now)))
+	}
+	single, groups := byGroup(waiting)
+	for name, members := range groups {
+		s.checkGroup(ctx, name, members, now)
+	}
+	return s.checkSingle(ctx, single, now)
+}
+
+// checkSingle makes sure that messages without a group have tasks that will come.
+func (s *Sweeper) checkSingle(ctx context.Context, waiting []*visit, now time.Time) error {
+	tasks := make([]task, len(waiting))
+	for i, v := range waiting {
+		tasks[i] = messageTask(v.message)
+	}
 	var lost, run, buried []*visit
-	for i, task := range s.queue.states(ctx, messagesOf(waiting)) {
+	for i, task := range s.queue.states(ctx, tasks) {
 		v := waiting[i]
-		waits := now.Sub(latest(v.message.NextAt, v.message.UpdatedAt))
-		v.again = now.Add(nextLook(waits))
 		switch {
 		case task.Err != nil:
 			v.err = task.Err
@@ -39,7 +53,7 @@ func (s *Sweeper) checkWaiting(ctx context.Context, visits []*visit, now time.Ti
 			lost = append(lost, v)
 		case task.Value == taskBuried:
 			buried = append(buried, v)
-		case task.Value == taskRuns && waits > stuckAfter:
+		case task.Value == taskRuns && waits(v.message, now) > stuckAfter:
 			run = append(run, v)
 		}
 	}
@@ -49,6 +63,11 @@ func (s *Sweeper) checkWaiting(ctx context.Context, visits []*visit, now time.Ti
 		}
 	}
 	return s.remake(ctx, lost)
+}
+
+// waits is how long a message has waited since it was due; negative: it will be.
+func waits(m *message.Message, now time.Time) time.Duration {
+	return now.Sub(latest(m.NextAt, m.UpdatedAt))
 }
 
 // expire ends the messages whose time is over and returns the visits to the

@@ -9,22 +9,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// callKept is how long a shared call can be looked up beyond the time that its
-// messages are kept: a record is kept anew from its last change.
+// callKept is how long a request for several messages can be looked up beyond
+// the time that its messages are kept: a record is kept again from its last change.
 const callKept = 7 * 24 * time.Hour
 
-// Member is what became of the begin of one message of a shared call.
+// Member is the result of the begin of one message of a request for several.
 type Member struct {
 	Begun
-	Err error // as of Begin; also for one that somebody else has changed
+	Err error // as of Begin; also for a message that was changed meanwhile
 }
 
-// BeginShared is Begin for messages to different numbers that one call is made
+// BeginMany is Begin for messages to different numbers that one request is made
 // for, in one round trip. Each begins or not on its own; one that does not is
-// left out of the call. Where the call has a name, it is also written down
-// which attempt each number stands for. On ErrUnavailable any of them may have
+// left out of the request. Where the request has a name, the attempt that each
+// number stands for is recorded as well. On ErrUnavailable any of them may have
 // begun.
-func (l *Ledger) BeginShared(ctx context.Context, call string, seen []Snapshot, change Change, lease Lease) ([]Member, error) {
+func (l *Ledger) BeginMany(ctx context.Context, call string, seen []Snapshot, change Change, lease Lease) ([]Member, error) {
 	members := make([]Member, len(seen))
 	swaps := make([]swap, 0, len(seen))
 	places := make([]int, 0, len(seen))
@@ -63,8 +63,8 @@ func (l *Ledger) indexCall(ctx context.Context, pipe redis.Pipeliner, call strin
 	pipe.PExpire(ctx, l.callKey(call), l.opts.RecordTTL+callKept)
 }
 
-// IndexCall writes down once more which attempt a number of a shared call
-// stands for, after Redis has lost it.
+// IndexCall records again which attempt a number of a request for several
+// messages stands for, after Redis has lost it.
 func (l *Ledger) IndexCall(ctx context.Context, call, number, ref string) error {
 	pipe := l.rdb.Pipeline()
 	l.indexCall(ctx, pipe, call, map[string]any{bare(number): ref})
@@ -74,9 +74,9 @@ func (l *Ledger) IndexCall(ctx context.Context, call, number, ref string) error 
 	return nil
 }
 
-// SharedAttempt finds the attempt that a number of a shared call stands for. It
-// returns ErrNotFound for a call or a number that is not known.
-func (l *Ledger) SharedAttempt(ctx context.Context, call, number string) (ref string, err error) {
+// AttemptOf finds the attempt that a number of a request for several messages
+// stands for. It returns ErrNotFound for a request or a number that is not known.
+func (l *Ledger) AttemptOf(ctx context.Context, call, number string) (ref string, err error) {
 	ref, err = l.rdb.HGet(ctx, l.callKey(call), bare(number)).Result()
 	switch {
 	case errors.Is(err, redis.Nil):

@@ -16,7 +16,7 @@ const sharedCall = "call_1"
 // beginShared begins one call for messages as they were read.
 func beginShared(t *testing.T, l *ledger.Ledger, seen []ledger.Snapshot, lease ledger.Lease) ([]ledger.Member, error) {
 	t.Helper()
-	return l.BeginShared(t.Context(), sharedCall, seen, func(m *message.Message, now time.Time) error {
+	return l.BeginMany(t.Context(), sharedCall, seen, func(m *message.Message, now time.Time) error {
 		a := message.Attempt{Worker: lease.Worker, Call: sharedCall, Deadline: now.Add(time.Second)}
 		return m.Begin(m.Task, a, now)
 	}, lease)
@@ -89,7 +89,7 @@ func TestSharedBegin(t *testing.T) {
 		t.Errorf("written down: %+v", a)
 	}
 	after, err := l.UpdateFrom(t.Context(), members[0].After, func(m *message.Message, now time.Time) error {
-		return m.ConcludeShared(1, message.Outcome{Kind: message.OutcomeAccepted, SinchID: "B"}, message.Retry{}, now)
+		return m.Conclude(1, message.Outcome{Kind: message.OutcomeAccepted, SinchID: "B"}, message.Retry{}, now)
 	})
 	if err != nil || after.Status != message.StatusSent {
 		t.Errorf("concluded: %+v, %v", after, err)
@@ -106,13 +106,13 @@ func TestSharedAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, number := range []string{"+12065550001", "12065550001", "0012065550001"} {
-		ref, err := l.SharedAttempt(t.Context(), sharedCall, number)
+		ref, err := l.AttemptOf(t.Context(), sharedCall, number)
 		if want := seen[1].Message.ID.AttemptRef(1); err != nil || ref != want {
 			t.Errorf("%s: %q, %v; want %q", number, ref, err, want)
 		}
 	}
 	for call, number := range map[string]string{sharedCall: "12065559999", "call_2": "12065550001"} {
-		if ref, err := l.SharedAttempt(t.Context(), call, number); !errors.Is(err, ledger.ErrNotFound) {
+		if ref, err := l.AttemptOf(t.Context(), call, number); !errors.Is(err, ledger.ErrNotFound) {
 			t.Errorf("%s of %s: %q, %v", number, call, ref, err)
 		}
 	}
@@ -122,7 +122,7 @@ func TestSharedAttempt(t *testing.T) {
 	if err := l.IndexCall(t.Context(), "call_2", "+12065550001", "again"); err != nil {
 		t.Fatal(err)
 	}
-	if ref, err := l.SharedAttempt(t.Context(), "call_2", "12065550001"); err != nil || ref != "again" {
+	if ref, err := l.AttemptOf(t.Context(), "call_2", "12065550001"); err != nil || ref != "again" {
 		t.Errorf("written down again: %q, %v", ref, err)
 	}
 }

@@ -54,25 +54,9 @@ func (a Attempt) Ref(id ID) string {
 	return id.AttemptRef(a.N)
 }
 
-// ConcludeShared is Conclude for a call that other messages shared. Whoever
-// made it did so for many tasks, so a message that waits again gets a new one.
-func (m *Message) ConcludeShared(n int, o Outcome, retry Retry, now time.Time) error {
-	if m.call(n) == nil {
-		return nil // somebody has concluded it, perhaps this very change
-	}
-	task := m.Task
-	if err := m.Conclude(n, o, retry, now); err != nil {
-		return err
-	}
-	if m.Status.Waiting() && m.Task == task {
-		m.Task++
-	}
-	return nil
-}
-
-// Divide takes in that Sinch refused a call for several messages, which may be
-// the fault of any of them: the message waits again without having used a try,
-// together with its half of the others.
+// Divide concludes an attempt whose request Sinch refused for several messages,
+// which may be the fault of any of them: the message waits again without having
+// used a try, in a group with its half of the others.
 func (m *Message) Divide(n, part int, o Outcome, now time.Time) error {
 	o.Kind = OutcomeNotBegun
 	made := m.call(n) != nil
@@ -83,13 +67,13 @@ func (m *Message) Divide(n, part int, o Outcome, now time.Time) error {
 	return err
 }
 
-// ConcludeHalf is ConcludeShared for a call that was too large: what waits again
-// does so together with its half of the others.
+// ConcludeHalf is Conclude for a request that was too large: a message that
+// waits again does so in a group with its half of the others.
 func (m *Message) ConcludeHalf(n, part int, o Outcome, retry Retry, now time.Time) error {
 	if m.call(n) == nil {
 		return nil
 	}
-	if err := m.ConcludeShared(n, o, retry, now); err != nil {
+	if err := m.Conclude(n, o, retry, now); err != nil {
 		return err
 	}
 	if m.Status.Waiting() {
@@ -98,8 +82,8 @@ func (m *Message) ConcludeHalf(n, part int, o Outcome, retry Retry, now time.Tim
 	return nil
 }
 
-// Alone takes a waiting message out of its group.
-func (m *Message) Alone() error {
+// LeaveGroup has a waiting message stand alone from now on.
+func (m *Message) LeaveGroup() error {
 	if !m.Status.Waiting() {
 		return ErrNotWaiting
 	}

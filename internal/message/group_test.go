@@ -68,27 +68,6 @@ func TestCallNames(t *testing.T) {
 	}
 }
 
-// A message that waits again after a shared call has a task of its own again,
-// once, however often the outcome is written down.
-func TestSharedCallConcludes(t *testing.T) {
-	t.Parallel()
-	m := queued(t)
-	n := begin(t, m, start())
-	for range 2 {
-		must(t, m.ConcludeShared(n, message.Outcome{Kind: message.OutcomeThrottled, Code: message.ReasonThrottled}, policy(), start()))
-		want(t, m, message.StatusQueued, message.ReasonThrottled)
-		if m.Task != 1 || m.Tries != 0 {
-			t.Errorf("task %d after %d tries", m.Task, m.Tries)
-		}
-	}
-	n = begin(t, m, start().Add(time.Minute))
-	must(t, m.ConcludeShared(n, message.Outcome{Kind: message.OutcomeAccepted, SinchID: "B1"}, policy(), start()))
-	want(t, m, message.StatusSent, "")
-	if m.Task != 1 || m.SinchID != "B1" {
-		t.Errorf("task %d, Sinch's id %q", m.Task, m.SinchID)
-	}
-}
-
 func TestRefusedCallIsDivided(t *testing.T) {
 	t.Parallel()
 	refused := message.Outcome{Kind: message.OutcomeRefused, Code: message.ReasonRecipient, SinchCode: "illegal_number_type"}
@@ -100,7 +79,7 @@ func TestRefusedCallIsDivided(t *testing.T) {
 			must(t, m.Divide(n, part, refused, start()))
 		}
 		want(t, m, message.StatusQueued, "")
-		if m.Tries != 0 || m.Task != 1 || !m.NextAt.IsZero() {
+		if m.Tries != 0 || m.Task != 0 || !m.NextAt.IsZero() {
 			t.Errorf("tries %d, task %d, next %s", m.Tries, m.Task, m.NextAt)
 		}
 	}

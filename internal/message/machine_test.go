@@ -454,10 +454,6 @@ func actions() []action {
 			o := message.Outcome{Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Code: message.ReasonInternal}
 			return m.Conclude(attempt(t, m), o, policy(), now)
 		}},
-		{"conclude shared", func(t *rapid.T, m *message.Message, now time.Time) error {
-			o := message.Outcome{Kind: rapid.SampledFrom(kinds).Draw(t, "outcome"), Code: message.ReasonInternal}
-			return m.ConcludeShared(attempt(t, m), o, policy(), now)
-		}},
 		{"divide", func(t *rapid.T, m *message.Message, now time.Time) error {
 			o := message.Outcome{Kind: message.OutcomeRefused, Code: message.ReasonRecipient}
 			return m.Divide(attempt(t, m), rapid.IntRange(0, 1).Draw(t, "part"), o, now)
