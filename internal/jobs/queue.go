@@ -130,7 +130,9 @@ type task struct {
 }
 
 // messageTask is the task of a message without a group.
-func messageTask(m *message.Message) task { return task{id: taskName(m), lane: laneOf(m), at: m.NextAt} }
+func messageTask(m *message.Message) task {
+	return task{id: taskName(m), lane: laneOf(m), at: m.NextAt}
+}
 
 // enqueue makes a task and reports whether it was missing.
 func (q *Queue) enqueue(ctx context.Context, t task) (missing bool, err error) {

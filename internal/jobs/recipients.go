@@ -62,8 +62,8 @@ type groupTurn struct {
 	name       string
 	lane       string
 	generation int64
-	ready      []ledger.Snapshot  // can be sent now, each to a number of its own
-	repeated   []ledger.Snapshot  // can be sent now, but their number is in the request already
+	ready      []ledger.Snapshot // can be sent now, each to a number of its own
+	repeated   []ledger.Snapshot // can be sent now, but their number is in the request already
 	expired    []ledger.Snapshot
 	leave      []message.ID       // no longer wait in the group
 	join       []*message.Message // wait for another time
