@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -101,13 +102,17 @@ func same(given, secret string) bool {
 
 // webhook takes what Sinch posts: receipts and inbound messages of all its
 // APIs, on either route.
-type webhook struct{ api *api }
+type webhook struct {
+	api     *api
+	encoded sync.Once // the hint that the token of the URL is not encoded was logged
+}
 
 // receive answers 200 once everything in the body is recorded, and 503 when
 // it cannot be: Sinch drops what gets any other 4xx for good.
 func (h *webhook) receive(c echo.Context) error {
 	r, opts := c.Request(), h.api.Webhook
 	if opts.Token != "" && !opts.tokenFits(r) { // before anything is read
+		h.hintAtEncoding(r)
 		return h.refuse(c, receipt.ShapeUnknown, refusedError{checkToken})
 	}
 	body, over, err := h.api.readBody(c)

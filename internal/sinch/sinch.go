@@ -46,8 +46,9 @@ type Bulk interface {
 // Finder is a Provider that can be asked later whether a call was accepted.
 type Finder interface {
 	// Find looks for a call. found is false when Sinch answered and knew of no
-	// such call; err is set when Sinch could not be asked, and wraps ErrNotKept
-	// when asking again would not help.
+	// such call. err is set when Sinch could not be asked; it is a *SkewError when
+	// the answer proves nothing since the clocks differ, and wraps ErrNotKept when
+	// another look-up would not help.
 	Find(ctx context.Context, c Call) (sinchID string, found bool, err error)
 }
 

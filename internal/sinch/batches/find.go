@@ -18,9 +18,6 @@ import (
 const (
 	pageSize = 100 // the most Sinch gives
 	maxPages = 100
-	// lookBack is how far before the begin of an attempt a look-up starts, for
-	// clocks that differ. Without a start Sinch lists the last 24 hours only.
-	lookBack = time.Minute
 	// lookupTimeout bounds each page when the caller's context does not.
 	lookupTimeout = 10 * time.Second
 )
@@ -33,6 +30,8 @@ var ErrLookup = errors.New("sinch cannot be asked")
 type page struct {
 	Count   *int          `json:"count"`
 	Batches []listedBatch `json:"batches"`
+
+	skew time.Duration // of the clock of Sinch
 }
 
 type listedBatch struct {
@@ -41,9 +40,9 @@ type listedBatch struct {
 }
 
 // Find implements sinch.Finder: it lists the batches with the reference. Since
-// an absent batch may be sent again, absence has to be shown: every page up to
-// the total was read, and none of them held it. How much a page holds is
-// counted, not assumed: Sinch may give less than was asked for.
+// an absent batch may be sent again, absence has to be proved: every page up to
+// the total was read, none of them held it, and Sinch's clock is ours. The
+// batches of a page are counted, since Sinch may give fewer than asked for.
 func (p *Provider) Find(ctx context.Context, c sinch.Call) (sinchID string, found bool, err error) {
 	seen := 0
 	for n := range maxPages {
@@ -63,10 +62,10 @@ func (p *Provider) Find(ctx context.Context, c sinch.Call) (sinchID string, foun
 		seen += len(got.Batches)
 		switch {
 		case got.Count != nil && seen >= *got.Count:
-			return "", false, nil
+			return "", false, sinch.CheckSkew(got.skew)
 		case len(got.Batches) > 0:
 		case got.Count == nil:
-			return "", false, nil
+			return "", false, sinch.CheckSkew(got.skew)
 		default:
 			return "", false, fmt.Errorf("%w: the list ends before its count", ErrLookup)
 		}
@@ -79,7 +78,7 @@ func (p *Provider) page(ctx context.Context, c sinch.Call, n int) (page, error) 
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	query := url.Values{
-		"client_reference": {c.Ref}, "start_date": {c.Begun.Add(-lookBack).UTC().Format(timeFormat)},
+		"client_reference": {c.Ref}, "start_date": {c.Begun.Add(-sinch.LookBack).UTC().Format(timeFormat)},
 		"page": {strconv.Itoa(n)}, "page_size": {strconv.Itoa(pageSize)},
 	}
 	res, err := p.opts.Client.Do(ctx, wire.Request{Method: http.MethodGet, URL: p.url() + "?" + query.Encode(), Header: p.header()})
@@ -89,7 +88,7 @@ func (p *Provider) page(ctx context.Context, c sinch.Call, n int) (page, error) 
 	if res.Status != http.StatusOK {
 		return page{}, fmt.Errorf("%w: HTTP %d", ErrLookup, res.Status)
 	}
-	var got page
+	got := page{skew: res.Skew()}
 	if err := json.Unmarshal(res.Body, &got); err != nil || got.Batches == nil {
 		return page{}, fmt.Errorf("%w: unreadable page", ErrLookup)
 	}

@@ -2,6 +2,7 @@ package batches_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -96,7 +97,7 @@ func TestFindAsks(t *testing.T) {
 	}
 	for n, req := range s.requests() {
 		want := url.Values{
-			"client_reference": {"msg_1a2b-1"}, "start_date": {"2026-10-30T06:00:30.250Z"},
+			"client_reference": {"msg_1a2b-1"}, "start_date": {"2026-10-29T06:01:30.250Z"},
 			"page": {fmt.Sprint(n)}, "page_size": {"100"},
 		}
 		if diff := cmp.Diff(want, req.URL.Query()); diff != "" {
@@ -108,6 +109,37 @@ func TestFindAsks(t *testing.T) {
 		if got := req.Header.Get("Authorization"); got != "Bearer token-secret" {
 			t.Errorf("page %d: authorization %q", n, got)
 		}
+	}
+}
+
+// Absence proves nothing where the clocks differ; a batch that is found does.
+func TestFindWithClocksThatDiffer(t *testing.T) {
+	t.Parallel()
+	const ref = "msg_1a2b-1"
+	for name, tc := range map[string]struct {
+		skew   time.Duration
+		listed []string
+		found  bool
+		fails  bool
+	}{
+		"a little, absent": {15 * time.Second, nil, false, false},
+		"ahead, absent":    {2 * time.Minute, nil, false, true},
+		"behind, absent":   {-2 * time.Minute, []string{"other"}, false, true},
+		"ahead, found":     {2 * time.Minute, []string{ref}, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := list(len(tc.listed), tc.listed...)
+			a.header = http.Header{"Date": {time.Now().Add(tc.skew).UTC().Format(http.TimeFormat)}}
+			_, found, err := serve(t, a).provider(t, batches.Options{}).Find(t.Context(), sinch.Call{Ref: ref, Begun: now})
+			skewed, ok := errors.AsType[*sinch.SkewError](err)
+			if found != tc.found || ok != tc.fails || ok != (err != nil) {
+				t.Fatalf("found %t, %v; want %t, skewed %t", found, err, tc.found, tc.fails)
+			}
+			if ok && (skewed.Skew > 0) != (tc.skew > 0) {
+				t.Errorf("skew %s, want about %s", skewed.Skew, tc.skew)
+			}
+		})
 	}
 }
 

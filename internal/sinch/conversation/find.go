@@ -18,9 +18,6 @@ import (
 const (
 	pageSize = 100
 	maxPages = 100
-	// lookBack is how far before the begin of a call a look-up starts, for clocks
-	// that differ. It has no end: a number does not get so many messages.
-	lookBack = time.Minute
 	// lookupTimeout bounds each call when the caller's context does not.
 	lookupTimeout = 10 * time.Second
 	timeFormat    = "2006-01-02T15:04:05.000Z"
@@ -41,13 +38,14 @@ type listedMessage struct {
 }
 
 // Find implements sinch.Finder. Sinch knows no filter by metadata, so the
-// messages of the app to the number are listed and compared. What is found is
-// proven; absence is only where every page was read and the app keeps what it
-// dispatches.
+// messages of the app to the number are listed and compared. The list has no
+// end time: a number does not get so many messages. A message that is found is
+// proved; its absence only if every page was read, Sinch's clock is ours, and
+// the app keeps what it dispatches.
 func (p *Provider) Find(ctx context.Context, c sinch.Call) (sinchID string, found bool, err error) {
 	next := ""
 	for range maxPages {
-		got, err := p.page(ctx, c, next)
+		got, skew, err := p.page(ctx, c, next)
 		if err != nil {
 			return "", false, err
 		}
@@ -61,6 +59,9 @@ func (p *Provider) Find(ctx context.Context, c sinch.Call) (sinchID string, foun
 			return m.ID.ID(), true, nil
 		}
 		if got.Next == "" {
+			if err := sinch.CheckSkew(skew); err != nil {
+				return "", false, err
+			}
 			return "", false, p.keeps(ctx, c.Begun)
 		}
 		next = got.Next
@@ -69,37 +70,36 @@ func (p *Provider) Find(ctx context.Context, c sinch.Call) (sinchID string, foun
 }
 
 // page gets one page of what the app dispatched to a number.
-func (p *Provider) page(ctx context.Context, c sinch.Call, next string) (page, error) {
+func (p *Provider) page(ctx context.Context, c sinch.Call, next string) (got page, skew time.Duration, err error) {
 	query := url.Values{
 		"app_id": {p.opts.AppID}, "channel_identity": {sinch.Digits(c.To)}, "messages_source": {"DISPATCH_SOURCE"},
-		"start_time": {c.Begun.Add(-lookBack).UTC().Format(timeFormat)}, "page_size": {strconv.Itoa(pageSize)},
+		"start_time": {c.Begun.Add(-sinch.LookBack).UTC().Format(timeFormat)}, "page_size": {strconv.Itoa(pageSize)},
 	}
 	if next != "" {
 		query.Set("page_token", next)
 	}
-	var got page
-	if err := p.ask(ctx, "/messages?"+query.Encode(), &got); err != nil {
-		return page{}, err
+	if skew, err = p.query(ctx, "/messages?"+query.Encode(), &got); err != nil {
+		return page{}, 0, err
 	}
 	if got.Messages == nil {
-		return page{}, fmt.Errorf("%w: unreadable page", ErrLookup)
+		return page{}, 0, fmt.Errorf("%w: unreadable page", ErrLookup)
 	}
-	return got, nil
+	return got, skew, nil
 }
 
-// ask reads something of the project into v.
-func (p *Provider) ask(ctx context.Context, path string, v any) error {
+// query reads a resource of the project into v, and the skew of Sinch's clock.
+func (p *Provider) query(ctx context.Context, path string, v any) (skew time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	res, err := p.do(ctx, wire.Request{Method: http.MethodGet, URL: p.url(path)})
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrLookup, err)
+		return 0, fmt.Errorf("%w: %w", ErrLookup, err)
 	}
 	if res.Status != http.StatusOK {
-		return fmt.Errorf("%w: HTTP %d", ErrLookup, res.Status)
+		return 0, fmt.Errorf("%w: HTTP %d", ErrLookup, res.Status)
 	}
 	if json.Unmarshal(res.Body, v) != nil {
-		return fmt.Errorf("%w: unreadable answer", ErrLookup)
+		return 0, fmt.Errorf("%w: unreadable answer", ErrLookup)
 	}
-	return nil
+	return res.Skew(), nil
 }

@@ -123,7 +123,7 @@ func TestFindAsks(t *testing.T) {
 	for n, req := range got[:2] {
 		want := url.Values{
 			"app_id": {"app"}, "channel_identity": {"12065551212"}, "messages_source": {"DISPATCH_SOURCE"},
-			"start_time": {"2026-11-01T06:00:30.250Z"}, "page_size": {"100"},
+			"start_time": {"2026-10-31T06:01:30.250Z"}, "page_size": {"100"},
 		}
 		if n == 1 {
 			want.Set("page_token", "page/2")
@@ -142,6 +142,32 @@ func TestFindAsks(t *testing.T) {
 		if got := req.Header.Get("Authorization"); got != "Bearer token-1" {
 			t.Errorf("authorization %q", got)
 		}
+	}
+}
+
+// Absence proves nothing where the clocks differ; a message that is found does.
+func TestFindWithClocksThatDiffer(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		skew  time.Duration
+		refs  []string
+		found bool
+		fails bool
+	}{
+		"a little, absent": {-15 * time.Second, nil, false, false},
+		"ahead, absent":    {2 * time.Minute, []string{"other"}, false, true},
+		"behind, absent":   {-2 * time.Minute, nil, false, true},
+		"behind, found":    {-2 * time.Minute, []string{ref}, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := list("", tc.refs...)
+			a.header = http.Header{"Date": {time.Now().Add(tc.skew).UTC().Format(http.TimeFormat)}}
+			_, found, err := serve(t, a, keeping(1)).provider(t, conversation.Options{}).Find(t.Context(), aCall())
+			if _, ok := errors.AsType[*sinch.SkewError](err); found != tc.found || ok != tc.fails || ok != (err != nil) {
+				t.Errorf("found %t, %v; want %t, skewed %t", found, err, tc.found, tc.fails)
+			}
+		})
 	}
 }
 

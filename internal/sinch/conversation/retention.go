@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// retentionFor is how long a policy that was read is believed.
+	// retentionFor is how long a policy that was read is used.
 	retentionFor = time.Minute
 	// longestRetention is the most days that Sinch takes.
 	longestRetention = 3650
@@ -52,23 +52,23 @@ func (p *Provider) retention(ctx context.Context) (days int, err error) {
 		return days, nil
 	}
 	var a app
-	if err := p.ask(ctx, "/apps/"+url.PathEscape(p.opts.AppID), &a); err != nil {
+	if _, err := p.query(ctx, "/apps/"+url.PathEscape(p.opts.AppID), &a); err != nil {
 		return 0, err
 	}
 	if a.ID == "" {
 		return 0, fmt.Errorf("%w: unreadable app", ErrLookup)
 	}
-	return p.kept.learn(a.Policy.Days, now), nil
+	return p.kept.put(a.Policy.Days, now), nil
 }
 
-// known is the policy when it was read a short while ago.
+// known returns the policy if it was read within retentionFor.
 func (r *retention) known(now time.Time) (days int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.days, now.Sub(r.read) < retentionFor
 }
 
-func (r *retention) learn(days int, now time.Time) int {
+func (r *retention) put(days int, now time.Time) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.days, r.read = min(days, longestRetention), now

@@ -46,6 +46,9 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte // empty when Partial
+	// Sent and Received are when the call began and when its answer was read, by
+	// the client's clock.
+	Sent, Received time.Time
 	// Partial says that the body was cut off or is longer than any of Sinch's:
 	// the status is all that is known.
 	Partial bool
@@ -150,7 +153,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 			defer cancel()
 		}
 	}
-	seen := &evidence{deadline: r.Deadline}
+	seen, sent := &evidence{deadline: r.Deadline}, c.now()
 	req, err := request(seen.trace(ctx), r)
 	if err != nil {
 		return Response{}, &NotSentError{Cause: CauseRequest}
@@ -160,11 +163,12 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 		return Response{}, seen.judge(err)
 	}
 	defer res.Body.Close()
-	answer := Response{Status: res.StatusCode, Header: res.Header}
+	answer := Response{Status: res.StatusCode, Header: res.Header, Sent: sent}
 	answer.Body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil || len(answer.Body) > maxAnswer {
 		answer.Body, answer.Partial = nil, true
 	}
+	answer.Received = c.now()
 	return answer, nil
 }
 
