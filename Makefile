@@ -4,6 +4,8 @@ SHELL := /usr/bin/env bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X mmsdispatch/internal/telemetry.version=$(VERSION)
+# One set of flags, so that nothing is compiled twice.
+BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 TOOL    := go tool -modfile=tools/go.mod
 
 # What to run and for how long, to be set on the command line: make test PKG=./internal/ledger/... RUN=Accept
@@ -22,11 +24,11 @@ help: ## Show this list
 
 .PHONY: dev
 dev: ## Run api, worker, simulator and Redis in one process; needs nothing but Go
-	go build -o bin/mmsctl ./cmd/mmsctl && exec bin/mmsctl dev
+	$(BUILD) -o bin/ ./cmd/mmsctl && exec bin/mmsctl dev
 
 .PHONY: build
 build: ## Build static binaries into bin/
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	$(BUILD) -o bin/ ./cmd/...
 
 .PHONY: image
 image: ## Build the container image mmsdispatch:$(VERSION)
@@ -63,8 +65,9 @@ bench: ## Measure speed beside baselines, COUNT runs each, and write docs/benchm
 ## Check
 
 .PHONY: lint
-lint: ## Run all linters and check the formatting
+lint: ## Run all linters, check the formatting and look for functions that nothing calls
 	$(TOOL) golangci-lint run
+	scripts/deadcode
 
 .PHONY: verify
 verify: ## Check that go.mod is tidy, generated files are current and scripts are sound
@@ -84,7 +87,7 @@ fmt: ## Format all Go files
 	$(TOOL) golangci-lint fmt
 
 .PHONY: generate
-generate: ## Write generated files anew
+generate: ## Write the generated files
 	go generate ./...
 
 .PHONY: tidy
