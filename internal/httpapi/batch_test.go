@@ -288,7 +288,7 @@ func TestUnreadableRowHasOneProblem(t *testing.T) {
 		"1": " wrong_type", "null": " wrong_type", "[]": " wrong_type", `"s"`: " wrong_type", "true": " wrong_type",
 		"{}": "to required, mediaUrl required",
 	} {
-		got := b.do(t, stream(ndjson, "text=hi", row+"\n"+good)).ok(t, http.StatusAccepted)
+		got := b.do(t, stream(ndjson, "text=hi", good+"\n"+row)).ok(t, http.StatusAccepted)
 		if counts(got) != "1 0 1" || problemsOf(first(got)) != want {
 			t.Errorf("%q: %v", row, got)
 		}

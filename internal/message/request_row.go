@@ -83,6 +83,14 @@ func Column(name string) bool {
 	return name == fieldMedia || isPair && key != "" || f.text(name) != nil
 }
 
+// Columns lists the columns that a CSV can have.
+func Columns() []string {
+	return []string{
+		"to", "text", fieldMediaURL, fieldMedia, "subject", "clientReference", "from", "priority", "sendAt", "expiresAt",
+		"fallbackText", "callbackUrl", metadataColumn + "<name>",
+	}
+}
+
 // Set writes a field down by the name of its column. Media are separated by
 // spaces. An empty value is absent.
 func (f *Fields) Set(column, value string) {

@@ -17,12 +17,16 @@ const (
 	// lengthWithEnd is the buffer into which each row fits that is not too long.
 	lengthWithEnd = LengthMax + len("\r\n")
 	// quotedMax is how far the end of a cell in quotes is looked for, in bytes of
-	// the row: by then the quote was hardly meant to be closed.
+	// the row: a quote that is open for longer was hardly meant to be closed.
 	quotedMax = 16 << 20
 )
 
-// Lines are rows in NDJSON. Empty lines are no rows.
-type Lines struct{ in *bufio.Reader }
+// Lines are rows in NDJSON, with or without a byte order mark before them. Empty
+// lines are no rows.
+type Lines struct {
+	in     *bufio.Reader
+	opened bool
+}
 
 // NewLines makes a reader of NDJSON.
 func NewLines(body io.Reader) *Lines { return &Lines{in: bufio.NewReaderSize(body, lengthWithEnd)} }
@@ -30,10 +34,10 @@ func NewLines(body io.Reader) *Lines { return &Lines{in: bufio.NewReaderSize(bod
 // Begin has nothing to read: lines have no header.
 func (*Lines) Begin() []message.FieldError { return nil }
 
-// Next reads a row; io.EOF says that there is none any more.
+// Next reads a row. io.EOF says that there is none any more.
 func (l *Lines) Next() (message.Fields, error) {
 	for {
-		line, long, err := readLine(l.in)
+		line, long, err := l.next()
 		switch {
 		case err != nil:
 			return message.Fields{}, err
@@ -43,6 +47,14 @@ func (l *Lines) Next() (message.Fields, error) {
 			return message.ReadRow(line), nil
 		}
 	}
+}
+
+// next reads a line, the first one without its mark.
+func (l *Lines) next() (line []byte, long bool, err error) {
+	if !l.opened {
+		l.in, l.opened = open(l.in), true
+	}
+	return readLine(l.in)
 }
 
 // readLine reads a line that fits into the buffer, and passes over the rest of

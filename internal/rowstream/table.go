@@ -1,10 +1,11 @@
 package rowstream
 
 import (
-	"encoding/csv"
-	"errors"
+	"bufio"
+	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -12,90 +13,145 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// Table are rows in CSV.
+// Table are rows in CSV, as spreadsheets and exporters write it: in UTF-8 or, with
+// a byte order mark, UTF-16; separated by commas, semicolons or tabs; lines ended
+// by LF, CRLF or CR. Spaces around cells, and rows and columns without content,
+// do not count.
 type Table struct {
-	in      *lineLimit
-	csv     *csv.Reader
-	columns []string
+	body    io.Reader
+	rows    records
+	columns []string // empty: a column without a name
 }
 
 // NewTable makes a reader of CSV.
-func NewTable(body io.Reader) *Table {
-	in := newLineLimit(body)
-	reader := csv.NewReader(in)
-	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
-	return &Table{in: in, csv: reader}
+func NewTable(body io.Reader) *Table { return &Table{body: body} }
+
+// headerField is the field of problems of the header.
+const headerField = "header"
+
+// Begin reads the header row and returns its problems. They hold no value of a
+// row, even if the file has no header and a row stands in its place.
+func (t *Table) Begin() []message.FieldError {
+	in := open(bufio.NewReaderSize(t.body, lengthWithEnd))
+	line := peekLine(in)
+	if wrong := notTable(line); wrong != "" {
+		return headerProblem(message.ProblemInvalid, wrong)
+	}
+	if bytes.HasSuffix(line, []byte("\r")) {
+		in = bufio.NewReaderSize(oldLines{in}, lengthWithEnd)
+	}
+	t.rows.in, t.rows.line, t.rows.separator = in, 1, separatorOf(line)
+	if hint, ok := separatorHint(line); ok {
+		t.rows.separator = hint
+		if err := t.rows.readLine(); err != nil {
+			return headerProblem(message.ProblemInvalid, "the header row cannot be read")
+		}
+		t.rows.rest = nil
+	}
+	switch err := t.rows.next(); {
+	case err == io.EOF: //nolint:errorlint // next gives it as it is
+		return headerProblem(message.ProblemRequired, "a header row is required")
+	case err != nil || t.rows.tooLong() || t.rows.loose:
+		return headerProblem(message.ProblemInvalid, "the header row cannot be read")
+	}
+	t.columns = t.rows.cells()
+	return columnProblems(t.columns)
 }
 
-// Begin reads the header row, and tells what is wrong with it.
-func (t *Table) Begin() (wrong []message.FieldError) {
-	t.in.beginRow()
-	t.in.skipMark()
-	header, err := t.csv.Read()
-	if err != nil {
-		return headerProblem(err)
+func headerProblem(code message.ProblemCode, text string) []message.FieldError {
+	return []message.FieldError{{Field: headerField, Code: code, Message: text}}
+}
+
+// separators are those that are recognised, the most common first.
+func separators() []byte { return []byte{',', ';', '\t'} }
+
+// separatorOf finds the separator by which a header has the most columns that
+// there are, or else the most columns.
+func separatorOf(header []byte) byte {
+	const known = 1 << 20 // one counts more than all that are not
+	best, most := separators()[0], 0
+	for _, separator := range separators() {
+		points := 0
+		for _, name := range cellsOf(header, separator) {
+			points++
+			if message.Column(name) {
+				points += known
+			}
+		}
+		if points > most {
+			best, most = separator, points
+		}
 	}
-	t.columns = slices.Clone(header)
-	for i, name := range t.columns {
+	return best
+}
+
+// separatorHint reads the line "sep=;" that Excel takes for the separator.
+func separatorHint(line []byte) (byte, bool) {
+	hint, ok := strings.CutPrefix(strings.ToLower(strings.Trim(string(line), "\" \r\n")), "sep=")
+	if !ok || len(hint) != 1 || !slices.Contains(separators(), hint[0]) {
+		return 0, false
+	}
+	return hint[0], true
+}
+
+// columnProblems are what is wrong with the names of columns.
+func columnProblems(columns []string) (wrong []message.FieldError) {
+	if !slices.ContainsFunc(columns, message.Column) {
+		return headerProblem(message.ProblemUnknownField, "the first row names no column: a header row is required; "+thereAre())
+	}
+	for i, name := range columns {
 		switch {
+		case name == "":
 		case !message.Column(name):
 			wrong = append(wrong, message.FieldError{
-				Field: shownColumn(name), Code: message.ProblemUnknownField, Message: "there is no such column",
+				Field: shownColumn(i, name), Code: message.ProblemUnknownField, Message: "there is no such column; " + thereAre(),
 			})
-		case slices.Contains(t.columns[:i], name):
+		case slices.Contains(columns[:i], name):
 			wrong = append(wrong, message.FieldError{Field: name, Code: message.ProblemDuplicateField, Message: "written more than once"})
 		}
 	}
 	return wrong
 }
 
-// shownColumn cuts a name that a caller made up, and makes it a JSON string.
-func shownColumn(name string) string {
-	const longest = 100
-	if !utf8.ValidString(name) || len(name) > longest {
-		return "header"
+func thereAre() string { return "there are " + strings.Join(message.Columns(), ", ") }
+
+// columnName is what the name of a column looks like. What looks otherwise may be
+// a value of a row in a file without a header.
+var columnName = regexp.MustCompile(`^[A-Za-z][A-Za-z_.-]{0,39}$`)
+
+// shownColumn names a column that there is not by its name, or by its place.
+func shownColumn(i int, name string) string {
+	if columnName.MatchString(name) {
+		return name
 	}
-	return name
+	return columnPlace(i)
 }
 
-func headerProblem(err error) []message.FieldError {
-	if errors.Is(err, io.EOF) {
-		return []message.FieldError{{Field: "header", Code: message.ProblemRequired, Message: "a header row is required"}}
-	}
-	return []message.FieldError{{Field: "header", Code: message.ProblemInvalid, Message: "the header row cannot be read"}}
-}
+func columnPlace(i int) string { return fmt.Sprintf("column %d", i+1) }
 
 // Next reads a row. io.EOF says that there is none any more, an *EndlessError that
 // none can be found any more.
 func (t *Table) Next() (message.Fields, error) {
-	t.in.beginRow()
-	record, err := t.csv.Read()
-	if t.in.over { // package csv tells of a bad quote before it instead
-		if err := t.in.skip(); err != nil {
-			return message.Fields{}, err
-		}
-		return message.UnreadableRow(message.ProblemTooLong, "a row may have 64 KiB at most"), nil
+	if err := t.rows.next(); err != nil {
+		return message.Fields{}, err
 	}
 	switch {
-	case errors.Is(err, csv.ErrBareQuote): // a quote in a cell without quotes: the row ends with its line
-		if err := t.in.skip(); err != nil {
-			return message.Fields{}, err
-		}
+	case t.rows.tooLong():
+		return message.UnreadableRow(message.ProblemTooLong, "a row may have 64 KiB at most"), nil
+	case t.rows.loose:
 		return message.UnreadableRow(message.ProblemInvalid, "the row is no CSV: a cell that holds a quote must stand in quotes"), nil
-	case errors.Is(err, csv.ErrQuote):
-		return message.Fields{}, t.in.endless()
-	case err != nil:
-		return message.Fields{}, err //nolint:wrapcheck // io.EOF, or what the caller is told in other words
-	case len(record) != len(t.columns):
-		text := fmt.Sprintf("the row has %d cells, the header %d", len(record), len(t.columns))
-		return message.UnreadableRow(message.ProblemInvalid, text), nil
+	case !utf8.Valid(t.rows.text):
+		return message.UnreadableRow(message.ProblemInvalid, "the row is not UTF-8: save the file as CSV UTF-8"), nil
 	}
 	var fields message.Fields
-	for i, cell := range record {
-		if !utf8.ValidString(cell) {
-			return message.UnreadableRow(message.ProblemInvalid, "the row is not UTF-8"), nil
+	for i, cell := range t.rows.cells() {
+		switch {
+		case i < len(t.columns) && t.columns[i] != "":
+			fields.Set(t.columns[i], cell)
+		case cell != "":
+			return message.UnreadableRow(message.ProblemInvalid, columnPlace(i)+
+				" has no name in the header, and a cell in this row; a cell that holds a separator must stand in quotes"), nil
 		}
-		fields.Set(t.columns[i], strings.Clone(cell))
 	}
 	return fields, nil
 }
