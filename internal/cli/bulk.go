@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +20,21 @@ import (
 // bulkTypes are the files that can be handed over, by their ending.
 var bulkTypes = map[string]string{".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
 
+// typeOf is the media type of a file.
+func typeOf(file string) (string, error) {
+	ext := strings.ToLower(filepath.Ext(file))
+	if mediaType, ok := bulkTypes[ext]; ok {
+		return mediaType, nil
+	}
+	if slices.Contains([]string{".xlsx", ".xlsm", ".xlsb", ".xls"}, ext) {
+		return "", fmt.Errorf("%s is an Excel workbook: save it as CSV UTF-8", filepath.Base(file))
+	}
+	return "", errors.New("the file must end in .csv, .ndjson or .jsonl")
+}
+
 // newBulk hands a file of messages over.
 func newBulk() *cobra.Command {
-	b := bulk{stall: bulkStall, pauseFunc: pause, now: time.Now}
+	b := bulk{stall: bulkStall, pauseFunc: pause, now: time.Now, region: envOr("DEFAULT_REGION", "US")}
 	var defaults []string
 	cmd := &cobra.Command{
 		Use:   "bulk FILE.csv|FILE.ndjson",
@@ -40,6 +54,7 @@ func newBulk() *cobra.Command {
 	b.api.addFlags(cmd)
 	cmd.Flags().StringVar(&b.reference, "reference", "", "reference of the batch; empty: made of the file's content")
 	cmd.Flags().StringArrayVar(&defaults, "default", nil, "NAME=VALUE of a field that rows leave open; repeat for more")
+	cmd.Flags().BoolVar(&b.unique, "unique", false, "leave out rows to a number that an earlier row has")
 	cmd.Flags().BoolVar(&b.dryRun, "dry-run", false, "check every row, accept none")
 	cmd.Flags().DurationVar(&b.giveUp, "give-up", bulkGiveUp, "how long to go on trying while the api takes no row; 0: one try")
 	return cmd
@@ -50,6 +65,9 @@ type bulk struct {
 	api       api
 	file      string
 	reference string
+	unique    bool
+	region    string // of numbers written without +
+	source    string // what is sent: file, or a copy without repeated numbers
 	dryRun    bool
 	giveUp    time.Duration // without a row taken, until the command ends
 	stall     time.Duration // without a byte read or an answer, until a try ends
@@ -102,7 +120,7 @@ func (r bulkRow) code() string {
 	return problems[0].Code
 }
 
-// wrong reports whether the row must be mended before it can be accepted.
+// wrong reports whether the row must be corrected before it can be accepted.
 func (r bulkRow) wrong() bool {
 	code := r.code()
 	return r.Status == "rejected" && code != rowTurnedAway && code != rowCanceled
@@ -111,6 +129,14 @@ func (r bulkRow) wrong() bool {
 func (b *bulk) run(ctx context.Context, defaults []string) error {
 	query, err := b.query(defaults)
 	if err != nil {
+		return err
+	}
+	release, err := b.prepare()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := b.name(query); err != nil {
 		return err
 	}
 	begun := b.now()
@@ -153,6 +179,9 @@ func (b *bulk) report(answer bulkOutcome, took time.Duration) {
 
 // query are the parameters of the batch.
 func (b *bulk) query(defaults []string) (url.Values, error) {
+	if _, err := typeOf(b.file); err != nil {
+		return nil, err
+	}
 	query := url.Values{}
 	for _, one := range defaults {
 		name, value, ok := strings.Cut(one, "=")
@@ -171,13 +200,18 @@ func (b *bulk) query(defaults []string) (url.Values, error) {
 	if b.dryRun {
 		query.Set("dryRun", "true")
 	}
-	sum, err := b.examine()
-	if err != nil {
-		return nil, err
-	}
+	return query, nil
+}
+
+// name gives the batch its reference.
+func (b *bulk) name(query url.Values) error {
 	if b.reference == "" {
+		sum, err := b.sum()
+		if err != nil {
+			return err
+		}
 		b.reference = "file-" + sum
 	}
 	query.Set("clientReference", b.reference)
-	return query, nil
+	return nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,27 +11,47 @@ import (
 	"path/filepath"
 	"strings"
 
+	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/rowstream"
 )
 
-// examine reads the file through before a row of it is sent. It returns a hash of
-// it, short enough for a reference. A table that the api could not read to its end
-// is refused here: mended, it would be another batch, and its first rows would go
-// out twice. A line that is no message spoils no other, and is left to the api.
-func (b *bulk) examine() (sum string, err error) {
-	file, err := os.Open(b.file)
+// prepare reads the file before a row of it is sent: where a table has no certain
+// end it is refused, rows to a number that an earlier row has are counted, and
+// with --unique they are left out of what is sent. release removes what was made.
+func (b *bulk) prepare() (release func(), err error) {
+	b.source, release = b.file, func() {}
+	if b.unique {
+		if release, err = b.copyUnique(); err != nil {
+			return nil, err
+		}
+		return release, nil
+	}
+	repeated, err := b.countRepeated()
+	if err != nil {
+		return nil, err
+	}
+	if repeated > 0 {
+		fmt.Fprintf(b.log, "%s %s to a number that an earlier row has: with --unique they are left out\n", rowCount(repeated), goes(repeated))
+	}
+	return release, nil
+}
+
+func goes(rows int64) string {
+	if rows == 1 {
+		return "goes"
+	}
+	return "go"
+}
+
+// sum is a hash of what is sent, short enough for a reference.
+func (b *bulk) sum() (string, error) {
+	file, err := os.Open(b.source)
 	if err != nil {
 		return "", fmt.Errorf("open rows: %w", err)
 	}
 	defer file.Close()
 	hash := sha256.New()
-	in := io.TeeReader(file, hash)
-	if b.isTable() {
-		if err := checkTable(in); err != nil {
-			return "", fmt.Errorf("nothing was sent: %w", err)
-		}
-	}
-	if _, err := io.Copy(io.Discard, in); err != nil {
+	if _, err := io.Copy(hash, file); err != nil {
 		return "", fmt.Errorf("read rows: %w", err)
 	}
 	const chars = 40
@@ -39,20 +60,81 @@ func (b *bulk) examine() (sum string, err error) {
 
 func (b *bulk) isTable() bool { return strings.EqualFold(filepath.Ext(b.file), ".csv") }
 
-// checkTable looks for the end of every row, as the api does. What is wrong with
-// the header the api says before it takes a row.
-func checkTable(in io.Reader) error {
-	table := rowstream.NewTable(in)
-	if len(table.Begin()) > 0 {
-		return nil
+// rowReader reads the rows of a file.
+type rowReader interface {
+	Begin() []message.FieldError
+	Next() (message.Fields, error)
+}
+
+// countRepeated counts the rows to a number that an earlier row has. A table that
+// the api could not read to its end is an error here: corrected, it would be
+// another batch, and its first rows would go out twice. Other problems of the
+// header and of rows the api reports.
+func (b *bulk) countRepeated() (repeated int64, err error) {
+	file, err := os.Open(b.file)
+	if err != nil {
+		return 0, fmt.Errorf("open rows: %w", err)
 	}
+	defer file.Close()
+	rows := rowReader(rowstream.NewLines(file))
+	if b.isTable() {
+		rows = rowstream.NewTable(file)
+	}
+	if len(rows.Begin()) > 0 {
+		return 0, nil
+	}
+	var numbers rowstream.Numbers
 	for {
-		_, err := table.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
+		fields, err := rows.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return repeated, nil
+		case err != nil:
+			return 0, fmt.Errorf("nothing was sent: %w", err)
+		case b.isRepeated(&numbers, fields):
+			repeated++
 		}
 	}
+}
+
+// isRepeated reports whether a row goes to a number that an earlier row has,
+// however the two are written.
+func (b *bulk) isRepeated(numbers *rowstream.Numbers, fields message.Fields) bool {
+	if fields.To == nil {
+		return false
+	}
+	number, _, ok := message.NormalizePhone(*fields.To, b.region)
+	return ok && numbers.Add(number)
+}
+
+// copyUnique makes a file of the rows without those to a number that an earlier
+// row has. It is the batch: its content makes the reference.
+func (b *bulk) copyUnique() (release func(), err error) {
+	file, err := os.Open(b.file)
+	if err != nil {
+		return nil, fmt.Errorf("open rows: %w", err)
+	}
+	defer file.Close()
+	unique, err := os.CreateTemp("", "mmsctl-bulk-*"+filepath.Ext(b.file)) // for its owner only
+	if err != nil {
+		return nil, fmt.Errorf("make a file without repeated numbers: %w", err)
+	}
+	release = func() { _ = os.Remove(unique.Name()) }
+	var numbers rowstream.Numbers
+	repeated := int64(0)
+	buffered := bufio.NewWriter(unique)
+	err = rowstream.Copy(buffered, file, b.isTable(), func(_ int64, fields message.Fields) bool {
+		again := b.isRepeated(&numbers, fields)
+		if again {
+			repeated++
+		}
+		return !again
+	})
+	if err = errors.Join(err, buffered.Flush(), unique.Close()); err != nil {
+		release()
+		return nil, fmt.Errorf("nothing was sent: %w", err)
+	}
+	b.source = unique.Name()
+	fmt.Fprintf(b.log, "%s to a number that an earlier row has: left out\n", rowCount(repeated))
+	return release, nil
 }

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/rowstream"
 )
 
 // rejectedPaths are the file of rejected rows, and that of what is wrong with
@@ -29,12 +30,12 @@ func (b *bulk) dropRejected() error {
 		return nil
 	}
 	rows, problems := b.rejectedPaths()
-	mended, err := b.rejectedChanged()
+	corrected, err := b.rejectedChanged()
 	if err != nil {
 		return err
 	}
 	stale := []string{rows, problems}
-	if mended {
+	if corrected {
 		fmt.Fprintf(b.out, "%s stays: it was changed since an earlier run wrote it\n", rows)
 		stale = stale[1:]
 	}
@@ -51,12 +52,12 @@ func (b *bulk) dropRejected() error {
 	return nil
 }
 
-// keepRejected writes the rejected rows that the api told of to a file of the
-// same form, and what is wrong with them to another. Rows that a lane had no room
+// keepRejected writes the rejected rows that the api lists to a file of the same
+// form, and their problems to another. Rows that a lane had no room
 // for are not among them: they would be sent twice, from here and from the file.
 // Neither are those of a batch that was canceled: they are not meant to be sent.
-// When a file is sent again, the api may tell of duplicates only: older files
-// stay then.
+// When a file is sent again, the api may list duplicates only: older files stay
+// then.
 func (b *bulk) keepRejected(answer bulkAnswer) error {
 	rejected := slices.DeleteFunc(slices.Clone(answer.Results), func(row bulkRow) bool {
 		return !row.wrong()
@@ -68,14 +69,14 @@ func (b *bulk) keepRejected(answer bulkAnswer) error {
 		}
 		return nil
 	}
-	if err := b.putMendedAside(); err != nil {
+	if err := b.keepCorrected(); err != nil {
 		return err
 	}
 	rowsPath, errorsPath := b.rejectedPaths()
 	if err := writeFile(rowsPath, func(out io.Writer) error { return b.copyRows(out, rejected) }); err != nil {
 		return err
 	}
-	// Last, so that rows that are newer were changed by somebody else.
+	// Last, so that a file of rows that is newer was changed by hand.
 	if err := writeFile(errorsPath, func(out io.Writer) error {
 		encoder := json.NewEncoder(out)
 		for _, row := range rejected {
@@ -87,36 +88,36 @@ func (b *bulk) keepRejected(answer bulkAnswer) error {
 	}); err != nil {
 		return err
 	}
-	fmt.Fprintf(b.out, "rejected, and to be mended: %s in %s, what is wrong in %s\n", rowCount(int64(len(rejected))), rowsPath, errorsPath)
+	fmt.Fprintf(b.out, "rejected, and to be corrected: %s in %s, the reasons in %s\n", rowCount(int64(len(rejected))), rowsPath, errorsPath)
 	if int64(len(rejected)) < answer.Rejected-others {
 		fmt.Fprintln(b.out, "the api lists no more than 1,000 rows that it did not accept: there are more than these")
 	}
 	return nil
 }
 
-// rejectedChanged reports whether somebody changed the file of rejected rows after
-// a run had written it, and with it what tells of its problems.
+// rejectedChanged reports whether the file of rejected rows was changed after a
+// run had written it and the file of its problems.
 func (b *bulk) rejectedChanged() (bool, error) {
 	rows, problems := b.rejectedPaths()
 	kept, wrong := os.Stat(rows)
 	if errors.Is(wrong, os.ErrNotExist) {
 		return false, nil
 	}
-	told, err := os.Stat(problems)
+	errorsFile, err := os.Stat(problems)
 	if errors.Is(err, os.ErrNotExist) {
 		return true, nil
 	}
 	if err := errors.Join(wrong, err); err != nil {
 		return false, fmt.Errorf("look at the rejected rows of an earlier run: %w", err)
 	}
-	return kept.ModTime().After(told.ModTime()), nil
+	return kept.ModTime().After(errorsFile.ModTime()), nil
 }
 
-// putMendedAside gives a file of rejected rows that somebody has worked on
-// another name.
-func (b *bulk) putMendedAside() error {
-	mended, err := b.rejectedChanged()
-	if err != nil || !mended {
+// keepCorrected gives a file of rejected rows that was corrected by hand another
+// name.
+func (b *bulk) keepCorrected() error {
+	corrected, err := b.rejectedChanged()
+	if err != nil || !corrected {
 		return err
 	}
 	path, _ := b.rejectedPaths()
@@ -148,75 +149,16 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return nil
 }
 
-// copyRows copies rows of the file as they stand there; of a table the header,
-// too.
+// copyRows copies rows of the file that was sent; of a table the header, too.
 func (b *bulk) copyRows(out io.Writer, rows []bulkRow) error {
 	wanted := make(map[int64]bool, len(rows))
 	for _, row := range rows {
 		wanted[row.Index] = true
 	}
-	file, err := os.Open(b.file)
+	file, err := os.Open(b.source)
 	if err != nil {
 		return fmt.Errorf("open rows: %w", err)
 	}
 	defer file.Close()
-	each := eachLine
-	if b.isTable() {
-		each = eachRecord
-	}
-	return each(file, func(index int64, raw []byte) error {
-		if index >= 0 && !wanted[index] {
-			return nil
-		}
-		if !bytes.HasSuffix(raw, []byte("\n")) {
-			raw = append(raw, '\n')
-		}
-		if _, err := out.Write(raw); err != nil {
-			return fmt.Errorf("row %d: %w", index, err)
-		}
-		return nil
-	})
-}
-
-// eachLine goes through the rows of a file of lines, as the api counts them:
-// without the empty ones.
-func eachLine(file io.Reader, row func(index int64, raw []byte) error) error {
-	in := bufio.NewReader(file)
-	for index := int64(0); ; {
-		line, err := in.ReadBytes('\n')
-		if len(bytes.TrimSpace(line)) > 0 {
-			if err := row(index, line); err != nil {
-				return err
-			}
-			index++
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read rows: %w", err)
-		}
-	}
-}
-
-// eachRecord goes through the rows of a table, whose header is row -1.
-func eachRecord(file io.Reader, row func(index int64, raw []byte) error) error {
-	var text bytes.Buffer // of the record being read, and what was read ahead
-	reader := csv.NewReader(io.TeeReader(file, &text))
-	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
-	begin := int64(0)
-	for index := int64(-1); ; index++ {
-		_, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if _, malformed := errors.AsType[*csv.ParseError](err); err != nil && !malformed {
-			return fmt.Errorf("read rows: %w", err)
-		}
-		end := reader.InputOffset()
-		if err := row(index, bytes.TrimLeft(slices.Clone(text.Next(int(end-begin))), "\r\n")); err != nil {
-			return err
-		}
-		begin = end
-	}
+	return rowstream.Copy(out, file, b.isTable(), func(index int64, _ message.Fields) bool { return wanted[index] })
 }

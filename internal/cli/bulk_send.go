@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -137,11 +136,11 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // send streams the file once.
 func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
-	mediaType, ok := bulkTypes[strings.ToLower(filepath.Ext(b.file))]
-	if !ok {
-		return bulkAnswer{}, errors.New("the file must end in .csv, .ndjson or .jsonl")
+	mediaType, err := typeOf(b.file)
+	if err != nil {
+		return bulkAnswer{}, err
 	}
-	file, err := os.Open(b.file)
+	file, err := os.Open(b.source)
 	if err != nil {
 		return bulkAnswer{}, fmt.Errorf("open rows: %w", err)
 	}

@@ -219,7 +219,7 @@ func TestBulkKeepsMendedRows(t *testing.T) {
 		}
 		return said.String()
 	}
-	mend := func(text string) {
+	correct := func(text string) {
 		later := time.Now().Add(time.Hour)
 		path := strings.TrimSuffix(file, ".csv") + ".rejected.csv"
 		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, later, later)); err != nil {
@@ -234,17 +234,17 @@ func TestBulkKeepsMendedRows(t *testing.T) {
 	if said := run(false); strings.Contains(said, "kept") || text("rows.rejected.csv") != "to\n1\n" {
 		t.Errorf("what nobody touched: %s", said)
 	}
-	mend("first")
+	correct("first")
 	said := run(true)
-	mend("second")
+	correct("second")
 	said += run(false)
 	if text("rows.rejected.1.csv") != "first" || text("rows.rejected.2.csv") != "second" || text("rows.rejected.csv") != "to\n1\n" {
-		t.Errorf("mended rows were lost: %s", said)
+		t.Errorf("corrected rows were lost: %s", said)
 	}
 	if !strings.Contains(said, "is kept as "+strings.TrimSuffix(file, ".csv")+".rejected.1.csv") {
 		t.Error(said)
 	}
-	mend("third")
+	correct("third")
 	if said := run(false); text("rows.rejected.csv") != "third" || text("rows.errors.ndjson") != "" || !strings.Contains(said, "rejected.csv stays") {
 		t.Errorf("after a run without rejected rows: %s", said)
 	}
@@ -274,7 +274,7 @@ func TestBulkSaysHowFarItCame(t *testing.T) {
 }
 
 // TestBulkRefusesATableWithoutEnd: the api would take the rows before, and the
-// mended file would be another batch.
+// corrected file would be another batch.
 func TestBulkRefusesATableWithoutEnd(t *testing.T) {
 	t.Parallel()
 	const rows = "to,text\n1,a\n\n\"2\",\"oops\n3,b\n"

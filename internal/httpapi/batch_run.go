@@ -12,6 +12,7 @@ import (
 
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/rowstream"
 )
 
 const (
@@ -65,14 +66,14 @@ type batchRun struct {
 	duplicates []rowResult
 	alike      *likeness // nil: no matter what rows share
 	groups     groups
-	numbers    numberSet // of all rows so far
-	problems   int       // listed so far
+	numbers    rowstream.Numbers // of all rows so far
+	problems   int               // listed so far
 
 	dispatching chan struct{} // holds a token for each chunk whose tasks are being made
 }
 
 func newBatchRun(a *api, who Caller) *batchRun {
-	b := &batchRun{api: a, who: who, numbers: make(numberSet), dispatching: make(chan struct{}, chunksDispatched)}
+	b := &batchRun{api: a, who: who, dispatching: make(chan struct{}, chunksDispatched)}
 	if a.FindShared && !who.Scope.Test {
 		b.alike = newLikeness()
 	}
@@ -221,7 +222,7 @@ func (b *batchRun) reject(row draftRow, wrong []message.FieldError) {
 
 // tell counts a row and lists it where it is listed.
 func (b *batchRun) tell(r rowResult, row draftRow) {
-	repeats := b.numbers.add(row.draft.Content.To)
+	repeats := b.numbers.Add(row.draft.Content.To)
 	switch r.Status {
 	case rowAccepted:
 		b.told.Accepted++
