@@ -82,23 +82,25 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		saved: saved.NewStore(rdb, metrics.Saved),
 	}
 	env.ready = admin.NewReadiness(log, env.watch.warnings, admin.Check{Name: "redis", Func: l.Writable})
-	metrics.Registry.MustRegister(telemetry.NewMessageCollector(env.countMessages))
+	metrics.Registry.MustRegister(telemetry.NewLaneCollector(env.readLanes))
 	return env, nil
 }
 
-// countMessages sums the lanes, for the metrics.
-func (e *environment) countMessages(ctx context.Context) (map[string]int64, error) {
-	counts, err := e.ledger.Counts(ctx)
+// readLanes reads the lanes for the metrics.
+func (e *environment) readLanes(ctx context.Context) (map[string]telemetry.LaneState, error) {
+	lanes, err := e.ledger.Lanes(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("count messages: %w", err)
+		return nil, fmt.Errorf("read lanes: %w", err)
 	}
-	sums := make(map[string]int64, len(counts))
-	for status, lanes := range counts {
-		for _, n := range lanes {
-			sums[string(status)] += n
+	states := make(map[string]telemetry.LaneState, len(lanes))
+	for lane, state := range lanes {
+		messages := make(map[string]int64, len(state.Messages))
+		for status, n := range state.Messages {
+			messages[string(status)] = n
 		}
+		states[string(lane)] = telemetry.LaneState{Messages: messages, Oldest: state.Oldest}
 	}
-	return sums, nil
+	return states, nil
 }
 
 // admin makes the listener for operators, with the queue pages.

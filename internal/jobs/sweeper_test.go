@@ -14,28 +14,27 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-const waitingList = ledger.DefaultPrefix + string(ledger.Waiting)
+// waitingList is the list of the lane of a message.
+func waitingList(m *message.Message) string {
+	return ledger.DefaultPrefix + string(ledger.Waiting) + ":" + string(m.Content.Priority)
+}
 
-// place sets when messages are looked at.
+// place sets since when messages are due.
 func (b *bench) place(t *testing.T, at time.Time, messages ...*message.Message) {
 	t.Helper()
-	entries := make([]redis.Z, len(messages))
-	for i, m := range messages {
-		entries[i] = redis.Z{Score: float64(at.UnixMilli()), Member: m.ID.Packed()}
+	pipe := b.rdb.Pipeline()
+	for _, m := range messages {
+		pipe.ZAdd(t.Context(), waitingList(m), redis.Z{Score: float64(at.UnixMilli()), Member: m.ID.Packed()})
 	}
-	if err := b.rdb.ZAdd(t.Context(), waitingList, entries...).Err(); err != nil {
+	if _, err := pipe.Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// nextCheck is when a message is looked at; zero: never.
-func (b *bench) nextCheck(t *testing.T, m *message.Message) time.Time {
+// listed reports whether a message is on the list of its lane.
+func (b *bench) listed(t *testing.T, m *message.Message) bool {
 	t.Helper()
-	at, err := b.rdb.ZScore(t.Context(), waitingList, m.ID.Packed()).Result()
-	if err != nil {
-		return time.Time{}
-	}
-	return time.UnixMilli(int64(at))
+	return b.rdb.ZScore(t.Context(), waitingList(m), m.ID.Packed()).Err() == nil
 }
 
 // task is the state of a message's task.
@@ -55,8 +54,9 @@ func TestBacklogDoesNotDelayAFreshMessage(t *testing.T) {
 	b := setup(t)
 	backlog := b.acceptBatch(t, 2*waitingEnd+500)
 	b.place(t, time.Now().Add(-time.Hour), backlog...)
-	fresh := b.accept(t)
+	fresh, oldest := b.accept(t), b.accept(t, func(c *message.Content) { c.Priority = message.Bulk })
 	b.place(t, time.Now().Add(-time.Second), fresh)
+	b.place(t, time.Now().Add(-2*time.Hour), oldest)
 	s := NewRunner(b.opts).sweeper
 	if err := s.round(t.Context()); err != nil {
 		t.Fatal(err)
@@ -64,15 +64,11 @@ func TestBacklogDoesNotDelayAFreshMessage(t *testing.T) {
 	if b.task(t, fresh) != taskComes || b.metrics.of(healedTask) != 1 {
 		t.Errorf("task in state %d, %d healed", b.task(t, fresh), b.metrics.of(healedTask))
 	}
-	due, _, err := b.ledger.Due(t.Context(), ledger.Waiting, len(backlog))
-	if err != nil || len(due) != len(backlog)+1-2*waitingEnd {
-		t.Errorf("%d of %d are still due, %v", len(due), len(backlog), err)
-	}
 	if err := s.round(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if due, _, err := b.ledger.Due(t.Context(), ledger.Waiting, len(backlog)); err != nil || len(due) != 0 || b.metrics.of(healedTask) != 1 {
-		t.Errorf("%d are still due, %v; %d healed", len(due), err, b.metrics.of(healedTask))
+	if b.task(t, oldest) != taskComes || b.metrics.of(healedTask) != 2 {
+		t.Errorf("the oldest of the backlog: task in state %d, %d healed", b.task(t, oldest), b.metrics.of(healedTask))
 	}
 }
 
@@ -90,8 +86,7 @@ func TestSweeperGoesOnAfterOneMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	now := time.Now()
-	b.place(t, now.Add(-time.Minute), unreadable, unmade, lost)
+	b.place(t, time.Now().Add(-time.Minute), unreadable, unmade, lost)
 	if err := NewRunner(b.opts).sweeper.round(t.Context()); err == nil {
 		t.Error("the round does not tell of it")
 	}
@@ -99,8 +94,8 @@ func TestSweeperGoesOnAfterOneMessage(t *testing.T) {
 		t.Error("the message behind them is not healed")
 	}
 	for _, m := range []*message.Message{unreadable, unmade} {
-		if at := b.nextCheck(t, m); at.Before(now.Add(hinderedAgain-time.Second)) || at.After(time.Now().Add(hinderedAgain+time.Second)) {
-			t.Errorf("looked at again %s later", at.Sub(now))
+		if !b.listed(t, m) {
+			t.Errorf("%s is not checked again", m.ID)
 		}
 	}
 }
@@ -177,11 +172,11 @@ func TestSweeperExpiresWhatWaits(t *testing.T) {
 	}
 	b.await(t, over.ID, message.StatusExpired)
 	b.await(t, open.ID, message.StatusQueued)
-	if at := b.nextCheck(t, over); !at.IsZero() {
-		t.Errorf("expired, and looked at again at %s", at)
+	if b.listed(t, over) {
+		t.Error("the expired one is checked again")
 	}
-	if b.nextCheck(t, open).IsZero() {
-		t.Error("the one that waits is not looked at again")
+	if !b.listed(t, open) {
+		t.Error("the one that waits is not checked again")
 	}
 	b.run(t)
 	b.await(t, open.ID, message.StatusSent)
@@ -219,23 +214,6 @@ func TestTaskIsReplacedOnce(t *testing.T) {
 	}
 	if after := b.await(t, m.ID, message.StatusQueued); after.Task != 1 || b.metrics.of(healedStuck) != 1 {
 		t.Errorf("task %d, %d healed", after.Task, b.metrics.of(healedStuck))
-	}
-}
-
-func TestNextLook(t *testing.T) {
-	t.Parallel()
-	for waits, want := range map[time.Duration]time.Duration{
-		-time.Hour:       time.Hour + 15*time.Second,
-		0:                15 * time.Second,
-		time.Minute:      15 * time.Second,
-		2 * time.Minute:  30 * time.Second,
-		4 * time.Minute:  time.Minute,
-		72 * time.Hour:   time.Minute,
-		-time.Nanosecond: 15*time.Second + time.Nanosecond,
-	} {
-		if got := nextLook(waits); got != want {
-			t.Errorf("after %s in %s, want %s", waits, got, want)
-		}
 	}
 }
 

@@ -11,26 +11,14 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-const (
-	// The next look at a waiting message whose task is there comes a quarter of
-	// its wait later. A message that has waited for long stands in a long queue:
-	// there are many like it, and a minute more or less matters little to it.
-	waitingAgain  = 15 * time.Second
-	waitingAtMost = time.Minute
-	waitingShare  = 4
-	// stuckAfter its message was due, a task that is still run may have been left
-	// by a worker that died: no sooner is asynq's lease over.
-	stuckAfter = 30 * time.Second
-)
+// stuckAfter its message was due, a task that is still run may have been left by
+// a worker that died: no sooner is asynq's lease over.
+const stuckAfter = 30 * time.Second
 
 // checkWaiting makes sure that waiting messages have tasks that will come, and
 // that none waits beyond its time.
 func (s *Sweeper) checkWaiting(ctx context.Context, visits []*visit, now time.Time) error {
-	waiting := s.expire(ctx, stillWaiting(visits), now)
-	for _, v := range waiting {
-		v.again = now.Add(nextLook(waits(v.message, now)))
-	}
-	single, groups := byGroup(waiting)
+	single, groups := byGroup(s.expire(ctx, s.checkable(stillWaiting(visits), now), now))
 	for name, members := range groups {
 		s.checkGroup(ctx, name, members, now)
 	}
@@ -81,7 +69,6 @@ func (s *Sweeper) expire(ctx context.Context, visits []*visit, now time.Time) []
 			others = append(others, v)
 			continue
 		}
-		v.again = now.Add(waitingAgain) // it has left the list by then
 		all.Go(func() {
 			_, v.err = s.ledger.Update(ctx, v.message.ID, func(m *message.Message, now time.Time) error {
 				if !expired(m, now) {
@@ -115,12 +102,6 @@ func (s *Sweeper) abandoned(ctx context.Context, visits []*visit) []*visit {
 		}
 	}
 	return left
-}
-
-// nextLook is in how long to look again at a message that waits for so long
-// since it was due, or, when that is negative, will be due.
-func nextLook(waits time.Duration) time.Duration {
-	return max(-waits, 0) + min(max(waits/waitingShare, waitingAgain), waitingAtMost)
 }
 
 func latest(a, b time.Time) time.Time {
@@ -163,6 +144,19 @@ func (s *Sweeper) reissue(ctx context.Context, seen *message.Message) error {
 	}
 	s.healed(healedStuck, after)
 	return s.queue.Dispatch(ctx, after)
+}
+
+// checkable returns the messages whose last change is old enough, and keeps all
+// of them on their lists.
+func (s *Sweeper) checkable(visits []*visit, now time.Time) []*visit {
+	old := make([]*visit, 0, len(visits))
+	for _, v := range visits {
+		v.again = now
+		if s.ledger.Checkable(v.message, now) {
+			old = append(old, v)
+		}
+	}
+	return old
 }
 
 func stillWaiting(visits []*visit) []*visit {

@@ -93,14 +93,9 @@ type groupRow struct {
 	closed  bool
 }
 
-const (
-	// groupMax is how many rows one call of the script takes: it blocks Redis
-	// for about half a millisecond.
-	groupMax = 50
-	// rowArgs is how many arguments a row has, beside those of the group.
-	rowArgs   = 6
-	groupArgs = 4
-)
+// groupMax is how many rows one call of the script takes: it blocks Redis for
+// about half a millisecond.
+const groupMax = 50
 
 // acceptGroups runs the script for several groups in one round trip. Each group
 // has an answer for each of its rows, or a *secretError or ErrUnavailable: what
@@ -166,29 +161,34 @@ func groupAnswer(call *redis.Cmd) ([]string, error) {
 	}
 }
 
-// groupCall are keys and arguments of the script.
+// groupCall builds the keys and arguments of the script.
 func (l *Ledger) groupCall(g group) (keys []string, args []any) {
-	first := g.rows[0].message
-	const fixedKeys = 6
-	keys = make([]string, 0, fixedKeys+2*len(g.rows))
-	keys = append(keys, l.key("secret"), l.key("waiting"), l.key("counts"), l.recentKey(first.Scope),
-		l.batchKey(g.batch), l.membersKey(g.batch))
-	args = make([]any, 0, groupArgs+rowArgs*len(g.rows))
-	args = append(args, g.secret, recentKept, l.opts.LaneLimit, flag(g.batch != ""))
+	p := positionsOf("accept")
+	keys = make([]string, 0, p.fixedKeys()+len(p.rowKeys)*len(g.rows))
+	keys, fixed := extend(keys, p.fixedKeys())
+	fixed[acceptSecret], fixed[acceptCounts] = l.key("secret"), l.key("counts")
+	fixed[acceptRecent] = l.recentKey(g.rows[0].message.Scope)
+	fixed[acceptBatch], fixed[acceptMembers] = l.batchKey(g.batch), l.membersKey(g.batch)
+	copy(fixed[acceptWaiting:], l.waitingKeys())
+	args = make([]any, 0, len(p.args)+len(p.rowArgs)*len(g.rows))
+	args, first := extend(args, len(p.args))
+	first[acceptSecretValue], first[acceptRecentKept] = g.secret, recentKept
+	first[acceptLaneLimit], first[acceptHasBatch] = l.opts.LaneLimit, flag(g.batch != "")
 	operation := newOperation()
 	for i, row := range g.rows {
 		m := row.message
-		check := l.opts.Checks.Accepted
+		var rowKeys []string
+		keys, rowKeys = extend(keys, len(p.rowKeys))
+		rowKeys[acceptRecord], rowKeys[acceptOptOuts] = l.recordKey(m.ID), l.holdKey(m)
+		var rowArgs []any
+		args, rowArgs = extend(args, len(p.rowArgs))
+		// Each row has its own operation, so that a row that repeats another is not taken for our own write.
+		rowArgs[acceptValue] = encode(head{version: 1, operation: operation + strconv.Itoa(i)}, m)
+		rowArgs[acceptID], rowArgs[acceptStatus], rowArgs[acceptCounter] = m.ID.Packed(), string(m.Status), lane(m)
+		rowArgs[acceptLane], rowArgs[acceptClosed], rowArgs[acceptDue] = laneIndex(m), flag(row.closed), ""
 		if m.Status == message.StatusScheduled {
-			check += m.NextAt.Sub(m.CreatedAt)
+			rowArgs[acceptDue] = dueSince(m).UnixMilli()
 		}
-		// Each row has its own operation, so that a row that repeats another is no own write.
-		value := encode(head{version: 1, operation: operation + strconv.Itoa(i)}, m)
-		keys = append(keys, l.recordKey(m.ID))
-		args = append(args, value, m.ID.Packed(), check.Milliseconds(), string(m.Status), lane(m), flag(row.closed))
-	}
-	for _, row := range g.rows {
-		keys = append(keys, l.holdKey(row.message))
 	}
 	return keys, args
 }

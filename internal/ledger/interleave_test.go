@@ -149,7 +149,11 @@ func checkLists(t *testing.T, l *ledger.Ledger, rdb *redis.Client, id message.ID
 		ledger.Calls:   m.Status == message.StatusSending,
 		ledger.Unknown: m.Status == message.StatusUnknown,
 	} {
-		_, err := rdb.ZScore(t.Context(), ledger.DefaultPrefix+string(list), id.Packed()).Result()
+		key := ledger.DefaultPrefix + string(list)
+		if list == ledger.Waiting {
+			key = waitingList(m)
+		}
+		_, err := rdb.ZScore(t.Context(), key, id.Packed()).Result()
 		if (err == nil) != on {
 			t.Errorf("%s: %s, list %s: %v", id, m.Status, list, err)
 		}

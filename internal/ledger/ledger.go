@@ -71,11 +71,11 @@ type Options struct {
 	Embedded bool
 }
 
-// Checks are the times after which the sweeper looks at a message again.
+// Checks are the times after which the sweeper checks a message again.
 type Checks struct {
-	Accepted time.Duration // after it was accepted: was its task made?
-	Waiting  time.Duration // after the time it waits for
-	Calling  time.Duration // after its call was begun: does its worker live?
+	Accepted time.Duration // after it was due: was its task made?
+	Waiting  time.Duration // between two checks of a waiting message, at least
+	Calling  time.Duration // after its call was begun: is its worker alive?
 }
 
 // DefaultPrefix begins every key. The part in braces puts all keys that one
@@ -102,6 +102,7 @@ type Ledger struct {
 	recheck *redis.Script
 	secret  *secret
 	shards  *shards
+	walk    *walk
 	commits *batcher.Batcher[commit, string]
 	reads   *batcher.Batcher[message.ID, Snapshot]
 	swaps   *batcher.Batcher[swap, swapReply]
@@ -132,6 +133,7 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	}
 	l.secret = &secret{rdb: rdb, key: l.key("secret")}
 	l.shards = &shards{rdb: rdb, key: l.key("shards")}
+	l.walk = newWalk(opts.Checks)
 	l.commits = batcher.New(l.commit)
 	l.reads = batcher.New(l.readBatch)
 	l.swaps = batcher.New(l.swap)
@@ -147,17 +149,21 @@ func ask[Q, A any](ctx context.Context, together *batcher.Batcher[Q, A], questio
 	return answer, err
 }
 
-// script reads a script; the first line can hold its flags.
+// script reads a script, whose first line can hold its flags, and puts the names
+// of its positions before it.
 func (o Options) script(name string) (*redis.Script, error) {
 	source, err := scripts.ReadFile("lua/" + name + ".lua")
 	if err != nil {
 		return nil, fmt.Errorf("read script: %w", err)
 	}
-	text := string(source)
-	if flags, rest, _ := strings.Cut(text, "\n"); o.Embedded && strings.HasPrefix(flags, "#!") {
-		text = rest
+	flags, text := "", string(source)
+	if first, rest, _ := strings.Cut(text, "\n"); strings.HasPrefix(first, "#!") {
+		flags, text = first+"\n", rest
 	}
-	return redis.NewScript(text), nil
+	if o.Embedded {
+		flags = ""
+	}
+	return redis.NewScript(flags + positionsOf(name).locals() + text), nil
 }
 
 func (l *Ledger) key(name string) string { return l.opts.Prefix + name }

@@ -221,7 +221,7 @@ func TestChangesOfOneMomentFollowOneAnother(t *testing.T) {
 	if sending, queued := counts[message.StatusSending][message.Bulk], counts[message.StatusQueued][message.Bulk]; sending != 3 || queued != 0 {
 		t.Errorf("%d sending, %d queued", sending, queued)
 	}
-	for list, want := range map[string]int64{"calls": 3, "waiting": 0} {
+	for list, want := range map[string]int64{"calls": 3, "waiting:bulk": 0} {
 		if n := rdb.ZCard(t.Context(), ledger.DefaultPrefix+list).Val(); n != want {
 			t.Errorf("%d messages on the list %s, want %d", n, list, want)
 		}

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -216,43 +215,52 @@ func (l *Ledger) writer(ctx context.Context, s swap, replicas int) (redis.Univer
 	return node, nil
 }
 
-// swapCall are keys and arguments of the script.
+// swapCall builds the keys and arguments of the script.
 func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
-	const fixedKeys, rowKeys, fixedArgs, rowArgs = 5, 4, 5, 17
-	keys = make([]string, 0, fixedKeys+rowKeys*len(g.swaps))
-	keys = append(keys, l.key(string(Waiting)), l.key(string(Calls)), l.key(string(Unknown)), l.key("counts"), l.key("begins"))
-	args = make([]any, 0, fixedArgs+rowArgs*len(g.swaps))
-	args = append(args, g.lease.Worker, g.lease.Begins, g.lease.Epoch, l.begunChannel(), l.opts.RecordTTL.Milliseconds())
+	p := positionsOf("put")
+	keys = make([]string, 0, p.fixedKeys()+len(p.rowKeys)*len(g.swaps))
+	keys, fixed := extend(keys, p.fixedKeys())
+	fixed[putCalls], fixed[putUnknown] = l.key(string(Calls)), l.key(string(Unknown))
+	fixed[putCounts], fixed[putBegins] = l.key("counts"), l.key("begins")
+	copy(fixed[putWaiting:], l.waitingKeys())
+	args = make([]any, 0, len(p.args)+len(p.rowArgs)*len(g.swaps))
+	args, first := extend(args, len(p.args))
+	first[putWorker], first[putKnownBegins], first[putKnownEpoch] = g.lease.Worker, g.lease.Begins, g.lease.Epoch
+	first[putChannel], first[putBatchTTLInMS] = l.begunChannel(), l.opts.RecordTTL.Milliseconds()
 	for _, s := range g.swaps {
 		batch := s.message.BatchID
-		keys = append(keys, l.recordKey(s.message.ID), l.batchKey(batch), l.membersKey(batch), l.holdKey(s.message))
-		args = l.appendSwap(args, s)
+		var rowKeys []string
+		keys, rowKeys = extend(keys, len(p.rowKeys))
+		rowKeys[putRecord], rowKeys[putOptOuts] = l.recordKey(s.message.ID), l.holdKey(s.message)
+		rowKeys[putBatch], rowKeys[putMembers] = l.batchKey(batch), l.membersKey(batch)
+		var rowArgs []any
+		args, rowArgs = extend(args, len(p.rowArgs))
+		l.fillSwap(rowArgs, s)
 	}
 	return keys, args
 }
 
-// appendSwap appends the arguments of one row, in the order of their names in
-// put.lua.
-func (l *Ledger) appendSwap(args []any, s swap) []any {
+// fillSwap fills in the arguments of one row.
+func (l *Ledger) fillSwap(row []any, s swap) {
 	m, before := s.message, s.before
 	at := l.places(s)
-	lower, raise := counter(before, m), counter(m.Status, m)
-	if lower == raise {
-		lower, raise = "", ""
+	row[putVersion], row[putOperation], row[putValue] = s.version, s.operation, s.value
+	row[putTTL], row[putID], row[putLane] = l.ttl(m).Milliseconds(), m.ID.Packed(), laneIndex(m)
+	row[putAtWaiting], row[putAtCalls], row[putAtUnknown] = at.waiting, at.calls, at.unknown
+	row[putLower], row[putRaise] = "", ""
+	if lower, raise := counter(before, m), counter(m.Status, m); lower != raise {
+		row[putLower], row[putRaise] = lower, raise
 	}
-	left, entered := before, m.Status
-	if m.BatchID == "" {
-		left, entered = "", ""
-	}
-	begins, call := "", ""
+	row[putAttempt], row[putCall] = "", ""
 	if a := m.Current(); a != nil && s.lease.Worker != "" {
-		begins, call = strconv.Itoa(a.N), a.Call
+		row[putAttempt], row[putCall] = a.N, a.Call
 	}
-	return append(
-		args, s.version, s.operation, s.value, l.ttl(m).Milliseconds(), m.ID.Packed(),
-		at.waiting, at.calls, at.unknown, lower, raise,
-		begins, call, string(left), string(entered), batchStays(before, m.Status), flag(m.Replays == 0), flag(!s.cleared),
-	)
+	row[putFrom], row[putTo] = "", ""
+	if m.BatchID != "" {
+		row[putFrom], row[putTo] = string(before), string(m.Status)
+	}
+	row[putBatchStay] = batchStays(before, m.Status)
+	row[putCancelable], row[putSuppressed] = flag(m.Replays == 0), flag(!s.cleared)
 }
 
 // parseSwaps reads the script's reply to n rows.

@@ -15,29 +15,34 @@ import (
 // HeartbeatTTL is how long a worker counts as alive after its last heartbeat.
 const HeartbeatTTL = 10 * time.Second
 
-// Queue is one of the lists the sweeper works through.
+// Queue is one of the lists that the sweeper checks.
 type Queue string
 
 // The lists.
 const (
-	Waiting Queue = "waiting" // scheduled and queued: is there a task?
-	Calls   Queue = "calls"   // sending: does the worker live?
-	Unknown Queue = "unknown" // can it be settled?
+	Waiting Queue = "waiting" // scheduled and queued: is there a task? One list a lane.
+	Calls   Queue = "calls"   // sending: is the worker alive?
+	Unknown Queue = "unknown" // can it be reconciled?
 )
 
 // Due is a message of a list whose check is due.
 type Due struct {
-	ID message.ID
-	at float64 // Unix milliseconds, and in their fraction what placed it there
+	ID   message.ID
+	at   float64 // score on the list: Unix milliseconds, and in their fraction which change placed it there
+	list string  // the key of the list
 }
 
-// Due lists messages of a list whose check is due, and Redis' time: the n that
-// are due for longest, and the n that have become due last, which would
-// otherwise wait behind all others.
+// Due lists up to 2n messages of a list whose check is due, and Redis' time: the
+// n that are due for longest, and the n that have become due last, which would
+// otherwise wait behind all others. Waiting messages are listed as walk says.
 func (l *Ledger) Due(ctx context.Context, q Queue, n int) ([]Due, time.Time, error) {
 	now, err := l.Now(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
+	}
+	if q == Waiting {
+		due, err := l.walk.next(ctx, l, now, 2*n)
+		return due, now, err
 	}
 	first, last := "-inf", strconv.FormatInt(now.UnixMilli(), 10)
 	ends := redis.ZRangeArgs{Key: l.key(string(q)), ByScore: true, Start: first, Stop: last, Count: int64(n)}
@@ -48,43 +53,48 @@ func (l *Ledger) Due(ctx context.Context, q Queue, n int) ([]Due, time.Time, err
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, time.Time{}, unavailable("list due messages", err)
 	}
-	entries := append(oldest.Val(), newest.Val()...)
-	due, listed := make([]Due, 0, len(entries)), make(map[message.ID]bool, len(entries))
-	for _, entry := range entries {
-		packed, _ := entry.Member.(string)
-		if id, err := message.UnpackID(packed); err == nil && !listed[id] {
-			listed[id] = true
-			due = append(due, Due{ID: id, at: entry.Score})
-		}
-	}
-	return due, now, nil
+	return listed(l.key(string(q)), append(oldest.Val(), newest.Val()...)), now, nil
 }
 
-// Look is when the sweeper looks at a due message again; zero: never, it is
-// taken off the list.
+// listed reads entries of a list; each message is in the result once.
+func listed(list string, entries []redis.Z) []Due {
+	due, seen := make([]Due, 0, len(entries)), make(map[message.ID]bool, len(entries))
+	for _, entry := range entries {
+		packed, _ := entry.Member.(string)
+		if id, err := message.UnpackID(packed); err == nil && !seen[id] {
+			seen[id] = true
+			due = append(due, Due{ID: id, at: entry.Score, list: list})
+		}
+	}
+	return due
+}
+
+// Look is when the sweeper checks a due message again; zero: never, it is taken
+// off the list. When waiting messages are checked again is not set: see walk.
 type Look struct {
 	Due
 
 	Again time.Time
 }
 
-// CheckAgain puts down the next looks at messages of a list. One that was
-// changed meanwhile, and thereby placed anew, stays where it is.
+// CheckAgain sets when messages of a list are checked again. One that was changed
+// meanwhile, and thereby placed again, stays where it is.
 func (l *Ledger) CheckAgain(ctx context.Context, q Queue, looks []Look) error {
-	if len(looks) == 0 {
-		return nil
-	}
-	const columns = 3
-	rows := make([]any, 0, columns*len(looks))
+	rows := make(map[string][]any) // by list
 	for _, look := range looks {
 		next := ""
 		if !look.Again.IsZero() {
 			next = strconv.FormatInt(look.Again.UnixMilli(), 10)
 		}
-		rows = append(rows, look.ID.Packed(), strconv.FormatFloat(look.at, 'f', -1, 64), next)
+		if q == Waiting && next != "" {
+			continue
+		}
+		rows[look.list] = append(rows[look.list], look.ID.Packed(), strconv.FormatFloat(look.at, 'f', -1, 64), next)
 	}
-	if err := l.recheck.Run(ctx, l.rdb, []string{l.key(string(q))}, rows...).Err(); err != nil {
-		return unavailable("put off checks", err)
+	for list, args := range rows {
+		if err := l.recheck.Run(ctx, l.rdb, []string{list}, args...).Err(); err != nil {
+			return unavailable("set checks", err)
+		}
 	}
 	return nil
 }

@@ -12,18 +12,30 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-const waitingList = ledger.DefaultPrefix + string(ledger.Waiting)
+// waitingList is the list of the lane of a message.
+func waitingList(m *message.Message) string {
+	return ledger.DefaultPrefix + string(ledger.Waiting) + ":" + string(m.Content.Priority)
+}
 
-// place sets when the sweeper looks at waiting messages: one a second, up to
-// a minute ago.
+// place sets since when waiting messages are due: one a second, up to a minute
+// ago.
 func place(t *testing.T, rdb *redis.Client, messages ...*message.Message) {
 	t.Helper()
 	for i, m := range messages {
 		at := time.Now().Add(time.Duration(i-len(messages))*time.Second - time.Minute)
-		if err := rdb.ZAdd(t.Context(), waitingList, redis.Z{Score: float64(at.UnixMilli()), Member: m.ID.Packed()}).Err(); err != nil {
+		if err := rdb.ZAdd(t.Context(), waitingList(m), redis.Z{Score: float64(at.UnixMilli()), Member: m.ID.Packed()}).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// indexes are the places of due messages among messages.
+func indexes(due []ledger.Due, messages []*message.Message) []int {
+	got := make([]int, len(due))
+	for i, d := range due {
+		got[i] = slices.IndexFunc(messages, func(m *message.Message) bool { return m.ID == d.ID })
+	}
+	return got
 }
 
 // Due takes both ends of what is due, and lists no message twice.
@@ -33,21 +45,52 @@ func TestDueTakesBothEnds(t *testing.T) {
 	messages := make([]*message.Message, 5)
 	for i := range messages {
 		messages[i] = accept(t, l, request(""))
+		at := time.Now().Add(time.Duration(i-len(messages)) * time.Second)
+		rdb.ZAdd(t.Context(), ledger.DefaultPrefix+string(ledger.Unknown), redis.Z{Score: float64(at.UnixMilli()), Member: messages[i].ID.Packed()})
 	}
-	accept(t, l, request("")) // not due
-	place(t, rdb, messages...)
 	for n, want := range map[int][]int{1: {0, 4}, 2: {0, 1, 4, 3}, 3: {0, 1, 2, 4, 3}, 9: {0, 1, 2, 3, 4}} {
-		due, _, err := l.Due(t.Context(), ledger.Waiting, n)
+		due, _, err := l.Due(t.Context(), ledger.Unknown, n)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := make([]int, len(due))
-		for i, d := range due {
-			got[i] = slices.IndexFunc(messages, func(m *message.Message) bool { return m.ID == d.ID })
-		}
-		if !slices.Equal(got, want) {
+		if got := indexes(due, messages); !slices.Equal(got, want) {
 			t.Errorf("%d from either end: %v, want %v", n, got, want)
 		}
+	}
+}
+
+// A cycle lists every waiting message that is due once, the newest first, however
+// many wait; a message that becomes due meanwhile is listed before the rest.
+func TestWaitingMessagesAreListedInCycles(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLedger(t, ledger.Options{Checks: ledger.Checks{Accepted: time.Second, Waiting: time.Hour, Calling: time.Second}})
+	messages := make([]*message.Message, 7)
+	for i := range messages {
+		messages[i] = accept(t, l, request(""))
+	}
+	place(t, rdb, messages[:6]...)
+	var listed []int
+	for range 2 {
+		due, _, err := l.Due(t.Context(), ledger.Waiting, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed = append(listed, indexes(due, messages)...)
+	}
+	if want := []int{4, 5, 2, 3}; !slices.Equal(listed, want) {
+		t.Errorf("%v, want %v", listed, want)
+	}
+	eventually(t, func() bool { // the last one becomes due
+		due, _, err := l.Due(t.Context(), ledger.Waiting, 1)
+		if err != nil {
+			t.Error(err)
+		}
+		listed = append(listed, indexes(due, messages)...)
+		return slices.Contains(listed, 6) && slices.Contains(listed, 0)
+	})
+	slices.Sort(listed)
+	if want := []int{0, 1, 2, 3, 4, 5, 6}; !slices.Equal(listed, want) {
+		t.Errorf("%v, want each once", listed)
 	}
 }
 
@@ -57,50 +100,40 @@ func TestRechecks(t *testing.T) {
 	rechecks(t, l, rdb)
 }
 
-// rechecks puts down the next looks at many messages: some are put off, some are
-// taken off, and those that were changed or taken off meanwhile stay as they are.
+// rechecks sets the next checks of many messages: some are taken off their list,
+// and those that stay, or were changed or taken off meanwhile, stay as they are.
 func rechecks(t *testing.T, l *ledger.Ledger, rdb *redis.Client) {
 	t.Helper()
-	const putOff, takenOff, changed, unchanged, gone = 0, 1, 2, 3, 4
-	messages := make([]*message.Message, 5)
+	const stays, takenOff, changed, gone = 0, 1, 2, 3
+	messages := make([]*message.Message, 4)
 	for i := range messages {
 		messages[i] = accept(t, l, request(""))
 	}
 	place(t, rdb, messages...)
 	due, now, err := l.Due(t.Context(), ledger.Waiting, len(messages))
-	if err != nil || len(due) != len(messages) {
-		t.Fatalf("%d due, %v", len(due), err)
+	if err != nil || !slices.Equal(indexes(due, messages), []int{stays, takenOff, changed, gone}) {
+		t.Fatalf("due: %v, %v", indexes(due, messages), err)
 	}
-	at := func(i int) float64 { return rdb.ZScore(t.Context(), waitingList, messages[i].ID.Packed()).Val() }
+	at := func(i int) float64 {
+		return rdb.ZScore(t.Context(), waitingList(messages[i]), messages[i].ID.Packed()).Val()
+	}
 	reissue := func(m *message.Message, now time.Time) error { return m.Reissue(now) }
 	if _, err := l.Update(t.Context(), messages[changed].ID, reissue); err != nil {
 		t.Fatal(err)
 	}
-	rdb.ZRem(t.Context(), waitingList, messages[gone].ID.Packed())
-	placed, again := at(changed), now.Add(time.Hour)
-	looks := []ledger.Look{
-		{Due: due[putOff], Again: again},
-		{Due: due[takenOff]},
-		{Due: due[changed]},
-		{Due: due[gone], Again: again},
-	}
+	rdb.ZRem(t.Context(), waitingList(messages[gone]), messages[gone].ID.Packed())
+	before := map[int]float64{stays: at(stays), takenOff: 0, changed: at(changed), gone: 0}
+	looks := []ledger.Look{{Due: due[stays], Again: now.Add(time.Hour)}, {Due: due[takenOff]}, {Due: due[changed]}, {Due: due[gone]}}
 	if err := l.CheckAgain(t.Context(), ledger.Waiting, looks); err != nil {
 		t.Fatal(err)
 	}
-	looks = []ledger.Look{{Due: due[changed], Again: again}}
-	if err := l.CheckAgain(t.Context(), ledger.Waiting, looks); err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range map[int]float64{putOff: float64(again.UnixMilli()), takenOff: 0, changed: placed, gone: 0} {
+	for i, want := range before {
 		if got := at(i); got != want {
 			t.Errorf("message %d is due at %f, want %f", i, got, want)
 		}
 	}
-	if left, _, err := l.Due(t.Context(), ledger.Waiting, len(messages)); err != nil || len(left) != 1 || left[0].ID != messages[unchanged].ID {
-		t.Errorf("due: %v, %v", left, err)
-	}
 	if err := l.CheckAgain(t.Context(), ledger.Waiting, nil); err != nil {
-		t.Errorf("nothing to put down: %v", err)
+		t.Errorf("nothing to set: %v", err)
 	}
 }
 

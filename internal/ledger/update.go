@@ -139,11 +139,11 @@ func (l *Ledger) ttl(m *message.Message) time.Duration {
 // the list as it is.
 const offList = "off"
 
-// places are where a message stands on the lists of the sweeper after a step:
-// in how many milliseconds it is looked at.
+// places are the arguments of put.lua that place a message on the lists of the
+// sweeper.
 type places struct{ waiting, calls, unknown string }
 
-// places tells where a step puts its message.
+// places places the message of a step.
 func (l *Ledger) places(s swap) places {
 	m, after := s.message, places{}
 	if list := after.of(s.before); list != nil {
@@ -152,13 +152,13 @@ func (l *Ledger) places(s swap) places {
 	in := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	switch m.Status {
 	case message.StatusQueued, message.StatusScheduled:
-		after.waiting = in(l.opts.Checks.Waiting + max(0, m.NextAt.Sub(m.UpdatedAt)))
+		after.waiting = strconv.FormatInt(dueSince(m).UnixMilli(), 10)
 	case message.StatusSending:
 		after.calls = in(l.opts.Checks.Calling)
 	case message.StatusUnknown:
 		after.unknown = in(0)
 		if s.before == message.StatusUnknown && !s.called {
-			after.unknown = "" // whoever looked at it knows when to look again
+			after.unknown = "" // the sweeper sets the next check
 		}
 	default:
 	}

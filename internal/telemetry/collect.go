@@ -24,7 +24,7 @@ type QueueCollector struct {
 	lanes []string
 	read  *bounded[[]*asynq.QueueInfo]
 
-	readable, tasks, age, paused, memory, processed, failed *prometheus.Desc
+	readable, tasks, paused, memory, processed, failed *prometheus.Desc
 }
 
 // NewQueueCollector makes a collector for lanes, which are names of queues. A
@@ -39,7 +39,6 @@ func NewQueueCollector(reader QueueReader, lanes ...string) *QueueCollector {
 		read:      newBounded(func(context.Context) ([]*asynq.QueueInfo, error) { return readQueues(reader, lanes) }),
 		readable:  desc("readable", "Whether this scrape could read the queues; without it their other metrics are absent."),
 		tasks:     desc("tasks", "Tasks by lane and state.", "lane", "state"),
-		age:       desc("oldest_pending_age_seconds", "How long the oldest task that could be worked on has waited.", "lane"),
 		paused:    desc("paused", "Whether the lane is paused.", "lane"),
 		memory:    desc("memory_bytes", "Memory the lane takes in Redis, estimated from a sample.", "lane"),
 		processed: desc("processed_total", "Tasks worked on, by all workers.", "lane"),
@@ -49,7 +48,7 @@ func NewQueueCollector(reader QueueReader, lanes ...string) *QueueCollector {
 
 // Describe names the metrics.
 func (c *QueueCollector) Describe(descs chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{c.readable, c.tasks, c.age, c.paused, c.memory, c.processed, c.failed} {
+	for _, desc := range []*prometheus.Desc{c.readable, c.tasks, c.paused, c.memory, c.processed, c.failed} {
 		descs <- desc
 	}
 }
@@ -70,7 +69,6 @@ func (c *QueueCollector) Collect(metrics chan<- prometheus.Metric) {
 		gauge(c.tasks, float64(info.Retry), "retry")
 		gauge(c.tasks, float64(info.Archived), "archived")
 		gauge(c.tasks, float64(info.Completed), "completed")
-		gauge(c.age, info.Latency.Seconds())
 		gauge(c.paused, truth(info.Paused))
 		gauge(c.memory, float64(info.MemoryUsage))
 
@@ -102,43 +100,70 @@ func readQueues(reader QueueReader, lanes []string) ([]*asynq.QueueInfo, error) 
 	return infos, nil
 }
 
-// MessageCollector reads how many messages are in each state whenever metrics
-// are scraped.
-type MessageCollector struct {
-	read               *bounded[map[string]int64]
-	readable, messages *prometheus.Desc
+// LaneState is how full a lane is, as the ledger counts it.
+type LaneState struct {
+	Messages map[string]int64 // by state, for states that are neither sent nor final
+	Oldest   time.Duration    // since the message that has waited for longest was accepted or due
 }
 
-// NewMessageCollector makes a collector over a function that counts messages
-// by state.
-func NewMessageCollector(countFunc func(ctx context.Context) (map[string]int64, error)) *MessageCollector {
-	return &MessageCollector{
-		read: newBounded(countFunc),
-		readable: prometheus.NewDesc(prometheus.BuildFQName(namespace, "messages", "readable"),
-			"Whether this scrape could count messages; without it mms_messages is absent.", nil, nil),
-		messages: prometheus.NewDesc(prometheus.BuildFQName(namespace, "", "messages"),
-			"Messages by state, for states that are not final.", []string{"status"}, nil),
+// LaneCollector reads the lanes from the ledger whenever metrics are scraped.
+type LaneCollector struct {
+	read                              *bounded[map[string]LaneState]
+	readable, messages, lanes, oldest *prometheus.Desc
+}
+
+// NewLaneCollector makes a collector over a function that reads the lanes by
+// their names.
+func NewLaneCollector(read func(ctx context.Context) (map[string]LaneState, error)) *LaneCollector {
+	desc := func(subsystem, name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(namespace, subsystem, name), help, labels, nil)
+	}
+
+	return &LaneCollector{
+		read: newBounded(read),
+		readable: desc("messages", "readable",
+			"Whether this scrape could count messages; without it mms_messages and mms_lane_* are absent."),
+		messages: desc("", "messages", "Messages by state, for states that are neither sent nor final.", "status"),
+		lanes:    desc("lane", "messages", "Messages by lane and state, for states that are neither sent nor final.", "lane", "state"),
+		oldest: desc("lane", "oldest_seconds",
+			"Seconds since the message that has waited for longest in the lane was accepted or due, whatever defers it; 0: none waits.", "lane"),
 	}
 }
 
 // Describe names the metrics.
-func (c *MessageCollector) Describe(descs chan<- *prometheus.Desc) {
-	descs <- c.readable
-
-	descs <- c.messages
+func (c *LaneCollector) Describe(descs chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{c.readable, c.messages, c.lanes, c.oldest} {
+		descs <- desc
+	}
 }
 
-// Collect counts the messages. It takes no longer than ScrapeTimeout.
-func (c *MessageCollector) Collect(metrics chan<- prometheus.Metric) {
-	counts, err := c.read.get()
-	metrics <- prometheus.MustNewConstMetric(c.readable, prometheus.GaugeValue, truth(err == nil))
+// Collect reads the lanes. It takes no longer than ScrapeTimeout.
+func (c *LaneCollector) Collect(metrics chan<- prometheus.Metric) {
+	lanes, err := c.read.get()
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	}
+
+	gauge(c.readable, truth(err == nil))
 
 	if err != nil {
 		return
 	}
 
-	for status, count := range counts {
-		metrics <- prometheus.MustNewConstMetric(c.messages, prometheus.GaugeValue, float64(count), status)
+	sums := make(map[string]int64)
+
+	for lane, state := range lanes {
+		gauge(c.oldest, state.Oldest.Seconds(), lane)
+
+		for status, n := range state.Messages {
+			gauge(c.lanes, float64(n), lane, status)
+
+			sums[status] += n
+		}
+	}
+
+	for status, n := range sums {
+		gauge(c.messages, float64(n), status)
 	}
 }
 

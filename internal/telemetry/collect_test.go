@@ -55,7 +55,6 @@ func TestQueueCollectorReadsRedis(t *testing.T) {
 		`mms_queue_paused{lane="high"} 0`,
 		`mms_queue_paused{lane="normal"} 1`,
 		`mms_queue_processed_total{lane="high"} 0`,
-		`mms_queue_oldest_pending_age_seconds{lane="bulk"} 0`,
 	)
 
 	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
@@ -106,12 +105,12 @@ func TestQueueCollectorDoesNotWaitForAHangingRedis(t *testing.T) {
 	wantSamples(t, registry, `mms_queue_readable 1`, `mms_queue_tasks{lane="high",state="pending"} 7`)
 }
 
-func TestMessageCollector(t *testing.T) {
+func TestLaneCollector(t *testing.T) {
 	t.Parallel()
 
 	var broken bool
 
-	registry := registryOf(telemetry.NewMessageCollector(func(ctx context.Context) (map[string]int64, error) {
+	registry := registryOf(telemetry.NewLaneCollector(func(ctx context.Context) (map[string]telemetry.LaneState, error) {
 		if _, bounded := ctx.Deadline(); !bounded {
 			t.Error("no deadline")
 		}
@@ -120,10 +119,16 @@ func TestMessageCollector(t *testing.T) {
 			return nil, errors.New("redis is down")
 		}
 
-		return map[string]int64{"queued": 3, "unknown": 1}, nil
+		return map[string]telemetry.LaneState{
+			"high": {Messages: map[string]int64{"queued": 1, "unknown": 1}},
+			"bulk": {Messages: map[string]int64{"queued": 2, "unknown": 0}, Oldest: 90 * time.Second},
+		}, nil
 	}))
 
-	wantSamples(t, registry, `mms_messages_readable 1`, `mms_messages{status="queued"} 3`, `mms_messages{status="unknown"} 1`)
+	wantSamples(t, registry, `mms_messages_readable 1`, `mms_messages{status="queued"} 3`, `mms_messages{status="unknown"} 1`,
+		`mms_lane_messages{lane="high",state="queued"} 1`, `mms_lane_messages{lane="bulk",state="queued"} 2`,
+		`mms_lane_messages{lane="bulk",state="unknown"} 0`,
+		`mms_lane_oldest_seconds{lane="high"} 0`, `mms_lane_oldest_seconds{lane="bulk"} 90`)
 
 	broken = true
 

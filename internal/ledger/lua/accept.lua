@@ -1,21 +1,17 @@
--- Accepts messages of one scope: dedupe, record, count, and the places where
--- they are looked for later. Each row is taken or not on its own.
--- KEYS: 1 secret · 2 waiting · 3 counts · 4 recent ones · 5 batch · 6 batch's members · 7… a record for each row,
---       then the opt-outs of each row's recipient
--- ARGV: 1 secret · 2 recent kept · 3 lane limit (0: none) · 4 is there a batch ('1')
---       then for each row: value · packed id · first check in ms · status · lane · closed ('1': nothing new)
--- Answers for each row 'ok', 'held' (taken, but there are opt-outs to look at), 'full', 'canceled' or the record that has its key.
--- Nothing is written under another secret ('secret' and it), or to a batch that there is not ('gone').
-local secret = redis.call('GET', KEYS[1])
+-- Accepts messages of one scope: dedupes, records and counts them, and puts them on the list of their lane.
+-- Each row is accepted or not on its own. The names of KEYS and ARGV are those of positions.go.
+-- Answers for each row 'ok', 'held' (accepted, but opt-outs of the recipient exist), 'full', 'canceled' or the record that has its key.
+-- Nothing is written under another secret ('secret' and it), or to a batch that does not exist ('gone').
+local secret = redis.call('GET', KEYS[SECRET])
 if not secret then
-  redis.call('SET', KEYS[1], ARGV[1])
-elseif secret ~= ARGV[1] then
+  redis.call('SET', KEYS[SECRET], ARGV[SECRET_VALUE])
+elseif secret ~= ARGV[SECRET_VALUE] then
   return {'secret', secret}
 end
 
-local batch, canceled = ARGV[4] == '1', false
+local batch, canceled = ARGV[HAS_BATCH] == '1', false
 if batch then
-  local found = redis.call('HMGET', KEYS[5], 'id', 'canceled')
+  local found = redis.call('HMGET', KEYS[BATCH], 'id', 'canceled')
   if not found[1] then
     return {'gone'}
   end
@@ -24,64 +20,72 @@ end
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local limit = tonumber(ARGV[3])
+local limit = tonumber(ARGV[LANE_LIMIT])
 
-local waiting = {} -- by lane: how many
+local waiting = {} -- messages by lane
 local function full(lane)
   if limit == 0 then return false end
   if not waiting[lane] then
-    local n = redis.call('HMGET', KEYS[3], 'queued:' .. lane, 'scheduled:' .. lane)
+    local n = redis.call('HMGET', KEYS[COUNTS], 'queued:' .. lane, 'scheduled:' .. lane)
     waiting[lane] = (tonumber(n[1]) or 0) + (tonumber(n[2]) or 0)
   end
   return waiting[lane] >= limit
 end
 
-local rows = (#KEYS - 6) / 2
-local held = redis.call('EXISTS', unpack(KEYS, 7 + rows)) > 0 -- one question for all, since it is nearly always no
-local function taken(i)
-  return held and redis.call('EXISTS', KEYS[i + rows]) == 1 and 'held' or 'ok'
+local rows = (#KEYS - FIXED_KEYS) / ROW_KEYS
+local optOuts = {}
+for i = 1, rows do optOuts[i] = KEYS[FIXED_KEYS + (i - 1) * ROW_KEYS + OPT_OUTS] end
+local held = redis.call('EXISTS', unpack(optOuts)) > 0 -- one command for all rows, since the answer is nearly always no
+local function accepted(i)
+  return held and redis.call('EXISTS', optOuts[i]) == 1 and 'held' or 'ok'
 end
 
-local answers, checks, members, raise, inBatch = {}, {}, {}, {}, {}
-for i = 7, 6 + rows do
-  local a = 5 + (i - 7) * 6
-  local value, status, lane = ARGV[a], ARGV[a + 3], ARGV[a + 4]
-  local current = redis.call('GET', KEYS[i])
+local answers, members, raise, inBatch = {}, {}, {}, {}
+local due = {} -- by list: scores and packed ids
+for i = 1, rows do
+  local a, record = FIXED_ARGS + (i - 1) * ROW_ARGS, KEYS[FIXED_KEYS + (i - 1) * ROW_KEYS + RECORD]
+  local value, lane = ARGV[a + VALUE], ARGV[a + COUNTER]
+  local current = redis.call('GET', record)
   if current then
-    answers[#answers + 1] = current == value and taken(i) or current -- equal: our own write, whose reply was lost
+    answers[i] = current == value and accepted(i) or current -- equal: our own write, whose reply was lost
   elseif canceled then
-    answers[#answers + 1] = 'canceled'
-  elseif ARGV[a + 5] == '1' or full(lane) then
-    answers[#answers + 1] = 'full'
+    answers[i] = 'canceled'
+  elseif ARGV[a + CLOSED] == '1' or full(lane) then
+    answers[i] = 'full'
   else
-    redis.call('SET', KEYS[i], value)
-    checks[#checks + 1] = now + tonumber(ARGV[a + 2])
-    checks[#checks + 1] = ARGV[a + 1]
-    members[#members + 1] = ARGV[a + 1]
-    local counter = status .. ':' .. lane
+    redis.call('SET', record, value)
+    local list = KEYS[WAITING + ARGV[a + LANE]]
+    local places = due[list] or {}
+    due[list] = places
+    places[#places + 1] = ARGV[a + DUE] == '' and now or ARGV[a + DUE]
+    places[#places + 1] = ARGV[a + ID]
+    members[#members + 1] = ARGV[a + ID]
+    local counter = ARGV[a + STATUS] .. ':' .. lane
     raise[counter] = (raise[counter] or 0) + 1
-    inBatch[status] = (inBatch[status] or 0) + 1
+    inBatch[ARGV[a + STATUS]] = (inBatch[ARGV[a + STATUS]] or 0) + 1
     if waiting[lane] then waiting[lane] = waiting[lane] + 1 end
-    answers[#answers + 1] = taken(i)
+    answers[i] = accepted(i)
   end
 end
 if #members == 0 then
   return answers
 end
 
-redis.call('ZADD', KEYS[2], unpack(checks))
-redis.call('LPUSH', KEYS[4], unpack(members))
-redis.call('LTRIM', KEYS[4], 0, tonumber(ARGV[2]) - 1)
+for list, places in pairs(due) do
+  redis.call('ZADD', list, unpack(places))
+end
+redis.call('LPUSH', KEYS[RECENT], unpack(members))
+redis.call('LTRIM', KEYS[RECENT], 0, tonumber(ARGV[RECENT_KEPT]) - 1)
 for counter, n in pairs(raise) do
-  redis.call('HINCRBY', KEYS[3], counter, n)
+  redis.call('HINCRBY', KEYS[COUNTS], counter, n)
 end
 if batch then
   for status, n in pairs(inBatch) do
-    redis.call('HINCRBY', KEYS[5], 'n:' .. status, n)
+    redis.call('HINCRBY', KEYS[BATCH], 'n:' .. status, n)
   end
-  redis.call('HINCRBY', KEYS[5], 'total', #members)
-  redis.call('APPEND', KEYS[6], table.concat(members))
-  redis.call('PERSIST', KEYS[5])
-  redis.call('PERSIST', KEYS[6])
+  redis.call('HINCRBY', KEYS[BATCH], 'total', #members)
+  redis.call('APPEND', KEYS[MEMBERS], table.concat(members))
+  redis.call('PERSIST', KEYS[BATCH])
+  redis.call('PERSIST', KEYS[MEMBERS])
 end
 return answers

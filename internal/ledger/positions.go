@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A script takes its keys and arguments by position. The constants below are the
+// positions, counted from zero, by which Go fills them in; the tables beside them
+// give their names, which Lua finds as locals, counted from one.
+
+// The keys of accept.lua: those of the call, then those of each row.
+const (
+	acceptSecret  = iota
+	acceptCounts  // open messages by state and lane
+	acceptRecent  // the latest messages of the scope
+	acceptBatch   // the batch, or a name that no key has
+	acceptMembers // the packed ids of the batch's messages
+	acceptWaiting // the waiting messages of the first lane; the other lanes follow
+)
+
+const (
+	acceptRecord  = iota
+	acceptOptOuts // of the recipient
+)
+
+// The arguments of accept.lua.
+const (
+	acceptSecretValue = iota
+	acceptRecentKept
+	acceptLaneLimit // 0: none
+	acceptHasBatch  // "1": there is a batch
+)
+
+const (
+	acceptValue   = iota // the record
+	acceptID             // packed
+	acceptDue            // when it is due, in Unix ms; empty: now
+	acceptStatus         //
+	acceptCounter        // the lane as it is counted
+	acceptLane           // 0, 1 or 2: which of the lists it waits on
+	acceptClosed         // "1": nothing new is accepted
+)
+
+// The keys of put.lua.
+const (
+	putCalls = iota
+	putUnknown
+	putCounts
+	putBegins
+	putWaiting // the waiting messages of the first lane; the other lanes follow
+)
+
+const (
+	putRecord = iota
+	putBatch
+	putMembers
+	putOptOuts // of the recipient
+)
+
+// The arguments of put.lua.
+const (
+	putWorker       = iota // of the rows that begin a call; empty: none does
+	putKnownBegins         // begins it knows of
+	putKnownEpoch          // epoch it knows of
+	putChannel             // on which begins are announced
+	putBatchTTLInMS        // how long a batch is kept once nothing of it is open
+)
+
+const (
+	putVersion    = iota // the version that is expected
+	putOperation         //
+	putValue             // the record that replaces it
+	putTTL               // in ms; 0: none
+	putID                // packed
+	putLane              // 0, 1 or 2: which of the lists it waits on
+	putAtWaiting         // when it is due, in Unix ms; offList: taken off the list; empty: left as it is
+	putAtCalls           // in how many ms it is checked; else as before
+	putAtUnknown         // as before
+	putLower             // a counter; empty: none
+	putRaise             // a counter; empty: none
+	putAttempt           // number of the attempt that begins; empty: none
+	putCall              // reference of a request for several messages; empty: none
+	putFrom              // state before, for the batch; empty: no batch
+	putTo                // state after
+	putBatchStay         // batchOpen, batchSettled or empty
+	putCancelable        // "1": the cancel of its batch stops it
+	putSuppressed        // "1": opt-outs stop its begin
+)
+
+// positions are the names of what a script takes.
+type positions struct{ keys, rowKeys, args, rowArgs []string }
+
+// positionsOf are the positions of the scripts that take rows.
+func positionsOf(script string) positions {
+	switch script {
+	case "accept":
+		return positions{
+			keys: []string{
+				acceptSecret: "SECRET", acceptCounts: "COUNTS", acceptRecent: "RECENT", acceptBatch: "BATCH",
+				acceptMembers: "MEMBERS", acceptWaiting: "WAITING",
+			},
+			rowKeys: []string{acceptRecord: "RECORD", acceptOptOuts: "OPT_OUTS"},
+			args: []string{
+				acceptSecretValue: "SECRET_VALUE", acceptRecentKept: "RECENT_KEPT", acceptLaneLimit: "LANE_LIMIT", acceptHasBatch: "HAS_BATCH",
+			},
+			rowArgs: []string{
+				acceptValue: "VALUE", acceptID: "ID", acceptDue: "DUE", acceptStatus: "STATUS", acceptCounter: "COUNTER",
+				acceptLane: "LANE", acceptClosed: "CLOSED",
+			},
+		}
+	case "put":
+		return positions{
+			keys:    []string{putCalls: "CALLS", putUnknown: "UNKNOWN", putCounts: "COUNTS", putBegins: "BEGINS", putWaiting: "WAITING"},
+			rowKeys: []string{putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS"},
+			args: []string{
+				putWorker: "WORKER", putKnownBegins: "KNOWN_BEGINS", putKnownEpoch: "KNOWN_EPOCH", putChannel: "CHANNEL",
+				putBatchTTLInMS: "BATCH_TTL",
+			},
+			rowArgs: []string{
+				putVersion: "VERSION", putOperation: "OPERATION", putValue: "VALUE", putTTL: "TTL", putID: "ID", putLane: "LANE",
+				putAtWaiting: "AT_WAITING", putAtCalls: "AT_CALLS", putAtUnknown: "AT_UNKNOWN", putLower: "LOWER", putRaise: "RAISE",
+				putAttempt: "ATTEMPT", putCall: "CALL", putFrom: "FROM", putTo: "TO", putBatchStay: "BATCH_STAY",
+				putCancelable: "CANCELABLE", putSuppressed: "SUPPRESSED",
+			},
+		}
+	default:
+		return positions{}
+	}
+}
+
+// fixedKeys is how many keys stand before those of the rows: the last one named
+// is a list a lane.
+func (p positions) fixedKeys() int { return len(p.keys) - 1 + lanes }
+
+// locals declares the names in Lua, in one line.
+func (p positions) locals() string {
+	if p.keys == nil {
+		return ""
+	}
+	var names, values []string
+	for _, table := range [][]string{p.keys, p.rowKeys, p.args, p.rowArgs} {
+		for i, name := range table {
+			names, values = append(names, name), append(values, fmt.Sprint(i+1))
+		}
+	}
+	names = append(names, "FIXED_KEYS", "ROW_KEYS", "FIXED_ARGS", "ROW_ARGS")
+	values = append(values,
+		fmt.Sprint(p.fixedKeys()), fmt.Sprint(len(p.rowKeys)), fmt.Sprint(len(p.args)), fmt.Sprint(len(p.rowArgs)))
+	return "local " + strings.Join(names, ", ") + " = " + strings.Join(values, ", ") + "; "
+}
+
+// extend appends n places to a list and returns them, too.
+func extend[T any](list []T, n int) (all, places []T) {
+	all = append(list, make([]T, n)...)
+	return all, all[len(list):]
+}
