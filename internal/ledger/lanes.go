@@ -16,14 +16,14 @@ const lanes = 3
 
 // laneIndex is the place of a message's lane among the lanes.
 func laneIndex(m *message.Message) int {
-	return max(0, slices.Index(message.Priorities(), m.Content.Priority))
+	return max(0, slices.Index(message.Lanes(), m.Content.Priority))
 }
 
 // waitingKeys are the lists of waiting messages, one a lane, by the time since
 // which a message is due.
 func (l *Ledger) waitingKeys() []string {
 	keys := make([]string, lanes)
-	for i, lane := range message.Priorities() {
+	for i, lane := range message.Lanes() {
 		keys[i] = l.key(string(Waiting) + ":" + string(lane))
 	}
 	return keys
@@ -62,7 +62,7 @@ type LaneState struct {
 }
 
 // Lanes reads the state of every lane. Test messages are included.
-func (l *Ledger) Lanes(ctx context.Context) (map[message.Priority]LaneState, error) {
+func (l *Ledger) Lanes(ctx context.Context) (map[message.Lane]LaneState, error) {
 	pipe := l.rdb.Pipeline()
 	clock, counts := pipe.Time(ctx), pipe.HGetAll(ctx, l.key("counts"))
 	oldest := make([]*redis.ZSliceCmd, lanes)
@@ -73,8 +73,8 @@ func (l *Ledger) Lanes(ctx context.Context) (map[message.Priority]LaneState, err
 		return nil, unavailable("read lanes", err)
 	}
 	byStatus := parseCounts(counts.Val())
-	states := make(map[message.Priority]LaneState, lanes)
-	for i, lane := range message.Priorities() {
+	states := make(map[message.Lane]LaneState, lanes)
+	for i, lane := range message.Lanes() {
 		state := LaneState{Messages: make(map[message.Status]int64)}
 		for _, status := range message.Statuses() {
 			if !status.Expires() {
