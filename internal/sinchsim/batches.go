@@ -10,11 +10,11 @@ import (
 
 // batchesAPI is the SMS REST API with batches of type mt_media.
 type batchesAPI struct {
-	sim     *Simulator
-	lane    *lane
-	courier *courier
-	magic   magicTable
-	store   *store[*batch]
+	sim    *Simulator
+	lane   *lane
+	sender *callbackSender
+	magic  magicTable
+	store  *store[*batch]
 
 	mu    sync.Mutex
 	drain time.Time // when the plan's queue will be empty
@@ -23,10 +23,10 @@ type batchesAPI struct {
 func newBatchesAPI(s *Simulator) *batchesAPI {
 	o := s.opts.Batches
 	a := &batchesAPI{
-		sim:     s,
-		courier: newCourier(s.opts.Receipts.Deliver, o.Streams, o.signer(s.dice)),
-		magic:   xmsMagic(),
-		store:   newStore[*batch](s.opts.MaxRecords),
+		sim:    s,
+		sender: newCallbackSender(s.opts.Receipts.Deliver, o.Streams, o.signer(s.rng)),
+		magic:  xmsMagic(),
+		store:  newStore[*batch](s.opts.MaxRecords),
 	}
 	a.lane = &lane{
 		rule: doublingRetry{
@@ -34,7 +34,7 @@ func newBatchesAPI(s *Simulator) *batchesAPI {
 		},
 		width:      o.Streams,
 		maxPending: s.opts.Receipts.MaxPending,
-		post:       a.courier.post,
+		post:       a.sender.post,
 		log:        s.opts.Logger,
 		wake:       make(chan struct{}, 1),
 	}
@@ -56,7 +56,7 @@ func (a *batchesAPI) routes(mux *http.ServeMux) {
 
 func (a *batchesAPI) deliveries() *lane { return a.lane }
 
-func (a *batchesAPI) close() { a.courier.close() }
+func (a *batchesAPI) close() { a.sender.close() }
 
 func (a *batchesAPI) forget() {
 	a.store.forget()
@@ -86,7 +86,7 @@ func (a *batchesAPI) authorized(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// The operations of the SMS REST API as the book names them.
+// The operations of the SMS REST API as the recorder names them.
 const (
 	operationSend   = "send"
 	operationList   = "list"
@@ -107,8 +107,8 @@ func (a *batchesAPI) send(w http.ResponseWriter, r *http.Request) {
 	}
 	call = call.about(q.Reference, q.To...)
 	call.Body = body
-	a.sim.meet(w, r, exchange{
-		call: call, voice: xmsVoice{}, magic: a.magic, lane: a.lane,
+	a.sim.serve(w, r, exchange{
+		call: call, responder: xmsResponder{}, magic: a.magic, lane: a.lane,
 		accept: func(d direction) acceptance { return a.take(r.PathValue("plan"), q, d, call.At) },
 	})
 }
@@ -135,8 +135,8 @@ func (a *batchesAPI) read(w http.ResponseWriter, r *http.Request, now time.Time)
 
 // take stores an accepted batch and plans its reports.
 func (a *batchesAPI) take(plan string, q *batchRequest, d direction, now time.Time) acceptance {
-	rng := a.sim.dice.roll()
-	b := newBatch(ulid(now, rng), plan, q, now)
+	rng := a.sim.rng.next()
+	b := newBatch(newULID(now, rng), plan, q, now)
 	start := now
 	if q.sendAt.After(start) {
 		start = q.sendAt

@@ -56,14 +56,14 @@ func (e *xmsError) reply() reply {
 	return answer
 }
 
-// xmsVoice answers a call about a batch.
-type xmsVoice struct{}
+// xmsResponder answers a call about a batch.
+type xmsResponder struct{}
 
-func (xmsVoice) refuse(code string) reply {
+func (xmsResponder) refuse(code string) reply {
 	return xmsFailure(code, "The request was refused.").reply()
 }
 
-func (xmsVoice) throttle() reply { return reply{status: http.StatusTooManyRequests} }
+func (xmsResponder) throttle() reply { return reply{status: http.StatusTooManyRequests} }
 
 // The codes of delivery reports that the simulator uses by itself.
 const (

@@ -36,11 +36,11 @@ func (a *batchesAPI) dryRun(w http.ResponseWriter, r *http.Request) {
 		refused = badFormat(values.Get("number_of_recipients"), "number_of_recipients")
 	}
 	if refused != nil {
-		a.sim.book.look(call.answered(refused.label()))
+		a.sim.recorder.recordLookup(call.answered(refused.label()))
 		refused.reply().write(w)
 		return
 	}
-	a.sim.book.look(call.about(q.Reference, q.To...).answered("ok"))
+	a.sim.recorder.recordLookup(call.about(q.Reference, q.To...).answered("ok"))
 	view := dryRunView{Recipients: len(q.To), Messages: len(q.To)}
 	if values.Get("per_recipient") == "true" {
 		for _, number := range q.To[:min(limit, len(q.To))] {

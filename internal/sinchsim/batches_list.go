@@ -74,11 +74,11 @@ func (a *batchesAPI) list(w http.ResponseWriter, r *http.Request) {
 	values := r.URL.Query()
 	q, refused := parseQuery(values, call.At)
 	if refused != nil {
-		a.sim.book.look(call.answered(refused.label()))
+		a.sim.recorder.recordLookup(call.answered(refused.label()))
 		refused.reply().write(w)
 		return
 	}
-	a.sim.book.look(call.about(q.reference).answered("ok"))
+	a.sim.recorder.recordLookup(call.about(q.reference).answered("ok"))
 	from := splitList(values.Get("from"))
 	found := a.store.find(q.reference, func(b *batch) bool {
 		return b.plan == r.PathValue("plan") && a.visible(b, call.At) && q.covers(b.created) &&
@@ -114,11 +114,11 @@ func (a *batchesAPI) lookup(w http.ResponseWriter, r *http.Request, operation st
 	call.ID = r.PathValue("id")
 	b, ok := a.store.get(call.ID)
 	if !ok || b.plan != r.PathValue("plan") || !a.visible(b, call.At) {
-		a.sim.book.look(call.answered("404"))
+		a.sim.recorder.recordLookup(call.answered("404"))
 		reply{status: http.StatusNotFound}.write(w)
 		return nil, false
 	}
-	a.sim.book.look(call.about(b.request.Reference, b.request.To...).answered("ok"))
+	a.sim.recorder.recordLookup(call.about(b.request.Reference, b.request.To...).answered("ok"))
 	return b, true
 }
 

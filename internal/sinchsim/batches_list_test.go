@@ -65,7 +65,7 @@ func TestListBatches(t *testing.T) {
 		t.Errorf("%d calls, %d look-ups", st.Calls, st.Lookups)
 	}
 	if n := len(s.Calls(sinchsim.CallFilter{Operation: "list", Reference: "msg_1-1"})); n != 1 {
-		t.Errorf("%d look-ups of one reference in the book", n)
+		t.Errorf("%d look-ups of one reference recorded", n)
 	}
 }
 

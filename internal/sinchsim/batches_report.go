@@ -161,11 +161,11 @@ func (a *batchesAPI) listReports(w http.ResponseWriter, r *http.Request) {
 	call := newCall(APIBatches, operationReport)
 	q, refused := parseQuery(r.URL.Query(), call.At)
 	if refused != nil {
-		a.sim.book.look(call.answered(refused.label()))
+		a.sim.recorder.recordLookup(call.answered(refused.label()))
 		refused.reply().write(w)
 		return
 	}
-	a.sim.book.look(call.about(q.reference).answered("ok"))
+	a.sim.recorder.recordLookup(call.about(q.reference).answered("ok"))
 	keep := stepFilter(r.URL.Query())
 	found := a.store.find(q.reference, func(b *batch) bool {
 		return b.plan == r.PathValue("plan") && a.visible(b, call.At) && !b.scheduledOnly()

@@ -86,7 +86,7 @@ const (
 	OutcomeBlocked   Outcome = "blocked"    // the recipient opted out
 	OutcomeSMS       Outcome = "sms"        // delivered as fallback SMS
 	OutcomeSMSFailed Outcome = "sms_failed" // not even as SMS
-	OutcomeSent      Outcome = "sent"       // handed over, and nothing more is ever heard
+	OutcomeSent      Outcome = "sent"       // handed over, and no further receipt
 	OutcomeNone      Outcome = "none"       // no receipt at all
 )
 

@@ -13,8 +13,8 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// control is the API that tells the simulator what to do and reads back what it
-// was asked.
+// control is the API that sets the rules of the simulator and reads what it
+// recorded.
 type control struct{ sim *Simulator }
 
 func newControl(s *Simulator) http.Handler {
@@ -114,7 +114,7 @@ func (c control) accepted(w http.ResponseWriter, r *http.Request) {
 	}
 	stats := c.sim.Stats()
 	view := acceptedView{Accepted: stats.Accepted, Messages: stats.Messages, Doubled: stats.Doubled, By: by}
-	view.Counts = c.sim.book.tally(by, only, least, v.Get("after"))
+	view.Counts = c.sim.recorder.tally(by, only, least, v.Get("after"))
 	if len(view.Counts) > limit {
 		view.Counts = view.Counts[:limit]
 		view.Next = view.Counts[limit-1].Key
@@ -123,7 +123,7 @@ func (c control) accepted(w http.ResponseWriter, r *http.Request) {
 }
 
 // tally lists counts in the order of their keys.
-func (b *book) tally(by CountBy, only string, least int, after string) []count {
+func (b *recorder) tally(by CountBy, only string, least int, after string) []count {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	all := []count{}

@@ -326,7 +326,7 @@ func TestDetailsAreBounded(t *testing.T) {
 	}
 }
 
-// Bytes that are not UTF-8 can come in through a query; the book stays readable.
+// Bytes that are not UTF-8 can come in through a query; the record stays readable.
 func TestBookSurvivesBadText(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t, sinchsim.Options{})

@@ -10,12 +10,12 @@ import (
 
 // conversationAPI is the Conversation API of one app, in dispatch mode.
 type conversationAPI struct {
-	sim     *Simulator
-	lane    *lane
-	courier *courier
-	magic   magicTable
-	tokens  *tokenMint
-	store   *store[*dispatched]
+	sim    *Simulator
+	lane   *lane
+	sender *callbackSender
+	magic  magicTable
+	tokens *tokenIssuer
+	store  *store[*dispatched]
 
 	mu    sync.Mutex
 	drain time.Time // when the app's queue will be empty
@@ -24,17 +24,17 @@ type conversationAPI struct {
 func newConversationAPI(s *Simulator) *conversationAPI {
 	o := s.opts.Conversation
 	a := &conversationAPI{
-		sim:     s,
-		courier: newCourier(s.opts.Receipts.Deliver, o.Streams, o.signer(s.dice)),
-		magic:   conversationMagic(),
-		tokens:  newTokenMint(o, s.dice),
-		store:   newStore[*dispatched](s.opts.MaxRecords),
+		sim:    s,
+		sender: newCallbackSender(s.opts.Receipts.Deliver, o.Streams, o.signer(s.rng)),
+		magic:  conversationMagic(),
+		tokens: newTokenIssuer(o, s.rng),
+		store:  newStore[*dispatched](s.opts.MaxRecords),
 	}
 	a.lane = &lane{
 		rule:       doublingRetry{answerWithin: o.AnswerTimeout, base: o.RetryAfter, limit: o.Retries},
 		width:      o.Streams,
 		maxPending: s.opts.Receipts.MaxPending,
-		post:       a.courier.post,
+		post:       a.sender.post,
 		log:        s.opts.Logger,
 		wake:       make(chan struct{}, 1),
 	}
@@ -52,7 +52,7 @@ func (a *conversationAPI) routes(mux *http.ServeMux) {
 
 func (a *conversationAPI) deliveries() *lane { return a.lane }
 
-func (a *conversationAPI) close() { a.courier.close() }
+func (a *conversationAPI) close() { a.sender.close() }
 
 func (a *conversationAPI) forget() {
 	a.store.forget()
@@ -118,8 +118,8 @@ func (a *conversationAPI) send(w http.ResponseWriter, r *http.Request) {
 	call = call.about(q.reference(), q.number())
 	call.Body = body
 	project := r.PathValue("project")
-	a.sim.meet(w, r, exchange{
-		call: call, voice: conversationVoice{}, magic: a.magic, lane: a.lane,
+	a.sim.serve(w, r, exchange{
+		call: call, responder: conversationResponder{}, magic: a.magic, lane: a.lane,
 		accept: func(d direction) acceptance { return a.take(project, q, d, call.At) },
 	})
 }
@@ -160,8 +160,8 @@ type sendAnswer struct {
 
 // take keeps an accepted message, if the app does, and plans its reports.
 func (a *conversationAPI) take(project string, q *sendRequest, d direction, now time.Time) acceptance {
-	rng := a.sim.dice.roll()
-	m := &dispatched{id: ulid(now, rng), project: project, request: q, accepted: now}
+	rng := a.sim.rng.next()
+	m := &dispatched{id: newULID(now, rng), project: project, request: q, accepted: now}
 	o := a.sim.opts
 	r := d.receiptsFor(q.number(), a.magic, o.NoMagicNumbers)
 	codes := conversationCodes(r, q.falls())

@@ -53,14 +53,14 @@ func (e *conversationError) reply() reply {
 	return reply{status: status, header: e.header, body: encode(body)}
 }
 
-// conversationVoice answers a send.
-type conversationVoice struct{}
+// conversationResponder answers a send.
+type conversationResponder struct{}
 
-func (conversationVoice) refuse(code string) reply {
+func (conversationResponder) refuse(code string) reply {
 	return conversationFailure(code, "The request was refused.").reply()
 }
 
-func (conversationVoice) throttle() reply {
+func (conversationResponder) throttle() reply {
 	return conversationFailure("RESOURCE_EXHAUSTED", "Too many requests.").reply()
 }
 

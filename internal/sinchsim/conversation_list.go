@@ -103,14 +103,14 @@ func (a *conversationAPI) list(w http.ResponseWriter, r *http.Request) {
 		refused = conversationFailure("NOT_FOUND", "The app is not known in this region.")
 	}
 	if refused != nil {
-		a.sim.book.look(call.answered(refused.code))
+		a.sim.recorder.recordLookup(call.answered(refused.code))
 		refused.reply().write(w)
 		return
 	}
 	if q.number != "" {
 		call = call.about("", q.number)
 	}
-	a.sim.book.look(call.answered("ok"))
+	a.sim.recorder.recordLookup(call.answered("ok"))
 	var found []*dispatched
 	if q.source == dispatchSource {
 		found = a.store.find(q.number, func(m *dispatched) bool {
@@ -139,11 +139,11 @@ func (a *conversationAPI) get(w http.ResponseWriter, r *http.Request) {
 	call.ID = r.PathValue("id")
 	m, ok := a.store.get(call.ID)
 	if !ok || m.project != r.PathValue("project") || r.URL.Query().Get("messages_source") != dispatchSource || !a.visible(m, call.At) {
-		a.sim.book.look(call.answered("NOT_FOUND"))
+		a.sim.recorder.recordLookup(call.answered("NOT_FOUND"))
 		conversationFailure("NOT_FOUND", "The message is not known.").reply().write(w)
 		return
 	}
-	a.sim.book.look(call.about(m.request.reference(), m.request.number()).answered("ok"))
+	a.sim.recorder.recordLookup(call.about(m.request.reference(), m.request.number()).answered("ok"))
 	reply{status: http.StatusOK, body: encode(m.view())}.write(w)
 }
 
@@ -181,11 +181,11 @@ type appQueue struct {
 func (a *conversationAPI) app(w http.ResponseWriter, r *http.Request) {
 	call := newCall(APIConversation, "app")
 	if !a.knows(r.PathValue("app")) {
-		a.sim.book.look(call.answered("NOT_FOUND"))
+		a.sim.recorder.recordLookup(call.answered("NOT_FOUND"))
 		conversationFailure("NOT_FOUND", "The app is not known in this region.").reply().write(w)
 		return
 	}
-	a.sim.book.look(call.answered("ok"))
+	a.sim.recorder.recordLookup(call.answered("ok"))
 	const (
 		policy = "MESSAGE_EXPIRE_POLICY"
 		kept   = 180

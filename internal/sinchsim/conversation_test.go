@@ -124,7 +124,7 @@ func TestTokens(t *testing.T) {
 		}
 	}
 	if n := len(s.Calls(sinchsim.CallFilter{Operation: "token"})); n != 6 {
-		t.Errorf("%d calls for a token in the book, want 6", n)
+		t.Errorf("%d calls for a token recorded, want 6", n)
 	}
 	if st := s.Stats(); st.Calls != 0 || st.Lookups != 0 {
 		t.Errorf("asking for a token counts as %+v", st)

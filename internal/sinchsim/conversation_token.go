@@ -14,10 +14,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// tokenMint gives out access tokens and knows them again without keeping them:
+// tokenIssuer gives out access tokens and knows them again without keeping them:
 // a token is the time of its issue and a signature.
-type tokenMint struct {
-	dice    *dice
+type tokenIssuer struct {
+	rng     *rng
 	secret  []byte
 	life    time.Duration
 	limiter *rate.Limiter
@@ -26,25 +26,25 @@ type tokenMint struct {
 	cutoff time.Time // tokens from before have expired
 }
 
-func newTokenMint(o ConversationOptions, d *dice) *tokenMint {
-	return &tokenMint{
-		dice: d, secret: []byte(d.run), life: o.TokenLife, limiter: rate.NewLimiter(rate.Limit(o.TokenRate), o.TokenBurst),
+func newTokenIssuer(o ConversationOptions, d *rng) *tokenIssuer {
+	return &tokenIssuer{
+		rng: d, secret: []byte(d.run), life: o.TokenLife, limiter: rate.NewLimiter(rate.Limit(o.TokenRate), o.TokenBurst),
 	}
 }
 
-func (m *tokenMint) issue(now time.Time) string {
-	stamp := strconv.FormatInt(now.UnixNano(), 36) + "-" + ulid(now, m.dice.roll())
+func (m *tokenIssuer) issue(now time.Time) string {
+	stamp := strconv.FormatInt(now.UnixNano(), 36) + "-" + newULID(now, m.rng.next())
 	return stamp + "." + m.sign(stamp)
 }
 
-func (m *tokenMint) sign(stamp string) string {
+func (m *tokenIssuer) sign(stamp string) string {
 	mac := hmac.New(sha256.New, m.secret)
 	mac.Write([]byte(stamp))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // refuses says why a token is not taken; empty: it is.
-func (m *tokenMint) refuses(token string, now time.Time) string {
+func (m *tokenIssuer) refuses(token string, now time.Time) string {
 	stamp, signature, _ := strings.Cut(token, ".")
 	issued, _, _ := strings.Cut(stamp, "-")
 	nanos, err := strconv.ParseInt(issued, 36, 64)
@@ -59,7 +59,7 @@ func (m *tokenMint) refuses(token string, now time.Time) string {
 	return ""
 }
 
-func (m *tokenMint) expire(now time.Time) {
+func (m *tokenIssuer) expire(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.cutoff = now
@@ -82,9 +82,9 @@ type tokenRefusal struct {
 // token is the token endpoint (OAuth2, client credentials).
 func (a *conversationAPI) token(w http.ResponseWriter, r *http.Request) {
 	call := newCall(APIConversation, "token")
-	status, refusal := a.judgeToken(w, r)
+	status, refusal := a.checkToken(w, r)
 	call.Answer = strconv.Itoa(status)
-	a.sim.book.note(call)
+	a.sim.recorder.recordOther(call)
 	switch {
 	case status == http.StatusOK:
 		reply{status: status, body: encode(tokenAnswer{
@@ -97,8 +97,8 @@ func (a *conversationAPI) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// judgeToken checks a request for a token: its pace first, then who asks.
-func (a *conversationAPI) judgeToken(w http.ResponseWriter, r *http.Request) (status int, refusal string) {
+// checkToken checks a request for a token: its rate first, then its credentials.
+func (a *conversationAPI) checkToken(w http.ResponseWriter, r *http.Request) (status int, refusal string) {
 	body, _ := readBody(w, r)
 	if !a.tokens.limiter.Allow() {
 		return http.StatusTooManyRequests, ""

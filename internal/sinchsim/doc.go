@@ -1,20 +1,20 @@
-// Package sinchsim is a Sinch that can be told what to do. It speaks the wire
-// protocol of the MMS JSON API (/ep/v2/), of the SMS REST API with type mt_media
-// (/xms/v1/{plan}/…) and of the Conversation API with channel MMS
-// (/v1/projects/{project}/…), sends delivery receipts by each API's own retry
-// rule, misbehaves on request and keeps count of what it accepted.
+// Package sinchsim simulates Sinch. It speaks the wire protocol of the MMS JSON
+// API (/ep/v2/), of the SMS REST API with type mt_media (/xms/v1/{plan}/…) and of
+// the Conversation API with channel MMS (/v1/projects/{project}/…), sends delivery
+// receipts by each API's own retry rule, misbehaves on request and counts the
+// calls that it accepted.
 //
-// One call passes four desks:
+// A call passes four stages:
 //
-//	API (mms*.go, …)     credentials, wire format, the checks Sinch makes
-//	script (script.go)   which Behavior meets this call
-//	book (book.go)       the call is recorded; acceptance is counted here
-//	wire (wire.go)       the answer, or what happens instead of one
+//	API (mms*.go, …)          checks credentials and wire format as Sinch does
+//	script (script.go)        decides the Behavior of the call
+//	recorder (recorder.go)    records the call and counts its acceptance
+//	responder (responder.go)  writes the answer, or hangs, resets, cuts
 //
-// and leaves receipts on a lane (lane.go), which delivers them. The book is the
-// judge of doubles: a message is doubled when the book counts more than one
-// accepted call for it, whatever the caller believes.
+// and leaves receipts on a lane (lane.go), whose callbackSender delivers them. A
+// message is doubled when the recorder counts more than one accepted call for it,
+// whatever the client believes.
 //
 // A further API is one more implementation of the api interface; the script, the
-// book, the wire and the lanes do not know which API they serve.
+// recorder, the responder and the lanes do not depend on the API.
 package sinchsim

@@ -12,12 +12,12 @@ import (
 // maxBody is the largest request that is read.
 const maxBody = 1 << 20
 
-// exchange is a call that passed its API's own checks and now meets the script.
+// exchange is a call that passed its API's own checks and the script now decides about.
 type exchange struct {
-	call  Call
-	voice voice
-	magic magicTable
-	lane  *lane
+	call      Call
+	responder responder
+	magic     magicTable
+	lane      *lane
 	// accept takes the message: it gives it an id, stores it, and says what is
 	// answered and which receipts follow. It runs once, when the call is accepted.
 	accept func(d direction) acceptance
@@ -30,9 +30,9 @@ type acceptance struct {
 	events []*event
 }
 
-// meet lets a call meet the script: it is accepted or not, entered in the book,
+// serve serves a call as the script decides: it is accepted or not, recorded,
 // and answered.
-func (s *Simulator) meet(w http.ResponseWriter, r *http.Request, x exchange) {
+func (s *Simulator) serve(w http.ResponseWriter, r *http.Request, x exchange) {
 	d := s.script.direct(x.call, x.magic, x.call.At)
 	call := x.call
 	call.Answer = x.label(d.Behavior)
@@ -47,15 +47,15 @@ func (s *Simulator) meet(w http.ResponseWriter, r *http.Request, x exchange) {
 			a.events[0].tried = first
 		}
 	}
-	// The call is in the book before anybody can learn of it.
-	s.book.record(call)
+	// The call is recorded before anybody can learn of it.
+	s.recorder.record(call)
 	x.lane.push(a.events...)
 	s.logCall(call)
 	s.awaitFirst(r, first)
-	if !s.pause(r, time.Duration(d.Delay)+d.latency.draw(s.dice.roll())) {
+	if !s.pause(r, time.Duration(d.Delay)+d.latency.draw(s.rng.next())) {
 		return
 	}
-	s.perform(w, r, d.Behavior, a.answer, x.voice)
+	s.respond(w, r, d.Behavior, a.answer, x.responder)
 }
 
 // awaitFirst waits until the first receipt was tried, so that it is there before
@@ -85,7 +85,7 @@ func (x exchange) label(b Behavior) string {
 // decline answers a call that its API's own checks refuse.
 func (s *Simulator) decline(w http.ResponseWriter, call Call, code string, answer reply) {
 	call.Answer = code
-	s.book.record(call)
+	s.recorder.record(call)
 	s.logCall(call)
 	answer.write(w)
 }

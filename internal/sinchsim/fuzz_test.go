@@ -72,7 +72,7 @@ func bookIsReadable(t *testing.T, s *sinchsim.Simulator) {
 		Calls []json.RawMessage `json:"calls"`
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &view); err != nil || len(view.Calls) == 0 {
-		t.Fatalf("book: %v, %q", err, w.Body)
+		t.Fatalf("recorder: %v, %q", err, w.Body)
 	}
 }
 

@@ -22,13 +22,13 @@ type Receipt struct {
 type event struct {
 	Receipt
 
-	due    time.Time
-	order  uint64        // keeps events of one moment in their order
-	stale  func() bool   // reports that the event lost its meaning; may be nil
-	tried  chan struct{} // closed after the first try; nil when nobody waits
-	retry  int
-	failed time.Time // first failure
-	era    uint64    // of the lane when the event was pushed
+	due        time.Time
+	order      uint64        // keeps events of one moment in their order
+	stale      func() bool   // reports that the event lost its meaning; may be nil
+	tried      chan struct{} // closed after the first try; nil when no call waits
+	retry      int
+	failed     time.Time // first failure
+	generation uint64    // of the lane when the event was pushed
 }
 
 // lane delivers the receipts of one API: width at a time, each until it is
@@ -41,13 +41,13 @@ type lane struct {
 	log        zerolog.Logger
 	wake       chan struct{}
 
-	mu      sync.Mutex
-	running bool
-	queue   events
-	order   uint64
-	resume  time.Time // nothing leaves before
-	stats   ReceiptStats
-	era     uint64 // moves with every reset; events under way belong to the old one
+	mu         sync.Mutex
+	running    bool
+	queue      events
+	order      uint64
+	resume     time.Time // nothing leaves before
+	stats      ReceiptStats
+	generation uint64 // moves with every reset; events under way belong to the old one
 }
 
 func (l *lane) push(batch ...*event) {
@@ -64,14 +64,14 @@ func (l *lane) push(batch ...*event) {
 		}
 		l.stats.Pending++
 		l.order++
-		e.order, e.era = l.order, l.era
+		e.order, e.generation = l.order, l.generation
 		heap.Push(&l.queue, e)
 	}
 	l.mu.Unlock()
-	l.stir()
+	l.wakeUp()
 }
 
-func (l *lane) stir() {
+func (l *lane) wakeUp() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -82,11 +82,11 @@ func (l *lane) stir() {
 func (l *lane) run(ctx context.Context) {
 	defer l.close()
 	work := make(chan *event)
-	var couriers sync.WaitGroup
-	defer couriers.Wait()
+	var senders sync.WaitGroup
+	defer senders.Wait()
 	defer close(work)
 	for range l.width {
-		couriers.Go(func() {
+		senders.Go(func() {
 			for e := range work {
 				l.deliver(ctx, e)
 			}
@@ -168,7 +168,7 @@ func (l *lane) deliver(ctx context.Context, e *event) {
 func (l *lane) settle(e *event, v verdict) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e.era != l.era {
+	if e.generation != l.generation {
 		return
 	}
 	switch v {
@@ -202,7 +202,7 @@ func (l *lane) again(e *event, v verdict) {
 	e.retry++
 	e.due = due
 	heap.Push(&l.queue, e)
-	l.stir()
+	l.wakeUp()
 }
 
 func (l *lane) open() {
@@ -240,7 +240,7 @@ func (l *lane) reset() {
 		e.announce()
 	}
 	l.queue, l.stats, l.resume = nil, ReceiptStats{}, time.Time{}
-	l.era++
+	l.generation++
 }
 
 // announce lets go whoever waits for the first try.

@@ -24,7 +24,7 @@ const firstMMSID = 35_000
 type mmsAPI struct {
 	sim       *Simulator
 	lane      *lane
-	courier   *courier
+	sender    *callbackSender
 	magic     magicTable
 	templates *templates
 	media     *mediaCheck   // nil: media are not fetched
@@ -36,7 +36,7 @@ func newMMSAPI(s *Simulator) *mmsAPI {
 	o := s.opts.MMS
 	a := &mmsAPI{
 		sim:       s,
-		courier:   newCourier(s.opts.Receipts.Deliver, 1, nil),
+		sender:    newCallbackSender(s.opts.Receipts.Deliver, 1, nil),
 		magic:     mmsMagic(),
 		templates: newTemplates(s.opts.MaxRecords),
 	}
@@ -46,7 +46,7 @@ func newMMSAPI(s *Simulator) *mmsAPI {
 		rule:       fixedRetry{answerWithin: o.AnswerTimeout, after: o.RetryAfter, limit: o.Retries},
 		width:      1,
 		maxPending: s.opts.Receipts.MaxPending,
-		post:       a.courier.post,
+		post:       a.sender.post,
 		log:        s.opts.Logger,
 		wake:       make(chan struct{}, 1),
 	}
@@ -66,14 +66,14 @@ func (a *mmsAPI) deliveries() *lane { return a.lane }
 func (a *mmsAPI) forget() { a.templates.forget() }
 
 func (a *mmsAPI) close() {
-	a.courier.close()
+	a.sender.close()
 	if a.media != nil {
 		a.media.close()
 	}
 }
 
 // serve checks what is the same for every action, then picks the operation.
-// Everything is answered with status 200; the body tells success from failure.
+// Every answer has the status 200; the body says success or failure.
 func (a *mmsAPI) serve(w http.ResponseWriter, r *http.Request) {
 	call := newCall(APIMMS, "")
 	body, tooLong := readBody(w, r)
@@ -112,7 +112,7 @@ func (a *mmsAPI) serve(w http.ResponseWriter, r *http.Request) {
 
 // fail answers a call that the API's own checks refuse.
 func (a *mmsAPI) fail(w http.ResponseWriter, call Call, to string, refused *mmsError) {
-	a.sim.decline(w, call, refused.code, mmsVoice{to}.failure(refused))
+	a.sim.decline(w, call, refused.code, mmsResponder{to}.failure(refused))
 }
 
 // readBody reads a request body up to maxBody. It is read to its end also when

@@ -68,14 +68,14 @@ type mmsFailureBody struct {
 	Info   string `json:"error-info"`
 }
 
-// mmsVoice answers a call about one recipient.
-type mmsVoice struct{ to string }
+// mmsResponder answers a call about one recipient.
+type mmsResponder struct{ to string }
 
-func (v mmsVoice) refuse(code string) reply { return v.failure(mmsFailure(code)) }
+func (v mmsResponder) refuse(code string) reply { return v.failure(mmsFailure(code)) }
 
-func (v mmsVoice) throttle() reply { return v.refuse("E113") }
+func (v mmsResponder) throttle() reply { return v.refuse("E113") }
 
-func (v mmsVoice) failure(e *mmsError) reply {
+func (v mmsResponder) failure(e *mmsError) reply {
 	return reply{status: http.StatusOK, body: encode(mmsFailureBody{
 		Status: "Failure", To: v.to, Code: e.code, Info: e.info,
 	})}

@@ -81,7 +81,7 @@ func (a *mmsAPI) receipts(m mmsSent, r Receipts, start time.Time) []*event {
 	if o.MMS.CallbackURL == "" && o.Receipts.Deliver == nil {
 		return nil
 	}
-	steps := o.Receipts.happen(mmsCodes(r), r, start, a.sim.dice.roll())
+	steps := o.Receipts.happen(mmsCodes(r), r, start, a.sim.rng.next())
 	notices := r.notices(steps)
 	events := make([]*event, len(notices))
 	for i, n := range notices {

@@ -26,7 +26,7 @@ func (a *mmsAPI) send(w http.ResponseWriter, r *http.Request, call Call, q *mmsR
 		return
 	}
 	call.Media = countMedia(q.Slides)
-	a.sim.meet(w, r, a.exchange(call, q, a.newMMSID()))
+	a.sim.serve(w, r, a.exchange(call, q, a.newMMSID()))
 }
 
 func (a *mmsAPI) sendSaved(w http.ResponseWriter, r *http.Request, call Call, q *mmsRequest, key string) {
@@ -39,15 +39,15 @@ func (a *mmsAPI) sendSaved(w http.ResponseWriter, r *http.Request, call Call, q 
 		a.fail(w, call, q.To, refused)
 		return
 	}
-	a.sim.meet(w, r, a.exchange(call, q, q.MMSID))
+	a.sim.serve(w, r, a.exchange(call, q, q.MMSID))
 }
 
-// exchange lets one message to one recipient meet the script.
+// exchange makes the exchange of one message to one recipient.
 func (a *mmsAPI) exchange(call Call, q *mmsRequest, mmsID string) exchange {
 	return exchange{
-		call: call, voice: mmsVoice{q.To}, magic: a.magic, lane: a.lane,
+		call: call, responder: mmsResponder{q.To}, magic: a.magic, lane: a.lane,
 		accept: func(d direction) acceptance {
-			id := a.sim.dice.trackingID(a.sent.Add(1))
+			id := a.sim.rng.trackingID(a.sent.Add(1))
 			receipts := d.Receipts
 			if q.expired(call.At) {
 				receipts = Receipts{Outcome: OutcomeExpired}

@@ -42,7 +42,7 @@ func (t *templates) save(id string, v template) {
 	t.byID[id] = v
 }
 
-// ForgetTemplates makes Sinch lose all saved messages: who sends one gets E241.
+// ForgetTemplates makes Sinch lose all saved messages: sending one is refused with E241.
 func (s *Simulator) ForgetTemplates() { s.mms.templates.forget() }
 
 // check reports whether a template may be sent at now.
@@ -72,8 +72,8 @@ func (a *mmsAPI) save(w http.ResponseWriter, r *http.Request, call Call, q *mmsR
 		return
 	}
 	call.Media = countMedia(q.Slides)
-	a.sim.meet(w, r, exchange{
-		call: call, voice: mmsVoice{}, lane: a.lane,
+	a.sim.serve(w, r, exchange{
+		call: call, responder: mmsResponder{}, lane: a.lane,
 		accept: func(d direction) acceptance { return a.keep(q, key, d.Receipts, call.At) },
 	})
 }
@@ -109,7 +109,7 @@ func (a *mmsAPI) templateEvents(id, reference, code string, r Receipts, ready ti
 		return nil
 	}
 	r.Codes = nil // codes of messages, not of templates
-	steps := o.Receipts.happen([]string{code}, r, ready, a.sim.dice.roll())
+	steps := o.Receipts.happen([]string{code}, r, ready, a.sim.rng.next())
 	var events []*event
 	for _, n := range r.notices(steps) {
 		body := mmsReceipt{Origin: "MMS_MT", Code: n.code, MMSID: id, Reference: reference}

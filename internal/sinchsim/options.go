@@ -1,6 +1,7 @@
 package sinchsim
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -48,7 +49,7 @@ type Options struct {
 	Logger zerolog.Logger
 	// Seed makes ids, latencies and receipt times repeatable; 0 picks one.
 	Seed uint64
-	// Behavior meets every call that nothing more specific matches.
+	// Behavior is that of every call that no rule matches.
 	Behavior Behavior
 	// NoMagicNumbers switches off the behaviours by last four digits.
 	NoMagicNumbers bool
@@ -190,8 +191,8 @@ type ConversationOptions struct {
 }
 
 func (o Options) withDefaults() Options {
-	orDefault(&o.Addr, DefaultAddr)
-	orDefault(&o.MaxRecords, DefaultMaxRecords)
+	o.Addr = cmp.Or(o.Addr, DefaultAddr)
+	o.MaxRecords = cmp.Or(o.MaxRecords, DefaultMaxRecords)
 	o.Receipts = o.Receipts.withDefaults()
 	o.MMS = o.MMS.withDefaults()
 	o.Batches = o.Batches.withDefaults()
@@ -200,44 +201,37 @@ func (o Options) withDefaults() Options {
 }
 
 func (o ReceiptOptions) withDefaults() ReceiptOptions {
-	orDefault(&o.FirstWithin, DefaultFirstWithin)
-	orDefault(&o.Step, DefaultStep)
-	orDefault(&o.MaxPending, DefaultMaxPending)
+	o.FirstWithin = cmp.Or(o.FirstWithin, DefaultFirstWithin)
+	o.Step = cmp.Or(o.Step, DefaultStep)
+	o.MaxPending = cmp.Or(o.MaxPending, DefaultMaxPending)
 	return o
 }
 
 func (o MMSOptions) withDefaults() MMSOptions {
-	orDefault(&o.AnswerTimeout, DefaultAnswerTimeout)
-	orDefault(&o.RetryAfter, DefaultMMSRetryAfter)
-	orDefault(&o.Retries, DefaultMMSRetries)
-	orDefault(&o.EncodeTime, DefaultEncodeTime)
+	o.AnswerTimeout = cmp.Or(o.AnswerTimeout, DefaultAnswerTimeout)
+	o.RetryAfter = cmp.Or(o.RetryAfter, DefaultMMSRetryAfter)
+	o.Retries = cmp.Or(o.Retries, DefaultMMSRetries)
+	o.EncodeTime = cmp.Or(o.EncodeTime, DefaultEncodeTime)
 	return o
 }
 
 func (o BatchesOptions) withDefaults() BatchesOptions {
-	orDefault(&o.AnswerTimeout, DefaultAnswerTimeout)
-	orDefault(&o.RetryAfter, DefaultXMSRetryAfter)
-	orDefault(&o.Retries, DefaultXMSRetries)
-	orDefault(&o.SlowDown, DefaultXMSSlowDown)
-	orDefault(&o.Streams, DefaultXMSStreams)
+	o.AnswerTimeout = cmp.Or(o.AnswerTimeout, DefaultAnswerTimeout)
+	o.RetryAfter = cmp.Or(o.RetryAfter, DefaultXMSRetryAfter)
+	o.Retries = cmp.Or(o.Retries, DefaultXMSRetries)
+	o.SlowDown = cmp.Or(o.SlowDown, DefaultXMSSlowDown)
+	o.Streams = cmp.Or(o.Streams, DefaultXMSStreams)
 	return o
 }
 
 func (o ConversationOptions) withDefaults() ConversationOptions {
-	orDefault(&o.TokenLife, DefaultTokenLife)
-	orDefault(&o.TokenRate, DefaultTokenRate)
-	orDefault(&o.TokenBurst, DefaultTokenBurst)
-	orDefault(&o.AnswerTimeout, DefaultAnswerTimeout)
-	orDefault(&o.RetryAfter, DefaultConversationRetryAfter)
-	orDefault(&o.Retries, DefaultConversationRetries)
-	orDefault(&o.Streams, DefaultConversationStreams)
-	orDefault(&o.QueueLimit, DefaultQueueLimit)
+	o.TokenLife = cmp.Or(o.TokenLife, DefaultTokenLife)
+	o.TokenRate = cmp.Or(o.TokenRate, DefaultTokenRate)
+	o.TokenBurst = cmp.Or(o.TokenBurst, DefaultTokenBurst)
+	o.AnswerTimeout = cmp.Or(o.AnswerTimeout, DefaultAnswerTimeout)
+	o.RetryAfter = cmp.Or(o.RetryAfter, DefaultConversationRetryAfter)
+	o.Retries = cmp.Or(o.Retries, DefaultConversationRetries)
+	o.Streams = cmp.Or(o.Streams, DefaultConversationStreams)
+	o.QueueLimit = cmp.Or(o.QueueLimit, DefaultQueueLimit)
 	return o
-}
-
-func orDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

@@ -48,7 +48,7 @@ func TestParseBehavior(t *testing.T) {
 
 func TestParseLatency(t *testing.T) {
 	t.Parallel()
-	d := newDice(1)
+	d := newRNG(1)
 	tests := map[string]struct{ low, high, mean time.Duration }{
 		"":                    {0, 0, 0},
 		"150ms":               {150 * time.Millisecond, 150 * time.Millisecond, 150 * time.Millisecond},
@@ -71,7 +71,7 @@ func TestParseLatency(t *testing.T) {
 		const draws = 5000
 		var sum time.Duration
 		for range draws {
-			v := l.draw(d.roll())
+			v := l.draw(d.next())
 			if v < tt.low || v > tt.high {
 				t.Fatalf("%q drew %s", text, v)
 			}
@@ -130,11 +130,11 @@ func TestSeed(t *testing.T) {
 		Steps          []step
 	}
 	draw := func(seed uint64) draws {
-		d := newDice(seed)
+		d := newRNG(seed)
 		o := ReceiptOptions{FirstWithin: time.Second, Step: time.Second}
 		return draws{
-			ulid(at, d.roll()), d.trackingID(1), latency.draw(d.roll()),
-			o.happen([]string{"a", "b"}, Receipts{}, at, d.roll()),
+			newULID(at, d.next()), d.trackingID(1), latency.draw(d.next()),
+			o.happen([]string{"a", "b"}, Receipts{}, at, d.next()),
 		}
 	}
 	compare := cmp.AllowUnexported(step{})

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// script decides which behaviour meets a call. The most specific rule wins:
+// script decides the behaviour of a call. The most specific rule wins:
 // reference, message, number, "the next n calls", magic digits, default.
 type script struct {
 	settings // guarded by mu, as all that follows it
@@ -18,9 +18,9 @@ type script struct {
 	initial  settings
 
 	mu          sync.Mutex
-	next        []ration
-	byReference map[string]*ration // by reference or message id
-	byNumber    map[string]*ration
+	next        []limitedBehavior
+	byReference map[string]*limitedBehavior // by reference or message id
+	byNumber    map[string]*limitedBehavior
 	magicSeen   map[string]int // magic behaviours that end after some calls: uses by message and number
 	limiter     *rate.Limiter  // nil: no limit
 }
@@ -33,8 +33,8 @@ type settings struct {
 	burst   int
 }
 
-// ration is a behaviour for a number of calls; left 0 is without end.
-type ration struct {
+// limitedBehavior is a behaviour for a number of calls; left 0 is without end.
+type limitedBehavior struct {
 	Behavior
 
 	left int
@@ -78,8 +78,8 @@ func (s *script) reset() {
 	defer s.mu.Unlock()
 	s.settings = s.initial
 	s.next = nil
-	s.byReference = map[string]*ration{}
-	s.byNumber = map[string]*ration{}
+	s.byReference = map[string]*limitedBehavior{}
+	s.byNumber = map[string]*limitedBehavior{}
 	s.magicSeen = map[string]int{}
 	s.limiter = newLimiter(s.rate, s.burst)
 }
@@ -145,15 +145,15 @@ func (s *script) named(c Call) (Behavior, bool) {
 	return b, true
 }
 
-// take uses one of a ration and removes it with the last.
-func take(rations map[string]*ration, key string) (Behavior, bool) {
-	r, ok := rations[key]
+// take uses one of a limitedBehavior and removes it with the last.
+func take(behaviors map[string]*limitedBehavior, key string) (Behavior, bool) {
+	r, ok := behaviors[key]
 	if !ok {
 		return Behavior{}, false
 	}
 	if r.left > 0 {
 		if r.left--; r.left == 0 {
-			delete(rations, key)
+			delete(behaviors, key)
 		}
 	}
 	return r.Behavior, true
@@ -214,7 +214,7 @@ func (s *script) setRate(perSecond float64, burst int) {
 func (s *script) addNext(times int, b Behavior) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.next = append(s.next, ration{b, max(times, 1)})
+	s.next = append(s.next, limitedBehavior{b, max(times, 1)})
 }
 
 func (s *script) clearNext() {
@@ -226,7 +226,7 @@ func (s *script) clearNext() {
 func (s *script) setReference(reference string, times int, b Behavior) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byReference[reference] = &ration{b, max(times, 0)}
+	s.byReference[reference] = &limitedBehavior{b, max(times, 0)}
 }
 
 func (s *script) clearReference(reference string) {
@@ -238,7 +238,7 @@ func (s *script) clearReference(reference string) {
 func (s *script) setNumber(number string, times int, b Behavior) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byNumber[plain(number)] = &ration{b, max(times, 0)}
+	s.byNumber[plain(number)] = &limitedBehavior{b, max(times, 0)}
 }
 
 func (s *script) clearNumber(number string) {

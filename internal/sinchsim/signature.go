@@ -28,7 +28,7 @@ func Sign(secret string, body []byte, nonce, timestamp string) string {
 
 // signer puts the configured credentials on callbacks: basic auth, and a
 // signature with a nonce of its own for every try.
-func (o BatchesOptions) signer(d *dice) func(http.Header, []byte) {
+func (o BatchesOptions) signer(d *rng) func(http.Header, []byte) {
 	return func(h http.Header, body []byte) {
 		if o.User != "" || o.Password != "" {
 			credentials := base64.StdEncoding.EncodeToString([]byte(o.User + ":" + o.Password))
@@ -39,17 +39,17 @@ func (o BatchesOptions) signer(d *dice) func(http.Header, []byte) {
 }
 
 // signer puts the signature on callbacks, as the SMS REST API does.
-func (o ConversationOptions) signer(d *dice) func(http.Header, []byte) {
+func (o ConversationOptions) signer(d *rng) func(http.Header, []byte) {
 	return func(h http.Header, body []byte) { signCallback(h, o.Secret, body, d) }
 }
 
 // signCallback signs with a nonce of its own; without a secret it does nothing.
-func signCallback(h http.Header, secret string, body []byte, d *dice) {
+func signCallback(h http.Header, secret string, body []byte, d *rng) {
 	if secret == "" {
 		return
 	}
 	now := time.Now()
-	nonce, timestamp := ulid(now, d.roll()), strconv.FormatInt(now.Unix(), 10)
+	nonce, timestamp := newULID(now, d.next()), strconv.FormatInt(now.Unix(), 10)
 	h.Set(headerAlgorithm, "HmacSHA256")
 	h.Set(headerNonce, nonce)
 	h.Set(headerTimestamp, timestamp)

@@ -14,14 +14,14 @@ var ErrStopped = errors.New("simulator was stopped")
 // Simulator is a Sinch for tests, development and test keys. Handler works at
 // once; receipts are delivered between Start and Stop.
 type Simulator struct {
-	opts    Options
-	dice    *dice
-	script  *script
-	book    *book
-	apis    []api
-	lanes   []*lane
-	handler http.Handler
-	control http.Handler
+	opts     Options
+	rng      *rng
+	script   *script
+	recorder *recorder
+	apis     []api
+	lanes    []*lane
+	handler  http.Handler
+	control  http.Handler
 
 	mms          *mmsAPI
 	conversation *conversationAPI
@@ -29,11 +29,11 @@ type Simulator struct {
 	inFlight atomic.Int64
 	stopping chan struct{} // closed by Stop; lets go of calls that hang
 
-	mu       sync.Mutex
-	started  bool
-	stopped  bool
-	cancel   context.CancelFunc
-	couriers sync.WaitGroup
+	mu      sync.Mutex
+	started bool
+	stopped bool
+	cancel  context.CancelFunc
+	senders sync.WaitGroup
 }
 
 // api is one Sinch API.
@@ -51,9 +51,9 @@ func New(o Options) *Simulator {
 	o = o.withDefaults()
 	s := &Simulator{
 		opts:     o,
-		dice:     newDice(o.Seed),
+		rng:      newRNG(o.Seed),
 		script:   newScript(o),
-		book:     newBook(o),
+		recorder: newRecorder(o),
 		stopping: make(chan struct{}),
 	}
 	s.mms, s.conversation = newMMSAPI(s), newConversationAPI(s)
@@ -105,7 +105,7 @@ func (s *Simulator) Start(ctx context.Context) error {
 	ctx, s.cancel = context.WithCancel(ctx)
 	for _, l := range s.lanes {
 		l.open()
-		s.couriers.Go(func() { l.run(ctx) })
+		s.senders.Go(func() { l.run(ctx) })
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func (s *Simulator) Stop(ctx context.Context) error {
 	s.mu.Unlock()
 	done := make(chan struct{})
 	go func() {
-		s.couriers.Wait()
+		s.senders.Wait()
 		close(done)
 	}()
 	select {
@@ -147,5 +147,5 @@ func (s *Simulator) Reset() {
 		a.forget()
 		a.deliveries().reset()
 	}
-	s.book.reset()
+	s.recorder.reset()
 }

@@ -36,21 +36,21 @@ func (a reply) send(w http.ResponseWriter, n int) {
 	_, _ = w.Write(a.body[:n])
 }
 
-// voice is how an API says what every API can say.
-type voice interface {
+// responder makes the answers that every API has, each in its own form.
+type responder interface {
 	refuse(code string) reply
 	throttle() reply
 }
 
-// perform answers a call as b says; ok is the API's own answer of success.
-func (s *Simulator) perform(w http.ResponseWriter, r *http.Request, b Behavior, ok reply, v voice) {
+// respond answers a call as b says; ok is the API's own answer of success.
+func (s *Simulator) respond(w http.ResponseWriter, r *http.Request, b Behavior, ok reply, to responder) {
 	switch b.answer() {
 	case AnswerOK:
 		ok.write(w)
 	case AnswerRefuse:
-		v.refuse(b.Code).write(w)
+		to.refuse(b.Code).write(w)
 	case AnswerThrottle:
-		v.throttle().write(w)
+		to.throttle().write(w)
 	case AnswerHTTP:
 		reply{b.Status, b.Headers, []byte(b.Body)}.write(w)
 	case AnswerHTML:

@@ -54,9 +54,9 @@ type ReceiptStats struct {
 	Pending   int    `json:"pending"`
 }
 
-// book records calls. One lock covers a call and its acceptance, so that every
+// recorder records calls. One lock covers a call and its acceptance, so that every
 // reader sees both or neither.
-type book struct {
+type recorder struct {
 	countsOnly bool
 	keepBodies bool
 	maxCalls   int
@@ -70,13 +70,13 @@ type book struct {
 	byNumber map[string]int
 }
 
-func newBook(o Options) *book {
-	b := &book{countsOnly: o.CountsOnly, keepBodies: o.KeepBodies, maxCalls: o.MaxRecords}
+func newRecorder(o Options) *recorder {
+	b := &recorder{countsOnly: o.CountsOnly, keepBodies: o.KeepBodies, maxCalls: o.MaxRecords}
 	b.reset()
 	return b
 }
 
-func (b *book) reset() {
+func (b *recorder) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls = ring[Call]{limit: b.maxCalls}
@@ -84,8 +84,8 @@ func (b *book) reset() {
 	b.byRef, b.byMsg, b.byNumber = map[string]int{}, map[string]int{}, map[string]int{}
 }
 
-// record enters a call, and its acceptance with it.
-func (b *book) record(c Call) {
+// record records a call, and its acceptance with it.
+func (b *recorder) record(c Call) {
 	if !b.keepBodies {
 		c.Body = nil
 	}
@@ -103,22 +103,22 @@ func (b *book) record(c Call) {
 	b.keep(c)
 }
 
-// look enters a call that sends nothing.
-func (b *book) look(c Call) {
+// recordLookup records a call that sends nothing.
+func (b *recorder) recordLookup(c Call) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stats.Lookups++
 	b.keep(c)
 }
 
-// note enters a call that is neither: it asks for a token.
-func (b *book) note(c Call) {
+// recordOther records a call for a token, which is neither.
+func (b *recorder) recordOther(c Call) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.keep(c)
 }
 
-func (b *book) accept(c Call) {
+func (b *recorder) accept(c Call) {
 	b.stats.Accepted++
 	b.stats.Reached += uint64(len(c.Numbers))
 	if b.countsOnly {
@@ -139,7 +139,7 @@ func (b *book) accept(c Call) {
 	}
 }
 
-func (b *book) keep(c Call) {
+func (b *recorder) keep(c Call) {
 	b.seq++
 	if b.countsOnly {
 		return

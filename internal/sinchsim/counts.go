@@ -19,10 +19,10 @@ type CallFilter struct {
 
 // Calls returns the recorded calls that match, oldest first.
 func (s *Simulator) Calls(f CallFilter) []Call {
-	return s.book.find(f)
+	return s.recorder.find(f)
 }
 
-func (b *book) find(f CallFilter) []Call {
+func (b *recorder) find(f CallFilter) []Call {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	found := []Call{}
@@ -60,9 +60,9 @@ const (
 // Accepted returns how many accepted calls each message, reference or number
 // had. It is complete since the start or the last reset.
 func (s *Simulator) Accepted(by CountBy) map[string]int {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	return maps.Clone(s.book.counts(by))
+	s.recorder.mu.Lock()
+	defer s.recorder.mu.Unlock()
+	return maps.Clone(s.recorder.counts(by))
 }
 
 // AcceptedFor returns how many accepted calls one message, reference or number
@@ -71,9 +71,9 @@ func (s *Simulator) AcceptedFor(by CountBy, key string) int {
 	if by == ByNumber {
 		key = plain(key)
 	}
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	return s.book.counts(by)[key]
+	s.recorder.mu.Lock()
+	defer s.recorder.mu.Unlock()
+	return s.recorder.counts(by)[key]
 }
 
 // Doubled returns the messages that had more than one accepted call.
@@ -83,7 +83,7 @@ func (s *Simulator) Doubled() map[string]int {
 	return doubled
 }
 
-func (b *book) counts(by CountBy) map[string]int {
+func (b *recorder) counts(by CountBy) map[string]int {
 	switch by {
 	case ByReference:
 		return b.byRef
@@ -96,10 +96,10 @@ func (b *book) counts(by CountBy) map[string]int {
 
 // Stats returns the totals.
 func (s *Simulator) Stats() Stats {
-	s.book.mu.Lock()
-	stats := s.book.stats
+	s.recorder.mu.Lock()
+	stats := s.recorder.stats
 	stats.Answers, stats.APIs = maps.Clone(stats.Answers), maps.Clone(stats.APIs)
-	s.book.mu.Unlock()
+	s.recorder.mu.Unlock()
 	stats.InFlight = s.inFlight.Load()
 	for _, l := range s.lanes {
 		stats.Receipts.add(l.count())
