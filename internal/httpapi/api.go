@@ -24,7 +24,7 @@ type Ledger interface {
 	Accept(ctx context.Context, r ledger.Request) (ledger.Accepted, error)
 	ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error)
 	Get(ctx context.Context, id message.ID) (*message.Message, error)
-	Recent(ctx context.Context, scope message.Scope) ([]*message.Message, error)
+	Recent(ctx context.Context, scope message.Scope) (recent []*message.Message, complete bool, err error)
 	Unknown(ctx context.Context, scope message.Scope) ([]*message.Message, error)
 	Update(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error)
 }

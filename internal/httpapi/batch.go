@@ -28,10 +28,13 @@ type Batches interface {
 	AcceptRows(ctx context.Context, b ledger.Batch, rows []ledger.Row) ([]ledger.RowResult, error)
 	Room(ctx context.Context, scope message.Scope) (map[message.Lane]int64, error)
 	GetBatch(ctx context.Context, scope message.Scope, id message.BatchID) (ledger.Batch, error)
-	Batches(ctx context.Context, scope message.Scope, after ledger.BatchPosition, limit int) ([]ledger.Batch, error)
+	Batches(
+		ctx context.Context, scope message.Scope, after ledger.BatchPosition, limit int,
+	) (found []ledger.Batch, complete bool, err error)
 	BatchMessages(
 		ctx context.Context, scope message.Scope, id message.BatchID, before int64, yield func(place int64, m *message.Message) bool,
 	) error
+	CountBatch(ctx context.Context, id message.BatchID, valid, rejected int64) error
 	CancelBatch(ctx context.Context, scope message.Scope, id message.BatchID) (ledger.Batch, error)
 }
 

@@ -73,7 +73,7 @@ func TestGroupsGoOnInTheNextChunk(t *testing.T) {
 		rows[i] = fmt.Sprintf(`{"to":"+1206555%04d","mediaUrl":"https://example.com/a.jpg"}`, i)
 	}
 	b.do(t, stream(ndjson, "", strings.Join(rows, "\n"))).ok(t, http.StatusAccepted)
-	recent, err := l.Recent(t.Context(), message.Scope{Tenant: "shop"})
+	recent, _, err := l.Recent(t.Context(), message.Scope{Tenant: "shop"})
 	if err != nil || len(recent) != len(rows) {
 		t.Fatalf("%d messages, %v", len(recent), err)
 	}

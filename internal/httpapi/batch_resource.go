@@ -2,12 +2,9 @@ package httpapi
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"math"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -21,24 +18,22 @@ type batchResource struct {
 	ClientReference *string                  `json:"clientReference"`
 	Status          string                   `json:"status"`
 	Total           int64                    `json:"total"`
+	Accepted        int64                    `json:"accepted"`
+	Duplicates      int64                    `json:"duplicates"`
+	Rejected        int64                    `json:"rejected"`
 	Counts          map[message.Status]int64 `json:"counts"`
 	CreatedAt       *string                  `json:"createdAt"`
 	RatePerSecond   *float64                 `json:"ratePerSecond"`
 	ETASeconds      *int64                   `json:"etaSeconds"`
 }
 
-// batchPage is one page of the list of batches.
-type batchPage struct {
-	Data       []batchResource `json:"data"`
-	NextCursor *string         `json:"nextCursor"`
-}
-
 func showBatch(b ledger.Batch) batchResource {
 	shown := batchResource{
-		ID: string(b.ID), ClientReference: some(b.Reference), Status: "done", Total: b.Total, Counts: b.Counts, CreatedAt: at(b.CreatedAt),
+		ID: string(b.ID), ClientReference: some(b.Reference), Status: "done", Counts: b.Counts, CreatedAt: at(b.CreatedAt),
+		Total: b.Total, Accepted: b.Total, Duplicates: b.Duplicates(), Rejected: b.Rejected,
 	}
 	waiting := b.Counts[message.StatusScheduled] + b.Counts[message.StatusQueued]
-	open := waiting + b.Counts[message.StatusSending]
+	open := b.Open()
 	switch {
 	case b.Canceled:
 		shown.Status = "canceled"
@@ -87,12 +82,16 @@ func (a *api) cancelBatch(c echo.Context, who Caller) error {
 	return nil
 }
 
-// batchError says what was not found.
+// batchError says what a batch does not allow.
 func batchError(err error) error {
-	if errors.Is(err, ledger.ErrNotFound) {
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
 		return errNoBatch()
+	case errors.Is(err, ledger.ErrBatchDone):
+		return newProblem(codeNotCancelable, "The batch is done: none of its messages waits or is being sent.")
+	default:
+		return err
 	}
-	return err
 }
 
 func errNoBatch() error { return newProblem(codeNotFound, "There is no such batch.") }
@@ -101,76 +100,54 @@ func (a *api) listBatches(c echo.Context, who Caller) error {
 	q := readQuery(c.Request(), "clientReference", "limit", "cursor")
 	reference, limit := q.text("clientReference"), q.number("limit", 1, limitMax, limitDefault)
 	var after ledger.BatchPosition
-	if cursor, ok := q.get("cursor"); ok {
-		if after, ok = parseBatchCursor(cursor); !ok {
-			q.wrong("cursor", message.ProblemInvalid, "is not a cursor of this list")
+	q.cursor(func(cursor string) bool {
+		created, texts, ok := cursorBatches.read(cursor, 1)
+		if !ok {
+			return false
 		}
-	}
+		id, err := message.ParseBatchID(texts[0])
+		after = ledger.BatchPosition{CreatedAt: created, ID: id}
+		return err == nil
+	})
 	if len(q.problems) > 0 {
 		return invalid(q.problems)
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	found, err := a.findBatches(ctx, who, reference, after, limit+1)
+	found, complete, err := a.findBatches(ctx, who, reference, after, limit+1)
 	if err != nil {
 		return err
 	}
-	p := batchPage{Data: make([]batchResource, 0, min(limit, len(found)))}
+	p := page[batchResource]{Data: make([]batchResource, 0, min(limit, len(found))), Complete: complete}
 	for _, b := range found[:min(limit, len(found))] {
 		p.Data = append(p.Data, showBatch(b))
 	}
 	if len(found) > limit {
 		last := found[limit-1]
-		p.NextCursor = new(batchCursor(ledger.BatchPosition{CreatedAt: last.CreatedAt.UnixMilli(), ID: last.ID}))
+		p.NextCursor = cursorBatches.write(last.CreatedAt.UnixMilli(), string(last.ID))
 	}
 	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
 	return nil
 }
 
 // findBatches are up to limit batches behind a position; with a reference at most
-// the one that has it, which is found however many came after it.
+// the one that has it, which is found however many came after it. complete says
+// that there are no others.
 func (a *api) findBatches(
 	ctx context.Context, who Caller, reference string, after ledger.BatchPosition, limit int,
-) ([]ledger.Batch, error) {
+) (_ []ledger.Batch, complete bool, _ error) {
 	if reference == "" {
 		return a.Batches.Batches(ctx, who.Scope, after, limit)
 	}
 	b, err := a.Batches.FindBatch(ctx, who.Scope, reference)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound) || err == nil && !after.Before(b):
-		return nil, nil
+		return nil, true, nil
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	default:
-		return []ledger.Batch{b}, nil
+		return []ledger.Batch{b}, true, nil
 	}
-}
-
-// batchCursor writes a position in the list of batches down for the caller.
-func batchCursor(p ledger.BatchPosition) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.CreatedAt, 10) + " " + string(p.ID)))
-}
-
-func parseBatchCursor(cursor string) (ledger.BatchPosition, bool) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	stamp, name, _ := strings.Cut(string(raw), " ")
-	created, wrong := strconv.ParseInt(stamp, 10, 64)
-	id, malformed := message.ParseBatchID(name)
-	return ledger.BatchPosition{CreatedAt: created, ID: id}, err == nil && wrong == nil && malformed == nil
-}
-
-// placePrefix tells a cursor within a batch from one of other lists.
-const placePrefix = "place "
-
-func placeCursor(place int64) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(placePrefix + strconv.FormatInt(place, 10)))
-}
-
-func parsePlace(cursor string) (int64, bool) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	text, ok := strings.CutPrefix(string(raw), placePrefix)
-	place, wrong := strconv.ParseInt(text, 10, 64)
-	return place, err == nil && ok && wrong == nil && place >= 0
 }
 
 // scanMax is how many messages of a batch one page looks through. A page of few
@@ -179,14 +156,14 @@ const scanMax = 50_000
 
 // listBatchMessages lists the messages of a batch, the last accepted first.
 func (a *api) listBatchMessages(c echo.Context, who Caller, f filter) error {
-	p := page{Data: []resource{}}
+	p := page[resource]{Data: []resource{}, Complete: true}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	last, seen := int64(0), 0
 	err := a.Batches.BatchMessages(ctx, who.Scope, f.batchID, f.place, func(place int64, m *message.Message) bool {
 		matches := f.matches(m)
 		if seen == scanMax || matches && len(p.Data) == f.limit {
-			p.NextCursor = new(placeCursor(last))
+			p.NextCursor = cursorPlaces.write(last)
 			return false
 		}
 		if matches {
@@ -199,6 +176,6 @@ func (a *api) listBatchMessages(c echo.Context, who Caller, f filter) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
+	streamJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
 	return nil
 }

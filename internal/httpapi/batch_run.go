@@ -268,8 +268,21 @@ func (b *batchRun) count(status string, row draftRow) {
 	b.api.Metrics.Message(string(row.draft.Content.Priority), status)
 }
 
+// record has the batch know what this request came to.
+func (b *batchRun) record() {
+	if b.batch.ID == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
+	defer cancel()
+	if err := b.api.Batches.CountBatch(ctx, b.batch.ID, b.told.Accepted+b.told.Duplicates, b.told.Rejected); err != nil {
+		b.api.Log.Warn().Str("batch_id", string(b.batch.ID)).Err(err).Msg("counts of the batch not recorded")
+	}
+}
+
 // finish answers a batch that was taken to its end.
 func (b *batchRun) finish(c echo.Context) {
+	b.record()
 	if b.dryRun {
 		b.answer(c, http.StatusOK)
 		return
@@ -300,6 +313,7 @@ func (b *batchRun) listed() []rowResult {
 // interrupted is the problem of a batch that ended before its time, with what
 // was taken so far.
 func (b *batchRun) interrupted(err error) error {
+	b.record()
 	p := *asProblem(err)
 	if cut, ok := errors.AsType[*cutError](err); ok {
 		p = *b.cut(cut)

@@ -92,19 +92,19 @@ func (l *fakeLedger) Get(ctx context.Context, id message.ID) (*message.Message, 
 }
 
 func (l *fakeLedger) Unknown(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
-	all, err := l.Recent(ctx, scope)
+	all, _, err := l.Recent(ctx, scope)
 	return slices.DeleteFunc(all, func(m *message.Message) bool { return m.Status != message.StatusUnknown }), err
 }
 
-func (l *fakeLedger) Recent(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
+func (l *fakeLedger) Recent(ctx context.Context, scope message.Scope) ([]*message.Message, bool, error) {
 	if err := l.enter(ctx); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	recent := slices.DeleteFunc(slices.Clone(l.messages), func(m *message.Message) bool { return m.Scope != scope })
 	slices.Reverse(recent)
-	return recent, nil
+	return recent, true, nil
 }
 
 func (l *fakeLedger) Update(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error) {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -11,28 +12,30 @@ import (
 // is the same place; and no cursor fits two kinds of lists.
 func FuzzCursor(f *testing.F) {
 	id := message.NewID(message.RandomIdentity(), time.UnixMilli(1_772_366_400_000))
-	f.Add(position{created: 1_772_366_400_000, id: id}.cursor())
-	f.Add(placeCursor(7))
+	f.Add(*position{created: 1_772_366_400_000, id: id}.cursor())
+	f.Add(*cursorPlaces.write(7))
+	f.Add(*cursorBatches.write(7, "bat_x"))
+	f.Add(*cursorOptOuts.write(7, "+1", ""))
 	f.Add("")
 	f.Add("MTc3 MjM2")
 	f.Fuzz(func(t *testing.T, cursor string) {
 		kinds := 0
-		if p, err := parseCursor(cursor); err == nil {
+		var p, again position
+		if p.read(cursor) {
 			kinds++
-			if again, err := parseCursor(p.cursor()); err != nil || again != p {
-				t.Errorf("%+v became %+v, %v", p, again, err)
-			}
-		}
-		if place, ok := parsePlace(cursor); ok {
-			kinds++
-			if again, ok := parsePlace(placeCursor(place)); !ok || again != place || place < 0 {
-				t.Errorf("%d became %d", place, again)
-			}
-		}
-		if p, ok := parseBatchCursor(cursor); ok {
-			kinds++
-			if again, ok := parseBatchCursor(batchCursor(p)); !ok || again != p {
+			if !again.read(*p.cursor()) || again != p {
 				t.Errorf("%+v became %+v", p, again)
+			}
+		}
+		for of, texts := range map[cursorOf]int{cursorPlaces: 0, cursorBatches: 1, cursorOptOuts: 2} {
+			number, parts, ok := of.read(cursor, texts)
+			if !ok {
+				continue
+			}
+			kinds++
+			again, rest, ok := of.read(*of.write(number, parts...), texts)
+			if !ok || again != number || number < 0 || !slices.Equal(rest, parts) {
+				t.Errorf("%d %q became %d %q", number, parts, again, rest)
 			}
 		}
 		if kinds > 1 {

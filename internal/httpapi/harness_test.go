@@ -137,6 +137,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 // documentRouter finds the operation of a request in openapi.yaml.
 func documentRouter(tb testing.TB) routers.Router {
 	tb.Helper()
+	checkTimes()
 	document, err := openapi3.NewLoader().LoadFromData(apidoc.OpenAPI)
 	if err != nil {
 		tb.Fatal(err)
@@ -348,3 +349,10 @@ func decode(tb testing.TB, got answer, into any) {
 		tb.Fatalf("status %d: %v: %.300s", got.status, err, got.body)
 	}
 }
+
+// checkTimes has the document's times checked for the form in which the API writes
+// them: in UTC and with milliseconds.
+var checkTimes = sync.OnceFunc(func() {
+	openapi3.DefineStringFormatValidator("date-time",
+		openapi3.NewRegexpFormatValidator(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`))
+})

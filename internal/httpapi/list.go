@@ -3,11 +3,9 @@ package httpapi
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,12 +13,6 @@ import (
 
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
-)
-
-// The length of a page.
-const (
-	limitDefault = 50
-	limitMax     = 200
 )
 
 // filter says which messages are listed.
@@ -52,28 +44,17 @@ func (p position) compare(o position) int {
 	return cmp.Or(cmp.Compare(o.created, p.created), cmp.Compare(o.id, p.id))
 }
 
-// cursor writes a position down for the caller.
-func (p position) cursor() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.created, 10) + " " + string(p.id)))
-}
+// cursor is where the next page begins.
+func (p position) cursor() *string { return cursorMessages.write(p.created, string(p.id)) }
 
-var errCursor = errors.New("malformed cursor")
-
-func parseCursor(cursor string) (position, error) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil {
-		return position{}, errCursor
+func (p *position) read(cursor string) bool {
+	created, texts, ok := cursorMessages.read(cursor, 1)
+	if !ok {
+		return false
 	}
-	stamp, name, _ := strings.Cut(string(raw), " ")
-	created, err := strconv.ParseInt(stamp, 10, 64)
-	if err != nil {
-		return position{}, errCursor
-	}
-	id, err := message.ParseID(name)
-	if err != nil {
-		return position{}, errCursor
-	}
-	return position{created: created, id: id}, nil
+	id, err := message.ParseID(texts[0])
+	*p = position{created: created, id: id}
+	return err == nil
 }
 
 // readFilter reads the query of a list.
@@ -86,15 +67,13 @@ func (a *api) readFilter(r *http.Request) (filter, error) {
 		limit: q.number("limit", 1, limitMax, limitDefault),
 	}
 	f.place = -1
-	if cursor, ok := q.get("cursor"); ok && f.ofBatch() {
-		if f.place, ok = parsePlace(cursor); !ok {
-			q.wrong("cursor", message.ProblemInvalid, "is not a cursor of this list")
-		}
-	} else if ok {
-		var err error
-		if f.position, err = parseCursor(cursor); err != nil {
-			q.wrong("cursor", message.ProblemInvalid, "is not a cursor of this list")
-		}
+	if f.ofBatch() {
+		q.cursor(func(cursor string) (ok bool) {
+			f.place, _, ok = cursorPlaces.read(cursor, 0)
+			return ok
+		})
+	} else {
+		q.cursor(f.position.read)
 	}
 	if len(q.problems) > 0 {
 		return filter{}, invalid(q.problems)
@@ -145,22 +124,16 @@ func (f filter) matches(m *message.Message) bool {
 		(f.position == position{} || positionOf(m).compare(f.position) > 0)
 }
 
-// page is one page of a list.
-type page struct {
-	Data       []resource `json:"data"`
-	NextCursor *string    `json:"nextCursor"`
-}
-
 // cut makes a page of all that match.
-func (f filter) cut(messages []*message.Message) page {
+func (f filter) cut(messages []*message.Message) page[resource] {
 	messages = slices.DeleteFunc(slices.Clone(messages), func(m *message.Message) bool { return !f.matches(m) })
 	slices.SortFunc(messages, func(a, b *message.Message) int { return positionOf(a).compare(positionOf(b)) })
-	p := page{Data: make([]resource, 0, min(len(messages), f.limit))}
+	p := page[resource]{Data: make([]resource, 0, min(len(messages), f.limit))}
 	for _, m := range messages[:min(len(messages), f.limit)] {
 		p.Data = append(p.Data, resource{message: m})
 	}
 	if len(messages) > f.limit {
-		p.NextCursor = new(positionOf(messages[f.limit-1]).cursor())
+		p.NextCursor = positionOf(messages[f.limit-1]).cursor()
 	}
 	return p
 }
@@ -175,29 +148,39 @@ func (a *api) listMessages(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	messages, err := a.candidates(ctx, who, f)
+	messages, complete, err := a.candidates(ctx, who, f)
 	if err != nil {
 		return err
 	}
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, f.cut(messages))
+	p := f.cut(messages)
+	p.Complete = complete
+	streamJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
 	return nil
 }
 
-// candidates are the messages a filter has to look through.
-func (a *api) candidates(ctx context.Context, who Caller, f filter) ([]*message.Message, error) {
+// candidates are the messages a filter has to look through; complete says that
+// no others match.
+func (a *api) candidates(ctx context.Context, who Caller, f filter) (_ []*message.Message, complete bool, err error) {
 	if f.reference == "" {
 		if slices.Equal(f.statuses, []message.Status{message.StatusUnknown}) {
-			return a.Ledger.Unknown(ctx, who.Scope)
+			unknown, err := a.Ledger.Unknown(ctx, who.Scope)
+			return unknown, true, err
 		}
-		return a.Ledger.Recent(ctx, who.Scope)
+		recent, complete, err := a.Ledger.Recent(ctx, who.Scope)
+		return recent, complete || f.endsWithin(recent), err
 	}
 	m, err := a.Ledger.ByReference(ctx, who.Scope, f.reference)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return nil, nil
+		return nil, true, nil
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	default:
-		return []*message.Message{m}, nil
+		return []*message.Message{m}, true, nil
 	}
+}
+
+// endsWithin reports whether messages older than all of these are not asked for.
+func (f filter) endsWithin(messages []*message.Message) bool {
+	return !f.after.IsZero() && slices.ContainsFunc(messages, func(m *message.Message) bool { return !m.CreatedAt.After(f.after) })
 }

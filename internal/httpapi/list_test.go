@@ -77,7 +77,7 @@ func TestListFilters(t *testing.T) {
 			t.Errorf("%s: %v, want %v", query, got, want)
 		}
 	}
-	if got := b.do(t, get("/v1/messages?status=unknown")); string(got.body) != `{"data":[],"nextCursor":null}` {
+	if got := b.do(t, get("/v1/messages?status=unknown")); string(got.body) != `{"data":[],"nextCursor":null,"complete":true}` {
 		t.Errorf("empty list: %s", got.body)
 	}
 }
@@ -146,9 +146,9 @@ func TestListRefusesOddQueries(t *testing.T) {
 		"batchId=bad": "batchId invalid", "batchId=%20": "batchId invalid", "batchId=msg_x": "batchId invalid",
 		"createdAfter=": "createdAfter invalid", "createdAfter=2026-03-01": "createdAfter invalid",
 		"createdBefore=2026-03-01T00:00:00+01:00": "createdBefore invalid",
-		"cursor=": "cursor invalid", "cursor=x": "cursor invalid", "cursor=" + cursor("1 msg_x"): "cursor invalid",
-		"cursor=" + cursor("x"):  "cursor invalid",
-		"cursor=" + cursor("12"): "cursor invalid", "cursor=%25": "cursor invalid", "limit=5;status=sent": "query invalid",
+		"cursor=": "cursor invalid", "cursor=x": "cursor invalid", "cursor=" + cursor("messages 1 msg_x"): "cursor invalid",
+		"cursor=" + cursor("x"):           "cursor invalid",
+		"cursor=" + cursor("messages 12"): "cursor invalid", "cursor=%25": "cursor invalid", "limit=5;status=sent": "query invalid",
 		"limit=%zz":                     "query invalid",
 		"a%ff=1":                        "a\uFFFD unknown_field",
 		strings.Repeat("y", 101) + "=1": strings.Repeat("y", 100) + "… unknown_field",

@@ -2,10 +2,8 @@ package httpapi
 
 import (
 	"context"
-	"encoding/base64"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -34,12 +32,6 @@ type optOutResource struct {
 	Reason    *string            `json:"reason"`
 	Source    suppression.Source `json:"source"`
 	CreatedAt *string            `json:"createdAt"`
-}
-
-// optOutPage is one page of the list of opt-outs.
-type optOutPage struct {
-	Data       []optOutResource `json:"data"`
-	NextCursor *string          `json:"nextCursor"`
 }
 
 func showOptOut(e suppression.Entry) optOutResource {
@@ -145,11 +137,15 @@ func (a *api) listOptOuts(c echo.Context, who Caller) error {
 	q := readQuery(c.Request(), "limit", "cursor")
 	limit := q.number("limit", 1, limitMax, limitDefault)
 	var after suppression.Position
-	if cursor, ok := q.get("cursor"); ok {
-		if after, ok = parseOptOutCursor(cursor); !ok {
-			q.wrong("cursor", message.ProblemInvalid, "is not a cursor of this list")
+	q.cursor(func(cursor string) bool {
+		const numberAndSender = 2
+		created, texts, ok := cursorOptOuts.read(cursor, numberAndSender)
+		if !ok || !strings.HasPrefix(texts[0], "+") {
+			return false
 		}
-	}
+		after = suppression.Position{CreatedAt: created, Number: texts[0], Sender: texts[1]}
+		return created > 0
+	})
 	if len(q.problems) > 0 {
 		return invalid(q.problems)
 	}
@@ -159,33 +155,14 @@ func (a *api) listOptOuts(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	p := optOutPage{Data: make([]optOutResource, 0, min(limit, len(found)))}
+	p := page[optOutResource]{Data: make([]optOutResource, 0, min(limit, len(found))), Complete: true}
 	for _, e := range found[:min(limit, len(found))] {
 		p.Data = append(p.Data, showOptOut(e))
 	}
 	if len(found) > limit {
-		p.NextCursor = new(optOutCursor(suppression.PositionOf(found[limit-1])))
+		last := suppression.PositionOf(found[limit-1])
+		p.NextCursor = cursorOptOuts.write(last.CreatedAt, last.Number, last.Sender)
 	}
 	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
 	return nil
-}
-
-// optOutPrefix tells a cursor of opt-outs from one of other lists.
-const optOutPrefix = "out "
-
-func optOutCursor(p suppression.Position) string {
-	return base64.RawURLEncoding.EncodeToString(
-		[]byte(optOutPrefix + strconv.FormatInt(p.CreatedAt, 10) + " " + p.Number + " " + p.Sender))
-}
-
-func parseOptOutCursor(cursor string) (suppression.Position, bool) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	const parts = 3
-	text, ok := strings.CutPrefix(string(raw), optOutPrefix)
-	fields := strings.Split(text, " ")
-	if err != nil || !ok || len(fields) != parts || !strings.HasPrefix(fields[1], "+") {
-		return suppression.Position{}, false
-	}
-	created, err := strconv.ParseInt(fields[0], 10, 64)
-	return suppression.Position{CreatedAt: created, Number: fields[1], Sender: fields[2]}, err == nil && created > 0
 }

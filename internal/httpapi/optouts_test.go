@@ -158,7 +158,7 @@ func TestOptOutRefusals(t *testing.T) {
 func TestOptOutList(t *testing.T) {
 	t.Parallel()
 	b := setupOptOuts(t)
-	if got := b.do(t, get("/v1/suppressions")); string(got.body) != `{"data":[],"nextCursor":null}` {
+	if got := b.do(t, get("/v1/suppressions")); string(got.body) != `{"data":[],"nextCursor":null,"complete":true}` {
 		t.Errorf("empty list: %s", got.body)
 	}
 	want := make([]string, 0, 7)
@@ -188,8 +188,8 @@ func TestOptOutList(t *testing.T) {
 	}
 	cursor := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	for _, query := range []string{
-		"limit=0", "limit=201", "x=1", "cursor=", "cursor=x", "cursor=" + cursor("out 1"), "cursor=" + cursor("out x +1 "),
-		"cursor=" + cursor("out 1 2 3"), "cursor=" + cursor("place 1"), "cursor=" + cursor("out 0 +1 "), "sender=1",
+		"limit=0", "limit=201", "x=1", "cursor=", "cursor=x", "cursor=" + cursor("opt-outs 1"), "cursor=" + cursor("opt-outs x +1 "),
+		"cursor=" + cursor("opt-outs 1 2 3"), "cursor=" + cursor("places 1"), "cursor=" + cursor("opt-outs 0 +1 "), "sender=1",
 	} {
 		b.do(t, get("/v1/suppressions?"+query)).invalid(t)
 	}

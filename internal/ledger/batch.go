@@ -22,7 +22,9 @@ type Batch struct {
 	Reference string
 	Digest    string // of the content of a JSON batch; empty for a stream
 	Canceled  bool
-	Total     int64 // rows taken so far
+	Total     int64 // messages so far
+	Valid     int64 // rows of the latest request that were valid; 0 before its end
+	Rejected  int64 // rows of the latest request that were not; 0 before its end
 	Counts    map[message.Status]int64
 	CreatedAt time.Time
 	BegunAt   time.Time // of its first call; zero: none yet
@@ -69,6 +71,8 @@ const (
 	batchAnswered  = "answered"
 	batchCanceled  = "canceled"
 	batchTotal     = "total"
+	batchValid     = "valid"
+	batchRejected  = "rejected"
 	batchCount     = "n:"
 )
 
@@ -126,7 +130,7 @@ func parseBatch(fields map[string]string) (Batch, error) {
 	}
 	b := Batch{
 		ID: id, Scope: message.Scope{Tenant: fields[batchTenant], Test: fields[batchTest] == "1"},
-		Reference: fields[batchReference], Digest: fields[batchDigest], Total: number(batchTotal),
+		Reference: fields[batchReference], Digest: fields[batchDigest], Total: number(batchTotal), Valid: number(batchValid), Rejected: number(batchRejected),
 		Counts: make(map[message.Status]int64), CreatedAt: instant(number(batchCreated)),
 		BegunAt: instant(number(batchBegun)), AnsweredAt: instant(number(batchAnswered)),
 	}
@@ -238,14 +242,16 @@ func (p BatchPosition) before(created int64, id message.BatchID) bool {
 // batchesKept is how many batches of a scope can be listed.
 const batchesKept = 10_000
 
-// Batches lists up to limit batches of a scope behind a position. Those that
-// are forgotten are taken off the list.
-func (l *Ledger) Batches(ctx context.Context, scope message.Scope, after BatchPosition, limit int) ([]Batch, error) {
+// Batches lists up to limit batches of a scope behind a position; complete says
+// that the scope has no more than can be listed. Those that are gone are taken off
+// the list.
+func (l *Ledger) Batches(
+	ctx context.Context, scope message.Scope, after BatchPosition, limit int,
+) (found []Batch, complete bool, err error) {
 	entries, err := l.rdb.ZRevRangeWithScores(ctx, l.batchesKey(scope), 0, batchesKept-1).Result()
 	if err != nil {
-		return nil, unavailable("list batches", err)
+		return nil, false, unavailable("list batches", err)
 	}
-	found := make([]Batch, 0, limit)
 	for _, entry := range entries {
 		id, _ := entry.Member.(string)
 		if !after.before(int64(entry.Score), message.BatchID(id)) {
@@ -255,17 +261,17 @@ func (l *Ledger) Batches(ctx context.Context, scope message.Scope, after BatchPo
 		switch {
 		case errors.Is(err, ErrNotFound):
 			if err := l.rdb.ZRem(ctx, l.batchesKey(scope), id).Err(); err != nil {
-				return nil, unavailable("list batches", err)
+				return nil, false, unavailable("list batches", err)
 			}
 			continue
 		case err != nil:
-			return nil, err
+			return nil, false, err
 		}
 		if found = append(found, b); len(found) == limit {
 			break
 		}
 	}
-	return found, nil
+	return found, len(entries) < batchesKept, nil
 }
 
 // membersRead is how many messages of a batch are read at a time.
@@ -277,12 +283,12 @@ const membersRead = 200
 func (l *Ledger) BatchMessages(
 	ctx context.Context, scope message.Scope, id message.BatchID, before int64, yield func(place int64, m *message.Message) bool,
 ) error {
-	if before < 0 {
-		size, err := l.rdb.StrLen(ctx, l.membersKey(id)).Result()
-		if err != nil {
-			return unavailable("read batch", err)
-		}
-		before = size / int64(message.PackedLength)
+	size, err := l.rdb.StrLen(ctx, l.membersKey(id)).Result()
+	if err != nil {
+		return unavailable("read batch", err)
+	}
+	if end := size / int64(message.PackedLength); before < 0 || before > end {
+		before = end
 	}
 	for before > 0 {
 		first := max(0, before-membersRead)

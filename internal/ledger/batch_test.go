@@ -260,16 +260,16 @@ func TestBatchesAreListedNewestFirst(t *testing.T) {
 		}
 		made = append(made, b.ID)
 	}
-	first, err := l.Batches(t.Context(), message.Scope{Tenant: "shop"}, ledger.BatchPosition{}, 3)
-	if err != nil || len(first) != 3 || first[0].ID != made[4] {
+	first, complete, err := l.Batches(t.Context(), message.Scope{Tenant: "shop"}, ledger.BatchPosition{}, 3)
+	if err != nil || !complete || len(first) != 3 || first[0].ID != made[4] {
 		t.Fatalf("%v %v", first, err)
 	}
-	rest, err := l.Batches(t.Context(), message.Scope{Tenant: "shop"},
+	rest, _, err := l.Batches(t.Context(), message.Scope{Tenant: "shop"},
 		ledger.BatchPosition{CreatedAt: first[2].CreatedAt.UnixMilli(), ID: first[2].ID}, 3)
 	if err != nil || len(rest) != 2 || rest[1].ID != made[0] {
 		t.Fatalf("%v %v", rest, err)
 	}
-	if others, err := l.Batches(t.Context(), message.Scope{Tenant: "other"}, ledger.BatchPosition{}, 3); err != nil || len(others) > 0 {
+	if others, _, err := l.Batches(t.Context(), message.Scope{Tenant: "other"}, ledger.BatchPosition{}, 3); err != nil || len(others) > 0 {
 		t.Fatalf("%v %v", others, err)
 	}
 }

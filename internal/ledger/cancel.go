@@ -21,13 +21,17 @@ const (
 
 // CancelBatch marks a batch as canceled: none of its messages begins a call
 // from then on, and it takes no more rows. Its waiting messages are canceled
-// one by one, the first ones before it returns.
+// one by one, the first ones before it returns. It returns ErrBatchDone for a batch
+// of which nothing waits or is being sent.
 func (l *Ledger) CancelBatch(ctx context.Context, scope message.Scope, id message.BatchID) (Batch, error) {
 	b, err := l.GetBatch(ctx, scope, id)
 	if err != nil {
 		return Batch{}, err
 	}
 	if !b.Canceled {
+		if b.Open() == 0 {
+			return Batch{}, ErrBatchDone
+		}
 		pipe := l.rdb.TxPipeline()
 		pipe.HSet(ctx, l.batchKey(id), batchCanceled, 1)
 		pipe.ZAddNX(ctx, l.key("canceling"), redis.Z{Member: string(id)})

@@ -98,6 +98,7 @@ type Ledger struct {
 	accept  *redis.Script
 	put     *redis.Script
 	open    *redis.Script
+	count   *redis.Script
 	read    *redis.Script
 	recheck *redis.Script
 	secret  *secret
@@ -124,7 +125,7 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	}
 	l := &Ledger{rdb: rdb, opts: opts}
 	for name, script := range map[string]**redis.Script{
-		"accept": &l.accept, "put": &l.put, "open": &l.open, "read": &l.read, "recheck": &l.recheck,
+		"accept": &l.accept, "put": &l.put, "open": &l.open, "count": &l.count, "read": &l.read, "recheck": &l.recheck,
 	} {
 		var err error
 		if *script, err = opts.script(name); err != nil {
@@ -183,13 +184,15 @@ func unavailable(what string, err error) error {
 	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
 }
 
-// Recent lists the latest messages of a scope, newest first, at most 1,000.
-func (l *Ledger) Recent(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
+// Recent lists the latest messages of a scope, newest first, at most 1,000;
+// complete says that the scope never had more.
+func (l *Ledger) Recent(ctx context.Context, scope message.Scope) (recent []*message.Message, complete bool, err error) {
 	ids, err := l.rdb.LRange(ctx, l.recentKey(scope), 0, recentKept-1).Result()
 	if err != nil {
-		return nil, unavailable("list messages", err)
+		return nil, false, unavailable("list messages", err)
 	}
-	return l.messages(ctx, unpacked(ids))
+	recent, err = l.messages(ctx, unpacked(ids))
+	return recent, len(ids) < recentKept, err
 }
 
 // messages reads messages by their ids and leaves out those that are gone.

@@ -92,8 +92,8 @@ func TestAcceptKeepsTheMessage(t *testing.T) {
 	if _, err := l.ByReference(t.Context(), message.Scope{Tenant: "shop", Test: true}, "order-1"); !errors.Is(err, ledger.ErrNotFound) {
 		t.Fatalf("a test key finds a live message: %v", err)
 	}
-	recent, err := l.Recent(t.Context(), m.Scope)
-	if err != nil || len(recent) != 1 || recent[0].ID != m.ID {
+	recent, complete, err := l.Recent(t.Context(), m.Scope)
+	if err != nil || !complete || len(recent) != 1 || recent[0].ID != m.ID {
 		t.Fatalf("recent: %v, %v", recent, err)
 	}
 	if ttl := rdb.TTL(t.Context(), "mms:{m}:"+m.ID.Identity()).Val(); ttl != -1 {

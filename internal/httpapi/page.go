@@ -1,0 +1,59 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+)
+
+// The length of a page.
+const (
+	limitDefault = 50
+	limitMax     = 200
+)
+
+// page is one page of a list.
+type page[T any] struct {
+	Data       []T     `json:"data"`
+	NextCursor *string `json:"nextCursor"`
+	// Complete says that the list reaches back to the beginning.
+	Complete bool `json:"complete"`
+}
+
+// cursorOf names the list that a cursor belongs to.
+type cursorOf string
+
+// The lists.
+const (
+	cursorMessages  cursorOf = "messages"
+	cursorPlaces    cursorOf = "places" // the messages of a batch
+	cursorBatches   cursorOf = "batches"
+	cursorOptOuts   cursorOf = "opt-outs"
+	cursorSeparator          = " "
+)
+
+// write makes a cursor of a number and texts without spaces.
+func (of cursorOf) write(number int64, texts ...string) *string {
+	parts := append([]string{string(of), strconv.FormatInt(number, 10)}, texts...)
+	return new(base64.RawURLEncoding.EncodeToString([]byte(strings.Join(parts, cursorSeparator))))
+}
+
+// read is the reverse of write; ok is false for a cursor of another list and for
+// what is none.
+func (of cursorOf) read(cursor string, texts int) (number int64, _ []string, ok bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	parts := strings.Split(string(raw), cursorSeparator)
+	const fixed = 2
+	if err != nil || len(parts) != fixed+texts || parts[0] != string(of) {
+		return 0, nil, false
+	}
+	number, err = strconv.ParseInt(parts[1], 10, 64)
+	return number, parts[fixed:], err == nil && number >= 0
+}
+
+// cursor is the parameter of that name, read by read.
+func (q *query) cursor(read func(cursor string) (ok bool)) {
+	if cursor, given := q.get("cursor"); given && !read(cursor) {
+		q.wrong("cursor", "invalid", "is not a cursor of this list")
+	}
+}
