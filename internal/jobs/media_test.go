@@ -29,7 +29,7 @@ func TestCheckedTypesReachTheProvider(t *testing.T) {
 	m := b.accept(t)
 	b.dispatch(t, m)
 	b.await(t, m.ID, message.StatusSent)
-	want := sinch.Medium{URL: "https://example.com/a.jpg", ContentType: "video/mp4"}
+	want := sinch.Media{URL: "https://example.com/a.jpg", ContentType: "video/mp4"}
 	if sent := <-got; len(sent.Media) != 1 || sent.Media[0] != want {
 		t.Errorf("%+v", sent.Media)
 	}

@@ -36,7 +36,7 @@ const (
 
 // cargo is what a message is sent with.
 type cargo struct {
-	media   []sinch.Medium
+	media   []sinch.Media
 	key     saved.Key // of its template; empty: it has none
 	savedID string    // what text and media are saved as at Sinch; empty: they are sent along
 	grace   time.Duration
@@ -105,7 +105,7 @@ func (h *Handler) shares(m *message.Message) bool {
 
 // templateKey names what messages of one batch share: a batch, since a URL may
 // hold something else the next day.
-func templateKey(origin sinch.Origin, m *message.Message, media []sinch.Medium) saved.Key {
+func templateKey(origin sinch.Origin, m *message.Message, media []sinch.Media) saved.Key {
 	const fixed = 5
 	parts := make([]string, 0, fixed+2*len(media))
 	parts = append(parts, string(origin.API), origin.BaseURL, origin.Account, string(m.BatchID), m.Content.Text)
@@ -192,8 +192,8 @@ func (h *Handler) tell(what func(ctx context.Context) error) {
 
 // wireMedia are the media of a message. types are theirs, where they were
 // checked.
-func wireMedia(m *message.Message, types []string) []sinch.Medium {
-	media := make([]sinch.Medium, len(m.Content.Media))
+func wireMedia(m *message.Message, types []string) []sinch.Media {
+	media := make([]sinch.Media, len(m.Content.Media))
 	for i, url := range m.Content.Media {
 		media[i].URL = message.WireURL(url)
 		if i < len(types) {

@@ -35,7 +35,7 @@ func (f *savingSinch) Save(_ context.Context, s sinch.Shared) message.Outcome {
 	return f.save(n, s)
 }
 
-func (*savingSinch) Encodes([]sinch.Medium) bool { return false }
+func (*savingSinch) Encodes([]sinch.Media) bool { return false }
 
 func (f *savingSinch) Send(ctx context.Context, m sinch.Message) message.Outcome {
 	o := f.fakeSinch.Send(ctx, m)

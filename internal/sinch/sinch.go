@@ -60,14 +60,14 @@ type Saver interface {
 	Save(ctx context.Context, s Shared) Outcome
 	// Encodes reports whether Sinch has to encode what is saved, so that it is
 	// not ready at once.
-	Encodes(media []Medium) bool
+	Encodes(media []Media) bool
 }
 
 // Shared is what many messages have in common.
 type Shared struct {
 	Ref      string // comes back in the report that it is ready (printable ASCII, at most 64)
 	Text     string // may be empty
-	Media    []Medium
+	Media    []Media
 	Deadline time.Time // as of a Message
 }
 
@@ -96,15 +96,15 @@ type Message struct {
 	From         string    // E.164 or short code, with or without +
 	Subject      string    // empty: the provider applies its default
 	Text         string    // may be empty
-	Media        []Medium  // 1 to 8
+	Media        []Media   // 1 to 8
 	SavedID      string    // what Text and Media are saved as; empty: they are sent along
 	FallbackText string    // text of the SMS sent instead; empty: no fallback
 	ExpiresAt    time.Time // zero: Sinch's default
 	Deadline     time.Time // local time after which not one byte may leave
 }
 
-// Medium is one media URL of a message.
-type Medium struct {
+// Media is one media URL of a message.
+type Media struct {
 	URL         string
 	ContentType string // as checked before the call; empty when not checked
 }

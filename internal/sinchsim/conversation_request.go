@@ -238,12 +238,12 @@ func (q *sendRequest) checkChoices() string {
 
 // sound is the part of the validation that comes while a message is worked off.
 func (q *sendRequest) sound() bool {
-	medium := q.Message.Media
+	media := q.Message.Media
 	if q.Message.Card != nil {
-		medium = q.Message.Card.Media
+		media = q.Message.Card.Media
 		if utf8.RuneCountInString(q.Message.Card.Title) > maxSubject {
 			return false
 		}
 	}
-	return isNumber(q.number()) && isSender(q.Properties["MMS_SENDER"]) && (medium == nil || isMediaURL(medium.URL))
+	return isNumber(q.number()) && isSender(q.Properties["MMS_SENDER"]) && (media == nil || isMediaURL(media.URL))
 }

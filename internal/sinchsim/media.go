@@ -17,11 +17,11 @@ func newMediaCheck() *mediaCheck {
 
 func (c *mediaCheck) close() { c.client.CloseIdleConnections() }
 
-// slides returns the code of the first medium that cannot be copied.
+// slides returns the code of the first media that cannot be copied.
 func (c *mediaCheck) slides(ctx context.Context, slides []mmsSlide) *mmsError {
 	for i := range slides {
 		for _, p := range slides[i].media() {
-			if !c.copies(ctx, p.medium.URL) {
+			if !c.copies(ctx, p.media.URL) {
 				return mmsFailure(p.copyCode)
 			}
 		}

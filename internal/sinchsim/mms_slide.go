@@ -27,9 +27,9 @@ type mmsSlide struct {
 	Duration *int      `json:"duration"`
 }
 
-// placed is a medium with the code of a failure to copy it.
+// placed is media with the code of a failure to copy it.
 type placed struct {
-	medium   *mmsMedia
+	media    *mmsMedia
 	copyCode string
 }
 
@@ -51,7 +51,7 @@ func (s *mmsSlide) media() []placed {
 func present(all ...placed) []placed {
 	var some []placed
 	for _, p := range all {
-		if p.medium != nil {
+		if p.media != nil {
 			some = append(some, p)
 		}
 	}
@@ -86,7 +86,7 @@ func (s *mmsSlide) check() *mmsError {
 		return mmsFailure("E230")
 	}
 	for _, p := range media {
-		if !isMediaURL(p.medium.URL) {
+		if !isMediaURL(p.media.URL) {
 			return mmsFailure(p.copyCode)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/batches"
+	"mmsdispatch/internal/sinch/sinchtest"
 )
 
 // documented lists every code of Sinch's documentation by the reason it has to
@@ -44,7 +44,7 @@ func TestErrorCodes(t *testing.T) {
 			}
 			body := fmt.Sprintf(`{"code":%q,"text":"'12065551212' is not valid"}`, code)
 			for _, status := range []int{400, 403} {
-				got := outcome(t, answer{status: status, body: body})
+				got := outcome(t, answer{Status: status, Body: body})
 				if got.Detail == "" || got.Detail == sinch.DetailUnlisted || strings.Contains(got.Detail, "1206") {
 					t.Errorf("detail %q", got.Detail)
 				}
@@ -61,7 +61,7 @@ func outcome(tb testing.TB, a answer) sinch.Outcome {
 	tb.Helper()
 	s := serve(tb, a)
 	got := s.provider(tb, batches.Options{Plan: "plan"}).Send(tb.Context(), photo())
-	if n := len(s.requests()); n != 1 {
+	if n := len(s.Requests()); n != 1 {
 		tb.Errorf("%d requests, want 1", n)
 	}
 	return got
@@ -79,50 +79,34 @@ func TestAnswers(t *testing.T) {
 	later.RetryAfter = 7 * time.Second
 	accepted := sinch.Outcome{Kind: sinch.Accepted, SinchID: "01FC66621XXXXX119Z8PMV1QPQ"}
 	unknown := sinch.Outcome{Kind: sinch.Unknown, Code: sinch.ReasonUnknownOutcome}
-	cases := map[string]struct {
-		answer answer
-		want   sinch.Outcome // without its detail
-	}{
-		"created":             {answer{status: 201, body: created}, accepted},
-		"created, no id":      {answer{status: 201, body: `{"to":["12065551212"]}`}, unknown},
-		"created, empty":      {answer{status: 201}, unknown},
-		"created, HTML":       {answer{status: 201, body: "<html>"}, unknown},
-		"created, cut":        {answer{status: 201, body: created[:30]}, unknown},
-		"200 of a gateway":    {answer{status: 200, body: "<html>"}, unknown},
-		"202":                 {answer{status: 202}, unknown},
-		"moved":               {answer{status: 308, header: http.Header{"Location": {"/"}}}, unknown},
-		"400 with a new code": {answer{status: 400, body: `{"code":"new_rule"}`}, refused(sinch.ReasonContent, "new_rule")},
-		"400 without code":    {answer{status: 400, body: `{"text":"no"}`}, unknown},
-		"400 of a gateway":    {answer{status: 400, body: "<html>"}, unknown},
-		"401":                 {answer{status: 401}, account},
-		"403 with a new code": {answer{status: 403, body: `{"code":"new_rule"}`}, refused(sinch.ReasonInternal, "new_rule")},
-		"403 without code":    {answer{status: 403, body: `{"text":"no"}`}, account},
-		"403 of a gateway":    {answer{status: 403, body: "<html>"}, account},
-		"404":                 {answer{status: 404}, account},
-		"405":                 {answer{status: 405}, notSent},
-		"409":                 {answer{status: 409}, unknown},
-		"415":                 {answer{status: 415}, notSent},
-		"429":                 {answer{status: 429}, throttled},
-		"429 with a pause":    {answer{status: 429, header: http.Header{"Retry-After": {"7"}}}, later},
-		"429 until a time":    {answer{status: 429, header: http.Header{"Retry-After": {"Sun, 01 Nov 2026 10:00:07 GMT"}}}, later},
-		"500":                 {answer{status: 500, body: `{"text":"no"}`}, unknown},
-		"502":                 {answer{status: 502, body: "<html>"}, unknown},
-		"503":                 {answer{status: 503}, unknown},
-		"504":                 {answer{status: 504}, unknown},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got := outcome(t, tc.answer)
-			if (got.Detail == "") != (got.Kind == sinch.Accepted) {
-				t.Errorf("detail %q of %s", got.Detail, got.Kind)
-			}
-			got.Detail = ""
-			if got != tc.want {
-				t.Errorf("got %+v, want %+v", got, tc.want)
-			}
-		})
-	}
+	sinchtest.RunAnswers(t, answering, photo(), map[string]sinchtest.Case{
+		"created":             {Answer: answer{Status: 201, Body: created}, Want: accepted},
+		"created, no id":      {Answer: answer{Status: 201, Body: `{"to":["12065551212"]}`}, Want: unknown},
+		"created, empty":      {Answer: answer{Status: 201}, Want: unknown},
+		"created, HTML":       {Answer: answer{Status: 201, Body: "<html>"}, Want: unknown},
+		"created, cut":        {Answer: answer{Status: 201, Body: created[:30]}, Want: unknown},
+		"200 of a gateway":    {Answer: answer{Status: 200, Body: "<html>"}, Want: unknown},
+		"202":                 {Answer: answer{Status: 202}, Want: unknown},
+		"moved":               {Answer: answer{Status: 308, Header: http.Header{"Location": {"/"}}}, Want: unknown},
+		"400 with a new code": {Answer: answer{Status: 400, Body: `{"code":"new_rule"}`}, Want: refused(sinch.ReasonContent, "new_rule")},
+		"400 without code":    {Answer: answer{Status: 400, Body: `{"text":"no"}`}, Want: unknown},
+		"400 of a gateway":    {Answer: answer{Status: 400, Body: "<html>"}, Want: unknown},
+		"401":                 {Answer: answer{Status: 401}, Want: account},
+		"403 with a new code": {Answer: answer{Status: 403, Body: `{"code":"new_rule"}`}, Want: refused(sinch.ReasonInternal, "new_rule")},
+		"403 without code":    {Answer: answer{Status: 403, Body: `{"text":"no"}`}, Want: account},
+		"403 of a gateway":    {Answer: answer{Status: 403, Body: "<html>"}, Want: account},
+		"404":                 {Answer: answer{Status: 404}, Want: account},
+		"405":                 {Answer: answer{Status: 405}, Want: notSent},
+		"409":                 {Answer: answer{Status: 409}, Want: unknown},
+		"415":                 {Answer: answer{Status: 415}, Want: notSent},
+		"429":                 {Answer: answer{Status: 429}, Want: throttled},
+		"429 with a pause":    {Answer: answer{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, Want: later},
+		"429 until a time":    {Answer: answer{Status: 429, Header: http.Header{"Retry-After": {"Sun, 01 Nov 2026 10:00:07 GMT"}}}, Want: later},
+		"500":                 {Answer: answer{Status: 500, Body: `{"text":"no"}`}, Want: unknown},
+		"502":                 {Answer: answer{Status: 502, Body: "<html>"}, Want: unknown},
+		"503":                 {Answer: answer{Status: 503}, Want: unknown},
+		"504":                 {Answer: answer{Status: 504}, Want: unknown},
+	})
 }
 
 func TestTableIsWhole(t *testing.T) {
@@ -132,21 +116,8 @@ func TestTableIsWhole(t *testing.T) {
 	}
 }
 
-// The page for readers says what the table says.
+// docs/sinch.md has the rules of the table.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../../docs/sinch.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(page), "<!-- table: batches answers -->\n")
-	got, _, _ := strings.Cut(rest, "<!-- end -->")
-	want := "| Code | Meaning | Outcome | Reason |\n|---|---|---|---|\n"
-	for _, code := range slices.Sorted(maps.Keys(batches.Codes())) {
-		rule := batches.Codes()[code]
-		want += fmt.Sprintf("| %#q | %s | %s | %#q |\n", code, rule.Meaning, rule.Kind, rule.Reason)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("docs/sinch.md (-want +got):\n%s", diff)
-	}
+	sinchtest.CheckDocumentation(t, "batches answers", batches.Codes())
 }

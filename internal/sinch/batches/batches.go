@@ -65,7 +65,7 @@ func (*Provider) MaxRecipients() int { return maxRecipients }
 // SendMany implements sinch.Bulk.
 func (p *Provider) SendMany(ctx context.Context, m sinch.Message, to []string) sinch.Outcome {
 	if len(m.Media) != 1 {
-		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "this API carries exactly one medium"}
+		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "this API carries exactly one media URL"}
 	}
 	body, err := json.Marshal(p.batch(m, to))
 	if err != nil {

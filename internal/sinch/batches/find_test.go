@@ -25,7 +25,7 @@ func list(count int, refs ...string) answer {
 	for _, ref := range refs {
 		entries = append(entries, fmt.Sprintf(`{"id":"id of %s","client_reference":%q,"to":["12065551212"]}`, ref, ref))
 	}
-	return answer{status: http.StatusOK, body: fmt.Sprintf(`{"count":%d,"page":0,"page_size":%d,"batches":[%s]}`,
+	return answer{Status: http.StatusOK, Body: fmt.Sprintf(`{"count":%d,"page":0,"page_size":%d,"batches":[%s]}`,
 		count, len(refs), strings.Join(entries, ","))}
 }
 
@@ -56,21 +56,21 @@ func TestFind(t *testing.T) {
 		"absent":                     {[]answer{list(0)}, "", false, 1},
 		"only others":                {[]answer{list(1, "msg_1a2b-11")}, "", false, 1},
 		"only others on small pages": {[]answer{list(2, "a"), list(2, "b"), list(2)}, "", false, 2},
-		"no reference":               {[]answer{{status: 200, body: `{"count":1,"batches":[{"id":"x"}]}`}}, "", false, 1},
+		"no reference":               {[]answer{{Status: 200, Body: `{"count":1,"batches":[{"id":"x"}]}`}}, "", false, 1},
 		"shorter than its count":     {[]answer{list(2, "a"), list(2)}, "", true, 2},
 		"empty in spite of a count":  {[]answer{list(1)}, "", true, 1},
 		"without an end":             {[]answer{list(1<<30, "a")}, "", true, 100},
-		"no list":                    {[]answer{{status: 200, body: `{"count":0}`}}, "", true, 1},
-		"null list":                  {[]answer{{status: 200, body: `{"count":0,"batches":null}`}}, "", true, 1},
-		"HTML":                       {[]answer{{status: 200, body: "<html>"}}, "", true, 1},
-		"cut":                        {[]answer{{status: 200, body: `{"count":0,"batches":[`}}, "", true, 1},
-		"entry without id":           {[]answer{{status: 200, body: noID}}, "", true, 1},
-		"unauthorized":               {[]answer{{status: 401}}, "", true, 1},
-		"not found":                  {[]answer{{status: 404}}, "", true, 1},
-		"too fast":                   {[]answer{{status: 429}}, "", true, 1},
-		"unavailable":                {[]answer{{status: 503}}, "", true, 1},
-		"moved":                      {[]answer{{status: 302, header: http.Header{"Location": {"/"}}}}, "", true, 1},
-		"fails on the second page":   {[]answer{list(101, others(100)...), {status: 500}}, "", true, 2},
+		"no list":                    {[]answer{{Status: 200, Body: `{"count":0}`}}, "", true, 1},
+		"null list":                  {[]answer{{Status: 200, Body: `{"count":0,"batches":null}`}}, "", true, 1},
+		"HTML":                       {[]answer{{Status: 200, Body: "<html>"}}, "", true, 1},
+		"cut":                        {[]answer{{Status: 200, Body: `{"count":0,"batches":[`}}, "", true, 1},
+		"entry without id":           {[]answer{{Status: 200, Body: noID}}, "", true, 1},
+		"unauthorized":               {[]answer{{Status: 401}}, "", true, 1},
+		"not found":                  {[]answer{{Status: 404}}, "", true, 1},
+		"too fast":                   {[]answer{{Status: 429}}, "", true, 1},
+		"unavailable":                {[]answer{{Status: 503}}, "", true, 1},
+		"moved":                      {[]answer{{Status: 302, Header: http.Header{"Location": {"/"}}}}, "", true, 1},
+		"fails on the second page":   {[]answer{list(101, others(100)...), {Status: 500}}, "", true, 2},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestFind(t *testing.T) {
 			if id != tc.id || found != (tc.id != "") || (err != nil) != tc.failed {
 				t.Errorf("got %q, %t, %v; want %q, failed %t", id, found, err, tc.id, tc.failed)
 			}
-			if n := len(s.requests()); n != tc.pages {
+			if n := len(s.Requests()); n != tc.pages {
 				t.Errorf("%d pages were asked for, want %d", n, tc.pages)
 			}
 		})
@@ -95,7 +95,7 @@ func TestFindAsks(t *testing.T) {
 	if _, found, err := p.Find(t.Context(), sinch.Call{Ref: "msg_1a2b-1", Begun: begun}); found || err != nil {
 		t.Fatalf("found %t, %v", found, err)
 	}
-	for n, req := range s.requests() {
+	for n, req := range s.Requests() {
 		want := url.Values{
 			"client_reference": {"msg_1a2b-1"}, "start_date": {"2026-10-29T06:01:30.250Z"},
 			"page": {fmt.Sprint(n)}, "page_size": {"100"},
@@ -130,7 +130,7 @@ func TestFindWithClocksThatDiffer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := list(len(tc.listed), tc.listed...)
-			a.header = http.Header{"Date": {time.Now().Add(tc.skew).UTC().Format(http.TimeFormat)}}
+			a.Header = http.Header{"Date": {time.Now().Add(tc.skew).UTC().Format(http.TimeFormat)}}
 			_, found, err := serve(t, a).provider(t, batches.Options{}).Find(t.Context(), sinch.Call{Ref: ref, Begun: now})
 			skewed, ok := errors.AsType[*sinch.SkewError](err)
 			if found != tc.found || ok != tc.fails || ok != (err != nil) {

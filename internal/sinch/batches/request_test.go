@@ -46,9 +46,9 @@ func TestGoldenRequests(t *testing.T) {
 
 func TestCall(t *testing.T) {
 	t.Parallel()
-	s := serve(t, answer{status: 201, body: created})
+	s := serve(t, answer{Status: 201, Body: created})
 	s.provider(t, batches.Options{Plan: "plan/1", Token: "token-secret"}).Send(t.Context(), photo())
-	req := s.requests()[0]
+	req := s.Requests()[0]
 	if req.Method != http.MethodPost || req.RequestURI != "/xms/v1/plan%2F1/batches" {
 		t.Errorf("%s %s", req.Method, req.RequestURI)
 	}
@@ -59,24 +59,24 @@ func TestCall(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	if strings.Contains(string(req.body), "token-secret") {
+	if strings.Contains(string(req.Body), "token-secret") {
 		t.Error("the token is in the body")
 	}
 }
 
-// This API carries one medium; anything else never becomes a call.
+// This API carries one media URL; anything else never becomes a call.
 func TestNumberOfMedia(t *testing.T) {
 	t.Parallel()
-	s := serve(t, answer{status: 201, body: created})
+	s := serve(t, answer{Status: 201, Body: created})
 	p := s.provider(t, batches.Options{})
 	for _, n := range []int{0, 2, 8} {
 		m := photo()
-		m.Media = make([]sinch.Medium, n)
+		m.Media = make([]sinch.Media, n)
 		if got := p.Send(t.Context(), m); got.Kind != sinch.Refused || got.Code != sinch.ReasonContent {
 			t.Errorf("%d media: %+v", n, got)
 		}
 	}
-	if n := len(s.requests()); n != 0 {
+	if n := len(s.Requests()); n != 0 {
 		t.Errorf("%d requests", n)
 	}
 }
@@ -177,7 +177,7 @@ func TestRequestToMany(t *testing.T) {
 		many[i] = "+1206555" + strconv.Itoa(1000+i)
 	}
 	for _, to := range [][]string{many[:1], many[:2], many} {
-		s := serve(t, answer{status: http.StatusCreated, body: created})
+		s := serve(t, answer{Status: http.StatusCreated, Body: created})
 		p := s.provider(t, batches.Options{CallbackURL: "https://example.com/dlr"})
 		if got := p.SendMany(t.Context(), m, to); got.Kind != sinch.Accepted {
 			t.Fatalf("%d recipients: %+v", len(to), got)
@@ -188,7 +188,7 @@ func TestRequestToMany(t *testing.T) {
 			Report     string                       `json:"delivery_report"`
 			Parameters map[string]map[string]string `json:"parameters"`
 		}
-		if err := json.Unmarshal(s.requests()[0].body, &req); err != nil {
+		if err := json.Unmarshal(s.Requests()[0].Body, &req); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(req.To, to) || req.Reference != m.Ref || req.Report != "per_recipient" || req.Parameters["name"]["default"] != "${name}" {

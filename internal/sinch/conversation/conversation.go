@@ -1,5 +1,5 @@
 // Package conversation sends through Sinch's Conversation API, channel MMS: one
-// recipient and one medium a message, an SMS instead where the caller gave a
+// recipient and one media URL a message, an SMS instead where the caller gave a
 // text for it, and an access token that all callers share.
 package conversation
 
@@ -58,7 +58,7 @@ func (p *Provider) url(path string) string {
 // Send implements sinch.Provider. Without a token nothing leaves.
 func (p *Provider) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
 	if len(m.Media) != 1 {
-		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "this API carries exactly one medium"}
+		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "this API carries exactly one media URL"}
 	}
 	body, err := json.Marshal(p.call(m))
 	if err != nil {

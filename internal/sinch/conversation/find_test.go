@@ -28,12 +28,12 @@ func list(next string, refs ...string) answer {
 		entries = append(entries, fmt.Sprintf(
 			`{"id":%q,"metadata":%q,"direction":"TO_CONTACT","channel_identity":{"channel":"MMS","identity":"12065551212"}}`, "id of "+ref, ref))
 	}
-	return answer{status: http.StatusOK, body: fmt.Sprintf(`{"messages":[%s],"next_page_token":%q}`, strings.Join(entries, ","), next)}
+	return answer{Status: http.StatusOK, Body: fmt.Sprintf(`{"messages":[%s],"next_page_token":%q}`, strings.Join(entries, ","), next)}
 }
 
 // keeping is an app that keeps what it dispatches for some days.
 func keeping(days int) answer {
-	return answer{status: http.StatusOK, body: fmt.Sprintf(
+	return answer{Status: http.StatusOK, Body: fmt.Sprintf(
 		`{"id":"app","dispatch_retention_policy":{"retention_type":"MESSAGE_EXPIRE_POLICY","ttl_days":%d}}`, days)}
 }
 
@@ -53,22 +53,22 @@ func TestFind(t *testing.T) {
 		"absent":                   {[]answer{list(""), keeping(1)}, "", nil, 2},
 		"only others":              {[]answer{list("2", "a"), list("", "msg_1a2b-11"), keeping(7)}, "", nil, 3},
 		"nothing is kept":          {[]answer{list(""), keeping(0)}, "", sinch.ErrNotKept, 2},
-		"no policy":                {[]answer{list(""), {status: 200, body: `{"id":"app"}`}}, "", sinch.ErrNotKept, 2},
-		"app unreadable":           {[]answer{list(""), {status: 200, body: `<html>`}}, "", conversation.ErrLookup, 2},
-		"app of nobody":            {[]answer{list(""), {status: 200, body: `{}`}}, "", conversation.ErrLookup, 2},
-		"app forbidden":            {[]answer{list(""), {status: 403}}, "", conversation.ErrLookup, 2},
-		"odd policy":               {[]answer{list(""), {status: 200, body: `{"id":"app","dispatch_retention_policy":7}`}}, "", conversation.ErrLookup, 2},
+		"no policy":                {[]answer{list(""), {Status: 200, Body: `{"id":"app"}`}}, "", sinch.ErrNotKept, 2},
+		"app unreadable":           {[]answer{list(""), {Status: 200, Body: `<html>`}}, "", conversation.ErrLookup, 2},
+		"app of nobody":            {[]answer{list(""), {Status: 200, Body: `{}`}}, "", conversation.ErrLookup, 2},
+		"app forbidden":            {[]answer{list(""), {Status: 403}}, "", conversation.ErrLookup, 2},
+		"odd policy":               {[]answer{list(""), {Status: 200, Body: `{"id":"app","dispatch_retention_policy":7}`}}, "", conversation.ErrLookup, 2},
 		"without an end":           {[]answer{list("again", "a")}, "", conversation.ErrLookup, 100},
-		"no list":                  {[]answer{{status: 200, body: `{"next_page_token":""}`}}, "", conversation.ErrLookup, 1},
-		"null list":                {[]answer{{status: 200, body: `{"messages":null}`}}, "", conversation.ErrLookup, 1},
-		"HTML":                     {[]answer{{status: 200, body: "<html>"}}, "", conversation.ErrLookup, 1},
-		"cut":                      {[]answer{{status: 200, body: `{"messages":[`}}, "", conversation.ErrLookup, 1},
-		"entry without id":         {[]answer{{status: 200, body: noID}}, "", conversation.ErrLookup, 1},
-		"unauthorized":             {[]answer{{status: 401}}, "", conversation.ErrLookup, 1},
-		"not found":                {[]answer{{status: 404}}, "", conversation.ErrLookup, 1},
-		"too fast":                 {[]answer{{status: 429}}, "", conversation.ErrLookup, 1},
-		"unavailable":              {[]answer{{status: 503}}, "", conversation.ErrLookup, 1},
-		"fails on the second page": {[]answer{list("2", "a"), {status: 500}}, "", conversation.ErrLookup, 2},
+		"no list":                  {[]answer{{Status: 200, Body: `{"next_page_token":""}`}}, "", conversation.ErrLookup, 1},
+		"null list":                {[]answer{{Status: 200, Body: `{"messages":null}`}}, "", conversation.ErrLookup, 1},
+		"HTML":                     {[]answer{{Status: 200, Body: "<html>"}}, "", conversation.ErrLookup, 1},
+		"cut":                      {[]answer{{Status: 200, Body: `{"messages":[`}}, "", conversation.ErrLookup, 1},
+		"entry without id":         {[]answer{{Status: 200, Body: noID}}, "", conversation.ErrLookup, 1},
+		"unauthorized":             {[]answer{{Status: 401}}, "", conversation.ErrLookup, 1},
+		"not found":                {[]answer{{Status: 404}}, "", conversation.ErrLookup, 1},
+		"too fast":                 {[]answer{{Status: 429}}, "", conversation.ErrLookup, 1},
+		"unavailable":              {[]answer{{Status: 503}}, "", conversation.ErrLookup, 1},
+		"fails on the second page": {[]answer{list("2", "a"), {Status: 500}}, "", conversation.ErrLookup, 2},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestFind(t *testing.T) {
 			if id != tc.id || found != (tc.id != "") || !errors.Is(err, tc.failed) || (err == nil) != (tc.failed == nil) {
 				t.Errorf("got %q, %t, %v; want %q, %v", id, found, err, tc.id, tc.failed)
 			}
-			if n := len(s.requests()); n != tc.calls {
+			if n := len(s.Requests()); n != tc.calls {
 				t.Errorf("%d calls, want %d", n, tc.calls)
 			}
 		})
@@ -106,7 +106,7 @@ func TestRetention(t *testing.T) {
 	find(48*time.Hour, sinch.ErrNotKept)
 	clock = clock.Add(time.Minute)
 	find(49*time.Hour, nil)
-	if n := len(s.requests()); n != 5 {
+	if n := len(s.Requests()); n != 5 {
 		t.Errorf("%d calls, want 3 lists and 2 apps", n)
 	}
 }
@@ -119,7 +119,7 @@ func TestFindAsks(t *testing.T) {
 	if _, found, err := p.Find(t.Context(), sinch.Call{Ref: ref, To: "+12065551212", Begun: begun}); found || err != nil {
 		t.Fatalf("found %t, %v", found, err)
 	}
-	got := s.requests()
+	got := s.Requests()
 	for n, req := range got[:2] {
 		want := url.Values{
 			"app_id": {"app"}, "channel_identity": {"12065551212"}, "messages_source": {"DISPATCH_SOURCE"},
@@ -162,7 +162,7 @@ func TestFindWithClocksThatDiffer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := list("", tc.refs...)
-			a.header = http.Header{"Date": {time.Now().Add(tc.skew).UTC().Format(http.TimeFormat)}}
+			a.Header = http.Header{"Date": {time.Now().Add(tc.skew).UTC().Format(http.TimeFormat)}}
 			_, found, err := serve(t, a, keeping(1)).provider(t, conversation.Options{}).Find(t.Context(), aCall())
 			if _, ok := errors.AsType[*sinch.SkewError](err); found != tc.found || ok != tc.fails || ok != (err != nil) {
 				t.Errorf("found %t, %v; want %t, skewed %t", found, err, tc.found, tc.fails)

@@ -4,11 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
-	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,7 +12,7 @@ import (
 
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/conversation"
-	"mmsdispatch/internal/sinch/wire"
+	"mmsdispatch/internal/sinch/sinchtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,98 +22,51 @@ var now = time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)
 
 const tokenPath = "/oauth2/token"
 
-// answer is what the other side says.
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
+// answer is an answer of Sinch.
+type answer = sinchtest.Answer
 
-// request is what the other side got.
-type request struct {
-	*http.Request
-
-	body []byte
-}
-
-// server gives its answers in turn, the last one again and again: those for
-// tokens, and those for everything else.
-type server struct {
-	url string
-
-	mu     sync.Mutex
-	tokens []answer
-	others []answer
-	got    []request
-	asked  []request // for tokens
-}
+// server is a Sinch with scripted answers, and one that gives access tokens.
+type server struct{ *sinchtest.Server }
 
 func serve(tb testing.TB, answers ...answer) *server {
 	tb.Helper()
-	s := &server{tokens: []answer{aToken("token-1", 3600)}, others: answers}
-	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		a := s.answer(request{r, body})
-		maps.Copy(w.Header(), a.header)
-		w.WriteHeader(a.status)
-		_, _ = io.WriteString(w, a.body)
-	}))
-	tb.Cleanup(h.Close)
-	s.url = h.URL
+	s := &server{sinchtest.Serve(tb, answers...)}
+	s.On(tokenPath, aToken("token-1", 3600))
 	return s
-}
-
-func (s *server) answer(r request) answer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	seen, answers := &s.got, s.others
-	if r.URL.Path == tokenPath {
-		seen, answers = &s.asked, s.tokens
-	}
-	a := answers[min(len(*seen), len(answers)-1)]
-	*seen = append(*seen, r)
-	return a
-}
-
-// requests are those for anything but a token.
-func (s *server) requests() []request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.got
-}
-
-func (s *server) tokenRequests() []request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.asked
 }
 
 func (s *server) provider(tb testing.TB, o conversation.Options) *conversation.Provider {
 	tb.Helper()
-	o.BaseURL, o.AuthURL, o.Client = s.url, s.url+tokenPath, wire.New(wire.Options{})
+	o.BaseURL, o.AuthURL, o.Client = s.URL, s.URL+tokenPath, sinchtest.Client(tb)
 	if o.ProjectID == "" {
 		o.ProjectID, o.AppID, o.KeyID, o.KeySecret = "project", "app", "key", "key-secret"
 	}
-	tb.Cleanup(o.Client.Close)
 	return conversation.New(o).At(func() time.Time { return now }).Pausing(func(context.Context, time.Duration) {})
+}
+
+// answering is a provider for the table of answers.
+func answering(tb testing.TB, s *sinchtest.Server) sinch.Provider {
+	tb.Helper()
+	s.On(tokenPath, aToken("token-1", 3600))
+	return (&server{s}).provider(tb, conversation.Options{})
 }
 
 func aToken(value string, seconds int) answer {
 	const body = `{"access_token":%q,"token_type":"bearer","expires_in":%d,"scope":""}`
-	return answer{status: http.StatusOK, body: fmt.Sprintf(body, value, seconds)}
+	return answer{Status: http.StatusOK, Body: fmt.Sprintf(body, value, seconds)}
 }
 
 // sent is the body of the one call that a message leads to.
 func sent(tb testing.TB, o conversation.Options, m sinch.Message) map[string]any {
 	tb.Helper()
-	s := serve(tb, answer{status: http.StatusOK, body: accepted})
+	s := serve(tb, answer{Status: http.StatusOK, Body: accepted})
 	if got := s.provider(tb, o).Send(tb.Context(), m); got.Kind != sinch.Accepted {
 		tb.Fatalf("outcome %+v", got)
 	}
-	if len(s.requests()) != 1 {
-		tb.Fatalf("%d requests, want 1", len(s.requests()))
+	if len(s.Requests()) != 1 {
+		tb.Fatalf("%d requests, want 1", len(s.Requests()))
 	}
-	return decoded(tb, s.requests()[0].body)
+	return decoded(tb, s.Requests()[0].Body)
 }
 
 func decoded(tb testing.TB, data []byte) map[string]any {
@@ -135,6 +84,6 @@ const accepted = `{"message_id":"01EQBC1A3BEK731GY4YXEN0C2R","accepted_time":"20
 func photo() sinch.Message {
 	return sinch.Message{
 		Ref: "msg_1a2b-1", To: "+12065551212", From: "+12015555555",
-		Media: []sinch.Medium{{URL: "https://media.example.com/a.jpg?x=1&y=2"}}, Deadline: time.Now().Add(10 * time.Second),
+		Media: []sinch.Media{{URL: "https://media.example.com/a.jpg?x=1&y=2"}}, Deadline: time.Now().Add(10 * time.Second),
 	}
 }

@@ -41,7 +41,7 @@ type identity struct {
 	Identity string `json:"identity"`
 }
 
-// content is the message: a card, or a medium alone.
+// content is the message: a card, or media alone.
 type content struct {
 	Card  *card  `json:"card_message,omitempty"`
 	Media *media `json:"media_message,omitempty"`
@@ -88,10 +88,10 @@ func (p *Provider) call(m sinch.Message) call {
 }
 
 func contentOf(m sinch.Message) content {
-	medium := media{URL: m.Media[0].URL}
-	c := content{Media: &medium}
+	file := media{URL: m.Media[0].URL}
+	c := content{Media: &file}
 	if m.Subject != "" || m.Text != "" {
-		c = content{Card: &card{Title: m.Subject, Description: m.Text, Media: medium}}
+		c = content{Card: &card{Title: m.Subject, Description: m.Text, Media: file}}
 	}
 	if m.FallbackText != "" {
 		var sms override

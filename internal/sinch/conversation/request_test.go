@@ -66,10 +66,10 @@ func TestContent(t *testing.T) {
 
 func TestCall(t *testing.T) {
 	t.Parallel()
-	s := serve(t, answer{status: http.StatusOK, body: accepted})
+	s := serve(t, answer{Status: http.StatusOK, Body: accepted})
 	o := conversation.Options{ProjectID: "project/1", AppID: "app", KeyID: "key-1", KeySecret: "key:~secret."}
 	s.provider(t, o).Send(t.Context(), photo())
-	req := s.requests()[0]
+	req := s.Requests()[0]
 	if req.Method != http.MethodPost || req.RequestURI != "/v1/projects/project%2F1/messages:send" {
 		t.Errorf("%s %s", req.Method, req.RequestURI)
 	}
@@ -80,31 +80,31 @@ func TestCall(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	if strings.Contains(string(req.body), "token-1") {
+	if strings.Contains(string(req.Body), "token-1") {
 		t.Error("the token is in the body")
 	}
-	req = s.tokenRequests()[0]
+	req = s.RequestsTo(tokenPath)[0]
 	if id, secret, _ := req.BasicAuth(); id != "key-1" || secret != "key:~secret." {
 		t.Errorf("credentials %q %q", id, secret)
 	}
-	if string(req.body) != "grant_type=client_credentials" || req.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
-		t.Errorf("token asked for with %s %q", req.Header.Get("Content-Type"), req.body)
+	if string(req.Body) != "grant_type=client_credentials" || req.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
+		t.Errorf("token asked for with %s %q", req.Header.Get("Content-Type"), req.Body)
 	}
 }
 
-// This API carries one medium; anything else never becomes a call.
+// This API carries one media URL; anything else never becomes a call.
 func TestNumberOfMedia(t *testing.T) {
 	t.Parallel()
-	s := serve(t, answer{status: http.StatusOK, body: accepted})
+	s := serve(t, answer{Status: http.StatusOK, Body: accepted})
 	p := s.provider(t, conversation.Options{})
 	for _, n := range []int{0, 2, 8} {
 		m := photo()
-		m.Media = make([]sinch.Medium, n)
+		m.Media = make([]sinch.Media, n)
 		if got := p.Send(t.Context(), m); got.Kind != sinch.Refused || got.Code != sinch.ReasonContent {
 			t.Errorf("%d media: %+v", n, got)
 		}
 	}
-	if n := len(s.requests()); n != 0 {
+	if n := len(s.Requests()); n != 0 {
 		t.Errorf("%d requests", n)
 	}
 }

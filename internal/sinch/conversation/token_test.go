@@ -15,7 +15,7 @@ import (
 // bearers are the tokens that calls were made with.
 func (s *server) bearers() []string {
 	var all []string
-	for _, req := range s.requests() {
+	for _, req := range s.Requests() {
 		_, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
 		all = append(all, token)
 	}
@@ -25,7 +25,7 @@ func (s *server) bearers() []string {
 // All callers share one token, and one renewal of it.
 func TestTokenIsShared(t *testing.T) {
 	t.Parallel()
-	s := serve(t, answer{status: http.StatusOK, body: accepted})
+	s := serve(t, answer{Status: http.StatusOK, Body: accepted})
 	p := s.provider(t, conversation.Options{})
 	var callers sync.WaitGroup
 	for range 50 {
@@ -36,7 +36,7 @@ func TestTokenIsShared(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	if n := len(s.tokenRequests()); n != 1 {
+	if n := len(s.RequestsTo(tokenPath)); n != 1 {
 		t.Errorf("%d tokens were asked for, want 1", n)
 	}
 }
@@ -62,8 +62,8 @@ func TestTokenIsRenewed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, answer{status: http.StatusOK, body: accepted})
-			s.tokens = []answer{aToken("token-1", tc.seconds), aToken("token-2", 3600)}
+			s := serve(t, answer{Status: http.StatusOK, Body: accepted})
+			s.On(tokenPath, aToken("token-1", tc.seconds), aToken("token-2", 3600))
 			var mu sync.Mutex
 			clock := now
 			p := s.provider(t, conversation.Options{}).At(func() time.Time {
@@ -84,8 +84,8 @@ func TestTokenIsRenewed(t *testing.T) {
 				t.Errorf("called with %v, want token-1 and %s", got, want)
 			}
 			if tc.renewed {
-				eventually(t, func() bool { return len(s.tokenRequests()) == 2 })
-			} else if n := len(s.tokenRequests()); n != 1 {
+				eventually(t, func() bool { return len(s.RequestsTo(tokenPath)) == 2 })
+			} else if n := len(s.RequestsTo(tokenPath)); n != 1 {
 				t.Errorf("%d tokens were asked for, want 1", n)
 			}
 		})
@@ -110,9 +110,9 @@ func eventually(t *testing.T, ok func() bool) {
 // new token.
 func TestTokenIsRefused(t *testing.T) {
 	t.Parallel()
-	expired := answer{status: 401, header: http.Header{"Www-Authenticate": {`Bearer error="invalid_token", error_description="Token Expired"`}}}
-	invalid := answer{status: 401, header: http.Header{"Www-Authenticate": {`Bearer error="invalid_token"`}}}
-	ok := answer{status: 200, body: accepted}
+	expired := answer{Status: 401, Header: http.Header{"Www-Authenticate": {`Bearer error="invalid_token", error_description="Token Expired"`}}}
+	invalid := answer{Status: 401, Header: http.Header{"Www-Authenticate": {`Bearer error="invalid_token"`}}}
+	ok := answer{Status: 200, Body: accepted}
 	for name, tc := range map[string]struct {
 		answers []answer
 		want    []sinch.OutcomeKind // of calls in a row
@@ -120,15 +120,15 @@ func TestTokenIsRefused(t *testing.T) {
 	}{
 		"expired":                {[]answer{expired, ok}, []sinch.OutcomeKind{sinch.Accepted, sinch.Accepted}, "token-1,token-2,token-2"},
 		"expired again":          {[]answer{expired, expired, ok}, []sinch.OutcomeKind{sinch.Account, sinch.Accepted}, "token-1,token-2,token-3"},
-		"expired, then unknown":  {[]answer{expired, {status: 503}}, []sinch.OutcomeKind{sinch.Unknown}, "token-1,token-2"},
+		"expired, then unknown":  {[]answer{expired, {Status: 503}}, []sinch.OutcomeKind{sinch.Unknown}, "token-1,token-2"},
 		"expired, then refused":  {[]answer{expired, grpc(400, "INVALID_ARGUMENT")}, []sinch.OutcomeKind{sinch.Refused}, "token-1,token-2"},
 		"invalid":                {[]answer{invalid, ok}, []sinch.OutcomeKind{sinch.Account, sinch.Accepted}, "token-1,token-2"},
-		"without a reason given": {[]answer{{status: 401}, ok}, []sinch.OutcomeKind{sinch.Account, sinch.Accepted}, "token-1,token-2"},
+		"without a reason given": {[]answer{{Status: 401}, ok}, []sinch.OutcomeKind{sinch.Account, sinch.Accepted}, "token-1,token-2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, tc.answers...)
-			s.tokens = []answer{aToken("token-1", 3600), aToken("token-2", 3600), aToken("token-3", 3600)}
+			s.On(tokenPath, aToken("token-1", 3600), aToken("token-2", 3600), aToken("token-3", 3600))
 			p := s.provider(t, conversation.Options{})
 			for i, want := range tc.want {
 				if got := p.Send(t.Context(), photo()); got.Kind != want {
@@ -156,25 +156,25 @@ func TestNoToken(t *testing.T) {
 		want    sinch.Outcome // without its detail
 		asked   int
 	}{
-		"bad request":          {[]answer{{status: 400, body: oauth}}, account("invalid_client"), 1},
-		"unauthorized":         {[]answer{{status: 401, body: oauth}}, account("invalid_client"), 1},
-		"forbidden":            {[]answer{{status: 403}}, account(""), 1},
-		"wrong address":        {[]answer{{status: 404, body: "<html>"}}, account(""), 1},
-		"too fast":             {[]answer{{status: 429}}, notSent, 4},
-		"too fast, then not":   {[]answer{{status: 429}, {status: 429}, {status: 429}, aToken("t", 3600)}, sent, 4},
-		"unavailable":          {[]answer{{status: 503}}, notSent, 4},
-		"unavailable, then up": {[]answer{{status: 503}, aToken("t", 3600)}, sent, 2},
-		"moved":                {[]answer{{status: 302, header: http.Header{"Location": {"/"}}}}, notSent, 1},
-		"HTML":                 {[]answer{{status: 200, body: "<html>"}}, notSent, 4},
-		"no token":             {[]answer{{status: 200, body: `{"token_type":"bearer"}`}}, notSent, 4},
-		"token of two lines":   {[]answer{{status: 200, body: `{"access_token":"a\r\nX-Y: z"}`}}, notSent, 4},
-		"odd token":            {[]answer{{status: 200, body: `{"access_token":{}}`}}, notSent, 4},
-		"odd life":             {[]answer{{status: 200, body: `{"access_token":"t","expires_in":"soon"}`}}, sent, 1},
+		"bad request":          {[]answer{{Status: 400, Body: oauth}}, account("invalid_client"), 1},
+		"unauthorized":         {[]answer{{Status: 401, Body: oauth}}, account("invalid_client"), 1},
+		"forbidden":            {[]answer{{Status: 403}}, account(""), 1},
+		"wrong address":        {[]answer{{Status: 404, Body: "<html>"}}, account(""), 1},
+		"too fast":             {[]answer{{Status: 429}}, notSent, 4},
+		"too fast, then not":   {[]answer{{Status: 429}, {Status: 429}, {Status: 429}, aToken("t", 3600)}, sent, 4},
+		"unavailable":          {[]answer{{Status: 503}}, notSent, 4},
+		"unavailable, then up": {[]answer{{Status: 503}, aToken("t", 3600)}, sent, 2},
+		"moved":                {[]answer{{Status: 302, Header: http.Header{"Location": {"/"}}}}, notSent, 1},
+		"HTML":                 {[]answer{{Status: 200, Body: "<html>"}}, notSent, 4},
+		"no token":             {[]answer{{Status: 200, Body: `{"token_type":"bearer"}`}}, notSent, 4},
+		"token of two lines":   {[]answer{{Status: 200, Body: `{"access_token":"a\r\nX-Y: z"}`}}, notSent, 4},
+		"odd token":            {[]answer{{Status: 200, Body: `{"access_token":{}}`}}, notSent, 4},
+		"odd life":             {[]answer{{Status: 200, Body: `{"access_token":"t","expires_in":"soon"}`}}, sent, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, answer{status: http.StatusOK, body: accepted})
-			s.tokens = tc.answers
+			s := serve(t, answer{Status: http.StatusOK, Body: accepted})
+			s.On(tokenPath, tc.answers...)
 			got := s.provider(t, conversation.Options{}).Send(t.Context(), photo())
 			if (got.Detail == "") != (got.Kind == sinch.Accepted) || strings.Contains(got.Detail, "key-secret") {
 				t.Errorf("detail %q of %s", got.Detail, got.Kind)
@@ -183,10 +183,10 @@ func TestNoToken(t *testing.T) {
 			if got != tc.want {
 				t.Errorf("got %+v, want %+v", got, tc.want)
 			}
-			if n := len(s.tokenRequests()); n != tc.asked {
+			if n := len(s.RequestsTo(tokenPath)); n != tc.asked {
 				t.Errorf("asked %d times, want %d", n, tc.asked)
 			}
-			if n := len(s.requests()); (n != 0) != (tc.want.Kind == sinch.Accepted) {
+			if n := len(s.Requests()); (n != 0) != (tc.want.Kind == sinch.Accepted) {
 				t.Errorf("%d calls", n)
 			}
 		})
@@ -196,8 +196,8 @@ func TestNoToken(t *testing.T) {
 // The pauses are those of Sinch's SDK: random, up to 1 s, 4 s and 16 s.
 func TestTokenBackoff(t *testing.T) {
 	t.Parallel()
-	s := serve(t, answer{status: http.StatusOK, body: accepted})
-	s.tokens = []answer{{status: 429}}
+	s := serve(t, answer{Status: http.StatusOK, Body: accepted})
+	s.On(tokenPath, answer{Status: 429})
 	var pauses []time.Duration
 	p := s.provider(t, conversation.Options{}).Pausing(func(_ context.Context, d time.Duration) { pauses = append(pauses, d) })
 	p.Send(t.Context(), photo())
@@ -215,21 +215,21 @@ func TestTokenBackoff(t *testing.T) {
 // on for the next one.
 func TestTokenIsNotWaitedForAnyLonger(t *testing.T) {
 	t.Parallel()
-	s := serve(t, answer{status: http.StatusOK, body: accepted})
-	s.tokens = []answer{{status: 429}, aToken("token-1", 3600)}
+	s := serve(t, answer{Status: http.StatusOK, Body: accepted})
+	s.On(tokenPath, answer{Status: 429}, aToken("token-1", 3600))
 	release := make(chan struct{})
 	p := s.provider(t, conversation.Options{}).Pausing(func(context.Context, time.Duration) { <-release })
 	hasty := photo()
 	hasty.Deadline = time.Now().Add(50 * time.Millisecond)
 	got := p.Send(t.Context(), hasty)
-	if got.Kind != sinch.NotSent || len(s.requests()) != 0 {
-		t.Errorf("%+v after %d calls", got, len(s.requests()))
+	if got.Kind != sinch.NotSent || len(s.Requests()) != 0 {
+		t.Errorf("%+v after %d calls", got, len(s.Requests()))
 	}
 	close(release)
 	if got := p.Send(t.Context(), photo()); got.Kind != sinch.Accepted {
 		t.Errorf("%+v", got)
 	}
-	if n := len(s.tokenRequests()); n != 2 {
+	if n := len(s.RequestsTo(tokenPath)); n != 2 {
 		t.Errorf("%d tokens were asked for, want 2", n)
 	}
 }

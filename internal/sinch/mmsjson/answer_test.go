@@ -9,6 +9,7 @@ import (
 
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/mmsjson"
+	"mmsdispatch/internal/sinch/sinchtest"
 )
 
 // meaning is what a code has to lead to.
@@ -54,7 +55,7 @@ func TestErrorCodes(t *testing.T) {
 			body := fmt.Sprintf(`{"status":"Failure","to":"12065551212","error-code":%q,"error-info":"slide 3 of 12065551212"}`, code)
 			// A code says what became of the message whatever the status is.
 			for _, status := range []int{200, 400, 401, 403, 429, 500, 503} {
-				o, _ := send(t, mmsjson.Options{}, photo(), answer{status: status, body: body})
+				o, _ := send(t, mmsjson.Options{}, photo(), answer{Status: status, Body: body})
 				if o.Kind != want.kind || o.Code != want.reason || o.SinchCode != code || o.SinchID != "" {
 					t.Errorf("HTTP %d: %+v, want %+v", status, o, want)
 				}
@@ -85,58 +86,42 @@ func TestAnswers(t *testing.T) {
 	novelty := sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonInternal, SinchCode: "E987"}
 	number := sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonInternal, SinchCode: sinch.CodeWithheld}
 	later := sinch.Outcome{Kind: sinch.Throttled, Code: sinch.ReasonThrottled, RetryAfter: 7 * time.Second}
-	cases := map[string]struct {
-		answer answer
-		want   sinch.Outcome // without its detail
-	}{
-		"success":                  {answer{status: 200, body: success}, accepted("TU1TXzU5Nzg3OQ==")},
-		"success, other case":      {answer{status: 200, body: `{"status":"SUCCESS","tracking-id":"T"}`}, accepted("T")},
-		"tracking id is a number":  {answer{status: 200, body: `{"status":"Success","tracking-id":9007199254740993}`}, accepted(odd)},
-		"tracking id is missing":   {answer{status: 200, body: `{"status":"Success"}`}, accepted("")},
-		"fields of other types":    {answer{status: 200, body: odds}, accepted("T")},
-		"code that is new":         {answer{status: 200, body: `{"status":"Failure","error-code":"E987"}`}, novelty},
-		"number as a code":         {answer{status: 200, body: `{"status":"Failure","error-code":"+12065551212"}`}, number},
-		"success with a number":    {answer{status: 200, body: `{"status":"Success","error-code":12065551212}`}, doubt(sinch.CodeWithheld)},
-		"success with a code":      {answer{status: 200, body: `{"status":"Success","error-code":"E110"}`}, doubt("E110")},
-		"success with 202":         {answer{status: 202, body: success}, doubt("")},
-		"success with 500":         {answer{status: 500, body: success}, doubt("")},
-		"failure without code":     {answer{status: 200, body: `{"status":"Failure"}`}, doubt("")},
-		"failure with empty code":  {answer{status: 200, body: `{"status":"Failure","error-code":""}`}, doubt("")},
-		"HTML with 200":            {answer{status: 200, body: "<html><body>Welcome</body></html>"}, doubt("")},
-		"empty with 200":           {answer{status: 200}, doubt("")},
-		"null with 200":            {answer{status: 200, body: "null"}, doubt("")},
-		"array with 200":           {answer{status: 200, body: "[" + success + "]"}, doubt("")},
-		"cut JSON with 200":        {answer{status: 200, body: success[:40]}, doubt("")},
-		"two values with 200":      {answer{status: 200, body: success + success}, doubt("")},
-		"other JSON with 200":      {answer{status: 200, body: `{"hello":"world"}`}, doubt("")},
-		"no body with 204":         {answer{status: 204}, doubt("")},
-		"moved":                    {answer{status: 307, header: http.Header{"Location": {"/ep/v2/"}}}, doubt("")},
-		"bad request without code": {answer{status: 400, body: "bad"}, doubt("")},
-		"unauthorized":             {answer{status: 401}, sinch.Outcome{Kind: sinch.Account, Code: sinch.ReasonAccount}},
-		"forbidden":                {answer{status: 403, body: "<html>"}, sinch.Outcome{Kind: sinch.Account, Code: sinch.ReasonAccount}},
-		"not found":                {answer{status: 404}, sinch.Outcome{Kind: sinch.Account, Code: sinch.ReasonAccount}},
-		"wrong method":             {answer{status: 405}, sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal}},
-		"wrong type":               {answer{status: 415}, sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal}},
-		"request timeout":          {answer{status: 408}, doubt("")},
-		"too fast":                 {answer{status: 429, header: http.Header{"Retry-After": {"7"}}}, later},
-		"internal":                 {answer{status: 500}, doubt("")},
-		"bad gateway":              {answer{status: 502, body: "<html>"}, doubt("")},
-		"unavailable":              {answer{status: 503, header: http.Header{"Retry-After": {"7"}}}, doubt("")},
-		"gateway timeout":          {answer{status: 504}, doubt("")},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got, _ := send(t, mmsjson.Options{}, photo(), tc.answer)
-			if (got.Detail == "") != (got.Kind == sinch.Accepted) {
-				t.Errorf("detail %q of %s", got.Detail, got.Kind)
-			}
-			got.Detail = ""
-			if got != tc.want {
-				t.Errorf("got %+v, want %+v", got, tc.want)
-			}
-		})
-	}
+	sinchtest.RunAnswers(t, answering, photo(), map[string]sinchtest.Case{
+		"success":                  {Answer: answer{Status: 200, Body: success}, Want: accepted("TU1TXzU5Nzg3OQ==")},
+		"success, other case":      {Answer: answer{Status: 200, Body: `{"status":"SUCCESS","tracking-id":"T"}`}, Want: accepted("T")},
+		"tracking id is a number":  {Answer: answer{Status: 200, Body: `{"status":"Success","tracking-id":9007199254740993}`}, Want: accepted(odd)},
+		"tracking id is missing":   {Answer: answer{Status: 200, Body: `{"status":"Success"}`}, Want: accepted("")},
+		"fields of other types":    {Answer: answer{Status: 200, Body: odds}, Want: accepted("T")},
+		"code that is new":         {Answer: answer{Status: 200, Body: `{"status":"Failure","error-code":"E987"}`}, Want: novelty},
+		"number as a code":         {Answer: answer{Status: 200, Body: `{"status":"Failure","error-code":"+12065551212"}`}, Want: number},
+		"success with a number":    {Answer: answer{Status: 200, Body: `{"status":"Success","error-code":12065551212}`}, Want: doubt(sinch.CodeWithheld)},
+		"success with a code":      {Answer: answer{Status: 200, Body: `{"status":"Success","error-code":"E110"}`}, Want: doubt("E110")},
+		"success with 202":         {Answer: answer{Status: 202, Body: success}, Want: doubt("")},
+		"success with 500":         {Answer: answer{Status: 500, Body: success}, Want: doubt("")},
+		"failure without code":     {Answer: answer{Status: 200, Body: `{"status":"Failure"}`}, Want: doubt("")},
+		"failure with empty code":  {Answer: answer{Status: 200, Body: `{"status":"Failure","error-code":""}`}, Want: doubt("")},
+		"HTML with 200":            {Answer: answer{Status: 200, Body: "<html><body>Welcome</body></html>"}, Want: doubt("")},
+		"empty with 200":           {Answer: answer{Status: 200}, Want: doubt("")},
+		"null with 200":            {Answer: answer{Status: 200, Body: "null"}, Want: doubt("")},
+		"array with 200":           {Answer: answer{Status: 200, Body: "[" + success + "]"}, Want: doubt("")},
+		"cut JSON with 200":        {Answer: answer{Status: 200, Body: success[:40]}, Want: doubt("")},
+		"two values with 200":      {Answer: answer{Status: 200, Body: success + success}, Want: doubt("")},
+		"other JSON with 200":      {Answer: answer{Status: 200, Body: `{"hello":"world"}`}, Want: doubt("")},
+		"no body with 204":         {Answer: answer{Status: 204}, Want: doubt("")},
+		"moved":                    {Answer: answer{Status: 307, Header: http.Header{"Location": {"/ep/v2/"}}}, Want: doubt("")},
+		"bad request without code": {Answer: answer{Status: 400, Body: "bad"}, Want: doubt("")},
+		"unauthorized":             {Answer: answer{Status: 401}, Want: sinch.Outcome{Kind: sinch.Account, Code: sinch.ReasonAccount}},
+		"forbidden":                {Answer: answer{Status: 403, Body: "<html>"}, Want: sinch.Outcome{Kind: sinch.Account, Code: sinch.ReasonAccount}},
+		"not found":                {Answer: answer{Status: 404}, Want: sinch.Outcome{Kind: sinch.Account, Code: sinch.ReasonAccount}},
+		"wrong method":             {Answer: answer{Status: 405}, Want: sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal}},
+		"wrong type":               {Answer: answer{Status: 415}, Want: sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal}},
+		"request timeout":          {Answer: answer{Status: 408}, Want: doubt("")},
+		"too fast":                 {Answer: answer{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, Want: later},
+		"internal":                 {Answer: answer{Status: 500}, Want: doubt("")},
+		"bad gateway":              {Answer: answer{Status: 502, Body: "<html>"}, Want: doubt("")},
+		"unavailable":              {Answer: answer{Status: 503, Header: http.Header{"Retry-After": {"7"}}}, Want: doubt("")},
+		"gateway timeout":          {Answer: answer{Status: 504}, Want: doubt("")},
+	})
 }
 
 func accepted(id string) sinch.Outcome { return sinch.Outcome{Kind: sinch.Accepted, SinchID: id} }

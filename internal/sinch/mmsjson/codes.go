@@ -3,7 +3,7 @@ package mmsjson
 import "mmsdispatch/internal/sinch"
 
 // mediaRetries is how often a call is repeated when Sinch could not copy a
-// medium: its host may have been slow.
+// media: its host may have been slow.
 const mediaRetries = 2
 
 // codes is the table of error codes of Sinch's MMS JSON API
@@ -52,7 +52,7 @@ var codes = sinch.NewTable([]sinch.Rule{
 	{Code: "E351", Meaning: "image could not be fetched", Kind: sinch.NotSent, Reason: sinch.ReasonMedia, MaxRetries: mediaRetries},
 	{Code: "E352", Meaning: "audio could not be fetched", Kind: sinch.NotSent, Reason: sinch.ReasonMedia, MaxRetries: mediaRetries},
 	{Code: "E353", Meaning: "video could not be fetched", Kind: sinch.NotSent, Reason: sinch.ReasonMedia, MaxRetries: mediaRetries},
-	{Code: "E354", Meaning: "medium could not be fetched", Kind: sinch.NotSent, Reason: sinch.ReasonMedia, MaxRetries: mediaRetries},
+	{Code: "E354", Meaning: "media could not be fetched", Kind: sinch.NotSent, Reason: sinch.ReasonMedia, MaxRetries: mediaRetries},
 	{Code: "E355", Meaning: "contact card could not be fetched", Kind: sinch.NotSent, Reason: sinch.ReasonMedia, MaxRetries: mediaRetries},
 	{
 		Code: "E356", Meaning: "calendar entry could not be fetched",

@@ -19,8 +19,8 @@ const success = `{"status":"Success","tracking-id":"T"}`
 
 func body(tb testing.TB, o mmsjson.Options, m sinch.Message) map[string]any {
 	tb.Helper()
-	_, req := send(tb, o, m, answer{status: 200, body: success})
-	return decoded(tb, req.body)
+	_, req := send(tb, o, m, answer{Status: 200, Body: success})
+	return decoded(tb, req.Body)
 }
 
 func decoded(tb testing.TB, data []byte) map[string]any {
@@ -38,8 +38,8 @@ func TestGoldenRequests(t *testing.T) {
 	full := photo()
 	full.Subject, full.FallbackText = "Your order", "Your photo:"
 	full.ExpiresAt = time.Date(2026, 11, 2, 12, 0, 0, 999, time.FixedZone("", 2*60*60))
-	full.Media = append(full.Media, sinch.Medium{URL: "https://media.example.com/b", ContentType: "video/mp4"},
-		sinch.Medium{URL: "https://media.example.com/c.pdf"})
+	full.Media = append(full.Media, sinch.Media{URL: "https://media.example.com/b", ContentType: "video/mp4"},
+		sinch.Media{URL: "https://media.example.com/c.pdf"})
 	cases := map[string]struct {
 		options mmsjson.Options
 		message sinch.Message
@@ -63,19 +63,19 @@ func TestGoldenRequests(t *testing.T) {
 
 func TestCall(t *testing.T) {
 	t.Parallel()
-	_, req := send(t, mmsjson.Options{APIKey: "key-secret"}, photo(), answer{status: 200, body: success})
-	if req.method != "POST" || req.path != "/ep/v2/" {
-		t.Errorf("%s %s", req.method, req.path)
+	_, req := send(t, mmsjson.Options{APIKey: "key-secret"}, photo(), answer{Status: 200, Body: success})
+	if req.Method != "POST" || req.RequestURI != "/ep/v2/" {
+		t.Errorf("%s %s", req.Method, req.RequestURI)
 	}
 	for name, want := range map[string]string{
 		"X-Api-Key": "key-secret", "Content-Type": "application/json; charset=utf-8",
 		"Idempotency-Key": "", "Authorization": "",
 	} {
-		if got := req.header.Get(name); got != want {
+		if got := req.Header.Get(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	if strings.Contains(string(req.body), "key-secret") {
+	if strings.Contains(string(req.Body), "key-secret") {
 		t.Error("the key is in the body")
 	}
 }
@@ -156,7 +156,7 @@ func TestSlideKinds(t *testing.T) {
 			t.Parallel()
 			m := photo()
 			m.Text = ""
-			m.Media = []sinch.Medium{{URL: "https://media.example.com" + tc.url, ContentType: tc.contentType}}
+			m.Media = []sinch.Media{{URL: "https://media.example.com" + tc.url, ContentType: tc.contentType}}
 			want := []any{map[string]any{tc.want: map[string]any{"url": m.Media[0].URL}}}
 			if diff := cmp.Diff(want, body(t, mmsjson.Options{}, m)["slide"]); diff != "" {
 				t.Errorf("slides (-want +got):\n%s", diff)
@@ -165,7 +165,7 @@ func TestSlideKinds(t *testing.T) {
 	}
 }
 
-// Every medium has a slide of its own, in the order given, and the text stands
+// Every media URL has a slide of its own, in the order given, and the text stands
 // in the first.
 func TestSlides(t *testing.T) {
 	t.Parallel()
@@ -174,7 +174,7 @@ func TestSlides(t *testing.T) {
 	want := make([]any, 0, 8)
 	for n := range 8 {
 		url := fmt.Sprintf("https://media.example.com/%d.jpg", n)
-		m.Media = append(m.Media, sinch.Medium{URL: url})
+		m.Media = append(m.Media, sinch.Media{URL: url})
 		slide := map[string]any{"image": map[string]any{"url": url}}
 		if n == 0 {
 			slide["message-text"] = m.Text

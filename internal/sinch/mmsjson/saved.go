@@ -29,8 +29,8 @@ func (p *Provider) Save(ctx context.Context, s sinch.Shared) sinch.Outcome {
 }
 
 // Encodes implements sinch.Saver.
-func (*Provider) Encodes(media []sinch.Medium) bool {
-	return slices.ContainsFunc(media, func(m sinch.Medium) bool {
+func (*Provider) Encodes(media []sinch.Media) bool {
+	return slices.ContainsFunc(media, func(m sinch.Media) bool {
 		s := slideFor(m)
 		return s.Audio != nil || s.Video != nil
 	})

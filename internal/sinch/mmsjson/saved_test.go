@@ -8,6 +8,7 @@ import (
 
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/mmsjson"
+	"mmsdispatch/internal/sinch/sinchtest"
 )
 
 const savedRef = "saved-0011"
@@ -16,19 +17,19 @@ const savedRef = "saved-0011"
 func gallery() sinch.Shared {
 	return sinch.Shared{
 		Ref: savedRef, Text: "Hello", Deadline: time.Now().Add(10 * time.Second),
-		Media: []sinch.Medium{{URL: "https://media.example.com/a.jpg"}, {URL: "https://media.example.com/b", ContentType: "video/mp4"}},
+		Media: []sinch.Media{{URL: "https://media.example.com/a.jpg"}, {URL: "https://media.example.com/b", ContentType: "video/mp4"}},
 	}
 }
 
 // save makes one call of savemms against a server with one answer.
-func save(tb testing.TB, o mmsjson.Options, a answer) (sinch.Outcome, request) {
+func save(tb testing.TB, o mmsjson.Options, a answer) (sinch.Outcome, sinchtest.Request) {
 	tb.Helper()
 	return exchange(tb, o, a, func(p *mmsjson.Provider) sinch.Outcome { return p.Save(tb.Context(), gallery()) })
 }
 
 func TestSaveRequest(t *testing.T) {
 	t.Parallel()
-	_, req := save(t, mmsjson.Options{DefaultSubject: "MMS", CampaignID: "12345"}, answer{status: 200, body: `{}`})
+	_, req := save(t, mmsjson.Options{DefaultSubject: "MMS", CampaignID: "12345"}, answer{Status: 200, Body: `{}`})
 	want := map[string]any{
 		"action": "savemms", "name": savedRef, "client-reference": savedRef, "message-subject": "MMS", "disable-fallback-sms": true,
 		"slide": []any{
@@ -36,7 +37,7 @@ func TestSaveRequest(t *testing.T) {
 			map[string]any{"video": map[string]any{"url": "https://media.example.com/b"}},
 		},
 	}
-	if diff := cmp.Diff(want, decoded(t, req.body)); diff != "" {
+	if diff := cmp.Diff(want, decoded(t, req.Body)); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
 }
@@ -47,12 +48,12 @@ func TestSaveAnswers(t *testing.T) {
 		answer answer
 		want   sinch.Outcome // without its detail
 	}{
-		"saved":           {answer{status: 200, body: `{"status":"Success","mms-id":"35674"}`}, accepted("35674")},
-		"id is a number":  {answer{status: 200, body: `{"status":"Success","mms-id":35674}`}, accepted("35674")},
-		"not a tracking":  {answer{status: 200, body: `{"status":"Success","tracking-id":"T","mms-id":"1"}`}, accepted("1")},
-		"without an id":   {answer{status: 200, body: `{"status":"Success","tracking-id":"T"}`}, doubt("")},
-		"cut":             {answer{status: 200, body: `{"status":"Succ`}, doubt("")},
-		"internal":        {answer{status: 500}, doubt("")},
+		"saved":           {answer{Status: 200, Body: `{"status":"Success","mms-id":"35674"}`}, accepted("35674")},
+		"id is a number":  {answer{Status: 200, Body: `{"status":"Success","mms-id":35674}`}, accepted("35674")},
+		"not a tracking":  {answer{Status: 200, Body: `{"status":"Success","tracking-id":"T","mms-id":"1"}`}, accepted("1")},
+		"without an id":   {answer{Status: 200, Body: `{"status":"Success","tracking-id":"T"}`}, doubt("")},
+		"cut":             {answer{Status: 200, Body: `{"status":"Succ`}, doubt("")},
+		"internal":        {answer{Status: 500}, doubt("")},
 		"too fast":        {failure("E113"), sinch.Outcome{Kind: sinch.Throttled, Code: sinch.ReasonThrottled, SinchCode: "E113"}},
 		"too close":       {failure("E106"), sinch.Outcome{Kind: sinch.Throttled, Code: sinch.ReasonThrottled, SinchCode: "E106"}},
 		"bad key":         {failure("E104"), sinch.Outcome{Kind: sinch.Account, Code: sinch.ReasonAccount, SinchCode: "E104"}},
@@ -72,7 +73,7 @@ func TestSaveAnswers(t *testing.T) {
 }
 
 func failure(code string) answer {
-	return answer{status: 200, body: `{"status":"Failure","error-code":"` + code + `"}`}
+	return answer{Status: 200, Body: `{"status":"Failure","error-code":"` + code + `"}`}
 }
 
 // What differs from message to message is said in each call, the media and
@@ -138,7 +139,7 @@ func TestSendSavedAnswers(t *testing.T) {
 	}
 	m := photo()
 	m.SavedID = "35674"
-	if got, _ := send(t, mmsjson.Options{}, m, answer{status: 200, body: success}); got != accepted("T") {
+	if got, _ := send(t, mmsjson.Options{}, m, answer{Status: 200, Body: success}); got != accepted("T") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -146,7 +147,7 @@ func TestSendSavedAnswers(t *testing.T) {
 func TestEncodes(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{"a.jpg": false, "a.pdf": false, "a.mp3": true, "a.mp4": true} {
-		media := []sinch.Medium{{URL: "https://media.example.com/x.png"}, {URL: "https://media.example.com/" + name}}
+		media := []sinch.Media{{URL: "https://media.example.com/x.png"}, {URL: "https://media.example.com/" + name}}
 		if got := mmsjson.New(mmsjson.Options{}).Encodes(media); got != want {
 			t.Errorf("%s: %t", name, got)
 		}

@@ -8,7 +8,7 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// slide is one page of a message: one medium, and on the first one the text.
+// slide is one page of a message: one media URL, and on the first slide the text.
 // The names for cards, calendar entries and PDFs are the nouns of the
 // documentation; no example of Sinch's shows them.
 type slide struct {
@@ -25,7 +25,7 @@ type file struct {
 	URL string `json:"url"`
 }
 
-// kind is what a slide says its medium is.
+// kind is the kind of media that a slide declares.
 type kind int
 
 const (
@@ -38,11 +38,11 @@ const (
 	kindPDF
 )
 
-// slides give each medium one of its own, the first with the text.
-func slides(text string, media []sinch.Medium) []slide {
+// slides makes one slide of each media URL, the first with the text.
+func slides(text string, media []sinch.Media) []slide {
 	all := make([]slide, 0, len(media))
-	for i, medium := range media {
-		s := slideFor(medium)
+	for i, m := range media {
+		s := slideFor(m)
 		if i == 0 {
 			s.Text = text
 		}
@@ -51,9 +51,9 @@ func slides(text string, media []sinch.Medium) []slide {
 	return all
 }
 
-// slideFor makes the slide of one medium. Its kind comes from the checked type,
+// slideFor makes the slide of one media URL. Its kind comes from the checked type,
 // else from the extension, else it is an image.
-func slideFor(m sinch.Medium) slide {
+func slideFor(m sinch.Media) slide {
 	k := kindOfType(m.ContentType)
 	if k == kindNone {
 		k = kindOfName(m.URL)

@@ -1,16 +1,14 @@
 package mmsjson_test
 
 import (
-	"fmt"
 	"maps"
-	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"mmsdispatch/internal/sinch/mmsjson"
+	"mmsdispatch/internal/sinch/sinchtest"
 )
 
 func TestTableIsWhole(t *testing.T) {
@@ -26,21 +24,8 @@ func TestTableIsWhole(t *testing.T) {
 	}
 }
 
-// The page for readers says what the table says.
+// docs/sinch.md has the rules of the table.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../../docs/sinch.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(page), "<!-- table: mms answers -->\n")
-	got, _, _ := strings.Cut(rest, "<!-- end -->")
-	want := "| Code | Meaning | Outcome | Reason |\n|---|---|---|---|\n"
-	for _, code := range slices.Sorted(maps.Keys(mmsjson.Codes())) {
-		rule := mmsjson.Codes()[code]
-		want += fmt.Sprintf("| %#q | %s | %s | %#q |\n", code, rule.Meaning, rule.Kind, rule.Reason)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("docs/sinch.md (-want +got):\n%s", diff)
-	}
+	sinchtest.CheckDocumentation(t, "mms answers", mmsjson.Codes())
 }

@@ -41,7 +41,7 @@ func batchLines() string {
 	for _, c := range batchCodeTable {
 		code := strconv.Itoa(c.first)
 		if c.last != c.first {
-			code += "–" + strconv.Itoa(c.last)
+			code += "`–`" + strconv.Itoa(c.last)
 		}
 		b.WriteString(line(code, c.detail, c.state, c.reason))
 	}
