@@ -129,8 +129,9 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 // send takes one message through a call.
 func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) error {
 	m := seen.Message
-	if err := m.Ready(task, time.Now()); err != nil {
-		return h.notReady(ctx, m, err)
+	now := seen.Now()
+	if err := m.Ready(task, now); err != nil {
+		return h.notReady(ctx, m, now, err)
 	}
 	types, err := h.checkMedia(ctx, m)
 	if err != nil {
@@ -183,17 +184,14 @@ func (h *Handler) unread(id message.ID, err error) error {
 	return later(pauseOnFault, "ledger unavailable")
 }
 
-// notReady decides what follows a message that cannot be called now.
-func (h *Handler) notReady(ctx context.Context, m *message.Message, why error) error {
+// notReady ends or parks a message that was not ready at now, which is Redis'
+// time.
+func (h *Handler) notReady(ctx context.Context, m *message.Message, now time.Time, why error) error {
 	switch {
 	case errors.Is(why, message.ErrExpired):
-		_, err := h.ledger.Update(ctx, m.ID, func(m *message.Message, now time.Time) error { return m.Expire(now) })
-		if errors.Is(err, ledger.ErrUnavailable) {
-			return later(pauseOnFault, "ledger unavailable")
-		}
-		return nil
+		return h.end(ctx, m, (*message.Message).Expire)
 	case errors.Is(why, message.ErrTooEarly):
-		return later(time.Until(m.NextAt), "not due yet")
+		return later(m.NextAt.Sub(now), "not due yet")
 	default:
 		return nil
 	}
@@ -235,7 +233,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, l
 	begun, a, deadline, err := h.begin(ctx, seen, task, provider.Origin())
 	if err != nil {
 		permit.Release(ctx)
-		return h.notBegun(ctx, m.ID, begun, err)
+		return h.notBegun(ctx, m, begun, err)
 	}
 	outcome := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, load, deadline))
 	h.worker.memory.concluded(m.ID, a.N, outcome)
@@ -256,7 +254,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, l
 			h.log.Warn().Err(err).Str("message_id", string(m.ID)).Msg("task not made anew; the sweeper will")
 		}
 	}
-	return later(time.Until(after.NextAt), "next try")
+	return later(after.NextAt.Sub(after.UpdatedAt), "next try")
 }
 
 // doubtFor is how long a begin whose reply was lost may still reach Redis: it
@@ -299,7 +297,7 @@ func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, ori
 }
 
 // notBegun decides what follows a call that may not be made.
-func (h *Handler) notBegun(ctx context.Context, id message.ID, begun ledger.Begun, err error) error {
+func (h *Handler) notBegun(ctx context.Context, read *message.Message, begun ledger.Begun, err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrRollback):
 		h.worker.miss()
@@ -308,22 +306,29 @@ func (h *Handler) notBegun(ctx context.Context, id message.ID, begun ledger.Begu
 		h.log.Warn().Err(err).Msg("call not begun")
 		return later(pauseOnFault, "ledger unavailable")
 	case errors.Is(err, ledger.ErrCanceled):
-		return h.end(ctx, id, (*message.Message).Cancel)
+		return h.end(ctx, read, (*message.Message).Cancel)
 	case errors.Is(err, errSuppressed):
-		return h.end(ctx, id, (*message.Message).Suppress)
+		return h.end(ctx, read, (*message.Message).Suppress)
 	case errors.Is(err, errNotCleared):
 		return later(pauseOnFault, "opt-outs unavailable")
 	case errors.Is(err, ledger.ErrNotFound) || begun.Message == nil:
 		return nil
 	default:
-		return h.notReady(ctx, begun.Message, err)
+		return h.notReady(ctx, begun.Message, begun.Now, err)
 	}
 }
 
-// end ends a message that may not be called: its batch was canceled, or its
-// recipient has opted out.
-func (h *Handler) end(ctx context.Context, id message.ID, how ledger.Change) error {
-	if _, err := h.ledger.Update(ctx, id, how); errors.Is(err, ledger.ErrUnavailable) {
+// end ends a message that no attempt may begin for: it has expired, its batch was
+// canceled or its recipient has opted out. A message that was replayed since it
+// was read stays as it is: its new task decides again.
+func (h *Handler) end(ctx context.Context, read *message.Message, how ledger.Change) error {
+	_, err := h.ledger.Update(ctx, read.ID, func(m *message.Message, now time.Time) error {
+		if err := m.Holds(read.Task); err != nil {
+			return err
+		}
+		return how(m, now)
+	})
+	if errors.Is(err, ledger.ErrUnavailable) {
 		return later(pauseOnFault, "ledger unavailable")
 	}
 	return nil

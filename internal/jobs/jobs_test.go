@@ -99,8 +99,11 @@ type bench struct {
 
 func setup(t *testing.T) *bench {
 	t.Helper()
-	db := redistest.Shared(t)
-	rdb := db.Client(t)
+	return setupOn(t, redistest.Shared(t).Client(t))
+}
+
+func setupOn(t *testing.T, rdb *redis.Client) *bench {
+	t.Helper()
 	l, err := ledger.New(rdb, ledger.Options{
 		RecordTTL: time.Hour, HoldKey: holdKey,
 		Checks: ledger.Checks{Accepted: time.Millisecond, Waiting: time.Second, Calling: time.Millisecond},

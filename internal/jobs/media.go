@@ -62,9 +62,9 @@ func (h *Handler) badMedia(ctx context.Context, seen ledger.Snapshot, task int, 
 	case errors.Is(err, ledger.ErrUnavailable):
 		return later(pauseOnFault, "ledger unavailable")
 	case err != nil:
-		return h.notReady(ctx, after, err)
+		return h.notReady(ctx, after, seen.Now(), err)
 	case after.Status.Waiting():
-		return later(time.Until(after.NextAt), "media host is not ready")
+		return later(after.NextAt.Sub(after.UpdatedAt), "media host is not ready")
 	default:
 		return nil
 	}

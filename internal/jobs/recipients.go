@@ -361,7 +361,7 @@ func (h *Handler) notBegunMany(ctx context.Context, turn *groupTurn, results []l
 			held = append(held, turn.ready[i])
 		default:
 			all.Go(func() error {
-				if err := h.notBegun(ctx, turn.ready[i].Message.ID, r.Begun, r.Err); err != nil {
+				if err := h.notBegun(ctx, turn.ready[i].Message, r.Begun, r.Err); err != nil {
 					mu.Lock()
 					defer mu.Unlock()
 					again = err

@@ -83,6 +83,7 @@ func NewRunner(o Options) *Runner {
 	}
 	settler := &settler{
 		ledger: o.Ledger, queue: queue, providers: o.Providers, settling: o.Settling, retry: retry, metrics: o.Metrics, log: log,
+		absences: newAbsences(o.Timing.Call, time.Now),
 	}
 	r.sweeper = newSweeper(o.Redis, Sweeper{
 		ledger: o.Ledger, queue: queue, worker: worker, settler: settler, metrics: o.Metrics, retry: retry, log: log,

@@ -45,6 +45,7 @@ type settler struct {
 	queue     *Queue
 	providers Providers
 	settling  Settling
+	absences  *absences
 	retry     message.Retry
 	metrics   Metrics
 	log       zerolog.Logger
@@ -109,20 +110,25 @@ func (t *settler) look(
 
 // take takes in what Sinch said of a call.
 func (t *settler) take(ctx context.Context, id message.ID, n int, said answer, now time.Time) (time.Time, error) {
-	kind := healedAbsent
-	if said.found {
-		kind = healedFound
+	kind, seen := healedFound, message.Absence{}
+	if !said.found {
+		var wait time.Duration
+		if seen, wait = t.absences.add(id, n, said.asked); wait > 0 {
+			return now.Add(wait), nil
+		}
+		kind = healedAbsent
 	}
 	after, err := t.heal(ctx, kind, id, func(m *message.Message, now time.Time) error {
 		if said.found {
 			return m.Conclude(n, message.Outcome{Kind: message.OutcomeAccepted, SinchID: said.id}, t.retry, now)
 		}
-		return m.Absent(n, t.settling.LookupWindow, t.retry, now.Add(-time.Since(said.asked))) // for others it may have been asked before
+		return m.Absent(n, seen, t.settling.LookupWindow, t.retry, now.Add(-time.Since(said.asked))) // for others it may have been asked before
 	})
 	if err != nil {
 		return now.Add(lookFailed), err
 	}
 	if after.Status != message.StatusUnknown {
+		t.absences.drop(id, n)
 		return time.Time{}, nil
 	}
 	return latest(t.nextLookUp(after, n), now).Add(shortestLook), nil

@@ -137,6 +137,9 @@ func (s *Sweeper) round(ctx context.Context) error {
 
 // settleUnknown works once through what is unknown.
 func (s *Sweeper) settleUnknown(ctx context.Context) {
+	if now, err := s.ledger.Now(ctx); err == nil {
+		s.settler.absences.observe(now)
+	}
 	q := newInquiry()
 	look := func(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
 		return s.checkUnknown(ctx, q, m, now)

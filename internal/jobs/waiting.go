@@ -70,12 +70,7 @@ func (s *Sweeper) expire(ctx context.Context, visits []*visit, now time.Time) []
 			continue
 		}
 		all.Go(func() {
-			_, v.err = s.ledger.Update(ctx, v.message.ID, func(m *message.Message, now time.Time) error {
-				if !expired(m, now) {
-					return nil
-				}
-				return m.Expire(now)
-			})
+			_, v.err = s.ledger.Update(ctx, v.message.ID, (*message.Message).Expire)
 		})
 	}
 	all.Wait()

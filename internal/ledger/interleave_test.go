@@ -120,7 +120,7 @@ func actors() []actor {
 		conclude(message.OutcomeUnknown), conclude(message.OutcomeNotBegun),
 		receive(message.ReceiptSent), receive(message.ReceiptDelivered), receive(message.ReceiptUndelivered),
 		{message.OnOutcome, func(m *message.Message, n int, now time.Time) error {
-			return m.Absent(n, time.Nanosecond, retry, now)
+			return m.Absent(n, message.Absence{Lookups: message.LookupsNeeded, Over: time.Hour}, time.Nanosecond, retry, now)
 		}},
 		{message.OnRollback, func(m *message.Message, n int, now time.Time) error {
 			return m.Restore(message.Attempt{N: n, Worker: "w", Deadline: now}, now)

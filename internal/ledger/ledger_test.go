@@ -165,6 +165,34 @@ func TestReferenceIsForgottenWithItsMessage(t *testing.T) {
 	}
 }
 
+// TestSuccessorIsNotOverwritten: a change of a message that has expired does not
+// reach the message that was accepted under its reference since, though both have
+// the same version.
+func TestSuccessorIsNotOverwritten(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLedger(t, ledger.Options{})
+	first := accept(t, l, request("order-1"))
+	seen := read(t, l, first.ID)
+	rdb.Del(t.Context(), "mms:{m}:"+first.ID.Identity())                                          // it has expired
+	eventually(t, func() bool { return time.Now().After(first.CreatedAt.Add(time.Millisecond)) }) // so that the ids differ
+	second := accept(t, l, request("order-1"))
+	if second.ID == first.ID {
+		t.Fatal("both messages have one id")
+	}
+	if _, err := l.UpdateFrom(t.Context(), seen, (*message.Message).Cancel); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("change of the predecessor: %v", err)
+	}
+	_, err := l.Begin(t.Context(), seen, func(m *message.Message, now time.Time) error {
+		return m.Begin(m.Task, message.Attempt{Worker: "w1", Deadline: now.Add(time.Second)}, now)
+	}, ledger.Lease{Worker: "w1"})
+	if !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("begin of the predecessor: %v", err)
+	}
+	if got, err := l.Get(t.Context(), second.ID); err != nil || got.Status != message.StatusQueued || got.Attempts != 0 {
+		t.Errorf("successor: %+v, %v", got, err)
+	}
+}
+
 func TestLaneLimit(t *testing.T) {
 	t.Parallel()
 	l, _ := newLedger(t, ledger.Options{LaneLimit: 2})

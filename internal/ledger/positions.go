@@ -68,7 +68,7 @@ const (
 )
 
 const (
-	putVersion    = iota // the version that is expected
+	putHead       = iota // the head of the record that is expected
 	putOperation         //
 	putValue             // the record that replaces it
 	putTTL               // in ms; 0: none
@@ -118,7 +118,7 @@ func positionsOf(script string) positions {
 				putBatchTTLInMS: "BATCH_TTL",
 			},
 			rowArgs: []string{
-				putVersion: "VERSION", putOperation: "OPERATION", putValue: "VALUE", putTTL: "TTL", putID: "ID", putLane: "LANE",
+				putHead: "HEAD", putOperation: "OPERATION", putValue: "VALUE", putTTL: "TTL", putID: "ID", putLane: "LANE",
 				putAtWaiting: "AT_WAITING", putAtCalls: "AT_CALLS", putAtUnknown: "AT_UNKNOWN", putLower: "LOWER", putRaise: "RAISE",
 				putAttempt: "ATTEMPT", putCall: "CALL", putFrom: "FROM", putTo: "TO", putBatchStay: "BATCH_STAY",
 				putCancelable: "CANCELABLE", putSuppressed: "SUPPRESSED",

@@ -38,9 +38,17 @@ func (s Snapshot) Cleared() Snapshot {
 	return s
 }
 
-// clock is an estimate of Redis' time now, never later than it is.
-func (s Snapshot) clock() time.Time {
+// Now is an estimate of Redis' time, never later than it is: its time at the
+// reading, and the time since by the monotonic clock of this process.
+func (s Snapshot) Now() time.Time {
 	return s.now.Add(time.Since(s.read)).Truncate(time.Millisecond)
+}
+
+// head is the head of the record as it was read. Its operation names one write, so
+// that no other record has it: neither another version nor that of a later message
+// with the same reference.
+func (s Snapshot) head() []byte {
+	return s.record[:len(s.record)-len(body(s.record))]
 }
 
 // Read reads a message. It returns ErrNotFound for one that does not exist or

@@ -30,7 +30,7 @@ func (l *Ledger) BeginMany(ctx context.Context, call string, seen []Snapshot, ch
 	places := make([]int, 0, len(seen))
 	index := make(map[string]any, len(seen))
 	for i, s := range seen {
-		one, err := s.step(change, s.clock(), newOperation())
+		one, err := s.step(change, s.Now(), newOperation())
 		if err != nil {
 			members[i].Err = err
 			continue

@@ -44,7 +44,8 @@ func (r swapReply) begun(s swap) (Begun, error) {
 
 // swap is one step of the compare-and-set.
 type swap struct {
-	version   int64 // expected
+	read      []byte // head of the record that is expected
+	version   int64  // of that record
 	operation string
 	value     []byte
 	message   *message.Message // as value says
@@ -244,7 +245,7 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 func (l *Ledger) fillSwap(row []any, s swap) {
 	m, before := s.message, s.before
 	at := l.places(s)
-	row[putVersion], row[putOperation], row[putValue] = s.version, s.operation, s.value
+	row[putHead], row[putOperation], row[putValue] = s.read, s.operation, s.value
 	row[putTTL], row[putID], row[putLane] = l.ttl(m).Milliseconds(), m.ID.Packed(), laneIndex(m)
 	row[putAtWaiting], row[putAtCalls], row[putAtUnknown] = at.waiting, at.calls, at.unknown
 	row[putLower], row[putRaise] = "", ""

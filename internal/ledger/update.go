@@ -60,7 +60,7 @@ func (l *Ledger) Begin(ctx context.Context, seen Snapshot, change Change, lease 
 const updateRounds = 64
 
 func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease Lease) (Begun, error) {
-	id, now := seen.Message.ID, seen.clock()
+	id, now := seen.Message.ID, seen.Now()
 	operation := newOperation()
 	for range updateRounds {
 		step, err := seen.step(change, now, operation)
@@ -97,7 +97,7 @@ func (s Snapshot) step(change Change, now time.Time, operation string) (swap, er
 		return swap{message: m}, err
 	}
 	return swap{
-		version: s.version, operation: operation, value: encode(head{version: s.version + 1, operation: operation}, m),
+		read: s.head(), version: s.version, operation: operation, value: encode(head{version: s.version + 1, operation: operation}, m),
 		message: m, before: s.Message.Status, cleared: s.cleared,
 		named: m.SinchID != s.Message.SinchID, called: m.Attempts != s.Message.Attempts,
 	}, nil

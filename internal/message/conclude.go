@@ -136,10 +136,22 @@ func (m *Message) countTry(n int, o Outcome, retry Retry, now time.Time) error {
 	return nil
 }
 
+// Absence is the evidence of one process that Sinch does not know an attempt.
+type Absence struct {
+	Lookups int           // lookups that did not find it
+	Over    time.Duration // between the first and the last of them, by the monotonic clock of the process
+}
+
+// proves reports whether the lookups suffice over window.
+func (a Absence) proves(window time.Duration) bool {
+	return window > 0 && a.Lookups >= LookupsNeeded && a.Over >= window
+}
+
 // Absent records a lookup after the deadline that did not find the unresolved
-// attempt n. Once LookupsNeeded lookups over window have not found it, the
-// attempt counts as not sent; with a window of zero it never does.
-func (m *Message) Absent(n int, window time.Duration, retry Retry, now time.Time) error {
+// attempt n; seen is the evidence of the process that made it. Once LookupsNeeded
+// lookups over window have not found the attempt, by Redis' clock and by that of
+// the process, it counts as not sent; with a window of zero it never does.
+func (m *Message) Absent(n int, seen Absence, window time.Duration, retry Retry, now time.Time) error {
 	a := m.call(n)
 	if a == nil || a.State != AttemptUnknown || now.Before(a.Deadline) {
 		return nil
@@ -148,7 +160,7 @@ func (m *Message) Absent(n int, window time.Duration, retry Retry, now time.Time
 	if a.LookupAt.IsZero() {
 		a.LookupAt = now
 	}
-	if window <= 0 || a.Lookups < LookupsNeeded || now.Sub(a.LookupAt) < window {
+	if !seen.proves(window) || !(Absence{a.Lookups, now.Sub(a.LookupAt)}).proves(window) {
 		return nil
 	}
 	o := Outcome{Kind: OutcomeNotSent, Code: ReasonInternal, Detail: "Sinch does not know the attempt"}

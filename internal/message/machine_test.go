@@ -319,12 +319,17 @@ func TestAbsenceSettlesOnlyAfterThreeLooksOverTheWindow(t *testing.T) {
 	n := begin(t, m, start())
 	must(t, m.Conclude(n, message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonUnknownOutcome}, policy(), start()))
 	after := start().Add(10 * time.Second)
-	must(t, m.Absent(n, time.Minute, policy(), after.Add(-time.Second))) // before the deadline: does not count
+	enough := message.Absence{Lookups: message.LookupsNeeded, Over: time.Minute}
+	must(t, m.Absent(n, enough, time.Minute, policy(), after.Add(-time.Second))) // before the deadline: does not count
 	for _, at := range []time.Duration{0, time.Second, 59 * time.Second} {
-		must(t, m.Absent(n, time.Minute, policy(), after.Add(at)))
+		must(t, m.Absent(n, enough, time.Minute, policy(), after.Add(at)))
 		want(t, m, message.StatusUnknown, message.ReasonUnknownOutcome)
 	}
-	must(t, m.Absent(n, time.Minute, policy(), after.Add(time.Minute)))
+	for _, seen := range []message.Absence{{}, {Lookups: 2, Over: time.Hour}, {Lookups: 3, Over: 59 * time.Second}} {
+		must(t, m.Absent(n, seen, time.Minute, policy(), after.Add(time.Hour))) // by Redis' clock alone
+		want(t, m, message.StatusUnknown, message.ReasonUnknownOutcome)
+	}
+	must(t, m.Absent(n, enough, time.Minute, policy(), after.Add(time.Minute)))
 	if m.Status != message.StatusQueued || m.Tries != 1 || m.Task != 1 {
 		t.Fatalf("status %s tries %d task %d", m.Status, m.Tries, m.Task)
 	}
@@ -359,6 +364,20 @@ func TestCancelReplayExpire(t *testing.T) {
 	must(t, m.Replay(true, time.Time{}, start()))
 	must(t, m.Cancel(start()))
 	want(t, m, message.StatusUnknown, message.ReasonUnknownOutcome)
+}
+
+// TestDueByRedisClock: a clock of the api that is ahead does not make a message
+// due before its sendAt.
+func TestDueByRedisClock(t *testing.T) {
+	t.Parallel()
+	due := start().Add(30 * time.Second)
+	content := message.Content{To: "+12065551212", Media: []string{"https://example.com/a.jpg"}, SendAt: due}
+	ahead := start().Add(time.Minute)
+	m := message.New(message.NewID(message.RandomIdentity(), ahead), message.Scope{Tenant: "shop"}, content, "+12065550000", ahead)
+	if err := m.Ready(0, start()); !errors.Is(err, message.ErrTooEarly) {
+		t.Fatalf("ready before its time: %v", err)
+	}
+	must(t, m.Ready(0, due))
 }
 
 // TestReplayBeforeItsTime: the replay of a message that nobody has called keeps
@@ -464,7 +483,8 @@ func actions() []action {
 			return m.Receive(message.Receipt{Attempt: attempt(t, m), State: s, SinchCode: "c" + string(s)}, now)
 		}},
 		{"absent", func(t *rapid.T, m *message.Message, now time.Time) error {
-			return m.Absent(attempt(t, m), time.Minute, policy(), now)
+			seen := message.Absence{Lookups: rapid.IntRange(1, 4).Draw(t, "lookups"), Over: time.Hour}
+			return m.Absent(attempt(t, m), seen, time.Minute, policy(), now)
 		}},
 		{"resend", func(_ *rapid.T, m *message.Message, now time.Time) error { return m.Resend(policy(), now) }},
 		{"cancel", func(_ *rapid.T, m *message.Message, now time.Time) error { return m.Cancel(now) }},

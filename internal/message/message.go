@@ -105,9 +105,9 @@ func New(id ID, scope Scope, content Content, from string, now time.Time) *Messa
 		ID: id, Scope: scope, Content: content, From: from,
 		Status: StatusQueued, CreatedAt: now, ExpiresAt: content.ExpiresAt,
 	}
+	m.NextAt = content.SendAt // due by Redis' clock, whatever the clock behind now shows
 	if content.SendAt.After(now) {
 		m.Status = StatusScheduled
-		m.NextAt = content.SendAt
 	}
 	m.note(now, "accepted", 0)
 	return m

@@ -106,6 +106,7 @@ func (i *instance) launch() error {
 	// The process outlives every context of a test: it ends by stop or kill.
 	cmd := exec.CommandContext(context.Background(), i.binary, i.args()...)
 	cmd.Dir = i.dir
+	cmd.Env = append(os.Environ(), i.conf.env...)
 	cmd.Stdout = logFile
 	cmd.Stderr = logFile
 	cmd.SysProcAttr = dieWithParent()

@@ -17,6 +17,7 @@ type Server struct {
 // settings are what options change.
 type settings struct {
 	args     []string
+	env      []string // beside that of the test
 	password string
 	port     int
 	sentinel bool

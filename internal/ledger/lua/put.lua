@@ -41,13 +41,13 @@ end
 local function verdict(k, a)
   local record, begin = current[KEYS[k + RECORD]], ARGV[a + ATTEMPT] ~= ''
   if not record then return 'gone' end
-  local version, operation = string.match(record, '^(%d+):([^:]*):')
+  local head, operation = string.match(record, '^(%d+:([^:]*):)')
   if operation == ARGV[a + OPERATION] then
     repeated = repeated or begin
     return 'known'
   end
   if begin and forgotten then return 'rollback' end
-  if version ~= ARGV[a + VERSION] then return 'conflict' end
+  if head ~= ARGV[a + HEAD] then return 'conflict' end
   if begin and ARGV[a + FROM] ~= '' and ARGV[a + CANCELABLE] == '1' and isCanceled(KEYS[k + BATCH]) then return 'canceled' end
   if begin and suppressed and ARGV[a + SUPPRESSED] == '1' and redis.call('EXISTS', KEYS[k + OPT_OUTS]) == 1 then return 'held' end
   return 'ok'
@@ -60,7 +60,7 @@ local function add(sums, name, n) sums[name] = (sums[name] or 0) + n end
 local function place(a, list, at, from)
   if at == '' then return end
   places[list] = places[list] or {}
-  places[list][ARGV[a + ID]] = at == 'off' and 'off' or from + at + ARGV[a + VERSION] % 1000 / 1000
+  places[list][ARGV[a + ID]] = at == 'off' and 'off' or from + at + string.match(ARGV[a + HEAD], '^%d+') % 1000 / 1000
 end
 
 -- write changes the record, and collects what else changes with it.
