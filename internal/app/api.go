@@ -33,7 +33,7 @@ func newAPI(_ context.Context, cfg *config.Config, out io.Writer) (*process, err
 		return nil, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
-	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part())
+	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart())
 	adminParts, err := env.admin()
 	if err != nil {
 		return nil, err
@@ -71,6 +71,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		Log:           env.log,
 		DefaultRegion: string(cfg.Message.DefaultRegion),
 		FindShared:    savesShared(cfg),
+		NowFunc:       env.clock.Now,
 		ShareCalls:    cfg.Sinch.API == string(sinch.APIBatches),
 		Webhook: httpapi.WebhookOptions{
 			Token: cfg.Webhook.Token.Reveal(), Secret: cfg.Webhook.Secret.Reveal(), User: string(cfg.Webhook.User),

@@ -32,6 +32,7 @@ type environment struct {
 	metrics *telemetry.Metrics
 	redis   redisconn.Options
 	rdb     redis.UniversalClient
+	clock   *redisconn.Clock
 	ledger  *ledger.Ledger
 	optOuts *suppression.Store
 	saved   *saved.Store
@@ -65,7 +66,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	}
 	rdb := redisconn.New(opts)
 	watch := &redisWatch{rdb: rdb, log: log, metrics: metrics.Redis}
+	clock := redisconn.NewClock(rdb, time.Now)
 	l, err := ledger.New(rdb, ledger.Options{
+		Now:       clock.Now,
 		RecordTTL: cfg.Store.RecordTTL, LaneLimit: int(cfg.API.QueueLimit), MinReplicas: watch.minReplicas,
 		Moved:   func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
 		HoldKey: suppression.Key, Embedded: cfg.Process == config.Dev,
@@ -78,7 +81,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		return nil, fmt.Errorf("opt-outs: %w", err)
 	}
 	env := &environment{
-		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, ledger: l, optOuts: optOuts, watch: watch, instance: instance,
+		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, clock: clock, ledger: l, optOuts: optOuts, watch: watch, instance: instance,
 		saved: saved.NewStore(rdb, metrics.Saved),
 	}
 	env.ready = admin.NewReadiness(log, env.watch.warnings, admin.Check{Name: "redis", Func: l.Writable})

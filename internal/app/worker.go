@@ -24,7 +24,7 @@ func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, 
 		return nil, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
-	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part())
+	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart())
 	adminParts, err := env.admin()
 	if err != nil {
 		return nil, err
@@ -43,13 +43,13 @@ func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, 
 func sendingParts(env *environment) ([]part, error) {
 	cfg := env.cfg
 	sim := newSimulator(env)
-	client := wire.New(wire.Options{Connections: cfg.Worker.Concurrency})
+	client := wire.New(wire.Options{Connections: cfg.Worker.Concurrency, Skew: env.sinchSkew})
 	routes, err := newRoutes(cfg, client, sim.client)
 	if err != nil {
 		return nil, err
 	}
 	opts := jobs.Options{
-		Redis: env.rdb, Ledger: env.ledger, Providers: routes, OptOuts: env.optOuts,
+		Redis: env.rdb, Clock: env.clock.Now, Ledger: env.ledger, Providers: routes, OptOuts: env.optOuts,
 		Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log),
 		Limiter:     newLimiter(env, routes),
 		Metrics:     jobMetrics{env.metrics},

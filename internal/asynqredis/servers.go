@@ -2,6 +2,7 @@ package asynqredis
 
 import (
 	"context"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -17,7 +18,8 @@ import (
 type Servers struct {
 	redis.UniversalClient
 	scripts *scripts
-	open    context.Context //nolint:containedctx // outlives every script's own context
+	clock   func() time.Time // Redis'
+	open    context.Context  //nolint:containedctx // outlives every script's own context
 	fresh   Rhythm
 
 	mu      sync.Mutex
@@ -36,18 +38,21 @@ type Rhythm struct {
 const lastWords = time.Second
 
 // NewServers returns the client of servers that look for tasks in a rhythm, and
-// end soon after life does.
-func NewServers(life context.Context, rdb redis.UniversalClient, r Rhythm) *Servers {
+// end soon after life does. clock is Redis'.
+func NewServers(life context.Context, rdb redis.UniversalClient, clock func() time.Time, r Rhythm) *Servers {
 	open, shut := context.WithCancel(context.WithoutCancel(life))
 	context.AfterFunc(life, func() { time.AfterFunc(lastWords, shut) })
 	// Nothing stays nothing for less time than that after which a single server
 	// asks again, so that one finds what has come as soon as ever.
 	fresh := Rhythm{Pending: r.Pending / 2, Delayed: r.Delayed / 2}
-	return &Servers{UniversalClient: rdb, scripts: newScripts(rdb), open: open, fresh: fresh, nothing: make(map[string]time.Time)}
+	return &Servers{UniversalClient: rdb, scripts: newScripts(rdb), clock: clock, open: open, fresh: fresh, nothing: make(map[string]time.Time)}
 }
 
-// EvalSha implements redis.Scripter. What it does not know it only runs.
+// EvalSha implements redis.Scripter. What it does not know it only runs. The times
+// in the arguments of asynq's scripts are moved from the system's clock to Redis',
+// so that servers whose clocks differ agree on when a task is due.
 func (c *Servers) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	c.onRedisClock(keys, args)
 	one := func(to redis.Scripter) *redis.Cmd { return to.EvalSha(ctx, sha, keys, args...) }
 	switch {
 	case isDequeue(keys):
@@ -57,6 +62,40 @@ func (c *Servers) EvalSha(ctx context.Context, sha string, keys []string, args .
 	default:
 		return c.run(one)
 	}
+}
+
+// onRedisClock moves the time among the arguments of a script, in Unix seconds and
+// in place: asynq passes the same ones to EVAL when Redis does not know the script.
+func (c *Servers) onRedisClock(keys []string, args []any) {
+	at := -1
+	switch {
+	case isDequeue(keys), isForward(keys), isExpired(keys):
+		at = 0
+	case isRetry(keys):
+		at = 2
+	}
+	if at < 0 || at >= len(args) {
+		return
+	}
+	if seconds, ok := args[at].(int64); ok {
+		args[at] = seconds + c.ahead()
+	}
+}
+
+// ahead is by how many seconds Redis' clock is ahead of the system's: asynq keeps
+// whole ones.
+func (c *Servers) ahead() int64 {
+	return int64(math.Round(c.clock().Sub(time.Now().Round(0)).Seconds()))
+}
+
+// ZAddXX implements redis.Cmdable. asynq extends the leases of its tasks by it.
+func (c *Servers) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
+	if strings.HasSuffix(key, ":lease") {
+		for i := range members {
+			members[i].Score += float64(c.ahead())
+		}
+	}
+	return c.UniversalClient.ZAddXX(ctx, key, members...)
 }
 
 // run waits for the answer even when the caller's context ends first, but not
@@ -115,6 +154,15 @@ func (c *Servers) found(list string, at time.Time) {
 func isDequeue(keys []string) bool {
 	return len(keys) == 4 && strings.HasSuffix(keys[0], ":pending") && strings.HasSuffix(keys[1], ":paused")
 }
+
+// isRetry knows the script that puts a task off: task, active, lease, retry and
+// counters. Its third argument is when the task comes again.
+func isRetry(keys []string) bool {
+	return len(keys) == 8 && strings.HasSuffix(keys[2], ":lease") && strings.HasSuffix(keys[3], ":retry")
+}
+
+// isExpired knows the script that lists the tasks whose lease has run out.
+func isExpired(keys []string) bool { return len(keys) == 1 && strings.HasSuffix(keys[0], ":lease") }
 
 // isForward knows the script that moves what is due: a list by time, pending.
 func isForward(keys []string) bool {

@@ -23,7 +23,7 @@ func tapped(t *testing.T) (*Servers, *redistest.Server, *redistest.Tap) {
 	server := redistest.Start(t)
 	rdb, tap := server.Client(t), &redistest.Tap{}
 	rdb.AddHook(tap)
-	return NewServers(t.Context(), rdb, rhythm), server, tap
+	return NewServers(t.Context(), rdb, time.Now, rhythm), server, tap
 }
 
 // Scripts that are run while others are on their way share a round trip, and
@@ -85,7 +85,7 @@ func TestServersEndsWithTheWorker(t *testing.T) {
 		<-letGo
 	})})
 	life, end := context.WithCancel(t.Context())
-	client := NewServers(life, rdb, rhythm)
+	client := NewServers(life, rdb, time.Now, rhythm)
 	failed := make(chan error, 2)
 	run := func() {
 		failed <- client.EvalSha(context.Background(), "0000000000000000000000000000000000000000", nil).Err()
@@ -169,6 +169,57 @@ func TestServersThatFindNothingAskSeldom(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, []string{"now", "soon"}) {
 		t.Errorf("tasks %v", got)
+	}
+}
+
+// Servers whose clocks differ agree on when a task is due: its time is Redis'.
+func TestServersOfDifferentClocks(t *testing.T) {
+	t.Parallel()
+	const lane, ahead = "bulk", 50 * time.Second // of the system's clock
+	rdb := redistest.Start(t).Client(t)
+	redisClock := func() time.Time { return time.Now().Add(-ahead) }
+	client := NewServers(t.Context(), rdb, redisClock, rhythm)
+	server := asynq.NewServerFromRedisClient(client, asynq.Config{
+		Concurrency: 1, Queues: map[string]int{lane: 1}, LogLevel: asynq.FatalLevel, ShutdownTimeout: time.Second,
+		TaskCheckInterval: rhythm.Pending, DelayedTaskCheckInterval: rhythm.Delayed,
+		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Second },
+	})
+	done := make(chan time.Time, 3)
+	handle := asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
+		id, _ := asynq.GetTaskID(ctx)
+		lease := rdb.ZScore(ctx, "asynq:{bulk}:lease", id).Val()
+		done <- time.Unix(int64(lease), 0)
+		if retried, _ := asynq.GetRetryCount(ctx); retried == 0 {
+			return errors.New("once more")
+		}
+		return nil
+	})
+	if err := server.Start(handle); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
+	if _, err := asynq.NewClientFromRedisClient(rdb).Enqueue(asynq.NewTask("test", nil), asynq.Queue(lane)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second is the retry, which another clock would make a minute late
+		if lease := <-done; lease.After(time.Now().Add(ahead/2)) || lease.Before(redisClock()) {
+			t.Errorf("lease until %s, at %s of Redis", lease, redisClock())
+		}
+	}
+	due := redisClock().Add(ahead / 2) // past for the system's clock
+	if _, err := asynq.NewClientFromRedisClient(rdb).Enqueue(asynq.NewTask("test", nil), asynq.Queue(lane), asynq.TaskID("later"),
+		asynq.ProcessAt(time.Now().Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	rdb.ZAdd(t.Context(), "asynq:{bulk}:scheduled", redis.Z{Score: float64(due.Unix()), Member: "later"})
+	if _, err := asynq.NewClientFromRedisClient(rdb).Enqueue(asynq.NewTask("test", nil), asynq.Queue(lane), asynq.TaskID("soon"),
+		asynq.ProcessAt(time.Now().Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	rdb.ZAdd(t.Context(), "asynq:{bulk}:scheduled", redis.Z{Score: float64(redisClock().Unix()), Member: "soon"})
+	<-done // soon
+	if n := rdb.ZCard(t.Context(), "asynq:{bulk}:scheduled").Val(); n != 1 {
+		t.Errorf("%d tasks are scheduled: one that is not due has come", n)
 	}
 }
 

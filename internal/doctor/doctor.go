@@ -35,6 +35,9 @@ type examination struct {
 	wrong  map[string]bool // variables that cannot
 	client *wire.Client
 	rdb    redis.UniversalClient // nil: there is none, or it does not answer
+	ahead  time.Duration         // by which Redis' clock is ahead of this machine's
+	skew   time.Duration         // by which Sinch's clock is ahead of this machine's
+	dated  bool                  // skew is known
 }
 
 // check is one thing that is looked at.
@@ -75,6 +78,7 @@ func (e *examination) checks() []check {
 		{"workers", e.workers},
 		{"database", e.database},
 		{"sinch", e.sinch},
+		{"sinch clock", e.sinchClock},
 	}
 }
 

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,6 +128,8 @@ func (e *examination) writable(ctx context.Context, n *notes) {
 const (
 	skewNoted  = time.Second
 	skewHarmed = 5 * time.Second
+	// skewAlert is that of the alert MMSClockSkew.
+	skewAlert = 10 * time.Second
 )
 
 // clock compares this machine's clock with that of Redis.
@@ -142,21 +145,48 @@ func (e *examination) clock(ctx context.Context, n *notes) {
 		n.warn("Redis does not tell the time: "+said(err), "")
 		return
 	}
-	judgeSkew(n, there.Sub(before.Add(took/2)))
+	e.ahead = there.Sub(before.Add(took / 2))
+	judgeSkew(n, e.ahead)
+	e.processClocks(ctx, n)
 }
 
-func judgeSkew(n *notes, ahead time.Duration) {
-	direction := "ahead of"
-	if ahead < 0 {
-		direction = "behind"
+// processClocks compares the clock of each living process with that of Redis.
+func (e *examination) processClocks(ctx context.Context, n *notes) {
+	skews, err := redisconn.Skews(ctx, e.rdb)
+	if err != nil {
+		n.warn("the clocks of the processes cannot be read: "+said(err), redisFirst)
+		return
 	}
-	text := fmt.Sprintf("Redis' clock is %.3f s %s this machine's", ahead.Abs().Seconds(), direction)
-	const fix = "have both machines keep time (chrony, systemd-timesyncd)"
+	for _, process := range slices.Sorted(maps.Keys(skews)) {
+		judgeProcess(n, fmt.Sprintf("the clock of %s is %.3f s %s Redis'", process, skews[process].Abs().Seconds(), direction(skews[process])), skews[process])
+	}
+}
+
+func judgeProcess(n *notes, text string, skew time.Duration) {
+	if skew.Abs() > skewAlert {
+		n.warn(text, keepTime)
+		return
+	}
+	n.ok(text)
+}
+
+// direction says where a clock is that is ahead by a time.
+func direction(ahead time.Duration) string {
+	if ahead < 0 {
+		return "behind"
+	}
+	return "ahead of"
+}
+
+const keepTime = "have both machines keep time (chrony, systemd-timesyncd)"
+
+func judgeSkew(n *notes, ahead time.Duration) {
+	text := fmt.Sprintf("Redis' clock is %.3f s %s this machine's", ahead.Abs().Seconds(), direction(ahead))
 	switch {
 	case ahead.Abs() > skewHarmed:
-		n.fail(text, fix)
+		n.fail(text, keepTime)
 	case ahead.Abs() > skewNoted:
-		n.warn(text, fix)
+		n.warn(text, keepTime)
 	default:
 		n.ok(text)
 	}

@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"mmsdispatch/internal/apikey"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/doctor"
+	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/redistest"
 )
 
@@ -116,6 +118,22 @@ func TestClock(t *testing.T) {
 			want(t, report, "clock", tt.line)
 		})
 	}
+}
+
+// The clock of each living process is compared with Redis'.
+func TestClocksOfProcesses(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	rdb := server.Client(t)
+	for process, ahead := range map[string]time.Duration{"api a:1": 2 * time.Second, "worker b:2": -time.Minute} {
+		clock := redisconn.NewClock(rdb, func() time.Time { return time.Now().Add(ahead) })
+		if err := errors.Join(clock.Measure(t.Context()), clock.Publish(t.Context(), process)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report := doctor.Examine(t.Context(), doctor.Options{Environ: environ(server.URL()), Processes: []config.Process{config.API}})
+	want(t, report, "clock", "ok Redis' clock is 0.*s", "ok the clock of api a:1 is *s ahead of Redis'",
+		"warn the clock of worker b:2 is *s behind Redis' → have both machines keep time")
 }
 
 func TestKeys(t *testing.T) {

@@ -45,6 +45,9 @@ func (e *examination) ask(ctx context.Context, n *notes, r wire.Request) (wire.R
 	r.Header.Set("Accept", "application/json")
 	answer, err := e.client.Do(ctx, r)
 	if err == nil {
+		if answer.Header.Get("Date") != "" {
+			e.dated, e.skew = true, answer.Skew()
+		}
 		return answer, true
 	}
 	cause := wire.CauseProtocol
@@ -55,6 +58,20 @@ func (e *examination) ask(ctx context.Context, n *notes, r wire.Request) (wire.R
 	}
 	n.fail(host(r.URL)+" gives no answer: "+string(cause), "check SINCH_BASE_URL, name resolution, firewall and HTTPS_PROXY")
 	return wire.Response{}, false
+}
+
+// sinchClock compares Redis' clock with that of the answers of Sinch.
+func (e *examination) sinchClock(_ context.Context, n *notes) {
+	switch {
+	case e.rdb == nil:
+		n.warn(notLookedAt, redisFirst)
+		return
+	case !e.dated:
+		n.ok("not compared: Sinch has given no answer")
+		return
+	}
+	ahead := e.ahead - e.skew
+	judgeProcess(n, fmt.Sprintf("Redis' clock is %.0f s %s Sinch's", ahead.Abs().Seconds(), direction(ahead)), ahead)
 }
 
 // host is what may be shown of a URL.

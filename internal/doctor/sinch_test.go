@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"mmsdispatch/internal/doctor"
+	"mmsdispatch/internal/redistest"
 	"mmsdispatch/internal/sinchsim"
 	"mmsdispatch/internal/sinchsim/simtest"
 )
@@ -33,7 +34,10 @@ func TestSinchCredentials(t *testing.T) {
 				MMS: sinchsim.MMSOptions{APIKey: sinchKey}, Batches: sinchsim.BatchesOptions{Token: sinchKey, Plan: plan},
 			})
 			environ := of(api, sim.URL)
-			want(t, examine(t, environ), "sinch", "ok "+strings.TrimPrefix(sim.URL, "http://")+" takes the ")
+			environ["REDIS_URL"] = redistest.Start(t).URL()
+			report := examine(t, environ)
+			want(t, report, "sinch", "ok "+strings.TrimPrefix(sim.URL, "http://")+" takes the ")
+			want(t, report, "sinch clock", "ok Redis' clock is * s * Sinch's")
 			environ["SINCH_API_TOKEN"] = "another"
 			want(t, examine(t, environ), "sinch", "fail*does not take the *→ check SINCH_API_TOKEN")
 			if n := sim.Stats().Accepted; n != 0 {

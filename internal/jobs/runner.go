@@ -19,6 +19,7 @@ import (
 // Options are what a worker process is made of.
 type Options struct {
 	Redis       redis.UniversalClient
+	Clock       func() time.Time // Redis' time, by which tasks are due; nil: the system's
 	Ledger      *ledger.Ledger
 	Media       Media // nil: media are not checked
 	Limiter     Limiter
@@ -72,6 +73,9 @@ func NewRunner(o Options) *Runner {
 	open, closeDoor := context.WithCancel(life)
 	loopsCtx, loops := context.WithCancel(life)
 	worker, retry, queue := NewWorker(), o.Backoff.Retry(), NewQueue(o.Redis, o.Timing.Task)
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
 	if o.Media == nil {
 		o.Media = unchecked{}
 	}
@@ -89,7 +93,7 @@ func NewRunner(o Options) *Runner {
 		ledger: o.Ledger, queue: queue, worker: worker, settler: settler, metrics: o.Metrics, retry: retry, log: log,
 	})
 	r.heart = &Heart{ledger: o.Ledger, worker: worker, settler: settler, callTime: o.Timing.Call, log: log}
-	tasks := asynqredis.NewServers(life, o.Redis, asynqredis.Rhythm{Pending: idlePickUp, Delayed: delayedPickUp})
+	tasks := asynqredis.NewServers(life, o.Redis, o.Clock, asynqredis.Rhythm{Pending: idlePickUp, Delayed: delayedPickUp})
 	high := max(2, o.Concurrency/highShare)
 	r.slots = high + o.Concurrency
 	r.servers = []*asynq.Server{newServer(tasks, o, high, map[string]int{string(message.High): 1})}

@@ -66,6 +66,9 @@ type Options struct {
 	// before and after; from is empty for a message that was accepted. nil: not
 	// called. It must be quick.
 	Moved func(from, to message.Status)
+	// Now is Redis' time, as far as the process knows it; nil: the system's. It dates
+	// what is accepted, and decides nothing.
+	Now func() time.Time
 	// Embedded says that the Redis is the development mode's own, which knows
 	// no flags of scripts (and whose memory never runs out).
 	Embedded bool
@@ -116,6 +119,9 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	}
 	if opts.Checks == (Checks{}) {
 		opts.Checks = DefaultChecks()
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
 	}
 	if opts.MinReplicas == nil {
 		opts.MinReplicas = func() int { return 0 }

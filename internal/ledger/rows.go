@@ -20,7 +20,7 @@ func (l *Ledger) AcceptRows(ctx context.Context, b Batch, rows []Row) ([]RowResu
 	if err != nil {
 		return nil, err
 	}
-	h := handover{batch: b, rows: rows, shard: shard, now: time.Now().UTC().Truncate(time.Millisecond)}
+	h := handover{batch: b, rows: rows, shard: shard, now: l.opts.Now().UTC().Truncate(time.Millisecond)}
 	results := make([]RowResult, len(rows))
 	left := make([]int, 0, len(rows)/groupMax+1)
 	for first := 0; first < len(rows); first += groupMax {

@@ -54,6 +54,7 @@ type Metrics struct {
 
 	Accept   *AcceptMetrics
 	Attempts *AttemptMetrics
+	Clock    *ClockMetrics
 	HTTP     *HTTPMetrics
 	Media    *MediaMetrics
 	Messages *MessageMetrics
@@ -81,6 +82,7 @@ func NewMetrics(build Build) *Metrics {
 		Registry: registry,
 		Accept:   newAcceptMetrics(with),
 		Attempts: newAttemptMetrics(with),
+		Clock:    newClockMetrics(with),
 		HTTP:     newHTTPMetrics(with),
 		Media:    newMediaMetrics(with),
 		Messages: newMessageMetrics(with),
@@ -320,6 +322,25 @@ func (m *SweepMetrics) Round(at time.Time, err error) {
 
 	m.rounds.WithLabelValues("ok").Inc()
 	m.last.Set(float64(at.UnixMilli()) / float64(time.Second/time.Millisecond))
+}
+
+// ClockMetrics are about clocks that differ.
+type ClockMetrics struct{ skew *prometheus.GaugeVec }
+
+func newClockMetrics(with factory) *ClockMetrics {
+	return &ClockMetrics{with.gauge("clock_skew_seconds",
+		"By how much this process' clock is ahead of Redis' (against=redis), and Redis' of Sinch's (against=sinch).", "against")}
+}
+
+// Redis sets by how much this process' clock is ahead of Redis'.
+func (m *ClockMetrics) Redis(ahead time.Duration) {
+	m.skew.WithLabelValues("redis").Set(ahead.Seconds())
+}
+
+// Sinch sets by how much Redis' clock is ahead of Sinch's, whose answers have whole
+// seconds.
+func (m *ClockMetrics) Sinch(ahead time.Duration) {
+	m.skew.WithLabelValues("sinch").Set(ahead.Seconds())
 }
 
 // RedisMetrics are about Redis as this process sees it.

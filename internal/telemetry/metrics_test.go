@@ -64,6 +64,8 @@ func TestMetrics(t *testing.T) {
 	m.Redis.SetWarnings("eviction", "no_aof")
 	m.Redis.SetWarnings("no_aof")
 	m.Saved.Saved("used")
+	m.Clock.Redis(-1500 * time.Millisecond)
+	m.Clock.Sinch(2 * time.Second)
 
 	wantSamples(t, m.Registry,
 		`mms_http_requests_total{method="POST",route="/v1/messages",status="202"} 1`,
@@ -91,6 +93,8 @@ func TestMetrics(t *testing.T) {
 		`mms_sweeper_last_success_timestamp_seconds 1.70000000025e+09`,
 		`mms_redis_warning{kind="no_aof"} 1`,
 		`mms_saved_media_total{event="used"} 1`,
+		`mms_clock_skew_seconds{against="redis"} -1.5`,
+		`mms_clock_skew_seconds{against="sinch"} 2`,
 	)
 
 	got := scrape(t, m.Registry)

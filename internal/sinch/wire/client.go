@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -70,12 +71,20 @@ type Options struct {
 	Dial DialFunc
 	// Now replaces the system's clock.
 	Now func() time.Time
+	// Skew is told Response.Skew of an answer, at most once in skewEvery; nil: it
+	// is not.
+	Skew func(time.Duration)
 }
+
+// skewEvery is how often the skew is told.
+const skewEvery = 10 * time.Second
 
 // Client makes calls.
 type Client struct {
 	transport *http.Transport
 	now       func() time.Time
+	skew      func(time.Duration)
+	skewNext  atomic.Int64 // when it is told again, in Unix nanoseconds
 }
 
 // New makes a client. It speaks HTTP/1.1 only, since the evidence needs a
@@ -88,7 +97,7 @@ type Client struct {
 // not sent". Only a base URL without TLS is different, where the proxy is the
 // one who answers; what it got then counts as sent.
 func New(o Options) *Client {
-	c := &Client{now: o.Now}
+	c := &Client{now: o.Now, skew: o.Skew}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -169,7 +178,19 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 		answer.Body, answer.Partial = nil, true
 	}
 	answer.Received = c.now()
+	c.tellSkew(answer)
 	return answer, nil
+}
+
+// tellSkew tells the skew of an answer when it is time.
+func (c *Client) tellSkew(r Response) {
+	next := c.skewNext.Load()
+	if c.skew == nil || r.Received.UnixNano() < next || r.Header.Get("Date") == "" {
+		return
+	}
+	if c.skewNext.CompareAndSwap(next, r.Received.Add(skewEvery).UnixNano()) {
+		c.skew(r.Skew())
+	}
 }
 
 // request makes the request such that net/http cannot repeat it: it does so,

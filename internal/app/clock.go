@@ -1,0 +1,79 @@
+package app
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"mmsdispatch/internal/redisconn"
+	"mmsdispatch/internal/telemetry"
+)
+
+const (
+	clockEvery   = 5 * time.Second
+	clockTimeout = 2 * time.Second
+)
+
+// clockPart measures Redis' clock and tells by how much this process differs.
+func (e *environment) clockPart() part {
+	host, _ := os.Hostname() // a name for people; the number of the process stands beside it
+	w := &clockWatch{
+		clock: e.clock, metrics: e.metrics.Clock, process: string(e.cfg.Process) + " " + host + ":" + strconv.Itoa(os.Getpid()),
+	}
+
+	return part{
+		name: "clock",
+		start: func(context.Context) error {
+			ctx, cancel := context.WithCancel(context.Background())
+			w.cancel = cancel
+			w.look(ctx)
+			w.wg.Go(func() { w.run(ctx) })
+			return nil
+		},
+		stop: func(context.Context) {
+			w.cancel()
+			w.wg.Wait()
+		},
+	}
+}
+
+type clockWatch struct {
+	clock   *redisconn.Clock
+	metrics *telemetry.ClockMetrics
+	process string
+
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+func (w *clockWatch) run(ctx context.Context) {
+	ticker := time.NewTicker(clockEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		w.look(ctx)
+	}
+}
+
+// look measures once. Other parts say when Redis does not answer.
+func (w *clockWatch) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
+	defer cancel()
+	if w.clock.Measure(ctx) != nil {
+		return
+	}
+	w.metrics.Redis(w.clock.Skew())
+	_ = w.clock.Publish(ctx, w.process)
+}
+
+// sinchSkew sets by how much Redis' clock is ahead of Sinch's. skew is by how much
+// Sinch's is ahead of this process'.
+func (e *environment) sinchSkew(skew time.Duration) {
+	e.metrics.Clock.Sinch(-skew - e.clock.Skew())
+}
