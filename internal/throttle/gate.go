@@ -6,9 +6,12 @@ import (
 	"crypto/sha256"
 	_ "embed" // the scripts
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -41,6 +44,14 @@ const (
 	// openFresh is for how long a process relies on having seen the gate open
 	// and without suspects: about as long as a call that is under way anyway.
 	openFresh = 50 * time.Millisecond
+
+	// blamedRefusals is how many messages in a row of a tenant whose messages
+	// alone were refused before may be refused again, with none passing in
+	// between, before the account pauses for them.
+	blamedRefusals = 30
+	// passEvery is how often a process reports passes that only show that the
+	// account works.
+	passEvery = 100 * time.Millisecond
 
 	accountKeyBytes = 8
 )
@@ -90,13 +101,19 @@ func (o GateOptions) withDefaults() GateOptions {
 // other was, up to the next pass), another passed next, and then it was refused
 // again. When several are refused in one pause the trouble is the account, and
 // the answers count against none of them.
+//
+// Messages of one tenant that are refused while those of another pass are that
+// tenant's trouble: further ones wait alone, and the gate stays open. After a
+// false alarm the first probe comes at once, without a pause before it.
 type Gate struct {
 	rdb     redis.UniversalClient
 	opts    GateOptions
+	account string
 	keys    []string
 	acquire *redis.Script
 	report  *redis.Script
 	fresh   freshness
+	passed  atomic.Int64 // when a pass was last reported, in Unix nanoseconds
 }
 
 // freshness remembers that the gate was seen open a moment ago.
@@ -113,7 +130,9 @@ type GatePermit struct {
 	Probe bool
 
 	message string
+	tenant  string
 	suspect bool
+	watched bool // there are suspects: a pass shows that the account works
 }
 
 // Verdict is the consequence of an account answer.
@@ -123,17 +142,21 @@ type Verdict struct {
 	Alone bool
 	// RetryIn is when a message that is not alone should come back.
 	RetryIn time.Duration
+	// Paused says that the answer began a pause.
+	Paused bool
 }
 
 // NewGate returns a Gate on rdb.
 func NewGate(rdb redis.UniversalClient, opts GateOptions) *Gate {
 	opts = opts.withDefaults()
 	sum := sha256.Sum256([]byte(opts.Account))
-	key := opts.Prefix + "gate:" + hex.EncodeToString(sum[:accountKeyBytes])
+	account := hex.EncodeToString(sum[:accountKeyBytes])
+	key := opts.Prefix + "gate:" + account
 	return &Gate{
 		rdb:     rdb,
 		opts:    opts,
-		keys:    []string{key, key + ":suspects"},
+		account: account,
+		keys:    []string{key, key + ":suspects", key + ":evidence", pausesKey(opts.Prefix)},
 		acquire: redis.NewScript(acquireSource),
 		report:  redis.NewScript(reportSource),
 	}
@@ -145,11 +168,11 @@ func NewGate(rdb redis.UniversalClient, opts GateOptions) *Gate {
 //
 // message names a message, and a new one each time an operator has it sent
 // again from the beginning.
-func (g *Gate) Acquire(ctx context.Context, message string) (GatePermit, error) {
+func (g *Gate) Acquire(ctx context.Context, message, tenant string) (GatePermit, error) {
 	if g.fresh.isOpen() {
-		return GatePermit{message: message}, nil
+		return GatePermit{message: message, tenant: tenant}, nil
 	}
-	permit, denied, err := g.try(ctx, message)
+	permit, denied, err := g.try(ctx, message, tenant)
 	if err != nil {
 		return GatePermit{}, err
 	}
@@ -163,7 +186,7 @@ func (g *Gate) Acquire(ctx context.Context, message string) (GatePermit, error) 
 	if err := sleep(ctx, min(wait, g.opts.MaxWait)); err != nil {
 		return GatePermit{}, err
 	}
-	permit, denied, err = g.try(ctx, message)
+	permit, denied, err = g.try(ctx, message, tenant)
 	if err != nil {
 		return GatePermit{}, err
 	}
@@ -185,7 +208,7 @@ func (g *Gate) Confirm(ctx context.Context, p GatePermit) error {
 		return err
 	}
 	if pause != nil {
-		return &DeniedError{Cause: CauseAccount, RetryIn: g.recheckAfter(), SinchCode: pause.SinchCode, ProbeAt: pause.ProbeAt}
+		return &DeniedError{Cause: CauseAccount, RetryIn: g.recheckAfter(), SinchCode: pause.SinchCode, ProbeAt: pause.nextProbe(time.Now())}
 	}
 	return nil
 }
@@ -202,13 +225,13 @@ func (g *Gate) stagger(p GatePermit) time.Duration {
 
 // try runs the script once. With a *DeniedError the permit only names the
 // message.
-func (g *Gate) try(ctx context.Context, message string) (GatePermit, *DeniedError, error) {
+func (g *Gate) try(ctx context.Context, message, tenant string) (GatePermit, *DeniedError, error) {
 	version := g.fresh.current()
 	var reply struct {
 		state, wait, suspect, quiet, probeAt int64
 		code                                 string
 	}
-	values, err := g.acquire.Run(ctx, g.rdb, g.keys, message,
+	values, err := g.acquire.Run(ctx, g.rdb, g.keys[:2], message, tenant,
 		g.opts.Lease.Milliseconds(), g.headStart().Milliseconds(), g.recheckAfter().Milliseconds()).Slice()
 	if err == nil {
 		err = scan(values, &reply.state, &reply.wait, &reply.suspect, &reply.quiet, &reply.probeAt, &reply.code)
@@ -217,7 +240,9 @@ func (g *Gate) try(ctx context.Context, message string) (GatePermit, *DeniedErro
 		return GatePermit{}, nil, unavailable(ctx, err)
 	}
 	const open, probe = 0, 1
-	permit := GatePermit{Probe: reply.state == probe, message: message, suspect: reply.suspect == 1}
+	permit := GatePermit{
+		Probe: reply.state == probe, message: message, tenant: tenant, suspect: reply.suspect == 1, watched: reply.quiet == 0,
+	}
 	switch {
 	case reply.state == open && reply.quiet == 1:
 		g.fresh.remember(version)
@@ -247,13 +272,19 @@ func scan(values []any, into ...any) error {
 }
 
 // Passed reports that the account works: Sinch took the message, or refused it
-// for a reason that is the message's own.
-func (g *Gate) Passed(ctx context.Context, p GatePermit) error {
-	if !p.Probe && !p.suspect {
-		return nil // no message waits for this report
+// for a reason that is the message's own. It returns whether that ended a pause.
+func (g *Gate) Passed(ctx context.Context, p GatePermit) (ended bool, err error) {
+	if !p.Probe && !p.suspect && !(p.watched && g.passDue()) {
+		return false, nil // no message waits for this report
 	}
-	_, err := g.run(ctx, p, "passed", "")
-	return err
+	reply, err := g.run(ctx, p, "passed", "")
+	return err == nil && reply.change < 0, err
+}
+
+// passDue reports whether this process has not reported a pass for a moment.
+func (g *Gate) passDue() bool {
+	last, now := g.passed.Load(), time.Now().UnixNano()
+	return now-last > int64(passEvery) && g.passed.CompareAndSwap(last, now)
 }
 
 // Release reports that the call showed nothing about the account: it was not
@@ -274,57 +305,54 @@ func (g *Gate) Refused(ctx context.Context, p GatePermit, sinchCode string) (Ver
 	if err != nil {
 		return Verdict{}, err
 	}
-	return Verdict{Alone: reply[0] == 1, RetryIn: time.Duration(reply[1]) * time.Millisecond}, nil
+	return Verdict{Alone: reply.alone == 1, RetryIn: time.Duration(reply.wait) * time.Millisecond, Paused: reply.change > 0}, nil
 }
 
-func (g *Gate) run(ctx context.Context, p GatePermit, outcome, sinchCode string) ([]int64, error) {
+type gateReply struct{ alone, wait, change int64 }
+
+func (g *Gate) run(ctx context.Context, p GatePermit, outcome, sinchCode string) (gateReply, error) {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
-	reply, err := g.report.Run(ctx, g.rdb, g.keys, p.message, outcome, g.opts.Pause.Milliseconds(),
-		g.headStart().Milliseconds(), suspectTTL.Milliseconds(), g.opts.Answers, sinchCode).Int64Slice()
+	values, err := g.report.Run(ctx, g.rdb, g.keys, p.message, p.tenant, outcome, sinchCode, g.account,
+		g.opts.Pause.Milliseconds(), g.headStart().Milliseconds(), suspectTTL.Milliseconds(), g.opts.Answers, blamedRefusals,
+	).Slice()
+	var reply gateReply
+	if err == nil {
+		err = scan(values, &reply.alone, &reply.wait, &reply.change)
+	}
 	if err != nil {
-		return nil, unavailable(ctx, err)
+		return gateReply{}, unavailable(ctx, err)
 	}
 	return reply, nil
 }
 
-// Pause is a pause of the account.
-type Pause struct {
-	// SinchCode is Sinch's code of the answer that began it; empty when it gave
-	// none.
-	SinchCode string
-	Since     time.Time
-	// ProbeAt is when the next message may probe; zero while one does.
-	ProbeAt time.Time
-}
-
 // Paused returns the pause that lasts, also while it is probed, or nil.
 func (g *Gate) Paused(ctx context.Context) (*Pause, error) {
-	var fields struct {
-		Until int64  `redis:"until"`
-		Since int64  `redis:"since"`
-		Code  string `redis:"code"`
-		Probe string `redis:"probe"`
-	}
-	if err := g.rdb.HMGet(ctx, g.keys[0], "until", "since", "code", "probe").Scan(&fields); err != nil {
-		return nil, unavailable(ctx, err)
-	}
-	if fields.Until == 0 {
+	value, err := g.rdb.HGet(ctx, g.keys[3], g.account).Result()
+	if errors.Is(err, redis.Nil) {
 		return nil, nil //nolint:nilnil // no pause is no error
 	}
-	pause := &Pause{SinchCode: fields.Code, Since: fromMillis(fields.Since)}
-	if fields.Probe == "" {
-		pause.ProbeAt = fromMillis(fields.Until)
+	if err != nil {
+		return nil, unavailable(ctx, err)
 	}
-	return pause, nil
+	return parsePause(value), nil
 }
 
-// fromMillis is a moment of Redis' clock; zero stays zero.
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
+// Forget removes the pauses of accounts that were in use before: no message
+// probes them.
+func (g *Gate) Forget(ctx context.Context) error {
+	accounts, err := g.rdb.HKeys(ctx, g.keys[3]).Result()
+	if err != nil {
+		return unavailable(ctx, err)
 	}
-	return time.UnixMilli(ms)
+	accounts = slices.DeleteFunc(accounts, func(account string) bool { return account == g.account })
+	if len(accounts) == 0 {
+		return nil
+	}
+	if err := g.rdb.HDel(ctx, g.keys[3], accounts...).Err(); err != nil {
+		return unavailable(ctx, err)
+	}
+	return nil
 }
 
 func (g *Gate) headStart() time.Duration {

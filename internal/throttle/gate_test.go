@@ -57,7 +57,7 @@ func acquireSoon(tb testing.TB, gate *throttle.Gate, message string) throttle.Ga
 	ctx, cancel := context.WithTimeout(tb.Context(), enough)
 	defer cancel()
 	for {
-		permit, err := gate.Acquire(ctx, message)
+		permit, err := gate.Acquire(ctx, message, "acme")
 		if err == nil {
 			return permit
 		}
@@ -69,7 +69,7 @@ func acquireSoon(tb testing.TB, gate *throttle.Gate, message string) throttle.Ga
 
 func mustAcquire(tb testing.TB, gate *throttle.Gate, message string) throttle.GatePermit {
 	tb.Helper()
-	permit, err := gate.Acquire(tb.Context(), message)
+	permit, err := gate.Acquire(tb.Context(), message, "acme")
 	if err != nil {
 		tb.Fatalf("%s: %v", message, err)
 	}
@@ -87,7 +87,7 @@ func wantDenied(tb testing.TB, err error, cause throttle.Cause) *throttle.Denied
 
 func mustBeClosed(tb testing.TB, gate *throttle.Gate, message string) time.Duration {
 	tb.Helper()
-	_, err := gate.Acquire(tb.Context(), message)
+	_, err := gate.Acquire(tb.Context(), message, "acme")
 	denied := wantDenied(tb, err, throttle.CauseAccount)
 	if denied.RetryIn <= 0 || denied.SinchCode != "E104" {
 		tb.Errorf("%s: denied = %+v", message, denied)
@@ -106,7 +106,7 @@ func refused(tb testing.TB, gate *throttle.Gate, permit throttle.GatePermit) thr
 
 func passed(tb testing.TB, gate *throttle.Gate, permit throttle.GatePermit) {
 	tb.Helper()
-	if err := gate.Passed(tb.Context(), permit); err != nil {
+	if _, err := gate.Passed(tb.Context(), permit); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -308,7 +308,7 @@ func TestSeveralBadMessagesAllFail(t *testing.T) {
 func sendUntilAlone(ctx context.Context, t *testing.T, gate *throttle.Gate, message string) {
 	t.Helper()
 	for {
-		permit, err := gate.Acquire(ctx, message)
+		permit, err := gate.Acquire(ctx, message, "acme")
 		if _, closed := errors.AsType[*throttle.DeniedError](err); closed {
 			continue
 		}
@@ -336,11 +336,11 @@ func sendOthers(ctx context.Context, t *testing.T, gate *throttle.Gate, stop <-c
 			return
 		default:
 		}
-		permit, err := gate.Acquire(ctx, fmt.Sprintf("good-%d", n))
+		permit, err := gate.Acquire(ctx, fmt.Sprintf("good-%d", n), "acme")
 		if err != nil {
 			continue // closed
 		}
-		if err := gate.Passed(ctx, permit); err != nil {
+		if _, err := gate.Passed(ctx, permit); err != nil {
 			t.Errorf("good-%d: %v", n, err)
 			return
 		}
@@ -358,7 +358,7 @@ func TestGateHoldsUntilItOpens(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	time.AfterFunc(2*callTime, cancel)
-	if _, err := gate.Acquire(ctx, "m1"); !errors.Is(err, context.Canceled) {
+	if _, err := gate.Acquire(ctx, "m1", "acme"); !errors.Is(err, context.Canceled) {
 		t.Errorf("err = %v, want the caller's", err)
 	}
 }
@@ -396,7 +396,7 @@ func TestGateSaysThatRedisIsDown(t *testing.T) {
 	permit := mustAcquire(t, gate, "m1")
 	refused(t, gate, permit) // so that the gate has to ask
 	srv.Kill()
-	_, err := gate.Acquire(t.Context(), "m2")
+	_, err := gate.Acquire(t.Context(), "m2", "acme")
 	if wantDenied(t, err, throttle.CauseUnavailable).Unwrap() == nil {
 		t.Errorf("acquire: the cause is lost: %v", err)
 	}

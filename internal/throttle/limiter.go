@@ -83,7 +83,7 @@ func (l *Limiter) Acquire(ctx context.Context, m *message.Message) (*Permit, err
 	}
 	p := &Permit{limiter: l, breaker: breaker, lane: cmp.Or(m.Content.Priority, message.Normal)}
 	// A replay is a new message to the gate: the answers to the old one no longer count.
-	p.gate, err = l.gate.Acquire(ctx, string(m.ID)+":"+strconv.Itoa(m.Replayed))
+	p.gate, err = l.gate.Acquire(ctx, string(m.ID)+":"+strconv.Itoa(m.Replayed), m.Scope.Tenant)
 	if err != nil {
 		breaker.Release()
 		return nil, l.watched(err)
@@ -179,12 +179,12 @@ func (p *Permit) Report(ctx context.Context, o message.Outcome) message.Outcome 
 		o, err = l.refused(ctx, p.gate, o)
 	case message.OutcomeThrottled:
 		err = l.pacer.Throttled(ctx, o.RetryAfter)
-		if passed := l.gate.Passed(ctx, p.gate); err == nil {
+		if passed := l.passed(ctx, p.gate); err == nil {
 			err = passed
 		}
 	case message.OutcomeAccepted, message.OutcomeRefused, message.OutcomeGone, message.OutcomeNotReady:
 		l.pacer.Answered()
-		err = l.gate.Passed(ctx, p.gate)
+		err = l.passed(ctx, p.gate)
 	case message.OutcomeNotSent, message.OutcomeNotBegun, message.OutcomeUnknown:
 		err = l.gate.Release(ctx, p.gate)
 	}
@@ -214,10 +214,22 @@ func (l *Limiter) refused(ctx context.Context, p GatePermit, o message.Outcome) 
 	if err != nil {
 		return o, err
 	}
+	if verdict.Paused {
+		l.log.Warn().Str("sinchCode", o.SinchCode).Dur("pause", l.gate.opts.Pause).Msg("account paused: calls wait, one at a time probes")
+	}
 	if verdict.Alone {
 		o.Kind = message.OutcomeRefused
 		return o, nil
 	}
 	o.RetryAfter = max(o.RetryAfter, verdict.RetryIn)
 	return o, nil
+}
+
+// passed reports that the account works.
+func (l *Limiter) passed(ctx context.Context, p GatePermit) error {
+	ended, err := l.gate.Passed(ctx, p)
+	if ended {
+		l.log.Info().Msg("account works again: calls go on")
+	}
+	return err
 }

@@ -189,7 +189,7 @@ func TestAcquireReleasesTheProbeWhenThePaceIsFull(t *testing.T) {
 			break
 		}
 	}
-	if next, err := l.gate.Acquire(t.Context(), "next"); err != nil || !next.Probe {
+	if next, err := l.gate.Acquire(t.Context(), "next", "acme"); err != nil || !next.Probe {
 		t.Errorf("the next message is no probe: %+v, %v", next, err)
 	}
 }

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"testing"
 
 	"mmsdispatch/test/harness"
@@ -133,4 +134,30 @@ func TestMessageThatAloneGetsAccountAnswersFails(t *testing.T) {
 		return r.Status == "failed"
 	})
 	s.wantReason(r, "account", "E107")
+}
+
+// Thirty messages whose content draws account answers alone delay another
+// tenant's traffic by two pauses at most, and end.
+func TestBadMessagesOfATenantDoNotDelayAnother(t *testing.T) {
+	t.Parallel()
+	s := start(t, with("SINCH_PAUSE", "1s"))
+	var bad []string
+	for range 30 {
+		to := number()
+		s.sim.forNumber(to, 0, "E107")
+		bad = append(bad, s.send(message{"to": to}))
+	}
+	for open := bad; len(open) > 0; {
+		other := s.send(message{}, bearer(s.otherKey))
+		s.awaitStatus(other, "delivered", bearer(s.otherKey))
+		if s.lookUp(open[0]).Status == "failed" {
+			open = open[1:]
+		}
+	}
+	for _, id := range bad {
+		s.wantReason(s.lookUp(id), "account", "E107")
+	}
+	if n := bytes.Count(s.workers[0].written(), []byte("account paused: calls wait")); n < 1 || n > 2 {
+		t.Errorf("the account paused %d times, want once or twice", n)
+	}
 }
