@@ -67,6 +67,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		OptOuts:       env.optOuts,
 		Nonces:        httpapi.NewRedisNonces(env.rdb, cfg.Webhook.MaxAge),
 		Ready:         env.ready,
+		Paused:        env.paused,
 		Metrics:       apiMetrics{env.metrics},
 		Log:           env.log,
 		DefaultRegion: string(cfg.Message.DefaultRegion),
@@ -100,6 +101,15 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		parts = append(parts, keyCheck(store, fail))
 	}
 	return parts, nil
+}
+
+// paused is the reason of messages that wait for the account, or nil.
+func (e *environment) paused() *message.Reason {
+	pause := e.pauses.Paused()
+	if pause == nil {
+		return nil
+	}
+	return &message.Reason{Code: message.ReasonAccount, Message: "Waits: Sinch refuses the account.", SinchCode: pause.SinchCode}
 }
 
 func bootstrapped(cfg *config.Config) []apikey.Bootstrapped {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"mmsdispatch/internal/saved"
 	"mmsdispatch/internal/suppression"
 	"mmsdispatch/internal/telemetry"
+	"mmsdispatch/internal/throttle"
 )
 
 // environment is what both processes stand on.
@@ -40,6 +42,7 @@ type environment struct {
 	ready   *admin.Readiness
 
 	instance *instanceWatch
+	pauses   *throttle.Watch
 }
 
 // newEnvironment makes the parts that need nobody else. Redis need not be there.
@@ -84,9 +87,36 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, clock: clock, ledger: l, optOuts: optOuts, watch: watch, instance: instance,
 		saved: saved.NewStore(rdb, metrics.Saved),
 	}
-	env.ready = admin.NewReadiness(log, env.watch.warnings, admin.Check{Name: "redis", Func: l.Writable})
+	env.pauses = throttle.NewWatch(rdb, func(p *throttle.Pause) {
+		if p == nil {
+			metrics.Attempts.SetAccountPaused(false, "")
+			return
+		}
+		metrics.Attempts.SetAccountPaused(true, p.SinchCode)
+	})
+	env.ready = admin.NewReadiness(log, env.warnings, admin.Check{Name: "redis", Func: l.Writable})
 	metrics.Registry.MustRegister(telemetry.NewLaneCollector(env.readLanes))
 	return env, nil
+}
+
+// warnings are about Redis and, where messages are sent, about the account.
+func (e *environment) warnings() []string {
+	warnings := e.watch.warnings()
+	if pause := e.pauses.Paused(); pause != nil && e.cfg.Process != config.API {
+		warnings = append(slices.Clone(warnings), pause.String())
+	}
+	return warnings
+}
+
+// pauseWatch keeps the pause of the account in view.
+func (e *environment) pauseWatch() part {
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	return part{
+		name:  "watch of the account's pause",
+		start: func(context.Context) error { wg.Go(func() { e.pauses.Run(ctx) }); return nil },
+		stop:  func(context.Context) { cancel(); wg.Wait() },
+	}
 }
 
 // readLanes reads the lanes for the metrics.
@@ -134,7 +164,7 @@ func (e *environment) admin() ([]part, error) {
 			}
 		},
 	}
-	return []part{closer("queue pages", e.log, queues.Close), listener}, nil
+	return []part{closer("queue pages", e.log, queues.Close), e.pauseWatch(), listener}, nil
 }
 
 // notReady makes the process leave the load balancer before it stops.

@@ -48,10 +48,11 @@ func sendingParts(env *environment) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
+	limiter := newLimiter(env, routes)
 	opts := jobs.Options{
 		Redis: env.rdb, Clock: env.clock.Now, Ledger: env.ledger, Providers: routes, OptOuts: env.optOuts,
 		Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log),
-		Limiter:     newLimiter(env, routes),
+		Limiter:     limiter,
 		Metrics:     jobMetrics{env.metrics},
 		Concurrency: cfg.Worker.Concurrency,
 		Shutdown:    cfg.Worker.ShutdownTimeout,
@@ -76,8 +77,9 @@ func sendingParts(env *environment) ([]part, error) {
 	env.instance.tell(runner.Suspect)
 	return append(parts, part{
 		name: "worker",
-		start: func(context.Context) error {
+		start: func(ctx context.Context) error {
 			env.log.Info().Str("worker", runner.WorkerID()).Msg("worker starts")
+			limiter.Start(ctx)
 			if err := runner.Start(); err != nil {
 				return fmt.Errorf("start: %w", err)
 			}

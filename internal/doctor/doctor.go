@@ -76,6 +76,7 @@ func (e *examination) checks() []check {
 		{"clock", e.clock},
 		{"keys", e.keys},
 		{"workers", e.workers},
+		{"account", e.account},
 		{"database", e.database},
 		{"sinch", e.sinch},
 		{"sinch clock", e.sinchClock},

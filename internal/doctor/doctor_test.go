@@ -5,12 +5,14 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/doctor"
 	"mmsdispatch/internal/redistest"
 	"mmsdispatch/internal/sinchsim"
 	"mmsdispatch/internal/sinchsim/simtest"
+	"mmsdispatch/internal/throttle"
 )
 
 func TestSoundInstallation(t *testing.T) {
@@ -32,7 +34,23 @@ func TestSoundInstallation(t *testing.T) {
 	want(t, report, "clock", "ok Redis' clock is 0.*s ")
 	want(t, report, "keys", "ok 1 in API_KEYS")
 	want(t, report, "workers", "warn no worker is alive")
+	want(t, report, "account", "ok not paused")
 	want(t, report, "database", "ok DATABASE_URL is not set")
+}
+
+func TestPausedAccount(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	gate := throttle.NewGate(server.Client(t), throttle.GateOptions{Account: "a", Pause: time.Hour})
+	permit, err := gate.Acquire(t.Context(), "m", "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := gate.Refused(t.Context(), permit, "E104"); err != nil {
+		t.Fatal(err)
+	}
+	want(t, examine(t, sound(map[string]string{"REDIS_URL": server.URL()})), "account",
+		"fail account paused (E104), next probe at 2*; since 2*→ put right what Sinch refuses")
 }
 
 // Everything that is wrong comes at once, and what is right is looked at all

@@ -67,9 +67,12 @@ type Options struct {
 	Nonces     Nonces // needed with Webhook.Secret
 	Webhook    WebhookOptions
 	Ready      http.Handler // answers /readyz
-	Metrics    Metrics
-	Log        zerolog.Logger
-	NowFunc    func() time.Time // nil: time.Now
+	// Paused returns the reason of messages that wait because the account is
+	// paused, or nil; it must not block. It may be nil.
+	Paused  func() *message.Reason
+	Metrics Metrics
+	Log     zerolog.Logger
+	NowFunc func() time.Time // nil: time.Now
 
 	// FindShared has rows of batches marked that share text and media.
 	FindShared bool
@@ -140,6 +143,9 @@ func New(opts Options) (http.Handler, error) {
 	a.Ready = &cachedAnswer{next: opts.Ready}
 	if a.NowFunc == nil {
 		a.NowFunc = time.Now
+	}
+	if a.Paused == nil {
+		a.Paused = func() *message.Reason { return nil }
 	}
 	pages, err := newPages()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -27,12 +28,12 @@ type batchResource struct {
 	ETASeconds      *int64                   `json:"etaSeconds"`
 }
 
-func showBatch(b ledger.Batch) batchResource {
+// showBatch shows a batch at a moment; a halted one makes no calls.
+func showBatch(b ledger.Batch, now time.Time, halted bool) batchResource {
 	shown := batchResource{
 		ID: string(b.ID), ClientReference: some(b.Reference), Status: "done", Counts: b.Counts, CreatedAt: at(b.CreatedAt),
 		Total: b.Total, Accepted: b.Total, Duplicates: b.Duplicates(), Rejected: b.Rejected,
 	}
-	waiting := b.Counts[message.StatusScheduled] + b.Counts[message.StatusQueued]
 	open := b.Open()
 	switch {
 	case b.Canceled:
@@ -40,18 +41,24 @@ func showBatch(b ledger.Batch) batchResource {
 	case open > 0:
 		shown.Status = "running"
 	}
-	if took := b.AnsweredAt.Sub(b.BegunAt).Seconds(); !b.BegunAt.IsZero() && took > 0 {
+	rate := b.Rate(now)
+	moves := rate > 0 && !(halted && open > 0)
+	if moves {
 		const hundredths = 100
-		uncalled := waiting + b.Counts[message.StatusCanceled] + b.Counts[message.StatusExpired]
-		shown.RatePerSecond = new(math.Round(float64(b.Total-uncalled)/took*hundredths) / hundredths)
+		shown.RatePerSecond = new(math.Round(rate*hundredths) / hundredths)
 	}
 	switch {
 	case open == 0:
 		shown.ETASeconds = new(int64(0))
-	case shown.RatePerSecond != nil && *shown.RatePerSecond > 0:
-		shown.ETASeconds = new(int64(math.Ceil(float64(open) / *shown.RatePerSecond)))
+	case moves:
+		shown.ETASeconds = new(int64(math.Ceil(float64(open) / rate)))
 	}
 	return shown
+}
+
+// batch is a batch as it is now.
+func (a *api) batch(b ledger.Batch) batchResource {
+	return showBatch(b, a.now(), !b.Scope.Test && a.Paused() != nil)
 }
 
 func (a *api) getBatch(c echo.Context, who Caller) error {
@@ -64,7 +71,7 @@ func (a *api) getBatch(c echo.Context, who Caller) error {
 	if err != nil {
 		return batchError(err)
 	}
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, showBatch(b))
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, a.batch(b))
 	return nil
 }
 
@@ -78,7 +85,7 @@ func (a *api) cancelBatch(c echo.Context, who Caller) error {
 	if err != nil {
 		return batchError(err)
 	}
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, showBatch(b))
+	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, a.batch(b))
 	return nil
 }
 
@@ -120,7 +127,7 @@ func (a *api) listBatches(c echo.Context, who Caller) error {
 	}
 	p := page[batchResource]{Data: make([]batchResource, 0, min(limit, len(found))), Complete: complete}
 	for _, b := range found[:min(limit, len(found))] {
-		p.Data = append(p.Data, showBatch(b))
+		p.Data = append(p.Data, a.batch(b))
 	}
 	if len(found) > limit {
 		last := found[limit-1]
@@ -167,7 +174,7 @@ func (a *api) listBatchMessages(c echo.Context, who Caller, f filter) error {
 			return false
 		}
 		if matches {
-			p.Data = append(p.Data, resource{message: m})
+			p.Data = append(p.Data, a.shown(m))
 		}
 		last = place
 		seen++

@@ -125,12 +125,12 @@ func (f filter) matches(m *message.Message) bool {
 }
 
 // cut makes a page of all that match.
-func (f filter) cut(messages []*message.Message) page[resource] {
+func (f filter) cut(messages []*message.Message, show func(m *message.Message) resource) page[resource] {
 	messages = slices.DeleteFunc(slices.Clone(messages), func(m *message.Message) bool { return !f.matches(m) })
 	slices.SortFunc(messages, func(a, b *message.Message) int { return positionOf(a).compare(positionOf(b)) })
 	p := page[resource]{Data: make([]resource, 0, min(len(messages), f.limit))}
 	for _, m := range messages[:min(len(messages), f.limit)] {
-		p.Data = append(p.Data, resource{message: m})
+		p.Data = append(p.Data, show(m))
 	}
 	if len(messages) > f.limit {
 		p.NextCursor = positionOf(messages[f.limit-1]).cursor()
@@ -152,7 +152,7 @@ func (a *api) listMessages(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	p := f.cut(messages)
+	p := f.cut(messages, a.shown)
 	p.Complete = complete
 	streamJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
 	return nil

@@ -13,9 +13,11 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-func (a *api) createMessage(c echo.Context, who Caller) error { return a.create(c, who, showMessage) }
+func (a *api) createMessage(c echo.Context, who Caller) error {
+	return a.create(c, who, a.view(showMessage))
+}
 
-func (a *api) sendMMS(c echo.Context, who Caller) error { return a.create(c, who, showGuide) }
+func (a *api) sendMMS(c echo.Context, who Caller) error { return a.create(c, who, a.view(showGuide)) }
 
 // create takes a message over. 202 is given once the ledger has it.
 func (a *api) create(c echo.Context, who Caller, show view) error {
@@ -184,7 +186,7 @@ func (a *api) getMessage(c echo.Context, who Caller) error {
 	if m.Scope != who.Scope {
 		return ledger.ErrNotFound
 	}
-	writeMessage(c, http.StatusOK, showMessage(m))
+	writeMessage(c, http.StatusOK, showMessage(a.waiting(m)))
 	return nil
 }
 
@@ -216,7 +218,7 @@ func (a *api) cancelMessage(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	writeMessage(c, http.StatusOK, showMessage(m))
+	writeMessage(c, http.StatusOK, showMessage(a.waiting(m)))
 	return nil
 }
 
@@ -243,7 +245,7 @@ func (a *api) replayMessage(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	writeMessage(c, http.StatusAccepted, showMessage(m))
+	writeMessage(c, http.StatusAccepted, showMessage(a.waiting(m)))
 	a.dispatch(c, m)
 	return nil
 }

@@ -51,6 +51,29 @@ func (r resource) MarshalJSONTo(to *jsontext.Encoder) error {
 	return to.WriteValue(w.json) //nolint:wrapcheck // the error of a json.MarshalerTo is json's
 }
 
+// waiting returns a message with the reason why it waits: the account is paused.
+// The record does not have it, since it may be one of a million that wait alike.
+func (a *api) waiting(m *message.Message) *message.Message {
+	if m.Status != message.StatusQueued || m.Reason != nil || m.Scope.Test {
+		return m
+	}
+	reason := a.Paused()
+	if reason == nil {
+		return m
+	}
+	shown := *m
+	shown.Reason = reason
+	return &shown
+}
+
+// shown is a message as part of something else.
+func (a *api) shown(m *message.Message) resource { return resource{message: a.waiting(m)} }
+
+// view is how a message is shown alone.
+func (a *api) view(show view) view {
+	return func(m *message.Message) []byte { return show(a.waiting(m)) }
+}
+
 // message writes a message as callers see it. What is absent is null.
 func (w *members) message(m *message.Message) {
 	c := &m.Content

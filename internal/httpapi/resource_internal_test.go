@@ -48,27 +48,77 @@ func TestShownMessages(t *testing.T) {
 	}
 }
 
-// TestRateOfABatch: what waits, or ended without a call, was not sent in the time.
+// TestRateOfABatch: rate and ETA are those of the last minute, and null while
+// the batch stands still.
 func TestRateOfABatch(t *testing.T) {
 	t.Parallel()
-	begun := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	ago := func(d time.Duration, calls int64) ledger.CallSlot {
+		return ledger.CallSlot{At: now.Add(-d), Calls: calls}
+	}
 	running := map[message.Status]int64{message.StatusSent: 20, message.StatusQueued: 70, message.StatusExpired: 10}
+	begun := now.Add(-time.Hour)
 	for name, tt := range map[string]struct {
-		batch ledger.Batch
-		rate  float64 // negative: null
-		eta   int64   // the same
+		batch  ledger.Batch
+		halted bool
+		rate   float64 // negative: null
+		eta    int64   // the same
 	}{
-		"not begun":         {ledger.Batch{Counts: running, Total: 100}, -1, -1},
-		"no answer yet":     {ledger.Batch{Counts: running, Total: 100, BegunAt: begun}, -1, -1},
-		"running":           {ledger.Batch{Counts: running, Total: 100, BegunAt: begun, AnsweredAt: begun.Add(10 * time.Second)}, 2, 35},
-		"done, in a second": {ledger.Batch{Total: 50, BegunAt: begun, AnsweredAt: begun.Add(time.Second)}, 50, 0},
+		"not begun":           {ledger.Batch{Counts: running}, false, -1, -1},
+		"no answer yet":       {ledger.Batch{Counts: running, BegunAt: begun}, false, -1, -1},
+		"running":             {ledger.Batch{Counts: running, BegunAt: begun, Calls: []ledger.CallSlot{ago(10*time.Second, 15), ago(5*time.Second, 5)}}, false, 2, 35},
+		"begun within a slot": {ledger.Batch{Counts: running, BegunAt: now.Add(-2 * time.Second), Calls: []ledger.CallSlot{ago(4*time.Second, 20)}}, false, 10, 7},
+		"in the first second": {ledger.Batch{Counts: running, BegunAt: now, Calls: []ledger.CallSlot{ago(0, 20)}}, false, 20, 4},
+		"stood still, goes on": {
+			ledger.Batch{Counts: running, BegunAt: begun, Calls: []ledger.CallSlot{ago(30*time.Minute, 9), ago(20*time.Second, 100)}}, false, 5, 14,
+		},
+		"stands still":        {ledger.Batch{Counts: running, BegunAt: begun, Calls: []ledger.CallSlot{ago(66*time.Second, 100)}}, false, -1, -1},
+		"paused":              {ledger.Batch{Counts: running, BegunAt: begun, Calls: []ledger.CallSlot{ago(10*time.Second, 20)}}, true, -1, -1},
+		"done, just now":      {ledger.Batch{BegunAt: begun, Calls: []ledger.CallSlot{ago(50*time.Second, 100)}}, false, 2, 0},
+		"done, long ago":      {ledger.Batch{BegunAt: begun, Calls: []ledger.CallSlot{ago(30*time.Minute, 100)}}, false, -1, 0},
+		"done before a pause": {ledger.Batch{BegunAt: begun, Calls: []ledger.CallSlot{ago(50*time.Second, 100)}}, true, 2, 0},
+		"clock behind Redis'": {
+			ledger.Batch{Counts: running, BegunAt: begun, AnsweredAt: now.Add(10 * time.Second), Calls: []ledger.CallSlot{ago(0, 20)}}, false, 2, 35,
+		},
 	} {
-		shown := showBatch(tt.batch)
+		shown := showBatch(tt.batch, now, tt.halted)
 		if rate := shown.RatePerSecond; (rate == nil) != (tt.rate < 0) || rate != nil && *rate != tt.rate {
-			t.Errorf("%s: rate %v, want %v", name, rate, tt.rate)
+			t.Errorf("%s: rate %v, want %v", name, value(rate), tt.rate)
 		}
 		if eta := shown.ETASeconds; (eta == nil) != (tt.eta < 0) || eta != nil && *eta != tt.eta {
-			t.Errorf("%s: eta %v, want %v", name, eta, tt.eta)
+			t.Errorf("%s: eta %v, want %v", name, value(eta), tt.eta)
+		}
+	}
+}
+
+func value[T any](p *T) any {
+	if p == nil {
+		return nil
+	}
+	return *p
+}
+
+// A message that waits for the account says so, without its record.
+func TestReasonOfMessagesThatWait(t *testing.T) {
+	t.Parallel()
+	pause := &message.Reason{Code: message.ReasonAccount, Message: "Waits.", SinchCode: "E104"}
+	own := &message.Reason{Code: message.ReasonThrottled}
+	for name, tt := range map[string]struct {
+		message message.Message
+		paused  *message.Reason
+		want    *message.Reason
+	}{
+		"waits":          {message.Message{Status: message.StatusQueued}, pause, pause},
+		"no pause":       {message.Message{Status: message.StatusQueued}, nil, nil},
+		"its own reason": {message.Message{Status: message.StatusQueued, Reason: own}, pause, own},
+		"of a test key":  {message.Message{Status: message.StatusQueued, Scope: message.Scope{Test: true}}, pause, nil},
+		"sent":           {message.Message{Status: message.StatusSent}, pause, nil},
+		"scheduled":      {message.Message{Status: message.StatusScheduled}, pause, nil},
+	} {
+		a := &api{Options: Options{Paused: func() *message.Reason { return tt.paused }}}
+		before := tt.message.Reason
+		if got := a.waiting(&tt.message).Reason; got != tt.want || tt.message.Reason != before {
+			t.Errorf("%s: reason %+v, want %+v", name, got, tt.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -30,6 +31,66 @@ type Batch struct {
 	BegunAt   time.Time // of its first call; zero: none yet
 	// AnsweredAt is when the outcome of a call was last known.
 	AnsweredAt time.Time
+	// Calls are those that ended of late, oldest slot first.
+	Calls []CallSlot
+}
+
+// CallSlot counts the calls of a batch that ended within callSlot of At, other
+// than those that are to be made again.
+type CallSlot struct {
+	At    time.Time
+	Calls int64
+}
+
+// callSlot is the length of a slot, of which lua/put.lua keeps callSlots.
+const (
+	callSlot  = 5 * time.Second
+	callSlots = 13
+	// rateWindow is the time over which a batch's rate is measured.
+	rateWindow = time.Minute
+)
+
+// Rate is how many calls a second ended within the last minute, or since the
+// first of them; 0 when there was none.
+func (b Batch) Rate(now time.Time) float64 {
+	if b.AnsweredAt.After(now) {
+		now = b.AnsweredAt // of Redis' clock
+	}
+	var begin time.Time
+	calls := int64(0)
+	for _, slot := range b.Calls {
+		if slot.At.Add(callSlot).Before(now.Add(-rateWindow)) {
+			continue
+		}
+		if begin.IsZero() {
+			begin = latest(slot.At, b.BegunAt, now.Add(-rateWindow))
+		}
+		calls += slot.Calls
+	}
+	if calls == 0 {
+		return 0
+	}
+	return float64(calls) / max(now.Sub(begin), time.Second).Seconds()
+}
+
+func latest(times ...time.Time) time.Time {
+	return slices.MaxFunc(times, time.Time.Compare)
+}
+
+// callSlotsOf reads what lua/put.lua counts.
+func callSlotsOf(fields map[string]string) []CallSlot {
+	var slots []CallSlot
+	for i := range callSlots {
+		number, calls, _ := strings.Cut(fields[batchRate+strconv.Itoa(i)], " ")
+		slot, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			continue
+		}
+		n, _ := strconv.ParseInt(calls, 10, 64)
+		slots = append(slots, CallSlot{At: instant(slot * callSlot.Milliseconds()), Calls: n})
+	}
+	slices.SortFunc(slots, func(a, b CallSlot) int { return a.At.Compare(b.At) })
+	return slots
 }
 
 // BatchRequest is a batch to open.
@@ -74,6 +135,7 @@ const (
 	batchValid     = "valid"
 	batchRejected  = "rejected"
 	batchCount     = "n:"
+	batchRate      = "rate:"
 )
 
 // OpenBatch makes a batch or finds the one that the scope knows under the
@@ -133,6 +195,7 @@ func parseBatch(fields map[string]string) (Batch, error) {
 		Reference: fields[batchReference], Digest: fields[batchDigest], Total: number(batchTotal), Valid: number(batchValid), Rejected: number(batchRejected),
 		Counts: make(map[message.Status]int64), CreatedAt: instant(number(batchCreated)),
 		BegunAt: instant(number(batchBegun)), AnsweredAt: instant(number(batchAnswered)),
+		Calls: callSlotsOf(fields),
 	}
 	_, b.Canceled = fields[batchCanceled]
 	for _, status := range message.Statuses() {

@@ -182,6 +182,62 @@ func TestBatchKnowsItsLastAnswer(t *testing.T) {
 	}
 }
 
+// TestBatchCountsItsCalls: calls that ended count, but not those that are to be
+// made again, nor receipts.
+func TestBatchCountsItsCalls(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLedger(t, ledger.Options{})
+	b, _ := openBatch(t, l, "", "")
+	results, err := l.AcceptRows(t.Context(), b, rows(3, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, kind := range []message.OutcomeKind{message.OutcomeAccepted, message.OutcomeThrottled, message.OutcomeRefused} {
+		id := results[i].Message.ID
+		begin(t, l, id, "w1")
+		if _, err := l.Update(t.Context(), id, func(m *message.Message, now time.Time) error {
+			retry := message.Retry{Max: 1, Delay: func(int) time.Duration { return time.Hour }}
+			return m.Conclude(1, message.Outcome{Kind: kind, Code: message.ReasonThrottled}, retry, now)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.Update(t.Context(), results[0].Message.ID, func(m *message.Message, now time.Time) error {
+		return m.Receive(message.Receipt{Attempt: 1, State: message.ReceiptDelivered}, now)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	calls := func() (n int64) {
+		t.Helper()
+		got, err := l.GetBatch(t.Context(), b.Scope, b.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, slot := range got.Calls {
+			n += slot.Calls
+			if age := time.Since(slot.At); age < 0 || age > time.Minute {
+				t.Errorf("a slot of %s", slot.At)
+			}
+		}
+		if (n > 0) != (got.Rate(time.Now()) > 0) {
+			t.Errorf("rate %v of %d calls", got.Rate(time.Now()), n)
+		}
+		return n
+	}
+	if n := calls(); n != 2 {
+		t.Errorf("%d calls, want 2", n)
+	}
+	// A slot of an older round is begun again.
+	for i := range 13 {
+		if err := rdb.HSet(t.Context(), "mms:{m}:batch:"+b.ID.Identity(), fmt.Sprintf("rate:%d", i), "").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := calls(); n != 0 {
+		t.Errorf("%d calls after all slots were emptied", n)
+	}
+}
+
 func TestCanceledBatchBeginsNoCall(t *testing.T) {
 	t.Parallel()
 	l, _ := newLedger(t, ledger.Options{})

@@ -178,6 +178,7 @@ func (m *AcceptMetrics) add(lane, result string, n int) {
 type AttemptMetrics struct {
 	attempts *prometheus.CounterVec
 	breaker  prometheus.Gauge
+	paused   *prometheus.GaugeVec
 	duration *prometheus.HistogramVec
 }
 
@@ -186,6 +187,8 @@ func newAttemptMetrics(with factory) *AttemptMetrics {
 		attempts: with.counter("attempts_total", "Calls to Sinch by API and outcome.", "api", "outcome"),
 		breaker: with.gauge("breaker_open",
 			"Whether this process holds its calls back, all but one at a time, because Sinch does not answer.").WithLabelValues(),
+		paused: with.gauge("account_paused",
+			"Whether calls wait because Sinch refuses the account, by Sinch's code.", "reason"),
 		duration: with.histogram("attempt_duration_seconds", "Time a call to Sinch took.",
 			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30}, "api", "outcome"),
 	}
@@ -199,6 +202,13 @@ func (m *AttemptMetrics) Observe(api, outcome string, took time.Duration) {
 
 // SetBreaker says whether calls are held back.
 func (m *AttemptMetrics) SetBreaker(open bool) { m.breaker.Set(truth(open)) }
+
+// SetAccountPaused shows a pause of the account with Sinch's code, or that there
+// is none.
+func (m *AttemptMetrics) SetAccountPaused(paused bool, sinchCode string) {
+	m.paused.Reset()
+	m.paused.WithLabelValues(cmp.Or(sinchCode, "none")).Set(truth(paused))
+}
 
 // MediaMetrics are about checks of media before a call.
 type MediaMetrics struct {

@@ -114,6 +114,14 @@ func (l *Limiter) watched(err error) error {
 	return err
 }
 
+// Start removes what earlier accounts left behind. Without Redis it stays until
+// the next start.
+func (l *Limiter) Start(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	_ = l.watched(l.gate.Forget(ctx)) // logged
+}
+
 // confirmTimeout bounds the last check of a permit that waited for its tokens.
 const confirmTimeout = 2 * time.Second
 

@@ -12,13 +12,15 @@ import (
 
 // batch is a batch as its routes and the answer to it show it.
 type batch struct {
-	ID         string
-	Status     string
-	Total      int
-	Counts     map[string]int
-	Accepted   int
-	Duplicates int
-	Rejected   int
+	ID            string
+	Status        string
+	Total         int
+	Counts        map[string]int
+	Accepted      int
+	Duplicates    int
+	Rejected      int
+	ETASeconds    *int64
+	RatePerSecond *float64
 }
 
 // stream hands rows over as NDJSON.

@@ -84,6 +84,9 @@ local function write(k, a)
     add(batch.moved, ARGV[a + TO], 1)
     batch.begun = batch.begun or begin
     batch.answered = batch.answered or ARGV[a + FROM] == 'sending'
+    if ARGV[a + FROM] == 'sending' and ARGV[a + TO] ~= 'queued' and ARGV[a + TO] ~= 'scheduled' then
+      batch.called = (batch.called or 0) + 1
+    end
     batch.open = batch.open or ARGV[a + BATCH_STAY] == 'open'
     batch.settled = batch.settled or ARGV[a + BATCH_STAY] == 'settled'
   end
@@ -125,6 +128,13 @@ for key, batch in pairs(batches) do
     if n ~= 0 then redis.call('HINCRBY', key, 'n:' .. status, n) end
   end
   if batch.answered then redis.call('HSET', key, 'answered', now) end
+  if batch.called then -- in 13 slots of 5 s, for the rate of the last minute: the slot and its calls
+    local slot = math.floor(now / 5000)
+    local field = 'rate:' .. slot % 13
+    local was, calls = string.match(redis.call('HGET', key, field) or '', '^(%d+) (%d+)$')
+    if tonumber(was) ~= slot then calls = 0 end
+    redis.call('HSET', key, field, string.format('%d %d', slot, calls + batch.called))
+  end
   if batch.begun then redis.call('HSETNX', key, 'begun', now) end
   if batch.open then
     redis.call('PERSIST', key)
