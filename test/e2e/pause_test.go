@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"mmsdispatch/test/harness"
 )
 
 // TestPausedAccountHasAName: while Sinch refuses the account, each place that an
@@ -20,23 +22,23 @@ func TestPausedAccountHasAName(t *testing.T) {
 		}
 		return func(what string) bool { return bytes.Contains(text, []byte(what)) }
 	}
-	s.sim.setDefault("E104")
+	s.sim.SetDefault("E104")
 	b := s.stream("clientReference=paused", s.rows(3))
 	waits := s.send(message{})
 	s.awaitMessage(waits, "the reason of a message that waits", func(r resource) bool { return r.Reason != nil })
 	s.wantReason(s.lookUp(waits), "account", "E104")
-	s.await("the pause everywhere", patience, func() (bool, string) {
+	s.await("the pause everywhere", harness.Patience, func() (bool, string) {
 		metrics := s.adminGet(worker.admin + "/metrics")
 		ready, err := s.get(worker.admin + "/readyz")
 		tasks := s.adminGet(s.admin + "/queues/api/queues/normal/retry_tasks")
 		missing := []string{}
-		if !shows(metrics.body, nil)(`mms_account_paused{reason="E104"} 1`) {
-			missing = append(missing, ours(string(metrics.body)))
+		if !shows(metrics.Body, nil)(`mms_account_paused{reason="E104"} 1`) {
+			missing = append(missing, ours(string(metrics.Body)))
 		}
-		if !shows(ready.body, err)(name) || ready.status != http.StatusOK {
+		if !shows(ready.Body, err)(name) || ready.Status != http.StatusOK {
 			missing = append(missing, ready.String())
 		}
-		if !shows(tasks.body, nil)("waits: " + name + ", ") {
+		if !shows(tasks.Body, nil)("waits: " + name + ", ") {
 			missing = append(missing, tasks.String())
 		}
 		halted := s.lookUpBatch(b.ID)
@@ -46,16 +48,16 @@ func TestPausedAccountHasAName(t *testing.T) {
 		return len(missing) == 0, strings.Join(missing, "\n")
 	})
 
-	s.sim.setDefault("ok")
+	s.sim.SetDefault("ok")
 	s.awaitStatus(waits, "delivered")
-	s.await("the end of the pause", patience, func() (bool, string) {
+	s.await("the end of the pause", harness.Patience, func() (bool, string) {
 		metrics := s.adminGet(worker.admin + "/metrics")
 		ready, err := s.get(worker.admin + "/readyz")
-		over := !shows(metrics.body, nil)(`reason="E104"`) && !shows(ready.body, err)("paused")
-		return over, ready.String() + ours(string(metrics.body))
+		over := !shows(metrics.Body, nil)(`reason="E104"`) && !shows(ready.Body, err)("paused")
+		return over, ready.String() + ours(string(metrics.Body))
 	})
 	for _, line := range []string{"account paused: calls wait", "account works again"} {
-		if n := bytes.Count(worker.written(), []byte(line)); n != 1 {
+		if n := bytes.Count(worker.Log(), []byte(line)); n != 1 {
 			t.Errorf("%d log lines %q, want 1", n, line)
 		}
 	}

@@ -143,13 +143,13 @@ func TestBadMessagesOfATenantDoNotDelayAnother(t *testing.T) {
 	s := start(t, with("SINCH_PAUSE", "1s"))
 	var bad []string
 	for range 30 {
-		to := number()
-		s.sim.forNumber(to, 0, "E107")
+		to := numberPool.Next()
+		s.sim.ForNumber(to, 0, "E107")
 		bad = append(bad, s.send(message{"to": to}))
 	}
 	for open := bad; len(open) > 0; {
-		other := s.send(message{}, bearer(s.otherKey))
-		s.awaitStatus(other, "delivered", bearer(s.otherKey))
+		other := s.send(message{}, harness.Bearer(s.otherKey))
+		s.awaitStatus(other, "delivered", harness.Bearer(s.otherKey))
 		if s.lookUp(open[0]).Status == "failed" {
 			open = open[1:]
 		}
@@ -157,7 +157,7 @@ func TestBadMessagesOfATenantDoNotDelayAnother(t *testing.T) {
 	for _, id := range bad {
 		s.wantReason(s.lookUp(id), "account", "E107")
 	}
-	if n := bytes.Count(s.workers[0].written(), []byte("account paused: calls wait")); n < 1 || n > 2 {
+	if n := bytes.Count(s.workers[0].Log(), []byte("account paused: calls wait")); n < 1 || n > 2 {
 		t.Errorf("the account paused %d times, want once or twice", n)
 	}
 }
