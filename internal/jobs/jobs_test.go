@@ -14,6 +14,9 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"mmsdispatch/internal/jobs/dispatch"
+	"mmsdispatch/internal/jobs/queue"
+	"mmsdispatch/internal/jobs/recovery"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
@@ -74,7 +77,7 @@ type counted struct{ healed sync.Map }
 
 func (*counted) Attempt(string, string, time.Duration) {}
 func (*counted) Swept(error)                           {}
-func (c *counted) Healed(kind string) {
+func (c *counted) Recovered(kind string) {
 	n, _ := c.healed.LoadOrStore(kind, new(atomic.Int64))
 	n.(*atomic.Int64).Add(1)
 }
@@ -90,7 +93,7 @@ func (c *counted) of(kind string) int64 {
 type bench struct {
 	rdb     *redis.Client
 	ledger  *ledger.Ledger
-	queue   *Queue
+	queue   *queue.Queue
 	sinch   *fakeSinch
 	optOuts *fakeOptOuts
 	metrics *counted
@@ -111,16 +114,16 @@ func setupOn(t *testing.T, rdb *redis.Client) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{rdb: rdb, ledger: l, queue: NewQueue(rdb, 5*time.Second), metrics: &counted{}, optOuts: &fakeOptOuts{rdb: rdb}}
+	b := &bench{rdb: rdb, ledger: l, queue: queue.New(rdb, 5*time.Second), metrics: &counted{}, optOuts: &fakeOptOuts{rdb: rdb}}
 	b.sinch = &fakeSinch{calls: make(map[string]int), answer: func(int, sinch.Message) message.Outcome {
 		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
 	}}
 	b.opts = Options{
 		Redis: rdb, Ledger: l, Limiter: open{}, Providers: b.sinch, OptOuts: b.optOuts,
 		Metrics: b.metrics, Log: zerolog.Nop(), AsynqLog: quiet{},
-		Concurrency: 8, Shutdown: 5 * time.Second, Timing: Timing{Call: time.Second, Task: 5 * time.Second},
-		Backoff:  Backoff{Max: 2, Base: time.Millisecond, Cap: 2 * time.Millisecond},
-		Settling: Settling{Policy: Hold, LookupWindow: 50 * time.Millisecond},
+		Concurrency: 8, Shutdown: 5 * time.Second, Timing: dispatch.Timing{Call: time.Second, Task: 5 * time.Second},
+		Backoff:  dispatch.Backoff{Max: 2, Base: time.Millisecond, Cap: 2 * time.Millisecond},
+		Recovery: recovery.Policy{Unknown: recovery.Hold, LookupWindow: 50 * time.Millisecond},
 	}
 	return b
 }
@@ -275,7 +278,7 @@ func TestExpiredMessageIsNotSent(t *testing.T) {
 func TestExpiresDuringAPause(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.opts.Backoff = Backoff{Max: 2, Base: time.Hour, Cap: time.Hour}
+	b.opts.Backoff = dispatch.Backoff{Max: 2, Base: time.Hour, Cap: time.Hour}
 	b.sinch.answer = func(int, sinch.Message) message.Outcome {
 		return message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal}
 	}
@@ -295,7 +298,7 @@ func TestSweeperMakesTheMissingTask(t *testing.T) {
 	b.run(t)
 	m := b.accept(t) // and the process dies before it enqueues
 	b.await(t, m.ID, message.StatusSent)
-	if b.metrics.of(healedTask) != 1 {
+	if b.metrics.of(recovery.TaskMissing) != 1 {
 		t.Fatal("healed, but not counted")
 	}
 }
@@ -306,13 +309,13 @@ func TestSweeperReplacesABuriedTask(t *testing.T) {
 	m := b.accept(t)
 	b.dispatch(t, m)
 	inspector := asynq.NewInspectorFromRedisClient(b.rdb)
-	if err := inspector.ArchiveTask("normal", taskName(m)); err != nil {
+	if err := inspector.ArchiveTask("normal", queue.MessageTask(m).ID); err != nil {
 		t.Fatal(err)
 	}
 	b.run(t)
 	b.await(t, m.ID, message.StatusSent)
-	if b.sinch.count(m.ID) != 1 || b.metrics.of(healedStuck) != 1 {
-		t.Fatalf("%d calls, %d healed", b.sinch.count(m.ID), b.metrics.of(healedStuck))
+	if b.sinch.count(m.ID) != 1 || b.metrics.of(recovery.TaskStuck) != 1 {
+		t.Fatalf("%d calls, %d healed", b.sinch.count(m.ID), b.metrics.of(recovery.TaskStuck))
 	}
 }
 
@@ -365,7 +368,7 @@ func TestLostWorkerIsSettledByLookUp(t *testing.T) {
 	t.Run("absent", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		b.opts.Settling.LookupWindow = 5 * time.Second // longer than as many rounds of the sweeper
+		b.opts.Recovery.LookupWindow = 5 * time.Second // longer than as many rounds of the sweeper
 		var looks atomic.Int64
 		b.sinch.find = func(string) (string, bool, error) { looks.Add(1); return "", false, nil }
 		m := b.orphan(t)
@@ -381,11 +384,11 @@ func TestLostWorkerIsSettledByLookUp(t *testing.T) {
 // decides.
 func TestLostWorkerWhereNothingIsKept(t *testing.T) {
 	t.Parallel()
-	for policy, want := range map[UnknownPolicy]message.Status{Hold: message.StatusUnknown, Resend: message.StatusSent} {
+	for policy, want := range map[recovery.UnknownPolicy]message.Status{recovery.Hold: message.StatusUnknown, recovery.Resend: message.StatusSent} {
 		t.Run(string(policy), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			b.opts.Settling.Policy, b.opts.Settling.ReconcileAfter = policy, time.Millisecond
+			b.opts.Recovery.Unknown, b.opts.Recovery.ReconcileAfter = policy, time.Millisecond
 			asked := make(chan struct{})
 			once := sync.OnceFunc(func() { close(asked) })
 			b.sinch.find = func(string) (string, bool, error) { once(); return "", false, sinch.ErrNotKept }
@@ -449,7 +452,7 @@ func TestRollbackDoesNotDouble(t *testing.T) {
 	if got.SinchID != "T1" || b.sinch.count(m.ID) != 1 {
 		t.Fatalf("%+v, %d calls", got, b.sinch.count(m.ID))
 	}
-	eventually(t, func() bool { return b.metrics.of(healedRollback) == 1 })
+	eventually(t, func() bool { return b.metrics.of(recovery.Rollback) == 1 })
 }
 
 // TestRollbackRestoresTheCallsOfADeadWorker lets a living worker tell Redis of
@@ -486,7 +489,7 @@ func TestRollbackRestoresTheCallsOfADeadWorker(t *testing.T) {
 	if b.sinch.count(m.ID) != 0 || got.Attempts != 1 {
 		t.Fatalf("%+v, %d calls", got, b.sinch.count(m.ID))
 	}
-	eventually(t, func() bool { return b.metrics.of(healedRollback) > 0 })
+	eventually(t, func() bool { return b.metrics.of(recovery.Rollback) > 0 })
 }
 
 // awaitListener announces a begin until a worker hears of it.
@@ -503,7 +506,7 @@ func awaitListener(t *testing.T, rdb *redis.Client, r *Runner) {
 }
 
 func (r *Runner) hasHeardOf(id message.ID) bool {
-	return slices.ContainsFunc(r.worker.memory.all(time.Now()), func(c call) bool { return c.id == id })
+	return slices.ContainsFunc(r.worker.RecentCalls(time.Now()), func(c dispatch.Call) bool { return c.ID == id })
 }
 
 func eventually(tb testing.TB, ok func() bool) {
@@ -516,33 +519,5 @@ func eventually(tb testing.TB, ok func() bool) {
 			tb.Fatal("it never came true")
 		}
 		<-tick.C
-	}
-}
-
-func TestTaskNames(t *testing.T) {
-	t.Parallel()
-	m := &message.Message{ID: message.NewID(message.RandomIdentity(), time.Now())}
-	for _, task := range []int{0, 1, 17} {
-		m.Task = task
-		id, n, err := parseTaskName(taskName(m))
-		if err != nil || id != m.ID || n != task {
-			t.Errorf("%s: %s %d %v", taskName(m), id, n, err)
-		}
-	}
-}
-
-func TestBackoffCeiling(t *testing.T) {
-	t.Parallel()
-	b := Backoff{Base: 2 * time.Second, Cap: 15 * time.Minute}
-	for n, want := range map[int]time.Duration{1: 2 * time.Second, 2: 4 * time.Second, 3: 8 * time.Second, 10: 15 * time.Minute, 1000: 15 * time.Minute} {
-		if got := b.ceiling(n); got != want {
-			t.Errorf("retry %d: %s, want %s", n, got, want)
-		}
-	}
-	retry := b.Retry()
-	for range 1000 {
-		if d := retry.Delay(3); d <= 0 || d > 8*time.Second {
-			t.Fatalf("pause %s", d)
-		}
 	}
 }

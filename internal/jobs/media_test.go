@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"mmsdispatch/internal/jobs/dispatch"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
 )
@@ -58,7 +59,7 @@ func TestBadMediumFailsWithoutACall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]string, error) {
-		return nil, &MediumError{Detail: "media_too_large: it is too large"}
+		return nil, &dispatch.MediumError{Detail: "media_too_large: it is too large"}
 	})
 	b.run(t)
 	m := b.accept(t)
@@ -72,7 +73,7 @@ func TestBadMediumFailsWithoutACall(t *testing.T) {
 
 func TestMediaHostThatIsDownIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	down := &MediumError{Detail: "media_unreachable: its host cannot be reached", Temporary: true, RetryIn: time.Millisecond}
+	down := &dispatch.MediumError{Detail: "media_unreachable: its host cannot be reached", Temporary: true, RetryIn: time.Millisecond}
 	t.Run("and comes back", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
@@ -120,7 +121,7 @@ func TestMediaHostThatIsDownIsWaitedFor(t *testing.T) {
 func TestCheckLeavesTimeForTheCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.opts.Timing = Timing{Call: time.Second, Task: 2 * time.Second}
+	b.opts.Timing = dispatch.Timing{Call: time.Second, Task: 2 * time.Second}
 	b.queue = NewQueue(b.rdb, b.opts.Timing.Task)
 	var checks atomic.Int64
 	b.opts.Media = mediaFunc(func(ctx context.Context, _ *message.Message) ([]string, error) {
@@ -153,7 +154,7 @@ func TestMessageThatIsCanceledDuringACheck(t *testing.T) {
 		close(asked)
 		<-release
 		defer close(done)
-		return nil, &MediumError{Detail: "media_not_found: its host does not have it"}
+		return nil, &dispatch.MediumError{Detail: "media_not_found: its host does not have it"}
 	})
 	r := b.run(t)
 	m := b.accept(t)

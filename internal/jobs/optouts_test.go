@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
@@ -155,13 +156,13 @@ func TestBlockedByAReceipt(t *testing.T) {
 	m := b.accept(t)
 	b.dispatch(t, m)
 	b.await(t, m.ID, message.StatusSent)
-	receipts := NewReceipts(b.ledger, b.optOuts, nil)
+	receipts := receipts.New(b.ledger, b.optOuts, nil)
 	for _, code := range []message.ReasonCode{message.ReasonSuppressed, message.ReasonCarrier} {
 		result, err := receipts.Apply(t.Context(), receipt.Receipt{
 			Shape: "fake", Kind: receipt.KindReport, Ref: m.ID.AttemptRef(1),
 			State: message.ReceiptUndelivered, Code: code, SinchCode: "3001",
 		})
-		if err != nil || result != ReceiptApplied {
+		if err != nil || result != receipts.Applied {
 			t.Fatalf("%s, %v", result, err)
 		}
 	}

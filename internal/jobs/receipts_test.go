@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch/receipt"
 )
@@ -19,21 +20,21 @@ func TestReceiptsJoinBySinchsID(t *testing.T) {
 	b.run(t)
 	sent := b.await(t, m.ID, message.StatusSent)
 	shape := receipt.Shape(sent.Calls[0].API)
-	receipts := NewReceipts(b.ledger, b.optOuts, nil)
-	apply := func(got receipt.Receipt, want ReceiptResult) {
+	receipts := receipts.New(b.ledger, b.optOuts, nil)
+	apply := func(got receipt.Receipt, want receipts.Result) {
 		t.Helper()
 		got.Kind, got.State, got.SinchCode = receipt.KindReport, message.ReceiptDelivered, "N102"
 		if result, err := receipts.Apply(t.Context(), got); err != nil || result != want {
 			t.Errorf("%+v: %s, %v; want %s", got, result, err, want)
 		}
 	}
-	apply(receipt.Receipt{Shape: shape}, ReceiptUnknown)
-	apply(receipt.Receipt{Shape: shape, SinchID: sent.SinchID + "x"}, ReceiptUnknown)
-	apply(receipt.Receipt{Shape: shape + "x", SinchID: sent.SinchID}, ReceiptUnknown)
+	apply(receipt.Receipt{Shape: shape}, receipts.Unknown)
+	apply(receipt.Receipt{Shape: shape, SinchID: sent.SinchID + "x"}, receipts.Unknown)
+	apply(receipt.Receipt{Shape: shape + "x", SinchID: sent.SinchID}, receipts.Unknown)
 	b.await(t, m.ID, message.StatusSent)
-	apply(receipt.Receipt{Shape: shape, SinchID: sent.SinchID, Ref: "order-1"}, ReceiptApplied)
+	apply(receipt.Receipt{Shape: shape, SinchID: sent.SinchID, Ref: "order-1"}, receipts.Applied)
 	b.await(t, m.ID, message.StatusDelivered)
-	apply(receipt.Receipt{Shape: shape, SinchID: sent.SinchID}, ReceiptApplied) // once more is harmless
+	apply(receipt.Receipt{Shape: shape, SinchID: sent.SinchID}, receipts.Applied) // once more is harmless
 }
 
 // A receipt settles only an attempt made through the API that writes such
@@ -72,13 +73,13 @@ func TestReceiptsThatProveNothing(t *testing.T) {
 	b.dispatch(t, m)
 	b.run(t)
 	sent := b.await(t, m.ID, message.StatusSent)
-	receipts := NewReceipts(b.ledger, b.optOuts, nil)
+	receipts := receipts.New(b.ledger, b.optOuts, nil)
 	for _, tc := range []struct {
 		got   receipt.Receipt
-		want  ReceiptResult
+		want  receipts.Result
 		lines int
 	}{
-		{receipt.Receipt{Shape: receipt.ShapeSimulator, State: message.ReceiptDelivered, SinchCode: "N102"}, ReceiptForeign, 0},
+		{receipt.Receipt{Shape: receipt.ShapeSimulator, State: message.ReceiptDelivered, SinchCode: "N102"}, receipts.Foreign, 0},
 		{receipt.Receipt{Shape: "fake", Unproven: receipt.UnprovenContradiction, SinchCode: "Failed 0"}, "contradiction", 1},
 		{receipt.Receipt{Shape: "fake", Unproven: receipt.UnprovenContradiction, SinchCode: "Failed 0"}, "contradiction", 1}, // again
 		{receipt.Receipt{Shape: "fake", Unproven: receipt.UnprovenCode, SinchCode: "999"}, "unknown_code", 2},
@@ -103,11 +104,11 @@ func TestReceiptsOfASharedCallJoinBySinchsID(t *testing.T) {
 	b.run(t)
 	b.awaitAll(t, messages, all(message.StatusSent))
 	sent := b.await(t, messages[1].ID, message.StatusSent)
-	result, err := NewReceipts(b.ledger, b.optOuts, nil).Apply(t.Context(), receipt.Receipt{
+	result, err := receipts.New(b.ledger, b.optOuts, nil).Apply(t.Context(), receipt.Receipt{
 		Kind: receipt.KindReport, Shape: receipt.Shape(sent.Calls[0].API), SinchID: sent.SinchID,
 		Recipient: strings.TrimPrefix(sent.Content.To, "+"), State: message.ReceiptDelivered, SinchCode: "0",
 	})
-	if err != nil || result != ReceiptApplied {
+	if err != nil || result != receipts.Applied {
 		t.Fatalf("%s, %v", result, err)
 	}
 	b.await(t, sent.ID, message.StatusDelivered)

@@ -1,3 +1,6 @@
+// Package jobs runs the worker: asynq's servers with the handler of package
+// dispatch, and the sweeper and the heartbeat of package recovery. Tasks are
+// those of package queue.
 package jobs
 
 import (
@@ -11,6 +14,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"mmsdispatch/internal/asynqredis"
+	"mmsdispatch/internal/jobs/dispatch"
+	"mmsdispatch/internal/jobs/queue"
+	"mmsdispatch/internal/jobs/recovery"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/saved"
@@ -21,19 +27,25 @@ type Options struct {
 	Redis       redis.UniversalClient
 	Clock       func() time.Time // Redis' time, by which tasks are due; nil: the system's
 	Ledger      *ledger.Ledger
-	Media       Media // nil: media are not checked
-	Limiter     Limiter
-	Providers   Providers
-	OptOuts     OptOuts
-	Saved       *saved.Store // nil: every message brings its media along
+	Media       dispatch.Media // nil: media are not checked
+	Limiter     dispatch.Limiter
+	Providers   dispatch.Providers
+	OptOuts     dispatch.OptOuts
+	Saved       *saved.Store // nil: no media are saved at Sinch
 	Metrics     Metrics
 	Log         zerolog.Logger
 	AsynqLog    asynq.Logger
 	Concurrency int           // calls at once in the normal and bulk lanes
 	Shutdown    time.Duration // for calls in flight when it stops
-	Timing      Timing
-	Backoff     Backoff
-	Settling    Settling
+	Timing      dispatch.Timing
+	Backoff     dispatch.Backoff
+	Recovery    recovery.Policy
+}
+
+// Metrics counts what the worker does.
+type Metrics interface {
+	dispatch.Metrics
+	recovery.Metrics
 }
 
 const (
@@ -51,14 +63,14 @@ const (
 
 // Runner runs the worker: asynq's servers, the heartbeat and the sweeper.
 type Runner struct {
-	worker  *Worker
-	handler *Handler
-	sweeper *Sweeper
-	heart   *Heart
-	servers []*asynq.Server
-	slots   int // of all servers
-	ledger  *ledger.Ledger
-	log     zerolog.Logger
+	worker    *dispatch.Worker
+	handler   *dispatch.Handler
+	sweeper   *recovery.Sweeper
+	heartbeat *recovery.Heartbeat
+	servers   []*asynq.Server
+	slots     int // of all servers
+	ledger    *ledger.Ledger
+	log       zerolog.Logger
 
 	closeDoor context.CancelFunc // no new call begins
 	end       context.CancelFunc // even what is in flight is given up
@@ -72,33 +84,29 @@ func NewRunner(o Options) *Runner {
 	life, end := context.WithCancel(context.Background())
 	open, closeDoor := context.WithCancel(life)
 	loopsCtx, loops := context.WithCancel(life)
-	worker, retry, queue := NewWorker(), o.Backoff.Retry(), NewQueue(o.Redis, o.Timing.Task)
+	worker, retry, tasks := dispatch.NewWorker(), o.Backoff.Retry(), queue.New(o.Redis, o.Timing.Task)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	if o.Media == nil {
-		o.Media = unchecked{}
-	}
 	log := o.Log.With().Str("worker", worker.ID).Logger()
-	r := &Runner{worker: worker, ledger: o.Ledger, log: log, closeDoor: closeDoor, end: end, loops: loops, lifeCtx: loopsCtx}
-	r.handler = &Handler{
-		ledger: o.Ledger, queue: queue, worker: worker, media: o.Media, limiter: o.Limiter, providers: o.Providers,
-		optOuts: o.OptOuts, saved: o.Saved, metrics: o.Metrics, retry: retry, timing: o.Timing, log: log, life: life, open: open,
+	recoverer := recovery.Options{
+		Redis: o.Redis, Ledger: o.Ledger, Queue: tasks, Worker: worker, Providers: o.Providers, Policy: o.Recovery,
+		Retry: retry, CallTime: o.Timing.Call, Metrics: o.Metrics, Log: log,
 	}
-	settler := &settler{
-		ledger: o.Ledger, queue: queue, providers: o.Providers, settling: o.Settling, retry: retry, metrics: o.Metrics, log: log,
-		absences: newAbsences(o.Timing.Call, time.Now),
+	r := &Runner{
+		worker: worker, sweeper: recovery.NewSweeper(recoverer), heartbeat: recovery.NewHeartbeat(recoverer), ledger: o.Ledger, log: log,
+		closeDoor: closeDoor, end: end, loops: loops, lifeCtx: loopsCtx,
 	}
-	r.sweeper = newSweeper(o.Redis, Sweeper{
-		ledger: o.Ledger, queue: queue, worker: worker, settler: settler, metrics: o.Metrics, retry: retry, log: log,
+	r.handler = dispatch.New(dispatch.Options{
+		Ledger: o.Ledger, Queue: tasks, Worker: worker, Media: o.Media, Limiter: o.Limiter, Providers: o.Providers,
+		OptOuts: o.OptOuts, Saved: o.Saved, Metrics: o.Metrics, Retry: retry, Timing: o.Timing, Log: log, Life: life, Open: open,
 	})
-	r.heart = &Heart{ledger: o.Ledger, worker: worker, settler: settler, callTime: o.Timing.Call, log: log}
-	tasks := asynqredis.NewServers(life, o.Redis, o.Clock, asynqredis.Rhythm{Pending: idlePickUp, Delayed: delayedPickUp})
+	servers := asynqredis.NewServers(life, o.Redis, o.Clock, asynqredis.Rhythm{Pending: idlePickUp, Delayed: delayedPickUp})
 	high := max(2, o.Concurrency/highShare)
 	r.slots = high + o.Concurrency
-	r.servers = []*asynq.Server{newServer(tasks, o, high, map[string]int{string(message.High): 1})}
+	r.servers = []*asynq.Server{newServer(servers, o, high, map[string]int{string(message.High): 1})}
 	for _, slots := range split(o.Concurrency) {
-		r.servers = append(r.servers, newServer(tasks, o, slots, sharedLanes()))
+		r.servers = append(r.servers, newServer(servers, o, slots, queue.SharedLanes()))
 	}
 	return r
 }
@@ -113,11 +121,11 @@ func split(slots int) []int {
 	return parts
 }
 
-func newServer(tasks redis.UniversalClient, o Options, concurrency int, lanes map[string]int) *asynq.Server {
-	return asynq.NewServerFromRedisClient(tasks, asynq.Config{
+func newServer(rdb redis.UniversalClient, o Options, concurrency int, lanes map[string]int) *asynq.Server {
+	return asynq.NewServerFromRedisClient(rdb, asynq.Config{
 		Concurrency:              concurrency,
 		Queues:                   lanes,
-		RetryDelayFunc:           retryDelay,
+		RetryDelayFunc:           dispatch.RetryDelay,
 		IsFailure:                func(error) bool { return false }, // the ledger counts the tries
 		ShutdownTimeout:          o.Shutdown,
 		TaskCheckInterval:        idlePickUp,
@@ -129,18 +137,18 @@ func newServer(tasks redis.UniversalClient, o Options, concurrency int, lanes ma
 // WorkerID is the identity of this process in the ledger.
 func (r *Runner) WorkerID() string { return r.worker.ID }
 
-// Suspect tells the worker that Redis changed hands: another server answers
+// Suspect pauses the calls of the worker, since another Redis server answers
 // now, which may know less than the one before.
-func (r *Runner) Suspect() { r.worker.hold(holdAfterChange) }
+func (r *Runner) Suspect() { r.worker.Pause(recovery.PauseAfterChange) }
 
 // Start begins to take tasks. It does not need Redis to be there yet.
 func (r *Runner) Start() error {
-	r.wg.Go(func() { r.heart.Run(r.lifeCtx) })
-	r.wg.Go(func() { r.heart.Listen(r.lifeCtx) })
+	r.wg.Go(func() { r.heartbeat.Run(r.lifeCtx) })
+	r.wg.Go(func() { r.heartbeat.Listen(r.lifeCtx) })
 	r.wg.Go(func() { r.sweeper.Run(r.lifeCtx) })
-	crew := newCrew(r.lifeCtx, r.slots, r.handler, &r.wg)
+	workers := newPool(r.lifeCtx, r.slots, r.handler, &r.wg)
 	for _, server := range r.servers {
-		if err := server.Start(crew); err != nil {
+		if err := server.Start(workers); err != nil {
 			return fmt.Errorf("start worker: %w", err)
 		}
 	}

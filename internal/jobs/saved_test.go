@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/saved"
@@ -58,7 +59,7 @@ type savedBench struct {
 	*bench
 
 	sinch    *savingSinch
-	receipts *Receipts
+	receipts *receipts.Receiver
 	t        *testing.T
 }
 
@@ -66,7 +67,7 @@ func setupSaved(t *testing.T) *savedBench {
 	t.Helper()
 	b := setup(t)
 	b.opts.Saved = saved.NewStore(b.rdb, savedEvents{})
-	s := &savedBench{bench: b, t: t, receipts: NewReceipts(b.ledger, b.optOuts, saved.NewStore(b.rdb, savedEvents{}))}
+	s := &savedBench{bench: b, t: t, receipts: receipts.New(b.ledger, b.optOuts, saved.NewStore(b.rdb, savedEvents{}))}
 	s.sinch = &savingSinch{fakeSinch: b.sinch, sent: make(map[string]int)}
 	s.sinch.save = func(n int, shared sinch.Shared) message.Outcome {
 		s.report(shared.Ref, strconv.Itoa(n), true)
@@ -79,7 +80,7 @@ func setupSaved(t *testing.T) *savedBench {
 // report is what Sinch says of what was saved.
 func (b *savedBench) report(ref, id string, ready bool) {
 	got := receipt.Receipt{Kind: receipt.KindTemplate, Ref: ref, Template: receipt.Template{ID: id, Ready: ready}}
-	if result, err := b.receipts.Apply(context.WithoutCancel(b.t.Context()), got); err != nil || result != ReceiptApplied {
+	if result, err := b.receipts.Apply(context.WithoutCancel(b.t.Context()), got); err != nil || result != receipts.Applied {
 		b.t.Errorf("report of %s: %s, %v", id, result, err)
 	}
 }
@@ -333,7 +334,7 @@ func TestReportsThatNobodyWaitsFor(t *testing.T) {
 		{Kind: receipt.KindTemplate, Template: receipt.Template{ID: "1"}},
 		{Kind: receipt.KindTemplate, Ref: "tmpl-1", Template: receipt.Template{}},
 	} {
-		if result, err := b.receipts.Apply(t.Context(), got); err != nil || result != ReceiptIgnored {
+		if result, err := b.receipts.Apply(t.Context(), got); err != nil || result != receipts.Ignored {
 			t.Errorf("%+v: %s, %v", got, result, err)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/jobs/queue"
+	"mmsdispatch/internal/jobs/recovery"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
@@ -38,9 +40,9 @@ func (b *bench) listed(t *testing.T, m *message.Message) bool {
 }
 
 // task is the state of a message's task.
-func (b *bench) task(t *testing.T, m *message.Message) taskState {
+func (b *bench) task(t *testing.T, m *message.Message) queue.TaskState {
 	t.Helper()
-	state, err := b.queue.state(t.Context(), messageTask(m))
+	state, err := b.queue.State(t.Context(), queue.MessageTask(m))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,17 +60,17 @@ func TestBacklogDoesNotDelayAFreshMessage(t *testing.T) {
 	b.place(t, time.Now().Add(-time.Second), fresh)
 	b.place(t, time.Now().Add(-2*time.Hour), oldest)
 	s := NewRunner(b.opts).sweeper
-	if err := s.round(t.Context()); err != nil {
+	if err := s.Round(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if b.task(t, fresh) != taskComes || b.metrics.of(healedTask) != 1 {
-		t.Errorf("task in state %d, %d healed", b.task(t, fresh), b.metrics.of(healedTask))
+	if b.task(t, fresh) != queue.StateComes || b.metrics.of(recovery.TaskMissing) != 1 {
+		t.Errorf("task in state %d, %d healed", b.task(t, fresh), b.metrics.of(recovery.TaskMissing))
 	}
-	if err := s.round(t.Context()); err != nil {
+	if err := s.Round(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if b.task(t, oldest) != taskComes || b.metrics.of(healedTask) != 2 {
-		t.Errorf("the oldest of the backlog: task in state %d, %d healed", b.task(t, oldest), b.metrics.of(healedTask))
+	if b.task(t, oldest) != queue.StateComes || b.metrics.of(recovery.TaskMissing) != 2 {
+		t.Errorf("the oldest of the backlog: task in state %d, %d healed", b.task(t, oldest), b.metrics.of(recovery.TaskMissing))
 	}
 }
 
@@ -87,10 +89,10 @@ func TestSweeperGoesOnAfterOneMessage(t *testing.T) {
 		}
 	}
 	b.place(t, time.Now().Add(-time.Minute), unreadable, unmade, lost)
-	if err := NewRunner(b.opts).sweeper.round(t.Context()); err == nil {
+	if err := NewRunner(b.opts).sweeper.Round(t.Context()); err == nil {
 		t.Error("the round does not tell of it")
 	}
-	if b.task(t, lost) != taskComes {
+	if b.task(t, lost) != queue.StateComes {
 		t.Error("the message behind them is not healed")
 	}
 	for _, m := range []*message.Message{unreadable, unmade} {
@@ -133,25 +135,25 @@ func TestWhatBecomesOfATask(t *testing.T) {
 			}
 			m := a.Message
 			b.dispatch(t, m)
-			if err := b.rdb.HSet(t.Context(), "asynq:{normal}:t:"+taskName(m), "state", c.state).Err(); err != nil {
+			if err := b.rdb.HSet(t.Context(), "asynq:{normal}:t:"+queue.MessageTask(m).ID, "state", c.state).Err(); err != nil {
 				t.Fatal(err)
 			}
 			if c.lease != 0 { // as asynq takes a task
 				b.rdb.LMove(t.Context(), "asynq:{normal}:pending", "asynq:{normal}:active", "RIGHT", "LEFT")
-				b.rdb.ZAdd(t.Context(), "asynq:{normal}:lease", redis.Z{Score: float64(time.Now().Add(c.lease).Unix()), Member: taskName(m)})
+				b.rdb.ZAdd(t.Context(), "asynq:{normal}:lease", redis.Z{Score: float64(time.Now().Add(c.lease).Unix()), Member: queue.MessageTask(m).ID})
 			}
 			b.place(t, time.Now().Add(-time.Second), m)
-			if err := NewRunner(b.opts).sweeper.round(t.Context()); err != nil {
+			if err := NewRunner(b.opts).sweeper.Round(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			after, err := b.ledger.Get(t.Context(), m.ID)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if replaced := after.Task == 1 && b.metrics.of(healedStuck) == 1; replaced != c.replaced {
-				t.Errorf("task %d, %d healed", after.Task, b.metrics.of(healedStuck))
+			if replaced := after.Task == 1 && b.metrics.of(recovery.TaskStuck) == 1; replaced != c.replaced {
+				t.Errorf("task %d, %d healed", after.Task, b.metrics.of(recovery.TaskStuck))
 			}
-			if c.replaced && b.task(t, after) != taskComes {
+			if c.replaced && b.task(t, after) != queue.StateComes {
 				t.Error("the new task does not come")
 			}
 		})
@@ -167,7 +169,7 @@ func TestSweeperExpiresWhatWaits(t *testing.T) {
 	b.dispatch(t, over)
 	b.dispatch(t, open)
 	b.place(t, time.Now().Add(-time.Second), over, open)
-	if err := NewRunner(b.opts).sweeper.round(t.Context()); err != nil {
+	if err := NewRunner(b.opts).sweeper.Round(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b.await(t, over.ID, message.StatusExpired)
@@ -185,95 +187,3 @@ func TestSweeperExpiresWhatWaits(t *testing.T) {
 	}
 }
 
-// A message that was sent, and its task done, between the sweeper's reading and
-// its looking for the task, is not healed.
-func TestSentMessageGetsNoTask(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	m := b.orphan(t)
-	stale := *m
-	stale.Status = message.StatusQueued
-	s := NewRunner(b.opts).sweeper
-	if err := s.checkWaiting(t.Context(), []*visit{{due: ledger.Due{ID: m.ID}, message: &stale}}, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	if b.task(t, m) != taskGone || b.metrics.of(healedTask) != 0 {
-		t.Errorf("task in state %d, %d healed", b.task(t, m), b.metrics.of(healedTask))
-	}
-}
-
-// Two sweepers that find the same task buried replace it once.
-func TestTaskIsReplacedOnce(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	m := b.accept(t)
-	for range 2 {
-		if err := NewRunner(b.opts).sweeper.reissue(t.Context(), m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if after := b.await(t, m.ID, message.StatusQueued); after.Task != 1 || b.metrics.of(healedStuck) != 1 {
-		t.Errorf("task %d, %d healed", after.Task, b.metrics.of(healedStuck))
-	}
-}
-
-// The states of many tasks cost few round trips, also when Redis has forgotten
-// the script.
-func TestStatesShareRoundTrips(t *testing.T) {
-	t.Parallel()
-	rdb, tap := redistest.Start(t).Client(t), &redistest.Tap{}
-	rdb.AddHook(tap)
-	queue, messages := NewQueue(rdb, 5*time.Second), waiting(300)
-	if err := queue.DispatchMany(t.Context(), messages[1:]); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		tap.Alone, tap.Pipelines = nil, nil
-		for i, state := range queue.states(t.Context(), tasksOf(messages)) {
-			want := taskComes
-			if i == 0 {
-				want = taskGone
-			}
-			if state.Err != nil || state.Value != want {
-				t.Errorf("task %d in state %d, %v", i, state.Value, state.Err)
-			}
-		}
-		if len(tap.Alone) > 0 || len(tap.Pipelines) > len(messages)/4 {
-			t.Errorf("%d pipelines, and alone: %v", len(tap.Pipelines), tap.Alone)
-		}
-		if err := rdb.ScriptFlush(t.Context()).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// A sweeper that is told to end does not wait for a Redis that does not answer.
-func TestStatesEndWithTheSweeper(t *testing.T) {
-	t.Parallel()
-	rdb, held, letGo := redistest.Start(t).Client(t), make(chan struct{}), make(chan struct{})
-	rdb.AddHook(&redistest.Tap{Hold: sync.OnceFunc(func() {
-		close(held)
-		<-letGo
-	})})
-	queue := NewQueue(rdb, 5*time.Second)
-	ctx, end := context.WithCancel(t.Context())
-	go func() {
-		<-held
-		end()
-	}()
-	for i, state := range queue.states(ctx, tasksOf(waiting(300))) {
-		if !errors.Is(state.Err, context.Canceled) {
-			t.Errorf("task %d in state %d, %v", i, state.Value, state.Err)
-		}
-	}
-	close(letGo)
-	queue.questions.Wait()
-}
-
-func tasksOf(messages []*message.Message) []task {
-	tasks := make([]task, len(messages))
-	for i, m := range messages {
-		tasks[i] = messageTask(m)
-	}
-	return tasks
-}

@@ -1,0 +1,253 @@
+// Package dispatch takes messages from the queue through their calls to Sinch.
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/jobs/queue"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/saved"
+	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/throttle"
+)
+
+// Limiter decides when a call may begin.
+type Limiter interface {
+	// Acquire waits a short while for the permit to make one call. The error is
+	// a *throttle.DeniedError, or wraps ctx's.
+	Acquire(ctx context.Context, m *message.Message) (*throttle.Permit, error)
+}
+
+// Providers chooses the way to Sinch for a message.
+type Providers interface {
+	For(m *message.Message) sinch.Provider
+}
+
+// OptOuts knows who must not be written to.
+type OptOuts interface {
+	// Suppressed reports whether the sender must not write to the number.
+	Suppressed(ctx context.Context, scope message.Scope, number, sender string) (bool, error)
+	// Block adds a number that Sinch refuses to send to; code is what it said.
+	Block(ctx context.Context, scope message.Scope, number, sender, code string) error
+}
+
+// Metrics counts the attempts.
+type Metrics interface {
+	Attempt(api, outcome string, took time.Duration)
+}
+
+// Timing are the handler's time limits.
+type Timing struct {
+	Call time.Duration // of one call to Sinch
+	Task time.Duration // of one run of a task
+}
+
+// Options are what a Handler is made of.
+type Options struct {
+	Ledger    *ledger.Ledger
+	Queue     *queue.Queue
+	Worker    *Worker
+	Media     Media // nil: media are not checked
+	Limiter   Limiter
+	Providers Providers
+	OptOuts   OptOuts
+	Saved     *saved.Store // nil: no media are saved at Sinch
+	Metrics   Metrics
+	Retry     message.Retry
+	Timing    Timing
+	Log       zerolog.Logger
+	// Life ends when the process must give up even the calls under way, Open
+	// when no further call may begin. Both outlive the context of each task.
+	Life context.Context //nolint:containedctx // see above
+	Open context.Context //nolint:containedctx // see above
+}
+
+// Handler takes a message from the queue through one call to Sinch.
+type Handler struct {
+	ledger    *ledger.Ledger
+	queue     *queue.Queue
+	worker    *Worker
+	media     Media
+	limiter   Limiter
+	providers Providers
+	optOuts   OptOuts
+	saved     *saved.Store
+	metrics   Metrics
+	retry     message.Retry
+	timing    Timing
+	log       zerolog.Logger
+	life      context.Context //nolint:containedctx // Options.Life
+	open      context.Context //nolint:containedctx // Options.Open
+}
+
+// New makes a Handler.
+func New(o Options) *Handler {
+	if o.Media == nil {
+		o.Media = unchecked{}
+	}
+	return &Handler{
+		ledger: o.Ledger, queue: o.Queue, worker: o.Worker, media: o.Media, limiter: o.Limiter, providers: o.Providers,
+		optOuts: o.OptOuts, saved: o.Saved, metrics: o.Metrics, retry: o.Retry, timing: o.Timing, log: o.Log, life: o.Life, open: o.Open,
+	}
+}
+
+// laterError asks asynq to run the task again after a pause. Its text is shown
+// in the queue UI.
+type laterError struct {
+	in  time.Duration
+	why string
+}
+
+// Error implements error.
+func (e *laterError) Error() string { return "waits: " + e.why }
+
+func later(in time.Duration, why string) error { return &laterError{in: max(in, 0), why: why} }
+
+// RetryDelay reads the pause out of the error, rounded up, since asynq keeps
+// whole seconds and would come too early.
+func RetryDelay(_ int, err error, _ *asynq.Task) time.Duration {
+	var e *laterError
+	if !errors.As(err, &e) {
+		return pauseOnFault
+	}
+	if e.in == 0 {
+		return 0
+	}
+	at := time.Now().Add(e.in)
+	return time.Until(at.Add(time.Second - time.Nanosecond).Truncate(time.Second))
+}
+
+// pauseOnFault is the pause after a fault that is not the message's: Redis is
+// down, or our own code failed.
+const pauseOnFault = 2 * time.Second
+
+// ProcessTask implements asynq.Handler.
+func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
+	name, _ := asynq.GetTaskID(ctx)
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.log.Error().Str("task", name).Str("panic", fmt.Sprintf("%T", cause)).Bytes("stack", debug.Stack()).Msg("task panicked")
+			err = later(pauseOnFault, "internal fault")
+		}
+	}()
+	if group, generation, ok := queue.ParseGroupTask(name); ok {
+		lane, _ := asynq.GetQueueName(ctx)
+		return h.sendGroup(ctx, group, lane, generation)
+	}
+	id, task, err := queue.ParseTask(name)
+	if err != nil {
+		h.log.Warn().Str("task", name).Msg("task of unknown name dropped")
+		return nil
+	}
+	seen, err := h.ledger.Read(ctx, id)
+	if err != nil {
+		return h.unread(id, err)
+	}
+	return h.send(ctx, seen, task)
+}
+
+// send takes one message through a call.
+func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) error {
+	m := seen.Message
+	now := seen.Now()
+	if err := m.Ready(task, now); err != nil {
+		return h.notReady(ctx, m, now, err)
+	}
+	types, err := h.checkMedia(ctx, m)
+	if err != nil {
+		return h.badMedia(ctx, seen, task, err)
+	}
+	load, err := h.load(ctx, m, types)
+	if err != nil {
+		return err
+	}
+	permit, err := h.admit(ctx, m)
+	if err != nil {
+		return err
+	}
+	return h.attempt(ctx, seen, task, load, permit)
+}
+
+// admit acquires a permit and checks that the call may begin.
+func (h *Handler) admit(ctx context.Context, m *message.Message) (*throttle.Permit, error) {
+	permit, err := h.acquire(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.hindered(ctx); err != nil {
+		permit.Release(ctx)
+		return nil, err
+	}
+	return permit, nil
+}
+
+// hindered says what keeps a call from beginning that has a permit.
+func (h *Handler) hindered(ctx context.Context) error {
+	if h.open.Err() != nil {
+		return later(time.Second, "worker stops")
+	}
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < h.timing.Call {
+		return later(0, "too little time left for a call")
+	}
+	if wait := h.worker.paused(); wait > 0 {
+		return later(wait, "Redis changed hands")
+	}
+	return nil
+}
+
+// unread decides what follows a record that could not be read.
+func (h *Handler) unread(id message.ID, err error) error {
+	if errors.Is(err, ledger.ErrNotFound) {
+		h.log.Warn().Str("message_id", string(id)).Msg("task without a message dropped")
+		return nil
+	}
+	return later(pauseOnFault, "ledger unavailable")
+}
+
+// notReady ends or parks a message that was not ready at now, which is Redis'
+// time.
+func (h *Handler) notReady(ctx context.Context, m *message.Message, now time.Time, why error) error {
+	switch {
+	case errors.Is(why, message.ErrExpired):
+		return h.end(ctx, m, (*message.Message).Expire)
+	case errors.Is(why, message.ErrTooEarly):
+		return later(m.NextAt.Sub(now), "not due yet")
+	default:
+		return nil
+	}
+}
+
+// acquire waits for a permit, but not past the moment the worker stops.
+func (h *Handler) acquire(ctx context.Context, m *message.Message) (*throttle.Permit, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(h.open, cancel)()
+	permit, err := h.limiter.Acquire(ctx, m)
+	if err != nil {
+		return nil, h.denied(err)
+	}
+	if h.open.Err() != nil {
+		permit.Release(ctx)
+		return nil, later(time.Second, "worker stops")
+	}
+	return permit, nil
+}
+
+// denied decides when a task whose call got no permit comes again.
+func (h *Handler) denied(err error) error {
+	if denied, ok := errors.AsType[*throttle.DeniedError](err); ok {
+		return later(denied.RetryIn, denied.Error())
+	}
+	if h.open.Err() != nil {
+		return later(time.Second, "worker stops")
+	}
+	return later(time.Second, "the task's time is over")
+}

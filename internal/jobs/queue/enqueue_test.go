@@ -1,0 +1,117 @@
+package queue
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redistest"
+)
+
+// waiting are n messages, the second of which waits for a time.
+func waiting(n int) []*message.Message {
+	some := make([]*message.Message, n)
+	for i := range some {
+		some[i] = message.New(message.NewID(message.RandomIdentity(), time.Now()), message.Scope{Tenant: "t"},
+			message.Content{Priority: message.Normal}, "", time.Now())
+		if i == 1 {
+			some[i].NextAt = time.Now().Add(time.Hour)
+		}
+	}
+	return some
+}
+
+func newHeardQueue(t *testing.T) (*Queue, *redis.Client, *redistest.Tap) {
+	t.Helper()
+	rdb, hook := redistest.Start(t).Client(t), &redistest.Tap{}
+	rdb.AddHook(hook)
+	return New(rdb, 5*time.Second), rdb, hook
+}
+
+// same reports tasks that are not as asynq's own client makes them.
+func same(t *testing.T, q *Queue, messages []*message.Message) {
+	t.Helper()
+	for i, m := range messages {
+		info, err := q.inspector(t.Context()).GetTaskInfo(LaneOf(m), taskName(m))
+		if err != nil {
+			t.Fatalf("task %d: %v", i, err)
+		}
+		state := asynq.TaskStatePending
+		if !m.NextAt.IsZero() {
+			state = asynq.TaskStateScheduled
+		}
+		if info.State != state || info.Type != TaskType || len(info.Payload) != 0 || info.MaxRetry != neverArchived || info.Timeout != 5*time.Second {
+			t.Errorf("task %d: %+v", i, info)
+		}
+	}
+}
+
+func TestManyTasksTakeOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	q, _, hook := newHeardQueue(t)
+	if err := q.DispatchMany(t.Context(), waiting(2)); err != nil {
+		t.Fatal(err)
+	}
+	hook.Alone, hook.Pipelines = nil, nil
+	messages := waiting(300)
+	if err := q.DispatchMany(t.Context(), messages); err != nil {
+		t.Fatal(err)
+	}
+	if len(hook.Alone) > 0 || len(hook.Pipelines) != 1 || len(hook.Pipelines[0]) != len(messages) {
+		t.Errorf("%d pipelines, and alone: %v", len(hook.Pipelines), hook.Alone)
+	}
+	same(t, q, messages)
+	if err := q.DispatchMany(t.Context(), messages); err != nil {
+		t.Errorf("tasks that exist: %v", err)
+	}
+}
+
+// Redis knows no script after it was started anew.
+func TestTasksAreMadeThoughRedisForgotTheScripts(t *testing.T) {
+	t.Parallel()
+	q, rdb, _ := newHeardQueue(t)
+	for range 2 {
+		messages := waiting(5)
+		if err := q.DispatchMany(t.Context(), messages); err != nil {
+			t.Fatal(err)
+		}
+		same(t, q, messages)
+		if err := rdb.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A task that cannot be made is told of, and does not keep the others from
+// being made.
+func TestOneTaskThatCannotBeMade(t *testing.T) {
+	t.Parallel()
+	q, rdb, _ := newHeardQueue(t)
+	messages := waiting(5)
+	messages[2].Content.Priority = message.High
+	if err := rdb.Set(t.Context(), "asynq:{high}:pending", "no list", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	err := q.DispatchMany(t.Context(), messages)
+	if err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+		t.Errorf("got %v", err)
+	}
+	same(t, q, append(messages[:2:2], messages[3:]...))
+}
+
+func TestNoTaskIsMadeWithoutRedis(t *testing.T) {
+	t.Parallel()
+	store := redistest.Start(t)
+	q := New(store.Client(t), 5*time.Second)
+	if err := q.DispatchMany(t.Context(), waiting(2)); err != nil {
+		t.Fatal(err)
+	}
+	store.Stop()
+	if err := q.DispatchMany(t.Context(), waiting(3)); err == nil {
+		t.Error("tasks were made without Redis")
+	}
+}

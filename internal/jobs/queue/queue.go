@@ -1,0 +1,268 @@
+// Package queue is the way of a message into asynq: lanes, and the tasks that
+// stand for messages and for groups of them. The ledger decides; a task only
+// says that a message may be due.
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/asynqredis"
+	"mmsdispatch/internal/batcher"
+	"mmsdispatch/internal/message"
+)
+
+// TaskType is the one kind of task. It is short because a million of them
+// wait in memory, and its payload is empty: the task's id says it all.
+const TaskType = "mms"
+
+// neverArchived is a retry count that is never reached, since no error of ours
+// counts as a failure for asynq. Zero would archive at the first one.
+const neverArchived = 100
+
+// Queue puts messages into their lanes. It is safe for concurrent use.
+type Queue struct {
+	client    *asynq.Client
+	questions *asynqredis.Questions
+	rdb       redis.UniversalClient
+	groups    *redis.Script
+	timeout   time.Duration
+	batched   *batcher.Batcher[*message.Message, bool]
+}
+
+// New makes a queue whose tasks have timeout for one run.
+func New(rdb redis.UniversalClient, timeout time.Duration) *Queue {
+	q := &Queue{
+		client:    asynq.NewClientFromRedisClient(asynqredis.Producer{UniversalClient: rdb}),
+		questions: asynqredis.NewQuestions(rdb),
+		rdb:       rdb,
+		groups:    redis.NewScript(groupLua),
+		timeout:   timeout,
+	}
+	q.batched = batcher.New(q.DispatchEach)
+	return q
+}
+
+// Dispatch makes the task of a waiting message. A task that exists is no error.
+// Concurrent calls share a round trip.
+func (q *Queue) Dispatch(ctx context.Context, m *message.Message) error {
+	_, err := q.batched.Do(ctx, m)
+	return err
+}
+
+// DispatchSoon is Dispatch without waiting. failed is called with an error, on
+// another goroutine.
+func (q *Queue) DispatchSoon(m *message.Message, failed func(error)) {
+	q.batched.DoAsync(m, func(answer batcher.Result[bool]) {
+		if answer.Err != nil {
+			failed(answer.Err)
+		}
+	})
+}
+
+// Wait returns when the tasks of all calls of DispatchSoon are made.
+func (q *Queue) Wait() { q.batched.Wait() }
+
+// DispatchMany makes the tasks of waiting messages, all at once. It tries all of
+// them and returns one of the errors.
+func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) error {
+	for _, answer := range q.DispatchEach(ctx, messages) {
+		if answer.Err != nil {
+			return answer.Err
+		}
+	}
+	return nil
+}
+
+// DispatchEach makes the tasks of waiting messages in one round trip and reports
+// for each whether it was missing. Members of groups join them in another one
+// before it, and have the answer for the task of their group.
+func (q *Queue) DispatchEach(ctx context.Context, messages []*message.Message) []batcher.Result[bool] {
+	tasks := make([]Task, 0, len(messages))
+	places := make([]int, len(messages)) // in tasks
+	var grouped []*message.Message
+	for i, m := range messages {
+		if m.Group != "" {
+			grouped = append(grouped, m)
+			continue
+		}
+		places[i] = len(tasks)
+		tasks = append(tasks, MessageTask(m))
+	}
+	var failed error
+	if len(grouped) > 0 {
+		var groups []Group
+		groups, failed = q.Regroup(ctx, joins(grouped)...)
+		placeOf := make(map[string]int, len(groups))
+		for _, g := range groups { // the last one of a name is the latest
+			placeOf[g.Name] = len(tasks)
+			tasks = append(tasks, g.Task())
+		}
+		for i, m := range messages {
+			if m.Group != "" {
+				places[i] = placeOf[m.Group]
+			}
+		}
+	}
+	made := q.enqueueMany(ctx, tasks)
+	answers := make([]batcher.Result[bool], len(messages))
+	for i, m := range messages {
+		if answers[i].Err = failed; m.Group == "" || failed == nil {
+			answers[i] = made[places[i]]
+		}
+	}
+	return answers
+}
+
+// Task is what is enqueued. Its id alone tells what it stands for.
+type Task struct {
+	ID   string
+	Lane string
+	At   time.Time // not before; zero: at once
+}
+
+// MessageTask is the task of a message without a group.
+func MessageTask(m *message.Message) Task {
+	return Task{ID: taskName(m), Lane: LaneOf(m), At: m.NextAt}
+}
+
+// Enqueue makes a task and reports whether it was missing.
+func (q *Queue) Enqueue(ctx context.Context, t Task) (missing bool, err error) {
+	opts := []asynq.Option{
+		asynq.TaskID(t.ID),
+		asynq.Queue(t.Lane),
+		asynq.MaxRetry(neverArchived),
+		asynq.Timeout(wholeSeconds(q.timeout)),
+	}
+	if t.At.After(time.Now()) { // asynq keeps whole seconds
+		opts = append(opts, asynq.ProcessAt(t.At.Add(time.Second-time.Nanosecond).Truncate(time.Second)))
+	}
+	_, err = q.client.EnqueueContext(ctx, asynq.NewTask(TaskType, nil), opts...)
+	switch {
+	case errors.Is(err, asynq.ErrTaskIDConflict):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("enqueue message: %w", err)
+	default:
+		return true, nil
+	}
+}
+
+// wholeSeconds rounds up: asynq cuts fractions off, and zero would mean its
+// own default of half an hour.
+func wholeSeconds(d time.Duration) time.Duration {
+	return (d + time.Second - 1).Truncate(time.Second)
+}
+
+// taskName is the task id of a message: its own id, with a number once a task
+// had to be made anew.
+func taskName(m *message.Message) string {
+	if m.Task == 0 {
+		return m.ID.Short()
+	}
+	return m.ID.Short() + "-" + strconv.Itoa(m.Task)
+}
+
+// ParseTask returns the message that a task stands for, and the number of the
+// task.
+func ParseTask(name string) (message.ID, int, error) {
+	short, number, replaced := strings.Cut(name, "-")
+	id, err := message.ParseID("msg_" + short)
+	if err != nil {
+		return "", 0, fmt.Errorf("task name: %w", err)
+	}
+	if !replaced {
+		return id, 0, nil
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return "", 0, fmt.Errorf("task name: %w", message.ErrMalformedID)
+	}
+	return id, n, nil
+}
+
+// TaskState tells whether a task will run.
+type TaskState int
+
+const (
+	StateComes  TaskState = iota // it will be run
+	StateRuns                    // it is being run, or its worker died with it
+	StateBuried                  // archived or completed: it will not be run
+	StateGone                    // there is none
+)
+
+// State looks a task up.
+func (q *Queue) State(ctx context.Context, t Task) (TaskState, error) {
+	info, err := q.inspector(ctx).GetTaskInfo(t.Lane, t.ID)
+	switch {
+	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+		return StateGone, nil
+	case err != nil:
+		return StateGone, fmt.Errorf("inspect task: %w", err)
+	}
+	switch info.State {
+	case asynq.TaskStateActive:
+		return StateRuns, nil
+	case asynq.TaskStateArchived, asynq.TaskStateCompleted:
+		return StateBuried, nil
+	default:
+		return StateComes, nil
+	}
+}
+
+// activePage is how many tasks asynq lists at a time.
+const activePage = 1000
+
+// Running names the tasks of a lane that are being run: their workers live and
+// go on renewing asynq's lease.
+func (q *Queue) Running(ctx context.Context, lane string) (map[string]bool, error) {
+	names := make(map[string]bool)
+	for page := 1; ; page++ {
+		active, err := q.inspector(ctx).ListActiveTasks(lane, asynq.PageSize(activePage), asynq.Page(page))
+		if err != nil {
+			return nil, fmt.Errorf("list running tasks: %w", err)
+		}
+		for _, task := range active {
+			names[task.ID] = !task.IsOrphaned
+		}
+		if len(active) < activePage {
+			return names, nil
+		}
+	}
+}
+
+func (q *Queue) inspector(ctx context.Context) *asynq.Inspector {
+	return asynq.NewInspectorFromRedisClient(q.questions.Client(ctx))
+}
+
+// States looks tasks up, all at once.
+func (q *Queue) States(ctx context.Context, tasks []Task) []batcher.Result[TaskState] {
+	answers := make([]batcher.Result[TaskState], len(tasks))
+	var all sync.WaitGroup
+	for i, t := range tasks {
+		all.Go(func() { answers[i].Value, answers[i].Err = q.State(ctx, t) })
+	}
+	all.Wait()
+	return answers
+}
+
+// PublishLanes lists the lanes for the queue UI. asynq does so once a process, so
+// the list would stay empty after Redis was emptied.
+func (q *Queue) PublishLanes(ctx context.Context) error {
+	names := make([]any, 0, message.BulkShards+2)
+	for _, lane := range Lanes() {
+		names = append(names, lane)
+	}
+	if err := q.rdb.SAdd(ctx, "asynq:queues", names...).Err(); err != nil {
+		return fmt.Errorf("publish lanes: %w", err)
+	}
+	return nil
+}

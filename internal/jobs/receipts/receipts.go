@@ -1,0 +1,143 @@
+// Package receipts records in the ledger what Sinch reports.
+package receipts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
+	"mmsdispatch/internal/sinch/receipt"
+)
+
+// Result is what followed from a receipt.
+type Result string
+
+// The results.
+const (
+	Applied Result = "applied"
+	Unknown Result = "unknown_message" // about no message of ours
+	Ignored Result = "ignored"         // about something else than a message
+	Foreign Result = "foreign_api"     // about an attempt made through another API
+)
+
+// errForeign ends an update for a receipt of another API than the attempt's.
+var errForeign = errors.New("receipt of another API")
+
+// Blocker blocks numbers that Sinch refuses to send to.
+type Blocker interface {
+	// Block adds a number to the opt-outs; code is Sinch's.
+	Block(ctx context.Context, scope message.Scope, number, sender, code string) error
+}
+
+// Templates is told the state of saved media.
+type Templates interface {
+	// Report records the state of saved media, by our reference or by Sinch's id.
+	// known is false for media that no message needs.
+	Report(ctx context.Context, ref, id string, ready bool) (known bool, err error)
+}
+
+// Receiver records what Sinch reports in the ledger.
+type Receiver struct {
+	ledger    *ledger.Ledger
+	optOuts   Blocker
+	templates Templates
+}
+
+// New makes a Receiver.
+func New(l *ledger.Ledger, optOuts Blocker, templates Templates) *Receiver {
+	return &Receiver{ledger: l, optOuts: optOuts, templates: templates}
+}
+
+// Apply records one receipt. Only an error of the ledger is an error; then
+// Sinch has to be asked to send the receipt again.
+func (r *Receiver) Apply(ctx context.Context, got receipt.Receipt) (Result, error) {
+	switch got.Kind {
+	case receipt.KindReport:
+	case receipt.KindTemplate:
+		return r.template(ctx, got)
+	default:
+		return Ignored, nil
+	}
+	id, n, err := r.attempt(ctx, got)
+	switch {
+	case errors.Is(err, ledger.ErrUnavailable):
+		return "", fmt.Errorf("apply receipt: %w", err)
+	case err != nil:
+		return Unknown, nil //nolint:nilerr // not ours: it never will be
+	}
+	m, err := r.ledger.Update(ctx, id, func(m *message.Message, now time.Time) error {
+		if !settles(m, n, got.Shape) {
+			return errForeign
+		}
+		return m.Receive(message.Receipt{
+			Attempt: n, State: got.State, SinchID: got.SinchID, SentAs: got.SentAs,
+			Code: got.Code, SinchCode: got.SinchCode, Detail: got.Detail,
+		}, now)
+	})
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return Unknown, nil
+	case errors.Is(err, errForeign):
+		return Foreign, nil
+	case err != nil:
+		return "", fmt.Errorf("apply receipt: %w", err)
+	case got.Unproven != "": // on the timeline, and nothing changed
+		return Result(got.Unproven), nil
+	}
+	if got.Code == message.ReasonSuppressed && !m.Scope.Test {
+		if err := r.optOuts.Block(ctx, m.Scope, m.Content.To, m.From, got.SinchCode); err != nil {
+			return "", fmt.Errorf("apply receipt: %w", err)
+		}
+	}
+	return Applied, nil
+}
+
+// settles reports whether a receipt can be about an attempt: about one made
+// through the API that writes such receipts. Where Redis lost the attempt, the
+// built-in simulator's receipts settle test messages only.
+func settles(m *message.Message, n int, shape receipt.Shape) bool {
+	i := slices.IndexFunc(m.Calls, func(a message.Attempt) bool { return a.N == n })
+	if i < 0 {
+		return shape != receipt.ShapeSimulator || m.Scope.Test
+	}
+	return shape.WrittenBy(sinch.API(m.Calls[i].API))
+}
+
+// template takes in what has become of saved media.
+func (r *Receiver) template(ctx context.Context, got receipt.Receipt) (Result, error) {
+	known, err := r.templates.Report(ctx, got.Ref, got.Template.ID, got.Template.Ready)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("apply receipt: %w", err)
+	case !known:
+		return Ignored, nil
+	default:
+		return Applied, nil
+	}
+}
+
+// attempt is the attempt that a receipt is about. Our reference tells, and
+// Sinch's id of the call where none has come back, or somebody else's.
+func (r *Receiver) attempt(ctx context.Context, got receipt.Receipt) (message.ID, int, error) {
+	if _, _, err := message.ParseAttemptRef(got.Ref); err != nil && !message.IsCall(got.Ref) {
+		if got.SinchID == "" {
+			return "", 0, ledger.ErrNotFound
+		}
+		if got.Ref, err = r.ledger.CallOf(ctx, string(got.Shape), got.SinchID); err != nil {
+			return "", 0, err
+		}
+	}
+	if message.IsCall(got.Ref) { // one of several messages: its recipient tells which
+		ref, err := r.ledger.AttemptOf(ctx, got.Ref, got.Recipient)
+		if err != nil {
+			return "", 0, err
+		}
+		got.Ref = ref
+	}
+	return message.ParseAttemptRef(got.Ref)
+}

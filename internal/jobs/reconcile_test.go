@@ -1,0 +1,215 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/jobs/recovery"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
+)
+
+// askedSinch is a Sinch whose look-ups end with their context at the latest.
+type askedSinch struct {
+	*fakeSinch
+
+	find func(ctx context.Context, ref string) (string, bool, error)
+
+	mu      sync.Mutex
+	refs    []string // that were asked for
+	running int
+	most    int // look-ups at once
+}
+
+func (f *askedSinch) For(*message.Message) sinch.Provider { return f }
+
+func (f *askedSinch) Find(ctx context.Context, c sinch.Call) (string, bool, error) {
+	f.mu.Lock()
+	f.refs = append(f.refs, c.Ref)
+	f.running++
+	f.most = max(f.most, f.running)
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		f.running--
+		f.mu.Unlock()
+	}()
+	return f.find(ctx, c.Ref)
+}
+
+// asked is how many look-ups were begun, and how many of them at once at most.
+func (f *askedSinch) asked() (n, most int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.refs), f.most
+}
+
+func (b *bench) asking(find func(ctx context.Context, ref string) (string, bool, error)) *askedSinch {
+	f := &askedSinch{fakeSinch: b.sinch, find: find}
+	b.opts.Providers = f
+	return f
+}
+
+func hang(ctx context.Context, _ string) (string, bool, error) {
+	<-ctx.Done()
+	return "", false, ctx.Err()
+}
+
+// unknown leaves messages whose outcome nobody knows, past their deadline.
+func (b *bench) unknown(t *testing.T, n int) []*message.Message {
+	t.Helper()
+	messages := make([]*message.Message, n)
+	for i := range messages {
+		m := b.begin(t, -time.Minute)
+		after, err := b.ledger.Update(t.Context(), m.ID, func(m *message.Message, now time.Time) error {
+			return m.Conclude(1, message.Outcome{Kind: message.OutcomeUnknown}, message.Retry{}, now)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages[i] = after
+	}
+	eventually(t, func() bool { return b.due(t, ledger.Unknown) == n })
+	return messages
+}
+
+// due is how many messages of a list are due.
+func (b *bench) due(t *testing.T, list ledger.Queue) int {
+	t.Helper()
+	due, _, err := b.ledger.Due(t.Context(), list, 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(due)
+}
+
+// While Sinch does not answer look-ups, everything else is healed as ever.
+func TestHangingLookUpsDelayNoHealing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	f := b.asking(hang)
+	b.unknown(t, 3*visitsAtOnce)
+	b.run(t)
+	eventually(t, func() bool { n, _ := f.asked(); return n == visitsAtOnce })
+	lost, called := b.accept(t), b.orphan(t)
+	b.await(t, lost.ID, message.StatusSent)
+	b.await(t, called.ID, message.StatusUnknown)
+	if n, _ := f.asked(); n != visitsAtOnce || b.metrics.of(recovery.TaskMissing) != 1 || b.metrics.of(recovery.WorkerLost) != 1 {
+		t.Errorf("%d look-ups, %d tasks made, %d calls of dead workers", n, b.metrics.of(recovery.TaskMissing), b.metrics.of(recovery.WorkerLost))
+	}
+}
+
+// Look-ups are made as many at once as may be, and each of them once.
+func TestLookUpsShareTheirTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	many := make(chan struct{})
+	all := sync.OnceFunc(func() { close(many) })
+	var f *askedSinch
+	f = b.asking(func(ctx context.Context, _ string) (string, bool, error) {
+		if _, most := f.asked(); most == visitsAtOnce {
+			all()
+		}
+		select {
+		case <-many:
+			return "B1", true, nil
+		case <-ctx.Done():
+			return "", false, ctx.Err()
+		}
+	})
+	const calls = 5 * visitsAtOnce
+	messages := b.unknown(t, calls)
+	NewRunner(b.opts).sweeper.Reconcile(t.Context())
+	b.awaitAll(t, messages, func(int) message.Status { return message.StatusSent })
+	if n, most := f.asked(); n != calls || most != visitsAtOnce || b.metrics.of(recovery.CallFound) != calls {
+		t.Errorf("%d look-ups, %d at once, %d healed", n, most, b.metrics.of(recovery.CallFound))
+	}
+}
+
+// Where Sinch cannot be asked, it is left alone, and asked again later.
+func TestSilentSinchIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	f := b.asking(func(context.Context, string) (string, bool, error) { return "", false, errors.New("HTTP 503") })
+	b.unknown(t, 6*visitsAtOnce)
+	NewRunner(b.opts).sweeper.Reconcile(t.Context())
+	if n, _ := f.asked(); n < failuresInARow || n >= failuresInARow+visitsAtOnce {
+		t.Errorf("asked %d times", n)
+	}
+	if n := b.due(t, ledger.Unknown); n != 0 {
+		t.Errorf("%d are still due", n)
+	}
+}
+
+// A call that cannot be looked up hinders no others.
+func TestOneFailedLookUpHindersNoOthers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	messages := b.unknown(t, 3*visitsAtOnce)
+	bad := messages[0]
+	b.asking(func(_ context.Context, ref string) (string, bool, error) {
+		if ref == bad.ID.AttemptRef(1) {
+			return "", false, errors.New("unreadable page")
+		}
+		return "B1", true, nil
+	})
+	NewRunner(b.opts).sweeper.Reconcile(t.Context())
+	b.awaitAll(t, messages, func(i int) message.Status {
+		if i == 0 {
+			return message.StatusUnknown
+		}
+		return message.StatusSent
+	})
+}
+
+// Two sweepers that ask at the same time count what they heal once.
+func TestTwoSweepersCountOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var mu sync.Mutex
+	met := make(map[string]chan struct{}) // closed once both have asked
+	b.asking(func(ctx context.Context, ref string) (string, bool, error) {
+		mu.Lock()
+		both, second := met[ref]
+		if second {
+			close(both)
+		} else {
+			both = make(chan struct{})
+			met[ref] = both
+		}
+		mu.Unlock()
+		select {
+		case <-both:
+			return "B1", true, nil
+		case <-ctx.Done():
+			return "", false, ctx.Err()
+		}
+	})
+	const calls = 3 * visitsAtOnce
+	messages := b.unknown(t, calls)
+	orphans := make([]*message.Message, calls)
+	for i := range orphans {
+		orphans[i] = b.orphan(t)
+	}
+	eventually(t, func() bool { return b.due(t, ledger.Calls) == calls })
+	var sweepers sync.WaitGroup
+	for range 2 {
+		s := NewRunner(b.opts).sweeper
+		sweepers.Go(func() {
+			s.Reconcile(t.Context())
+			if err := s.Round(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	sweepers.Wait()
+	b.awaitAll(t, messages, all(message.StatusSent))
+	b.awaitAll(t, orphans, all(message.StatusUnknown))
+	if found, lost := b.metrics.of(recovery.CallFound), b.metrics.of(recovery.WorkerLost); found != calls || lost != calls {
+		t.Errorf("%d found and %d lost, want %d of each", found, lost, calls)
+	}
+}

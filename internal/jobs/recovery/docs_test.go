@@ -1,0 +1,24 @@
+package recovery
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestRecoveriesAreDocumented holds the page for operators against the kinds.
+func TestRecoveriesAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/promises.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := []string{
+		TaskMissing, TaskStuck, WorkerLost, CallNotBegun, CallFound, CallAbsent, Resent, Rollback,
+	}
+	for _, kind := range kinds {
+		if !strings.Contains(string(page), "| `"+kind+"` |") {
+			t.Errorf("docs/promises.md does not say how long %q takes", kind)
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package recovery
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"mmsdispatch/internal/jobs/queue"
+	"mmsdispatch/internal/message"
+)
+
+// byGroup divides items into those to messages without a group and the others,
+// by group.
+func byGroup(items []*item) (single []*item, groups map[string][]*item) {
+	groups = make(map[string][]*item)
+	for _, v := range items {
+		if name := v.message.Group; name != "" {
+			groups[name] = append(groups[name], v)
+		} else {
+			single = append(single, v)
+		}
+	}
+	return single, groups
+}
+
+// checkGroup makes sure that waiting messages stand in their group, and that a
+// task that will come stands for it.
+func (s *Sweeper) checkGroup(ctx context.Context, name string, items []*item, now time.Time) {
+	generation, err := s.rejoin(ctx, name, items)
+	if err == nil && generation != 0 {
+		err = s.checkGroupTask(ctx, queue.Group{Name: name, Lane: queue.LaneOf(items[0].message), Generation: generation}, items[0].message, now)
+	}
+	for _, v := range items {
+		if err != nil && v.err == nil {
+			v.err = err
+		}
+	}
+}
+
+// rejoin has messages join their group that are not in it, and returns its
+// generation. They are read once more after the group: one that was sent just
+// now has left it.
+func (s *Sweeper) rejoin(ctx context.Context, name string, items []*item) (generation int64, err error) {
+	byID := make(map[message.ID]*item, len(items))
+	for _, v := range items {
+		byID[v.message.ID] = v
+	}
+	generation, absent, err := s.queue.Absent(ctx, name, messagesOf(items))
+	if err != nil || len(absent) == 0 {
+		return generation, err
+	}
+	lost := make([]*item, len(absent))
+	for i, m := range absent {
+		lost[i] = byID[m.ID]
+	}
+	found, err := s.read(ctx, lost)
+	if err != nil {
+		return 0, err
+	}
+	waiting := slices.DeleteFunc(stillWaiting(found), func(v *item) bool { return v.message.Group != name })
+	for i, task := range s.queue.DispatchEach(ctx, messagesOf(waiting)) {
+		if waiting[i].err = task.Err; task.Err == nil {
+			s.recovered(TaskMissing, waiting[i].message)
+		}
+	}
+	return 0, nil
+}
+
+// checkGroupTask makes sure that the task of a group will come. m is one of its
+// members.
+func (s *Sweeper) checkGroupTask(ctx context.Context, g queue.Group, m *message.Message, now time.Time) error {
+	state, err := s.queue.State(ctx, g.Task())
+	if err != nil {
+		return err
+	}
+	kind := TaskMissing
+	switch state {
+	case queue.StateGone:
+		generation, _, err := s.queue.Absent(ctx, g.Name, nil)
+		if err != nil || generation != g.Generation { // handed on meanwhile
+			return err
+		}
+	case queue.StateRuns:
+		if waits(m, now) <= stuckAfter {
+			return nil
+		}
+		running, err := s.queue.Running(ctx, g.Lane)
+		if err != nil || running[g.Task().ID] {
+			return err
+		}
+		kind = TaskStuck
+	case queue.StateBuried:
+		kind = TaskStuck
+	default:
+		return nil
+	}
+	if kind == TaskStuck {
+		groups, err := s.queue.Regroup(ctx, queue.GroupChange{Name: g.Name, Lane: g.Lane, HandOn: g.Generation})
+		if err != nil || groups[0].Generation == 0 {
+			return err
+		}
+		g = groups[0]
+	}
+	missing, err := s.queue.Enqueue(ctx, g.Task())
+	if missing {
+		s.recovered(kind, m)
+	}
+	return err
+}

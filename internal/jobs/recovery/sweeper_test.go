@@ -1,0 +1,144 @@
+package recovery
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/jobs/dispatch"
+	"mmsdispatch/internal/jobs/queue"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redistest"
+	"mmsdispatch/internal/sinch"
+)
+
+// bench is a sweeper on a Redis of its own.
+type bench struct {
+	ledger  *ledger.Ledger
+	sweeper *Sweeper
+	kinds   map[string]int // recoveries
+}
+
+func (b *bench) Recovered(kind string) { b.kinds[kind]++ }
+func (*bench) Swept(error)             {}
+
+func (*bench) For(*message.Message) sinch.Provider { return nil }
+
+func setup(t *testing.T) *bench {
+	t.Helper()
+	rdb := redistest.Shared(t).Client(t)
+	l, err := ledger.New(rdb, ledger.Options{RecordTTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{ledger: l, kinds: make(map[string]int)}
+	b.sweeper = NewSweeper(Options{
+		Redis: rdb, Ledger: l, Queue: queue.New(rdb, time.Second), Worker: dispatch.NewWorker(), Providers: b, Metrics: b, Log: zerolog.Nop(),
+		Policy: Policy{LookupWindow: 50 * time.Millisecond},
+	})
+	return b
+}
+
+// begun is a message whose call was begun by a worker that is gone, and is over
+// since a minute.
+func (b *bench) begun(t *testing.T) *message.Message {
+	t.Helper()
+	m := b.accept(t)
+	seen, err := b.ledger.Read(t.Context(), m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, err := b.ledger.Begin(t.Context(), seen, func(m *message.Message, now time.Time) error {
+		return m.Begin(0, message.Attempt{Worker: "dead", Deadline: now.Add(-time.Minute)}, now)
+	}, ledger.Lease{Worker: "dead"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return begun.Message
+}
+
+func (b *bench) accept(t *testing.T) *message.Message {
+	t.Helper()
+	a, err := b.ledger.Accept(t.Context(), ledger.Request{
+		Scope: message.Scope{Tenant: "shop"}, Content: message.Content{To: "+12065551212", Text: "hello", Priority: message.Normal},
+		From: "+12065550000", Now: time.Now().UTC().Truncate(time.Millisecond),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.Message
+}
+
+func TestNextLook(t *testing.T) {
+	t.Parallel()
+	for waits, want := range map[time.Duration]time.Duration{
+		-time.Hour:       time.Hour + 15*time.Second,
+		0:                15 * time.Second,
+		time.Minute:      15 * time.Second,
+		2 * time.Minute:  30 * time.Second,
+		4 * time.Minute:  time.Minute,
+		72 * time.Hour:   time.Minute,
+		-time.Nanosecond: 15*time.Second + time.Nanosecond,
+	} {
+		if got := nextLook(waits); got != want {
+			t.Errorf("after %s in %s, want %s", waits, got, want)
+		}
+	}
+}
+
+// A message that was sent, and its task done, between the sweeper's reading and
+// its looking for the task, is not recovered.
+func TestSentMessageGetsNoTask(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.begun(t)
+	stale := *m
+	stale.Status = message.StatusQueued
+	if err := b.sweeper.checkWaiting(t.Context(), []*item{{due: ledger.Due{ID: m.ID}, message: &stale}}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	state, err := b.sweeper.queue.State(t.Context(), queue.MessageTask(m))
+	if err != nil || state != queue.StateGone || b.kinds[TaskMissing] != 0 {
+		t.Errorf("task in state %d, %v; %d recovered", state, err, b.kinds[TaskMissing])
+	}
+}
+
+// Two sweepers that find the same task buried replace it once.
+func TestTaskIsReplacedOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.accept(t)
+	for range 2 {
+		if err := b.sweeper.reissue(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after, err := b.ledger.Get(t.Context(), m.ID)
+	if err != nil || after.Status != message.StatusQueued || after.Task != 1 || b.kinds[TaskStuck] != 1 {
+		t.Errorf("%+v, %v; %d recovered", after, err, b.kinds[TaskStuck])
+	}
+}
+
+// That Sinch knows nothing of a call counts from when it was asked: what it said
+// may be taken in later, for others that share the call.
+func TestAbsenceCountsFromTheQuestion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m, err := b.ledger.Update(t.Context(), b.begun(t).ID, func(m *message.Message, now time.Time) error {
+		return m.Conclude(1, message.Outcome{Kind: message.OutcomeUnknown}, message.Retry{}, now)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for looks, asked := range []time.Time{m.Calls[0].Deadline.Add(-time.Second), time.Now()} {
+		if _, err := b.sweeper.reconciler.take(t.Context(), m.ID, 1, answer{asked: asked}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		after, err := b.ledger.Get(t.Context(), m.ID)
+		if err != nil || after.Calls[0].Lookups != looks {
+			t.Errorf("asked at %s: %d looks, %v", asked, after.Calls[0].Lookups, err)
+		}
+	}
+}
