@@ -16,7 +16,8 @@ import (
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/connlimit"
 	"mmsdispatch/internal/httpapi"
-	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/jobs/queue"
+	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
@@ -56,14 +57,14 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("API_KEYS: %w", err)
 	}
-	queue := jobs.NewQueue(env.rdb, cfg.Worker.TaskTimeout)
+	queue := queue.New(env.rdb, cfg.Worker.TaskTimeout)
 	opts := httpapi.Options{
 		Ledger:        guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
 		Batches:       guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
 		Dispatcher:    queue,
 		Keys:          keys{verifier},
 		Rules:         newRules(cfg),
-		Receipts:      jobs.NewReceipts(env.ledger, env.optOuts, env.saved),
+		Receipts:      receipts.New(env.ledger, env.optOuts, env.saved),
 		OptOuts:       env.optOuts,
 		Nonces:        httpapi.NewRedisNonces(env.rdb, cfg.Webhook.MaxAge),
 		Ready:         env.ready,

@@ -17,7 +17,7 @@ import (
 	"mmsdispatch/internal/admin"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/console"
-	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redisconn"
@@ -144,7 +144,7 @@ func (e *environment) admin() ([]part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("queue pages: %w", err)
 	}
-	e.metrics.Registry.MustRegister(telemetry.NewQueueCollector(asynq.NewInspectorFromRedisClient(e.rdb), jobs.Lanes()...))
+	e.metrics.Registry.MustRegister(telemetry.NewQueueCollector(asynq.NewInspectorFromRedisClient(e.rdb), queue.Lanes()...))
 	server := admin.New(admin.Options{
 		Addr: string(e.cfg.Admin.Addr), User: string(e.cfg.Admin.User), Password: e.cfg.Admin.Password.Reveal(),
 		Log: e.log, Metrics: e.metrics.Registry, Ready: e.ready, Queues: queues,

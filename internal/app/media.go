@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"mmsdispatch/internal/config"
-	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/jobs/dispatch"
 	"mmsdispatch/internal/media"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
@@ -44,7 +44,7 @@ type workerMedia struct {
 	free func(m *message.Message) bool
 }
 
-// Check implements jobs.Media.
+// Check implements dispatch.Media.
 func (w *workerMedia) Check(ctx context.Context, m *message.Message) ([]string, error) {
 	if w.free(m) {
 		return nil, nil
@@ -60,7 +60,7 @@ func (w *workerMedia) Check(ctx context.Context, m *message.Message) ([]string, 
 // worst is what is wrong with media as a whole: what is bad for good comes
 // before what may go away, and that before what nobody knows.
 func worst(verdicts []media.Verdict) error {
-	var temporary *jobs.MediumError
+	var temporary *dispatch.MediumError
 	var unknown error
 	for i, v := range verdicts {
 		bad, known := errors.AsType[*media.Error](v.Err)
@@ -69,9 +69,9 @@ func worst(verdicts []media.Verdict) error {
 		case !known:
 			unknown = v.Err
 		case !bad.Temporary():
-			return &jobs.MediumError{Detail: detail(verdicts, i, bad)}
+			return &dispatch.MediumError{Detail: detail(verdicts, i, bad)}
 		case temporary == nil:
-			temporary = &jobs.MediumError{Detail: detail(verdicts, i, bad), Temporary: true, RetryIn: media.KeptTemporary}
+			temporary = &dispatch.MediumError{Detail: detail(verdicts, i, bad), Temporary: true, RetryIn: media.KeptTemporary}
 		}
 	}
 	if temporary != nil {

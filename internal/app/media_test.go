@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/jobs/dispatch"
 	"mmsdispatch/internal/media"
 )
 
@@ -36,7 +36,7 @@ func TestWorstOfSeveralMedia(t *testing.T) {
 			}
 			continue
 		}
-		got, ok := errors.AsType[*jobs.MediumError](err)
+		got, ok := errors.AsType[*dispatch.MediumError](err)
 		if !ok || got.Detail != tt.detail || got.Temporary != tt.temporary || (got.RetryIn > 0) != tt.temporary {
 			t.Errorf("%s: %+v", name, err)
 		}

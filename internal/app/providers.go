@@ -12,7 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"mmsdispatch/internal/config"
-	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/batches"
@@ -33,7 +33,7 @@ type routes struct {
 	simulated  bool // live messages go to the simulator, too
 }
 
-// For implements jobs.Providers.
+// For implements dispatch.Providers.
 func (r *routes) For(m *message.Message) sinch.Provider {
 	if r.free(m) {
 		return r.test
@@ -108,7 +108,7 @@ const simulatedHang = time.Second
 // simulator is the built-in Sinch for test keys. It listens in memory, on no
 // port, and delivers receipts in process.
 type simulator struct {
-	receipts *jobs.Receipts
+	receipts *receipts.Receiver
 	log      zerolog.Logger
 
 	listener *sinchsim.MemoryListener
@@ -121,7 +121,7 @@ type simulator struct {
 func newSimulator(env *environment) *simulator {
 	listener := sinchsim.NewMemoryListener()
 	return &simulator{
-		receipts: jobs.NewReceipts(env.ledger, env.optOuts, env.saved), log: env.log, listener: listener,
+		receipts: receipts.New(env.ledger, env.optOuts, env.saved), log: env.log, listener: listener,
 		client: wire.New(wire.Options{
 			Connections: env.cfg.Worker.Concurrency,
 			Dial:        listener.DialContext,

@@ -8,6 +8,8 @@ import (
 
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/jobs/dispatch"
+	"mmsdispatch/internal/jobs/recovery"
 	"mmsdispatch/internal/sinch/wire"
 	"mmsdispatch/internal/telemetry"
 	"mmsdispatch/internal/throttle"
@@ -56,10 +58,10 @@ func sendingParts(env *environment) ([]part, error) {
 		Metrics:     jobMetrics{env.metrics},
 		Concurrency: cfg.Worker.Concurrency,
 		Shutdown:    cfg.Worker.ShutdownTimeout,
-		Timing:      jobs.Timing{Call: cfg.Sinch.Timeout, Task: cfg.Worker.TaskTimeout},
-		Backoff:     jobs.Backoff{Max: cfg.Retry.Max, Base: cfg.Retry.Base, Cap: cfg.Retry.Cap},
-		Settling: jobs.Settling{
-			Policy:         jobs.UnknownPolicy(cfg.Unknown.Policy),
+		Timing:      dispatch.Timing{Call: cfg.Sinch.Timeout, Task: cfg.Worker.TaskTimeout},
+		Backoff:     dispatch.Backoff{Max: cfg.Retry.Max, Base: cfg.Retry.Base, Cap: cfg.Retry.Cap},
+		Recovery: recovery.Policy{
+			Unknown:        recovery.UnknownPolicy(cfg.Unknown.Policy),
 			ReconcileAfter: cfg.Unknown.ReconcileAfter,
 			LookupWindow:   cfg.Unknown.LookupWindow,
 		},
@@ -123,5 +125,5 @@ func (m jobMetrics) Attempt(api, outcome string, took time.Duration) {
 // Swept implements jobs.Metrics.
 func (m jobMetrics) Swept(err error) { m.metrics.Sweep.Round(time.Now(), err) }
 
-// Healed implements jobs.Metrics.
-func (m jobMetrics) Healed(kind string) { m.metrics.Sweep.Healed(kind, 1) }
+// Recovered implements jobs.Metrics.
+func (m jobMetrics) Recovered(kind string) { m.metrics.Sweep.Healed(kind, 1) }

@@ -13,7 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/rs/zerolog"
 
-	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch/receipt"
@@ -38,7 +38,7 @@ type Dispatcher interface {
 
 // Receipts records what Sinch reports.
 type Receipts interface {
-	Apply(ctx context.Context, got receipt.Receipt) (jobs.ReceiptResult, error)
+	Apply(ctx context.Context, got receipt.Receipt) (receipts.Result, error)
 }
 
 // Metrics counts what the API does.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"mmsdispatch/internal/httpapi"
-	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch/receipt"
@@ -164,11 +164,11 @@ func (q *fakeQueue) dispatched() []message.ID {
 type fakeReceipts struct {
 	mu     sync.Mutex
 	got    []receipt.Receipt
-	result jobs.ReceiptResult
+	result receipts.Result
 	err    error
 }
 
-func (r *fakeReceipts) Apply(_ context.Context, got receipt.Receipt) (jobs.ReceiptResult, error) {
+func (r *fakeReceipts) Apply(_ context.Context, got receipt.Receipt) (receipts.Result, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err != nil {

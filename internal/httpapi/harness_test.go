@@ -21,7 +21,7 @@ import (
 
 	apidoc "mmsdispatch/api"
 	"mmsdispatch/internal/httpapi"
-	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
 )
@@ -95,7 +95,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 		now:     time.Date(2026, 3, 1, 12, 0, 0, 123_000_000, time.UTC),
 		ledger:  &fakeLedger{},
 		queue:   &fakeQueue{},
-		receipt: &fakeReceipts{result: jobs.ReceiptApplied},
+		receipt: &fakeReceipts{result: receipts.Applied},
 		optOuts: &fakeOptOuts{},
 		nonces:  &fakeNonces{used: map[string]bool{}},
 		keys: &fakeKeys{callers: map[string]httpapi.Caller{

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"mmsdispatch/internal/httpapi"
-	"mmsdispatch/internal/jobs"
+	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/message"
 )
 
@@ -257,7 +257,7 @@ func TestReceiptsAreTakenApart(t *testing.T) {
 func TestReceiptsOfUnknownMessages(t *testing.T) {
 	t.Parallel()
 	b := setup(t, webhookWith(httpapi.WebhookOptions{Insecure: true}))
-	b.receipt.result = jobs.ReceiptUnknown
+	b.receipt.result = receipts.Unknown
 	b.do(t, hook(dlr, mmsReceipt)).ok(t, http.StatusOK)
 	if b.metrics.get("receipt mms unknown_message") != 1 {
 		t.Errorf("counted %v", b.metrics.counts)

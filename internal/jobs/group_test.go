@@ -10,7 +10,6 @@ import (
 	"mmsdispatch/internal/jobs/dispatch"
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/jobs/recovery"
-	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 )
 

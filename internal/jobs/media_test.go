@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mmsdispatch/internal/jobs/dispatch"
+	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
 )
@@ -122,7 +123,7 @@ func TestCheckLeavesTimeForTheCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.opts.Timing = dispatch.Timing{Call: time.Second, Task: 2 * time.Second}
-	b.queue = NewQueue(b.rdb, b.opts.Timing.Task)
+	b.queue = queue.New(b.rdb, b.opts.Timing.Task)
 	var checks atomic.Int64
 	b.opts.Media = mediaFunc(func(ctx context.Context, _ *message.Message) ([]string, error) {
 		if checks.Add(1) == 1 {
@@ -184,7 +185,7 @@ func TestStoppingWorkerDoesNotWaitForMedia(t *testing.T) {
 		return nil, ctx.Err()
 	})
 	b.opts.Timing.Task, b.opts.Shutdown = time.Minute, time.Minute
-	b.queue = NewQueue(b.rdb, b.opts.Timing.Task)
+	b.queue = queue.New(b.rdb, b.opts.Timing.Task)
 	r := b.run(t)
 	m := b.accept(t)
 	b.dispatch(t, m)

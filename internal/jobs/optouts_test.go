@@ -156,9 +156,9 @@ func TestBlockedByAReceipt(t *testing.T) {
 	m := b.accept(t)
 	b.dispatch(t, m)
 	b.await(t, m.ID, message.StatusSent)
-	receipts := receipts.New(b.ledger, b.optOuts, nil)
+	receiver := receipts.New(b.ledger, b.optOuts, nil)
 	for _, code := range []message.ReasonCode{message.ReasonSuppressed, message.ReasonCarrier} {
-		result, err := receipts.Apply(t.Context(), receipt.Receipt{
+		result, err := receiver.Apply(t.Context(), receipt.Receipt{
 			Shape: "fake", Kind: receipt.KindReport, Ref: m.ID.AttemptRef(1),
 			State: message.ReceiptUndelivered, Code: code, SinchCode: "3001",
 		})

@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -20,11 +19,11 @@ func TestReceiptsJoinBySinchsID(t *testing.T) {
 	b.run(t)
 	sent := b.await(t, m.ID, message.StatusSent)
 	shape := receipt.Shape(sent.Calls[0].API)
-	receipts := receipts.New(b.ledger, b.optOuts, nil)
+	receiver := receipts.New(b.ledger, b.optOuts, nil)
 	apply := func(got receipt.Receipt, want receipts.Result) {
 		t.Helper()
 		got.Kind, got.State, got.SinchCode = receipt.KindReport, message.ReceiptDelivered, "N102"
-		if result, err := receipts.Apply(t.Context(), got); err != nil || result != want {
+		if result, err := receiver.Apply(t.Context(), got); err != nil || result != want {
 			t.Errorf("%+v: %s, %v; want %s", got, result, err, want)
 		}
 	}
@@ -37,33 +36,6 @@ func TestReceiptsJoinBySinchsID(t *testing.T) {
 	apply(receipt.Receipt{Shape: shape, SinchID: sent.SinchID}, receipts.Applied) // once more is harmless
 }
 
-// A receipt settles only an attempt made through the API that writes such
-// receipts; the built-in simulator's settle no attempt that went to Sinch.
-func TestReceiptsSettleAttemptsOfTheirAPIOnly(t *testing.T) {
-	t.Parallel()
-	for api, settling := range map[string][]receipt.Shape{
-		"mms":          {receipt.ShapeMMS},
-		"batches":      {receipt.ShapeBatches},
-		"conversation": {receipt.ShapeConversation},
-		"simulator":    {receipt.ShapeMMS, receipt.ShapeSimulator},
-	} {
-		m := &message.Message{Calls: []message.Attempt{{N: 1, API: api}}}
-		for _, shape := range []receipt.Shape{
-			receipt.ShapeMMS, receipt.ShapeBatches, receipt.ShapeConversation, receipt.ShapeSimulator, receipt.ShapeUnknown,
-		} {
-			if got, want := settles(m, 1, shape), slices.Contains(settling, shape); got != want {
-				t.Errorf("attempt through %s, receipt of %s: settles %t, want %t", api, shape, got, want)
-			}
-		}
-	}
-	for _, test := range []bool{false, true} { // Redis lost the attempt
-		m := &message.Message{Scope: message.Scope{Test: test}}
-		if settles(m, 1, receipt.ShapeSimulator) != test || !settles(m, 1, receipt.ShapeMMS) {
-			t.Errorf("test message %t: a lost attempt is settled by the wrong receipts", test)
-		}
-	}
-}
-
 // A receipt of another API and one that proves nothing leave the state as it
 // is; the second is noted on the timeline.
 func TestReceiptsThatProveNothing(t *testing.T) {
@@ -73,7 +45,7 @@ func TestReceiptsThatProveNothing(t *testing.T) {
 	b.dispatch(t, m)
 	b.run(t)
 	sent := b.await(t, m.ID, message.StatusSent)
-	receipts := receipts.New(b.ledger, b.optOuts, nil)
+	receiver := receipts.New(b.ledger, b.optOuts, nil)
 	for _, tc := range []struct {
 		got   receipt.Receipt
 		want  receipts.Result
@@ -85,7 +57,7 @@ func TestReceiptsThatProveNothing(t *testing.T) {
 		{receipt.Receipt{Shape: "fake", Unproven: receipt.UnprovenCode, SinchCode: "999"}, "unknown_code", 2},
 	} {
 		tc.got.Kind, tc.got.Ref = receipt.KindReport, m.ID.AttemptRef(1)
-		if result, err := receipts.Apply(t.Context(), tc.got); err != nil || result != tc.want {
+		if result, err := receiver.Apply(t.Context(), tc.got); err != nil || result != tc.want {
 			t.Errorf("%+v: %s, %v; want %s", tc.got, result, err, tc.want)
 		}
 		after := b.await(t, m.ID, message.StatusSent)

@@ -92,13 +92,13 @@ func TestHangingLookUpsDelayNoHealing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	f := b.asking(hang)
-	b.unknown(t, 3*visitsAtOnce)
+	b.unknown(t, 3*itemsAtOnce)
 	b.run(t)
-	eventually(t, func() bool { n, _ := f.asked(); return n == visitsAtOnce })
+	eventually(t, func() bool { n, _ := f.asked(); return n == itemsAtOnce })
 	lost, called := b.accept(t), b.orphan(t)
 	b.await(t, lost.ID, message.StatusSent)
 	b.await(t, called.ID, message.StatusUnknown)
-	if n, _ := f.asked(); n != visitsAtOnce || b.metrics.of(recovery.TaskMissing) != 1 || b.metrics.of(recovery.WorkerLost) != 1 {
+	if n, _ := f.asked(); n != itemsAtOnce || b.metrics.of(recovery.TaskMissing) != 1 || b.metrics.of(recovery.WorkerLost) != 1 {
 		t.Errorf("%d look-ups, %d tasks made, %d calls of dead workers", n, b.metrics.of(recovery.TaskMissing), b.metrics.of(recovery.WorkerLost))
 	}
 }
@@ -111,7 +111,7 @@ func TestLookUpsShareTheirTime(t *testing.T) {
 	all := sync.OnceFunc(func() { close(many) })
 	var f *askedSinch
 	f = b.asking(func(ctx context.Context, _ string) (string, bool, error) {
-		if _, most := f.asked(); most == visitsAtOnce {
+		if _, most := f.asked(); most == itemsAtOnce {
 			all()
 		}
 		select {
@@ -121,11 +121,11 @@ func TestLookUpsShareTheirTime(t *testing.T) {
 			return "", false, ctx.Err()
 		}
 	})
-	const calls = 5 * visitsAtOnce
+	const calls = 5 * itemsAtOnce
 	messages := b.unknown(t, calls)
 	NewRunner(b.opts).sweeper.Reconcile(t.Context())
 	b.awaitAll(t, messages, func(int) message.Status { return message.StatusSent })
-	if n, most := f.asked(); n != calls || most != visitsAtOnce || b.metrics.of(recovery.CallFound) != calls {
+	if n, most := f.asked(); n != calls || most != itemsAtOnce || b.metrics.of(recovery.CallFound) != calls {
 		t.Errorf("%d look-ups, %d at once, %d healed", n, most, b.metrics.of(recovery.CallFound))
 	}
 }
@@ -135,9 +135,9 @@ func TestSilentSinchIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	f := b.asking(func(context.Context, string) (string, bool, error) { return "", false, errors.New("HTTP 503") })
-	b.unknown(t, 6*visitsAtOnce)
+	b.unknown(t, 6*itemsAtOnce)
 	NewRunner(b.opts).sweeper.Reconcile(t.Context())
-	if n, _ := f.asked(); n < failuresInARow || n >= failuresInARow+visitsAtOnce {
+	if n, _ := f.asked(); n < failuresInARow || n >= failuresInARow+itemsAtOnce {
 		t.Errorf("asked %d times", n)
 	}
 	if n := b.due(t, ledger.Unknown); n != 0 {
@@ -149,7 +149,7 @@ func TestSilentSinchIsLeftAlone(t *testing.T) {
 func TestOneFailedLookUpHindersNoOthers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	messages := b.unknown(t, 3*visitsAtOnce)
+	messages := b.unknown(t, 3*itemsAtOnce)
 	bad := messages[0]
 	b.asking(func(_ context.Context, ref string) (string, bool, error) {
 		if ref == bad.ID.AttemptRef(1) {
@@ -189,7 +189,7 @@ func TestTwoSweepersCountOnce(t *testing.T) {
 			return "", false, ctx.Err()
 		}
 	})
-	const calls = 3 * visitsAtOnce
+	const calls = 3 * itemsAtOnce
 	messages := b.unknown(t, calls)
 	orphans := make([]*message.Message, calls)
 	for i := range orphans {

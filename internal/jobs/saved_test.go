@@ -193,21 +193,6 @@ func TestSavedMediaThatAreNotReadyAreWaitedFor(t *testing.T) {
 	b.wantSaves(1)
 }
 
-// TestMessagesAreHeldWhileOthersSave, and not put back as fast as Redis can.
-func TestMessagesAreHeldWhileOthersSave(t *testing.T) {
-	t.Parallel()
-	b := setupSaved(t)
-	key := saved.NewKey("held")
-	if _, won, err := saved.NewStore(b.rdb, savedEvents{}).Claim(t.Context(), key, time.Hour); err != nil || !won {
-		t.Fatal(won, err)
-	}
-	h := &Handler{saved: b.opts.Saved, open: t.Context()}
-	start := time.Now()
-	if template, err := h.savedSoon(t.Context(), key); err != nil || !template.Pending() || time.Since(start) < savedHold {
-		t.Errorf("%+v, %v after %s, want it to be held for %s", template, err, time.Since(start), savedHold)
-	}
-}
-
 func TestSavedMediaThatAreGoneAreSavedAgain(t *testing.T) {
 	t.Parallel()
 	gone := message.Outcome{Kind: message.OutcomeGone, Code: message.ReasonInternal, SinchCode: "E241"}
@@ -299,25 +284,10 @@ func TestSavingWaitsForPaceAndAccount(t *testing.T) {
 	}
 }
 
-// TestWhoSharesNothingBringsItsMedia, and so does who comes again.
-func TestWhoSharesNothingBringsItsMedia(t *testing.T) {
+// A message that shares nothing is sent with its media.
+func TestSingleMessageIsSentWithItsMedia(t *testing.T) {
 	t.Parallel()
 	b := setupSaved(t)
-	alike := &message.Message{Shared: true}
-	h := &Handler{saved: b.opts.Saved, providers: b.sinch}
-	for name, m := range map[string]*message.Message{
-		"single":       {},
-		"test":         {Shared: true, Scope: message.Scope{Test: true}},
-		"replay":       {Shared: true, Counters: message.Counters{Replays: 1}},
-		"often called": {Shared: true, Counters: message.Counters{Attempts: savedCallsMax}},
-	} {
-		if h.shares(m) {
-			t.Errorf("%s: named what was saved", name)
-		}
-	}
-	if !h.shares(alike) || (&Handler{}).shares(alike) {
-		t.Error("what is alike is shared where a store is")
-	}
 	b.run(t)
 	m := b.accept(t)
 	b.dispatch(t, m)

@@ -1,9 +1,6 @@
 package jobs
 
 import (
-	"context"
-	"errors"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,7 +10,6 @@ import (
 	"mmsdispatch/internal/jobs/recovery"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
-	"mmsdispatch/internal/redistest"
 )
 
 // waitingList is the list of the lane of a message.

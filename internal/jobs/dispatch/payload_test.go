@@ -1,0 +1,50 @@
+package dispatch
+
+import (
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redistest"
+	"mmsdispatch/internal/saved"
+)
+
+// savedEvents counts nothing.
+type savedEvents struct{}
+
+func (savedEvents) Saved(string) {}
+
+// TestMessagesAreHeldWhileOthersSave, and not put back as fast as Redis can.
+func TestMessagesAreHeldWhileOthersSave(t *testing.T) {
+	t.Parallel()
+	store := saved.NewStore(redistest.Shared(t).Client(t), savedEvents{})
+	key := saved.NewKey("held")
+	if _, won, err := store.Claim(t.Context(), key, time.Hour); err != nil || !won {
+		t.Fatal(won, err)
+	}
+	h := &Handler{saved: store, open: t.Context()}
+	start := time.Now()
+	if template, err := h.savedSoon(t.Context(), key); err != nil || !template.Pending() || time.Since(start) < savedHold {
+		t.Errorf("%+v, %v after %s, want it to be held for %s", template, err, time.Since(start), savedHold)
+	}
+}
+
+// Only first calls of messages that share something name what was saved.
+func TestWhichMessagesShare(t *testing.T) {
+	t.Parallel()
+	alike := &message.Message{Shared: true}
+	h := &Handler{saved: saved.NewStore(redistest.Shared(t).Client(t), savedEvents{})}
+	for name, m := range map[string]*message.Message{
+		"single":       {},
+		"test":         {Shared: true, Scope: message.Scope{Test: true}},
+		"replay":       {Shared: true, Counters: message.Counters{Replays: 1}},
+		"often called": {Shared: true, Counters: message.Counters{Attempts: savedCallsMax}},
+	} {
+		if h.shares(m) {
+			t.Errorf("%s: named what was saved", name)
+		}
+	}
+	if !h.shares(alike) || (&Handler{}).shares(alike) {
+		t.Error("what is alike is shared where a store is")
+	}
+}

@@ -1,0 +1,36 @@
+package receipts
+
+import (
+	"slices"
+	"testing"
+
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch/receipt"
+)
+
+// A receipt settles only an attempt made through the API that writes such
+// receipts; the built-in simulator's settle no attempt that went to Sinch.
+func TestReceiptsSettleAttemptsOfTheirAPIOnly(t *testing.T) {
+	t.Parallel()
+	for api, settling := range map[string][]receipt.Shape{
+		"mms":          {receipt.ShapeMMS},
+		"batches":      {receipt.ShapeBatches},
+		"conversation": {receipt.ShapeConversation},
+		"simulator":    {receipt.ShapeMMS, receipt.ShapeSimulator},
+	} {
+		m := &message.Message{Calls: []message.Attempt{{N: 1, API: api}}}
+		for _, shape := range []receipt.Shape{
+			receipt.ShapeMMS, receipt.ShapeBatches, receipt.ShapeConversation, receipt.ShapeSimulator, receipt.ShapeUnknown,
+		} {
+			if got, want := settles(m, 1, shape), slices.Contains(settling, shape); got != want {
+				t.Errorf("attempt through %s, receipt of %s: settles %t, want %t", api, shape, got, want)
+			}
+		}
+	}
+	for _, test := range []bool{false, true} { // Redis lost the attempt
+		m := &message.Message{Scope: message.Scope{Test: test}}
+		if settles(m, 1, receipt.ShapeSimulator) != test || !settles(m, 1, receipt.ShapeMMS) {
+			t.Errorf("test message %t: a lost attempt is settled by the wrong receipts", test)
+		}
+	}
+}
