@@ -4,9 +4,8 @@ import "time"
 
 // The bounds of package recovery that tests of a whole worker rely on.
 const (
-	itemsAtOnce    = 8               // lookups under way
-	failuresInARow = 8               // until Sinch is no longer asked
-	waitingEnd     = 1000            // messages of either end of the list of waiting ones
-	hinderedAgain  = 5 * time.Second // until a message that could not be checked is checked again
+	itemsAtOnce    = 8    // lookups under way
+	failuresInARow = 8    // until Sinch is no longer asked
+	waitingEnd     = 1000 // messages of either end of the list of waiting ones
 	stuckAfter     = 30 * time.Second
 )

@@ -182,4 +182,3 @@ func TestSweeperExpiresWhatWaits(t *testing.T) {
 		t.Error("the expired one was called")
 	}
 }
-

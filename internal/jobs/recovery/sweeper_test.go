@@ -71,23 +71,6 @@ func (b *bench) accept(t *testing.T) *message.Message {
 	return a.Message
 }
 
-func TestNextLook(t *testing.T) {
-	t.Parallel()
-	for waits, want := range map[time.Duration]time.Duration{
-		-time.Hour:       time.Hour + 15*time.Second,
-		0:                15 * time.Second,
-		time.Minute:      15 * time.Second,
-		2 * time.Minute:  30 * time.Second,
-		4 * time.Minute:  time.Minute,
-		72 * time.Hour:   time.Minute,
-		-time.Nanosecond: 15*time.Second + time.Nanosecond,
-	} {
-		if got := nextLook(waits); got != want {
-			t.Errorf("after %s in %s, want %s", waits, got, want)
-		}
-	}
-}
-
 // A message that was sent, and its task done, between the sweeper's reading and
 // its looking for the task, is not recovered.
 func TestSentMessageGetsNoTask(t *testing.T) {
