@@ -16,9 +16,9 @@ type answer struct {
 }
 
 // read finds the outcome in an answer. Only 201 with an id is acceptance, and
-// only 400 and 403 promise a code. What is left unknown, a look-up settles: so
-// 500, after which Sinch's documentation says that nothing was processed, is
-// not taken at its word, since gateways answer it as well.
+// only 400 and 403 promise a code (SMS API reference, status codes). A lookup
+// decides about the other answers. Those include 500: Sinch documents that nothing
+// was processed, but gateways answer 500 as well.
 func read(res wire.Response, now time.Time) sinch.Outcome {
 	var a answer
 	if err := json.Unmarshal(res.Body, &a); err != nil {

@@ -55,7 +55,7 @@ func (p *Provider) url(path string) string {
 	return p.opts.BaseURL + "/v1/projects/" + url.PathEscape(p.opts.ProjectID) + path
 }
 
-// Send implements sinch.Provider. Without a token nothing leaves.
+// Send implements sinch.Provider. Without a token the call is not made.
 func (p *Provider) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
 	if len(m.Media) != 1 {
 		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "this API carries exactly one media URL"}
@@ -79,26 +79,26 @@ func (p *Provider) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
 	return read(res, p.now())
 }
 
-// do makes a call with a token. One that Sinch calls expired is replaced and
-// the call made once more, since Sinch did not look at it. Any other 401 drops
-// the token too, so that the next call brings a new one, but stands.
+// do makes a call with a token. If Sinch says that the token has expired, the call
+// is made once more with a new one, since Sinch did not process it. Any other 401
+// is the answer; it evicts the token as well, so that the next call gets a new one.
 func (p *Provider) do(ctx context.Context, r wire.Request) (wire.Response, error) {
 	res, token, err := p.with(ctx, r)
 	if err != nil || res.Status != http.StatusUnauthorized {
 		return res, err
 	}
-	p.tokens.drop(token)
+	p.tokens.evict(token)
 	if !expired(res) {
 		return res, nil
 	}
 	res, token, err = p.with(ctx, r)
 	if err == nil && res.Status == http.StatusUnauthorized {
-		p.tokens.drop(token)
+		p.tokens.evict(token)
 	}
 	return res, err
 }
 
-// with makes a call with the token of the moment.
+// with makes a call with the current token.
 func (p *Provider) with(ctx context.Context, r wire.Request) (res wire.Response, token string, err error) {
 	token, err = p.tokens.get(ctx)
 	if err != nil {

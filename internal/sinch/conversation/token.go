@@ -32,18 +32,18 @@ const (
 	assumedExpiry = 5 * time.Minute  // where the answer names none
 )
 
-// TokenError says that there is no access token, so that nothing has left.
+// TokenError says that there is no access token, so that the call was not sent.
 type TokenError struct {
 	Status int    // of the token endpoint's answer; zero: it gave none
-	Code   string // OAuth2's word for it; may be empty
-	Cause  string // in our own words
+	Code   string // OAuth2's error code; may be empty
+	Cause  string // without anything of the answer
 }
 
 // Error implements error.
 func (e *TokenError) Error() string { return "no access token: " + e.Cause }
 
-// outcome of the call that the token was for: surely not sent. An answer that
-// names the credentials or the address is trouble of the account.
+// outcome is that of the call that needed the token: not sent. An answer about the
+// credentials or the address counts as an account problem.
 func (e *TokenError) outcome() sinch.Outcome {
 	o := sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal, SinchCode: e.Code, Detail: e.Error()}
 	switch e.Status {
@@ -53,20 +53,21 @@ func (e *TokenError) outcome() sinch.Outcome {
 	return o
 }
 
-// again reports whether the endpoint may answer better a little later.
-func (e *TokenError) again() bool {
+// retryable reports whether the endpoint may give a token a little later.
+func (e *TokenError) retryable() bool {
 	return e.Status == 0 || e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
 }
 
 // token is an access token.
 type token struct {
 	value  string
-	renew  time.Time // from when a new one is asked for
+	renew  time.Time // from when a new one is requested
 	expiry time.Time // from when it cannot be used
 }
 
 // tokens is the access token that all callers share (OAuth2 client credentials,
-// RFC 6749, 4.4).
+// RFC 6749, 4.4). The token source of golang.org/x/oauth2 holds a lock during a
+// renewal, so that a call would wait for a token beyond its deadline.
 type tokens struct {
 	url    string
 	basic  string
@@ -76,7 +77,7 @@ type tokens struct {
 
 	renewal singleflight.Group
 	mu      sync.Mutex
-	held    token
+	cached  token
 }
 
 func newTokens(o Options, now func() time.Time) *tokens {
@@ -97,17 +98,17 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// get returns a token that can be used. One renewal serves all callers; nobody
-// waits for it while the old token is good, and it goes on when nobody waits any
-// more: the next caller needs it as well. The error is a *TokenError.
+// get returns a valid token. One renewal serves all callers. They wait for it only
+// once the old token has expired, and it goes on without them, since the next
+// call needs the token as well. The error is a *TokenError.
 func (t *tokens) get(ctx context.Context) (string, error) {
-	held, now := t.current(), t.now()
-	if now.Before(held.renew) {
-		return held.value, nil
+	cached, now := t.current(), t.now()
+	if now.Before(cached.renew) {
+		return cached.value, nil
 	}
 	renewed := t.renewal.DoChan("", func() (any, error) { return t.renew() })
-	if now.Before(held.expiry) {
-		return held.value, nil
+	if now.Before(cached.expiry) {
+		return cached.value, nil
 	}
 	select {
 	case got := <-renewed:
@@ -121,39 +122,39 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 func (t *tokens) current() token {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.held
+	return t.cached
 }
 
-func (t *tokens) hold(fresh token) {
+func (t *tokens) put(fresh token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.held = fresh
+	t.cached = fresh
 }
 
-// drop forgets a token that was refused, unless another one is held by now.
-func (t *tokens) drop(value string) {
+// evict removes a token that was refused, unless another one has replaced it.
+func (t *tokens) evict(value string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.held.value == value {
-		t.held = token{}
+	if t.cached.value == value {
+		t.cached = token{}
 	}
 }
 
-// renew gets a token and holds it.
+// renew requests a token and caches it.
 func (t *tokens) renew() (token, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), renewTimeout)
 	defer cancel()
-	if held := t.current(); t.now().Before(held.renew) { // it came while this caller was on its way
-		return held, nil
+	if cached := t.current(); t.now().Before(cached.renew) { // renewed since get read it
+		return cached, nil
 	}
 	ceiling := tokenBackoff
 	for tried := 0; ; tried++ {
-		fresh, failed := t.ask(ctx)
+		fresh, failed := t.request(ctx)
 		if failed == nil {
-			t.hold(fresh)
+			t.put(fresh)
 			return fresh, nil
 		}
-		if tried == tokenRetries || !failed.again() || ctx.Err() != nil {
+		if tried == tokenRetries || !failed.retryable() || ctx.Err() != nil {
 			return token{}, failed
 		}
 		t.pause(ctx, rand.N(ceiling)) //nolint:gosec // spreads calls, nothing secret
@@ -168,11 +169,11 @@ type answeredToken struct {
 	Error       sinch.Text `json:"error"`
 }
 
-// ask makes one call.
-func (t *tokens) ask(ctx context.Context) (token, *TokenError) {
+// request makes one call to the token endpoint.
+func (t *tokens) request(ctx context.Context) (token, *TokenError) {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
-	asked := t.now()
+	requested := t.now()
 	res, err := t.client.Do(ctx, wire.Request{
 		Method: http.MethodPost, URL: t.url, Body: []byte("grant_type=client_credentials"),
 		Header: http.Header{
@@ -193,7 +194,7 @@ func (t *tokens) ask(ctx context.Context) (token, *TokenError) {
 		return token{}, &TokenError{Cause: "unreadable answer"}
 	}
 	life := a.life()
-	return token{value: a.AccessToken, renew: asked.Add(life - min(renewBefore, life/renewShare)), expiry: asked.Add(life)}, nil
+	return token{value: a.AccessToken, renew: requested.Add(life - min(renewBefore, life/renewShare)), expiry: requested.Add(life)}, nil
 }
 
 // maxExpiry bounds what is believed, in seconds, so that nothing overflows.

@@ -34,7 +34,7 @@ func read(res wire.Response, now time.Time) sinch.Outcome {
 	code := a.ErrorCode.Code()
 	switch {
 	case a.success() && (code != "" || res.Status != http.StatusOK):
-		o := wire.Doubt("the answer says both success and failure")
+		o := wire.Unknown("the answer says both success and failure")
 		o.SinchCode = code
 		return o
 	case code != "":
@@ -44,7 +44,7 @@ func read(res wire.Response, now time.Time) sinch.Outcome {
 	case a.success():
 		return sinch.Outcome{Kind: sinch.Accepted, SinchID: a.TrackingID.ID()}
 	case strings.EqualFold(string(a.Status), "failure"):
-		return wire.Doubt("failure without an error code")
+		return wire.Unknown("failure without an error code")
 	default:
 		return wire.Unreadable(res)
 	}

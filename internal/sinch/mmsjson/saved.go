@@ -47,7 +47,7 @@ func readSave(res wire.Response, now time.Time) sinch.Outcome {
 	switch {
 	case o.Kind == sinch.Accepted:
 		if o.SinchID = parse(res.Body).MMSID.ID(); o.SinchID == "" {
-			return wire.Doubt("saved without an id")
+			return wire.Unknown("saved without an id")
 		}
 	case o.SinchCode == codeAction:
 		o.Kind = sinch.Refused

@@ -1,6 +1,6 @@
-// Package wire makes the HTTP calls to Sinch, each exactly once, and keeps the
-// evidence of what left: a call that failed before a byte of it was written
-// was surely not sent, and every other failure leaves the outcome unknown.
+// Package wire makes the HTTP calls to Sinch, each exactly once, and counts the
+// bytes that were written: a call that failed before its first byte was not sent,
+// and every other failure leaves the outcome unknown.
 package wire
 
 import (
@@ -23,11 +23,10 @@ const (
 	maxAnswer = 1 << 20
 	maxHeader = 64 << 10
 	// idleTimeout is how long an unused connection is kept. It is below the
-	// shortest time common servers keep theirs (5 s: Apache, Node; 60 s and
-	// more: load balancers), since whoever closes first decides what is lost: a
-	// call written into a connection that the server is just closing is
-	// unknown, and on the MMS API nobody can be asked. A new handshake costs a
-	// tenth of a second, and only lanes that are nearly idle pay it.
+	// shortest keep-alive of common servers (5 s: Apache, Node; 60 s and more:
+	// load balancers): the outcome of a call that is written while the server
+	// closes the connection is unknown, and the MMS API has no lookup. A new
+	// handshake costs a tenth of a second, in lanes that are nearly idle.
 	idleTimeout = 4 * time.Second
 	keepAlive   = 15 * time.Second
 	dialTimeout = 5 * time.Second
@@ -91,11 +90,10 @@ type Client struct {
 // connection to carry one call at a time. It has no redirects: 307 and 308
 // would repeat the call somewhere else, so a 3xx is an answer like any other.
 //
-// Egress through a proxy is common where this runs, so the environment's is
-// used. The evidence holds: CONNECT and both TLS handshakes pass before the
-// connection belongs to a call, so a proxy that is down or refuses is "surely
-// not sent". Only a base URL without TLS is different, where the proxy is the
-// one who answers; what it got then counts as sent.
+// Calls go through the proxy of the environment. The evidence holds: CONNECT and
+// both TLS handshakes pass before the connection belongs to a call, so that a call
+// is not sent when the proxy is down or refuses. Only with a base URL without TLS
+// does the proxy itself read and answer the call, which then counts as sent.
 func New(o Options) *Client {
 	c := &Client{now: o.Now, skew: o.Skew}
 	if c.now == nil {

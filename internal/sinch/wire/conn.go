@@ -25,7 +25,7 @@ type guardedConn struct {
 
 	mu       sync.Mutex
 	deadline time.Time     // zero: no call, handshakes may pass
-	resends  time.Duration // how long the kernel tries to deliver what was written; zero: as long as it likes
+	resends  time.Duration // how long the kernel tries to deliver written bytes; zero: its default
 	sealed   bool          // the call was judged: nothing more of it may leave
 	written  int64         // of the call, those in the middle of a write included
 }
@@ -71,8 +71,8 @@ func (c *guardedConn) Write(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // net/http looks at the errors of connections
 }
 
-// claim counts bytes as gone before they are, so that a judge who comes in the
-// middle of the write does not take them for unsent.
+// claim counts bytes as written before they are, so that a call that is judged
+// during the write does not count as not sent.
 func (c *guardedConn) claim(n int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -32,7 +32,7 @@ const (
 	CauseProtocol Cause = "connection failed or answer is not HTTP"
 )
 
-// NotSentError says that surely nothing of the call has left.
+// NotSentError says that no byte of the call was written.
 type NotSentError struct{ Cause Cause }
 
 // Error implements error.

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// evidence is what was seen of one call.
+// evidence records which connection a call got and how much of it was written.
 type evidence struct {
 	deadline time.Time
 
 	mu   sync.Mutex
 	conn *guardedConn // nil: none was obtained for the last try
-	lost bool         // a connection without a guard: nothing is known
+	lost bool         // a connection without a guard, whose bytes are not counted
 	past int64        // bytes written on connections of earlier tries
 }
 
-// trace has net/http report which connection the call gets.
+// trace makes net/http report the connection of the call.
 func (e *evidence) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: e.getConn, GotConn: e.gotConn})
 }
@@ -45,9 +45,9 @@ func (e *evidence) gotConn(info httptrace.GotConnInfo) {
 	conn.begin(e.deadline)
 }
 
-// judge says what a failure means. It seals the connection first: net/http
-// returns when the context ends, while the goroutine that writes may be just
-// about to.
+// judge decides whether a call that failed was not sent. It seals the connection
+// first: net/http returns when the context ends, while its writing goroutine may
+// still be about to write.
 func (e *evidence) judge(err error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

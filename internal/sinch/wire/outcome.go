@@ -17,13 +17,13 @@ func Failure(err error) sinch.Outcome {
 		return sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal, Detail: string(notSent.Cause)}
 	}
 	if unknown, ok := errors.AsType[*UnknownError](err); ok {
-		return Doubt(string(unknown.Cause))
+		return Unknown(string(unknown.Cause))
 	}
-	return Doubt("failed")
+	return Unknown("failed")
 }
 
-// Doubt is the outcome of a call that may have been accepted.
-func Doubt(detail string) sinch.Outcome {
+// Unknown is the outcome of a call that may have been accepted.
+func Unknown(detail string) sinch.Outcome {
 	return sinch.Outcome{Kind: sinch.Unknown, Code: sinch.ReasonUnknownOutcome, Detail: detail}
 }
 
@@ -31,9 +31,9 @@ func Doubt(detail string) sinch.Outcome {
 // hold what it should.
 func Unreadable(r Response) sinch.Outcome {
 	if r.Partial {
-		return Doubt(fmt.Sprintf("HTTP %d with a body that was cut off or is too long", r.Status))
+		return Unknown(fmt.Sprintf("HTTP %d with a body that was cut off or is too long", r.Status))
 	}
-	return Doubt(fmt.Sprintf("HTTP %d with an unreadable body of %d bytes", r.Status, len(r.Body)))
+	return Unknown(fmt.Sprintf("HTTP %d with an unreadable body of %d bytes", r.Status, len(r.Body)))
 }
 
 // ByStatus is the outcome that the HTTP status alone decides, on any API: 429
@@ -56,7 +56,7 @@ func ByStatus(r Response, now time.Time) sinch.Outcome {
 	case http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType:
 		o.Kind, o.Code, o.Detail = sinch.NotSent, sinch.ReasonInternal, "the form of the call was refused"
 	default:
-		o = Doubt("the answer says nothing about the message")
+		o = Unknown("the answer says nothing about the message")
 	}
 	o.Detail = fmt.Sprintf("HTTP %d: %s", r.Status, o.Detail)
 	return o
