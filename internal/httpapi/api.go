@@ -24,8 +24,8 @@ type Ledger interface {
 	Accept(ctx context.Context, r ledger.Request) (ledger.Accepted, error)
 	ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error)
 	Get(ctx context.Context, id message.ID) (*message.Message, error)
-	Recent(ctx context.Context, scope message.Scope) (recent []*message.Message, complete bool, err error)
-	Unknown(ctx context.Context, scope message.Scope) ([]*message.Message, error)
+	Recent(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) (complete bool, err error)
+	Unknown(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) error
 	Update(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error)
 }
 

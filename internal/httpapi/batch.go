@@ -32,7 +32,7 @@ type Batches interface {
 		ctx context.Context, scope message.Scope, after ledger.BatchPosition, limit int,
 	) (found []ledger.Batch, complete bool, err error)
 	BatchMessages(
-		ctx context.Context, scope message.Scope, id message.BatchID, before int64, yield func(place int64, m *message.Message) bool,
+		ctx context.Context, scope message.Scope, id message.BatchID, r ledger.BatchRange, yield func(place int64, m *message.Message) bool,
 	) error
 	CountBatch(ctx context.Context, id message.BatchID, valid, rejected int64) error
 	CancelBatch(ctx context.Context, scope message.Scope, id message.BatchID) (ledger.Batch, error)

@@ -73,7 +73,11 @@ func TestGroupsGoOnInTheNextChunk(t *testing.T) {
 		rows[i] = fmt.Sprintf(`{"to":"+1206555%04d","mediaUrl":"https://example.com/a.jpg"}`, i)
 	}
 	b.do(t, stream(ndjson, "", strings.Join(rows, "\n"))).ok(t, http.StatusAccepted)
-	recent, _, err := l.Recent(t.Context(), message.Scope{Tenant: "shop"})
+	var recent []*message.Message
+	_, err = l.Recent(t.Context(), message.Scope{Tenant: "shop"}, ledger.Range{}, func(m *message.Message) bool {
+		recent = append(recent, m)
+		return true
+	})
 	if err != nil || len(recent) != len(rows) {
 		t.Fatalf("%d messages, %v", len(recent), err)
 	}

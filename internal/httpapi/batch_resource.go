@@ -157,32 +157,13 @@ func (a *api) findBatches(
 	}
 }
 
-// scanMax is how many messages of a batch one page looks through. A page of few
-// matches in many messages is short then, or empty, and its cursor goes on.
-const scanMax = 50_000
-
 // listBatchMessages lists the messages of a batch, the last accepted first.
-func (a *api) listBatchMessages(c echo.Context, who Caller, f filter) error {
-	p := page[resource]{Data: []resource{}, Complete: true}
-	ctx, cancel := a.bounded(c)
-	defer cancel()
-	last, seen := int64(0), 0
-	err := a.Batches.BatchMessages(ctx, who.Scope, f.batchID, f.place, func(place int64, m *message.Message) bool {
-		matches := f.matches(m)
-		if seen == scanMax || matches && len(p.Data) == f.limit {
-			p.NextCursor = cursorPlaces.write(last)
-			return false
-		}
-		if matches {
-			p.Data = append(p.Data, a.shown(m))
-		}
-		last = place
-		seen++
-		return true
+func (a *api) listBatchMessages(ctx context.Context, who Caller, f filter) (page[resource], error) {
+	p := a.newPager(f)
+	p.page.Complete = true
+	r := ledger.BatchRange{Before: f.place, Expect: f.limit + 1}
+	err := a.Batches.BatchMessages(ctx, who.Scope, f.batchID, r, func(place int64, m *message.Message) bool {
+		return p.add(m, func() *string { return cursorPlaces.write(place) })
 	})
-	if err != nil {
-		return err
-	}
-	streamJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
-	return nil
+	return p.page, err
 }

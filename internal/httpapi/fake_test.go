@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -91,20 +92,27 @@ func (l *fakeLedger) Get(ctx context.Context, id message.ID) (*message.Message, 
 	return m, nil
 }
 
-func (l *fakeLedger) Unknown(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
-	all, _, err := l.Recent(ctx, scope)
-	return slices.DeleteFunc(all, func(m *message.Message) bool { return m.Status != message.StatusUnknown }), err
+func (l *fakeLedger) Unknown(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) error {
+	_, err := l.Recent(ctx, scope, r, func(m *message.Message) bool { return m.Status != message.StatusUnknown || yield(m) })
+	return err
 }
 
-func (l *fakeLedger) Recent(ctx context.Context, scope message.Scope) ([]*message.Message, bool, error) {
+func (l *fakeLedger) Recent(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) (bool, error) {
 	if err := l.enter(ctx); err != nil {
-		return nil, false, err
+		return false, err
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	recent := slices.DeleteFunc(slices.Clone(l.messages), func(m *message.Message) bool { return m.Scope != scope })
-	slices.Reverse(recent)
-	return recent, true, nil
+	recent := slices.DeleteFunc(slices.Clone(l.messages), func(m *message.Message) bool { return m.Scope != scope || !r.After.Before(m.ID) })
+	l.mu.Unlock()
+	slices.SortFunc(recent, func(a, b *message.Message) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
+	})
+	for _, m := range recent {
+		if !yield(m) {
+			break
+		}
+	}
+	return true, nil
 }
 
 func (l *fakeLedger) Update(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 )
 
@@ -12,7 +13,7 @@ import (
 // is the same place; and no cursor fits two kinds of lists.
 func FuzzCursor(f *testing.F) {
 	id := message.NewID(message.RandomIdentity(), time.UnixMilli(1_772_366_400_000))
-	f.Add(*position{created: 1_772_366_400_000, id: id}.cursor())
+	f.Add(*positionCursor(ledger.PositionOf(id)))
 	f.Add(*cursorPlaces.write(7))
 	f.Add(*cursorBatches.write(7, "bat_x"))
 	f.Add(*cursorOptOuts.write(7, "+1", ""))
@@ -20,10 +21,9 @@ func FuzzCursor(f *testing.F) {
 	f.Add("MTc3 MjM2")
 	f.Fuzz(func(t *testing.T, cursor string) {
 		kinds := 0
-		var p, again position
-		if p.read(cursor) {
+		if p, ok := readPosition(cursor); ok {
 			kinds++
-			if !again.read(*p.cursor()) || again != p {
+			if again, ok := readPosition(*positionCursor(p)); !ok || again != p {
 				t.Errorf("%+v became %+v", p, again)
 			}
 		}

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -24,37 +23,27 @@ type filter struct {
 	after     time.Time // exclusive, like before
 	before    time.Time
 	limit     int
-	position  position
+	position  ledger.Position
 	place     int64 // in a batch: the page begins below it; negative: at the end
 }
 
-// position is a place in the order of lists: newest first. A page begins
-// behind it; the zero position is the beginning.
-type position struct {
-	created int64 // Unix milliseconds
-	id      message.ID
+// positionCursor is where the next page begins.
+func positionCursor(p ledger.Position) *string {
+	return cursorMessages.write(p.CreatedAt, string(p.ID))
 }
 
-func positionOf(m *message.Message) position {
-	return position{created: m.CreatedAt.UnixMilli(), id: m.ID}
-}
-
-// compare orders positions as lists are.
-func (p position) compare(o position) int {
-	return cmp.Or(cmp.Compare(o.created, p.created), cmp.Compare(o.id, p.id))
-}
-
-// cursor is where the next page begins.
-func (p position) cursor() *string { return cursorMessages.write(p.created, string(p.id)) }
-
-func (p *position) read(cursor string) bool {
+// readPosition is the reverse of positionCursor.
+func readPosition(cursor string) (p ledger.Position, ok bool) {
 	created, texts, ok := cursorMessages.read(cursor, 1)
 	if !ok {
-		return false
+		return p, false
 	}
 	id, err := message.ParseID(texts[0])
-	*p = position{created: created, id: id}
-	return err == nil
+	if err != nil {
+		return p, false
+	}
+	p = ledger.PositionOf(id)
+	return p, p.CreatedAt == created
 }
 
 // readFilter reads the query of a list.
@@ -73,7 +62,10 @@ func (a *api) readFilter(r *http.Request) (filter, error) {
 			return ok
 		})
 	} else {
-		q.cursor(f.position.read)
+		q.cursor(func(cursor string) (ok bool) {
+			f.position, ok = readPosition(cursor)
+			return ok
+		})
 	}
 	if len(q.problems) > 0 {
 		return filter{}, invalid(q.problems)
@@ -120,22 +112,40 @@ func (f filter) matches(m *message.Message) bool {
 		(f.to == "" || m.Content.To == f.to) &&
 		(f.batchID == "" || m.BatchID == f.batchID) &&
 		(f.after.IsZero() || m.CreatedAt.After(f.after)) &&
-		(f.before.IsZero() || m.CreatedAt.Before(f.before)) &&
-		(f.position == position{} || positionOf(m).compare(f.position) > 0)
+		(f.before.IsZero() || m.CreatedAt.Before(f.before))
 }
 
-// cut makes a page of all that match.
-func (f filter) cut(messages []*message.Message, show func(m *message.Message) resource) page[resource] {
-	messages = slices.DeleteFunc(slices.Clone(messages), func(m *message.Message) bool { return !f.matches(m) })
-	slices.SortFunc(messages, func(a, b *message.Message) int { return positionOf(a).compare(positionOf(b)) })
-	p := page[resource]{Data: make([]resource, 0, min(len(messages), f.limit))}
-	for _, m := range messages[:min(len(messages), f.limit)] {
-		p.Data = append(p.Data, show(m))
+// listTime is how long one page looks for messages. A page of few matches among
+// many messages is short then, or empty, and its cursor goes on.
+const listTime = time.Second
+
+// pager fills a page with the messages that match, until it is full or its time
+// is up.
+type pager struct {
+	filter filter
+	show   func(m *message.Message) resource
+	page   page[resource]
+	until  time.Time
+	next   *string // cursor behind the last message that was seen
+}
+
+func (a *api) newPager(f filter) *pager {
+	return &pager{filter: f, show: a.shown, page: page[resource]{Data: []resource{}}, until: time.Now().Add(listTime)}
+}
+
+// add takes a message, and makes the cursor behind it when the page ends there;
+// more is false once the page has ended.
+func (p *pager) add(m *message.Message, cursor func() *string) (more bool) {
+	matches := p.filter.matches(m)
+	if p.next != nil && (matches && len(p.page.Data) == p.filter.limit || time.Now().After(p.until)) {
+		p.page.NextCursor = p.next
+		return false
 	}
-	if len(messages) > f.limit {
-		p.NextCursor = positionOf(messages[f.limit-1]).cursor()
+	if matches {
+		p.page.Data = append(p.page.Data, p.show(m))
 	}
-	return p
+	p.next = cursor()
+	return true
 }
 
 func (a *api) listMessages(c echo.Context, who Caller) error {
@@ -143,44 +153,55 @@ func (a *api) listMessages(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	if f.ofBatch() {
-		return a.listBatchMessages(c, who, f)
-	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	messages, complete, err := a.candidates(ctx, who, f)
+	var p page[resource]
+	switch {
+	case f.ofBatch():
+		p, err = a.listBatchMessages(ctx, who, f)
+	case f.reference != "":
+		p, err = a.listReference(ctx, who, f)
+	default:
+		p, err = a.listScope(ctx, who, f)
+	}
 	if err != nil {
 		return err
 	}
-	p := f.cut(messages, a.shown)
-	p.Complete = complete
 	streamJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
 	return nil
 }
 
-// candidates are the messages a filter has to look through; complete says that
-// no others match.
-func (a *api) candidates(ctx context.Context, who Caller, f filter) (_ []*message.Message, complete bool, err error) {
-	if f.reference == "" {
-		if slices.Equal(f.statuses, []message.Status{message.StatusUnknown}) {
-			unknown, err := a.Ledger.Unknown(ctx, who.Scope)
-			return unknown, true, err
+// listScope lists the latest messages of a caller, or all that are unknown.
+func (a *api) listScope(ctx context.Context, who Caller, f filter) (page[resource], error) {
+	p, ends := a.newPager(f), false
+	take := func(m *message.Message) bool {
+		if ends = !f.after.IsZero() && !m.CreatedAt.After(f.after); ends {
+			return false
 		}
-		recent, complete, err := a.Ledger.Recent(ctx, who.Scope)
-		return recent, complete || f.endsWithin(recent), err
+		return p.add(m, func() *string { return positionCursor(ledger.PositionOf(m.ID)) })
 	}
+	r := ledger.Range{After: f.position, Expect: f.limit + 1}
+	if slices.Equal(f.statuses, []message.Status{message.StatusUnknown}) {
+		err := a.Ledger.Unknown(ctx, who.Scope, r, take)
+		p.page.Complete = true
+		return p.page, err
+	}
+	complete, err := a.Ledger.Recent(ctx, who.Scope, r, take)
+	p.page.Complete = complete || ends
+	return p.page, err
+}
+
+// listReference lists the message that has a reference, if there is one.
+func (a *api) listReference(ctx context.Context, who Caller, f filter) (page[resource], error) {
+	p := page[resource]{Data: []resource{}, Complete: true}
 	m, err := a.Ledger.ByReference(ctx, who.Scope, f.reference)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return nil, true, nil
+		return p, nil
 	case err != nil:
-		return nil, false, err
-	default:
-		return []*message.Message{m}, true, nil
+		return p, err
+	case f.matches(m) && f.position.Before(m.ID):
+		p.Data = append(p.Data, a.shown(m))
 	}
-}
-
-// endsWithin reports whether messages older than all of these are not asked for.
-func (f filter) endsWithin(messages []*message.Message) bool {
-	return !f.after.IsZero() && slices.ContainsFunc(messages, func(m *message.Message) bool { return !m.CreatedAt.After(f.after) })
+	return p, nil
 }

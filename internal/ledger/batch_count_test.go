@@ -71,7 +71,7 @@ func TestAPlaceBeyondTheBatch(t *testing.T) {
 		return n
 	}
 	before, found := commands(), 0
-	err = l.BatchMessages(t.Context(), b.Scope, b.ID, 1<<40, func(int64, *message.Message) bool { found++; return true })
+	err = l.BatchMessages(t.Context(), b.Scope, b.ID, ledger.BatchRange{Before: 1 << 40}, func(int64, *message.Message) bool { found++; return true })
 	const few = 20
 	if spent := commands() - before; err != nil || found != 3 || spent > few {
 		t.Errorf("%d messages, %d commands, %v", found, spent, err)

@@ -111,7 +111,7 @@ func TestBatchCountsFollowItsMessages(t *testing.T) {
 	b, _ := openBatch(t, l, "", "")
 	acceptRows(t, l, b, rows(2, ""))
 	var ids []message.ID
-	if err := l.BatchMessages(t.Context(), b.Scope, b.ID, -1, func(_ int64, m *message.Message) bool {
+	if err := l.BatchMessages(t.Context(), b.Scope, b.ID, ledger.BatchRange{Before: -1}, func(_ int64, m *message.Message) bool {
 		ids = append(ids, m.ID)
 		return true
 	}); err != nil || len(ids) != 2 {
@@ -284,7 +284,7 @@ func TestBatchMessagesInOrder(t *testing.T) {
 	var places []int64
 	read := func(before int64, most int) {
 		left := most
-		if err := l.BatchMessages(t.Context(), b.Scope, b.ID, before, func(place int64, m *message.Message) bool {
+		if err := l.BatchMessages(t.Context(), b.Scope, b.ID, ledger.BatchRange{Before: before}, func(place int64, m *message.Message) bool {
 			if want := fmt.Sprintf("r-%d", place); m.Content.ClientReference != want {
 				t.Errorf("place %d holds %s", place, m.Content.ClientReference)
 			}

@@ -15,6 +15,8 @@ const (
 	// cancelNow is how long a caller waits for the messages of a batch to be
 	// canceled one by one; the sweeper goes on with the rest.
 	cancelNow = 800 * time.Millisecond
+	// membersRead is how many messages of a batch are read at a time.
+	membersRead = 200
 	// cancelers is how many messages are canceled at a time.
 	cancelers = 16
 )

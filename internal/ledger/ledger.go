@@ -91,9 +91,6 @@ func DefaultChecks() Checks {
 	return Checks{Accepted: 5 * time.Second, Waiting: 15 * time.Second, Calling: HeartbeatTTL + time.Second}
 }
 
-// recentKept is how many messages of a scope can be listed.
-const recentKept = 1000
-
 // Ledger is the record of every message.
 type Ledger struct {
 	rdb     redis.UniversalClient
@@ -107,6 +104,7 @@ type Ledger struct {
 	secret  *secret
 	shards  *shards
 	walk    *walk
+	lists   chan struct{} // holds an element for each list that is being read
 	commits *batcher.Batcher[commit, string]
 	reads   *batcher.Batcher[message.ID, Snapshot]
 	swaps   *batcher.Batcher[swap, swapReply]
@@ -140,7 +138,7 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	}
 	l.secret = &secret{rdb: rdb, key: l.key("secret")}
 	l.shards = &shards{rdb: rdb, key: l.key("shards")}
-	l.walk = newWalk(opts.Checks)
+	l.walk, l.lists = newWalk(opts.Checks), make(chan struct{}, listsAtOnce)
 	l.commits = batcher.New(l.commit)
 	l.reads = batcher.New(l.readBatch)
 	l.swaps = batcher.New(l.swap)
@@ -190,30 +188,6 @@ func unavailable(what string, err error) error {
 	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
 }
 
-// Recent lists the latest messages of a scope, newest first, at most 1,000;
-// complete says that the scope never had more.
-func (l *Ledger) Recent(ctx context.Context, scope message.Scope) (recent []*message.Message, complete bool, err error) {
-	ids, err := l.rdb.LRange(ctx, l.recentKey(scope), 0, recentKept-1).Result()
-	if err != nil {
-		return nil, false, unavailable("list messages", err)
-	}
-	recent, err = l.messages(ctx, unpacked(ids))
-	return recent, len(ids) < recentKept, err
-}
-
-// messages reads messages by their ids and leaves out those that are gone.
-func (l *Ledger) messages(ctx context.Context, ids []message.ID) ([]*message.Message, error) {
-	found, err := l.ReadMany(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	messages := make([]*message.Message, len(found))
-	for i, s := range found {
-		messages[i] = s.Message
-	}
-	return messages, nil
-}
-
 // unpacked are the ids of a list; what is none is left out.
 func unpacked(packed []string) []message.ID {
 	ids := make([]message.ID, 0, len(packed))
@@ -224,8 +198,6 @@ func unpacked(packed []string) []message.ID {
 	}
 	return ids
 }
-
-func (l *Ledger) recentKey(scope message.Scope) string { return l.key("recent:" + scope.String()) }
 
 // Counts tells how many messages are in each open state of each lane.
 func (l *Ledger) Counts(ctx context.Context) (map[message.Status]map[message.Lane]int64, error) {

@@ -92,7 +92,7 @@ func TestAcceptKeepsTheMessage(t *testing.T) {
 	if _, err := l.ByReference(t.Context(), message.Scope{Tenant: "shop", Test: true}, "order-1"); !errors.Is(err, ledger.ErrNotFound) {
 		t.Fatalf("a test key finds a live message: %v", err)
 	}
-	recent, complete, err := l.Recent(t.Context(), m.Scope)
+	recent, complete, err := recentOf(t, l, m.Scope)
 	if err != nil || !complete || len(recent) != 1 || recent[0].ID != m.ID {
 		t.Fatalf("recent: %v, %v", recent, err)
 	}
@@ -376,7 +376,7 @@ func TestChecksFollowTheMessage(t *testing.T) {
 			t.Errorf("moved from %f to %f", placed, now)
 		}
 	}
-	if unknown, err := l.Unknown(t.Context(), m.Scope); err != nil || len(unknown) != 1 || unknown[0].ID != m.ID {
+	if unknown, err := unknownOf(t, l, m.Scope); err != nil || len(unknown) != 1 || unknown[0].ID != m.ID {
 		t.Errorf("%v %v", unknown, err)
 	}
 }

@@ -56,6 +56,7 @@ const (
 	putBatch
 	putMembers
 	putOptOuts // of the recipient
+	putUnknownOfScope
 )
 
 // The arguments of put.lua.
@@ -77,6 +78,7 @@ const (
 	putAtWaiting         // when it is due, in Unix ms; offList: taken off the list; empty: left as it is
 	putAtCalls           // in how many ms it is checked; else as before
 	putAtUnknown         // as before
+	putCreated           // in Unix ms
 	putLower             // a counter; empty: none
 	putRaise             // a counter; empty: none
 	putAttempt           // number of the attempt that begins; empty: none
@@ -112,14 +114,15 @@ func positionsOf(script string) positions {
 	case "put":
 		return positions{
 			keys:    []string{putCalls: "CALLS", putUnknown: "UNKNOWN", putCounts: "COUNTS", putBegins: "BEGINS", putWaiting: "WAITING"},
-			rowKeys: []string{putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS"},
+			rowKeys: []string{putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS", putUnknownOfScope: "UNKNOWN_OF_SCOPE"},
 			args: []string{
 				putWorker: "WORKER", putKnownBegins: "KNOWN_BEGINS", putKnownEpoch: "KNOWN_EPOCH", putChannel: "CHANNEL",
 				putBatchTTLInMS: "BATCH_TTL",
 			},
 			rowArgs: []string{
 				putHead: "HEAD", putOperation: "OPERATION", putValue: "VALUE", putTTL: "TTL", putID: "ID", putLane: "LANE",
-				putAtWaiting: "AT_WAITING", putAtCalls: "AT_CALLS", putAtUnknown: "AT_UNKNOWN", putLower: "LOWER", putRaise: "RAISE",
+				putAtWaiting: "AT_WAITING", putAtCalls: "AT_CALLS", putAtUnknown: "AT_UNKNOWN", putCreated: "CREATED",
+				putLower: "LOWER", putRaise: "RAISE",
 				putAttempt: "ATTEMPT", putCall: "CALL", putFrom: "FROM", putTo: "TO", putBatchStay: "BATCH_STAY",
 				putCancelable: "CANCELABLE", putSuppressed: "SUPPRESSED",
 			},

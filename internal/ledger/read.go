@@ -67,7 +67,7 @@ func (l *Ledger) Get(ctx context.Context, id message.ID) (*message.Message, erro
 // ErrNotFound for those that do not exist and an error for those whose record is
 // unreadable.
 func (l *Ledger) ReadEach(ctx context.Context, ids []message.ID) ([]batcher.Result[Snapshot], error) {
-	results := make([]batcher.Result[Snapshot], 0, len(ids))
+	results := make([]snapshotResult, 0, len(ids))
 	for chunk := range slices.Chunk(ids, readMax) {
 		for len(chunk) > 0 {
 			read, err := l.readChunk(ctx, chunk)
@@ -96,7 +96,7 @@ func (l *Ledger) ReadMany(ctx context.Context, ids []message.ID) ([]Snapshot, er
 }
 
 // readBatch is ReadEach for the batcher.
-func (l *Ledger) readBatch(ctx context.Context, ids []message.ID) []batcher.Result[Snapshot] {
+func (l *Ledger) readBatch(ctx context.Context, ids []message.ID) []snapshotResult {
 	results, err := l.ReadEach(ctx, ids)
 	if err != nil {
 		return batcher.Failed[Snapshot](len(ids), err)
@@ -104,8 +104,11 @@ func (l *Ledger) readBatch(ctx context.Context, ids []message.ID) []batcher.Resu
 	return results
 }
 
+// snapshotResult is a message as it was read, or why it was not.
+type snapshotResult = batcher.Result[Snapshot]
+
 // readChunk reads the first of the messages, as many as fit into one answer.
-func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]batcher.Result[Snapshot], error) {
+func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]snapshotResult, error) {
 	keys := make([]string, len(ids))
 	for i, id := range ids {
 		keys[i] = l.recordKey(id)
@@ -120,7 +123,7 @@ func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]batcher.Res
 		return nil, unavailable("read messages", errReply)
 	}
 	read := time.Now()
-	results := make([]batcher.Result[Snapshot], len(records))
+	results := make([]snapshotResult, len(records))
 	for i, value := range records {
 		record, found := value.(string)
 		if !found {
@@ -129,7 +132,7 @@ func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]batcher.Res
 		}
 		s, err := snapshot(ids[i], []byte(record))
 		s.now, s.read = instant(now), read
-		results[i] = batcher.Result[Snapshot]{Value: s, Err: err}
+		results[i] = snapshotResult{Value: s, Err: err}
 	}
 	return results, nil
 }

@@ -234,6 +234,7 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 		keys, rowKeys = extend(keys, len(p.rowKeys))
 		rowKeys[putRecord], rowKeys[putOptOuts] = l.recordKey(s.message.ID), l.holdKey(s.message)
 		rowKeys[putBatch], rowKeys[putMembers] = l.batchKey(batch), l.membersKey(batch)
+		rowKeys[putUnknownOfScope] = l.unknownKey(s.message.Scope)
 		var rowArgs []any
 		args, rowArgs = extend(args, len(p.rowArgs))
 		l.fillSwap(rowArgs, s)
@@ -248,6 +249,7 @@ func (l *Ledger) fillSwap(row []any, s swap) {
 	row[putHead], row[putOperation], row[putValue] = s.read, s.operation, s.value
 	row[putTTL], row[putID], row[putLane] = l.ttl(m).Milliseconds(), m.ID.Packed(), laneIndex(m)
 	row[putAtWaiting], row[putAtCalls], row[putAtUnknown] = at.waiting, at.calls, at.unknown
+	row[putCreated] = m.ID.Created().UnixMilli()
 	row[putLower], row[putRaise] = "", ""
 	if lower, raise := counter(before, m), counter(m.Status, m); lower != raise {
 		row[putLower], row[putRaise] = lower, raise

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 	"time"
 
@@ -97,31 +96,6 @@ func (l *Ledger) CheckAgain(ctx context.Context, q Queue, looks []Look) error {
 		}
 	}
 	return nil
-}
-
-// unknownKept is how many messages of unknown outcome are looked through, of
-// all scopes.
-const unknownKept = 10_000
-
-// Unknown lists the messages of a scope whose outcome nobody knows.
-func (l *Ledger) Unknown(ctx context.Context, scope message.Scope) ([]*message.Message, error) {
-	names, err := l.rdb.ZRevRange(ctx, l.key(string(Unknown)), 0, unknownKept-1).Result()
-	if err != nil {
-		return nil, unavailable("list unknown messages", err)
-	}
-	var unknown []*message.Message
-	for some := range slices.Chunk(unpacked(names), membersRead) {
-		messages, err := l.messages(ctx, some)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range messages {
-			if m.Scope == scope && m.Status == message.StatusUnknown {
-				unknown = append(unknown, m)
-			}
-		}
-	}
-	return unknown, nil
 }
 
 // Now is Redis' time.

@@ -88,6 +88,17 @@ func UnpackID(packed string) (ID, error) {
 // Identity is the part of the id that the ledger's key is made of.
 func (id ID) Identity() string { return string(id[len(idPrefix)+len(idVersion):][:identityChars]) }
 
+// stampEpoch is what the 40 bits of the stamp leave out: ids are unambiguous from
+// 2004 to 2039.
+const stampEpoch = 1 << (8 * stampBytes)
+
+// Created is the time of creation, to the millisecond.
+func (id ID) Created() time.Time {
+	ms := make([]byte, 8-stampBytes, 8)
+	ms, _ = crockford().AppendDecode(ms, []byte(id[len(id)-stampChars:]))        // its form was checked when it was made or parsed
+	return time.UnixMilli(stampEpoch + int64(binary.BigEndian.Uint64(ms))).UTC() //nolint:gosec // 40 bits
+}
+
 // Short is the id without its prefix, as used for task names.
 func (id ID) Short() string { return strings.TrimPrefix(string(id), idPrefix) }
 

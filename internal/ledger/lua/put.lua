@@ -74,6 +74,11 @@ local function write(k, a)
   place(a, KEYS[WAITING + ARGV[a + LANE]], ARGV[a + AT_WAITING], 0)
   place(a, KEYS[CALLS], ARGV[a + AT_CALLS], now)
   place(a, KEYS[UNKNOWN], ARGV[a + AT_UNKNOWN], now)
+  if ARGV[a + AT_UNKNOWN] == 'off' then
+    redis.call('ZREM', KEYS[k + UNKNOWN_OF_SCOPE], ARGV[a + ID])
+  elseif ARGV[a + AT_UNKNOWN] ~= '' then
+    redis.call('ZADD', KEYS[k + UNKNOWN_OF_SCOPE], ARGV[a + CREATED], ARGV[a + ID])
+  end
   if ARGV[a + LOWER] ~= '' then add(counts, ARGV[a + LOWER], -1) end
   if ARGV[a + RAISE] ~= '' then add(counts, ARGV[a + RAISE], 1) end
   local begin = ARGV[a + ATTEMPT] ~= ''

@@ -1,0 +1,190 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/message"
+)
+
+const (
+	// recentKept is how many messages of a scope can be listed.
+	recentKept = 1000
+	// listChunk is the largest number of records that a list reads at a time.
+	listChunk = 50
+	// listIDs is how many ids a list reads at a time.
+	listIDs = 1000
+	// listsAtOnce is how many lists of a process read records at the same time:
+	// Redis answers no one else while it answers one of them.
+	listsAtOnce = 2
+)
+
+// Position is a place in a list of messages, newest first; the zero value is the
+// beginning.
+type Position struct {
+	CreatedAt int64 // Unix milliseconds
+	ID        message.ID
+}
+
+// PositionOf is the place of a message.
+func PositionOf(id message.ID) Position {
+	return Position{CreatedAt: id.Created().UnixMilli(), ID: id}
+}
+
+// Before reports whether an id stands behind the position in the list.
+func (p Position) Before(id message.ID) bool {
+	return p == Position{} || byAge(id, p.ID) > 0
+}
+
+// byAge orders ids from the newest to the oldest.
+func byAge(a, b message.ID) int {
+	return cmp.Or(b.Created().Compare(a.Created()), cmp.Compare(b, a))
+}
+
+// Range is a part of a list.
+type Range struct {
+	After  Position // the list begins behind it
+	Expect int      // how many messages are wanted at least: no more are read at first
+}
+
+// Yield takes a message of a list and reports whether it takes more.
+type Yield func(m *message.Message) bool
+
+// Recent lists the latest messages of a scope, newest first, at most 1,000;
+// complete says that the scope never had more. Redis is read in chunks while
+// yield takes messages.
+func (l *Ledger) Recent(ctx context.Context, scope message.Scope, r Range, yield Yield) (complete bool, err error) {
+	packed, err := l.rdb.LRange(ctx, l.recentKey(scope), 0, recentKept-1).Result()
+	if err != nil {
+		return false, unavailable("list messages", err)
+	}
+	ids := slices.DeleteFunc(unpacked(packed), func(id message.ID) bool { return !r.After.Before(id) })
+	slices.SortFunc(ids, byAge) // processes accept at the same time, and their clocks differ
+	_, err = l.yieldEach(ctx, ids, r.Expect, func(_ int, m *message.Message) bool { return yield(m) })
+	return len(packed) < recentKept, err
+}
+
+func (l *Ledger) recentKey(scope message.Scope) string { return l.key("recent:" + scope.String()) }
+
+// unknownKey is the list of the messages of a scope whose outcome is unknown, by
+// the time of their creation.
+func (l *Ledger) unknownKey(scope message.Scope) string {
+	return l.key(string(Unknown) + ":" + scope.String())
+}
+
+// Unknown lists all messages of a scope whose outcome is unknown, newest first.
+func (l *Ledger) Unknown(ctx context.Context, scope message.Scope, r Range, yield Yield) error {
+	newest := "+inf"
+	if r.After != (Position{}) {
+		newest = strconv.FormatInt(r.After.ID.Created().UnixMilli(), 10)
+	}
+	for offset := int64(0); ; offset += listIDs {
+		packed, err := l.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
+			Key: l.unknownKey(scope), ByScore: true, Rev: true, Start: newest, Stop: "-inf", Offset: offset, Count: listIDs,
+		}).Result()
+		if err != nil {
+			return unavailable("list unknown messages", err)
+		}
+		ids := slices.DeleteFunc(unpacked(packed), func(id message.ID) bool { return !r.After.Before(id) })
+		more, err := l.yieldEach(ctx, ids, r.Expect, func(_ int, m *message.Message) bool {
+			return m.Status != message.StatusUnknown || yield(m)
+		})
+		if err != nil || !more || len(packed) < listIDs {
+			return err
+		}
+	}
+}
+
+// yieldEach reads messages in chunks and yields them with their places among ids,
+// as long as yield wants more. Messages that are gone are left out.
+func (l *Ledger) yieldEach(
+	ctx context.Context, ids []message.ID, expect int, yield func(i int, m *message.Message) bool,
+) (more bool, err error) {
+	size := min(max(expect, 1), listChunk)
+	for first := 0; first < len(ids); size = listChunk {
+		chunk := ids[first:min(first+size, len(ids))]
+		read, err := l.readList(ctx, chunk)
+		if err != nil {
+			return false, err
+		}
+		for i, result := range read {
+			if result.Err == nil && !yield(first+i, result.Value.Message) {
+				return false, nil
+			}
+		}
+		first += len(read)
+	}
+	return true, nil
+}
+
+// readList is readChunk for lists.
+func (l *Ledger) readList(ctx context.Context, ids []message.ID) ([]snapshotResult, error) {
+	select {
+	case l.lists <- struct{}{}:
+	case <-ctx.Done():
+		return nil, unavailable("list messages", context.Cause(ctx))
+	}
+	defer func() { <-l.lists }()
+	return l.readChunk(ctx, ids)
+}
+
+// members are the ids of a batch at the places from first up to end.
+func (l *Ledger) members(ctx context.Context, id message.BatchID, first, end int64) ([]message.ID, error) {
+	const size = int64(message.PackedLength)
+	packed, err := l.rdb.GetRange(ctx, l.membersKey(id), first*size, end*size-1).Result()
+	if err != nil {
+		return nil, unavailable("read batch", err)
+	}
+	ids := make([]message.ID, 0, end-first)
+	for ; len(packed) >= message.PackedLength; packed = packed[message.PackedLength:] {
+		one, err := message.UnpackID(packed[:message.PackedLength])
+		if err != nil {
+			return nil, errRecord
+		}
+		ids = append(ids, one)
+	}
+	return ids, nil
+}
+
+// BatchRange is a part of the list of a batch's messages.
+type BatchRange struct {
+	Before int64 // the place in the batch below which the list begins; negative: at the end
+	Expect int   // as of Range
+}
+
+// BatchMessages calls yield with the messages of a batch and their places in it,
+// the last accepted first, until it returns false. Messages that have expired are
+// left out.
+func (l *Ledger) BatchMessages(
+	ctx context.Context, scope message.Scope, id message.BatchID, r BatchRange, yield func(place int64, m *message.Message) bool,
+) error {
+	size, err := l.rdb.StrLen(ctx, l.membersKey(id)).Result()
+	if err != nil {
+		return unavailable("read batch", err)
+	}
+	before := size / int64(message.PackedLength)
+	if r.Before >= 0 {
+		before = min(before, r.Before)
+	}
+	for before > 0 {
+		first := max(0, before-listIDs)
+		ids, err := l.members(ctx, id, first, before)
+		if err != nil {
+			return err
+		}
+		slices.Reverse(ids)
+		last := first + int64(len(ids)) - 1
+		more, err := l.yieldEach(ctx, ids, r.Expect, func(i int, m *message.Message) bool {
+			return m.Scope != scope || yield(last-int64(i), m)
+		})
+		if err != nil || !more {
+			return err
+		}
+		before = first
+	}
+	return nil
+}
