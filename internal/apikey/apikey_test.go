@@ -30,6 +30,11 @@ func newVerifier(tb testing.TB, store *apikey.Store, keys ...apikey.Bootstrapped
 	return v
 }
 
+// settings are those of a key without limits.
+func settings(tenant string, test bool) apikey.Settings {
+	return apikey.Settings{Tenant: tenant, Test: test, Scopes: apikey.AllScopes}
+}
+
 func TestBootstrappedKeysNeedNoRedis(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -98,7 +103,7 @@ func TestCreatedKeysWorkUntilRevoked(t *testing.T) {
 	store := apikey.NewStore(redistest.Shared(t).Client(t))
 	ctx := t.Context()
 	for _, test := range []bool{false, true} {
-		key, info, err := store.Create(ctx, "shop", test)
+		key, info, err := store.Create(ctx, settings("shop", test))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +111,7 @@ func TestCreatedKeysWorkUntilRevoked(t *testing.T) {
 			t.Fatalf("a key of the wrong form, %d characters", len(key))
 		}
 		got, err := newVerifier(t, store).Verify(ctx, key)
-		if want := (apikey.Principal{Tenant: "shop", Test: test, KeyID: info.ID}); err != nil || got != want {
+		if want := (apikey.Principal{Tenant: "shop", Test: test, KeyID: info.ID, Scopes: apikey.AllScopes}); err != nil || got != want {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 		if _, err := newVerifier(t, store).Verify(ctx, key+"x"); !errors.Is(err, apikey.ErrUnknown) {
@@ -134,7 +139,7 @@ func TestListAndAny(t *testing.T) {
 	want := map[string]string{}
 	for i := range 3 {
 		tenant := fmt.Sprintf("tenant-%d", i)
-		_, info, err := store.Create(ctx, tenant, i == 1)
+		_, info, err := store.Create(ctx, settings(tenant, i == 1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +166,7 @@ func TestRedisNeverSeesAKey(t *testing.T) {
 	t.Parallel()
 	db := redistest.Shared(t)
 	store := apikey.NewStore(db.Client(t))
-	key, _, err := store.Create(t.Context(), "shop", false)
+	key, _, err := store.Create(t.Context(), settings("shop", false))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +186,7 @@ func TestTenantsAreChecked(t *testing.T) {
 	t.Parallel()
 	store := apikey.NewStore(redistest.Shared(t).Client(t))
 	for _, tenant := range []string{"", "Shop", "a:b", strings.Repeat("a", 41), "shop\n"} {
-		if _, _, err := store.Create(t.Context(), tenant, false); !errors.Is(err, apikey.ErrTenant) {
+		if _, _, err := store.Create(t.Context(), settings(tenant, false)); !errors.Is(err, apikey.ErrTenant) {
 			t.Errorf("%q: %v", tenant, err)
 		}
 	}
@@ -193,7 +198,7 @@ func TestStoreSaysThatRedisIsDown(t *testing.T) {
 	store := apikey.NewStore(srv.Client(t))
 	srv.Kill()
 	for name, call := range map[string]func(context.Context) error{
-		"create": func(ctx context.Context) error { _, _, err := store.Create(ctx, "shop", false); return err },
+		"create": func(ctx context.Context) error { _, _, err := store.Create(ctx, settings("shop", false)); return err },
 		"list":   func(ctx context.Context) error { _, err := store.List(ctx); return err },
 		"revoke": func(ctx context.Context) error { return store.Revoke(ctx, "id") },
 		"any":    func(ctx context.Context) error { _, err := store.Any(ctx); return err },
@@ -208,12 +213,12 @@ func TestDamagedRecordIsNotAnUnknownKey(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	store := apikey.NewStore(client)
-	key, info, err := store.Create(t.Context(), "shop", false)
+	key, info, err := store.Create(t.Context(), settings("shop", false))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, damage := range []string{"", "{", `{"tenant":"shop"}`, `{"sha256":"zz"}`} {
-		if err := client.HSet(t.Context(), apikey.DefaultKey, info.ID, damage).Err(); err != nil {
+		if err := client.HSet(t.Context(), apikey.DefaultKey, strings.TrimPrefix(info.ID, "key_"), damage).Err(); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := newVerifier(t, store).Verify(t.Context(), key); !errors.Is(err, apikey.ErrUnavailable) {
@@ -222,7 +227,7 @@ func TestDamagedRecordIsNotAnUnknownKey(t *testing.T) {
 	}
 	// The id of one key with the digest of another.
 	other := strings.Repeat("0", 64)
-	if err := client.HSet(t.Context(), apikey.DefaultKey, info.ID, `{"sha256":"`+other+`","tenant":"shop"}`).Err(); err != nil {
+	if err := client.HSet(t.Context(), apikey.DefaultKey, strings.TrimPrefix(info.ID, "key_"), `{"sha256":"`+other+`","tenant":"shop"}`).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := newVerifier(t, store).Verify(t.Context(), key); !errors.Is(err, apikey.ErrUnknown) {

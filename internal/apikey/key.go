@@ -12,6 +12,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // The beginnings of a key say what it may do: a test key never reaches Sinch.
@@ -35,6 +36,8 @@ var (
 	// ErrMalformed says that a key is not mms_live_ or mms_test_ and 24 to 64
 	// letters and digits.
 	ErrMalformed = errors.New("an API key is mms_live_ or mms_test_ and 24 to 64 letters and digits")
+	// ErrSettings says that a key cannot have these settings. It comes with its cause.
+	ErrSettings = errors.New("a key cannot have these settings")
 )
 
 var tenantPattern = regexp.MustCompile(`^[a-z0-9_-]{1,40}$`)
@@ -44,8 +47,14 @@ type Principal struct {
 	Tenant string
 	// Test says that messages go to the simulator instead of Sinch.
 	Test bool
-	// KeyID names the key in logs and for Store.Revoke; it is no secret.
+	// KeyID names the key in logs and for the methods of Store; it is no secret.
 	KeyID string
+	// Scopes are what the key allows.
+	Scopes Scopes
+	// Rate is in requests a second; 0: the service's own.
+	Rate float64
+	// ExpiresAt is when the key ends; zero: never.
+	ExpiresAt time.Time
 }
 
 // digest is the SHA-256 of a key.
@@ -53,7 +62,10 @@ type digest [sha256.Size]byte
 
 func digestOf(key string) digest { return sha256.Sum256([]byte(key)) }
 
-func (d digest) id() string { return hex.EncodeToString(d[:idBytes]) }
+// idPrefix begins the id of a key. Redis keeps keys under the rest.
+const idPrefix = "key_"
+
+func (d digest) id() string { return idPrefix + hex.EncodeToString(d[:idBytes]) }
 
 // equal takes the same time wherever the digests differ.
 func (d digest) equal(other digest) bool { return subtle.ConstantTimeCompare(d[:], other[:]) == 1 }

@@ -45,13 +45,13 @@ func TestRevokedKeyEndsInTime(t *testing.T) {
 			t.Errorf("asked %d times for one key", store.asked)
 		}
 		delete(store.known, d)
-		<-time.After(RevokedAfter - time.Millisecond)
+		<-time.After(ChangedAfter - time.Millisecond)
 		if _, err := v.Verify(t.Context(), someKey); err != nil {
 			t.Errorf("before its time: %v", err)
 		}
 		<-time.After(time.Millisecond)
 		if _, err := v.Verify(t.Context(), someKey); !errors.Is(err, ErrUnknown) {
-			t.Errorf("after %s: %v, want ErrUnknown", RevokedAfter, err)
+			t.Errorf("after %s: %v, want ErrUnknown", ChangedAfter, err)
 		}
 	})
 }
@@ -117,7 +117,7 @@ func TestVerifierIsSafeForManyCallers(t *testing.T) {
 		wg.Go(func() {
 			for n := range 200 {
 				d := digestOf(fmt.Sprint(n % 20))
-				m.keep(d, Principal{Tenant: "shop"}, i%2 == 0)
+				m.keep(d, Principal{Tenant: "shop"}, i%2 == 0, 0)
 				if r, found := m.recall(d); found && r.good && r.principal.Tenant != "shop" {
 					t.Error("a good answer lost its principal")
 				}

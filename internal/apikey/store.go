@@ -4,17 +4,25 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// DefaultKey is the Redis hash that holds the keys: id -> record.
-const DefaultKey = "mms:{m}:keys"
+// The keys in Redis.
+const (
+	// DefaultKey is the hash that holds the keys: id -> record.
+	DefaultKey = "mms:{m}:keys"
+	// usedKey is the hash of the last uses: id -> Unix minutes.
+	usedKey = DefaultKey + ":used"
+	// changedChannel is where changes are published.
+	changedChannel = DefaultKey + ":changed"
+)
 
 // Store keeps keys in Redis.
 type Store struct {
@@ -23,20 +31,45 @@ type Store struct {
 	now func() time.Time
 }
 
-// Info describes a stored key without its secret.
-type Info struct {
-	ID        string
+// Settings are what an operator decides about a key.
+type Settings struct {
 	Tenant    string
 	Test      bool
-	CreatedAt time.Time
+	Name      string // for people; at most 100 bytes
+	Scopes    Scopes
+	Rate      float64   // requests a second; 0: the service's own
+	ExpiresAt time.Time // zero: never
 }
 
-// record is what Redis holds of a key.
-type record struct {
-	Digest    string    `json:"sha256"`
-	Tenant    string    `json:"tenant"`
-	Test      bool      `json:"test"`
-	CreatedAt time.Time `json:"createdAt"`
+// check says why a key cannot have the settings.
+func (s Settings) check() error {
+	const longest = 100
+	strange := func(r rune) bool { return r < ' ' }
+	switch {
+	case !tenantPattern.MatchString(s.Tenant):
+		return ErrTenant
+	case s.Scopes == 0:
+		return fmt.Errorf("%w: at least one scope is required", ErrSettings)
+	case !(s.Rate >= 0 && s.Rate <= maxRate):
+		return fmt.Errorf("%w: a rate is from 0 to %d requests a second", ErrSettings, maxRate)
+	case len(s.Name) > longest || strings.ContainsFunc(s.Name, strange):
+		return fmt.Errorf("%w: a name has at most %d bytes and no control characters", ErrSettings, longest)
+	default:
+		return nil
+	}
+}
+
+// maxRate is the highest rate of a key, in requests a second.
+const maxRate = 1_000_000
+
+// Info describes a stored key without its secret. A zero time: never.
+type Info struct {
+	Settings
+
+	ID         string
+	CreatedAt  time.Time
+	LastUsedAt time.Time // to the minute
+	RevokedAt  time.Time
 }
 
 // NewStore returns the Store on rdb.
@@ -44,20 +77,24 @@ func NewStore(rdb redis.UniversalClient) *Store {
 	return &Store{rdb: rdb, key: DefaultKey, now: time.Now}
 }
 
+// time is now in the precision of records.
+func (s *Store) time() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+
 // Create makes and stores a key. It is returned this once and cannot be read
 // again.
-func (s *Store) Create(ctx context.Context, tenant string, test bool) (plaintext string, _ Info, _ error) {
-	if !tenantPattern.MatchString(tenant) {
-		return "", Info{}, ErrTenant
+func (s *Store) Create(ctx context.Context, settings Settings) (plaintext string, _ Info, _ error) {
+	if err := settings.check(); err != nil {
+		return "", Info{}, err
 	}
 	for {
-		plaintext = generate(test)
-		info, stored, err := s.put(ctx, plaintext, tenant, test)
+		plaintext = generate(settings.Test)
+		r := newRecord(digestOf(plaintext), settings, s.time())
+		stored, err := s.put(ctx, r)
 		if err != nil {
 			return "", Info{}, err
 		}
 		if stored {
-			return plaintext, info, nil
+			return plaintext, r.info(time.Time{}), s.publish(ctx)
 		}
 		// The id is taken by another key.
 	}
@@ -65,42 +102,49 @@ func (s *Store) Create(ctx context.Context, tenant string, test bool) (plaintext
 
 // put stores a key unless its id is taken. The client may repeat a command
 // whose reply was lost, so what is found there may be this very key.
-func (s *Store) put(ctx context.Context, plaintext, tenant string, test bool) (info Info, stored bool, err error) {
-	d := digestOf(plaintext)
-	info = Info{ID: d.id(), Tenant: tenant, Test: test, CreatedAt: s.now().UTC().Truncate(time.Millisecond)}
-	value, err := json.Marshal(record{
-		Digest: hex.EncodeToString(d[:]), Tenant: tenant, Test: test, CreatedAt: info.CreatedAt,
-	})
+func (s *Store) put(ctx context.Context, r record) (stored bool, err error) {
+	value, err := r.encode()
 	if err != nil {
-		return Info{}, false, fmt.Errorf("encode API key: %w", err)
+		return false, err
 	}
-	created, err := s.rdb.HSetNX(ctx, s.key, info.ID, value).Result()
+	created, err := s.rdb.HSetNX(ctx, s.key, r.field(), value).Result()
 	if err != nil {
-		return Info{}, false, unavailable(err)
+		return false, unavailable(err)
 	}
 	if created {
-		return info, true, nil
+		return true, nil
 	}
-	there, err := s.rdb.HGet(ctx, s.key, info.ID).Result()
+	there, err := s.rdb.HGet(ctx, s.key, r.field()).Result()
 	if err != nil {
-		return Info{}, false, unavailable(err)
+		return false, unavailable(err)
 	}
-	return info, there == string(value), nil
+	return there == value, nil
 }
 
-// List returns all stored keys, oldest first.
+// publish has all processes read changed keys again.
+func (s *Store) publish(ctx context.Context) error {
+	if err := s.rdb.Publish(ctx, changedChannel, "").Err(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// List returns all stored keys, oldest first, those that ended included.
 func (s *Store) List(ctx context.Context) ([]Info, error) {
-	values, err := s.rdb.HGetAll(ctx, s.key).Result()
-	if err != nil {
+	pipe := s.rdb.Pipeline()
+	values, used := pipe.HGetAll(ctx, s.key), pipe.HGetAll(ctx, usedKey)
+	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, unavailable(err)
 	}
-	list := make([]Info, 0, len(values))
-	for id, value := range values {
-		r, err := decode(id, value)
+	list := make([]Info, 0, len(values.Val()))
+	for field, value := range values.Val() {
+		r, err := decode(field, value)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Info{ID: id, Tenant: r.Tenant, Test: r.Test, CreatedAt: r.CreatedAt})
+		info := r.info(minute(used.Val()[field]))
+		info.ID = idPrefix + field
+		list = append(list, info)
 	}
 	slices.SortFunc(list, func(a, b Info) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
@@ -108,58 +152,148 @@ func (s *Store) List(ctx context.Context) ([]Info, error) {
 	return list, nil
 }
 
-// Revoke deletes the key with that id, or returns ErrUnknown. Running
-// processes stop accepting it within RevokedAfter.
+// minute is a time in Unix minutes; zero for none.
+func minute(text string) time.Time {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(n*int64(time.Minute/time.Second), 0).UTC()
+}
+
+// Update changes the settings of a key; tenant and kind stay. It returns ErrUnknown
+// when there is none with that id, or it was revoked.
+func (s *Store) Update(ctx context.Context, id string, change func(*Settings)) (Info, error) {
+	var after record
+	err := s.change(ctx, id, func(r *record) ([]record, error) {
+		settings := r.settings()
+		change(&settings)
+		settings.Tenant, settings.Test = r.Tenant, r.Test
+		r.set(settings)
+		after = *r
+		return nil, settings.check()
+	})
+	return after.info(time.Time{}), err
+}
+
+// Rotate makes a key with the settings of another, which ends after the overlap
+// if it does not end before.
+func (s *Store) Rotate(ctx context.Context, id string, overlap time.Duration) (plaintext string, info Info, err error) {
+	err = s.change(ctx, id, func(r *record) ([]record, error) {
+		plaintext = generate(r.Test)
+		next := newRecord(digestOf(plaintext), r.settings(), s.time())
+		info = next.info(time.Time{})
+		if end := s.time().Add(overlap); r.ExpiresAt.IsZero() || end.Before(r.ExpiresAt) {
+			r.ExpiresAt = end
+		}
+		return []record{next}, nil
+	})
+	return plaintext, info, err
+}
+
+// Revoke ends the key with that id, or returns ErrUnknown. It stays on the list.
 func (s *Store) Revoke(ctx context.Context, id string) error {
-	n, err := s.rdb.HDel(ctx, s.key, id).Result()
-	if err != nil {
-		return unavailable(err)
-	}
-	if n == 0 {
-		return ErrUnknown
-	}
-	return nil
+	return s.change(ctx, id, func(r *record) ([]record, error) {
+		r.RevokedAt = s.time()
+		return nil, nil
+	})
 }
 
-// Any says whether any key is stored.
+// change changes a key that was not revoked, stores further ones with it, and
+// publishes the change.
+func (s *Store) change(ctx context.Context, id string, change func(*record) (further []record, err error)) error {
+	field := strings.TrimPrefix(id, idPrefix)
+	swap := func(tx *redis.Tx) error {
+		value, err := tx.HGet(ctx, s.key, field).Result()
+		if errors.Is(err, redis.Nil) {
+			return ErrUnknown
+		}
+		if err != nil {
+			return unavailable(err)
+		}
+		r, err := decode(field, value)
+		if err != nil {
+			return err
+		}
+		if !r.RevokedAt.IsZero() {
+			return ErrUnknown
+		}
+		further, err := change(&r)
+		if err != nil {
+			return err
+		}
+		fields := make([]any, 0, 2*(1+len(further)))
+		for _, one := range append(further, r) {
+			encoded, err := one.encode()
+			if err != nil {
+				return err
+			}
+			fields = append(fields, one.field(), encoded)
+		}
+		if _, err := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+			pipe.HSet(ctx, s.key, fields...)
+			pipe.Publish(ctx, changedChannel, "")
+			return nil
+		}); err != nil && !errors.Is(err, redis.TxFailedErr) {
+			return unavailable(err)
+		} else if err != nil {
+			return redis.TxFailedErr
+		}
+		return nil
+	}
+	for {
+		err := s.rdb.Watch(ctx, swap, s.key)
+		switch {
+		case errors.Is(err, redis.TxFailedErr): // another operator was faster
+			continue
+		case err == nil, errors.Is(err, ErrUnknown), errors.Is(err, ErrUnavailable), errors.Is(err, ErrSettings), errors.Is(err, ErrTenant):
+			return err
+		default:
+			return unavailable(err)
+		}
+	}
+}
+
+// Any says whether any stored key is valid now.
 func (s *Store) Any(ctx context.Context) (bool, error) {
-	n, err := s.rdb.HLen(ctx, s.key).Result()
+	list, err := s.List(ctx)
 	if err != nil {
-		return false, unavailable(err)
+		return false, err
 	}
-	return n > 0, nil
+	now := s.now()
+	return slices.ContainsFunc(list, func(i Info) bool {
+		return i.RevokedAt.IsZero() && (i.ExpiresAt.IsZero() || now.Before(i.ExpiresAt))
+	}), nil
 }
 
-// find returns the principal of the key with that digest, or ErrUnknown.
+// find returns the principal of the key with that digest, or ErrUnknown. Once a
+// minute it records that the key was used.
 func (s *Store) find(ctx context.Context, d digest) (Principal, error) {
-	id := d.id()
-	value, err := s.rdb.HGet(ctx, s.key, id).Result()
-	if errors.Is(err, redis.Nil) {
-		return Principal{}, ErrUnknown
-	}
-	if err != nil {
+	field := strings.TrimPrefix(d.id(), idPrefix)
+	pipe := s.rdb.Pipeline()
+	held, used := pipe.HGet(ctx, s.key, field), pipe.HGet(ctx, usedKey, field)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return Principal{}, unavailable(err)
 	}
-	r, err := decode(id, value)
+	if errors.Is(held.Err(), redis.Nil) {
+		return Principal{}, ErrUnknown
+	}
+	r, err := decode(field, held.Val())
 	if err != nil {
 		return Principal{}, err
 	}
 	var stored digest
 	if n, err := hex.Decode(stored[:], []byte(r.Digest)); err != nil || n != len(stored) {
-		return Principal{}, unavailable(fmt.Errorf("stored key %s has no digest", id))
+		return Principal{}, unavailable(fmt.Errorf("stored key %s has no digest", field))
 	}
-	if !stored.equal(d) {
+	if !stored.equal(d) || !r.RevokedAt.IsZero() {
 		return Principal{}, ErrUnknown
 	}
-	return Principal{Tenant: r.Tenant, Test: r.Test, KeyID: id}, nil
-}
-
-func decode(id, value string) (record, error) {
-	var r record
-	if err := json.Unmarshal([]byte(value), &r); err != nil {
-		return record{}, unavailable(fmt.Errorf("read stored key %s: %w", id, err))
+	if now := s.now().Truncate(time.Minute); minute(used.Val()).Before(now) {
+		// A Redis that is full or read-only keeps no caller from reading.
+		_ = s.rdb.HSet(ctx, usedKey, field, now.Unix()/int64(time.Minute/time.Second)).Err()
 	}
-	return r, nil
+	return r.principal(d.id()), nil
 }
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }

@@ -5,16 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 const (
-	// RevokedAfter is how long a revoked key may go on working: for so long a
-	// process relies on having seen it.
-	RevokedAfter = 5 * time.Second
+	// ChangedAfter is how long a key may go on as it was before a change: for so long
+	// a process relies on what it read, when it does not hear of the change at once.
+	ChangedAfter = 5 * time.Second
 	// unknownFor is how long a process relies on not having seen a key. It
 	// takes the edge off a caller that repeats a wrong key.
 	unknownFor = time.Second
+	// subscribeAgain is how long Follow waits after an error.
+	subscribeAgain = time.Second
 	// maxRemembered bounds the memory that callers with made-up keys can take.
 	maxRemembered = 4096
 )
@@ -58,7 +63,7 @@ func NewVerifier(bootstrapped []Bootstrapped, store *Store) (*Verifier, error) {
 			return nil, fmt.Errorf("bootstrapped key %d: %w", i+1, ErrMalformed)
 		}
 		d := digestOf(b.Key)
-		p := Principal{Tenant: b.Tenant, Test: isTest(b.Key), KeyID: d.id()}
+		p := Principal{Tenant: b.Tenant, Test: isTest(b.Key), KeyID: d.id(), Scopes: AllScopes}
 		if other, taken := v.bootstrapped[p.KeyID]; taken && (!other.digest.equal(d) || other.principal != p) {
 			return nil, fmt.Errorf("bootstrapped key %d: another tenant has it too", i+1)
 		}
@@ -81,14 +86,33 @@ func (v *Verifier) Verify(ctx context.Context, key string) (Principal, error) {
 	if v.stored == nil {
 		return Principal{}, ErrUnknown
 	}
-	if r, found := v.memory.recall(d); found {
-		return r.answer()
+	r, found := v.memory.recall(d)
+	if !found {
+		changes := v.memory.changes.Load()
+		p, err := v.stored.find(ctx, d)
+		if err != nil && !errors.Is(err, ErrUnknown) {
+			return Principal{}, err
+		}
+		r = v.memory.keep(d, p, err == nil, changes)
 	}
-	p, err := v.stored.find(ctx, d)
-	if err == nil || errors.Is(err, ErrUnknown) {
-		v.memory.keep(d, p, err == nil)
+	return r.answer()
+}
+
+// Follow drops what is known of stored keys whenever one is changed, until ctx
+// ends. Without it a change is in force after ChangedAfter.
+func (v *Verifier) Follow(ctx context.Context, rdb redis.UniversalClient) {
+	subscription := rdb.Subscribe(ctx, changedChannel)
+	defer subscription.Close()
+	defer context.AfterFunc(ctx, func() { _ = subscription.Close() })() // Receive does not end with ctx
+	for ctx.Err() == nil {
+		if _, err := subscription.Receive(ctx); err != nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(subscribeAgain):
+			}
+		}
+		v.memory.forget() // also when subscribed again: changes may have been missed
 	}
-	return p, err
 }
 
 // memory remembers answers for a short while, good and bad ones apart: made-up
@@ -97,6 +121,15 @@ type memory struct {
 	mu      sync.Mutex
 	good    map[digest]remembered
 	unknown map[digest]remembered
+	changes atomic.Int64 // that were published: what was read before one is not kept
+}
+
+// forget drops all answers.
+func (m *memory) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.changes.Add(1)
+	m.good, m.unknown = nil, nil
 }
 
 type remembered struct {
@@ -106,7 +139,8 @@ type remembered struct {
 }
 
 func (r remembered) answer() (Principal, error) {
-	if !r.good {
+	ended := !r.principal.ExpiresAt.IsZero() && !time.Now().Before(r.principal.ExpiresAt)
+	if !r.good || ended {
 		return Principal{}, ErrUnknown
 	}
 	return r.principal, nil
@@ -122,18 +156,22 @@ func (m *memory) recall(d digest) (r remembered, found bool) {
 	return r, found && time.Now().Before(r.until)
 }
 
-func (m *memory) keep(d digest, p Principal, good bool) {
+// keep keeps an answer, unless a key was changed since it was asked for.
+func (m *memory) keep(d digest, p Principal, good bool, changes int64) remembered {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := remembered{principal: p, good: good, until: time.Now().Add(RevokedAfter)}
-	if good {
+	r := remembered{principal: p, good: good, until: time.Now().Add(ChangedAfter)}
+	switch {
+	case m.changes.Load() != changes:
+	case good:
 		delete(m.unknown, d)
 		m.good = add(m.good, d, r)
-		return
+	default:
+		r.until = time.Now().Add(unknownFor)
+		delete(m.good, d)
+		m.unknown = add(m.unknown, d, r)
 	}
-	r.until = time.Now().Add(unknownFor)
-	delete(m.good, d)
-	m.unknown = add(m.unknown, d, r)
+	return r
 }
 
 // add begins anew when the map is full: it costs a question to Redis for each

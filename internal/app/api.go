@@ -8,8 +8,10 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"mmsdispatch/internal/apikey"
@@ -63,6 +65,8 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		Batches:       guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
 		Dispatcher:    queue,
 		Keys:          keys{verifier},
+		Limiter:       httpapi.NewRateLimit(env.rdb),
+		Rate:          cfg.API.RateLimit,
 		Rules:         newRules(cfg),
 		Receipts:      receipts.New(env.ledger, env.optOuts, env.saved),
 		OptOuts:       env.optOuts,
@@ -80,9 +84,6 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 			Password: cfg.Webhook.Password.Reveal(), MaxAge: cfg.Webhook.MaxAge, Insecure: cfg.Webhook.Insecure,
 		},
 	}
-	if cfg.API.RateLimit > 0 {
-		opts.Limiter = httpapi.NewRateLimit(env.rdb, cfg.API.RateLimit)
-	}
 	parts := []part{{
 		name:  "tasks under way",
 		start: func(context.Context) error { return nil },
@@ -97,7 +98,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http api: %w", err)
 	}
-	parts = append(parts, publicListener(env, handler, fail))
+	parts = append(parts, followKeys(verifier, env.rdb), publicListener(env, handler, fail))
 	if len(cfg.API.Keys.List()) == 0 {
 		parts = append(parts, keyCheck(store, fail))
 	}
@@ -186,6 +187,20 @@ func publicListener(env *environment, handler http.Handler, fail func(error)) pa
 	}
 }
 
+// followKeys has changes of stored keys in force at once.
+func followKeys(verifier *apikey.Verifier, rdb redis.UniversalClient) part {
+	ctx, cancel := context.WithCancel(context.Background())
+	var following sync.WaitGroup
+	return part{
+		name: "changes of keys",
+		start: func(context.Context) error {
+			following.Go(func() { verifier.Follow(ctx, rdb) })
+			return nil
+		},
+		stop: func(context.Context) { cancel(); following.Wait() },
+	}
+}
+
 // keyCheckEvery is how often Redis is asked until it answers.
 const keyCheckEvery = time.Second
 
@@ -235,7 +250,10 @@ func (k keys) Identify(ctx context.Context, key string) (httpapi.Caller, error) 
 	case err != nil:
 		return httpapi.Caller{}, fmt.Errorf("identify caller: %w", err)
 	default:
-		return httpapi.Caller{Scope: message.Scope{Tenant: p.Tenant, Test: p.Test}, KeyID: p.KeyID}, nil
+		return httpapi.Caller{
+			Scope: message.Scope{Tenant: p.Tenant, Test: p.Test}, KeyID: p.KeyID, Rate: p.Rate,
+			Send: p.Scopes.Has(apikey.ScopeSend), Read: p.Scopes.Has(apikey.ScopeRead),
+		}, nil
 	}
 }
 

@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -14,8 +18,8 @@ import (
 
 // newKeys manages the keys that are stored in Redis.
 func newKeys() *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "Make, list and revoke API keys stored in Redis (REDIS_URL)"}
-	cmd.AddCommand(newKeysCreate(), newKeysList(), newKeysRevoke())
+	cmd := &cobra.Command{Use: "keys", Short: "Create, list, change, rotate and revoke API keys stored in Redis (REDIS_URL)"}
+	cmd.AddCommand(newKeysCreate(), newKeysList(), newKeysUpdate(), newKeysRotate(), newKeysRevoke())
 	return cmd
 }
 
@@ -36,28 +40,98 @@ func withStore(run func(cmd *cobra.Command, args []string, store *apikey.Store) 
 	}
 }
 
+// keyFlags are the settings of a key as flags.
+type keyFlags struct {
+	name, scopes, expires string
+	rate                  float64
+}
+
+func (f *keyFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.name, "name", "", "a name for people")
+	cmd.Flags().StringVar(&f.scopes, "scopes", "send,read", "send allows POST, PUT and DELETE, read allows GET and HEAD")
+	cmd.Flags().Float64Var(&f.rate, "rate", 0, "requests a second; 0 for API_RATE_LIMIT")
+	cmd.Flags().StringVar(&f.expires, "expires", "never", "when the key ends, from now, such as 90d or 12h")
+}
+
+// apply changes the settings whose flags were given, or all of a new key.
+func (f *keyFlags) apply(cmd *cobra.Command, s *apikey.Settings, all bool) error {
+	given := func(flag string) bool { return all || cmd.Flags().Changed(flag) }
+	if given("name") {
+		s.Name = f.name
+	}
+	if given("scopes") {
+		scopes, err := apikey.ParseScopes(f.scopes)
+		if err != nil {
+			return fmt.Errorf("--scopes: %w", err)
+		}
+		s.Scopes = scopes
+	}
+	if given("rate") {
+		s.Rate = f.rate
+	}
+	if given("expires") {
+		s.ExpiresAt = time.Time{}
+		if f.expires != "never" {
+			after, err := parseDays(f.expires)
+			if err != nil || after <= 0 {
+				return fmt.Errorf("--expires %q: must be a time such as 90d or 12h, or never", f.expires)
+			}
+			s.ExpiresAt = time.Now().Add(after).UTC().Truncate(time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// parseDays reads a duration, which may be in whole days.
+func parseDays(text string) (time.Duration, error) {
+	const day = 24 * time.Hour
+	days, isDays := strings.CutSuffix(text, "d")
+	if !isDays {
+		return time.ParseDuration(text) //nolint:wrapcheck // the caller names the flag
+	}
+	n, err := strconv.ParseUint(days, 10, 16)
+	return time.Duration(n) * day, err //nolint:wrapcheck // the caller names the flag
+}
+
 func newKeysCreate() *cobra.Command {
-	var test bool
+	var (
+		flags keyFlags
+		test  bool
+	)
 	cmd := &cobra.Command{
 		Use:   "create TENANT",
 		Short: "Make a key and print it, this once",
 		Args:  cobra.ExactArgs(1),
 		RunE: withStore(func(cmd *cobra.Command, args []string, store *apikey.Store) error {
-			key, info, err := store.Create(cmd.Context(), args[0], test)
+			settings := apikey.Settings{Tenant: args[0], Test: test}
+			if err := flags.apply(cmd, &settings, true); err != nil {
+				return err
+			}
+			key, info, err := store.Create(cmd.Context(), settings)
 			if err != nil {
 				return fmt.Errorf("create key: %w", err)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\n", key)
-			fmt.Fprintf(cmd.ErrOrStderr(), "key %s of %s; it is not shown again\n", info.ID, info.Tenant)
+			printKey(cmd, key, info)
 			return nil
 		}),
 	}
+	flags.add(cmd)
 	cmd.Flags().BoolVar(&test, "test", false, "a key whose messages never reach Sinch")
 	return cmd
 }
 
+// printKey prints a key, and nothing else, on stdout.
+func printKey(cmd *cobra.Command, key string, info apikey.Info) {
+	fmt.Fprintf(cmd.OutOrStdout(), "%s\n", key)
+	fmt.Fprintf(cmd.ErrOrStderr(), "key %s of %s; it is not shown again\n", info.ID, info.Tenant)
+}
+
 func newKeysList() *cobra.Command {
-	return &cobra.Command{
+	var (
+		tenant string
+		asJSON bool
+	)
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the stored keys, without their secrets",
 		Args:  cobra.NoArgs,
@@ -66,27 +140,77 @@ func newKeysList() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("list keys: %w", err)
 			}
-			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(out, "ID\tTENANT\tKIND\tCREATED")
+			shown := make([]shownKey, 0, len(keys))
 			for _, key := range keys {
-				kind := "live"
-				if key.Test {
-					kind = "test"
+				if tenant == "" || key.Tenant == tenant {
+					shown = append(shown, showKey(key))
 				}
-				fmt.Fprintf(out, "%s\t%s\t%s\t%s\n", key.ID, key.Tenant, kind, key.CreatedAt.Format(time.RFC3339))
 			}
-			if err := out.Flush(); err != nil {
+			write := writeKeyTable
+			if asJSON {
+				write = func(out io.Writer, keys []shownKey) error { return json.NewEncoder(out).Encode(keys) }
+			}
+			if err := write(cmd.OutOrStdout(), shown); err != nil {
 				return fmt.Errorf("list keys: %w", err)
 			}
 			return nil
 		}),
 	}
+	cmd.Flags().StringVar(&tenant, "tenant", "", "only the keys of this tenant")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON array")
+	return cmd
+}
+
+func newKeysUpdate() *cobra.Command {
+	var flags keyFlags
+	cmd := &cobra.Command{
+		Use:   "update ID",
+		Short: "Change what the flags name; in force within seconds",
+		Args:  cobra.ExactArgs(1),
+		RunE: withStore(func(cmd *cobra.Command, args []string, store *apikey.Store) error {
+			if err := flags.apply(cmd, &apikey.Settings{}, false); err != nil {
+				return err
+			}
+			_, err := store.Update(cmd.Context(), args[0], func(s *apikey.Settings) {
+				_ = flags.apply(cmd, s, false) // checked above
+			})
+			if err != nil {
+				return fmt.Errorf("update key: %w", err)
+			}
+			return nil
+		}),
+	}
+	flags.add(cmd)
+	return cmd
+}
+
+func newKeysRotate() *cobra.Command {
+	var overlap string
+	cmd := &cobra.Command{
+		Use:   "rotate ID",
+		Short: "Make a key with the same settings and print it; the old one ends after the overlap",
+		Args:  cobra.ExactArgs(1),
+		RunE: withStore(func(cmd *cobra.Command, args []string, store *apikey.Store) error {
+			both, err := parseDays(overlap)
+			if err != nil || both < 0 {
+				return fmt.Errorf("--overlap %q: must be a time such as 24h or 7d", overlap)
+			}
+			key, info, err := store.Rotate(cmd.Context(), args[0], both)
+			if err != nil {
+				return fmt.Errorf("rotate key: %w", err)
+			}
+			printKey(cmd, key, info)
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&overlap, "overlap", "24h", "how long the old key goes on working")
+	return cmd
 }
 
 func newKeysRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke ID",
-		Short: "Delete a stored key; running processes refuse it within seconds",
+		Short: "End a key; running processes refuse it within seconds",
 		Args:  cobra.ExactArgs(1),
 		RunE: withStore(func(cmd *cobra.Command, args []string, store *apikey.Store) error {
 			if err := store.Revoke(cmd.Context(), args[0]); err != nil {
@@ -95,4 +219,61 @@ func newKeysRevoke() *cobra.Command {
 			return nil
 		}),
 	}
+}
+
+// shownKey is a key as the list shows it; null: never.
+type shownKey struct {
+	ID         string     `json:"id"`
+	Tenant     string     `json:"tenant"`
+	Name       string     `json:"name"`
+	Kind       string     `json:"kind"`
+	Scopes     []string   `json:"scopes"`
+	Rate       float64    `json:"rate"`
+	CreatedAt  time.Time  `json:"createdAt"`
+	ExpiresAt  *time.Time `json:"expiresAt"`
+	LastUsedAt *time.Time `json:"lastUsedAt"`
+	RevokedAt  *time.Time `json:"revokedAt"`
+}
+
+func showKey(info apikey.Info) shownKey {
+	kind := "live"
+	if info.Test {
+		kind = "test"
+	}
+	return shownKey{
+		ID: info.ID, Tenant: info.Tenant, Name: info.Name, Kind: kind, Scopes: info.Scopes.Names(), Rate: info.Rate,
+		CreatedAt: info.CreatedAt, ExpiresAt: known(info.ExpiresAt), LastUsedAt: known(info.LastUsedAt), RevokedAt: known(info.RevokedAt),
+	}
+}
+
+// known is nil for a zero time.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func writeKeyTable(out io.Writer, keys []shownKey) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tTENANT\tKIND\tNAME\tSCOPES\tRATE\tCREATED\tEXPIRES\tLAST USED\tREVOKED")
+	for _, key := range keys {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%g\t%s\t%s\t%s\t%s\n", key.ID, key.Tenant, key.Kind, dash(key.Name), strings.Join(key.Scopes, ","),
+			key.Rate, key.CreatedAt.Format(time.RFC3339), stamp(key.ExpiresAt), stamp(key.LastUsedAt), stamp(key.RevokedAt))
+	}
+	return table.Flush() //nolint:wrapcheck // the caller names the command
+}
+
+func stamp(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Format(time.RFC3339)
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
 }

@@ -142,7 +142,7 @@ func TestKeys(t *testing.T) {
 	environ := environ(server.URL())
 	environ["API_KEYS"] = ""
 	want(t, examine(t, environ), "keys", "fail there is no API key*→ mmsctl keys create")
-	if _, _, err := apikey.NewStore(server.Client(t)).Create(t.Context(), "acme", false); err != nil {
+	if _, _, err := apikey.NewStore(server.Client(t)).Create(t.Context(), apikey.Settings{Tenant: "acme", Scopes: apikey.AllScopes}); err != nil {
 		t.Fatal(err)
 	}
 	want(t, examine(t, environ), "keys", "ok there are stored keys")

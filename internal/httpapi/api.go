@@ -60,7 +60,8 @@ type Options struct {
 	Dispatcher Dispatcher
 	OptOuts    OptOuts
 	Keys       Keys
-	Limiter    Limiter // nil: no limit
+	Limiter    Limiter
+	Rate       float64 // requests a second of keys without a rate of their own; 0: no limit
 	Media      Media   // nil: media are not looked at
 	Rules      *message.Rules
 	Receipts   Receipts

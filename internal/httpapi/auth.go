@@ -16,7 +16,18 @@ import (
 // Caller is who a key speaks for.
 type Caller struct {
 	Scope message.Scope
-	KeyID string // names the key in logs without giving it away
+	KeyID string  // names the key in logs without giving it away
+	Send  bool    // the key allows POST, PUT and DELETE
+	Read  bool    // the key allows GET and HEAD
+	Rate  float64 // of the key, in requests a second; 0: that of the service
+}
+
+// may reports whether the key allows a method.
+func (c Caller) may(method string) bool {
+	if method == http.MethodGet || method == http.MethodHead {
+		return c.Read
+	}
+	return c.Send
 }
 
 // ErrUnknownKey says that a key is not valid.
@@ -56,8 +67,8 @@ func errNoKey() error {
 // privateHandler serves a caller whose key is valid.
 type privateHandler func(c echo.Context, who Caller) error
 
-// private checks, in this order, the key, the form of the id or number in the
-// path, and the rate.
+// private checks, in this order, the key, its scopes, the form of the id or number
+// in the path, and the rate.
 func (a *api) private(next privateHandler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := a.identify(c)
@@ -65,6 +76,9 @@ func (a *api) private(next privateHandler) echo.HandlerFunc {
 			return err
 		}
 		callOf(c).caller = who
+		if method := c.Request().Method; !who.may(method) {
+			return newProblem(codeForbidden, "This key does not allow "+shortMethod(method)+" requests.")
+		}
 		if err := a.checkPath(c); err != nil {
 			return err
 		}

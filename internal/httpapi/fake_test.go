@@ -250,12 +250,13 @@ type fakeLimiter struct {
 	answer httpapi.Allowance
 	err    error
 	keys   []string
+	rates  []float64
 }
 
-func (l *fakeLimiter) Allow(_ context.Context, keyID string) (httpapi.Allowance, error) {
+func (l *fakeLimiter) Allow(_ context.Context, keyID string, perSecond float64) (httpapi.Allowance, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.keys = append(l.keys, keyID)
+	l.keys, l.rates = append(l.keys, keyID), append(l.rates, perSecond)
 	return l.answer, l.err
 }
 

@@ -99,9 +99,9 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 		optOuts: &fakeOptOuts{},
 		nonces:  &fakeNonces{used: map[string]bool{}},
 		keys: &fakeKeys{callers: map[string]httpapi.Caller{
-			liveKey:  {Scope: message.Scope{Tenant: "shop"}, KeyID: "key-1"},
-			testKey:  {Scope: message.Scope{Tenant: "shop", Test: true}, KeyID: "key-2"},
-			otherKey: {Scope: message.Scope{Tenant: "bank"}, KeyID: "key-3"},
+			liveKey:  {Scope: message.Scope{Tenant: "shop"}, KeyID: "key-1", Send: true, Read: true},
+			testKey:  {Scope: message.Scope{Tenant: "shop", Test: true}, KeyID: "key-2", Send: true, Read: true},
+			otherKey: {Scope: message.Scope{Tenant: "bank"}, KeyID: "key-3", Send: true, Read: true},
 		}},
 		limiter: &fakeLimiter{answer: httpapi.Allowance{Allowed: true}},
 		metrics: &fakeMetrics{counts: map[string]int{}},
@@ -111,7 +111,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 	}
 	b.ledger.clock = func() time.Time { return b.now }
 	opts := httpapi.Options{
-		Ledger: b.ledger, Dispatcher: b.queue, Receipts: b.receipt, Nonces: b.nonces, Limiter: b.limiter, Metrics: b.metrics,
+		Ledger: b.ledger, Dispatcher: b.queue, Receipts: b.receipt, Nonces: b.nonces, Limiter: b.limiter, Rate: 1, Metrics: b.metrics,
 		Keys: b.keys, OptOuts: b.optOuts,
 		Rules: message.NewRules(message.RuleOptions{
 			DefaultRegion: "US", Destinations: []string{"US", "CA", "AU", "PR"}, Sender: "+12065550100", Senders: []string{"28444"},

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -23,28 +24,23 @@ type Allowance struct {
 
 // Limiter bounds the requests of a key, over all replicas.
 type Limiter interface {
-	Allow(ctx context.Context, keyID string) (Allowance, error)
+	// Allow counts a request of a key that may send perSecond requests a second.
+	Allow(ctx context.Context, keyID string, perSecond float64) (Allowance, error)
 }
 
 // RateLimit is a Limiter in Redis.
-type RateLimit struct {
-	limiter *redis_rate.Limiter
-	limit   redis_rate.Limit
+type RateLimit struct{ limiter *redis_rate.Limiter }
+
+// NewRateLimit makes a RateLimit.
+func NewRateLimit(rdb redis.UniversalClient) *RateLimit {
+	return &RateLimit{limiter: redis_rate.NewLimiter(rdb)}
 }
 
-// NewRateLimit allows perSecond requests a second, and a second's worth at once.
-func NewRateLimit(rdb redis.UniversalClient, perSecond float64) *RateLimit {
-	return &RateLimit{
-		limiter: redis_rate.NewLimiter(rdb),
-		limit: redis_rate.Limit{
-			Rate: 1, Period: time.Duration(float64(time.Second) / perSecond), Burst: max(1, int(math.Ceil(perSecond))),
-		},
-	}
-}
-
-// Allow implements Limiter.
-func (r *RateLimit) Allow(ctx context.Context, keyID string) (Allowance, error) {
-	result, err := r.limiter.Allow(ctx, "api:"+keyID, r.limit)
+// Allow implements Limiter. A second's worth of requests may come at once.
+func (r *RateLimit) Allow(ctx context.Context, keyID string, perSecond float64) (Allowance, error) {
+	result, err := r.limiter.Allow(ctx, "api:"+keyID, redis_rate.Limit{
+		Rate: 1, Period: time.Duration(float64(time.Second) / perSecond), Burst: max(1, int(math.Ceil(perSecond))),
+	})
 	if err != nil {
 		return Allowance{}, fmt.Errorf("rate limit: %w", err)
 	}
@@ -61,12 +57,13 @@ const limitTimeout = 300 * time.Millisecond
 // limit refuses a request of a key that sends too many. A limiter that does
 // not answer lets it pass: the ledger has the last word.
 func (a *api) limit(c echo.Context, who Caller) error {
-	if a.Limiter == nil {
+	perSecond := cmp.Or(who.Rate, a.Rate)
+	if perSecond == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), limitTimeout)
 	defer cancel()
-	allowance, err := a.Limiter.Allow(ctx, who.KeyID)
+	allowance, err := a.Limiter.Allow(ctx, who.KeyID, perSecond)
 	if err != nil {
 		a.Log.Warn().Str("request_id", callOf(c).logged).Err(err).Msg("request passes without a rate limit")
 		return nil

@@ -18,6 +18,7 @@ const (
 	codeValidation       = "validation_failed"
 	codeInvalidJSON      = "invalid_json"
 	codeUnauthorized     = "unauthorized"
+	codeForbidden        = "forbidden"
 	codeNotFound         = "not_found"
 	codeMethodNotAllowed = "method_not_allowed"
 	codeMediaType        = "unsupported_media_type"
@@ -44,6 +45,7 @@ var problemKinds = map[string]problemKind{
 	codeValidation:       {http.StatusBadRequest, "Invalid request", ""},
 	codeInvalidJSON:      {http.StatusBadRequest, "Invalid JSON", ""},
 	codeUnauthorized:     {http.StatusUnauthorized, "Unauthorized", ""},
+	codeForbidden:        {http.StatusForbidden, "Forbidden", ""},
 	codeNotFound:         {http.StatusNotFound, "Not found", ""},
 	codeMethodNotAllowed: {http.StatusMethodNotAllowed, "Method not allowed", ""},
 	codeMediaType:        {http.StatusUnsupportedMediaType, "Unsupported media type", ""},

@@ -11,27 +11,27 @@ import (
 func TestRateLimitInRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	one := httpapi.NewRateLimit(server.Client(t), 3)
+	one := httpapi.NewRateLimit(server.Client(t))
 	for left := 2; left >= 0; left-- {
-		answer, err := one.Allow(t.Context(), "key")
+		answer, err := one.Allow(t.Context(), "key", 3)
 		if err != nil || !answer.Allowed || answer.Limit != 3 || answer.Remaining < left {
 			t.Errorf("%+v, %v; want it allowed with %d left", answer, err, left)
 		}
 	}
-	other, err := one.Allow(t.Context(), "other key")
+	other, err := one.Allow(t.Context(), "other key", 3)
 	if err != nil || !other.Allowed || other.Remaining != 2 {
 		t.Errorf("other key: %+v, %v", other, err)
 	}
-	slow, replica := httpapi.NewRateLimit(server.Client(t), 0.01), httpapi.NewRateLimit(server.Client(t), 0.01)
-	if first, err := slow.Allow(t.Context(), "slow"); err != nil || !first.Allowed || first.Limit != 1 {
+	slow, replica := httpapi.NewRateLimit(server.Client(t)), httpapi.NewRateLimit(server.Client(t))
+	if first, err := slow.Allow(t.Context(), "slow", 0.01); err != nil || !first.Allowed || first.Limit != 1 {
 		t.Errorf("first: %+v, %v", first, err)
 	}
-	second, err := replica.Allow(t.Context(), "slow")
+	second, err := replica.Allow(t.Context(), "slow", 0.01)
 	if err != nil || second.Allowed || second.RetryAfter < 90*time.Second {
 		t.Errorf("second: %+v, %v", second, err)
 	}
 	server.Stop()
-	if _, err := one.Allow(t.Context(), "key"); err == nil {
+	if _, err := one.Allow(t.Context(), "key", 3); err == nil {
 		t.Error("no error without Redis")
 	}
 }
