@@ -99,7 +99,7 @@ func parseObject(body []byte) (strictjson.Value, error) {
 
 // Check applies the rules to fields.
 func (r *Rules) Check(f Fields, now time.Time) Draft {
-	c := check{problems: f.problems}
+	c := check{problems: &f.problems}
 	content := Content{
 		To:              r.checkTo(&c, f),
 		From:            r.checkFrom(&c, f),
@@ -122,10 +122,10 @@ func (r *Rules) Check(f Fields, now time.Time) Draft {
 	return draft
 }
 
-// check collects what is wrong while fields are checked.
+// check collects the problems that a request has.
 type check struct {
-	problems problems
-	late     problems
+	problems *problems // against rules that always apply
+	late     problems  // as Draft.Late
 }
 
 func (r *Rules) checkTo(c *check, f Fields) string {

@@ -224,12 +224,11 @@ func (f *Fields) useKeys(values []string) {
 	if len(values) == 0 {
 		return
 	}
-	c := check{problems: f.problems}
+	c := check{problems: &f.problems}
 	key := unquote(values[0])
 	for _, other := range values[1:] {
 		if unquote(other) != key {
 			c.problems.add(keyHeader, ProblemConflict, "sent twice with different values")
-			f.problems = c.problems
 			return
 		}
 	}
@@ -243,7 +242,6 @@ func (f *Fields) useKeys(values []string) {
 			c.problems.add(keyHeader, ProblemConflict, "differs from clientReference")
 		}
 	}
-	f.problems = c.problems
 }
 
 // unquote takes the quotes off a header value that is a quoted string.

@@ -22,10 +22,8 @@ func (r *Rules) ParseOptOut(body []byte) (OptOutRequest, []FieldError, error) {
 	if err != nil {
 		return OptOutRequest{}, nil, err
 	}
-	var (
-		request OptOutRequest
-		c       check
-	)
+	var request OptOutRequest
+	c := check{problems: &problems{}}
 	eachMember(value, &c, func(m strictjson.Member) bool {
 		switch m.Name {
 		case "sender":

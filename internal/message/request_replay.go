@@ -19,10 +19,8 @@ func ParseReplay(body []byte, now time.Time) (ReplayRequest, []FieldError, error
 	if err != nil {
 		return ReplayRequest{}, nil, err
 	}
-	var (
-		request ReplayRequest
-		c       check
-	)
+	var request ReplayRequest
+	c := check{problems: &problems{}}
 	eachMember(value, &c, func(m strictjson.Member) bool {
 		switch m.Name {
 		case "force":
@@ -47,7 +45,7 @@ func ParseNothing(body []byte) ([]FieldError, error) {
 	if err != nil {
 		return nil, err
 	}
-	var c check
+	c := check{problems: &problems{}}
 	eachMember(value, &c, func(strictjson.Member) bool { return false })
 	return c.problems.list, nil
 }

@@ -122,10 +122,10 @@ func ParseBatch(body []byte, keys []string, most int) (reference string, default
 		return "", Fields{}, nil, nil, err
 	}
 	var (
-		c        check
 		envelope Fields
 		isList   bool
 	)
+	c := check{problems: &envelope.problems}
 	eachMember(value, &c, func(m strictjson.Member) bool {
 		switch m.Name {
 		case "clientReference":
@@ -146,7 +146,6 @@ func ParseBatch(body []byte, keys []string, most int) (reference string, default
 		c.problems.add("messages", ProblemRequired, "the messages of the batch are required")
 	}
 	envelope.useKeys(keys)
-	c.problems.list = append(c.problems.list, envelope.problems.list...)
 	reference = c.reference("clientReference", envelope.ClientReference)
 	return reference, defaults, rows, c.problems.list, nil
 }
@@ -182,14 +181,12 @@ func readDefaults(c *check, value strictjson.Value) Fields {
 // BatchReference checks the reference of a batch that came as a parameter, and
 // the header that stands for it.
 func BatchReference(parameter string, keys []string) (reference string, wrong []FieldError) {
-	var (
-		c check
-		f Fields
-	)
+	var f Fields
 	if parameter != "" {
 		f.ClientReference = &parameter
 	}
 	f.useKeys(keys)
-	c.problems = f.problems
-	return c.reference("clientReference", f.ClientReference), c.problems.list
+	c := check{problems: &f.problems}
+	reference = c.reference("clientReference", f.ClientReference)
+	return reference, c.problems.list
 }
