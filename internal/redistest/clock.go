@@ -13,23 +13,55 @@ import (
 //go:embed testdata/clock.c
 var clockSource []byte
 
+// Offset is by how much the wall clocks of processes are moved, in a file that the
+// processes map.
+type Offset struct {
+	tb   testing.TB
+	path string
+}
+
+// NewOffset makes an offset of zero.
+func NewOffset(tb testing.TB) *Offset {
+	tb.Helper()
+	o := &Offset{tb: tb, path: filepath.Join(tb.TempDir(), "offset")}
+	o.Move(0)
+
+	return o
+}
+
+// Path is the file of the offset, for the variable CLOCK_OFFSET.
+func (o *Offset) Path() string { return o.path }
+
+// Move sets by how much the clocks are ahead of the system's; negative: behind it.
+func (o *Offset) Move(ahead time.Duration) {
+	o.tb.Helper()
+	file, err := os.OpenFile(o.path, os.O_RDWR|os.O_CREATE, 0o600) // the processes map this very file
+	if err != nil {
+		o.tb.Fatalf("redistest: move clock: %v", err)
+	}
+	defer func() { _ = file.Close() }()
+	if err := binary.Write(file, binary.NativeEndian, int64(ahead)); err != nil {
+		o.tb.Fatalf("redistest: move clock: %v", err)
+	}
+}
+
 // Clock moves the wall clock of a server while it runs.
 type Clock struct {
-	tb      testing.TB
+	*Offset
+
 	library string
-	offset  string // file that holds the offset
 }
 
 // NewClock makes a clock that shows the system's time. It builds the library that
-// the server preloads, and skips the test where there is no C compiler for it.
+// the server preloads, for which it needs a C compiler.
 func NewClock(tb testing.TB) *Clock {
 	tb.Helper()
 	compiler, err := exec.LookPath("cc")
 	if err != nil {
-		tb.Skip("redistest: a clock needs a C compiler (cc)")
+		tb.Fatal("redistest: a C compiler (cc) is not on the PATH; install it: apt-get install gcc on Debian")
 	}
 	dir := tb.TempDir()
-	c := &Clock{tb: tb, library: filepath.Join(dir, "clock.so"), offset: filepath.Join(dir, "offset")}
+	c := &Clock{Offset: NewOffset(tb), library: filepath.Join(dir, "clock.so")}
 	source := filepath.Join(dir, "clock.c")
 	if err := os.WriteFile(source, clockSource, 0o600); err != nil {
 		tb.Fatalf("redistest: %v", err)
@@ -38,29 +70,13 @@ func NewClock(tb testing.TB) *Clock {
 	if out, err := build.CombinedOutput(); err != nil {
 		tb.Fatalf("redistest: build clock: %v\n%s", err, out)
 	}
-	c.Move(0)
 
 	return c
-}
-
-// Move sets by how much the server's clock is ahead of the system's; negative:
-// behind it.
-func (c *Clock) Move(ahead time.Duration) {
-	c.tb.Helper()
-	file, err := os.OpenFile(c.offset, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		c.tb.Fatalf("redistest: move clock: %v", err)
-	}
-	defer func() { _ = file.Close() }()
-	// The server maps the file: it has to be the same one.
-	if err := binary.Write(file, binary.NativeEndian, int64(ahead)); err != nil {
-		c.tb.Fatalf("redistest: move clock: %v", err)
-	}
 }
 
 // WithClock starts a server whose time a clock shows.
 func WithClock(c *Clock) Option {
 	return func(s *settings) {
-		s.env = append(s.env, "LD_PRELOAD="+c.library, "CLOCK_OFFSET="+c.offset)
+		s.env = append(s.env, "LD_PRELOAD="+c.library, "CLOCK_OFFSET="+c.Path())
 	}
 }

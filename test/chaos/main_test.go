@@ -26,6 +26,8 @@ var (
 	numberPool harness.Numbers
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(harness.Suite{Tests: m, Bin: &bin}) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(harness.Suite{Tests: m, Bin: &bin, MovableClock: true})
+}
 
 func built(name string) string { return filepath.Join(bin, name) }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"mmsdispatch/internal/redistest"
 	"mmsdispatch/test/harness"
 )
 
@@ -62,7 +63,9 @@ func newSchedule(s *stack, seed uint64) *schedule {
 	}
 	for _, p := range s.processes() {
 		c.aim(p.toRedis.Name, c.lineFaults(p.toRedis, 1)...)
+		c.aim("clock of "+p.Name, c.clockFaults(p.clock)...)
 	}
+	c.aim("clock of Redis", c.clockFaults(s.clock.Offset)...)
 	c.aim(s.front.Name, c.lineFaults(s.front, 1)...)
 	c.aim(s.toSinch.Name, c.lineFaults(s.toSinch, 2)...)
 	c.aim("redis", c.redisFaults()...)
@@ -131,6 +134,14 @@ func (c *schedule) lineFaults(l *harness.Link, weight int) []fault {
 		}},
 		{"resets", weight, func() (cure, time.Duration) { l.Reset(); return mend, 0 }},
 	}
+}
+
+// clockFaults move a clock and correct it again, by up to a minute each time.
+func (c *schedule) clockFaults(clock *redistest.Offset) []fault {
+	return []fault{{"clock jumps", 1, func() (cure, time.Duration) {
+		clock.Move(c.between(-time.Minute, time.Minute))
+		return func() bool { clock.Move(0); return true }, c.between(100*time.Millisecond, 10*time.Second)
+	}}}
 }
 
 // redisFaults stop and freeze Redis. It is stopped in good order: what it

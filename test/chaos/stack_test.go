@@ -37,7 +37,8 @@ type stack struct {
 	client  *harness.Client // of the apis
 	control *harness.Client // of the simulator
 	redis   *redistest.Server
-	watched string // REDIS_URL by way of a sentinel; empty: straight, through a line of its own
+	clock   *redistest.Clock // of Redis
+	watched string           // REDIS_URL by way of a sentinel; empty: straight, through a line of its own
 	sim     *harness.Simulator
 	toSinch *harness.Link
 	front   *harness.Link
@@ -53,13 +54,15 @@ type process struct {
 
 	base    string // URL of the public listener, of an api
 	toRedis *harness.Link
+	clock   *redistest.Offset
 }
 
 // start brings an installation up and waits until it is ready.
 func start(t *testing.T, s shape) *stack {
 	t.Helper()
+	clock := redistest.NewClock(t)
 	st := &stack{
-		t: t, shape: s, redis: redistest.Start(t),
+		t: t, shape: s, redis: redistest.Start(t, redistest.WithClock(clock)), clock: clock,
 		client: harness.NewClient(t, requestTimeout), control: harness.NewClient(t, requestTimeout),
 		key: "mms_live_" + rand.Text(), token: rand.Text(),
 	}
@@ -119,7 +122,9 @@ func (s *stack) add(name, command string, own map[string]string) *process {
 	if s.watched != "" {
 		env["REDIS_URL"] = s.watched
 	}
-	p := &process{Program: harness.NewProgram(s.t, name, env, built(command)), toRedis: toRedis}
+	clock := redistest.NewOffset(s.t)
+	env["CLOCK_OFFSET"] = clock.Path()
+	p := &process{Program: harness.NewProgram(s.t, name, env, built(command)), toRedis: toRedis, clock: clock}
 	p.Ready = "http://" + admin + "/readyz"
 	p.Start()
 	return p

@@ -19,6 +19,8 @@ type Suite struct {
 	Bin *string
 	// BuildFlags are further arguments of go build.
 	BuildFlags []string
+	// MovableClock builds the programs as MovableClock does.
+	MovableClock bool
 }
 
 // Run builds the programs, runs the tests and removes the programs again. It
@@ -29,6 +31,18 @@ func (s Suite) Run() int {
 		return fail(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	if s.MovableClock {
+		overlay, err := os.MkdirTemp("", "overlay-")
+		if err != nil {
+			return fail(err)
+		}
+		defer func() { _ = os.RemoveAll(overlay) }()
+		flags, err := MovableClock(overlay)
+		if err != nil {
+			return fail(err)
+		}
+		s.BuildFlags = append(s.BuildFlags, flags...)
+	}
 	if err := Build(dir, s.BuildFlags...); err != nil {
 		return fail(err)
 	}
