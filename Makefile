@@ -51,7 +51,7 @@ test: ## Run every test with the race detector; installs what is missing
 .PHONY: chaos
 chaos: ## Kill, freeze and cut things off for minutes, and count the accepted calls
 	@scripts/install-test-deps
-	go test -count=1 -timeout 60m -v ./test/chaos -args -chaos.for=10m
+	go test -count=1 -timeout 60m -v ./test/chaos -args -chaos.for=10m -chaos.clocks
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME each

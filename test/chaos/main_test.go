@@ -13,8 +13,9 @@ import (
 
 // Flags of the long run: go test ./test/chaos -args -chaos.for=10m -chaos.seed=7.
 var (
-	chaosFor  = flag.Duration("chaos.for", 12*time.Second, "how long the schedule breaks things")
-	chaosSeed = flag.Uint64("chaos.seed", 0, "seed of the schedule; 0: a new one, which is printed")
+	chaosFor    = flag.Duration("chaos.for", 12*time.Second, "how long the schedule breaks things")
+	chaosClocks = flag.Bool("chaos.clocks", false, "move the clocks of Redis and of every process, which are built for it")
+	chaosSeed   = flag.Uint64("chaos.seed", 0, "seed of the schedule; 0: a new one, which is printed")
 )
 
 // bin is the directory of the built programs. TestMain sets it once, before any
@@ -27,7 +28,8 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(harness.Suite{Tests: m, Bin: &bin, MovableClock: true})
+	flag.Parse()
+	goleak.VerifyTestMain(harness.Suite{Tests: m, Bin: &bin, MovableClock: *chaosClocks})
 }
 
 func built(name string) string { return filepath.Join(bin, name) }

@@ -63,9 +63,13 @@ func newSchedule(s *stack, seed uint64) *schedule {
 	}
 	for _, p := range s.processes() {
 		c.aim(p.toRedis.Name, c.lineFaults(p.toRedis, 1)...)
-		c.aim("clock of "+p.Name, c.clockFaults(p.clock)...)
 	}
-	c.aim("clock of Redis", c.clockFaults(s.clock.Offset)...)
+	if s.clock != nil {
+		c.aim("clock of Redis", c.clockFaults(s.clock.Offset)...)
+		for _, p := range s.processes() {
+			c.aim("clock of "+p.Name, c.clockFaults(p.clock)...)
+		}
+	}
 	c.aim(s.front.Name, c.lineFaults(s.front, 1)...)
 	c.aim(s.toSinch.Name, c.lineFaults(s.toSinch, 2)...)
 	c.aim("redis", c.redisFaults()...)

@@ -37,7 +37,7 @@ type stack struct {
 	client  *harness.Client // of the apis
 	control *harness.Client // of the simulator
 	redis   *redistest.Server
-	clock   *redistest.Clock // of Redis
+	clock   *redistest.Clock // of Redis; nil: none can be moved
 	watched string           // REDIS_URL by way of a sentinel; empty: straight, through a line of its own
 	sim     *harness.Simulator
 	toSinch *harness.Link
@@ -60,9 +60,16 @@ type process struct {
 // start brings an installation up and waits until it is ready.
 func start(t *testing.T, s shape) *stack {
 	t.Helper()
-	clock := redistest.NewClock(t)
+	var (
+		clock *redistest.Clock
+		opts  []redistest.Option
+	)
+	if *chaosClocks {
+		clock = redistest.NewClock(t)
+		opts = append(opts, redistest.WithClock(clock))
+	}
 	st := &stack{
-		t: t, shape: s, redis: redistest.Start(t, redistest.WithClock(clock)), clock: clock,
+		t: t, shape: s, redis: redistest.Start(t, opts...), clock: clock,
 		client: harness.NewClient(t, requestTimeout), control: harness.NewClient(t, requestTimeout),
 		key: "mms_live_" + rand.Text(), token: rand.Text(),
 	}
@@ -123,7 +130,7 @@ func (s *stack) add(name, command string, own map[string]string) *process {
 		env["REDIS_URL"] = s.watched
 	}
 	clock := redistest.NewOffset(s.t)
-	env["CLOCK_OFFSET"] = clock.Path()
+	env["CLOCK_OFFSET"] = clock.Path() // has no effect without -chaos.clocks
 	p := &process{Program: harness.NewProgram(s.t, name, env, built(command)), toRedis: toRedis, clock: clock}
 	p.Ready = "http://" + admin + "/readyz"
 	p.Start()
