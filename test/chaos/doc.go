@@ -3,5 +3,7 @@
 // proxies between them that can be cut and stalled. A seeded schedule kills,
 // freezes and cuts things off while callers hand messages over; afterwards
 // everything is healed, and the simulator's count of accepted calls is the
-// judge. `make chaos` runs it for minutes; without -chaos.for it is short.
+// judge. `make chaos` runs it for minutes; without -chaos.for it is short. With
+// -chaos.clocks the schedule also moves the clocks of Redis and of every process,
+// for which the programs are built with an overlay of package time.
 package chaos
