@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/sinch/receipt"
 )
 
@@ -32,7 +33,7 @@ func NewRedisNonces(rdb redis.UniversalClient, maxAge time.Duration) *RedisNonce
 // key is a hash, because a nonce is of any length and form.
 func (n *RedisNonces) key(nonce string) string {
 	hash := sha256.Sum256([]byte(nonce))
-	return "mms:nonce:" + hex.EncodeToString(hash[:])
+	return ledger.DefaultPrefix + "nonce:" + hex.EncodeToString(hash[:])
 }
 
 // Seen implements Nonces.
