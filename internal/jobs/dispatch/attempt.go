@@ -14,7 +14,7 @@ import (
 )
 
 // attempt begins a call, makes it and records its outcome.
-func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, load payload, permit *throttle.Permit) error {
+func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, content payload, permit *throttle.Permit) error {
 	m := seen.Message
 	h.worker.enter(m.ID)
 	defer h.worker.leave(m.ID)
@@ -24,10 +24,10 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, l
 		permit.Release(ctx)
 		return h.notBegun(ctx, m, begun, err)
 	}
-	outcome := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, load, deadline))
+	outcome := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, content, deadline))
 	h.worker.calls.concluded(m.ID, a.N, outcome)
 	h.block(begun.Message, a, outcome)
-	h.learn(load, outcome)
+	h.noteSaved(content, outcome)
 	outcome = permit.Report(h.life, outcome)
 	after, err := h.record(begun.After, a.N, func(m *message.Message, now time.Time) error {
 		return m.Conclude(a.N, outcome, h.retry, now)
@@ -40,7 +40,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, l
 	}
 	if ctx.Err() != nil { // asynq has given the task up
 		if err := h.queue.Dispatch(context.WithoutCancel(ctx), after); err != nil {
-			h.log.Warn().Err(err).Str("message_id", string(m.ID)).Msg("task not made anew; the sweeper will")
+			h.log.Warn().Err(err).Str("message_id", string(m.ID)).Msg("task not enqueued; the sweeper will enqueue it")
 		}
 	}
 	return later(after.NextAt.Sub(after.UpdatedAt), "next try")
@@ -145,10 +145,10 @@ func (h *Handler) call(
 }
 
 // wireMessage is what the provider needs to know.
-func wireMessage(m *message.Message, a message.Attempt, load payload, deadline time.Time) sinch.Message {
+func wireMessage(m *message.Message, a message.Attempt, content payload, deadline time.Time) sinch.Message {
 	return sinch.Message{
 		Ref: a.Ref(m.ID), To: m.Content.To, From: m.From, Subject: m.Content.Subject, Text: m.Content.Text,
-		Media: load.media, SavedID: load.savedID, FallbackText: m.Content.FallbackText, ExpiresAt: m.ExpiresAt, Deadline: deadline,
+		Media: content.media, SavedID: content.savedID, FallbackText: m.Content.FallbackText, ExpiresAt: m.ExpiresAt, Deadline: deadline,
 	}
 }
 

@@ -165,7 +165,7 @@ func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) erro
 	if err != nil {
 		return h.badMedia(ctx, seen, task, err)
 	}
-	load, err := h.load(ctx, m, types)
+	content, err := h.payload(ctx, m, types)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) erro
 	if err != nil {
 		return err
 	}
-	return h.attempt(ctx, seen, task, load, permit)
+	return h.attempt(ctx, seen, task, content, permit)
 }
 
 // admit acquires a permit and checks that the call may begin.
@@ -182,15 +182,15 @@ func (h *Handler) admit(ctx context.Context, m *message.Message) (*throttle.Perm
 	if err != nil {
 		return nil, err
 	}
-	if err := h.hindered(ctx); err != nil {
+	if err := h.blocked(ctx); err != nil {
 		permit.Release(ctx)
 		return nil, err
 	}
 	return permit, nil
 }
 
-// hindered says what keeps a call from beginning that has a permit.
-func (h *Handler) hindered(ctx context.Context) error {
+// blocked returns when to come back, if the call of a permit cannot begin now.
+func (h *Handler) blocked(ctx context.Context) error {
 	if h.open.Err() != nil {
 		return later(time.Second, "worker stops")
 	}

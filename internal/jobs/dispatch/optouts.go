@@ -12,11 +12,12 @@ import (
 var (
 	// errSuppressed says that the recipient of a message has opted out.
 	errSuppressed = errors.New("recipient has opted out")
-	// errNotCleared says that nobody could tell whether a recipient has.
+	// errNotCleared says that the opt-outs could not be read.
 	errNotCleared = errors.New("opt-outs could not be looked up")
 )
 
-// clear looks up a message that the ledger holds back. nil: it may be sent.
+// clear looks up the opt-outs of a message that the ledger suppresses. nil: it
+// may be sent.
 func (h *Handler) clear(ctx context.Context, m *message.Message) error {
 	suppressed, err := h.optOuts.Suppressed(ctx, m.Scope, m.Content.To, m.From)
 	switch {

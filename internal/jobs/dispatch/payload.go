@@ -10,27 +10,26 @@ import (
 )
 
 const (
-	// graceImages and graceEncoded are how long saved media that Sinch has said
-	// nothing of take to be ready: reports may not come, or get lost.
+	// graceImages and graceEncoded are after how long saved media without a report
+	// from Sinch count as ready: reports may not come, or get lost.
 	graceImages  = 5 * time.Second
 	graceEncoded = 30 * time.Second
 
-	// plainFault is how long messages bring their media along after Sinch could
-	// not be reached to save them: they find out themselves whether it can be.
+	// plainFault is how long messages are sent with their media after Sinch could
+	// not be reached to save them: their own calls show whether it can be.
 	plainFault = 10 * time.Second
-	// savedPause is how long a message stays away that was not let in to save.
+	// savedPause is after how long a message comes back that got no permit to save.
 	savedPause = time.Second
-	// savedHold is how long a message is held while others have its media saved,
-	// before it goes back to the queue: a brake and not a parking place. Put back
-	// at once, the messages of a campaign would go round and round as fast as
-	// Redis can. savedLook is how often it looks meanwhile.
-	savedHold = 500 * time.Millisecond
-	savedLook = 100 * time.Millisecond
-	// savedTellTime bounds what is written down about a template.
-	savedTellTime = 2 * time.Second
+	// savedWait is how long a task waits while another one saves its media, before
+	// it goes back to the queue. Put back at once, the tasks of a campaign would
+	// circulate as fast as Redis can. savedPoll is how often it checks meanwhile.
+	savedWait = 500 * time.Millisecond
+	savedPoll = 100 * time.Millisecond
+	// savedWriteTime bounds a write about a template.
+	savedWriteTime = 2 * time.Second
 
-	// savedCallsMax is after how many calls a message brings its media along,
-	// whatever was the matter.
+	// savedCallsMax is after how many calls a message is sent with its media,
+	// whatever the reason of the others.
 	savedCallsMax = 20
 )
 
@@ -42,10 +41,10 @@ type payload struct {
 	grace   time.Duration
 }
 
-// load finds out what a message is sent with: its media, or the name of what
-// Sinch has of them already. Whoever is the first of those that share them has
-// them saved. The error is a laterError.
-func (h *Handler) load(ctx context.Context, m *message.Message, types []string) (payload, error) {
+// payload returns what a message is sent with: its media, or the name under which
+// Sinch has saved them. The first task of those that share media has them saved.
+// The error is a laterError.
+func (h *Handler) payload(ctx context.Context, m *message.Message, types []string) (payload, error) {
 	c := payload{media: wireMedia(m, types)}
 	saver, ok := h.providers.For(m).(sinch.Saver)
 	if !ok || !h.shares(m) {
@@ -56,7 +55,7 @@ func (h *Handler) load(ctx context.Context, m *message.Message, types []string) 
 		c.grace = graceEncoded
 	}
 	template, err := h.savedSoon(ctx, c.key)
-	if err != nil { // nobody is kept from sending by what is only a help
+	if err != nil { // saved media save work and are not needed
 		return c, nil //nolint:nilerr // the call does not begin either, when Redis is down
 	}
 	switch template.State {
@@ -72,14 +71,14 @@ func (h *Handler) load(ctx context.Context, m *message.Message, types []string) 
 	return c, nil
 }
 
-// savedSoon tells how far a template is, and waits a moment for one that others
-// are about to have ready.
+// savedSoon reads the state of a template, and waits a moment for one that another
+// task saves.
 func (h *Handler) savedSoon(ctx context.Context, key saved.Key) (saved.Template, error) {
-	hold, cancel := context.WithTimeout(ctx, savedHold)
+	hold, cancel := context.WithTimeout(ctx, savedWait)
 	defer cancel()
 	defer context.AfterFunc(h.open, cancel)() // a worker that stops gives its tasks back
 	template, err := h.saved.Look(ctx, key)
-	for err == nil && template.Pending() && pause(hold, savedLook) {
+	for err == nil && template.Pending() && pause(hold, savedPoll) {
 		template, err = h.saved.Look(ctx, key)
 	}
 	return template, err
@@ -128,12 +127,12 @@ func (h *Handler) save(ctx context.Context, m *message.Message, saver sinch.Save
 	}
 	permit, err := h.acquire(ctx, m)
 	if err != nil {
-		h.tell(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
+		h.write(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
 		return err
 	}
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < h.timing.Call {
 		permit.Release(ctx)
-		h.tell(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
+		h.write(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
 		return later(0, "too little time left for a call")
 	}
 	deadline := time.Now().Add(h.timing.Call)
@@ -149,10 +148,10 @@ func (h *Handler) savedBy(claim saved.Claim, c payload, o message.Outcome) error
 	plain := saved.PlainFor
 	switch o.Kind {
 	case message.OutcomeAccepted:
-		h.tell(func(ctx context.Context) error { return h.saved.Saved(ctx, claim, o.SinchID, c.grace) })
+		h.write(func(ctx context.Context) error { return h.saved.Saved(ctx, claim, o.SinchID, c.grace) })
 		return later(savedPause, "its media are being saved")
 	case message.OutcomeThrottled, message.OutcomeAccount:
-		h.tell(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
+		h.write(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
 		return later(max(o.RetryAfter, savedPause), "its media cannot be saved now")
 	case message.OutcomeNotSent:
 		if o.SinchCode == "" {
@@ -160,12 +159,12 @@ func (h *Handler) savedBy(claim saved.Claim, c payload, o message.Outcome) error
 		}
 	default:
 	}
-	h.tell(func(ctx context.Context) error { return h.saved.Avoid(ctx, claim, plain) })
+	h.write(func(ctx context.Context) error { return h.saved.Avoid(ctx, claim, plain) })
 	return nil
 }
 
-// learn takes in what a call has shown about what was saved.
-func (h *Handler) learn(c payload, o message.Outcome) {
+// noteSaved records what the outcome of a call shows about saved media.
+func (h *Handler) noteSaved(c payload, o message.Outcome) {
 	if c.savedID == "" {
 		return
 	}
@@ -173,20 +172,20 @@ func (h *Handler) learn(c payload, o message.Outcome) {
 	case message.OutcomeAccepted:
 		h.saved.Used()
 	case message.OutcomeGone:
-		h.tell(func(ctx context.Context) error { return h.saved.Gone(ctx, c.key, c.savedID) })
+		h.write(func(ctx context.Context) error { return h.saved.Gone(ctx, c.key, c.savedID) })
 	case message.OutcomeNotReady:
-		h.tell(func(ctx context.Context) error { return h.saved.NotReady(ctx, c.key, c.savedID, c.grace) })
+		h.write(func(ctx context.Context) error { return h.saved.NotReady(ctx, c.key, c.savedID, c.grace) })
 	default:
 	}
 }
 
-// tell writes down what was learnt of a template, also when the task's own time
-// is over. What Redis does not take runs out, or is learnt again.
-func (h *Handler) tell(what func(ctx context.Context) error) {
-	ctx, cancel := context.WithTimeout(h.life, savedTellTime)
+// write records the state of a template, also when the task's own time
+// is over. A state that Redis does not take expires, or the next call shows it.
+func (h *Handler) write(change func(ctx context.Context) error) {
+	ctx, cancel := context.WithTimeout(h.life, savedWriteTime)
 	defer cancel()
-	if err := what(ctx); err != nil {
-		h.log.Warn().Err(err).Msg("news of saved media not written down")
+	if err := change(ctx); err != nil {
+		h.log.Warn().Err(err).Msg("state of saved media not recorded")
 	}
 }
 

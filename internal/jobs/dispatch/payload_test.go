@@ -24,8 +24,8 @@ func TestMessagesAreHeldWhileOthersSave(t *testing.T) {
 	}
 	h := &Handler{saved: store, open: t.Context()}
 	start := time.Now()
-	if template, err := h.savedSoon(t.Context(), key); err != nil || !template.Pending() || time.Since(start) < savedHold {
-		t.Errorf("%+v, %v after %s, want it to be held for %s", template, err, time.Since(start), savedHold)
+	if template, err := h.savedSoon(t.Context(), key); err != nil || !template.Pending() || time.Since(start) < savedWait {
+		t.Errorf("%+v, %v after %s, want it to be held for %s", template, err, time.Since(start), savedWait)
 	}
 }
 

@@ -45,21 +45,21 @@ func (h *Handler) sendGroup(ctx context.Context, name, lane string, generation i
 	if err != nil {
 		return later(pauseOnFault, "ledger unavailable")
 	}
-	turn := &groupTurn{name: name, lane: lane, generation: generation}
-	turn.sort(view, seen)
-	for _, m := range h.changeEach(ctx, turn.expired, func(int) ledger.Change { return (*message.Message).Expire }) {
-		turn.leave = append(turn.leave, m.ID)
+	run := &groupRun{name: name, lane: lane, generation: generation}
+	run.sort(view, seen)
+	for _, m := range h.changeEach(ctx, run.expired, func(int) ledger.Change { return (*message.Message).Expire }) {
+		run.leave = append(run.leave, m.ID)
 	}
-	if len(turn.ready) > 0 {
-		if err := h.sendReady(ctx, turn, view.Now); err != nil {
+	if len(run.ready) > 0 {
+		if err := h.sendReady(ctx, run, view.Now); err != nil {
 			return err
 		}
 	}
-	return turn.end(ctx, h)
+	return run.end(ctx, h)
 }
 
-// groupTurn is one run of a group's task.
-type groupTurn struct {
+// groupRun is one run of a group's task.
+type groupRun struct {
 	name       string
 	lane       string
 	generation int64
@@ -72,7 +72,7 @@ type groupTurn struct {
 }
 
 // sort decides what becomes of the members that are due.
-func (t *groupTurn) sort(view queue.GroupView, seen []ledger.Snapshot) {
+func (t *groupRun) sort(view queue.GroupView, seen []ledger.Snapshot) {
 	gone := make(map[message.ID]bool, len(view.Due))
 	for _, id := range view.Due {
 		gone[id] = true
@@ -105,7 +105,7 @@ func (t *groupTurn) sort(view queue.GroupView, seen []ledger.Snapshot) {
 
 // fresh reports whether all members that are ready have been accepted just now.
 // An age below zero comes from a clock that is ahead.
-func (t *groupTurn) fresh(now time.Time) bool {
+func (t *groupRun) fresh(now time.Time) bool {
 	for _, s := range t.ready {
 		if age := now.Sub(s.Message.CreatedAt); age < 0 || age >= batchWindow {
 			return false
@@ -114,35 +114,35 @@ func (t *groupTurn) fresh(now time.Time) bool {
 	return true
 }
 
-// sendReady sends to the members that are ready. An error ends the turn; the
+// sendReady sends to the members that are ready. An error ends the run; the
 // task comes again.
-func (h *Handler) sendReady(ctx context.Context, turn *groupTurn, now time.Time) error {
-	first := turn.ready[0].Message
+func (h *Handler) sendReady(ctx context.Context, run *groupRun, now time.Time) error {
+	first := run.ready[0].Message
 	bulk, ok := h.providers.For(first).(sinch.Bulk)
 	if !ok { // accepted under another setting
-		h.separate(ctx, turn, turn.ready)
+		h.separate(ctx, run, run.ready)
 		return nil
 	}
-	turn.ready = turn.ready[:min(len(turn.ready), bulk.MaxRecipients())]
-	if len(turn.ready) < bulk.MaxRecipients() && turn.fresh(now) {
+	run.ready = run.ready[:min(len(run.ready), bulk.MaxRecipients())]
+	if len(run.ready) < bulk.MaxRecipients() && run.fresh(now) {
 		return later(batchWindow, "batch window")
 	}
-	h.separate(ctx, turn, turn.repeated)
+	h.separate(ctx, run, run.repeated)
 	types, err := h.checkMedia(ctx, first)
 	if err != nil {
-		return h.badGroupMedia(ctx, turn, err)
+		return h.badGroupMedia(ctx, run, err)
 	}
 	permit, err := h.admit(ctx, first)
 	if err != nil {
 		return err
 	}
 	defer permit.Release(ctx) // unless the request was made
-	n, err := h.extend(ctx, permit, len(turn.ready))
+	n, err := h.extend(ctx, permit, len(run.ready))
 	if err != nil {
 		return err
 	}
-	turn.ready = turn.ready[:n]
-	return h.sendMany(ctx, turn, bulk, types, permit)
+	run.ready = run.ready[:n]
+	return h.sendMany(ctx, run, bulk, types, permit)
 }
 
 // extend has a permit cover up to n recipients and returns how many it does
@@ -155,7 +155,7 @@ func (h *Handler) extend(ctx context.Context, permit *throttle.Permit, n int) (i
 	if err != nil {
 		return 0, h.denied(err)
 	}
-	return 1 + further, h.hindered(ctx)
+	return 1 + further, h.blocked(ctx)
 }
 
 // spare is how long a request may wait for permits without taking the time of
@@ -170,15 +170,15 @@ func (h *Handler) spare(ctx context.Context) time.Duration {
 
 // separate takes messages out of their group: each has a task of its own from
 // now on.
-func (h *Handler) separate(ctx context.Context, turn *groupTurn, members []ledger.Snapshot) {
+func (h *Handler) separate(ctx context.Context, run *groupRun, members []ledger.Snapshot) {
 	alone := h.changeEach(ctx, members, func(int) ledger.Change {
 		return func(m *message.Message, _ time.Time) error { return m.LeaveGroup() }
 	})
 	if err := h.queue.DispatchMany(ctx, alone); err != nil {
-		h.log.Warn().Err(err).Msg("tasks not made; the sweeper will")
+		h.log.Warn().Err(err).Msg("tasks not enqueued; the sweeper will enqueue them")
 	}
 	for _, m := range alone {
-		turn.leave = append(turn.leave, m.ID)
+		run.leave = append(run.leave, m.ID)
 	}
 }
 
@@ -211,26 +211,26 @@ func (h *Handler) changeEach(ctx context.Context, members []ledger.Snapshot, cha
 
 // badGroupMedia decides what follows media that cannot be sent: the members have
 // the same.
-func (h *Handler) badGroupMedia(ctx context.Context, turn *groupTurn, why error) error {
+func (h *Handler) badGroupMedia(ctx context.Context, run *groupRun, why error) error {
 	bad, ok := errors.AsType[*MediumError](why)
 	if !ok {
 		return later(pauseOnFault, "media not checked yet")
 	}
-	h.log.Info().Str("group", turn.name).Str("media", bad.Detail).Bool("temporary", bad.Temporary).Msg("bad media")
+	h.log.Info().Str("group", run.name).Str("media", bad.Detail).Bool("temporary", bad.Temporary).Msg("bad media")
 	retry := sameDelays(h.mediaRetry(bad.RetryIn))
-	for _, m := range h.changeEach(ctx, turn.ready, func(i int) ledger.Change { return bad.change(turn.ready[i].Message.Task, retry) }) {
+	for _, m := range h.changeEach(ctx, run.ready, func(i int) ledger.Change { return bad.change(run.ready[i].Message.Task, retry) }) {
 		if m.Status.Waiting() {
-			turn.join = append(turn.join, m)
+			run.join = append(run.join, m)
 		} else {
-			turn.leave = append(turn.leave, m.ID)
+			run.leave = append(run.leave, m.ID)
 		}
 	}
 	return nil
 }
 
-// handOn changes the group as the turn has decided, and has the next task stand
-// for it. What began is in nobody's way then.
-func (t *groupTurn) handOn(ctx context.Context, h *Handler) error {
+// handOn changes the group as the run has decided, and has the next task stand
+// for it.
+func (t *groupRun) handOn(ctx context.Context, h *Handler) error {
 	t.handedOn = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dispatchFor)
 	defer cancel()
@@ -241,8 +241,8 @@ func (t *groupTurn) handOn(ctx context.Context, h *Handler) error {
 	return h.enqueueGroup(ctx, groups[0])
 }
 
-// end hands the group on, unless the turn has.
-func (t *groupTurn) end(ctx context.Context, h *Handler) error {
+// end hands the group on, unless the run has.
+func (t *groupRun) end(ctx context.Context, h *Handler) error {
 	if t.handedOn {
 		return nil
 	}
@@ -268,16 +268,16 @@ type multiCall struct {
 
 // sendMany begins a request for the members that are ready, makes it and records
 // what became of each.
-func (h *Handler) sendMany(ctx context.Context, turn *groupTurn, bulk sinch.Bulk, types []string, permit *throttle.Permit) error {
-	for _, seen := range turn.ready {
+func (h *Handler) sendMany(ctx context.Context, run *groupRun, bulk sinch.Bulk, types []string, permit *throttle.Permit) error {
+	for _, seen := range run.ready {
 		h.worker.enter(seen.Message.ID)
 		defer h.worker.leave(seen.Message.ID)
 	}
-	call, err := h.beginMany(ctx, turn, bulk.Origin())
+	call, err := h.beginMany(ctx, run, bulk.Origin())
 	if err != nil || len(call.members) == 0 {
 		return err
 	}
-	handedOn := turn.handOn(ctx, h)
+	handedOn := run.handOn(ctx, h)
 	first := call.members[0].Message
 	a := *first.Current()
 	to := make([]string, len(call.members))
@@ -308,19 +308,19 @@ func (p recipients) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
 
 // beginMany records the attempts of all messages of a request. As in begin, the
 // local deadline is that of the first to run out.
-func (h *Handler) beginMany(ctx context.Context, turn *groupTurn, origin sinch.Origin) (multiCall, error) {
+func (h *Handler) beginMany(ctx context.Context, run *groupRun, origin sinch.Origin) (multiCall, error) {
 	start := time.Now()
 	a := message.Attempt{Worker: h.worker.ID, API: string(origin.API), BaseURL: origin.BaseURL, Account: origin.Account}
-	if len(turn.ready) > 1 {
+	if len(run.ready) > 1 {
 		a.Call = message.NewCall()
 	}
-	results, err := h.ledger.BeginMany(ctx, a.Call, turn.ready, func(m *message.Message, now time.Time) error {
+	results, err := h.ledger.BeginMany(ctx, a.Call, run.ready, func(m *message.Message, now time.Time) error {
 		a.Deadline = now.Add(h.timing.Call)
 		return m.Begin(m.Task, a, now)
 	}, h.worker.Lease())
 	if err != nil {
-		h.log.Warn().Err(err).Int("messages", len(turn.ready)).Msg("call not begun")
-		for _, seen := range turn.ready {
+		h.log.Warn().Err(err).Int("messages", len(run.ready)).Msg("call not begun")
+		for _, seen := range run.ready {
 			h.worker.AddUnconfirmed(seen.Message.ID, seen.Message.Attempts+1, start.Add(UnconfirmedFor))
 		}
 		return multiCall{}, later(pauseOnFault, "ledger unavailable")
@@ -332,13 +332,13 @@ func (h *Handler) beginMany(ctx context.Context, turn *groupTurn, origin sinch.O
 		}
 		begun := *r.Message.Current()
 		h.worker.begun(r.Begun, begun)
-		turn.leave = append(turn.leave, r.Message.ID)
+		run.leave = append(run.leave, r.Message.ID)
 		call.members = append(call.members, r.Begun)
 		if end := start.Add(begun.Deadline.Sub(r.Now)); call.deadline.IsZero() || end.Before(call.deadline) {
 			call.deadline = end
 		}
 	}
-	if err := h.notBegunMany(ctx, turn, results); len(call.members) == 0 {
+	if err := h.notBegunMany(ctx, run, results); len(call.members) == 0 {
 		return call, err
 	}
 	return call, nil
@@ -347,7 +347,7 @@ func (h *Handler) beginMany(ctx context.Context, turn *groupTurn, origin sinch.O
 // notBegunMany decides what follows for members that could not begin. Those that
 // still wait stay in the group. The error says when to come again if no other
 // has begun.
-func (h *Handler) notBegunMany(ctx context.Context, turn *groupTurn, results []ledger.Member) error {
+func (h *Handler) notBegunMany(ctx context.Context, run *groupRun, results []ledger.Member) error {
 	var (
 		all   errgroup.Group
 		mu    sync.Mutex
@@ -359,10 +359,10 @@ func (h *Handler) notBegunMany(ctx context.Context, turn *groupTurn, results []l
 		switch {
 		case r.Err == nil:
 		case errors.Is(r.Err, ledger.ErrHeld):
-			held = append(held, turn.ready[i])
+			held = append(held, run.ready[i])
 		default:
 			all.Go(func() error {
-				if err := h.notBegun(ctx, turn.ready[i].Message, r.Begun, r.Err); err != nil {
+				if err := h.notBegun(ctx, run.ready[i].Message, r.Begun, r.Err); err != nil {
 					mu.Lock()
 					defer mu.Unlock()
 					again = err
@@ -372,7 +372,7 @@ func (h *Handler) notBegunMany(ctx context.Context, turn *groupTurn, results []l
 		}
 	}
 	_ = all.Wait() // its functions return none
-	h.separate(ctx, turn, held)
+	h.separate(ctx, run, held)
 	return again
 }
 
@@ -426,7 +426,7 @@ func (h *Handler) recordMany(call multiCall, o message.Outcome) {
 	ctx, cancel := context.WithTimeout(h.life, dispatchFor)
 	defer cancel()
 	if err := h.queue.DispatchMany(ctx, again); err != nil {
-		h.log.Warn().Err(err).Msg("tasks not made; the sweeper will")
+		h.log.Warn().Err(err).Msg("tasks not enqueued; the sweeper will enqueue them")
 	}
 }
 

@@ -162,7 +162,7 @@ func (w *Worker) MissesCalls(before, epoch int64) bool {
 	return false
 }
 
-// Reset counts from what Redis knows now, once it was told what it had lost.
+// Reset counts from what Redis knows now, once the lost calls are restored.
 func (w *Worker) Reset(epoch int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -163,7 +163,7 @@ func wholeSeconds(d time.Duration) time.Duration {
 }
 
 // taskName is the task id of a message: its own id, with a number once a task
-// had to be made anew.
+// had to be made again.
 func taskName(m *message.Message) string {
 	if m.Task == 0 {
 		return m.ID.Short()

@@ -78,7 +78,7 @@ func (h *Heartbeat) Beat(ctx context.Context) {
 	h.worker.Reset(epoch)
 }
 
-// restore tells a rolled back Redis of the calls it has forgotten, before this
+// restore records the calls again that a rolled back Redis has lost, before this
 // worker begins another one.
 func (h *Heartbeat) restore(ctx context.Context) error {
 	h.log.Error().Msg("Redis was rolled back: it no longer knows what it had acknowledged")
@@ -158,7 +158,7 @@ func (h *Heartbeat) restoreCall(ctx context.Context, c dispatch.Call, m *message
 	return nil
 }
 
-// attempt is the call as it is written down again. Of another worker's only
+// attempt is the call as it is recorded again. Of another worker's only
 // the number is known; it went where such a message goes.
 func (h *Heartbeat) attempt(c dispatch.Call, m *message.Message) message.Attempt {
 	a := c.Attempt

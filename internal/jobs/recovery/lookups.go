@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	// lookUpEvery is how fast look-ups follow one another: 50 a second are far
+	// lookupEvery is the interval of lookups: 50 a second are far
 	// below what Sinch allows an account, whose sending comes first.
-	lookUpEvery = 20 * time.Millisecond
-	// lookUpAtMost bounds a look-up, however many pages of a list it reads.
-	lookUpAtMost = 30 * time.Second
-	// failuresInARow end the asking until the next time: as many look-ups as are
-	// made at once, so that one call that cannot be looked up hinders no others.
+	lookupEvery = 20 * time.Millisecond
+	// lookupAtMost bounds a lookup, however many pages of a list it reads.
+	lookupAtMost = 30 * time.Second
+	// failuresInARow end the asking until the next time: as many lookups as are
+	// made at once, so that one call that cannot be looked up blocks no others.
 	failuresInARow = itemsAtOnce
 )
 
 // errSilent says that Sinch was not asked, since it has not answered others.
-var errSilent = errors.New("sinch does not answer look-ups")
+var errSilent = errors.New("sinch does not answer lookups")
 
 // lookupSession is one time of asking Sinch about calls, some of them at once.
 type lookupSession struct {
@@ -45,7 +45,7 @@ type answer struct {
 
 func newLookupSession() *lookupSession {
 	return &lookupSession{
-		pace:     rate.NewLimiter(rate.Every(lookUpEvery), 1),
+		pace:     rate.NewLimiter(rate.Every(lookupEvery), 1),
 		shared:   make(map[string]func() answer),
 		failures: make(map[sinch.Origin]int),
 	}
@@ -87,7 +87,7 @@ func (q *lookupSession) ask(ctx context.Context, f finder, c sinch.Call) answer 
 	if err := q.pace.Wait(ctx); err != nil {
 		return answer{err: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookUpAtMost)
+	ctx, cancel := context.WithTimeout(ctx, lookupAtMost)
 	defer cancel()
 	got := answer{asked: time.Now()}
 	got.id, got.found, got.err = f.Find(ctx, c)

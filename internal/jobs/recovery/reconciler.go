@@ -15,15 +15,15 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// lookFailed is the pause after Sinch could not be asked.
-const lookFailed = 5 * time.Second
+// lookupFailed is the pause after Sinch could not be asked.
+const lookupFailed = 5 * time.Second
 
-// shortestLook is the shortest pause between two look-ups. It comes on top of
+// shortestPause is the shortest pause between two lookups. It comes on top of
 // longer ones, too, so that the last one is not a moment too early.
-const shortestLook = 20 * time.Millisecond
+const shortestPause = 20 * time.Millisecond
 
-// looksAtMost ends the asking when absence settles nothing.
-const looksAtMost = 20
+// lookupsAtMost ends the lookups when absence resolves nothing.
+const lookupsAtMost = 20
 
 // reconciler decides what became of calls whose outcome is unknown.
 type reconciler struct {
@@ -40,9 +40,9 @@ type reconciler struct {
 // margin is what is added to an attempt's deadline before it counts as over.
 func (t *reconciler) margin() time.Duration { return deadlineSlack }
 
-// settle looks at one message of unknown outcome and says when to look again;
-// zero: only a receipt or an operator can settle it.
-func (t *reconciler) settle(ctx context.Context, q *lookupSession, m *message.Message, now time.Time) (time.Time, error) {
+// reconcile reconciles one message of unknown outcome and returns when to check
+// it again; zero: only a receipt or an operator can resolve it.
+func (t *reconciler) reconcile(ctx context.Context, q *lookupSession, m *message.Message, now time.Time) (time.Time, error) {
 	provider, elsewhere := t.providers.For(m), false
 	for _, a := range m.Unresolved() {
 		elsewhere = elsewhere || !asked(provider.Origin(), a)
@@ -51,7 +51,7 @@ func (t *reconciler) settle(ctx context.Context, q *lookupSession, m *message.Me
 			return over, nil
 		}
 		if f, ok := provider.(finder); ok && asked(provider.Origin(), a) {
-			return t.look(ctx, q, f, m, a, now)
+			return t.lookup(ctx, q, f, m, a, now)
 		}
 	}
 	again, err := t.resend(ctx, m, now)
@@ -66,15 +66,15 @@ func asked(o sinch.Origin, a message.Attempt) bool {
 	return string(o.API) == a.API && o.BaseURL == a.BaseURL && o.Account == a.Account
 }
 
-// askElsewhere is when to look again at a call that went where this process
+// askElsewhere is when to check a call again that went where this process
 // does not ask: another one may sweep then, as while a setting is rolled out.
 const askElsewhere = time.Minute
 
-// look asks Sinch about one call.
-func (t *reconciler) look(
+// lookup asks Sinch about one call.
+func (t *reconciler) lookup(
 	ctx context.Context, q *lookupSession, f finder, m *message.Message, a message.Attempt, now time.Time,
 ) (time.Time, error) {
-	if a.Lookups >= looksAtMost && t.policy.LookupWindow <= 0 {
+	if a.Lookups >= lookupsAtMost && t.policy.LookupWindow <= 0 {
 		return time.Time{}, nil
 	}
 	began := time.Now()
@@ -89,9 +89,9 @@ func (t *reconciler) look(
 	case ctx.Err() != nil:
 		return time.Time{}, fmt.Errorf("look up: %w", said.err)
 	case !errors.Is(said.err, errSilent):
-		t.log.Warn().Err(said.err).Str("message_id", string(m.ID)).Int("attempt", a.N).Msg("look-up failed")
+		t.log.Warn().Err(said.err).Str("message_id", string(m.ID)).Int("attempt", a.N).Msg("lookup failed")
 	}
-	return now.Add(lookFailed), nil
+	return now.Add(lookupFailed), nil
 }
 
 // take takes in what Sinch said of a call.
@@ -111,17 +111,17 @@ func (t *reconciler) take(ctx context.Context, id message.ID, n int, said answer
 		return m.Absent(n, seen, t.policy.LookupWindow, t.retry, now.Add(-time.Since(said.asked))) // for others it may have been asked before
 	})
 	if err != nil {
-		return now.Add(lookFailed), err
+		return now.Add(lookupFailed), err
 	}
 	if after.Status != message.StatusUnknown {
 		t.absences.drop(id, n)
 		return time.Time{}, nil
 	}
-	return latest(t.nextLookUp(after, n), now).Add(shortestLook), nil
+	return latest(t.nextLookup(after, n), now).Add(shortestPause), nil
 }
 
-// nextLookUp divides the window evenly among the looks that it needs.
-func (t *reconciler) nextLookUp(m *message.Message, n int) time.Time {
+// nextLookup divides the window evenly among the lookups that it needs.
+func (t *reconciler) nextLookup(m *message.Message, n int) time.Time {
 	for _, a := range m.Calls {
 		if a.N == n {
 			return a.LookupAt.Add(t.policy.LookupWindow * time.Duration(a.Lookups) / (message.LookupsNeeded - 1))
@@ -147,12 +147,12 @@ func (t *reconciler) resend(ctx context.Context, m *message.Message, now time.Ti
 		return time.Time{}, nil
 	}
 	if err != nil {
-		return now.Add(lookFailed), err
+		return now.Add(lookupFailed), err
 	}
 	return time.Time{}, nil
 }
 
-// heal is change for what mends a message. It counts for whoever moved the
+// recover is change for a recovery. It is counted by the process that moved the
 // message: others may have looked at it at the same time.
 func (t *reconciler) recover(ctx context.Context, kind string, id message.ID, change ledger.Change) (*message.Message, error) {
 	var before message.Status
@@ -174,11 +174,11 @@ func (t *reconciler) change(ctx context.Context, id message.ID, change ledger.Ch
 		return change(m, now)
 	})
 	if err != nil {
-		return m, fmt.Errorf("settle: %w", err)
+		return m, fmt.Errorf("reconcile: %w", err)
 	}
 	if m.Status.Waiting() && before != m.Status {
 		if err := t.queue.Dispatch(ctx, m); err != nil {
-			t.log.Warn().Err(err).Str("message_id", string(id)).Msg("task not made; the sweeper will")
+			t.log.Warn().Err(err).Str("message_id", string(id)).Msg("task not enqueued; the sweeper will enqueue it")
 		}
 	}
 	return m, nil

@@ -20,15 +20,15 @@ import (
 
 // The sweeper's rhythm.
 const (
-	sweepEvery    = time.Second
-	recheckAfter  = time.Second     // at a call whose worker lives
-	hinderedAgain = 5 * time.Second // at a message that something hinders from being looked at
-	// untilSomebodyKnows is in how many years to look at a message again that
-	// only a receipt or an operator can settle.
-	untilSomebodyKnows = 100
-	lockTTL            = 4 * time.Second // a sweeper that dies must not keep the others waiting
-	lockKey            = ledger.DefaultPrefix + "sweeper"
-	deadlineSlack      = time.Second // for what the kernel still holds when the deadline passes
+	sweepEvery     = time.Second
+	recheckAfter   = time.Second     // a call whose worker lives
+	recheckBlocked = 5 * time.Second // after a check that failed
+	// neverAgain is in how many years to check a message again that only a receipt
+	// or an operator can resolve.
+	neverAgain    = 100
+	lockTTL       = 4 * time.Second // a sweeper that dies must not keep the others waiting
+	lockKey       = ledger.DefaultPrefix + "sweeper"
+	deadlineSlack = time.Second // for what the kernel still holds when the deadline passes
 )
 
 // Sweeper recovers messages. One of all replicas sweeps at a time; two at once
@@ -52,21 +52,21 @@ func NewSweeper(o Options) *Sweeper {
 	}
 }
 
-// Run sweeps until ctx ends. What is unknown is settled beside the rounds, since
-// Sinch is asked, which may not answer for long.
+// Run sweeps until ctx ends. Unknown outcomes are reconciled beside the rounds,
+// since lookups at Sinch may take long.
 func (s *Sweeper) Run(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	var lock *redislock.Lock
 	defer func() { s.release(lock) }()
 	turns := make(chan struct{})
-	var settling sync.WaitGroup
-	settling.Go(func() {
+	var reconciling sync.WaitGroup
+	reconciling.Go(func() {
 		for range turns {
 			s.Reconcile(ctx)
 		}
 	})
-	defer settling.Wait()
+	defer reconciling.Wait()
 	defer close(turns)
 	for {
 		select {
@@ -74,7 +74,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		s.own(ctx)
+		s.resolveOwn(ctx)
 		if lock = s.hold(ctx, lock); lock != nil {
 			s.metrics.Swept(s.Round(ctx))
 			select {
@@ -119,12 +119,12 @@ const (
 func (s *Sweeper) Round(ctx context.Context) error {
 	err := errors.Join(
 		s.queue.PublishLanes(ctx),
-		s.sweepFor(ctx, listShare, list{name: ledger.Waiting, end: waitingEnd, together: waitingTogether, look: s.checkWaiting}),
-		s.sweepFor(ctx, listShare, list{name: ledger.Calls, end: callsEnd, together: callsTogether, look: each(s.checkSending)}),
+		s.sweepFor(ctx, listShare, list{name: ledger.Waiting, end: waitingEnd, together: waitingTogether, check: s.checkWaiting}),
+		s.sweepFor(ctx, listShare, list{name: ledger.Calls, end: callsEnd, together: callsTogether, check: each(s.checkSending)}),
 		s.continueCancels(ctx),
 	)
 	if err != nil {
-		s.log.Warn().Err(err).Msg("sweep put off")
+		s.log.Warn().Err(err).Msg("sweep deferred")
 	}
 	return err
 }
@@ -135,12 +135,12 @@ func (s *Sweeper) Reconcile(ctx context.Context) {
 		s.reconciler.absences.observe(now)
 	}
 	q := newLookupSession()
-	look := func(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
+	one := func(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
 		return s.checkUnknown(ctx, q, m, now)
 	}
-	err := s.sweep(ctx, list{name: ledger.Unknown, end: unknownEnd, together: 2 * unknownEnd, look: each(look)})
+	err := s.sweep(ctx, list{name: ledger.Unknown, end: unknownEnd, together: 2 * unknownEnd, check: each(one)})
 	if err != nil && ctx.Err() == nil {
-		s.log.Warn().Err(err).Msg("settling put off")
+		s.log.Warn().Err(err).Msg("reconciliation deferred")
 	}
 }
 
@@ -155,26 +155,26 @@ func (s *Sweeper) continueCancels(ctx context.Context) error {
 	return nil
 }
 
-// item is the sweeper's look at one message.
+// item is one message of a list, with the result of its check.
 type item struct {
 	due     ledger.Due
 	message *message.Message
-	again   time.Time // when to look again; zero: never
-	err     error     // what hindered it
+	again   time.Time // when to check again; zero: never
+	err     error     // of the check
 }
 
 // check makes some items. Its error is one that ends the round.
 type check func(ctx context.Context, items []*item, now time.Time) error
 
-// list is what a round looks at of a list, and how.
+// list is what a round checks of a list, and how.
 type list struct {
 	name     ledger.Queue
 	end      int // messages from either end of what is due
 	together int // items that are made together
-	look     check
+	check    check
 }
 
-// Looks at waiting messages are cheap: 2,000 a second are enough for 120,000
+// Checks of waiting messages are cheap: 2,000 a second are enough for 120,000
 // messages once a minute. A call is looked at when it takes long, and what is
 // unknown can be a question to Sinch.
 const (
@@ -193,15 +193,14 @@ func (s *Sweeper) sweepFor(ctx context.Context, share time.Duration, l list) err
 	return s.sweep(ctx, l)
 }
 
-// sweep looks at what is due of a list, some of it at a time. What hinders a
-// item does not hinder others; but without the ledger nothing can be seen or
-// put down.
+// sweep checks the due messages of a list, some at a time. A check that fails
+// blocks no others; but without the ledger no message can be read or changed.
 func (s *Sweeper) sweep(ctx context.Context, l list) error {
 	due, now, err := s.ledger.Due(ctx, l.name, l.end)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	var hindered error
+	var failed error
 	for some := range slices.Chunk(due, l.together) {
 		items := make([]*item, len(some))
 		for i, d := range some {
@@ -211,12 +210,12 @@ func (s *Sweeper) sweep(ctx context.Context, l list) error {
 			return fmt.Errorf("sweep: %w", err)
 		}
 		for _, v := range items {
-			if v.err != nil && hindered == nil { // one of them is told
-				hindered = fmt.Errorf("sweep: message %s: %w", v.due.ID, v.err)
+			if v.err != nil && failed == nil { // one of them is reported
+				failed = fmt.Errorf("sweep: message %s: %w", v.due.ID, v.err)
 			}
 		}
 	}
-	return hindered
+	return failed
 }
 
 // check checks messages and records when to check them again.
@@ -225,21 +224,21 @@ func (s *Sweeper) check(ctx context.Context, l list, items []*item, now time.Tim
 	if err != nil {
 		return err
 	}
-	if err := l.look(ctx, found, now); err != nil {
+	if err := l.check(ctx, found, now); err != nil {
 		return err
 	}
-	looks := make([]ledger.Look, len(items))
+	checks := make([]ledger.Look, len(items))
 	for i, v := range items {
 		if v.err != nil {
-			v.again = now.Add(hinderedAgain)
+			v.again = now.Add(recheckBlocked)
 		}
-		looks[i] = ledger.Look{Due: v.due, Again: v.again}
+		checks[i] = ledger.Look{Due: v.due, Again: v.again}
 	}
-	return s.ledger.CheckAgain(ctx, l.name, looks)
+	return s.ledger.CheckAgain(ctx, l.name, checks)
 }
 
 // read reads the messages of items, and returns the items to those that it
-// found; those that are gone need no further look.
+// found; those that are gone need no further check.
 func (s *Sweeper) read(ctx context.Context, items []*item) ([]*item, error) {
 	ids := make([]message.ID, len(items))
 	for i, v := range items {
@@ -264,7 +263,7 @@ func (s *Sweeper) read(ctx context.Context, items []*item) ([]*item, error) {
 }
 
 // each makes items one by one, a few at a time.
-func each(look func(ctx context.Context, m *message.Message, now time.Time) (again time.Time, err error)) check {
+func each(one func(ctx context.Context, m *message.Message, now time.Time) (again time.Time, err error)) check {
 	return func(ctx context.Context, items []*item, now time.Time) error {
 		began := time.Now()
 		some, ctx := errgroup.WithContext(ctx)
@@ -274,7 +273,7 @@ func each(look func(ctx context.Context, m *message.Message, now time.Time) (aga
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
-				v.again, v.err = look(ctx, v.message, now.Add(time.Since(began)))
+				v.again, v.err = one(ctx, v.message, now.Add(time.Since(began)))
 				if errors.Is(v.err, ledger.ErrUnavailable) {
 					return v.err
 				}
@@ -285,14 +284,14 @@ func each(look func(ctx context.Context, m *message.Message, now time.Time) (aga
 	}
 }
 
-// checkUnknown looks after a message of unknown outcome.
+// checkUnknown reconciles a message of unknown outcome.
 func (s *Sweeper) checkUnknown(ctx context.Context, q *lookupSession, m *message.Message, now time.Time) (time.Time, error) {
 	if m.Status != message.StatusUnknown {
 		return time.Time{}, nil
 	}
-	again, err := s.reconciler.settle(ctx, q, m, now)
+	again, err := s.reconciler.reconcile(ctx, q, m, now)
 	if again.IsZero() {
-		again = now.AddDate(untilSomebodyKnows, 0, 0) // it stays on the list, for whoever asks what is unknown
+		again = now.AddDate(neverAgain, 0, 0) // it stays on the list, which callers can read
 	}
 	return again, err
 }
@@ -326,8 +325,8 @@ func (s *Sweeper) checkSending(ctx context.Context, m *message.Message, now time
 	return now.Add(recheckAfter), err
 }
 
-// own settles begins of this process whose reply was lost: it made no call.
-func (s *Sweeper) own(ctx context.Context) {
+// resolveOwn resolves begins of this process whose reply was lost: it made no call.
+func (s *Sweeper) resolveOwn(ctx context.Context) {
 	for id, n := range s.worker.Unconfirmed(time.Now()) {
 		if s.worker.Busy(id) {
 			continue
@@ -338,7 +337,7 @@ func (s *Sweeper) own(ctx context.Context) {
 	}
 }
 
-// notBegun takes back attempt n, if it was written down after all. Others may
+// notBegun takes back attempt n, if it was recorded after all. Others may
 // have marked it unknown meanwhile.
 func (s *Sweeper) notBegun(ctx context.Context, id message.ID, n int) error {
 	recovered := false

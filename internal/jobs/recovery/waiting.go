@@ -82,7 +82,7 @@ func expired(m *message.Message, now time.Time) bool {
 	return errors.Is(m.Ready(m.Task, now), message.ErrExpired)
 }
 
-// abandoned returns the items to those messages whose task nobody runs any more.
+// abandoned returns the items to those messages whose task no worker runs any more.
 func (s *Sweeper) abandoned(ctx context.Context, items []*item) []*item {
 	lanes := make(map[string]map[string]bool)
 	var left []*item
@@ -124,7 +124,7 @@ func (s *Sweeper) remake(ctx context.Context, lost []*item) error {
 	return nil
 }
 
-// reissue replaces a task that will not come, unless somebody else has done so.
+// reissue replaces a task that will not come, unless another worker has done so.
 func (s *Sweeper) reissue(ctx context.Context, seen *message.Message) error {
 	after, err := s.ledger.Update(ctx, seen.ID, func(m *message.Message, now time.Time) error {
 		if m.Task != seen.Task {
