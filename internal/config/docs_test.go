@@ -192,7 +192,7 @@ func values(field reflect.StructField) string {
 	}
 
 	return map[string]string{
-		"APIKeys": "list of keys, secret", "BaseURL": "URL", "Destinations": "list of countries", "Endpoint": "URL",
+		"APIKeys": "list of keys, secret", "AreaCodes": "list of area codes", "BaseURL": "URL", "Destinations": "list of countries", "Endpoint": "URL",
 		"HostPort": "host:port", "Identifier": "text", "Origin": "URL without a path", "Region": "country", "Secret": "secret",
 		"Sender": "number", "Senders": "list of numbers", "Subject": "text",
 	}[field.Type.Name()]

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -218,6 +219,41 @@ func (d *Destinations) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// AreaCodes are area codes of the North American Numbering Plan and their
+// countries.
+type AreaCodes struct{ countries map[string]string }
+
+// Countries are the ISO country codes by area code.
+func (a AreaCodes) Countries() map[string]string { return maps.Clone(a.countries) }
+
+var areaCodePattern = regexp.MustCompile(`^[2-9][0-9]{2}$`)
+
+// UnmarshalText takes the value from the environment.
+func (a *AreaCodes) UnmarshalText(text []byte) error {
+	countries := map[string]string{}
+
+	var wrong []string
+
+	for i, entry := range strings.Split(string(text), ",") {
+		code, country, _ := strings.Cut(strings.TrimSpace(entry), ":")
+		country = strings.ToUpper(country)
+
+		if !areaCodePattern.MatchString(code) || phonenumbers.GetCountryCodeForRegion(country) != 1 {
+			wrong = append(wrong, fmt.Sprintf("entry %d is none", i+1))
+		}
+
+		countries[code] = country
+	}
+
+	if len(wrong) > 0 {
+		return invalidError("must be a list of area codes under +1 with their countries, such as 861:US,942:CA; " + strings.Join(wrong, "; "))
+	}
+
+	a.countries = countries
+
+	return nil
+}
+
 // HostPort is an address to listen on.
 type HostPort string
 
@@ -259,7 +295,7 @@ type Subject string
 // UnmarshalText takes the value from the environment.
 func (s *Subject) UnmarshalText(text []byte) error {
 	subject := string(text)
-	if !message.ValidSubject(subject) {
+	if strings.TrimSpace(subject) == "" || !message.ValidSubject(subject) {
 		return invalidError(fmt.Sprintf("must be at most %d Latin letters, digits and punctuation", message.SubjectMax))
 	}
 

@@ -80,10 +80,6 @@ type Options struct {
 	// ShareCalls says that one call to Sinch can carry several messages: rows of a
 	// batch that differ in nothing but the recipient are put together.
 	ShareCalls bool
-
-	// DefaultRegion is the country of numbers without + in paths and in the filter
-	// of lists.
-	DefaultRegion string
 }
 
 // api serves the routes.

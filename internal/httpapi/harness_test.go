@@ -117,7 +117,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 			DefaultRegion: "US", Destinations: []string{"US", "CA", "AU", "PR"}, Sender: "+12065550100", Senders: []string{"28444"},
 		}),
 		Webhook: httpapi.WebhookOptions{Token: "hook-token", MaxAge: time.Hour},
-		Ready:   b.ready, Log: zerolog.New(b.log), NowFunc: func() time.Time { return b.now }, DefaultRegion: "US",
+		Ready:   b.ready, Log: zerolog.New(b.log), NowFunc: func() time.Time { return b.now },
 	}
 	for _, change := range configure {
 		change(&opts)

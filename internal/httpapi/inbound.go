@@ -32,9 +32,8 @@ func (a *api) hear(ctx context.Context, got receipt.Receipt) (result string, err
 // phoneOf brings the digits that Sinch writes into E.164: the country comes
 // first, but a carrier may leave it out.
 func (a *api) phoneOf(digits string) (number string, ok bool) {
-	if number, _, ok = message.NormalizePhone("+"+digits, a.DefaultRegion); ok {
+	if number, ok = a.Rules.Phone("+" + digits); ok {
 		return number, true
 	}
-	number, _, ok = message.NormalizePhone(digits, a.DefaultRegion)
-	return number, ok
+	return a.Rules.Phone(digits)
 }

@@ -51,7 +51,7 @@ func (a *api) readFilter(r *http.Request) (filter, error) {
 	q := readQuery(r, "clientReference", "status", "to", "batchId", "createdAfter", "createdBefore", "limit", "cursor")
 	f := filter{
 		reference: q.text("clientReference"),
-		statuses:  q.statuses("status"), to: q.phone("to", a.DefaultRegion),
+		statuses:  q.statuses("status"), to: q.phone("to", a.Rules),
 		batchID: q.batch("batchId"), after: q.time("createdAfter"), before: q.time("createdBefore"),
 		limit: q.number("limit", 1, limitMax, limitDefault),
 	}
@@ -94,12 +94,12 @@ func (q *query) statuses(name string) []message.Status {
 }
 
 // phone is a number in any form, brought into E.164.
-func (q *query) phone(name, region string) string {
+func (q *query) phone(name string, rules *message.Rules) string {
 	value, ok := q.get(name)
 	if !ok {
 		return ""
 	}
-	number, _, ok := message.NormalizePhone(value, region)
+	number, ok := rules.Phone(value)
 	if !ok {
 		q.wrong(name, message.ProblemInvalid, "not a valid phone number (write + as %2B)")
 	}

@@ -47,8 +47,7 @@ func (a *api) number(c echo.Context) (number string, ok bool) {
 			return "", false
 		}
 	}
-	number, _, ok = message.NormalizePhone(value, a.DefaultRegion)
-	return number, ok
+	return a.Rules.Phone(value)
 }
 
 // sender is a sender in any of its forms; empty: absent. It need not be one

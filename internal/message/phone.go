@@ -12,6 +12,7 @@ import (
 type phoneRules struct {
 	region       string
 	destinations []string
+	extra        map[string]string // countries by area codes that the library does not know
 	known        *exchanges
 }
 
@@ -26,7 +27,7 @@ const anyDestination = "*"
 
 // check brings a number into E.164.
 func (r phoneRules) check(value string) (string, *phoneProblem) {
-	number, country, ok := r.known.normalize(value, r.region)
+	number, country, ok := r.normalize(value)
 	if !ok {
 		return "", &phoneProblem{ProblemInvalid, "not a valid phone number"}
 	}
@@ -34,6 +35,42 @@ func (r phoneRules) check(value string) (string, *phoneProblem) {
 		return "", &phoneProblem{ProblemDestinationUnsupported, "messages cannot be sent to this country"}
 	}
 	return number, nil
+}
+
+// Phone brings a number, as people write it, into E.164. It need not be one that
+// messages may go to.
+func (r *Rules) Phone(value string) (number string, ok bool) {
+	number, _, ok = r.phones.normalize(value)
+	return number, ok
+}
+
+// normalize is NormalizePhone with what the library does not know yet.
+func (r phoneRules) normalize(value string) (number, country string, ok bool) {
+	number, country, ok = r.known.normalize(value, r.region)
+	if ok || len(r.extra) == 0 {
+		return number, country, ok
+	}
+	return r.normalizeExtra(value)
+}
+
+// normalizeExtra takes a number with one of the extra area codes. Exchanges begin
+// with 2 to 9 in all of the North American Numbering Plan.
+func (r phoneRules) normalizeExtra(value string) (number, country string, ok bool) {
+	value = strings.Trim(value, " ")
+	if strings.ContainsFunc(value, notOfPhones) {
+		return "", "", false
+	}
+	parsed, err := parsePhone(value, r.region)
+	if err != nil || parsed.GetCountryCode() != 1 {
+		return "", "", false
+	}
+	const code, length = len("861"), len("8612345678")
+	national := phonenumbers.GetNationalSignificantNumber(parsed)
+	if len(national) != length || national[code] < '2' {
+		return "", "", false
+	}
+	country, ok = r.extra[national[:code]]
+	return "+1" + national, country, ok
 }
 
 // NormalizePhone brings a number, as people write it, into E.164 and tells its

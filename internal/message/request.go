@@ -1,6 +1,7 @@
 package message
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -10,7 +11,10 @@ import (
 
 // RuleOptions are the rules that configuration decides.
 type RuleOptions struct {
-	DefaultRegion  string   // ISO country of numbers that are written without +
+	DefaultRegion string // ISO country of numbers that are written without +
+	// ExtraAreaCodes are area codes under +1 that are in service and that the
+	// library does not know yet, with their ISO countries.
+	ExtraAreaCodes map[string]string
 	Destinations   []string // ISO countries that messages may go to; "*" for any
 	Sender         string   // number that messages are sent from, with or without +, or short code
 	Senders        []string // further ones that a caller may name
@@ -30,7 +34,9 @@ type Rules struct {
 func NewRules(opts RuleOptions) *Rules {
 	r := &Rules{
 		opts: opts, sender: CanonicalSender(opts.Sender), senders: make(map[string]string),
-		phones: phoneRules{region: opts.DefaultRegion, destinations: slices.Clone(opts.Destinations), known: &exchanges{}},
+		phones: phoneRules{
+			region: opts.DefaultRegion, destinations: slices.Clone(opts.Destinations), extra: maps.Clone(opts.ExtraAreaCodes), known: &exchanges{},
+		},
 	}
 	for _, sender := range append([]string{opts.Sender}, opts.Senders...) {
 		if sender == "" {
@@ -155,7 +161,7 @@ func (r *Rules) checkFrom(c *check, f Fields) string {
 
 func (r *Rules) checkFallback(c *check, f Fields) string {
 	switch {
-	case f.FallbackText == nil:
+	case f.FallbackText == nil, f.isAbsent("fallbackText"):
 		return ""
 	case r.opts.NoFallbackText:
 		c.problems.add("fallbackText", ProblemUnsupported, "the Sinch API in use has no SMS fallback with a text of its own")

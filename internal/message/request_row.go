@@ -43,7 +43,7 @@ func (r *Rules) CheckDefaults(f Fields, under string) []FieldError {
 func (f *Fields) fill(defaults Fields) {
 	for _, name := range defaults.present {
 		isMedia := name == fieldMedia || name == "mediaUrl"
-		if f.has(name) || isMedia && (f.has(fieldMedia) || f.has("mediaUrl")) {
+		if f.has(name) && !f.isAbsent(name) || isMedia && (f.has(fieldMedia) || f.has("mediaUrl")) {
 			continue
 		}
 		f.present = append(f.present, name)

@@ -186,7 +186,7 @@ func TestProblems(t *testing.T) {
 		{"subject 80", with(`"subject":"` + repeat("ß", 80) + `"`), nil},
 		{"subject 81", with(`"subject":"` + repeat("x", 81) + `"`), []string{"subject too_long"}},
 		{"subject tab", with(`"subject":"a\tb"`), []string{"subject control_characters"}},
-		{"subject latin end", with(`"subject":"\u024f\u2000\u206f"`), nil},
+		{"subject latin end", with(`"subject":"\u024f\u2000\u205f"`), nil},
 		{"subject beyond latin", with(`"subject":"\u0250"`), []string{"subject subject_characters"}},
 		{"subject beyond punctuation", with(`"subject":"\u2070"`), []string{"subject subject_characters"}},
 		{"subject emoji", with(`"subject":"😀"`), []string{"subject subject_characters"}},

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Lengths in code points.
@@ -22,16 +24,37 @@ const (
 	controlText = "contains control characters"
 )
 
-// text checks a text of several lines.
-func (c *check) text(name string, value *string, limit int) string {
-	if value == nil {
+// isBlank reports whether a text has nothing but white space: nothing would be
+// seen of it, and Sinch refuses such subjects (E314).
+func isBlank(text string) bool { return strings.TrimSpace(text) == "" }
+
+// isAbsent reports whether a field counts as not written, since it is blank. An
+// empty fallbackText is an error.
+func (f *Fields) isAbsent(name string) bool {
+	switch name {
+	case "text":
+		return f.Text != nil && isBlank(*f.Text)
+	case "subject":
+		return f.Subject != nil && isBlank(*f.Subject)
+	case "fallbackText":
+		return f.FallbackText != nil && *f.FallbackText != "" && isBlank(*f.FallbackText)
+	default:
+		return false
+	}
+}
+
+// text checks a text of several lines. It is composed (NFC) first, as most
+// keyboards write it: limits count what is seen as one letter once.
+func (c *check) text(name string, written *string, limit int) string {
+	if written == nil || isBlank(*written) {
 		return ""
 	}
-	c.length(name, *value, limit)
-	if strings.ContainsFunc(*value, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) }) {
+	value := norm.NFC.String(*written)
+	c.length(name, value, limit)
+	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) }) {
 		c.problems.add(name, ProblemControlCharacters, controlText+" other than tab, CR and LF")
 	}
-	return *value
+	return value
 }
 
 func (c *check) length(name, value string, limit int) {
@@ -48,15 +71,16 @@ func (c *check) line(name, value string, limit int) {
 	}
 }
 
-func (c *check) subject(value *string) string {
-	if value == nil {
+func (c *check) subject(written *string) string {
+	if written == nil || isBlank(*written) {
 		return ""
 	}
-	c.line("subject", *value, SubjectMax)
-	if strings.ContainsFunc(*value, rejectedInSubject) {
-		c.problems.add("subject", ProblemSubjectCharacters, "carriers take Latin letters, digits and punctuation only")
+	value := norm.NFC.String(*written)
+	c.line("subject", value, SubjectMax)
+	if strings.ContainsFunc(value, rejectedInSubject) {
+		c.problems.add("subject", ProblemSubjectCharacters, "carriers take Latin letters, digits and punctuation that can be seen, and nothing else")
 	}
-	return *value
+	return value
 }
 
 // reference checks a clientReference, or a header that stands for it.

@@ -4,20 +4,27 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // SubjectMax is the length of the longest subject, in code points.
 const SubjectMax = 80
 
-// ValidSubject reports whether carriers take a text as subject.
+// ValidSubject reports whether carriers take a text as subject. It has to be
+// composed (NFC).
 func ValidSubject(text string) bool {
-	return utf8.ValidString(text) && utf8.RuneCountInString(text) <= SubjectMax &&
+	return utf8.ValidString(text) && norm.NFC.IsNormalString(text) && utf8.RuneCountInString(text) <= SubjectMax &&
 		!strings.ContainsFunc(text, unicode.IsControl) && !strings.ContainsFunc(text, rejectedInSubject)
 }
 
 // rejectedInSubject reports characters beyond Latin Extended-B that are not
-// General Punctuation.
+// General Punctuation, and those that cannot be seen: zero-width, bidirectional
+// and other format characters, and separators of lines.
 func rejectedInSubject(r rune) bool {
-	const latinEnd, punctuationStart, punctuationEnd = 0x024F, 0x2000, 0x206F
-	return r > latinEnd && (r < punctuationStart || r > punctuationEnd)
+	const latinEnd, punctuationStart, punctuationEnd, formatStart = 0x024F, 0x2000, 0x205F, 0x00AD
+	if r < formatStart {
+		return false
+	}
+	return r > latinEnd && (r < punctuationStart || r > punctuationEnd) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }
