@@ -53,6 +53,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	if err != nil {
 		return nil, fmt.Errorf("logger: %w", err)
 	}
+	if file := config.DotEnvFile("."); file != "" {
+		log.Info().Str("file", file).Msg("a .env file was read; variables that are set win over it")
+	}
 	for _, warning := range cfg.Warnings() {
 		log.Warn().Msg(warning)
 	}

@@ -28,9 +28,12 @@ const (
 	exitConfig  = 2
 )
 
-// Main runs a process from its environment until it is told to stop, and
+// Main runs a process from its arguments and environment until it is told to stop, and
 // returns its exit code.
 func Main(kind Kind) int {
+	if code, done := answerArguments(kind, os.Args[1:], os.Stdout, os.Stderr); done {
+		return code
+	}
 	cfg, err := load(kind)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

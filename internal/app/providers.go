@@ -23,9 +23,6 @@ import (
 	"mmsdispatch/internal/sinchsim"
 )
 
-// webhookPath is where Sinch posts receipts.
-const webhookPath = "/webhooks/sinch/dlr"
-
 // routes chooses the provider of a message. A message of a test key never
 // reaches Sinch.
 type routes struct {
@@ -87,14 +84,11 @@ func savesShared(cfg *config.Config) bool { return sinch.API(cfg.Sinch.API) == s
 
 // callbackURL is where Sinch is asked to post the receipts of a call.
 func callbackURL(cfg *config.Config) string {
-	if cfg.Sinch.CallbackURL == "" {
+	receipts := cfg.ReceiptURL()
+	if receipts == nil {
 		return ""
 	}
-	callback := string(cfg.Sinch.CallbackURL) + webhookPath
-	if token := cfg.Webhook.Token.Reveal(); token != "" {
-		callback += "?token=" + token
-	}
-	return callback
+	return receipts.String()
 }
 
 // simulatorURL is where calls to the built-in simulator go. Its client dials the

@@ -137,6 +137,7 @@ func (c *Config) checkTogether(problems *problems) {
 		problems.add("do not fit: the conversation API has the regions us, eu and br", "SINCH_API", "SINCH_REGION")
 	}
 
+	c.checkToken(problems)
 	together(problems, "SINCH_WEBHOOK_USER", c.Webhook.User, "SINCH_WEBHOOK_PASSWORD", c.Webhook.Password)
 	together(problems, "ADMIN_USER", c.Admin.User, "ADMIN_PASSWORD", c.Admin.Password)
 

@@ -33,7 +33,7 @@ type Config struct {
 	Admin     Admin     `group:"Admin listener"`
 	Telemetry Telemetry `group:"Logs, traces and errors"`
 
-	unknownNames []string // SINCH_… variables that are set and mean nothing
+	misspelt []misspeltVariable
 }
 
 // Sinch is the account messages are sent with.
@@ -70,7 +70,7 @@ type Sinch struct {
 	Rate float64 `env:"SINCH_RATE" envDefault:"10" min:"0.001" max:"1000000" zero:"allowed"`
 	// How long all calls pause after Sinch answered that the account is the trouble; then one message probes it.
 	Pause time.Duration `env:"SINCH_PAUSE" envDefault:"30s"`
-	// Public base URL of the api; `/webhooks/sinch/dlr` is appended to it in batches and conversation calls. Without it batches asks for no delivery reports, and those of conversation go to the webhooks of the app.
+	// Public base URL of the api, without the path of the webhook; `/webhooks/sinch/dlr` is appended to it in batches and conversation calls. Without it batches asks for no delivery reports, and those of conversation go to the webhooks of the app.
 	CallbackURL BaseURL `env:"SINCH_CALLBACK_URL"`
 }
 
@@ -83,7 +83,7 @@ type Webhook struct {
 	User Identifier `env:"SINCH_WEBHOOK_USER"`
 	// Password of basic authentication (batches).
 	Password Secret `env:"SINCH_WEBHOOK_PASSWORD"`
-	// Secret in the query, `?token=`, for any shape. The mms API signs nothing, so this is its only check.
+	// Secret in the query, `?token=`, for any shape. The mms API signs nothing, so this is its only check. Letters, digits and `-` `.` `_` `~` only: `openssl rand -hex 32` makes a good one.
 	Token Secret `env:"SINCH_WEBHOOK_TOKEN"`
 	// Oldest signature that is taken.
 	MaxAge time.Duration `env:"SINCH_WEBHOOK_MAX_AGE" envDefault:"24h"`

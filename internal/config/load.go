@@ -1,18 +1,12 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
 	"os"
-	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
-	"github.com/joho/godotenv"
 )
 
 // FromOS loads the configuration of a process from its environment and the
@@ -32,23 +26,15 @@ func OSEnviron() (map[string]string, error) { return Environ(".", os.Environ()) 
 
 // Environ joins a real environment, as os.Environ gives it, with the .env file
 // in a directory. The file is a convenience of development: it need not exist
-// and never overrides a variable that is set.
+// and never overrides a variable that is set, even to nothing.
 func Environ(dir string, environ []string) (map[string]string, error) {
-	joined, err := godotenv.Read(filepath.Join(dir, ".env"))
-
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		joined = map[string]string{}
-	case err != nil:
-		// What the parser says quotes the file, secrets included.
-		return nil, &Error{Problems: []Problem{{
-			Names: []string{".env"},
-			Text:  "is there but cannot be read as NAME=value lines",
-		}}}
+	joined, err := readDotEnv(dir)
+	if err != nil {
+		return nil, err
 	}
 
 	for _, pair := range environ {
-		if name, value, found := strings.Cut(pair, "="); found && value != "" {
+		if name, value, found := strings.Cut(pair, "="); found {
 			joined[name] = value
 		}
 	}
@@ -77,7 +63,7 @@ func Load(process Process, environ map[string]string) (*Config, error) {
 		return nil, &Error{Problems: problems.list}
 	}
 
-	cfg.unknownNames = unknownNames(cfg, values)
+	cfg.misspelt = misspelt(knownNames(cfg), values)
 
 	return cfg, nil
 }
@@ -107,8 +93,8 @@ func groups(cfg *Config) func(yield func(reflect.Value) bool) {
 	}
 }
 
-// unknownNames lists variables that look like ours and are not.
-func unknownNames(cfg *Config, values map[string]string) []string {
+// knownNames are all variables there are.
+func knownNames(cfg *Config) map[string]bool {
 	known := map[string]bool{}
 
 	for group := range groups(cfg) {
@@ -117,15 +103,7 @@ func unknownNames(cfg *Config, values map[string]string) []string {
 		}
 	}
 
-	var unknown []string
-
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if strings.HasPrefix(name, "SINCH_") && !known[name] {
-			unknown = append(unknown, name)
-		}
-	}
-
-	return unknown
+	return known
 }
 
 // Problem is one thing that is wrong with the environment.

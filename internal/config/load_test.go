@@ -252,12 +252,12 @@ func TestDotEnv(t *testing.T) {
 
 	write("PORT=5000\nSINCH_NUMBER=+12065550111 # ours\nLOG_LEVEL=debug\n")
 
-	environ, err = config.Environ(dir, []string{"PORT=4000", "LOG_LEVEL="})
+	environ, err = config.Environ(dir, []string{"PORT=4000", "LOG_LEVEL="}) // what is set counts, even to nothing
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	want := map[string]string{"PORT": "4000", "SINCH_NUMBER": "+12065550111", "LOG_LEVEL": "debug"}
+	want := map[string]string{"PORT": "4000", "SINCH_NUMBER": "+12065550111", "LOG_LEVEL": ""}
 	if diff := cmp.Diff(want, environ); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
@@ -266,6 +266,128 @@ func TestDotEnv(t *testing.T) {
 
 	if _, err = config.Environ(dir, nil); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), ".env") {
 		t.Errorf("unreadable file: %v", err)
+	}
+}
+
+// TestDotEnvNamesLineAndCause, and repeats nothing of the file.
+func TestDotEnvNamesLineAndCause(t *testing.T) {
+	t.Parallel()
+
+	for text, want := range map[string]string{
+		"SINCH_API_TOKEN hunter2\n":                         ".env cannot be read: line 1 is not NAME=value",
+		"PORT=1\n\n# note\nhunter2\nLOG_LEVEL=info\n":       ".env cannot be read: line 4 is not NAME=value",
+		"PORT=1\nA=\"x\ny\"\nB=\"hunter2\nLOG_LEVEL=info\n": ".env cannot be read: line 4 has a quote that is not closed",
+		"PORT=1\nA-B=hunter2\n":                             ".env cannot be read: line 2 has a name with other characters",
+		"\ufeffPORT=1\r\nhunter2\r\n":                       ".env cannot be read: line 2 is not NAME=value",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, ".env"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		_, err := config.Environ(dir, nil)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// TestDotEnvWithByteOrderMark, as editors write it.
+func TestDotEnvWithByteOrderMark(t *testing.T) {
+	t.Parallel()
+
+	for _, text := range []string{"PORT=1\nLOG_LEVEL=debug\n", "\ufeffPORT=1\r\nLOG_LEVEL=debug", "\xff\xfeP\x00O\x00R\x00T\x00=\x001\x00\n\x00"} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, ".env"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		if environ, err := config.Environ(dir, nil); err != nil || environ["PORT"] != "1" {
+			t.Errorf("%q: %v, %v", text, environ, err)
+		}
+
+		if config.DotEnvFile(dir) == "" || config.DotEnvFile(t.TempDir()) != "" {
+			t.Error("the file is not found where it is")
+		}
+	}
+}
+
+// TestMisspeltVariables are noticed, and those of other programs are not.
+func TestMisspeltVariables(t *testing.T) {
+	t.Parallel()
+
+	for name, meant := range map[string]string{
+		"MEDIA_CHEK": "MEDIA_CHECK", "RETRY_MAXX": "RETRY_MAX", "REDIS_URI": "REDIS_URL", "REDISURL": "REDIS_URL", "API_KEY": "API_KEYS",
+		"WORKER_CONCURENCY": "WORKER_CONCURRENCY", "ADMIN_PASS": "ADMIN_PASSWORD", "log_level": "LOG_LEVEL", "MMS_DESTINATION": "MMS_DESTINATIONS",
+		"SINCH_CALBACK_URL": "SINCH_CALLBACK_URL",
+	} {
+		got := load(t, config.Worker, complete(map[string]string{name: "1"})).Warnings()
+		if len(got) != 1 || got[0] != name+" is set but means nothing here: is "+meant+" meant?" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+
+	others := map[string]string{
+		"PATH": "1", "HOME": "1", "HOSTNAME": "1", "POST": "1", "PORTS": "1", "REDIS_PORT": "1", "API_SERVICE_HOST": "1", "GOMEMLIMIT": "1",
+		"POSTGRES_PASSWORD": "1", "MMS_URL": "1", "MMS_KEY": "1", "KUBERNETES_PORT": "1", "LANG": "1", "LOGNAME": "1", "OTEL_SERVICE_NAME": "1",
+	}
+	if got := load(t, config.Worker, complete(others)).Warnings(); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestCallbackURLIsTheBase: the refusal says the right value, and the URL that
+// Sinch gets is put together once.
+func TestCallbackURLIsTheBase(t *testing.T) {
+	t.Parallel()
+
+	for written, right := range map[string]string{
+		"https://x.example/webhooks/sinch/dlr":                   "https://x.example:",
+		"https://x.example:8443/mms/webhooks/sinch/dlr/":         "https://x.example:8443/mms:",
+		"https://x.example/webhooks/sinch/inbound?token=hunter2": "https://x.example:",
+	} {
+		problems := problemsOf(t, config.Worker, complete(map[string]string{"SINCH_CALLBACK_URL": written}))
+		if len(problems) != 1 || !strings.Contains(problems[0], " which is "+right) || strings.Contains(problems[0], "hunter2") {
+			t.Errorf("%s: %q", written, problems)
+		}
+	}
+
+	for base, want := range map[string]string{
+		"https://x.example":       "https://x.example/webhooks/sinch/dlr?token=a-b_c.~9",
+		"https://x.example/mms/":  "https://x.example/mms/webhooks/sinch/dlr?token=a-b_c.~9",
+		"https://x.example/a%20b": "https://x.example/a%20b/webhooks/sinch/dlr?token=a-b_c.~9",
+	} {
+		cfg := load(t, config.Worker, complete(map[string]string{"SINCH_CALLBACK_URL": base, "SINCH_WEBHOOK_TOKEN": "a-b_c.~9"}))
+		if got := cfg.ReceiptURL().String(); got != want {
+			t.Errorf("%s: %s, want %s", base, got, want)
+		}
+
+		if shown := cfg.ShownReceiptURL(); strings.Contains(shown, "a-b_c") || !strings.HasSuffix(shown, "/webhooks/sinch/dlr?token=[redacted]") {
+			t.Errorf("shown as %s", shown)
+		}
+	}
+
+	if none := load(t, config.Worker, complete(nil)); none.ReceiptURL() != nil || none.ShownReceiptURL() != "" {
+		t.Error("a URL without a base")
+	}
+}
+
+// TestCallbackURLOfAPrivateNetworkIsAWarning, unless Sinch is there, too.
+func TestCallbackURLOfAPrivateNetworkIsAWarning(t *testing.T) {
+	t.Parallel()
+
+	const warning = "SINCH_CALLBACK_URL names a host of this network, which Sinch cannot reach: no receipts will come"
+
+	for _, host := range []string{"127.0.0.1:3000", "localhost", "10.1.2.3", "192.168.0.7", "[::1]:3000", "[fd00::1]", "api", "api.svc.internal", "169.254.1.1"} {
+		environ := map[string]string{"SINCH_CALLBACK_URL": "https://" + host}
+		if got := load(t, config.Worker, complete(environ)).Warnings(); !slices.Equal(got, []string{warning}) {
+			t.Errorf("%s: %q", host, got)
+		}
+
+		environ["SINCH_BASE_URL"] = "http://simulator:8080"
+		if got := load(t, config.Worker, complete(environ)).Warnings(); len(got) > 0 {
+			t.Errorf("%s beside a simulator: %q", host, got)
+		}
 	}
 }
 

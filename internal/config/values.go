@@ -52,6 +52,10 @@ func (b *BaseURL) UnmarshalText(text []byte) error {
 		return err
 	}
 
+	if base, ok := withoutWebhook(parsed); ok {
+		return invalidError("must be the base URL alone, which is " + base + ": " + receiptPath + " and the token are appended")
+	}
+
 	if parsed.RawQuery != "" {
 		return invalidError("must have no query, since a path is appended")
 	}

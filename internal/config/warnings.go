@@ -11,8 +11,8 @@ func (c *Config) Warnings() []string {
 		}
 	}
 
-	for _, name := range c.unknownNames {
-		warn(true, name+" is set but means nothing here")
+	for _, variable := range c.misspelt {
+		warn(true, variable.String())
 	}
 
 	silent := (c.Process == Worker || c.Process == Dev) && c.Sinch.CallbackURL == ""
@@ -20,6 +20,7 @@ func (c *Config) Warnings() []string {
 		"SINCH_CALLBACK_URL is not set: no delivery reports are asked for, so messages stay sent")
 	warn(silent && c.Sinch.API == "conversation",
 		"SINCH_CALLBACK_URL is not set: without a webhook of the app no delivery reports come, and messages stay sent")
+	warn(c.CallbackInside(), "SINCH_CALLBACK_URL names a host of this network, which Sinch cannot reach: no receipts will come")
 	warn(c.Media.AllowPrivate, "MEDIA_ALLOW_PRIVATE is on: media may be fetched from inside this network")
 	warn(c.Unknown.Policy == "resend", "UNKNOWN_POLICY is resend: a message may arrive twice")
 	warn(!c.Store.DatabaseURL.IsZero(), "DATABASE_URL has no effect in this release: there is no long-term log")

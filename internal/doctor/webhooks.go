@@ -2,9 +2,6 @@ package doctor
 
 import (
 	"context"
-	"net/netip"
-	"net/url"
-	"slices"
 	"strings"
 
 	"mmsdispatch/internal/config"
@@ -76,35 +73,17 @@ func (e *examination) callbackURL(n *notes) {
 			"set it to the public base URL of the api")
 		return
 	}
-	u, err := url.Parse(written)
+	receipts := e.cfg.ReceiptURL()
 	switch {
-	case err != nil:
+	case receipts == nil:
 		n.fail("SINCH_CALLBACK_URL cannot be read", "set it to the public base URL of the api")
-	case insideOnly(u.Hostname()) && !e.sinchIsInside():
-		n.fail("SINCH_CALLBACK_URL names a host of this network, which Sinch cannot reach", "set it to the public base URL of the api")
-	case u.Scheme != "https":
-		n.warn("SINCH_CALLBACK_URL is not https: receipts, and the token in their URL, can be read on the way", "put TLS before the api")
+	case e.cfg.CallbackInside():
+		n.warn("receipts are asked for at "+e.cfg.ShownReceiptURL()+", a host of this network, which Sinch cannot reach",
+			"set SINCH_CALLBACK_URL to the public base URL of the api")
+	case receipts.Scheme != "https":
+		n.warn("receipts are asked for at "+e.cfg.ShownReceiptURL()+", which is not https: receipts, and the token in their URL, can be read on the way",
+			"put TLS before the api")
 	default:
-		n.ok("receipts are asked for at https://" + u.Host)
+		n.ok("receipts are asked for at " + e.cfg.ShownReceiptURL())
 	}
-}
-
-// sinchIsInside reports whether calls go to a stand-in of Sinch's.
-func (e *examination) sinchIsInside() bool {
-	u, err := url.Parse(string(e.cfg.Sinch.BaseURL))
-	return err == nil && u.Host != "" && insideOnly(u.Hostname())
-}
-
-// insideOnly reports whether a host can only be meant for a network of one's
-// own: a name without dots or under a domain that is kept for that (RFC 6761,
-// RFC 6762, ICANN's .internal), or such an address.
-func insideOnly(host string) bool {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		addr = addr.Unmap()
-		return addr.IsLoopback() || addr.IsPrivate() || addr.IsLinkLocalUnicast() || addr.IsUnspecified()
-	}
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	return !strings.Contains(host, ".") ||
-		slices.ContainsFunc([]string{".localhost", ".local", ".internal", ".test", ".example", ".invalid"},
-			func(domain string) bool { return strings.HasSuffix(host, domain) })
 }
