@@ -52,7 +52,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newCancel(), newReplay(),
+	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newCancel(), newReplay(), newRate(),
 		newBench(), newKeys(), newHealth(), newDoctor(), newVersion())
 	return root
 }

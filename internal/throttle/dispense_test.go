@@ -48,6 +48,8 @@ func (f *fakeSource) take(_ context.Context, n int, high bool) (int, time.Durati
 
 func (f *fakeSource) free() bool { return false }
 
+func (f *fakeSource) perSecond() float64 { return 10 }
+
 func (f *fakeSource) yield(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -44,7 +44,6 @@ type PacerOptions struct {
 // at once or are lost, none are kept for later.
 type Pacer struct {
 	source  source
-	rate    float64
 	maxWait time.Duration
 	strain  strain
 
@@ -61,6 +60,8 @@ type source interface {
 	// free reports that there is neither a pace nor a backoff: no token is
 	// needed.
 	free() bool
+	// perSecond is the pace in force; 0: there is none.
+	perSecond() float64
 	// take asks for up to n tokens, for the high lane only if high. It returns
 	// how many there were, and after what time asking again makes sense.
 	take(ctx context.Context, n int, high bool) (granted int, wait time.Duration, err error)
@@ -83,7 +84,7 @@ func NewPacer(rdb redis.UniversalClient, opts PacerOptions) *Pacer {
 
 func newPacer(src source, opts PacerOptions) *Pacer {
 	return &Pacer{
-		source: src, rate: opts.Rate, maxWait: cmp.Or(opts.MaxWait, DefaultMaxWait),
+		source: src, maxWait: cmp.Or(opts.MaxWait, DefaultMaxWait),
 		wake: make(chan struct{}, 1), lanes: make(map[message.Lane][]*waiter),
 	}
 }
@@ -172,8 +173,8 @@ func (p *Pacer) waiting() int {
 // retryIn spreads denied waiters over the time that those ahead of them need.
 func (p *Pacer) retryIn(ahead int) time.Duration {
 	in := minRetryIn
-	if p.rate > 0 {
-		in = time.Duration(float64(ahead+1) / p.rate * float64(time.Second))
+	if rate := p.source.perSecond(); rate > 0 {
+		in = time.Duration(float64(ahead+1) / rate * float64(time.Second))
 	}
 	return jittered(min(max(in, minRetryIn), maxRetryIn))
 }

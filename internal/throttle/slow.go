@@ -88,7 +88,7 @@ func (s *redisSource) slow(ctx context.Context, backoff time.Duration) error {
 		return err
 	}
 	level = min(level+1, maxLevel)
-	if s.rate <= 0 {
+	if s.perSecond() == 0 {
 		backoff = max(backoff, time.Duration(float64(firstBackoff)*math.Exp2(level-1)))
 	}
 	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {

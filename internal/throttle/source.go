@@ -55,13 +55,14 @@ type redisSource struct {
 	burst   int
 	keys    paceKeys
 	marked  bool                      // used by the dispenser only, of which there is one
+	full    atomic.Int64              // µs a token at the full pace in force; 0: there is no pace
 	clear   atomic.Pointer[time.Time] // when it was last seen that there is no backoff
 }
 
-type paceKeys struct{ pace, high, slow, backoff string }
+type paceKeys struct{ pace, high, slow, backoff, set string }
 
 func newRedisSource(rdb redis.UniversalClient, prefix string, rate float64) *redisSource {
-	return &redisSource{
+	s := &redisSource{
 		rdb:     rdb,
 		taker:   redis.NewScript(takeSource),
 		yielder: redis.NewScript(yieldSource),
@@ -73,33 +74,63 @@ func newRedisSource(rdb redis.UniversalClient, prefix string, rate float64) *red
 			high:    prefix + "pace:high",
 			slow:    prefix + "pace:slow",
 			backoff: prefix + "pace:backoff",
+			set:     rateKey(prefix),
 		},
 	}
+	s.full.Store(s.interval().Microseconds())
+	return s
+}
+
+// perSecond is the full pace in force, as last read; 0: there is none.
+func (s *redisSource) perSecond() float64 {
+	full := s.full.Load()
+	if full == 0 {
+		return 0
+	}
+	return float64(time.Second/time.Microsecond) / float64(full)
 }
 
 func (s *redisSource) take(ctx context.Context, n int, high bool) (granted int, wait time.Duration, err error) {
 	if s.free() {
 		return n, 0, nil
 	}
-	paced := s.rate > 0
-	s.marked = s.marked || paced && high
-	reply, err := s.taker.Run(ctx, s.rdb, []string{s.keys.pace, s.keys.high, s.keys.slow, s.keys.backoff},
-		n, s.interval().Microseconds(), s.burst, truth(high), s.id, markerTTL.Milliseconds(), recovery.Milliseconds(), maxLevel,
-	).Int64Slice()
+	reply, err := s.run(ctx, n, high)
 	if err != nil {
-		return 0, 0, fmt.Errorf("take from the pace: %w", err)
+		return 0, 0, err
 	}
-	granted, wait = int(reply[0]), time.Duration(reply[1])*time.Microsecond
+	s.marked = s.marked || reply.paced && high
 	switch {
-	case reply[2] == 1:
+	case reply.giveWay:
 		return 0, givingWay, nil
-	case !paced && granted > 0:
+	case !reply.paced && reply.granted > 0:
 		now := time.Now()
 		s.clear.Store(&now)
-		return granted, 0, nil
+		return reply.granted, 0, nil
 	default:
-		return granted, min(max(wait, minTakeInterval), maxTakeInterval), nil
+		return reply.granted, min(max(reply.wait, minTakeInterval), maxTakeInterval), nil
 	}
+}
+
+// taken is the reply of lua/take.lua.
+type taken struct {
+	granted int
+	wait    time.Duration // for the next token
+	giveWay bool          // another process has a high waiter
+	paced   bool
+}
+
+func (s *redisSource) run(ctx context.Context, n int, high bool) (taken, error) {
+	reply, err := s.taker.Run(ctx, s.rdb, []string{s.keys.pace, s.keys.high, s.keys.slow, s.keys.backoff, s.keys.set},
+		n, s.interval().Microseconds(), s.burst, truth(high), s.id, markerTTL.Milliseconds(), recovery.Milliseconds(), maxLevel,
+		burstPerSecond,
+	).Int64Slice()
+	if err != nil {
+		return taken{}, fmt.Errorf("take from the pace: %w", err)
+	}
+	s.full.Store(reply[3])
+	return taken{
+		granted: int(reply[0]), wait: time.Duration(reply[1]) * time.Microsecond, giveWay: reply[2] == 1, paced: reply[3] > 0,
+	}, nil
 }
 
 func truth(b bool) int {
@@ -111,10 +142,11 @@ func truth(b bool) int {
 
 func (s *redisSource) free() bool {
 	seen := s.clear.Load()
-	return s.rate <= 0 && seen != nil && time.Since(*seen) < stateFresh
+	return seen != nil && time.Since(*seen) < stateFresh
 }
 
-// interval is the time between two calls at full pace; 0: there is no pace.
+// interval is the time between two calls at the configured pace; 0: there is
+// none.
 func (s *redisSource) interval() time.Duration {
 	if s.rate <= 0 {
 		return 0
