@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -15,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"mmsdispatch/internal/admin"
+	"mmsdispatch/internal/asynqredis"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/console"
 	"mmsdispatch/internal/jobs/queue"
@@ -60,18 +60,21 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		log.Warn().Msg(warning)
 	}
 	metrics := telemetry.NewMetrics(telemetry.ReadBuild(string(cfg.Process)))
-	redis.SetLogger(telemetry.NewRedisLogger(log, metrics.Redis))
 	opts, err := redisconn.Parse(cfg.Store.RedisURL.Reveal())
 	if err != nil {
 		return nil, fmt.Errorf("REDIS_URL: %w", err)
 	}
 	opts.Concurrency, opts.ClientName = conns, "mmsdispatch-"+string(cfg.Process)
+	if cfg.Process == config.Worker {
+		opts.Idle = idleWorkerConns
+	}
 	instance := &instanceWatch{}
 	if opts.Mode() != redisconn.ModeCluster { // a cluster has many servers at once; its begins are checked all the same
 		opts.OnConnect = instance.onConnect
 	}
 	rdb := redisconn.New(opts)
-	watch := &redisWatch{rdb: rdb, log: log, metrics: metrics.Redis}
+	watch := newRedisWatch(rdb, log, metrics.Redis, cfg.Process == config.Dev)
+	redis.SetLogger(telemetry.NewRedisLogger(log, metrics.Redis, watch.down.Load))
 	clock := redisconn.NewClock(rdb, time.Now)
 	l, err := ledger.New(rdb, ledger.Options{
 		Now:       clock.Now,
@@ -97,7 +100,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		}
 		metrics.Attempts.SetAccountPaused(true, p.SinchCode)
 	})
-	env.ready = admin.NewReadiness(log, env.warnings, admin.Check{Name: "redis", Func: l.Writable})
+	env.ready = admin.NewReadiness(log, env.warnings, admin.Check{Name: "redis", Func: env.usable})
 	metrics.Registry.MustRegister(telemetry.NewLaneCollector(env.readLanes))
 	return env, nil
 }
@@ -122,6 +125,14 @@ func (e *environment) pauseWatch() part {
 	}
 }
 
+// usable reports whether Redis allows what is needed and takes writes.
+func (e *environment) usable(ctx context.Context) error {
+	if err := e.watch.allowed(ctx); err != nil {
+		return err
+	}
+	return e.ledger.Writable(ctx) //nolint:wrapcheck // it says what it tried
+}
+
 // readLanes reads the lanes for the metrics.
 func (e *environment) readLanes(ctx context.Context) (map[string]telemetry.LaneState, error) {
 	lanes, err := e.ledger.Lanes(ctx)
@@ -142,11 +153,12 @@ func (e *environment) readLanes(ctx context.Context) (map[string]telemetry.LaneS
 // admin makes the listener for operators, with the queue pages.
 func (e *environment) admin() ([]part, error) {
 	queues, err := console.NewQueues(console.Options{
-		Redis: e.redis, Write: e.cfg.Admin.Write, ErrorText: func(text string) string { return text },
+		Redis: queuePagesRedis{e.redis}, Write: e.cfg.Admin.Write, ErrorText: func(text string) string { return text },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("queue pages: %w", err)
 	}
+	asynqredis.WithoutMemory(e.rdb, telemetry.UnknownMemory)
 	e.metrics.Registry.MustRegister(telemetry.NewQueueCollector(asynq.NewInspectorFromRedisClient(e.rdb), queue.Lanes()...))
 	server := admin.New(admin.Options{
 		Addr: string(e.cfg.Admin.Addr), User: string(e.cfg.Admin.User), Password: e.cfg.Admin.Password.Reveal(),
@@ -170,6 +182,14 @@ func (e *environment) admin() ([]part, error) {
 	return []part{closer("queue pages", e.log, queues.Close), e.pauseWatch(), listener}, nil
 }
 
+// queuePagesRedis makes the client of the queue pages.
+type queuePagesRedis struct{ redisconn.Options }
+
+// MakeRedisClient implements asynq.RedisConnOpt.
+func (r queuePagesRedis) MakeRedisClient() any {
+	return asynqredis.WithoutMemory(redisconn.New(r.Options), 0)
+}
+
 // notReady makes the process leave the load balancer before it stops.
 func (e *environment) notReady() part {
 	return part{
@@ -177,101 +197,4 @@ func (e *environment) notReady() part {
 		start: func(context.Context) error { return nil },
 		stop:  func(context.Context) { e.ready.Stopping() },
 	}
-}
-
-// fullFrom is the share of maxmemory from which nothing more is accepted: what
-// is left is for settling what was accepted.
-const fullFrom = 0.85
-
-// watchEvery is how often Redis' settings are looked at.
-const watchEvery = 2 * time.Second
-
-// redisWatch looks at how Redis is set up and keeps what is wrong with it.
-type redisWatch struct {
-	rdb     redis.UniversalClient
-	log     zerolog.Logger
-	metrics *telemetry.RedisMetrics
-
-	found  atomic.Pointer[[]string]
-	full   atomic.Bool
-	least  atomic.Int64 // replicas that must have a write
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-}
-
-// warnings are what was found last.
-func (w *redisWatch) warnings() []string {
-	if found := w.found.Load(); found != nil {
-		return *found
-	}
-	return nil
-}
-
-// minReplicas is how many replicas must have a begin before its call leaves:
-// as many as Redis itself asks for.
-func (w *redisWatch) minReplicas() int { return int(w.least.Load()) }
-
-func (w *redisWatch) part() part {
-	return part{
-		name: "redis watch",
-		start: func(context.Context) error {
-			ctx, cancel := context.WithCancel(context.Background())
-			w.cancel = cancel
-			w.wg.Go(func() { w.run(ctx) })
-			return nil
-		},
-		stop: func(context.Context) {
-			w.cancel()
-			w.wg.Wait()
-		},
-	}
-}
-
-func (w *redisWatch) run(ctx context.Context) {
-	ticker := time.NewTicker(watchEvery)
-	defer ticker.Stop()
-	for {
-		w.look(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
-func (w *redisWatch) look(ctx context.Context) {
-	health, err := redisconn.Inspect(ctx, w.rdb)
-	if err != nil {
-		return // readiness says so
-	}
-	known := make(map[string]bool)
-	for _, warning := range w.warnings() {
-		known[warning] = true
-	}
-	for _, warning := range health.Warnings {
-		if !known[warning] {
-			w.log.Warn().Msg(warning)
-		}
-	}
-	w.found.Store(&health.Warnings)
-	w.least.Store(int64(health.MinReplicas))
-	w.full.Store(health.MaxMemory > 0 && float64(health.UsedMemory) >= fullFrom*float64(health.MaxMemory))
-	w.metrics.SetWarnings(kinds(health)...)
-}
-
-// kinds names what is wrong for the metric, whose labels must not change with
-// the wording of the warnings.
-func kinds(h redisconn.Health) []string {
-	var names []string
-	if h.Policy != "" && h.Policy != "noeviction" {
-		names = append(names, "evicting")
-	}
-	if !h.AOF {
-		names = append(names, "no_append_only_file")
-	}
-	if h.Role != redisconn.RoleMaster {
-		names = append(names, "not_a_primary")
-	}
-	return names
 }

@@ -19,6 +19,11 @@ import (
 // its busiest: its own commands, and those asynq makes for it.
 const connsPerSlot = 2
 
+// idleWorkerConns is how many connections a worker keeps in its pool while it has
+// nothing to do. The commands of one moment share a round trip, so that a busy
+// worker does not use many more.
+const idleWorkerConns = 6
+
 // newWorker builds a worker process.
 func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, error) {
 	env, err := newEnvironment(cfg, out, connsPerSlot*cfg.Worker.Concurrency)
@@ -53,7 +58,7 @@ func sendingParts(env *environment) ([]part, error) {
 	limiter := newLimiter(env, routes)
 	opts := jobs.Options{
 		Redis: env.rdb, Clock: env.clock.Now, Ledger: env.ledger, Providers: routes, OptOuts: env.optOuts,
-		Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log),
+		Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log, env.watch.down.Load),
 		Limiter:     limiter,
 		Metrics:     jobMetrics{env.metrics},
 		Concurrency: cfg.Worker.Concurrency,

@@ -2,71 +2,89 @@ package asynqredis
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Servers is the Redis client under the asynq servers of a process. What they ask at the
-// same time shares a round trip: a command costs both sides two system calls,
-// which is more than most of asynq's scripts cost. And what they have just been
-// told they do not ask again: they look for tasks lane by lane, most lanes are
-// empty, and each server of a process asks anew.
+// Servers is the Redis side of the asynq servers of a process. Scripts that they
+// run at the same time share a round trip: a command costs both sides two system
+// calls, which is more than most of asynq's scripts cost. Lists that are known to
+// be empty are not asked: Watch looks at all of them at once.
 type Servers struct {
-	redis.UniversalClient
+	rdb     redis.UniversalClient
+	lanes   []string
 	scripts *scripts
 	clock   func() time.Time // Redis'
-	open    context.Context  //nolint:containedctx // outlives every script's own context
-	fresh   Rhythm
-
-	mu      sync.Mutex
-	nothing map[string]time.Time // by the list that was asked: when it had nothing
+	lists   *lists
+	stirred chan struct{}   // holds an element when Watch has to look again soon
+	open    context.Context //nolint:containedctx // outlives every script's own context
+	taking  context.Context //nolint:containedctx // ends with Release
+	release context.CancelFunc
 }
 
-// Rhythm is how often an asynq server looks for what to do.
-type Rhythm struct {
-	Pending time.Duration // asynq.Config's TaskCheckInterval
-	Delayed time.Duration // and its DelayedTaskCheckInterval
-}
+// closingTime is how long scripts are still run after the worker's life: tasks
+// are given back then. asynq's other loops would go on against a Redis that does
+// not answer, queue by queue, and keep the process from ending.
+const closingTime = time.Second
 
-// lastWords is how long scripts are still run after the worker's life: tasks are
-// given back then. asynq's other loops would go on against a Redis that does not
-// answer, lane by lane, and keep the process from ending.
-const lastWords = time.Second
-
-// NewServers returns the client of servers that look for tasks in a rhythm, and
-// end soon after life does. clock is Redis'.
-func NewServers(life context.Context, rdb redis.UniversalClient, clock func() time.Time, r Rhythm) *Servers {
+// NewServers serves some lanes and ends soon after life does. clock is Redis'. report is called
+// with an error when tasks can no longer be taken from Redis, and with nil when
+// they can again.
+func NewServers(life context.Context, rdb redis.UniversalClient, clock func() time.Time, lanes []string, report func(error)) *Servers {
 	open, shut := context.WithCancel(context.WithoutCancel(life))
-	context.AfterFunc(life, func() { time.AfterFunc(lastWords, shut) })
-	// Nothing stays nothing for less time than that after which a single server
-	// asks again, so that one finds what has come as soon as ever.
-	fresh := Rhythm{Pending: r.Pending / 2, Delayed: r.Delayed / 2}
-	return &Servers{UniversalClient: rdb, scripts: newScripts(rdb), clock: clock, open: open, fresh: fresh, nothing: make(map[string]time.Time)}
+	context.AfterFunc(life, func() { time.AfterFunc(closingTime, shut) })
+	taking, release := context.WithCancel(open)
+	return &Servers{
+		rdb: rdb, lanes: lanes, scripts: newScripts(rdb), clock: clock, lists: newLists(clock, report), stirred: make(chan struct{}, 1),
+		open: open, taking: taking, release: release,
+	}
 }
 
-// EvalSha implements redis.Scripter. What it does not know it only runs. The times
-// in the arguments of asynq's scripts are moved from the system's clock to Redis',
-// so that servers whose clocks differ agree on when a task is due.
-func (c *Servers) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	c.onRedisClock(keys, args)
+// Client is the Redis client under the asynq server of some lanes.
+func (s *Servers) Client(lanes ...string) redis.UniversalClient {
+	pending := make([]string, len(lanes))
+	for i, lane := range lanes {
+		pending[i] = pendingKey(lane)
+	}
+	return &server{UniversalClient: s.rdb, all: s, pending: pending}
+}
+
+// Release hands out no more tasks, and lets go of the asynq servers that wait
+// for one. It is called before their Stop, which waits for them.
+func (s *Servers) Release() { s.release() }
+
+// server is what one asynq server sees of Redis.
+type server struct {
+	redis.UniversalClient
+
+	all     *Servers
+	pending []string // lists that it takes tasks from
+}
+
+// EvalSha implements redis.Scripter. The times in the arguments of asynq's scripts
+// are moved from the system's clock to Redis', so that servers whose clocks differ
+// agree on when a task is due.
+func (c *server) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	c.all.onRedisClock(keys, args)
 	one := func(to redis.Scripter) *redis.Cmd { return to.EvalSha(ctx, sha, keys, args...) }
 	switch {
 	case isDequeue(keys):
-		return c.dequeue(ctx, keys, one)
+		return c.dequeue(ctx, keys[0], one)
 	case isForward(keys):
-		return c.forward(ctx, keys, one)
-	default:
-		return c.run(one)
+		return c.forward(ctx, keys[0], keys[1], one)
+	case isRetry(keys):
+		defer c.all.stir()
 	}
+	return c.all.run(one)
 }
 
 // onRedisClock moves the time among the arguments of a script, in Unix seconds and
 // in place: asynq passes the same ones to EVAL when Redis does not know the script.
-func (c *Servers) onRedisClock(keys []string, args []any) {
+func (s *Servers) onRedisClock(keys []string, args []any) {
 	at := -1
 	switch {
 	case isDequeue(keys), isForward(keys), isExpired(keys):
@@ -78,94 +96,114 @@ func (c *Servers) onRedisClock(keys []string, args []any) {
 		return
 	}
 	if seconds, ok := args[at].(int64); ok {
-		args[at] = seconds + c.ahead()
+		args[at] = seconds + s.ahead()
 	}
 }
 
 // ahead is by how many seconds Redis' clock is ahead of the system's: asynq keeps
 // whole ones.
-func (c *Servers) ahead() int64 {
-	return int64(math.Round(c.clock().Sub(time.Now().Round(0)).Seconds()))
+func (s *Servers) ahead() int64 {
+	return int64(math.Round(s.clock().Sub(time.Now().Round(0)).Seconds()))
 }
 
 // ZAddXX implements redis.Cmdable. asynq extends the leases of its tasks by it.
-func (c *Servers) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
+func (c *server) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
 	if strings.HasSuffix(key, ":lease") {
 		for i := range members {
-			members[i].Score += float64(c.ahead())
+			members[i].Score += float64(c.all.ahead())
 		}
 	}
 	return c.UniversalClient.ZAddXX(ctx, key, members...)
 }
 
 // run waits for the answer even when the caller's context ends first, but not
-// past the worker's last words: it comes within the time that Redis has for two
-// commands.
-func (c *Servers) run(one script) *redis.Cmd { return c.scripts.run(c.open, one) }
+// past closingTime: it comes within the time that Redis has for two commands.
+func (s *Servers) run(one script) *redis.Cmd { return s.scripts.run(s.open, one) }
 
-// dequeue answers as asynq's script does for an empty lane: with nil.
-func (c *Servers) dequeue(ctx context.Context, keys []string, one script) *redis.Cmd {
-	pending := keys[0]
-	if c.knows(pending, c.fresh.Pending) {
-		cmd := redis.NewCmd(ctx)
-		cmd.SetErr(redis.Nil)
-		return cmd
+// dequeue waits until one of the server's lists may have a task. It answers as
+// asynq's script does for an empty queue, with nil, when it is not this one.
+func (c *server) dequeue(ctx context.Context, pending string, one script) *redis.Cmd {
+	c.all.lists.await(c.all.taking, c.pending)
+	version, may := c.all.lists.ask(pending)
+	if !may || c.all.taking.Err() != nil {
+		return nothing(ctx)
 	}
-	cmd := c.run(one)
-	if cmd.Err() == redis.Nil { //nolint:errorlint // as it comes from the connection
-		c.found(pending, time.Now())
-	}
-	return cmd
-}
-
-// forward answers as asynq's script does when no task is due: with the number 0.
-func (c *Servers) forward(ctx context.Context, keys []string, one script) *redis.Cmd {
-	delayed, pending := keys[0], keys[1]
-	if c.knows(delayed, c.fresh.Delayed) {
-		cmd := redis.NewCmd(ctx)
-		cmd.SetVal(int64(0))
-		return cmd
-	}
-	cmd := c.run(one)
-	switch moved, err := cmd.Int64(); {
-	case err != nil:
-	case moved > 0:
-		c.found(pending, time.Time{})
-	default:
-		c.found(delayed, time.Now())
+	cmd := c.all.run(one)
+	switch err := cmd.Err(); {
+	case err == nil:
+		c.all.lists.found(pending, version, true)
+	case errors.Is(err, redis.Nil):
+		c.all.lists.found(pending, version, false)
+	case !isNoScript(err):
+		c.all.lists.scriptFailed(err)
+		return nothing(ctx)
 	}
 	return cmd
 }
 
-func (c *Servers) knows(list string, fresh time.Duration) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Since(c.nothing[list]) < fresh
+// nothing is the answer of asynq's script for an empty queue.
+func nothing(ctx context.Context) *redis.Cmd {
+	cmd := redis.NewCmd(ctx)
+	cmd.SetErr(redis.Nil)
+	return cmd
 }
 
-// found remembers when a list had nothing.
-func (c *Servers) found(list string, at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.nothing[list] = at
+// forward answers as asynq's script does when no task is due, with 0, where that
+// is known.
+func (c *server) forward(ctx context.Context, delayed, pending string, one script) *redis.Cmd {
+	none := redis.NewCmd(ctx)
+	none.SetVal(int64(0))
+	version, may := c.all.lists.ask(delayed)
+	if !may {
+		return none
+	}
+	cmd := c.all.run(one)
+	if isNoScript(cmd.Err()) {
+		return cmd
+	}
+	moved, err := cmd.Int64()
+	if err != nil {
+		c.all.lists.scriptFailed(err)
+		return none
+	}
+	c.all.lists.found(delayed, version, moved > 0)
+	if moved == 0 {
+		c.all.stir() // asynq compares whole seconds: what was due is due for it in a moment
+	} else {
+		c.all.lists.gained(pending, c.all.clock())
+	}
+	return cmd
 }
+
+// isNoScript reports that Redis does not know the script yet; asynq sends it then.
+func isNoScript(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") }
+
+const (
+	pendingSuffix, scheduledSuffix, retrySuffix = ":pending", ":scheduled", ":retry"
+
+	queuePrefix = "asynq:{"
+)
+
+func pendingKey(lane string) string   { return queuePrefix + lane + "}" + pendingSuffix }
+func scheduledKey(lane string) string { return queuePrefix + lane + "}" + scheduledSuffix }
+func retryKey(lane string) string     { return queuePrefix + lane + "}" + retrySuffix }
 
 // isDequeue knows the script that takes a task: pending, paused, active, lease.
 func isDequeue(keys []string) bool {
-	return len(keys) == 4 && strings.HasSuffix(keys[0], ":pending") && strings.HasSuffix(keys[1], ":paused")
+	return len(keys) == 4 && strings.HasSuffix(keys[0], pendingSuffix) && strings.HasSuffix(keys[1], ":paused")
 }
 
-// isRetry knows the script that puts a task off: task, active, lease, retry and
-// counters. Its third argument is when the task comes again.
+// isForward knows the script that moves what is due: a list by time, pending.
+func isForward(keys []string) bool {
+	return len(keys) == 2 && strings.HasSuffix(keys[1], pendingSuffix) &&
+		(strings.HasSuffix(keys[0], scheduledSuffix) || strings.HasSuffix(keys[0], retrySuffix))
+}
+
+// isRetry knows the script that puts a task back until it is due again: task,
+// active, lease, retry and counters. Its third argument is when that is.
 func isRetry(keys []string) bool {
-	return len(keys) == 8 && strings.HasSuffix(keys[2], ":lease") && strings.HasSuffix(keys[3], ":retry")
+	return len(keys) == 8 && strings.HasSuffix(keys[2], ":lease") && strings.HasSuffix(keys[3], retrySuffix)
 }
 
 // isExpired knows the script that lists the tasks whose lease has run out.
 func isExpired(keys []string) bool { return len(keys) == 1 && strings.HasSuffix(keys[0], ":lease") }
-
-// isForward knows the script that moves what is due: a list by time, pending.
-func isForward(keys []string) bool {
-	return len(keys) == 2 && strings.HasSuffix(keys[1], ":pending") &&
-		(strings.HasSuffix(keys[0], ":scheduled") || strings.HasSuffix(keys[0], ":retry"))
-}

@@ -16,14 +16,14 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-var rhythm = Rhythm{Pending: 100 * time.Millisecond, Delayed: 200 * time.Millisecond}
+const lane = "bulk"
 
-func tapped(t *testing.T) (*Servers, *redistest.Server, *redistest.Tap) {
+func tapped(t *testing.T) (redis.UniversalClient, *redistest.Server, *redistest.Tap) {
 	t.Helper()
 	server := redistest.Start(t)
 	rdb, tap := server.Client(t), &redistest.Tap{}
 	rdb.AddHook(tap)
-	return NewServers(t.Context(), rdb, time.Now, rhythm), server, tap
+	return NewServers(t.Context(), rdb, time.Now, []string{lane}, func(error) {}).Client(lane), server, tap
 }
 
 // Scripts that are run while others are on their way share a round trip, and
@@ -85,7 +85,8 @@ func TestServersEndsWithTheWorker(t *testing.T) {
 		<-letGo
 	})})
 	life, end := context.WithCancel(t.Context())
-	client := NewServers(life, rdb, time.Now, rhythm)
+	servers := NewServers(life, rdb, time.Now, []string{lane}, func(error) {})
+	client := servers.Client(lane)
 	failed := make(chan error, 2)
 	run := func() {
 		failed <- client.EvalSha(context.Background(), "0000000000000000000000000000000000000000", nil).Err()
@@ -101,7 +102,7 @@ func TestServersEndsWithTheWorker(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 	close(letGo)
-	client.scripts.together.Wait()
+	servers.scripts.together.Wait()
 }
 
 // A connection that breaks is an error for all that were on it.
@@ -121,43 +122,47 @@ func TestServersFailsAll(t *testing.T) {
 	all.Wait()
 }
 
-// Servers of the asynq in use ask for tasks and for what is due as the client
-// knows it: of many that find nothing only one asks at a time, and what comes is
-// found all the same.
-func TestServersThatFindNothingAskSeldom(t *testing.T) {
-	t.Parallel()
-	const servers, lane = 8, "bulk"
-	client, _, tap := tapped(t)
-	done := make(chan string, 2)
-	start := time.Now()
-	for range servers {
-		server := asynq.NewServerFromRedisClient(client, asynq.Config{
+// startServers runs n servers of the asynq in use. Each task that they run is
+// sent to the returned channel.
+func startServers(t *testing.T, servers *Servers, n int) <-chan string {
+	t.Helper()
+	done := make(chan string, 16)
+	handle := asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
+		id, _ := asynq.GetTaskID(ctx)
+		done <- id
+		return nil
+	})
+	var started []*asynq.Server
+	for range n {
+		server := asynq.NewServerFromRedisClient(servers.Client(lane), asynq.Config{
 			Concurrency: 1, Queues: map[string]int{lane: 1}, LogLevel: asynq.FatalLevel, ShutdownTimeout: time.Second,
-			TaskCheckInterval: rhythm.Pending, DelayedTaskCheckInterval: rhythm.Delayed,
-		})
-		handle := asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
-			id, _ := asynq.GetTaskID(ctx)
-			done <- id
-			return nil
+			TaskCheckInterval: time.Millisecond, DelayedTaskCheckInterval: 20 * time.Millisecond,
 		})
 		if err := server.Start(handle); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(server.Shutdown)
+		started = append(started, server)
 	}
-	tick := time.NewTicker(rhythm.Pending)
-	defer tick.Stop()
-	for tap.Asked("asynq:{bulk}:pending") < 4 || tap.Asked("asynq:{bulk}:retry") < 4 {
-		<-tick.C
-	}
-	for list, every := range map[string]time.Duration{"pending": rhythm.Pending, "scheduled": rhythm.Delayed, "retry": rhythm.Delayed} {
-		n := tap.Asked("asynq:{bulk}:" + list)
-		// Before an answer comes, others may have asked: half of what each would ask for itself.
-		if most := servers + int(servers*time.Since(start)/every)/2; n == 0 || n > most {
-			t.Errorf("%s: asked %d times, more than %d", list, n, most)
+	t.Cleanup(func() {
+		servers.Release()
+		for _, server := range started {
+			server.Stop()
+			server.Shutdown()
 		}
-	}
-	producer := asynq.NewClientFromRedisClient(client.UniversalClient)
+	})
+	return done
+}
+
+// Servers of the asynq in use ask for tasks, and for what is due, only where
+// there are some: idle ones run none of these scripts, and all of them end.
+func TestIdleServersRunNoScripts(t *testing.T) {
+	t.Parallel()
+	rdb, tap := redistest.Start(t).Client(t), &redistest.Tap{}
+	rdb.AddHook(tap)
+	servers := NewServers(t.Context(), rdb, time.Now, []string{lane}, func(error) {})
+	done := startServers(t, servers, 8)
+	watch(t, servers)
+	producer := asynq.NewClientFromRedisClient(rdb)
 	enqueue := func(name string, opts ...asynq.Option) {
 		if _, err := producer.Enqueue(asynq.NewTask("test", nil), append(opts, asynq.Queue(lane), asynq.TaskID(name))...); err != nil {
 			t.Fatal(err)
@@ -166,22 +171,149 @@ func TestServersThatFindNothingAskSeldom(t *testing.T) {
 	enqueue("now")
 	enqueue("soon", asynq.ProcessIn(time.Second))
 	got := []string{<-done, <-done}
-	slices.Sort(got)
 	if !slices.Equal(got, []string{"now", "soon"}) {
 		t.Errorf("tasks %v", got)
+	}
+	// Each sign of a task lets each of eight servers ask once.
+	for list, most := range map[string]int{"pending": 40, "scheduled": 40, "retry": 0} {
+		if n := tap.Asked("asynq:{bulk}:" + list); n > most {
+			t.Errorf("%s: asked %d times, want %d at most", list, n, most)
+		}
+	}
+}
+
+// watch runs Watch until the test ends.
+func watch(t *testing.T, servers *Servers) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() { servers.Watch(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		watching.Wait()
+	})
+}
+
+// An announcement wakes an idle server; without one the next look finds the task.
+func TestAnnouncedTaskIsTakenBeforeTheNextLook(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Start(t).Client(t)
+	servers := NewServers(t.Context(), rdb, time.Now, []string{lane}, func(error) {})
+	done := startServers(t, servers, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	var listening sync.WaitGroup
+	listening.Go(func() { servers.listen(ctx) }) // and no looks
+	defer listening.Wait()
+	defer cancel()
+	if err := servers.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	producer, notifier := asynq.NewClientFromRedisClient(Producer{rdb}), NewNotifier(rdb)
+	for rdb.PubSubNumSub(t.Context(), notifier.channel).Val()[notifier.channel] == 0 {
+		if t.Context().Err() != nil {
+			t.Fatal("no subscription")
+		}
+	}
+	if _, err := producer.Enqueue(asynq.NewTask("test", nil), asynq.Queue(lane), asynq.TaskID("one")); err != nil {
+		t.Fatal(err)
+	}
+	pipe := rdb.Pipeline()
+	notifier.Notify(t.Context(), pipe, map[string]bool{lane: true})
+	notifier.Notify(t.Context(), pipe, map[string]bool{lane: true}) // a moment later
+	if pipe.Len() != 1 {
+		t.Errorf("%d announcements", pipe.Len())
+	}
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if id := <-done; id != "one" {
+		t.Errorf("task %s", id)
+	}
+}
+
+// While Redis refuses, asynq's loops do not repeat their scripts, and the state is
+// reported once when it begins and once when it ends.
+func TestRefusingRedisIsAskedInGrowingPauses(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	rdb, tap := server.Client(t), &redistest.Tap{}
+	rdb.AddHook(tap)
+	reports := make(chan error, 64)
+	servers := NewServers(t.Context(), rdb, time.Now, []string{lane}, func(err error) { reports <- err })
+	done := startServers(t, servers, 4)
+	watch(t, servers)
+	operator := server.Client(t)
+	for _, args := range [][]any{{"config", "set", "requirepass", "rotated"}, {"client", "kill", "type", "normal", "skipme", "yes"}} {
+		if err := operator.Do(t.Context(), args...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-reports; err == nil {
+		t.Fatal("reported as working")
+	}
+	before := tap.Count()
+	began := time.Now()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for tap.Count() < before+8 { // looks go on
+		<-tick.C
+	}
+	if most := int(time.Since(began) / lookEvery); tap.Count()-before > most {
+		t.Errorf("%d round trips, want %d at most", tap.Count()-before, most)
+	}
+	if n := tap.Asked("asynq:{bulk}:pending"); n > 0 {
+		t.Errorf("asynq's script was repeated %d times", n)
+	}
+	if err := operator.Do(t.Context(), "config", "set", "requirepass", "").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-reports; err != nil {
+		t.Errorf("reported a second time: %v", err)
+	}
+	if _, err := asynq.NewClientFromRedisClient(operator).Enqueue(asynq.NewTask("test", nil), asynq.Queue(lane), asynq.TaskID("one")); err != nil {
+		t.Fatal(err)
+	}
+	if id := <-done; id != "one" {
+		t.Errorf("task %s", id)
+	}
+}
+
+// A look that began before a task came does not hide it.
+func TestTaskThatComesDuringALookIsKept(t *testing.T) {
+	t.Parallel()
+	lists := newLists(time.Now, func(error) {})
+	lists.gained("list", time.Now())
+	version, may := lists.ask("list")
+	if !may {
+		t.Fatal("not known")
+	}
+	lists.gained("list", time.Now())
+	lists.found("list", version, false)
+	if _, may := lists.ask("list"); !may {
+		t.Error("forgotten")
+	}
+	version, _ = lists.ask("list")
+	lists.found("list", version, false)
+	if _, may := lists.ask("list"); may {
+		t.Error("an empty list is asked")
+	}
+	lists.gained("list", time.Now().Add(time.Hour))
+	if _, may := lists.ask("list"); may {
+		t.Error("a list is asked before its first task is due")
 	}
 }
 
 // Servers whose clocks differ agree on when a task is due: its time is Redis'.
 func TestServersOfDifferentClocks(t *testing.T) {
 	t.Parallel()
-	const lane, ahead = "bulk", 50 * time.Second // of the system's clock
+	const ahead = 50 * time.Second // of the system's clock
 	rdb := redistest.Start(t).Client(t)
 	redisClock := func() time.Time { return time.Now().Add(-ahead) }
-	client := NewServers(t.Context(), rdb, redisClock, rhythm)
-	server := asynq.NewServerFromRedisClient(client, asynq.Config{
+	servers := NewServers(t.Context(), rdb, redisClock, []string{lane}, func(error) {})
+	watch(t, servers)
+	server := asynq.NewServerFromRedisClient(servers.Client(lane), asynq.Config{
 		Concurrency: 1, Queues: map[string]int{lane: 1}, LogLevel: asynq.FatalLevel, ShutdownTimeout: time.Second,
-		TaskCheckInterval: rhythm.Pending, DelayedTaskCheckInterval: rhythm.Delayed,
+		TaskCheckInterval: time.Millisecond, DelayedTaskCheckInterval: 20 * time.Millisecond,
 		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Second },
 	})
 	done := make(chan time.Time, 3)
@@ -197,7 +329,10 @@ func TestServersOfDifferentClocks(t *testing.T) {
 	if err := server.Start(handle); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(server.Shutdown)
+	t.Cleanup(func() {
+		servers.Release()
+		server.Shutdown()
+	})
 	if _, err := asynq.NewClientFromRedisClient(rdb).Enqueue(asynq.NewTask("test", nil), asynq.Queue(lane)); err != nil {
 		t.Fatal(err)
 	}
@@ -220,48 +355,5 @@ func TestServersOfDifferentClocks(t *testing.T) {
 	<-done // soon
 	if n := rdb.ZCard(t.Context(), "asynq:{bulk}:scheduled").Val(); n != 1 {
 		t.Errorf("%d tasks are scheduled: one that is not due has come", n)
-	}
-}
-
-// A list that had nothing is asked again after a moment, and a lane at once when
-// something has become due for it; another lane is none of its business.
-func TestServersForgetsNothing(t *testing.T) {
-	t.Parallel()
-	const pending, scheduled, other = "asynq:{a}:pending", "asynq:{a}:scheduled", "asynq:{b}:pending"
-	client, _, tap := tapped(t)
-	load := func(source string) string {
-		sha, err := client.ScriptLoad(t.Context(), source).Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return sha
-	}
-	pop, due := load(`return redis.call('RPOP', KEYS[1])`), load(`return redis.call('INCRBY', KEYS[1], 0)`)
-	dequeue := func(lane string) error {
-		return client.EvalSha(t.Context(), pop, []string{lane, "asynq:{a}:paused", "asynq:{a}:active", "asynq:{a}:lease"}).Err()
-	}
-	forward := func() int64 { return client.EvalSha(t.Context(), due, []string{scheduled, pending}).Val().(int64) }
-	for range 3 {
-		if err := dequeue(pending); err != redis.Nil { //nolint:errorlint // asynq compares it like this
-			t.Fatal(err)
-		}
-		if n := forward(); n != 0 {
-			t.Fatal(n)
-		}
-	}
-	if tap.Asked(pending) != 1 || tap.Asked(scheduled) != 1 {
-		t.Errorf("asked %d and %d times", tap.Asked(pending), tap.Asked(scheduled))
-	}
-	if _ = dequeue(other); tap.Asked(other) != 1 {
-		t.Error("another lane was not asked")
-	}
-	client.LPush(t.Context(), pending, "task")
-	client.Incr(t.Context(), scheduled)
-	client.found(scheduled, time.Now().Add(-rhythm.Delayed/2)) // a moment has passed
-	if n := forward(); n != 1 {
-		t.Errorf("%d are due", n)
-	}
-	if err := dequeue(pending); err != nil {
-		t.Errorf("what has become due is not found: %v", err)
 	}
 }

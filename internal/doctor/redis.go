@@ -51,6 +51,7 @@ func (e *examination) redis(ctx context.Context, n *notes) {
 	}
 	judgeMemory(n, health)
 	judgeSettings(ctx, n, opts.Mode(), rdb)
+	judgeRights(ctx, n, rdb)
 	e.writable(ctx, n)
 }
 
@@ -71,6 +72,9 @@ func judgeVersion(n *notes, opts redisconn.Options, health redisconn.Health) {
 }
 
 func judgeMemory(n *notes, health redisconn.Health) {
+	if health.UsedMemory == 0 {
+		return // it does not tell
+	}
 	if health.MaxMemory == 0 {
 		n.warn(size(health.UsedMemory)+" of memory are used, without a limit: "+
 			"when the machine is full Redis ends, instead of callers being told to wait",
@@ -107,6 +111,21 @@ func judgeSettings(ctx context.Context, n *notes, mode redisconn.Mode, rdb redis
 		n.warn("a primary takes writes without a replica (min-replicas-to-write 0): a failover can lose accepted messages", fix)
 	default:
 		n.ok("no write is taken without a replica (min-replicas-to-write " + slices.Min(replicas) + ")")
+	}
+}
+
+// judgeRights looks at what the user of REDIS_URL may do.
+func judgeRights(ctx context.Context, n *notes, rdb redis.UniversalClient) {
+	rights, err := redisconn.CheckRights(ctx, rdb)
+	if err != nil {
+		n.warn("its rights cannot be checked: "+said(err), redisFix)
+		return
+	}
+	for _, warning := range rights.Warnings {
+		n.warn(warning, redisFix)
+	}
+	if err := rights.Err(); err != nil {
+		n.fail(said(err), "run that command as an administrator of Redis; "+redisFix)
 	}
 }
 

@@ -29,7 +29,9 @@ func TestRedis(t *testing.T) {
 		"lazy append":   {[]string{"--maxmemory", "1gb", "--appendfsync", "no"}, []string{answers, sound, "ok*of 1 GiB", "warn*appendfsync no*→ set appendfsync everysec", writes}},
 		"full":          {[]string{"--maxmemory", "100kb"}, []string{answers, sound, "fail*nothing is accepted any more", "fail it refuses writes*OOM"}},
 		"lone primary":  {[]string{"--maxmemory", "1gb", "--min-replicas-to-write", "1"}, []string{answers, sound, "ok*of 1 GiB", "fail it refuses writes*NOREPLICAS"}},
-		"closed CONFIG": {[]string{"--maxmemory", "1gb", "--rename-command", "CONFIG", ""}, []string{answers, sound, "ok*of 1 GiB", writes}},
+		"closed CONFIG": {[]string{"--maxmemory", "1gb", "--rename-command", "CONFIG", ""}, []string{answers, sound, "ok*of 1 GiB", "warn redis forbids CONFIG*min-replicas-to-write", writes}},
+		"closed INFO":   {[]string{"--maxmemory", "1gb", "--rename-command", "INFO", ""}, []string{answers, sound, "warn redis forbids INFO", writes}},
+		"closed MEMORY": {[]string{"--maxmemory", "1gb", "--rename-command", "MEMORY", ""}, []string{answers, sound, "ok*of 1 GiB", "warn redis forbids MEMORY*queues", writes}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -38,6 +40,19 @@ func TestRedis(t *testing.T) {
 			want(t, examine(t, environ(server.URL())), "redis", tt.lines...)
 		})
 	}
+}
+
+// A user that lacks a right makes doctor red, which names the line that gives it.
+func TestRedisUserWithoutChannels(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.WithArgs("--maxmemory", "1gb"))
+	operator := server.Client(t)
+	if err := operator.Do(t.Context(), "acl", "setuser", "app", "on", ">secret", "+@all", "~*", "resetchannels").Err(); err != nil {
+		t.Fatal(err)
+	}
+	url := strings.Replace(server.URL(), "redis://", "redis://app:secret@", 1)
+	want(t, examine(t, environ(url)), "redis", "ok*answers", "ok*append-only", "ok*of 1 GiB",
+		"fail*ACL SETUSER app &asynq:* &mms:* →", "ok it takes writes")
 }
 
 // environ is sound and names a Redis.

@@ -6,6 +6,8 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/saved"
+	"mmsdispatch/internal/telemetry"
 )
 
 // Options are what a worker process is made of.
@@ -54,10 +57,12 @@ const (
 	highShare = 10
 	// slotsPerServer and serversMax divide the other slots between servers:
 	// each has one loop that fetches tasks, which fast calls would wait for.
-	slotsPerServer = 4
-	serversMax     = 16
-	// idlePickUp and delayedPickUp are how long a task can lie unseen.
-	idlePickUp    = 100 * time.Millisecond
+	slotsPerServer = 16
+	serversMax     = 2
+	// takeAgain is asynq's pause after it found no task. asynqredis makes its
+	// servers wait until there may be one, so that it need not be long.
+	takeAgain = time.Millisecond
+	// delayedPickUp is how long a task that is due can lie unseen.
 	delayedPickUp = 200 * time.Millisecond
 )
 
@@ -68,7 +73,8 @@ type Runner struct {
 	sweeper   *recovery.Sweeper
 	heartbeat *recovery.Heartbeat
 	servers   []*asynq.Server
-	slots     int // of all servers
+	tasks     *asynqredis.Servers // under the servers
+	slots     int                 // of all servers
 	ledger    *ledger.Ledger
 	log       zerolog.Logger
 
@@ -101,12 +107,12 @@ func NewRunner(o Options) *Runner {
 		Ledger: o.Ledger, Queue: tasks, Worker: worker, Media: o.Media, Limiter: o.Limiter, Providers: o.Providers,
 		OptOuts: o.OptOuts, Saved: o.Saved, Metrics: o.Metrics, Retry: retry, Timing: o.Timing, Log: log, Life: life, Open: open,
 	})
-	servers := asynqredis.NewServers(life, o.Redis, o.Clock, asynqredis.Rhythm{Pending: idlePickUp, Delayed: delayedPickUp})
+	r.tasks = asynqredis.NewServers(life, o.Redis, o.Clock, queue.Lanes(), r.reportRedis)
 	high := max(2, o.Concurrency/highShare)
 	r.slots = high + o.Concurrency
-	r.servers = []*asynq.Server{newServer(servers, o, high, map[string]int{string(message.High): 1})}
+	r.servers = []*asynq.Server{r.newServer(o, high, map[string]int{string(message.High): 1})}
 	for _, slots := range split(o.Concurrency) {
-		r.servers = append(r.servers, newServer(servers, o, slots, queue.SharedLanes()))
+		r.servers = append(r.servers, r.newServer(o, slots, queue.SharedLanes()))
 	}
 	return r
 }
@@ -121,17 +127,28 @@ func split(slots int) []int {
 	return parts
 }
 
-func newServer(rdb redis.UniversalClient, o Options, concurrency int, lanes map[string]int) *asynq.Server {
-	return asynq.NewServerFromRedisClient(rdb, asynq.Config{
+func (r *Runner) newServer(o Options, concurrency int, lanes map[string]int) *asynq.Server {
+	client := r.tasks.Client(slices.Collect(maps.Keys(lanes))...)
+	return asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:              concurrency,
 		Queues:                   lanes,
 		RetryDelayFunc:           dispatch.RetryDelay,
 		IsFailure:                func(error) bool { return false }, // the ledger counts the tries
 		ShutdownTimeout:          o.Shutdown,
-		TaskCheckInterval:        idlePickUp,
+		TaskCheckInterval:        takeAgain,
 		DelayedTaskCheckInterval: delayedPickUp,
 		Logger:                   o.AsynqLog,
 	})
+}
+
+// reportRedis logs when tasks can no longer be taken from Redis, and when they
+// can again.
+func (r *Runner) reportRedis(err error) {
+	if err != nil {
+		r.log.Warn().Str("cause", telemetry.Scrub(err.Error())).Msg("tasks cannot be taken from Redis")
+		return
+	}
+	r.log.Info().Msg("tasks are taken from Redis again")
 }
 
 // WorkerID is the identity of this process in the ledger.
@@ -146,6 +163,7 @@ func (r *Runner) Start() error {
 	r.wg.Go(func() { r.heartbeat.Run(r.lifeCtx) })
 	r.wg.Go(func() { r.heartbeat.Listen(r.lifeCtx) })
 	r.wg.Go(func() { r.sweeper.Run(r.lifeCtx) })
+	r.wg.Go(func() { r.tasks.Watch(r.lifeCtx) })
 	workers := newPool(r.lifeCtx, r.slots, r.handler, &r.wg)
 	for _, server := range r.servers {
 		if err := server.Start(workers); err != nil {
@@ -161,6 +179,7 @@ func (r *Runner) Start() error {
 func (r *Runner) Stop(ctx context.Context) {
 	r.closeDoor()
 	defer context.AfterFunc(ctx, r.end)()
+	r.tasks.Release()
 	var servers sync.WaitGroup
 	for _, server := range r.servers {
 		servers.Go(func() {

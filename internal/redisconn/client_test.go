@@ -195,6 +195,10 @@ func TestClientName(t *testing.T) {
 	t.Parallel()
 	db := redistest.Shared(t)
 	client := connect(t, db.URL(), func(o *redisconn.Options) { o.ClientName = "mms-test" })
+	named := connect(t, db.URL()+"?client_name=mine", func(o *redisconn.Options) { o.ClientName = "mms-test" })
+	if got := named.ClientGetName(t.Context()).Val(); got != "mine" {
+		t.Errorf("name %q, want that of the URL", got)
+	}
 	if got := client.ClientGetName(t.Context()).Val(); got != "mms-test" {
 		t.Errorf("client name = %q", got)
 	}

@@ -4,6 +4,7 @@
 package redisconn
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -58,6 +59,9 @@ type Options struct {
 	// pool is sized for it. 0 leaves go-redis' default of 10 per CPU. A
 	// pool_size in the URL wins.
 	Concurrency int
+	// Idle is how many connections are kept open while they are not used. 0 keeps
+	// all; max_idle_conns in the URL wins.
+	Idle int
 	// ClientName is shown by CLIENT LIST. A client_name in the URL wins.
 	ClientName string
 	// OnConnect is called with every new connection before it is used; an
@@ -120,6 +124,7 @@ func New(o Options) redis.UniversalClient {
 		client = redis.NewClient(opts)
 		hook.budget = budget(opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout)
 	}
+	client.AddHook(pipelineErrorHook{})
 	client.AddHook(hook)
 	return client
 }
@@ -141,12 +146,12 @@ func (o Options) singleOptions() *redis.Options {
 	if o.single != nil {
 		opts = *o.single
 	}
-	orDefault(&opts.ClientName, o.ClientName)
 	orDefault(&opts.DialTimeout, DialTimeout)
 	orDefault(&opts.ReadTimeout, ReadTimeout)
 	orDefault(&opts.WriteTimeout, WriteTimeout)
 	orDefault(&opts.PoolTimeout, PoolTimeout)
 	orDefault(&opts.PoolSize, o.poolSize())
+	orDefault(&opts.MaxIdleConns, o.Idle)
 	orDefault(&opts.MaxRetries, maxRetries)
 	orDefault(&opts.MaxRetryBackoff, maxRetryBackoff)
 	orDefault(&opts.DialerRetries, dialerRetries)
@@ -154,36 +159,38 @@ func (o Options) singleOptions() *redis.Options {
 	opts.ContextTimeoutEnabled = true
 	opts.DisableIdentity = true
 	opts.MaintNotificationsConfig = noMaintNotifications()
-	opts.OnConnect = o.OnConnect
+	opts.OnConnect = o.onConnect(cmp.Or(opts.ClientName, o.ClientName))
+	opts.ClientName = ""
 	return &opts
 }
 
 func (o Options) failoverOptions() *redis.FailoverOptions {
 	opts := *o.sentinel
-	orDefault(&opts.ClientName, o.ClientName)
 	orDefault(&opts.DialTimeout, DialTimeout)
 	orDefault(&opts.ReadTimeout, ReadTimeout)
 	orDefault(&opts.WriteTimeout, WriteTimeout)
 	orDefault(&opts.PoolTimeout, PoolTimeout)
 	orDefault(&opts.PoolSize, o.poolSize())
+	orDefault(&opts.MaxIdleConns, o.Idle)
 	orDefault(&opts.MaxRetries, maxRetries)
 	orDefault(&opts.MaxRetryBackoff, maxRetryBackoff)
 	orDefault(&opts.DialerRetries, dialerRetries)
 	orDefault(&opts.Protocol, protocol)
 	opts.ContextTimeoutEnabled = true
 	opts.DisableIdentity = true
-	opts.OnConnect = o.OnConnect
+	opts.OnConnect = o.onConnect(cmp.Or(opts.ClientName, o.ClientName))
+	opts.ClientName = ""
 	return &opts
 }
 
 func (o Options) clusterOptions() *redis.ClusterOptions {
 	opts := *o.cluster
-	orDefault(&opts.ClientName, o.ClientName)
 	orDefault(&opts.DialTimeout, DialTimeout)
 	orDefault(&opts.ReadTimeout, ReadTimeout)
 	orDefault(&opts.WriteTimeout, WriteTimeout)
 	orDefault(&opts.PoolTimeout, PoolTimeout)
 	orDefault(&opts.PoolSize, o.poolSize())
+	orDefault(&opts.MaxIdleConns, o.Idle)
 	orDefault(&opts.MaxRedirects, maxRedirects)
 	orDefault(&opts.MaxRetryBackoff, maxRetryBackoff)
 	orDefault(&opts.DialerRetries, dialerRetries)
@@ -191,8 +198,25 @@ func (o Options) clusterOptions() *redis.ClusterOptions {
 	opts.ContextTimeoutEnabled = true
 	opts.DisableIdentity = true
 	opts.MaintNotificationsConfig = noMaintNotifications()
-	opts.OnConnect = o.OnConnect
+	opts.OnConnect = o.onConnect(cmp.Or(opts.ClientName, o.ClientName))
+	opts.ClientName = ""
 	return &opts
+}
+
+// onConnect names a connection, where Redis allows that, and calls OnConnect.
+// go-redis itself would give up a connection that it cannot name.
+func (o Options) onConnect(name string) func(context.Context, *redis.Conn) error {
+	return func(ctx context.Context, conn *redis.Conn) error {
+		if name != "" {
+			if err := conn.ClientSetName(ctx, name).Err(); err != nil && !IsForbidden(err) {
+				return fmt.Errorf("name connection: %w", err)
+			}
+		}
+		if o.OnConnect == nil {
+			return nil
+		}
+		return o.OnConnect(ctx, conn)
+	}
 }
 
 func orDefault[T comparable](field *T, value T) {

@@ -151,14 +151,14 @@ func TestParseRefuses(t *testing.T) {
 
 func TestURLWinsOverDefaults(t *testing.T) {
 	t.Parallel()
-	opts, err := Parse("redis://h?read_timeout=3s&pool_size=7&max_retries=-1&client_name=mine")
+	opts, err := Parse("redis://h?read_timeout=3s&pool_size=7&max_retries=-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.Concurrency, opts.ClientName = 50, "ours"
+	opts.Concurrency = 50
 	got := opts.singleOptions()
-	if got.ReadTimeout != 3*time.Second || got.PoolSize != 7 || got.MaxRetries != -1 || got.ClientName != "mine" {
-		t.Errorf("read %s pool %d retries %d name %s", got.ReadTimeout, got.PoolSize, got.MaxRetries, got.ClientName)
+	if got.ReadTimeout != 3*time.Second || got.PoolSize != 7 || got.MaxRetries != -1 {
+		t.Errorf("read %s pool %d retries %d", got.ReadTimeout, got.PoolSize, got.MaxRetries)
 	}
 	if got.WriteTimeout != WriteTimeout || got.DialTimeout != DialTimeout || !got.ContextTimeoutEnabled {
 		t.Errorf("write %s dial %s context %v", got.WriteTimeout, got.DialTimeout, got.ContextTimeoutEnabled)

@@ -62,3 +62,10 @@ func (w *Tap) Asked(key string) int {
 	}
 	return n
 }
+
+// Count is the number of pipelines so far.
+func (w *Tap) Count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.Pipelines)
+}

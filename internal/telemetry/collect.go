@@ -19,6 +19,9 @@ type QueueReader interface {
 	GetQueueInfo(queue string) (*asynq.QueueInfo, error)
 }
 
+// UnknownMemory is the memory of a queue whose Redis does not tell it.
+const UnknownMemory = -1
+
 // QueueCollector reads the queues whenever metrics are scraped.
 type QueueCollector struct {
 	lanes []string
@@ -58,6 +61,7 @@ func (c *QueueCollector) Collect(metrics chan<- prometheus.Metric) {
 	infos, err := c.read.get()
 	metrics <- prometheus.MustNewConstMetric(c.readable, prometheus.GaugeValue, truth(err == nil))
 
+	memoryKnown := !slices.ContainsFunc(infos, func(info *asynq.QueueInfo) bool { return info.MemoryUsage == UnknownMemory })
 	for _, info := range infos {
 		gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{info.Queue}, labels...)...)
@@ -70,7 +74,9 @@ func (c *QueueCollector) Collect(metrics chan<- prometheus.Metric) {
 		gauge(c.tasks, float64(info.Archived), "archived")
 		gauge(c.tasks, float64(info.Completed), "completed")
 		gauge(c.paused, truth(info.Paused))
-		gauge(c.memory, float64(info.MemoryUsage))
+		if memoryKnown {
+			gauge(c.memory, float64(info.MemoryUsage))
+		}
 
 		metrics <- prometheus.MustNewConstMetric(c.processed, prometheus.CounterValue, float64(info.ProcessedTotal), info.Queue)
 		metrics <- prometheus.MustNewConstMetric(c.failed, prometheus.CounterValue, float64(info.FailedTotal), info.Queue)

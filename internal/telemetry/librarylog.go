@@ -20,27 +20,39 @@ const (
 // RedisLogger takes what go-redis wants to log; it is for redis.SetLogger.
 type RedisLogger struct {
 	log     zerolog.Logger
+	quiet   func() bool
 	metrics *RedisMetrics
 }
 
 // NewRedisLogger makes the logger for go-redis. Every line is counted; only a
-// few in a row are written.
-func NewRedisLogger(log zerolog.Logger, metrics *RedisMetrics) *RedisLogger {
-	return &RedisLogger{log: libraryLog(log, "redis"), metrics: metrics}
+// few in a row are written, and at level debug while quiet says so: while Redis is
+// known not to answer.
+func NewRedisLogger(log zerolog.Logger, metrics *RedisMetrics, quiet func() bool) *RedisLogger {
+	return &RedisLogger{log: libraryLog(log, "redis"), metrics: metrics, quiet: quiet}
 }
 
 // Printf writes one line.
 func (l *RedisLogger) Printf(_ context.Context, format string, args ...any) {
 	l.metrics.logged()
-	l.log.Warn().Msg(Scrub(strings.TrimSpace(fmt.Sprintf(format, args...))))
+	level := zerolog.WarnLevel
+	if l.quiet() {
+		level = zerolog.DebugLevel
+	}
+	if event := l.log.WithLevel(level); event.Enabled() {
+		event.Msg(Scrub(strings.TrimSpace(fmt.Sprintf(format, args...))))
+	}
 }
 
 // AsynqLogger takes what asynq wants to log; it is an asynq.Logger.
-type AsynqLogger struct{ log zerolog.Logger }
+type AsynqLogger struct {
+	log   zerolog.Logger
+	quiet func() bool
+}
 
-// NewAsynqLogger makes the logger for asynq.
-func NewAsynqLogger(log zerolog.Logger) *AsynqLogger {
-	return &AsynqLogger{log: libraryLog(log, "asynq")}
+// NewAsynqLogger makes the logger for asynq. Its lines have level debug while
+// quiet says so: while Redis is known not to answer.
+func NewAsynqLogger(log zerolog.Logger, quiet func() bool) *AsynqLogger {
+	return &AsynqLogger{log: libraryLog(log, "asynq"), quiet: quiet}
 }
 
 // Debug writes a line.
@@ -62,6 +74,9 @@ func (l *AsynqLogger) Error(args ...any) { l.write(zerolog.ErrorLevel, args) }
 func (l *AsynqLogger) Fatal(args ...any) { l.write(zerolog.ErrorLevel, args) }
 
 func (l *AsynqLogger) write(level zerolog.Level, args []any) {
+	if l.quiet() {
+		level = zerolog.DebugLevel
+	}
 	if event := l.log.WithLevel(level); event.Enabled() {
 		event.Msg(Scrub(strings.TrimSpace(fmt.Sprint(args...))))
 	}

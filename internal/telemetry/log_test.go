@@ -97,7 +97,7 @@ func TestRedisLoggerScrubsCountsAndSamples(t *testing.T) {
 	const repeats = 500
 
 	metrics := telemetry.NewMetrics(telemetry.Build{})
-	logger := telemetry.NewRedisLogger(log, metrics.Redis)
+	logger := telemetry.NewRedisLogger(log, metrics.Redis, loud)
 
 	for range repeats {
 		logger.Printf(t.Context(), "dial %s failed\n", "redis://:hunter2@10.0.0.1:6379/0?password=hunter3")
@@ -119,6 +119,8 @@ func TestRedisLoggerScrubsCountsAndSamples(t *testing.T) {
 	}
 }
 
+func loud() bool { return false }
+
 func TestAsynqLogger(t *testing.T) {
 	t.Parallel()
 
@@ -129,7 +131,7 @@ func TestAsynqLogger(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	logger := telemetry.NewAsynqLogger(log)
+	logger := telemetry.NewAsynqLogger(log, loud)
 	logger.Debug("queues are empty")
 	logger.Info("Starting processing")
 	logger.Warn("task for ", "+12065551212")

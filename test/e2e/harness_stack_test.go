@@ -63,6 +63,8 @@ type settings struct {
 	patience time.Duration
 
 	redis     []string // further arguments
+	redisUser string   // user:password of the programs; empty: the default user
+	unready   bool
 	simulator []string
 }
 
@@ -135,7 +137,7 @@ func newStack(t *testing.T, opts []option) *stack {
 		sinchKey: "sinch-token-" + rand.Text(),
 		private:  &private{},
 	}
-	for _, opt := range opts {
+	for _, opt := range append([]option{redisOfAll()}, opts...) {
 		opt(&s.conf)
 	}
 	s.private.add("live key", s.key)
@@ -172,7 +174,7 @@ func defaults() map[string]string {
 func (s *stack) environ(own map[string]string) map[string]string {
 	env := map[string]string{
 		"API_KEYS":              tenant + ":" + s.key + "," + tenant + ":" + s.testKey + ",other:" + s.otherKey,
-		"REDIS_URL":             s.redis.URL(),
+		"REDIS_URL":             s.redisURL(),
 		"SINCH_API_TOKEN":       s.sinchKey,
 		"SINCH_APP_ID":          appID,
 		"SINCH_AUTH_URL":        s.sim.Base + "/oauth2/token",
@@ -188,6 +190,14 @@ func (s *stack) environ(own map[string]string) map[string]string {
 	maps.Copy(env, s.conf.env)
 	maps.Copy(env, own)
 	return env
+}
+
+// redisURL is that of the user whom the programs use.
+func (s *stack) redisURL() string {
+	if s.conf.redisUser == "" {
+		return s.redis.URL()
+	}
+	return strings.Replace(s.redis.URL(), "redis://", "redis://"+s.conf.redisUser+"@", 1)
 }
 
 // startAPI starts the api on the ports of the stack, for the first time or anew.
@@ -217,7 +227,7 @@ func (s *stack) startWorker() *worker {
 func (s *stack) awaitUp() {
 	s.t.Helper()
 	path := "/readyz"
-	if s.conf.redisOff {
+	if s.conf.redisOff || s.conf.unready {
 		path = "/livez"
 	}
 	s.awaitOK(s.api, s.base+path)

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -104,11 +105,11 @@ func (s *stack) wantHealth(ready int) {
 	want := map[string]int{"/livez": http.StatusOK, "/readyz": ready}
 	for _, base := range listeners {
 		for path, status := range want {
-			got, err := s.get(base + path)
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			s.want(got, status)
+			// The public listener gives an answer again for a moment.
+			s.await("health of "+base+path, harness.Patience, func() (bool, string) {
+				got, err := s.get(base + path)
+				return err == nil && got.Status == status, fmt.Sprint(got, err)
+			})
 		}
 	}
 	s.want(s.call(http.MethodGet, "/health", nil), http.StatusOK)

@@ -21,13 +21,19 @@ func (q *Queue) enqueueMany(ctx context.Context, tasks []Task) []batcher.Result[
 			return batcher.Failed[bool](len(tasks), err)
 		}
 	}
+	lanes := make(map[string]bool)
+	for _, t := range tasks {
+		lanes[t.Lane] = true
+	}
+	made := pipe.Len()
+	q.notifier.Notify(ctx, pipe, lanes)
 	said, _ := pipe.Exec(ctx) // each has its own error
-	if len(said) != len(tasks) {
+	if made != len(tasks) || len(said) < made {
 		return batcher.Failed[bool](len(tasks), asynqredis.ErrNotNoted)
 	}
 	answers := make([]batcher.Result[bool], len(tasks))
 	var unknown []int // those whose script Redis does not know
-	for i, cmd := range said {
+	for i, cmd := range said[:made] {
 		answers[i].Value, answers[i].Err = asynqredis.Made(cmd)
 		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
 			unknown = append(unknown, i)

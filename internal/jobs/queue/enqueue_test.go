@@ -61,7 +61,8 @@ func TestManyTasksTakeOneRoundTrip(t *testing.T) {
 	if err := q.DispatchMany(t.Context(), messages); err != nil {
 		t.Fatal(err)
 	}
-	if len(hook.Alone) > 0 || len(hook.Pipelines) != 1 || len(hook.Pipelines[0]) != len(messages) {
+	const announcement = 1 // of the tasks, to idle workers; none when the first two were announced a moment ago
+	if len(hook.Alone) > 0 || len(hook.Pipelines) != 1 || len(hook.Pipelines[0])-len(messages) > announcement {
 		t.Errorf("%d pipelines, and alone: %v", len(hook.Pipelines), hook.Alone)
 	}
 	same(t, q, messages)

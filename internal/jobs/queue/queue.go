@@ -32,6 +32,7 @@ const neverArchived = 100
 type Queue struct {
 	client    *asynq.Client
 	questions *asynqredis.Questions
+	notifier  *asynqredis.Notifier
 	rdb       redis.UniversalClient
 	groups    *redis.Script
 	timeout   time.Duration
@@ -43,6 +44,7 @@ func New(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 	q := &Queue{
 		client:    asynq.NewClientFromRedisClient(asynqredis.Producer{UniversalClient: rdb}),
 		questions: asynqredis.NewQuestions(rdb),
+		notifier:  asynqredis.NewNotifier(rdb),
 		rdb:       rdb,
 		groups:    redis.NewScript(groupLua),
 		timeout:   timeout,

@@ -54,6 +54,18 @@ func rows() []row {
 			metric: "redis-B/msg", ours: "Bulk", theirs: "RawEnqueue", target: 1.2, atMost: true,
 		},
 		{
+			what: "Redis commands of an idle worker, three side by side", baseline: "the goal",
+			metric: "cmd/s", ours: "Idle/worker", theirs: "Idle/goal", target: 1, atMost: true,
+		},
+		{
+			what: "Redis connections of an idle worker", baseline: "the goal",
+			metric: "conns", ours: "Idle/worker", theirs: "Idle/goal", target: 1, atMost: true,
+		},
+		{
+			what: "from a request to Sinch's answer (p99), idle system", baseline: "the goal",
+			metric: "pickup-ms", ours: "Idle/worker", theirs: "Idle/goal", target: 1, atMost: true,
+		},
+		{
 			what: "largest resident set of the api while callers send what costs it most", baseline: "400 MiB",
 			metric: "rss-MiB", ours: "Memory/dispatcher", theirs: "Memory/bound", target: 1, atMost: true,
 		},

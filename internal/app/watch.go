@@ -1,0 +1,178 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/redisconn"
+	"mmsdispatch/internal/telemetry"
+)
+
+// fullFrom is the share of maxmemory from which nothing more is accepted: what
+// is left is for settling what was accepted.
+const fullFrom = 0.85
+
+// watchEvery is how often Redis' settings are looked at.
+const watchEvery = 2 * time.Second
+
+// The rights of the user are checked this often, and while some are missing with
+// every look.
+const rightsEvery = 15 * time.Second
+
+// redisWatch looks at how Redis is set up and keeps what is wrong with it.
+type redisWatch struct {
+	rdb      redis.UniversalClient
+	log      zerolog.Logger
+	metrics  *telemetry.RedisMetrics
+	embedded bool // which knows no users and not all commands
+
+	found   atomic.Pointer[[]string]
+	rights  atomic.Pointer[redisconn.Rights]
+	checked time.Time // when rights were, as far as only run looks
+	down    atomic.Bool
+	full    atomic.Bool
+	least   atomic.Int64 // replicas that must have a write
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+}
+
+func newRedisWatch(rdb redis.UniversalClient, log zerolog.Logger, metrics *telemetry.RedisMetrics, embedded bool) *redisWatch {
+	return &redisWatch{rdb: rdb, log: log, metrics: metrics, embedded: embedded}
+}
+
+// warnings are what was found last, with the rights that are missing.
+func (w *redisWatch) warnings() []string {
+	var all []string
+	if found := w.found.Load(); found != nil {
+		all = append(all, *found...)
+	}
+	if rights := w.rights.Load(); rights != nil && rights.Err() != nil {
+		all = append(all, rights.Err().Error())
+	}
+	return all
+}
+
+// allowed fails when Redis does not allow what is needed. It asks Redis only
+// while nothing is known, or something is missing.
+func (w *redisWatch) allowed(ctx context.Context) error {
+	if w.embedded {
+		return nil
+	}
+	rights := w.rights.Load()
+	if rights == nil || rights.Err() != nil {
+		fresh, err := redisconn.CheckRights(ctx, w.rdb)
+		if err != nil {
+			return err //nolint:wrapcheck // it says what it tried
+		}
+		rights = &fresh
+		w.rights.Store(rights)
+	}
+	return rights.Err() //nolint:wrapcheck // it names what is missing
+}
+
+// minReplicas is how many replicas must have a begin before its call leaves:
+// as many as Redis itself asks for.
+func (w *redisWatch) minReplicas() int { return int(w.least.Load()) }
+
+func (w *redisWatch) part() part {
+	return part{
+		name: "redis watch",
+		start: func(context.Context) error {
+			ctx, cancel := context.WithCancel(context.Background())
+			w.cancel = cancel
+			w.wg.Go(func() { w.run(ctx) })
+			return nil
+		},
+		stop: func(context.Context) {
+			w.cancel()
+			w.wg.Wait()
+		},
+	}
+}
+
+func (w *redisWatch) run(ctx context.Context) {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		w.look(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (w *redisWatch) look(ctx context.Context) {
+	health, err := redisconn.Inspect(ctx, w.rdb)
+	w.answers(err)
+	if err != nil {
+		return
+	}
+	warnings := append(health.Warnings, w.checkRights(ctx)...)
+	var known []string
+	if found := w.found.Load(); found != nil {
+		known = *found
+	}
+	for _, warning := range warnings {
+		if !slices.Contains(known, warning) {
+			w.log.Warn().Msg(warning)
+		}
+	}
+	w.found.Store(&warnings)
+	w.least.Store(int64(health.MinReplicas))
+	w.full.Store(health.MaxMemory > 0 && float64(health.UsedMemory) >= fullFrom*float64(health.MaxMemory))
+	w.metrics.SetWarnings(kinds(health)...)
+}
+
+// answers logs when Redis stops answering, and when it answers again.
+func (w *redisWatch) answers(err error) {
+	switch down := err != nil; {
+	case down == w.down.Swap(down):
+	case down:
+		w.log.Warn().Str("cause", telemetry.Scrub(err.Error())).Msg("redis does not answer")
+	default:
+		w.log.Info().Msg("redis answers again")
+	}
+}
+
+// checkRights returns the warnings about commands that Redis forbids and the
+// service can do without, and logs when needed rights are missing or no longer.
+func (w *redisWatch) checkRights(ctx context.Context) []string {
+	if w.embedded {
+		return nil
+	}
+	last := w.rights.Load()
+	if last != nil && last.Err() == nil && time.Since(w.checked) < rightsEvery {
+		return last.Warnings
+	}
+	rights, err := redisconn.CheckRights(ctx, w.rdb)
+	if err != nil {
+		return nil // the next look says whether Redis answers
+	}
+	w.checked = time.Now()
+	w.rights.Store(&rights)
+	return rights.Warnings
+}
+
+// kinds names what is wrong for the metric, whose labels must not change with
+// the wording of the warnings.
+func kinds(h redisconn.Health) []string {
+	var names []string
+	if h.Policy != "" && h.Policy != "noeviction" {
+		names = append(names, "evicting")
+	}
+	if !h.AOF && h.Role != "" {
+		names = append(names, "no_append_only_file")
+	}
+	if h.Role != "" && h.Role != redisconn.RoleMaster {
+		names = append(names, "not_a_primary")
+	}
+	return names
+}

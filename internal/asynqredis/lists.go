@@ -1,0 +1,147 @@
+package asynqredis
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// lists is the process's knowledge of asynq's lists: which of them may have a
+// task to take now. A list that is not known is empty.
+type lists struct {
+	clock  func() time.Time // Redis'
+	report func(error)
+
+	mu      sync.Mutex
+	known   map[string]list
+	changed chan struct{} // closed, and replaced, when a list may have gained a task
+	active  bool          // a task was taken or moved since the last look
+	blocked bool          // Redis failed: no list is asked before the next look
+	failing failure
+}
+
+// list is one list of asynq's.
+type list struct {
+	since   time.Time // from when on it may have a task; zero: it has none
+	version int       // changes with every sign of a new task
+}
+
+// failure is the last error of Redis that was reported and is not over.
+type failure int
+
+const (
+	noFailure     failure = iota
+	lookFailure           // the next look that succeeds ends it
+	scriptFailure         // the next script that succeeds ends it
+)
+
+func newLists(clock func() time.Time, report func(error)) *lists {
+	return &lists{clock: clock, report: report, known: make(map[string]list), changed: make(chan struct{})}
+}
+
+// ask reports whether a list may have a task now, and the version to hand to
+// found.
+func (l *lists) ask(name string) (version int, may bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known[name].version, l.may(name)
+}
+
+func (l *lists) may(name string) bool {
+	since := l.known[name].since
+	return !l.blocked && !since.IsZero() && !l.clock().Before(since)
+}
+
+// await returns when one of the lists may have a task, or ctx ends.
+func (l *lists) await(ctx context.Context, names []string) {
+	for {
+		l.mu.Lock()
+		may, changed := slices.ContainsFunc(names, l.may), l.changed
+		l.mu.Unlock()
+		if may {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// gained notes that a list has a task from some time on, or may have.
+func (l *lists) gained(name string, since time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known := l.known[name]
+	l.known[name] = list{since: since, version: known.version + 1}
+	l.wake()
+}
+
+// wake lets await look again.
+func (l *lists) wake() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// found notes that a list of that version had a task, or had none.
+func (l *lists) found(name string, version int, any bool) {
+	l.mu.Lock()
+	l.active = l.active || any
+	if known := l.known[name]; !any && known.version == version {
+		l.known[name] = list{version: version}
+	}
+	over := l.failing == scriptFailure
+	if over {
+		l.failing = noFailure
+	}
+	l.mu.Unlock()
+	if over {
+		l.report(nil)
+	}
+}
+
+// scriptFailed notes that Redis did not run a script: none is run before the
+// next look, since asynq itself would repeat it at once.
+func (l *lists) scriptFailed(err error) {
+	kind := lookFailure
+	if _, answered := err.(redis.Error); answered { //nolint:errorlint // as it comes from the connection
+		kind = scriptFailure
+	}
+	l.fail(kind, err)
+}
+
+func (l *lists) fail(kind failure, err error) {
+	l.mu.Lock()
+	l.blocked = true
+	first := l.failing == noFailure
+	l.failing = kind
+	l.mu.Unlock()
+	if first {
+		l.report(err)
+	}
+}
+
+// looked notes the outcome of a look at all lists, and reports whether tasks
+// were taken since the last one.
+func (l *lists) looked(err error) (active bool) {
+	if err != nil {
+		l.fail(lookFailure, err)
+		return false
+	}
+	l.mu.Lock()
+	active, l.active, l.blocked = l.active, false, false
+	over := l.failing == lookFailure
+	if over {
+		l.failing = noFailure
+	}
+	l.wake()
+	l.mu.Unlock()
+	if over {
+		l.report(nil)
+	}
+	return active
+}
