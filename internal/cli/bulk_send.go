@@ -180,7 +180,7 @@ func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
 	case stalled.Err() != nil:
 		return bulkAnswer{}, &laterError{why: fmt.Sprintf("the api neither read nor answered for %s", b.stall)}
 	default:
-		return bulkAnswer{}, &laterError{why: "the api cannot be reached"}
+		return bulkAnswer{}, &laterError{why: "the api at " + b.api.shownURL() + " cannot be reached"}
 	}
 }
 

@@ -64,7 +64,7 @@ func (a *api) call(ctx context.Context, method, path string, body any) (answer [
 	}
 	res, err := client().Do(req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("call the api: %w", err)
+		return nil, nil, a.unreachable(err)
 	}
 	defer res.Body.Close()
 	answer, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
@@ -75,6 +75,24 @@ func (a *api) call(ctx context.Context, method, path string, body any) (answer [
 		return nil, nil, fmt.Errorf("read answer: %w", err)
 	}
 	return answer, res.Header, nil
+}
+
+// unreachable names the api that did not answer. The URL of the request stays out
+// of it: its query may hold a number.
+func (a *api) unreachable(err error) error {
+	if sent, ok := errors.AsType[*url.Error](err); ok {
+		err = sent.Err
+	}
+	return fmt.Errorf("the api at %s cannot be reached (--url or MMS_URL names it): %w", a.shownURL(), err)
+}
+
+// shownURL is the address of the api without a password.
+func (a *api) shownURL() string {
+	base, err := url.Parse(a.url)
+	if err != nil {
+		return "--url"
+	}
+	return base.Redacted()
 }
 
 // request makes a request with the caller's key.

@@ -87,6 +87,19 @@ func TestMessageCommands(t *testing.T) {
 	}
 }
 
+// TestUnreachableAPIIsNamed: by its address, and the request is not repeated.
+func TestUnreachableAPIIsNamed(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	var out bytes.Buffer
+	code := Main([]string{"status", "order-7", "--url", server.URL, "--key", testKey}, &out, &out)
+	if code == exitOK || !strings.Contains(out.String(), "the api at "+server.URL+" cannot be reached (--url or MMS_URL names it)") ||
+		strings.Contains(out.String(), "order-7") {
+		t.Errorf("exit code %d, said %s", code, out.String())
+	}
+}
+
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"version"}, {"--version"}} {
