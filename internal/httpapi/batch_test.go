@@ -120,7 +120,7 @@ func TestBatchEnvelopeTellsAllProblems(t *testing.T) {
 	for body, want := range map[string][]string{
 		`{"messages":[],"clientReference":5}`:       {"clientReference wrong_type", "messages required"},
 		`{"messages":[],"defaults":{"text":1}}`:     {"defaults.text wrong_type", "messages required"},
-		`{"clientReference":5}`:                     {"messages required", "clientReference wrong_type"},
+		`{"clientReference":5}`:                     {"clientReference wrong_type", "messages required"},
 		`{"messages":{},"odd":1}`:                   {"messages wrong_type", "odd unknown_field"},
 		`{"messages":[],"messages":[],"odd":1}`:     {"messages duplicate_field", "odd unknown_field"},
 		`{"messages":[{}],"clientReference":5}`:     {"clientReference wrong_type"},
