@@ -21,6 +21,9 @@ import (
 	"mmsdispatch/internal/sinch/receipt"
 	"mmsdispatch/internal/sinch/wire"
 	"mmsdispatch/internal/sinchsim"
+	simbatches "mmsdispatch/internal/sinchsim/batches"
+	simconversation "mmsdispatch/internal/sinchsim/conversation"
+	simmms "mmsdispatch/internal/sinchsim/mms"
 )
 
 // routes chooses the provider of a message. A message of a test key never
@@ -131,7 +134,7 @@ func (s *simulator) start(context.Context) error {
 		NoControl:  true, // no client could reach it
 		HangLimit:  simulatedHang,
 		Receipts:   sinchsim.ReceiptOptions{Deliver: s.deliver},
-	})
+	}, simmms.New, simbatches.New, simconversation.New)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.wg.Go(func() {

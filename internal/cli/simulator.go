@@ -7,6 +7,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/batches"
+	"mmsdispatch/internal/sinchsim/conversation"
+	"mmsdispatch/internal/sinchsim/mms"
 )
 
 // newSimulator runs a Sinch to test against.
@@ -32,7 +35,7 @@ func newSimulator() *cobra.Command {
 			o.Logger = zerolog.New(cmd.ErrOrStderr()).Level(lvl).With().Timestamp().Str("process", "simulator").Logger()
 			o.MMS.CallbackURL, o.Batches.CallbackURL, o.Conversation.CallbackURL = receipts, receipts, receipts
 			o.Conversation.Secret = o.Batches.Secret
-			return sinchsim.New(o).Run(cmd.Context())
+			return sinchsim.New(o, mms.New, batches.New, conversation.New).Run(cmd.Context())
 		},
 	}
 	f := cmd.Flags()

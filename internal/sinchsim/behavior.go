@@ -109,7 +109,7 @@ func (b Behavior) accepts() bool {
 	return false
 }
 
-func (r Receipts) outcome() Outcome {
+func (r Receipts) OutcomeOrDefault() Outcome {
 	if r.Outcome == "" {
 		return OutcomeDelivered
 	}
@@ -138,7 +138,7 @@ func (b Behavior) validate() error {
 }
 
 func (r Receipts) validate() error {
-	switch r.outcome() {
+	switch r.OutcomeOrDefault() {
 	case OutcomeDelivered, OutcomeRejected, OutcomeFailed, OutcomeExpired, OutcomeMedia,
 		OutcomeBlocked, OutcomeSMS, OutcomeSMSFailed, OutcomeSent, OutcomeNone:
 		return nil

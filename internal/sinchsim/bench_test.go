@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/simtest"
 )
 
 // BenchmarkAccept is the simulator's own cost of an accepted call, without the
@@ -17,7 +18,7 @@ func BenchmarkAccept(b *testing.B) {
 	}
 	for name, countsOnly := range map[string]bool{"recorded": false, "counted": true} {
 		b.Run(name, func(b *testing.B) {
-			s := sinchsim.New(sinchsim.Options{CountsOnly: countsOnly})
+			s := simtest.New(sinchsim.Options{CountsOnly: countsOnly})
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {

@@ -145,7 +145,7 @@ func (b *recorder) tally(by CountBy, only string, least int, after string) []cou
 // show answers with v as JSON.
 func show(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", contentJSON)
-	_, _ = w.Write(append(encode(v), '\n'))
+	_, _ = w.Write(append(Encode(v), '\n'))
 }
 
 type controlError struct {
@@ -153,7 +153,7 @@ type controlError struct {
 }
 
 func refuse(w http.ResponseWriter, err error) {
-	reply{status: http.StatusBadRequest, body: append(encode(controlError{err.Error()}), '\n')}.write(w)
+	Reply{Status: http.StatusBadRequest, Body: append(Encode(controlError{err.Error()}), '\n')}.Write(w)
 }
 
 // order reads the body of a control call; a name it does not know is an error.

@@ -6,15 +6,16 @@
 //
 // A call passes four stages:
 //
-//	API (mms*.go, …)          checks credentials and wire format as Sinch does
+//	API (packages mms, …)     checks credentials and wire format as Sinch does
 //	script (script.go)        decides the Behavior of the call
 //	recorder (recorder.go)    records the call and counts its acceptance
 //	responder (responder.go)  writes the answer, or hangs, resets, cuts
 //
-// and leaves receipts on a lane (lane.go), whose callbackSender delivers them. A
+// and leaves receipts on a lane (lane.go), whose CallbackSender delivers them. A
 // message is doubled when the recorder counts more than one accepted call for it,
 // whatever the client believes.
 //
-// A further API is one more implementation of the api interface; the script, the
-// recorder, the responder and the lanes do not depend on the API.
+// The packages mms, batches and conversation each implement Service for one API;
+// New is given their constructors. The script, the recorder, the responder and the
+// lanes do not depend on the API.
 package sinchsim

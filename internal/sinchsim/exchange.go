@@ -1,6 +1,7 @@
 package sinchsim
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,50 +13,58 @@ import (
 // maxBody is the largest request that is read.
 const maxBody = 1 << 20
 
-// exchange is a call that passed its API's own checks and the script now decides about.
-type exchange struct {
-	call      Call
-	responder responder
-	magic     magicTable
-	lane      *lane
-	// accept takes the message: it gives it an id, stores it, and says what is
+// The operations that several APIs have, as the recorder names them.
+const (
+	OperationSend   = "send"
+	OperationList   = "list"
+	OperationGet    = "get"
+	OperationReport = "report"
+)
+
+// Exchange is a call that passed its API's own checks and the script now decides about.
+type Exchange struct {
+	Call      Call
+	Responder Responder
+	Magic     MagicTable
+	Lane      *Lane
+	// Accept takes the message: it gives it an id, stores it, and says what is
 	// answered and which receipts follow. It runs once, when the call is accepted.
-	accept func(d direction) acceptance
+	Accept func(d Direction) Acceptance
 }
 
-// acceptance is what an API makes of a call it has accepted.
-type acceptance struct {
-	id     string
-	answer reply
-	events []*event
+// Acceptance is what an API makes of a call it has accepted.
+type Acceptance struct {
+	ID     string
+	Answer Reply
+	Events []*Event
 }
 
-// serve serves a call as the script decides: it is accepted or not, recorded,
+// Handle serves a call as the script decides: it is accepted or not, recorded,
 // and answered.
-func (s *Simulator) serve(w http.ResponseWriter, r *http.Request, x exchange) {
-	d := s.script.direct(x.call, x.magic, x.call.At)
-	call := x.call
+func (s *Simulator) Handle(w http.ResponseWriter, r *http.Request, x Exchange) {
+	d := s.script.direct(x.Call, x.Magic, x.Call.At)
+	call := x.Call
 	call.Answer = x.label(d.Behavior)
 	call.Accepted = d.accepts()
-	var a acceptance
+	var a Acceptance
 	var first chan struct{}
 	if call.Accepted {
-		a = x.accept(d)
-		call.ID = a.id
-		if d.Receipts.Early && len(a.events) > 0 && x.lane.isRunning() {
+		a = x.Accept(d)
+		call.ID = a.ID
+		if d.Receipts.Early && len(a.Events) > 0 && x.Lane.isRunning() {
 			first = make(chan struct{})
-			a.events[0].tried = first
+			a.Events[0].tried = first
 		}
 	}
-	// The call is recorded before anybody can learn of it.
+	// The call is recorded before its client can learn of it.
 	s.recorder.record(call)
-	x.lane.push(a.events...)
+	x.Lane.push(a.Events...)
 	s.logCall(call)
 	s.awaitFirst(r, first)
-	if !s.pause(r, time.Duration(d.Delay)+d.latency.draw(s.rng.next())) {
+	if !s.pause(r, time.Duration(d.Delay)+d.latency.draw(s.rng.Next())) {
 		return
 	}
-	s.respond(w, r, d.Behavior, a.answer, x.responder)
+	s.respond(w, r, d.Behavior, a.Answer, x.Responder)
 }
 
 // awaitFirst waits until the first receipt was tried, so that it is there before
@@ -71,7 +80,7 @@ func (s *Simulator) awaitFirst(r *http.Request, first <-chan struct{}) {
 	}
 }
 
-func (x exchange) label(b Behavior) string {
+func (x Exchange) label(b Behavior) string {
 	switch b.answer() {
 	case AnswerRefuse:
 		return b.Code
@@ -82,12 +91,12 @@ func (x exchange) label(b Behavior) string {
 	return string(b.answer())
 }
 
-// decline answers a call that its API's own checks refuse.
-func (s *Simulator) decline(w http.ResponseWriter, call Call, code string, answer reply) {
+// Decline answers a call that its API's own checks refuse.
+func (s *Simulator) Decline(w http.ResponseWriter, call Call, code string, answer Reply) {
 	call.Answer = code
 	s.recorder.record(call)
 	s.logCall(call)
-	answer.write(w)
+	answer.Write(w)
 }
 
 func (s *Simulator) logCall(c Call) {
@@ -95,19 +104,33 @@ func (s *Simulator) logCall(c Call) {
 		Bool("accepted", c.Accepted).Str("answer", c.Answer).Msg("simulated call")
 }
 
-// newCall begins the record of a call.
-func newCall(api API, operation string) Call {
+// NewCall begins the record of a call.
+func NewCall(api API, operation string) Call {
 	return Call{At: time.Now(), API: api, Operation: operation}
 }
 
-func (c Call) about(reference string, numbers ...string) Call {
+// About returns the call with its reference and recipients, bare numbers.
+func (c Call) About(reference string, numbers ...string) Call {
 	c.Reference, c.Message, c.Numbers = reference, messageOf(reference), numbers
 	return c
 }
 
-// encode writes v, which always can be written, as JSON. Bytes that are not UTF-8
+// ReadBody reads a request body up to maxBody. It is read to its end also when
+// it is of no use, so that the answer is not lost in a reset.
+func ReadBody(w http.ResponseWriter, r *http.Request) (body []byte, tooLong bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	return body, err != nil
+}
+
+// Answered returns the call with its answer.
+func (c Call) Answered(answer string) Call {
+	c.Answer = answer
+	return c
+}
+
+// Encode writes v, which always can be written, as JSON. Bytes that are not UTF-8
 // can come in through a query and are replaced.
-func encode(v any) []byte {
+func Encode(v any) []byte {
 	body, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		return []byte("{}")

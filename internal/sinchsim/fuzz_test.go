@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/simtest"
 )
 
 // serve hands a request to a simulator without a network.
@@ -23,7 +24,7 @@ func serve(h http.Handler, method, target string, header http.Header, body strin
 
 // quiet has no receipts and no behaviours that need a connection.
 func quiet() *sinchsim.Simulator {
-	return sinchsim.New(sinchsim.Options{NoMagicNumbers: true, KeepBodies: true, MaxRecords: 10})
+	return simtest.New(sinchsim.Options{NoMagicNumbers: true, KeepBodies: true, MaxRecords: 10})
 }
 
 // Whatever comes, the MMS API answers 200 with JSON that says success or
@@ -160,7 +161,7 @@ func FuzzSendRequest(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Add(`{"app_id":"a","recipient":{"identified_by":{"channel_identities":[null]}}}`)
-	s := sinchsim.New(sinchsim.Options{
+	s := simtest.New(sinchsim.Options{
 		NoMagicNumbers: true, KeepBodies: true, MaxRecords: 10,
 		Conversation: sinchsim.ConversationOptions{TokenLife: 1000 * time.Hour, RetentionDays: 1},
 	})

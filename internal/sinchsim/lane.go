@@ -18,23 +18,23 @@ type Receipt struct {
 	Body      []byte // JSON as it goes over the wire
 }
 
-// event is a receipt with the time it is due.
-type event struct {
+// Event is a receipt with the time it is due.
+type Event struct {
 	Receipt
 
-	due        time.Time
+	Due        time.Time
 	order      uint64        // keeps events of one moment in their order
-	stale      func() bool   // reports that the event lost its meaning; may be nil
+	Stale      func() bool   // reports that the event lost its meaning; may be nil
 	tried      chan struct{} // closed after the first try; nil when no call waits
 	retry      int
 	failed     time.Time // first failure
 	generation uint64    // of the lane when the event was pushed
 }
 
-// lane delivers the receipts of one API: width at a time, each until it is
+// Lane delivers the receipts of one API: width at a time, each until it is
 // taken, refused for good or out of retries.
-type lane struct {
-	rule       retryRule
+type Lane struct {
+	rule       RetryRule
 	width      int
 	maxPending int
 	post       func(ctx context.Context, r Receipt) (status int, err error)
@@ -50,7 +50,7 @@ type lane struct {
 	generation uint64 // moves with every reset; events under way belong to the old one
 }
 
-func (l *lane) push(batch ...*event) {
+func (l *Lane) push(batch ...*Event) {
 	if len(batch) == 0 {
 		return
 	}
@@ -71,7 +71,7 @@ func (l *lane) push(batch ...*event) {
 	l.wakeUp()
 }
 
-func (l *lane) wakeUp() {
+func (l *Lane) wakeUp() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -79,9 +79,9 @@ func (l *lane) wakeUp() {
 }
 
 // run delivers until ctx ends. What waits then is left.
-func (l *lane) run(ctx context.Context) {
+func (l *Lane) run(ctx context.Context) {
 	defer l.close()
-	work := make(chan *event)
+	work := make(chan *Event)
 	var senders sync.WaitGroup
 	defer senders.Wait()
 	defer close(work)
@@ -107,7 +107,7 @@ func (l *lane) run(ctx context.Context) {
 }
 
 // next waits for the next event that is due; nil means that ctx ended.
-func (l *lane) next(ctx context.Context) *event {
+func (l *Lane) next(ctx context.Context) *Event {
 	for {
 		e, wait := l.pop(time.Now())
 		if e != nil {
@@ -128,25 +128,25 @@ func (l *lane) next(ctx context.Context) *event {
 const idle = time.Hour // with nothing to wait for but a wake-up
 
 // pop takes the first event when it is due, else says how long to wait for it.
-func (l *lane) pop(now time.Time) (*event, time.Duration) {
+func (l *Lane) pop(now time.Time) (*Event, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.queue) == 0 {
 		return nil, idle
 	}
-	due := l.queue[0].due
+	due := l.queue[0].Due
 	if l.resume.After(due) {
 		due = l.resume
 	}
 	if wait := due.Sub(now); wait > 0 {
 		return nil, wait
 	}
-	e, _ := heap.Pop(&l.queue).(*event)
+	e, _ := heap.Pop(&l.queue).(*Event)
 	return e, 0
 }
 
-func (l *lane) deliver(ctx context.Context, e *event) {
-	if e.stale != nil && e.stale() {
+func (l *Lane) deliver(ctx context.Context, e *Event) {
+	if e.Stale != nil && e.Stale() {
 		e.announce()
 		l.settle(e, verdictDropped)
 		return
@@ -165,7 +165,7 @@ func (l *lane) deliver(ctx context.Context, e *event) {
 	l.settle(e, v)
 }
 
-func (l *lane) settle(e *event, v verdict) {
+func (l *Lane) settle(e *Event, v verdict) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e.generation != l.generation {
@@ -183,7 +183,7 @@ func (l *lane) settle(e *event, v verdict) {
 	}
 }
 
-func (l *lane) again(e *event, v verdict) {
+func (l *Lane) again(e *Event, v verdict) {
 	now := time.Now()
 	if e.failed.IsZero() {
 		e.failed = now
@@ -200,19 +200,19 @@ func (l *lane) again(e *event, v verdict) {
 	}
 	l.stats.Retried++
 	e.retry++
-	e.due = due
+	e.Due = due
 	heap.Push(&l.queue, e)
 	l.wakeUp()
 }
 
-func (l *lane) open() {
+func (l *Lane) open() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.running = true
 }
 
-// close lets go whoever waits for a receipt that will not leave any more.
-func (l *lane) close() {
+// close releases the calls that wait for a receipt that will not leave any more.
+func (l *Lane) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.running = false
@@ -221,19 +221,19 @@ func (l *lane) close() {
 	}
 }
 
-func (l *lane) isRunning() bool {
+func (l *Lane) isRunning() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.running
 }
 
-func (l *lane) count() ReceiptStats {
+func (l *Lane) count() ReceiptStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.stats
 }
 
-func (l *lane) reset() {
+func (l *Lane) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.queue {
@@ -243,8 +243,8 @@ func (l *lane) reset() {
 	l.generation++
 }
 
-// announce lets go whoever waits for the first try.
-func (e *event) announce() {
+// announce releases the call that waits for the first try.
+func (e *Event) announce() {
 	if e.tried != nil {
 		close(e.tried)
 		e.tried = nil
@@ -252,22 +252,22 @@ func (e *event) announce() {
 }
 
 // events is a heap ordered by due time, then by order of arrival.
-type events []*event
+type events []*Event
 
 func (q events) Len() int { return len(q) }
 
 func (q events) Less(i, j int) bool {
-	if q[i].due.Equal(q[j].due) {
+	if q[i].Due.Equal(q[j].Due) {
 		return q[i].order < q[j].order
 	}
-	return q[i].due.Before(q[j].due)
+	return q[i].Due.Before(q[j].Due)
 }
 
 func (q events) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 
 // Push implements heap.Interface.
 func (q *events) Push(x any) {
-	if e, ok := x.(*event); ok {
+	if e, ok := x.(*Event); ok {
 		*q = append(*q, e)
 	}
 }

@@ -58,11 +58,11 @@ func (s *scripted) post(ctx context.Context, r Receipt) (int, error) {
 }
 
 // deliverAll runs a lane in a bubble of its own time until nothing is left to do.
-func deliverAll(t *testing.T, rule retryRule, width int, s *scripted, events func(now time.Time) []*event) ReceiptStats {
+func deliverAll(t *testing.T, rule RetryRule, width int, s *scripted, events func(now time.Time) []*Event) ReceiptStats {
 	t.Helper()
 	var stats ReceiptStats
 	synctest.Test(t, func(t *testing.T) {
-		l := &lane{
+		l := &Lane{
 			rule: rule, width: width, maxPending: 100, post: s.post, log: zerolog.Nop(), wake: make(chan struct{}, 1),
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -79,18 +79,18 @@ func deliverAll(t *testing.T, rule retryRule, width int, s *scripted, events fun
 	return stats
 }
 
-func mmsRule() retryRule {
-	return fixedRetry{answerWithin: DefaultAnswerTimeout, after: DefaultMMSRetryAfter, limit: DefaultMMSRetries}
+func mmsRule() RetryRule {
+	return FixedRetry{AnswerWithin: DefaultAnswerTimeout, After: DefaultMMSRetryAfter, Limit: DefaultMMSRetries}
 }
 
-func xmsRule() retryRule {
-	return doublingRetry{
-		answerWithin: DefaultAnswerTimeout, base: DefaultXMSRetryAfter, limit: DefaultXMSRetries, slowDown: DefaultXMSSlowDown,
+func xmsRule() RetryRule {
+	return DoublingRetry{
+		AnswerWithin: DefaultAnswerTimeout, Base: DefaultXMSRetryAfter, Limit: DefaultXMSRetries, SlowDown: DefaultXMSSlowDown,
 	}
 }
 
-func oneEvent(code string) func(time.Time) []*event {
-	return func(now time.Time) []*event { return []*event{{Receipt: Receipt{Code: code}, due: now}} }
+func oneEvent(code string) func(time.Time) []*Event {
+	return func(now time.Time) []*Event { return []*Event{{Receipt: Receipt{Code: code}, Due: now}} }
 }
 
 func TestRetryRules(t *testing.T) {
@@ -102,7 +102,7 @@ func TestRetryRules(t *testing.T) {
 	}
 	failing := func(status int) []int { return slices.Repeat([]int{status}, 30) }
 	tests := map[string]struct {
-		rule    retryRule
+		rule    RetryRule
 		answers []int
 		times   []time.Duration
 		taken   bool
@@ -146,10 +146,10 @@ func TestRetryRules(t *testing.T) {
 	}
 }
 
-func threeEvents(now time.Time) []*event {
-	var events []*event
+func threeEvents(now time.Time) []*Event {
+	var events []*Event
 	for _, code := range []string{"1", "2", "3"} {
-		events = append(events, &event{Receipt: Receipt{Code: code}, due: now})
+		events = append(events, &Event{Receipt: Receipt{Code: code}, Due: now})
 	}
 	return events
 }
@@ -188,10 +188,10 @@ func TestReceiverThatTakesTooLong(t *testing.T) {
 func TestTooManyRequestsSlowsTheLane(t *testing.T) {
 	t.Parallel()
 	s := &scripted{answers: []int{429}}
-	deliverAll(t, xmsRule(), 1, s, func(now time.Time) []*event {
-		return []*event{
-			{Receipt: Receipt{Code: "1"}, due: now},
-			{Receipt: Receipt{Code: "2"}, due: now.Add(time.Millisecond)},
+	deliverAll(t, xmsRule(), 1, s, func(now time.Time) []*Event {
+		return []*Event{
+			{Receipt: Receipt{Code: "1"}, Due: now},
+			{Receipt: Receipt{Code: "2"}, Due: now.Add(time.Millisecond)},
 		}
 	})
 	want := []try{{"1", 0}, {"2", time.Second}, {"1", 5 * time.Second}}
@@ -203,10 +203,10 @@ func TestTooManyRequestsSlowsTheLane(t *testing.T) {
 func TestStaleAndSurplusReceiptsAreDropped(t *testing.T) {
 	t.Parallel()
 	s := &scripted{}
-	stats := deliverAll(t, mmsRule(), 1, s, func(now time.Time) []*event {
-		events := []*event{{Receipt: Receipt{Code: "stale"}, due: now, stale: func() bool { return true }}}
+	stats := deliverAll(t, mmsRule(), 1, s, func(now time.Time) []*Event {
+		events := []*Event{{Receipt: Receipt{Code: "stale"}, Due: now, Stale: func() bool { return true }}}
 		for range 101 { // two more than may wait
-			events = append(events, &event{Receipt: Receipt{Code: "N101"}, due: now})
+			events = append(events, &Event{Receipt: Receipt{Code: "N101"}, Due: now})
 		}
 		return events
 	})
@@ -219,10 +219,10 @@ func TestStaleAndSurplusReceiptsAreDropped(t *testing.T) {
 // Whoever waits for the first receipt is let go when the lane ends or is reset.
 func TestWaitersAreLetGo(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(l *lane){"close": (*lane).close, "reset": (*lane).reset} {
-		l := &lane{rule: mmsRule(), maxPending: 1, wake: make(chan struct{}, 1)}
+	for name, end := range map[string]func(l *Lane){"close": (*Lane).close, "reset": (*Lane).reset} {
+		l := &Lane{rule: mmsRule(), maxPending: 1, wake: make(chan struct{}, 1)}
 		first, surplus := make(chan struct{}), make(chan struct{})
-		l.push(&event{due: time.Now().Add(time.Hour), tried: first}, &event{tried: surplus})
+		l.push(&Event{Due: time.Now().Add(time.Hour), tried: first}, &Event{tried: surplus})
 		end(l)
 		select {
 		case <-first:
@@ -242,11 +242,11 @@ func TestResetForgetsReceiptsUnderWay(t *testing.T) {
 	t.Parallel()
 	s := &scripted{answers: []int{500}, hold: time.Second}
 	synctest.Test(t, func(t *testing.T) {
-		l := &lane{rule: mmsRule(), width: 1, maxPending: 9, post: s.post, log: zerolog.Nop(), wake: make(chan struct{}, 1)}
+		l := &Lane{rule: mmsRule(), width: 1, maxPending: 9, post: s.post, log: zerolog.Nop(), wake: make(chan struct{}, 1)}
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { l.run(ctx) })
-		l.push(&event{due: time.Now()})
+		l.push(&Event{Due: time.Now()})
 		synctest.Wait()
 		l.reset()
 		time.Sleep(time.Hour) // of the bubble

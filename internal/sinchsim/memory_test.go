@@ -11,6 +11,7 @@ import (
 
 	"mmsdispatch/internal/sinch/wire"
 	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/simtest"
 )
 
 // inMemory serves a simulator on a listener without a port, and returns it with
@@ -18,7 +19,7 @@ import (
 func inMemory(t *testing.T, o sinchsim.Options) (*sinchsim.Simulator, *wire.Client) {
 	t.Helper()
 	listener := sinchsim.NewMemoryListener()
-	s := sinchsim.New(o)
+	s := simtest.New(o)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	over := make(chan error, 1)
 	go func() { over <- s.Serve(ctx, listener, nil) }()

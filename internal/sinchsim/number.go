@@ -12,7 +12,7 @@ const (
 	magicLen     = 4
 )
 
-func onlyDigits(s string) bool {
+func OnlyDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
 			return false
@@ -21,18 +21,18 @@ func onlyDigits(s string) bool {
 	return true
 }
 
-// isNumber reports whether s is a bare number: country code first, digits only.
-func isNumber(s string) bool {
-	return len(s) >= minNumberLen && len(s) <= maxNumberLen && s[0] != '0' && onlyDigits(s)
+// IsNumber reports whether s is a bare number: country code first, digits only.
+func IsNumber(s string) bool {
+	return len(s) >= minNumberLen && len(s) <= maxNumberLen && s[0] != '0' && OnlyDigits(s)
 }
 
-// isSender reports whether s is a bare number or a short code.
-func isSender(s string) bool {
-	return len(s) >= minSenderLen && len(s) <= maxNumberLen && s[0] != '0' && onlyDigits(s)
+// IsSender reports whether s is a bare number or a short code.
+func IsSender(s string) bool {
+	return len(s) >= minSenderLen && len(s) <= maxNumberLen && s[0] != '0' && OnlyDigits(s)
 }
 
-// bare removes the international prefix, which XMS takes but never gives back.
-func bare(s string) string {
+// Bare removes the international prefix, which XMS takes but never gives back.
+func Bare(s string) string {
 	if rest, ok := strings.CutPrefix(s, "+"); ok {
 		return rest
 	}

@@ -62,7 +62,7 @@ type recorder struct {
 	maxCalls   int
 
 	mu       sync.Mutex
-	calls    ring[Call]
+	calls    Ring[Call]
 	seq      uint64
 	stats    Stats
 	byRef    map[string]int
@@ -79,7 +79,7 @@ func newRecorder(o Options) *recorder {
 func (b *recorder) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.calls = ring[Call]{limit: b.maxCalls}
+	b.calls = Ring[Call]{Limit: b.maxCalls}
 	b.stats = Stats{Answers: map[string]uint64{}, APIs: map[API]uint64{}}
 	b.byRef, b.byMsg, b.byNumber = map[string]int{}, map[string]int{}, map[string]int{}
 }
@@ -145,19 +145,19 @@ func (b *recorder) keep(c Call) {
 		return
 	}
 	c.Seq = b.seq
-	b.calls.push(c)
+	b.calls.Push(c)
 }
 
-// ring keeps the latest entries up to its limit.
-type ring[T any] struct {
-	limit int
+// Ring keeps the latest entries up to its limit.
+type Ring[T any] struct {
+	Limit int
 	items []T
 	start int
 }
 
-// push adds v and returns what had to go for it.
-func (r *ring[T]) push(v T) (old T, dropped bool) {
-	if len(r.items) < r.limit {
+// Push adds v and returns what had to go for it.
+func (r *Ring[T]) Push(v T) (old T, dropped bool) {
+	if len(r.items) < r.Limit {
 		r.items = append(r.items, v)
 		return old, false
 	}
@@ -167,7 +167,7 @@ func (r *ring[T]) push(v T) (old T, dropped bool) {
 }
 
 // all yields the entries, oldest first.
-func (r *ring[T]) all(yield func(T) bool) {
+func (r *Ring[T]) all(yield func(T) bool) {
 	for i := range r.items {
 		if !yield(r.items[(r.start+i)%len(r.items)]) {
 			return

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// reply is an HTTP answer.
-type reply struct {
-	status int
-	header map[string]string
-	body   []byte
+// Reply is an HTTP answer.
+type Reply struct {
+	Status int
+	Header map[string]string
+	Body   []byte
 }
 
 const (
@@ -20,46 +20,49 @@ const (
 	htmlPage    = "<!DOCTYPE html><html><head><title>Sinch</title></head><body><h1>Please try again later</h1></body></html>\n"
 )
 
-func (a reply) write(w http.ResponseWriter) { a.send(w, len(a.body)) }
+// Write writes the answer, as JSON unless a header says otherwise.
+func (a Reply) Write(w http.ResponseWriter) { a.send(w, len(a.Body)) }
 
 // send announces the whole body and writes n bytes of it.
-func (a reply) send(w http.ResponseWriter, n int) {
+func (a Reply) send(w http.ResponseWriter, n int) {
 	h := w.Header()
-	if len(a.body) > 0 {
+	if len(a.Body) > 0 {
 		h.Set("Content-Type", contentJSON)
 	}
-	for key, value := range a.header {
+	for key, value := range a.Header {
 		h.Set(key, value)
 	}
-	h.Set("Content-Length", strconv.Itoa(len(a.body)))
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body[:n])
+	h.Set("Content-Length", strconv.Itoa(len(a.Body)))
+	w.WriteHeader(a.Status)
+	_, _ = w.Write(a.Body[:n])
 }
 
-// responder makes the answers that every API has, each in its own form.
-type responder interface {
-	refuse(code string) reply
-	throttle() reply
+// Responder makes the answers that every API has, each in its own form.
+type Responder interface {
+	// Refuse is the API's error of that code.
+	Refuse(code string) Reply
+	// Throttle is the answer above the rate.
+	Throttle() Reply
 }
 
 // respond answers a call as b says; ok is the API's own answer of success.
-func (s *Simulator) respond(w http.ResponseWriter, r *http.Request, b Behavior, ok reply, to responder) {
+func (s *Simulator) respond(w http.ResponseWriter, r *http.Request, b Behavior, ok Reply, to Responder) {
 	switch b.answer() {
 	case AnswerOK:
-		ok.write(w)
+		ok.Write(w)
 	case AnswerRefuse:
-		to.refuse(b.Code).write(w)
+		to.Refuse(b.Code).Write(w)
 	case AnswerThrottle:
-		to.throttle().write(w)
+		to.Throttle().Write(w)
 	case AnswerHTTP:
-		reply{b.Status, b.Headers, []byte(b.Body)}.write(w)
+		Reply{b.Status, b.Headers, []byte(b.Body)}.Write(w)
 	case AnswerHTML:
-		reply{http.StatusOK, map[string]string{"Content-Type": contentHTML}, []byte(htmlPage)}.write(w)
+		Reply{http.StatusOK, map[string]string{"Content-Type": contentHTML}, []byte(htmlPage)}.Write(w)
 	case AnswerBroken:
-		ok.body = ok.body[:len(ok.body)/2]
-		ok.write(w)
+		ok.Body = ok.Body[:len(ok.Body)/2]
+		ok.Write(w)
 	case AnswerCut:
-		ok.send(w, len(ok.body)/2) // half of it
+		ok.send(w, len(ok.Body)/2) // half of it
 	case AnswerHang:
 		s.hang(r)
 		hangUp(w, false)

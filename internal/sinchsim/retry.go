@@ -15,8 +15,8 @@ const (
 	verdictDropped         // never again
 )
 
-// retryRule is how an API delivers its receipts.
-type retryRule interface {
+// RetryRule is how an API delivers its receipts.
+type RetryRule interface {
 	// timeout is how long the receiver may take.
 	timeout() time.Duration
 	// judge reads the answer; err is set when there was none.
@@ -27,44 +27,44 @@ type retryRule interface {
 	pause() time.Duration
 }
 
-// fixedRetry is the rule of the MMS API: exactly 200 within the time-out, else
+// FixedRetry is the rule of the MMS API: exactly 200 within the time-out, else
 // again after a fixed time.
-type fixedRetry struct {
-	answerWithin time.Duration
-	after        time.Duration
-	limit        int
+type FixedRetry struct {
+	AnswerWithin time.Duration
+	After        time.Duration
+	Limit        int
 }
 
-func (r fixedRetry) timeout() time.Duration { return r.answerWithin }
+func (r FixedRetry) timeout() time.Duration { return r.AnswerWithin }
 
-func (r fixedRetry) pause() time.Duration { return 0 }
+func (r FixedRetry) pause() time.Duration { return 0 }
 
-func (r fixedRetry) judge(status int, err error) verdict {
+func (r FixedRetry) judge(status int, err error) verdict {
 	if err == nil && status == http.StatusOK {
 		return verdictTaken
 	}
 	return verdictAgain
 }
 
-func (r fixedRetry) next(n int, _, now time.Time) (time.Time, bool) {
-	return now.Add(r.after), n <= r.limit
+func (r FixedRetry) next(n int, _, now time.Time) (time.Time, bool) {
+	return now.Add(r.After), n <= r.Limit
 }
 
-// doublingRetry is the rule of the SMS REST API: any 2xx is an answer, 429 and
+// DoublingRetry is the rule of the SMS REST API: any 2xx is an answer, 429 and
 // 5xx come again, every other answer drops the receipt. Times count from the
 // first failure.
-type doublingRetry struct {
-	answerWithin time.Duration
-	base         time.Duration
-	limit        int
-	slowDown     time.Duration
+type DoublingRetry struct {
+	AnswerWithin time.Duration
+	Base         time.Duration
+	Limit        int
+	SlowDown     time.Duration
 }
 
-func (r doublingRetry) timeout() time.Duration { return r.answerWithin }
+func (r DoublingRetry) timeout() time.Duration { return r.AnswerWithin }
 
-func (r doublingRetry) pause() time.Duration { return r.slowDown }
+func (r DoublingRetry) pause() time.Duration { return r.SlowDown }
 
-func (r doublingRetry) judge(status int, err error) verdict {
+func (r DoublingRetry) judge(status int, err error) verdict {
 	switch {
 	case err != nil, status >= http.StatusInternalServerError:
 		return verdictAgain
@@ -80,10 +80,10 @@ func (r doublingRetry) judge(status int, err error) verdict {
 // maxDoublings keeps the shift below from overflowing.
 const maxDoublings = 20
 
-func (r doublingRetry) next(n int, firstFailure, now time.Time) (time.Time, bool) {
-	due := firstFailure.Add(r.base << min(n-1, maxDoublings))
+func (r DoublingRetry) next(n int, firstFailure, now time.Time) (time.Time, bool) {
+	due := firstFailure.Add(r.Base << min(n-1, maxDoublings))
 	if due.Before(now) {
 		due = now
 	}
-	return due, n <= r.limit
+	return due, n <= r.Limit
 }

@@ -11,37 +11,38 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// rng gives every call its own random numbers: the n-th stream of a seed is the
+// RNG gives every call its own random numbers: the n-th stream of a seed is the
 // same whatever else goes on, and no lock is shared between calls.
-type rng struct {
+type RNG struct {
 	seed uint64
-	run  string // distinguishes the ids of two simulators
+	Run  string // distinguishes the ids of two simulators
 	n    atomic.Uint64
 }
 
-func newRNG(seed uint64) *rng {
+func newRNG(seed uint64) *RNG {
 	if seed == 0 {
 		seed = rand.Uint64() //nolint:gosec // a simulator's seed, nothing secret
 	}
-	d := &rng{seed: seed}
-	d.run = strconv.FormatUint(d.stream(0).Uint64(), 36)
+	d := &RNG{seed: seed}
+	d.Run = strconv.FormatUint(d.stream(0).Uint64(), 36)
 	return d
 }
 
-func (d *rng) stream(n uint64) *rand.Rand {
+func (d *RNG) stream(n uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(d.seed, n)) //nolint:gosec // repeatable on purpose
 }
 
-func (d *rng) next() *rand.Rand { return d.stream(d.n.Add(1)) }
+// Next is the stream of the next call.
+func (d *RNG) Next() *rand.Rand { return d.stream(d.n.Add(1)) }
 
-// trackingID looks like Sinch's, which are base64 of a text such as MMS_597879.
-func (d *rng) trackingID(n uint64) string {
-	return base64.StdEncoding.EncodeToString([]byte("MMS_" + d.run + "_" + strconv.FormatUint(n, 10)))
+// TrackingID looks like Sinch's, which are base64 of a text such as MMS_597879.
+func (d *RNG) TrackingID(n uint64) string {
+	return base64.StdEncoding.EncodeToString([]byte("MMS_" + d.Run + "_" + strconv.FormatUint(n, 10)))
 }
 
-// newULID is an id of 26 characters, as those of Sinch: the time in milliseconds
+// NewULID is an id of 26 characters, as those of Sinch: the time in milliseconds
 // and 80 random bits.
-func newULID(at time.Time, r *rand.Rand) string {
+func NewULID(at time.Time, r *rand.Rand) string {
 	var id ulid.ULID
 	binary.BigEndian.PutUint64(id[len(id)-8:], r.Uint64())
 	binary.BigEndian.PutUint16(id[len(id)-10:], uint16(r.Uint64()))

@@ -40,22 +40,22 @@ type limitedBehavior struct {
 	left int
 }
 
-// magic is the behaviour that goes with some last four digits. A positive times
+// Magic is the behaviour that goes with some last four digits. A positive times
 // ends it after so many calls for one message.
-type magic struct {
+type Magic struct {
 	Behavior
 
-	times int
+	Times int
 }
 
-// magicTable is how one API acts out the magic numbers.
-type magicTable map[string]magic
+// MagicTable is how one API acts out the magic numbers.
+type MagicTable map[string]Magic
 
 // maxMagicSeen bounds the memory for messages that never come back.
 const maxMagicSeen = 100_000
 
-// direction is the script's decision about one call.
-type direction struct {
+// Direction is the script's decision about one call.
+type Direction struct {
 	Behavior
 
 	latency Latency
@@ -98,17 +98,17 @@ func newLimiter(perSecond float64, burst int) *rate.Limiter {
 
 // direct chooses the behaviour of a call. A call above the rate is throttled
 // and uses up no rule.
-func (s *script) direct(c Call, table magicTable, now time.Time) direction {
+func (s *script) direct(c Call, table MagicTable, now time.Time) Direction {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.limiter != nil && !s.limiter.AllowN(now, max(len(c.Numbers), 1)) {
-		return direction{Behavior: Behavior{Answer: AnswerThrottle}, latency: s.latency}
+		return Direction{Behavior: Behavior{Answer: AnswerThrottle}, latency: s.latency}
 	}
 	if b, ok := s.named(c); ok {
-		return direction{Behavior: b, latency: s.latency}
+		return Direction{Behavior: b, latency: s.latency}
 	}
 	base := s.base
-	d := direction{Behavior: base, latency: s.latency, base: &base}
+	d := Direction{Behavior: base, latency: s.latency, base: &base}
 	if s.magicOff {
 		return d
 	}
@@ -162,15 +162,15 @@ func take(behaviors map[string]*limitedBehavior, key string) (Behavior, bool) {
 // magicLasts reports whether m still holds for this message, and uses it up.
 // An attempt that says which one it is needs no count: every worker has a
 // simulator of its own, and each sees only some of a message's attempts.
-func (s *script) magicLasts(c Call, number string, m magic) bool {
-	if m.times == 0 {
+func (s *script) magicLasts(c Call, number string, m Magic) bool {
+	if m.Times == 0 {
 		return true
 	}
 	if n, ok := attemptOf(c.Reference); ok {
-		return n <= m.times
+		return n <= m.Times
 	}
 	key := c.Message + "/" + number
-	if s.magicSeen[key] >= m.times {
+	if s.magicSeen[key] >= m.Times {
 		delete(s.magicSeen, key)
 		return false
 	}
@@ -181,12 +181,12 @@ func (s *script) magicLasts(c Call, number string, m magic) bool {
 	return true
 }
 
-// receiptsFor are the receipts of one recipient of a call.
-func (d direction) receiptsFor(number string, table magicTable, magicOff bool) Receipts {
+// ReceiptsFor are the receipts of one recipient of a call.
+func (d Direction) ReceiptsFor(number string, table MagicTable, magicOff bool) Receipts {
 	if d.base == nil {
 		return d.Receipts
 	}
-	if m, ok := table[lastFour(number)]; ok && !magicOff && m.times == 0 {
+	if m, ok := table[lastFour(number)]; ok && !magicOff && m.Times == 0 {
 		return m.Receipts
 	}
 	return d.base.Receipts
@@ -249,5 +249,5 @@ func (s *script) clearNumber(number string) {
 
 // plain is a number as calls carry it, however the operator wrote it.
 func plain(number string) string {
-	return bare(strings.TrimSpace(number))
+	return Bare(strings.TrimSpace(number))
 }

@@ -13,16 +13,16 @@ import (
 // maxDrained is how much of a receiver's answer is read to keep the connection.
 const maxDrained = 64 << 10
 
-// callbackSender delivers receipts to the receiver.
-type callbackSender struct {
+// CallbackSender delivers receipts to the receiver.
+type CallbackSender struct {
 	deliver func(ctx context.Context, r Receipt) error // in process; nil: over HTTP
 	client  *http.Client
 	sign    func(header http.Header, body []byte) // may be nil
 }
 
-// newCallbackSender keeps at most width connections to a receiver, as Sinch does.
-func newCallbackSender(deliver func(context.Context, Receipt) error, width int, sign func(http.Header, []byte)) *callbackSender {
-	return &callbackSender{
+// NewCallbackSender keeps at most width connections to a receiver, as Sinch does.
+func NewCallbackSender(deliver func(context.Context, Receipt) error, width int, sign func(http.Header, []byte)) *CallbackSender {
+	return &CallbackSender{
 		deliver: deliver,
 		sign:    sign,
 		client: &http.Client{
@@ -32,7 +32,7 @@ func newCallbackSender(deliver func(context.Context, Receipt) error, width int, 
 	}
 }
 
-func (c *callbackSender) post(ctx context.Context, r Receipt) (int, error) {
+func (c *CallbackSender) post(ctx context.Context, r Receipt) (int, error) {
 	if c.deliver != nil {
 		if err := c.deliver(ctx, r); err != nil {
 			return 0, err
@@ -60,4 +60,5 @@ func (c *callbackSender) post(ctx context.Context, r Receipt) (int, error) {
 	return res.StatusCode, nil
 }
 
-func (c *callbackSender) close() { c.client.CloseIdleConnections() }
+// Close closes idle connections.
+func (c *CallbackSender) Close() { c.client.CloseIdleConnections() }

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/simtest"
 )
 
 func listen(t *testing.T) net.Listener {
@@ -27,7 +28,7 @@ func listen(t *testing.T) net.Listener {
 func TestServeEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	main, control := listen(t), listen(t)
-	s := sinchsim.New(sinchsim.Options{ControlAddr: "elsewhere"})
+	s := simtest.New(sinchsim.Options{ControlAddr: "elsewhere"})
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error, 1)
 	go func() { over <- s.Serve(ctx, main, control) }()
@@ -74,11 +75,11 @@ func TestRunSaysWhyItCannot(t *testing.T) {
 		{Addr: taken.Addr().String()},
 		{Addr: "127.0.0.1:0", ControlAddr: taken.Addr().String()},
 	} {
-		if err := sinchsim.New(o).Run(t.Context()); err == nil {
+		if err := simtest.New(o).Run(t.Context()); err == nil {
 			t.Error("ran on an address that is taken")
 		}
 	}
-	stopped := sinchsim.New(sinchsim.Options{Addr: "127.0.0.1:0"})
+	stopped := simtest.New(sinchsim.Options{Addr: "127.0.0.1:0"})
 	if err := stopped.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestRunUntilCanceled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	var log lines
-	s := sinchsim.New(sinchsim.Options{Addr: "127.0.0.1:0", ControlAddr: "127.0.0.1:0", Logger: zerolog.New(&log)})
+	s := simtest.New(sinchsim.Options{Addr: "127.0.0.1:0", ControlAddr: "127.0.0.1:0", Logger: zerolog.New(&log)})
 	over := make(chan error, 1)
 	go func() { over <- s.Run(ctx) }()
 	eventually(t, "it listens", func() bool { return strings.Count(log.String(), "simulator listens") == 2 })

@@ -86,7 +86,7 @@ const mmsCodeLen = 4 // E110
 // with: E and three digits, or one of the codes of the other APIs.
 func isErrorCode(word string) bool {
 	if len(word) == mmsCodeLen && word[0] == 'E' {
-		return onlyDigits(word[1:])
+		return OnlyDigits(word[1:])
 	}
 	_, xms := xmsErrors[word]
 	_, conversation := conversationErrors[word]

@@ -26,9 +26,9 @@ func Sign(secret string, body []byte, nonce, timestamp string) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// signer puts the configured credentials on callbacks: basic auth, and a
+// Signer puts the configured credentials on callbacks: basic auth, and a
 // signature with a nonce of its own for every try.
-func (o BatchesOptions) signer(d *rng) func(http.Header, []byte) {
+func (o BatchesOptions) Signer(d *RNG) func(http.Header, []byte) {
 	return func(h http.Header, body []byte) {
 		if o.User != "" || o.Password != "" {
 			credentials := base64.StdEncoding.EncodeToString([]byte(o.User + ":" + o.Password))
@@ -38,18 +38,18 @@ func (o BatchesOptions) signer(d *rng) func(http.Header, []byte) {
 	}
 }
 
-// signer puts the signature on callbacks, as the SMS REST API does.
-func (o ConversationOptions) signer(d *rng) func(http.Header, []byte) {
+// Signer puts the signature on callbacks, as the SMS REST API does.
+func (o ConversationOptions) Signer(d *RNG) func(http.Header, []byte) {
 	return func(h http.Header, body []byte) { signCallback(h, o.Secret, body, d) }
 }
 
 // signCallback signs with a nonce of its own; without a secret it does nothing.
-func signCallback(h http.Header, secret string, body []byte, d *rng) {
+func signCallback(h http.Header, secret string, body []byte, d *RNG) {
 	if secret == "" {
 		return
 	}
 	now := time.Now()
-	nonce, timestamp := newULID(now, d.next()), strconv.FormatInt(now.Unix(), 10)
+	nonce, timestamp := NewULID(now, d.Next()), strconv.FormatInt(now.Unix(), 10)
 	h.Set(headerAlgorithm, "HmacSHA256")
 	h.Set(headerNonce, nonce)
 	h.Set(headerTimestamp, timestamp)

@@ -15,16 +15,13 @@ var ErrStopped = errors.New("simulator was stopped")
 // once; receipts are delivered between Start and Stop.
 type Simulator struct {
 	opts     Options
-	rng      *rng
+	rng      *RNG
 	script   *script
 	recorder *recorder
-	apis     []api
-	lanes    []*lane
+	apis     []Service
+	lanes    []*Lane
 	handler  http.Handler
 	control  http.Handler
-
-	mms          *mmsAPI
-	conversation *conversationAPI
 
 	inFlight atomic.Int64
 	stopping chan struct{} // closed by Stop; lets go of calls that hang
@@ -36,18 +33,23 @@ type Simulator struct {
 	senders sync.WaitGroup
 }
 
-// api is one Sinch API.
-type api interface {
-	routes(mux *http.ServeMux)
-	// deliveries is the lane of its receipts.
-	deliveries() *lane
-	// forget drops what is stored: batches, templates.
-	forget()
-	close()
+// Constructor makes one Sinch API of a simulator.
+type Constructor func(*Simulator) Service
+
+// Service is one Sinch API.
+type Service interface {
+	// Routes adds the URLs of the API to mux.
+	Routes(mux *http.ServeMux)
+	// Deliveries is the lane of its receipts.
+	Deliveries() *Lane
+	// Forget drops what is stored: batches, templates.
+	Forget()
+	// Close closes idle connections, once no receipt is under way.
+	Close()
 }
 
-// New builds a Simulator.
-func New(o Options) *Simulator {
+// New makes a Simulator of the given APIs.
+func New(o Options, constructors ...Constructor) *Simulator {
 	o = o.withDefaults()
 	s := &Simulator{
 		opts:     o,
@@ -56,12 +58,12 @@ func New(o Options) *Simulator {
 		recorder: newRecorder(o),
 		stopping: make(chan struct{}),
 	}
-	s.mms, s.conversation = newMMSAPI(s), newConversationAPI(s)
-	s.apis = []api{s.mms, newBatchesAPI(s), s.conversation}
 	mux := http.NewServeMux()
-	for _, a := range s.apis {
-		s.lanes = append(s.lanes, a.deliveries())
-		a.routes(mux)
+	for _, construct := range constructors {
+		a := construct(s)
+		s.apis = append(s.apis, a)
+		s.lanes = append(s.lanes, a.Deliveries())
+		a.Routes(mux)
 	}
 	s.control = newControl(s)
 	s.handler = s.counted(mux)
@@ -134,7 +136,7 @@ func (s *Simulator) Stop(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	for _, a := range s.apis {
-		a.close()
+		a.Close()
 	}
 	return nil
 }
@@ -144,8 +146,8 @@ func (s *Simulator) Stop(ctx context.Context) error {
 func (s *Simulator) Reset() {
 	s.script.reset()
 	for _, a := range s.apis {
-		a.forget()
-		a.deliveries().reset()
+		a.Forget()
+		a.Deliveries().reset()
 	}
 	s.recorder.reset()
 }

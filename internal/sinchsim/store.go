@@ -5,52 +5,55 @@ import (
 	"sync"
 )
 
-// stored is what a store keeps.
-type stored interface {
+// Stored is what a store keeps.
+type Stored interface {
 	comparable
 
-	identity() string
-	key() string // a second way to it, shared by several; may be empty
+	Identity() string
+	Key() string // a second way to it, shared by several; may be empty
 }
 
-// store keeps the latest of something, by its id and by its key.
-type store[T stored] struct {
+// Store keeps the latest of something, by its id and by its key.
+type Store[T Stored] struct {
 	limit int
 
 	mu    sync.RWMutex
-	order ring[T]
+	order Ring[T]
 	byID  map[string]T
 	byKey map[string][]T
 }
 
-func newStore[T stored](limit int) *store[T] {
-	s := &store[T]{limit: limit}
-	s.forget()
+// NewStore makes a store of the latest limit entries.
+func NewStore[T Stored](limit int) *Store[T] {
+	s := &Store[T]{limit: limit}
+	s.Forget()
 	return s
 }
 
-func (s *store[T]) forget() {
+// Forget drops all entries.
+func (s *Store[T]) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.order = ring[T]{limit: s.limit}
+	s.order = Ring[T]{Limit: s.limit}
 	s.byID, s.byKey = map[string]T{}, map[string][]T{}
 }
 
-func (s *store[T]) add(v T) {
+// Add stores v; the oldest entry goes when the store is full.
+func (s *Store[T]) Add(v T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old, dropped := s.order.push(v); dropped {
-		delete(s.byID, old.identity())
+	if old, dropped := s.order.Push(v); dropped {
+		delete(s.byID, old.Identity())
 		s.unlink(old)
 	}
-	s.byID[v.identity()] = v
-	if key := v.key(); key != "" {
+	s.byID[v.Identity()] = v
+	if key := v.Key(); key != "" {
 		s.byKey[key] = append(s.byKey[key], v)
 	}
 }
 
-func (s *store[T]) unlink(old T) {
-	key := old.key()
+func (s *Store[T]) unlink(old T) {
+	key := old.Key()
 	rest := slices.DeleteFunc(s.byKey[key], func(v T) bool { return v == old })
 	if len(rest) == 0 {
 		delete(s.byKey, key)
@@ -59,16 +62,17 @@ func (s *store[T]) unlink(old T) {
 	s.byKey[key] = rest
 }
 
-func (s *store[T]) get(id string) (T, bool) {
+// Get returns the entry with an id.
+func (s *Store[T]) Get(id string) (T, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	v, ok := s.byID[id]
 	return v, ok
 }
 
-// find returns what matches, newest first. A key, if given, is looked up
+// Find returns what matches, newest first. A key, if given, is looked up
 // instead of searched for.
-func (s *store[T]) find(key string, matches func(T) bool) []T {
+func (s *Store[T]) Find(key string, matches func(T) bool) []T {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var found []T

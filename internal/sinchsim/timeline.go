@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// step is one thing that happens to an accepted message.
-type step struct {
-	code string
-	at   time.Time
+// Step is one thing that happens to an accepted message.
+type Step struct {
+	Code string
+	At   time.Time
 }
 
-// notice is a step whose receipt leaves at due, which need not be when it
+// Notice is a step whose receipt leaves at due, which need not be when it
 // happened.
-type notice struct {
-	step
+type Notice struct {
+	Step
 
-	due time.Time
+	Due time.Time
 }
 
-// happen puts codes on a time line that begins at start.
-func (o ReceiptOptions) happen(codes []string, r Receipts, start time.Time, rng *rand.Rand) []step {
+// Timeline puts codes on a time line that begins at start.
+func (o ReceiptOptions) Timeline(codes []string, r Receipts, start time.Time, rng *rand.Rand) []Step {
 	at := start.Add(time.Duration(r.Delay))
 	if r.Delay == 0 && o.FirstWithin > 0 {
 		at = start.Add(time.Duration(rng.Int64N(int64(o.FirstWithin) + 1)))
@@ -30,30 +30,41 @@ func (o ReceiptOptions) happen(codes []string, r Receipts, start time.Time, rng 
 	if gap == 0 {
 		gap = max(o.Step, 0)
 	}
-	steps := make([]step, len(codes))
+	steps := make([]Step, len(codes))
 	for i, code := range codes {
-		steps[i] = step{code, at}
+		steps[i] = Step{code, at}
 		at = at.Add(gap)
 	}
 	return steps
 }
 
-// notices are the receipts of a time line, disordered and doubled as asked for.
-func (r Receipts) notices(steps []step) []notice {
-	if r.outcome() == OutcomeNone && len(r.Codes) == 0 {
+// Notices are the receipts of a time line, disordered and doubled as asked for.
+func (r Receipts) Notices(steps []Step) []Notice {
+	if r.OutcomeOrDefault() == OutcomeNone && len(r.Codes) == 0 {
 		return nil
 	}
 	order := slices.Clone(steps)
 	if r.Reorder {
 		slices.Reverse(order)
 	}
-	all := make([]notice, 0, len(order))
+	all := make([]Notice, 0, len(order))
 	for i, s := range order {
-		n := notice{step: s, due: steps[i].at}
+		n := Notice{Step: s, Due: steps[i].At}
 		all = append(all, n)
 		if r.Duplicate {
 			all = append(all, n)
 		}
 	}
 	return all
+}
+
+// OperatorID is the carrier that all simulated phones are with.
+const OperatorID = "31003"
+
+// FormatTime is how the batches and the Conversation API write times: UTC with milliseconds.
+func FormatTime(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format("2006-01-02T15:04:05.000Z")
 }

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/batches"
+	"mmsdispatch/internal/sinchsim/conversation"
+	"mmsdispatch/internal/sinchsim/mms"
 )
 
 const stopTimeout = 5 * time.Second
@@ -16,14 +19,19 @@ const stopTimeout = 5 * time.Second
 type Server struct {
 	*sinchsim.Simulator
 
-	// URL is scheme, host and port of both Sinch APIs and the control API.
+	// URL is scheme, host and port of the Sinch APIs and the control API.
 	URL string
+}
+
+// New makes a simulator of all Sinch APIs.
+func New(o sinchsim.Options) *sinchsim.Simulator {
+	return sinchsim.New(o, mms.New, batches.New, conversation.New)
 }
 
 // Start runs a simulator until the test ends.
 func Start(tb testing.TB, o sinchsim.Options) *Server {
 	tb.Helper()
-	sim := sinchsim.New(o)
+	sim := New(o)
 	if err := sim.Start(context.WithoutCancel(tb.Context())); err != nil {
 		tb.Fatalf("start simulator: %v", err)
 	}

@@ -1,4 +1,4 @@
-package sinchsim
+package conversation
 
 import (
 	"errors"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"mmsdispatch/internal/sinchsim"
 )
 
 // The channels of the app.
@@ -79,7 +81,7 @@ type textMessage struct {
 }
 
 // parseSend reads a request: strict JSON, exact names, exact types.
-func parseSend(body []byte) (*sendRequest, *conversationError) {
+func parseSend(body []byte) (*sendRequest, *refusal) {
 	var q sendRequest
 	err := json.Unmarshal(body, &q)
 	if err == nil {
@@ -118,7 +120,7 @@ func (q *sendRequest) order() []string {
 }
 
 // check is the part of the validation that comes before a message is accepted.
-func (q *sendRequest) check(configured []string) *conversationError {
+func (q *sendRequest) check(configured []string) *refusal {
 	for _, check := range []func() string{
 		q.checkRecipient, q.checkMessage, func() string { return q.checkChannels(configured) }, q.checkTexts, q.checkTTL, q.checkChoices,
 	} {
@@ -211,7 +213,7 @@ func (q *sendRequest) checkTTL() string {
 	}
 	digits, ok := strings.CutSuffix(q.TTL, "s")
 	seconds, err := strconv.ParseInt(digits, 10, 64)
-	if !ok || err != nil || !onlyDigits(digits) || seconds < shortestTTL || seconds > longestTTL {
+	if !ok || err != nil || !sinchsim.OnlyDigits(digits) || seconds < shortestTTL || seconds > longestTTL {
 		return "ttl must be 3s to 315576000000s."
 	}
 	const most = int64(100 * 365 * 24 * time.Hour / time.Second) // what a Duration can hold
@@ -241,9 +243,9 @@ func (q *sendRequest) sound() bool {
 	media := q.Message.Media
 	if q.Message.Card != nil {
 		media = q.Message.Card.Media
-		if utf8.RuneCountInString(q.Message.Card.Title) > maxSubject {
+		if utf8.RuneCountInString(q.Message.Card.Title) > sinchsim.MaxSubject {
 			return false
 		}
 	}
-	return isNumber(q.number()) && isSender(q.Properties["MMS_SENDER"]) && (media == nil || isMediaURL(media.URL))
+	return sinchsim.IsNumber(q.number()) && sinchsim.IsSender(q.Properties["MMS_SENDER"]) && (media == nil || sinchsim.IsMediaURL(media.URL))
 }

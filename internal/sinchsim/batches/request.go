@@ -1,4 +1,4 @@
-package sinchsim
+package batches
 
 import (
 	"errors"
@@ -39,7 +39,7 @@ type batchBody struct {
 }
 
 // parseBatch reads a request: strict JSON, exact names, exact types.
-func parseBatch(body []byte) (*batchRequest, *xmsError) {
+func parseBatch(body []byte) (*batchRequest, *refusal) {
 	var q batchRequest
 	err := json.Unmarshal(body, &q)
 	if err == nil {
@@ -47,12 +47,12 @@ func parseBatch(body []byte) (*batchRequest, *xmsError) {
 	}
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		field := strings.TrimPrefix(string(semantic.JSONPointer), "/")
-		return nil, xmsFailure("syntax_invalid_parameter_format", fmt.Sprintf("field %q has the wrong type", field))
+		return nil, failure("syntax_invalid_parameter_format", fmt.Sprintf("field %q has the wrong type", field))
 	}
 	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return nil, xmsFailure("syntax_invalid_json", "The body is not valid JSON.")
+		return nil, failure("syntax_invalid_json", "The body is not valid JSON.")
 	}
-	return nil, xmsFailure("syntax_invalid_json", "The body could not be read.")
+	return nil, failure("syntax_invalid_json", "The body could not be read.")
 }
 
 const isoWithoutZone = "2006-01-02T15:04:05.999999999"
@@ -68,12 +68,4 @@ func parseTime(text string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("time: %w", err)
 	}
 	return at, nil
-}
-
-// xmsTime is how the API writes times: UTC with milliseconds.
-func xmsTime(at time.Time) string {
-	if at.IsZero() {
-		return ""
-	}
-	return at.UTC().Format("2006-01-02T15:04:05.000Z")
 }

@@ -1,8 +1,10 @@
-package sinchsim
+package batches
 
 import (
 	"net/http"
 	"strconv"
+
+	"mmsdispatch/internal/sinchsim"
 )
 
 const (
@@ -24,8 +26,8 @@ type dryRunRecipient struct {
 }
 
 // dryRun checks a batch and sends nothing.
-func (a *batchesAPI) dryRun(w http.ResponseWriter, r *http.Request) {
-	call := newCall(APIBatches, "dry_run")
+func (a *api) dryRun(w http.ResponseWriter, r *http.Request) {
+	call := sinchsim.NewCall(sinchsim.APIBatches, "dry_run")
 	q, _, refused := a.read(w, r, call.At)
 	values := r.URL.Query()
 	limit, err := strconv.Atoi(values.Get("number_of_recipients"))
@@ -36,16 +38,16 @@ func (a *batchesAPI) dryRun(w http.ResponseWriter, r *http.Request) {
 		refused = badFormat(values.Get("number_of_recipients"), "number_of_recipients")
 	}
 	if refused != nil {
-		a.sim.recorder.recordLookup(call.answered(refused.label()))
-		refused.reply().write(w)
+		a.sim.RecordLookup(call.Answered(refused.label()))
+		refused.reply().Write(w)
 		return
 	}
-	a.sim.recorder.recordLookup(call.about(q.Reference, q.To...).answered("ok"))
+	a.sim.RecordLookup(call.About(q.Reference, q.To...).Answered("ok"))
 	view := dryRunView{Recipients: len(q.To), Messages: len(q.To)}
 	if values.Get("per_recipient") == "true" {
 		for _, number := range q.To[:min(limit, len(q.To))] {
 			view.PerRecipient = append(view.PerRecipient, dryRunRecipient{number, 1, q.Body.Message, "text"})
 		}
 	}
-	reply{status: http.StatusOK, body: encode(view)}.write(w)
+	sinchsim.Reply{Status: http.StatusOK, Body: sinchsim.Encode(view)}.Write(w)
 }

@@ -1,6 +1,10 @@
-package sinchsim
+package conversation
 
-import "strings"
+import (
+	"strings"
+
+	"mmsdispatch/internal/sinchsim"
+)
 
 // deliveryEvent is a delivery report as webhooks get it.
 type deliveryEvent struct {
@@ -31,27 +35,27 @@ type reportReason struct {
 }
 
 // reports are the receipts of a message.
-func (a *conversationAPI) reports(m *dispatched, notices []notice) []*event {
+func (a *api) reports(m *dispatched, notices []sinchsim.Notice) []*sinchsim.Event {
 	address := m.request.CallbackURL
 	if address == "" {
-		address = a.sim.opts.Conversation.CallbackURL
+		address = a.sim.Options().Conversation.CallbackURL
 	}
-	if address == "" && a.sim.opts.Receipts.Deliver == nil {
+	if address == "" && a.sim.Options().Receipts.Deliver == nil {
 		return nil
 	}
-	events := make([]*event, len(notices))
+	events := make([]*sinchsim.Event, len(notices))
 	for i, n := range notices {
-		events[i] = &event{due: n.due, Receipt: Receipt{
-			API: APIConversation, URL: address, Reference: m.request.reference(),
-			Code: strings.TrimPrefix(n.code, onSMS), Body: encode(m.event(n.step)),
+		events[i] = &sinchsim.Event{Due: n.Due, Receipt: sinchsim.Receipt{
+			API: sinchsim.APIConversation, URL: address, Reference: m.request.reference(),
+			Code: strings.TrimPrefix(n.Code, onSMS), Body: sinchsim.Encode(m.event(n.Step)),
 		}}
 	}
 	return events
 }
 
-func (m *dispatched) event(s step) deliveryEvent {
+func (m *dispatched) event(s sinchsim.Step) deliveryEvent {
 	q := m.request
-	channel, status, reason := reported(s.code)
+	channel, status, reason := reported(s.Code)
 	report := deliveryReport{
 		MessageID: m.id, Status: status, Channel: channelIdentity{Channel: channel, Identity: q.number()},
 		Metadata: q.Metadata, Mode: modeDispatch,
@@ -62,6 +66,7 @@ func (m *dispatched) event(s step) deliveryEvent {
 		}
 	}
 	return deliveryEvent{
-		AppID: q.AppID, ProjectID: m.project, Accepted: xmsTime(m.accepted), Event: xmsTime(s.at), Metadata: q.Metadata, Report: report,
+		AppID: q.AppID, ProjectID: m.project, Accepted: sinchsim.FormatTime(m.accepted),
+		Event: sinchsim.FormatTime(s.At), Metadata: q.Metadata, Report: report,
 	}
 }

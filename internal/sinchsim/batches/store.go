@@ -1,8 +1,10 @@
-package sinchsim
+package batches
 
 import (
 	"sync"
 	"time"
+
+	"mmsdispatch/internal/sinchsim"
 )
 
 // batch is an accepted batch. Nothing but canceled ever changes: what became of
@@ -20,8 +22,8 @@ type batch struct {
 
 type recipient struct {
 	number   string
-	steps    []step
-	receipts Receipts
+	steps    []sinchsim.Step
+	receipts sinchsim.Receipts
 }
 
 // batchView is a batch as the API shows it. Nulls are left out.
@@ -70,14 +72,14 @@ func (b *batch) view() batchView {
 	}
 	return batchView{
 		ID: b.id, To: q.To, From: q.From, Canceled: !canceled.IsZero(), Parameters: q.Parameters, Body: q.Body,
-		Type: q.Type, CreatedAt: xmsTime(b.created), ModifiedAt: xmsTime(modified),
-		DeliveryReport: q.DeliveryReport, SendAt: xmsTime(q.sendAt), ExpireAt: xmsTime(q.expireAt),
+		Type: q.Type, CreatedAt: sinchsim.FormatTime(b.created), ModifiedAt: sinchsim.FormatTime(modified),
+		DeliveryReport: q.DeliveryReport, SendAt: sinchsim.FormatTime(q.sendAt), ExpireAt: sinchsim.FormatTime(q.expireAt),
 		CallbackURL: q.CallbackURL, Reference: q.Reference,
 		FeedbackEnabled: q.FeedbackEnabled, StrictValidation: q.StrictValidation,
 	}
 }
 
-func (b *batch) identity() string { return b.id }
+func (b *batch) Identity() string { return b.id }
 
-// key is what batches are looked up by.
-func (b *batch) key() string { return b.request.Reference }
+// Key is what batches are looked up by.
+func (b *batch) Key() string { return b.request.Reference }

@@ -1,10 +1,14 @@
-package sinchsim
+package mms
 
-import "net/http"
+import (
+	"net/http"
 
-// mmsInfo is the error-info that goes with a code. Slide numbers are filled in
+	"mmsdispatch/internal/sinchsim"
+)
+
+// errorInfo is the error-info that goes with a code. Slide numbers are filled in
 // by Sinch and are left out here.
-var mmsInfo = map[string]string{ //nolint:gochecknoglobals // a table
+var errorInfo = map[string]string{ //nolint:gochecknoglobals // a table
 	"E100": "Not a valid POST request",
 	"E103": "API access is blocked for this account",
 	"E104": "Invalid API key",
@@ -47,52 +51,52 @@ var mmsInfo = map[string]string{ //nolint:gochecknoglobals // a table
 	"E713": "Billing problem",
 }
 
-// mmsError is a refusal of the MMS API. It goes out with status 200.
-type mmsError struct {
+// refusal is a refusal of the MMS API. It goes out with status 200.
+type refusal struct {
 	code string
 	info string
 }
 
-func mmsFailure(code string) *mmsError {
-	info, ok := mmsInfo[code]
+func failure(code string) *refusal {
+	info, ok := errorInfo[code]
 	if !ok {
 		info = "Request refused"
 	}
-	return &mmsError{code: code, info: info}
+	return &refusal{code: code, info: info}
 }
 
-type mmsFailureBody struct {
+type failureBody struct {
 	Status string `json:"status"`
 	To     string `json:"to,omitzero"`
 	Code   string `json:"error-code"`
 	Info   string `json:"error-info"`
 }
 
-// mmsResponder answers a call about one recipient.
-type mmsResponder struct{ to string }
+// responder answers a call about one recipient.
+type responder struct{ to string }
 
-func (v mmsResponder) refuse(code string) reply { return v.failure(mmsFailure(code)) }
+func (v responder) Refuse(code string) sinchsim.Reply { return v.failure(failure(code)) }
 
-func (v mmsResponder) throttle() reply { return v.refuse("E113") }
+func (v responder) Throttle() sinchsim.Reply { return v.Refuse("E113") }
 
-func (v mmsResponder) failure(e *mmsError) reply {
-	return reply{status: http.StatusOK, body: encode(mmsFailureBody{
+func (v responder) failure(e *refusal) sinchsim.Reply {
+	return sinchsim.Reply{Status: http.StatusOK, Body: sinchsim.Encode(failureBody{
 		Status: "Failure", To: v.to, Code: e.code, Info: e.info,
 	})}
 }
 
-// mmsMagic is how the MMS API acts out the magic numbers.
-func mmsMagic() magicTable {
-	return magicTable{
-		"9001": {Behavior: Behavior{Answer: AnswerRefuse, Code: "E110"}},
-		"9002": {Behavior: Behavior{Answer: AnswerRefuse, Code: "E114"}},
-		"9003": {Behavior: Behavior{Answer: AnswerRefuse, Code: "E351"}},
-		"9004": {Behavior: Behavior{Receipts: Receipts{Outcome: OutcomeRejected}}},
-		"9005": {Behavior: Behavior{Receipts: Receipts{Outcome: OutcomeExpired}}},
-		"9006": {Behavior: Behavior{Answer: AnswerThrottle}, times: 2},
-		"9007": {Behavior: Behavior{Receipts: Receipts{Outcome: OutcomeNone}}},
-		"9008": {Behavior: Behavior{Answer: AnswerHang, Receipts: Receipts{Outcome: OutcomeNone}}},
-		"9009": {Behavior: Behavior{Answer: AnswerHang}},
-		"9010": {Behavior: Behavior{Receipts: Receipts{Outcome: OutcomeSMS}}},
+// magicNumbers is how the MMS API acts out the magic numbers.
+func magicNumbers() sinchsim.MagicTable {
+	return sinchsim.MagicTable{
+		"9001": {Behavior: sinchsim.Behavior{Answer: sinchsim.AnswerRefuse, Code: "E110"}},
+		"9002": {Behavior: sinchsim.Behavior{Answer: sinchsim.AnswerRefuse, Code: "E114"}},
+		"9003": {Behavior: sinchsim.Behavior{Answer: sinchsim.AnswerRefuse, Code: "E351"}},
+		"9004": {Behavior: sinchsim.Behavior{Receipts: sinchsim.Receipts{Outcome: sinchsim.OutcomeRejected}}},
+		"9005": {Behavior: sinchsim.Behavior{Receipts: sinchsim.Receipts{Outcome: sinchsim.OutcomeExpired}}},
+		"9006": {Behavior: sinchsim.Behavior{Answer: sinchsim.AnswerThrottle}, Times: 2},
+		"9007": {Behavior: sinchsim.Behavior{Receipts: sinchsim.Receipts{Outcome: sinchsim.OutcomeNone}}},
+		"9008": {Behavior: sinchsim.Behavior{Answer: sinchsim.AnswerHang, Receipts: sinchsim.Receipts{Outcome: sinchsim.OutcomeNone}}},
+		"9009": {Behavior: sinchsim.Behavior{Answer: sinchsim.AnswerHang}},
+		"9010": {Behavior: sinchsim.Behavior{Receipts: sinchsim.Receipts{Outcome: sinchsim.OutcomeSMS}}},
 	}
 }

@@ -1,4 +1,4 @@
-package sinchsim
+package conversation
 
 import (
 	"crypto/hmac"
@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"mmsdispatch/internal/sinchsim"
 )
 
 // tokenIssuer gives out access tokens and knows them again without keeping them:
 // a token is the time of its issue and a signature.
 type tokenIssuer struct {
-	rng     *rng
+	rng     *sinchsim.RNG
 	secret  []byte
 	life    time.Duration
 	limiter *rate.Limiter
@@ -26,14 +28,14 @@ type tokenIssuer struct {
 	cutoff time.Time // tokens from before have expired
 }
 
-func newTokenIssuer(o ConversationOptions, d *rng) *tokenIssuer {
+func newTokenIssuer(o sinchsim.ConversationOptions, d *sinchsim.RNG) *tokenIssuer {
 	return &tokenIssuer{
-		rng: d, secret: []byte(d.run), life: o.TokenLife, limiter: rate.NewLimiter(rate.Limit(o.TokenRate), o.TokenBurst),
+		rng: d, secret: []byte(d.Run), life: o.TokenLife, limiter: rate.NewLimiter(rate.Limit(o.TokenRate), o.TokenBurst),
 	}
 }
 
 func (m *tokenIssuer) issue(now time.Time) string {
-	stamp := strconv.FormatInt(now.UnixNano(), 36) + "-" + newULID(now, m.rng.next())
+	stamp := strconv.FormatInt(now.UnixNano(), 36) + "-" + sinchsim.NewULID(now, m.rng.Next())
 	return stamp + "." + m.sign(stamp)
 }
 
@@ -65,8 +67,8 @@ func (m *tokenIssuer) expire(now time.Time) {
 	m.cutoff = now
 }
 
-// ExpireTokens makes all access tokens of the Conversation API expire.
-func (s *Simulator) ExpireTokens() { s.conversation.tokens.expire(time.Now()) }
+// ExpireTokens makes the tokens given out so far expire.
+func (a *api) ExpireTokens() { a.tokens.expire(time.Now()) }
 
 type tokenAnswer struct {
 	AccessToken string `json:"access_token"`
@@ -80,30 +82,30 @@ type tokenRefusal struct {
 }
 
 // token is the token endpoint (OAuth2, client credentials).
-func (a *conversationAPI) token(w http.ResponseWriter, r *http.Request) {
-	call := newCall(APIConversation, "token")
+func (a *api) token(w http.ResponseWriter, r *http.Request) {
+	call := sinchsim.NewCall(sinchsim.APIConversation, "token")
 	status, refusal := a.checkToken(w, r)
 	call.Answer = strconv.Itoa(status)
-	a.sim.recorder.recordOther(call)
+	a.sim.RecordOther(call)
 	switch {
 	case status == http.StatusOK:
-		reply{status: status, body: encode(tokenAnswer{
+		sinchsim.Reply{Status: status, Body: sinchsim.Encode(tokenAnswer{
 			AccessToken: a.tokens.issue(call.At), TokenType: "bearer", ExpiresIn: int64(a.tokens.life / time.Second),
-		})}.write(w)
+		})}.Write(w)
 	case refusal == "":
-		reply{status: status}.write(w)
+		sinchsim.Reply{Status: status}.Write(w)
 	default:
-		reply{status: status, body: encode(tokenRefusal{refusal})}.write(w)
+		sinchsim.Reply{Status: status, Body: sinchsim.Encode(tokenRefusal{refusal})}.Write(w)
 	}
 }
 
 // checkToken checks a request for a token: its rate first, then its credentials.
-func (a *conversationAPI) checkToken(w http.ResponseWriter, r *http.Request) (status int, refusal string) {
-	body, _ := readBody(w, r)
+func (a *api) checkToken(w http.ResponseWriter, r *http.Request) (status int, refusal string) {
+	body, _ := sinchsim.ReadBody(w, r)
 	if !a.tokens.limiter.Allow() {
 		return http.StatusTooManyRequests, ""
 	}
-	o := a.sim.opts.Conversation
+	o := a.sim.Options().Conversation
 	id, secret, _ := r.BasicAuth()
 	if !fits(id, o.KeyID) || !fits(secret, o.KeySecret) {
 		return http.StatusUnauthorized, "invalid_client"

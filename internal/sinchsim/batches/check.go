@@ -1,4 +1,4 @@
-package sinchsim
+package batches
 
 import (
 	"fmt"
@@ -8,14 +8,16 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"mmsdispatch/internal/sinchsim"
 )
 
 // Limits of the SMS REST API.
 const (
 	maxRecipients     = 1000
-	maxXMSURL         = 2048
-	maxXMSReference   = 2048
-	maxXMSMessage     = 5000
+	maxURL            = 2048
+	maxReference      = 2048
+	maxMessage        = 5000
 	maxParameterKey   = 16
 	maxParameterValue = 160
 	maxValidity       = 3 * 24 * time.Hour
@@ -38,11 +40,11 @@ var (
 )
 
 // check checks a batch in the order of Sinch's field table and normalises it.
-func (q *batchRequest) check(now time.Time, hasCallback bool) *xmsError {
-	for _, check := range []func() *xmsError{
+func (q *batchRequest) check(now time.Time, hasCallback bool) *refusal {
+	for _, check := range []func() *refusal{
 		q.checkType, q.checkTo, q.checkFrom, q.checkBody, q.checkParameters, q.checkReport,
-		func() *xmsError { return q.checkTimes(now) },
-		func() *xmsError { return q.checkCallback(hasCallback) },
+		func() *refusal { return q.checkTimes(now) },
+		func() *refusal { return q.checkCallback(hasCallback) },
 	} {
 		if refused := check(); refused != nil {
 			return refused
@@ -51,37 +53,37 @@ func (q *batchRequest) check(now time.Time, hasCallback bool) *xmsError {
 	return nil
 }
 
-func violation(format string, args ...any) *xmsError {
-	return xmsFailure("syntax_constraint_violation", fmt.Sprintf(format, args...))
+func violation(format string, args ...any) *refusal {
+	return failure("syntax_constraint_violation", fmt.Sprintf(format, args...))
 }
 
-func badFormat(text, what string) *xmsError {
+func badFormat(text, what string) *refusal {
 	const shown = 64
 	if len(text) > shown {
 		text = strings.ToValidUTF8(text[:shown], "") + "…"
 	}
-	return xmsFailure("syntax_invalid_parameter_format", fmt.Sprintf("'%s' is not a valid %s", text, what))
+	return failure("syntax_invalid_parameter_format", fmt.Sprintf("'%s' is not a valid %s", text, what))
 }
 
-func (q *batchRequest) checkType() *xmsError {
+func (q *batchRequest) checkType() *refusal {
 	if q.Type != batchType {
 		return violation("type must be %s", batchType)
 	}
 	return nil
 }
 
-func (q *batchRequest) checkTo() *xmsError {
+func (q *batchRequest) checkTo() *refusal {
 	if len(q.To) == 0 || len(q.To) > maxRecipients {
 		return violation("to must have 1 to %d elements", maxRecipients)
 	}
 	numbers := make([]string, 0, len(q.To))
 	seen := make(map[string]bool, len(q.To))
 	for _, to := range q.To {
-		number := bare(to)
+		number := sinchsim.Bare(to)
 		switch {
-		case isNumber(number):
+		case sinchsim.IsNumber(number):
 		case groupID.MatchString(to):
-			return xmsFailure("unknown_group", "The group is not known.")
+			return failure("unknown_group", "The group is not known.")
 		default:
 			return badFormat(to, "number")
 		}
@@ -94,41 +96,41 @@ func (q *batchRequest) checkTo() *xmsError {
 	return nil
 }
 
-func (q *batchRequest) checkFrom() *xmsError {
+func (q *batchRequest) checkFrom() *refusal {
 	if q.From == "" {
 		return violation("from is missing and there is no default originator")
 	}
-	from := bare(q.From)
-	if !isSender(from) {
+	from := sinchsim.Bare(q.From)
+	if !sinchsim.IsSender(from) {
 		return badFormat(q.From, "originator")
 	}
 	q.From = from
 	return nil
 }
 
-func (q *batchRequest) checkBody() *xmsError {
+func (q *batchRequest) checkBody() *refusal {
 	switch {
 	case q.Body == nil || q.Body.URL == "":
 		return violation("body.url is missing")
-	case len(q.Body.URL) > maxXMSURL:
-		return violation("body.url is longer than %d", maxXMSURL)
-	case !isMediaURL(q.Body.URL):
+	case len(q.Body.URL) > maxURL:
+		return violation("body.url is longer than %d", maxURL)
+	case !sinchsim.IsMediaURL(q.Body.URL):
 		return badFormat("body.url", "URL")
-	case utf8.RuneCountInString(q.Body.Message) > maxXMSMessage:
-		return violation("body.message is longer than %d", maxXMSMessage)
-	case utf8.RuneCountInString(q.Body.Subject) > maxSubject:
-		return violation("body.subject is longer than %d", maxSubject)
+	case utf8.RuneCountInString(q.Body.Message) > maxMessage:
+		return violation("body.message is longer than %d", maxMessage)
+	case utf8.RuneCountInString(q.Body.Subject) > sinchsim.MaxSubject:
+		return violation("body.subject is longer than %d", sinchsim.MaxSubject)
 	}
 	return nil
 }
 
-func (q *batchRequest) checkParameters() *xmsError {
+func (q *batchRequest) checkParameters() *refusal {
 	for key, values := range q.Parameters {
 		if len(key) > maxParameterKey || !parameterKey.MatchString(key) {
 			return badFormat(key, "parameter key")
 		}
 		for number, value := range values {
-			if number != defaultParameter && !isNumber(bare(number)) {
+			if number != defaultParameter && !sinchsim.IsNumber(sinchsim.Bare(number)) {
 				return badFormat(number, "number")
 			}
 			if utf8.RuneCountInString(value) > maxParameterValue {
@@ -153,7 +155,7 @@ func (q *batchRequest) lacksParameter(number string) bool {
 	return false
 }
 
-func (q *batchRequest) checkReport() *xmsError {
+func (q *batchRequest) checkReport() *refusal {
 	switch q.DeliveryReport {
 	case "":
 		q.DeliveryReport = reportNone
@@ -164,7 +166,7 @@ func (q *batchRequest) checkReport() *xmsError {
 	return nil
 }
 
-func (q *batchRequest) checkTimes(now time.Time) *xmsError {
+func (q *batchRequest) checkTimes(now time.Time) *refusal {
 	start := now
 	if q.SendAt != "" {
 		at, err := parseTime(q.SendAt)
@@ -193,18 +195,18 @@ func (q *batchRequest) checkTimes(now time.Time) *xmsError {
 	return nil
 }
 
-func (q *batchRequest) checkCallback(hasCallback bool) *xmsError {
-	if len(q.Reference) > maxXMSReference {
-		return violation("client_reference is longer than %d", maxXMSReference)
+func (q *batchRequest) checkCallback(hasCallback bool) *refusal {
+	if len(q.Reference) > maxReference {
+		return violation("client_reference is longer than %d", maxReference)
 	}
 	if q.CallbackURL == "" {
 		if q.DeliveryReport != reportNone && !hasCallback {
-			return xmsFailure("missing_callback_url", "A delivery report was asked for without a callback URL.")
+			return failure("missing_callback_url", "A delivery report was asked for without a callback URL.")
 		}
 		return nil
 	}
 	u, err := url.Parse(q.CallbackURL)
-	if err != nil || len(q.CallbackURL) > maxXMSURL || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || len(q.CallbackURL) > maxURL || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return badFormat("callback_url", "URL")
 	}
 	return nil

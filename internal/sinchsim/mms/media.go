@@ -1,4 +1,4 @@
-package sinchsim
+package mms
 
 import (
 	"context"
@@ -18,11 +18,11 @@ func newMediaCheck() *mediaCheck {
 func (c *mediaCheck) close() { c.client.CloseIdleConnections() }
 
 // slides returns the code of the first media that cannot be copied.
-func (c *mediaCheck) slides(ctx context.Context, slides []mmsSlide) *mmsError {
+func (c *mediaCheck) slides(ctx context.Context, slides []slide) *refusal {
 	for i := range slides {
 		for _, p := range slides[i].media() {
 			if !c.copies(ctx, p.media.URL) {
-				return mmsFailure(p.copyCode)
+				return failure(p.copyCode)
 			}
 		}
 	}

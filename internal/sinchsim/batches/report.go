@@ -1,4 +1,4 @@
-package sinchsim
+package batches
 
 import (
 	"cmp"
@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"mmsdispatch/internal/sinchsim"
 )
 
 // batchReport is a report about a whole batch.
@@ -41,14 +43,14 @@ type recipientReport struct {
 
 // state is the latest step of a recipient at a moment. Canceling stops what was
 // not dispatched by then.
-func (b *batch) state(r recipient, now time.Time) step {
+func (b *batch) state(r recipient, now time.Time) sinchsim.Step {
 	canceled := b.canceledAt()
-	at := step{code: codeQueued, at: b.created}
+	at := sinchsim.Step{Code: codeQueued, At: b.created}
 	for _, s := range r.steps {
-		if !canceled.IsZero() && at.code == codeQueued && s.at.After(canceled) {
-			return step{codeCancelled, canceled}
+		if !canceled.IsZero() && at.Code == codeQueued && s.At.After(canceled) {
+			return sinchsim.Step{Code: codeCancelled, At: canceled}
 		}
-		if s.at.After(now) {
+		if s.At.After(now) {
 			break
 		}
 		at = s
@@ -63,7 +65,7 @@ func (b *batch) scheduledOnly() bool {
 	return !canceled.IsZero() && canceled.Before(b.request.sendAt)
 }
 
-func (b *batch) summary(now time.Time, full bool, keep func(step) bool) batchReport {
+func (b *batch) summary(now time.Time, full bool, keep func(sinchsim.Step) bool) batchReport {
 	report := batchReport{
 		Type: "delivery_report_mms", BatchID: b.id, Total: len(b.recipients),
 		Reference: b.request.Reference, Statuses: []reportStatus{},
@@ -78,10 +80,10 @@ func (b *batch) summary(now time.Time, full bool, keep func(step) bool) batchRep
 		if !keep(s) {
 			continue
 		}
-		row, ok := byCode[s.code]
+		row, ok := byCode[s.Code]
 		if !ok {
-			row = &reportStatus{Code: codeNumber(s.code), Status: xmsStatus(s.code)}
-			byCode[s.code] = row
+			row = &reportStatus{Code: codeNumber(s.Code), Status: statusOf(s.Code)}
+			byCode[s.Code] = row
 		}
 		row.Count++
 		if full {
@@ -95,24 +97,24 @@ func (b *batch) summary(now time.Time, full bool, keep func(step) bool) batchRep
 	return report
 }
 
-func (b *batch) recipientReport(number string, s step) recipientReport {
+func (b *batch) recipientReport(number string, s sinchsim.Step) recipientReport {
 	report := recipientReport{
 		Type: "recipient_delivery_report_mms", BatchID: b.id, Recipient: number,
-		Code: codeNumber(s.code), Status: xmsStatus(s.code), At: xmsTime(s.at), Reference: b.request.Reference,
+		Code: codeNumber(s.Code), Status: statusOf(s.Code), At: sinchsim.FormatTime(s.At), Reference: b.request.Reference,
 	}
-	if s.code == codeDelivered || s.code == codeDispatched {
-		report.OperatorAt, report.Operator = xmsTime(s.at), operatorID
+	if s.Code == codeDelivered || s.Code == codeDispatched {
+		report.OperatorAt, report.Operator = sinchsim.FormatTime(s.At), sinchsim.OperatorID
 	}
 	return report
 }
 
 // stepFilter reads the status and code parameters of a report.
-func stepFilter(values url.Values) func(step) bool {
+func stepFilter(values url.Values) func(sinchsim.Step) bool {
 	statuses, codes := splitWords(values.Get("status")), splitWords(values.Get("code"))
-	return func(s step) bool {
+	return func(s sinchsim.Step) bool {
 		return (len(statuses) == 0 || slices.ContainsFunc(statuses, func(want string) bool {
-			return strings.EqualFold(want, xmsStatus(s.code))
-		})) && (len(codes) == 0 || slices.Contains(codes, strconv.Itoa(codeNumber(s.code))))
+			return strings.EqualFold(want, statusOf(s.Code))
+		})) && (len(codes) == 0 || slices.Contains(codes, strconv.Itoa(codeNumber(s.Code))))
 	}
 }
 
@@ -120,33 +122,33 @@ func splitWords(text string) []string {
 	return strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' })
 }
 
-func (a *batchesAPI) batchReport(w http.ResponseWriter, r *http.Request) {
-	b, ok := a.lookup(w, r, operationReport)
+func (a *api) batchReport(w http.ResponseWriter, r *http.Request) {
+	b, ok := a.lookup(w, r, sinchsim.OperationReport)
 	if !ok {
 		return
 	}
 	kind := r.URL.Query().Get("type")
 	if kind != "" && kind != reportSummary && kind != reportFull {
-		badFormat(kind, "type").reply().write(w)
+		badFormat(kind, "type").reply().Write(w)
 		return
 	}
 	report := b.summary(time.Now(), kind == reportFull, stepFilter(r.URL.Query()))
-	reply{status: http.StatusOK, body: encode(report)}.write(w)
+	sinchsim.Reply{Status: http.StatusOK, Body: sinchsim.Encode(report)}.Write(w)
 }
 
-func (a *batchesAPI) recipientReport(w http.ResponseWriter, r *http.Request) {
-	b, ok := a.lookup(w, r, operationReport)
+func (a *api) recipientReport(w http.ResponseWriter, r *http.Request) {
+	b, ok := a.lookup(w, r, sinchsim.OperationReport)
 	if !ok {
 		return
 	}
-	number := bare(r.PathValue("number"))
+	number := sinchsim.Bare(r.PathValue("number"))
 	i := slices.IndexFunc(b.recipients, func(r recipient) bool { return r.number == number })
 	if i < 0 || b.scheduledOnly() {
-		reply{status: http.StatusNotFound}.write(w)
+		sinchsim.Reply{Status: http.StatusNotFound}.Write(w)
 		return
 	}
 	report := b.recipientReport(number, b.state(b.recipients[i], time.Now()))
-	reply{status: http.StatusOK, body: encode(report)}.write(w)
+	sinchsim.Reply{Status: http.StatusOK, Body: sinchsim.Encode(report)}.Write(w)
 }
 
 type reportPage struct {
@@ -157,28 +159,28 @@ type reportPage struct {
 }
 
 // listReports lists finished reports, newest batch first.
-func (a *batchesAPI) listReports(w http.ResponseWriter, r *http.Request) {
-	call := newCall(APIBatches, operationReport)
+func (a *api) listReports(w http.ResponseWriter, r *http.Request) {
+	call := sinchsim.NewCall(sinchsim.APIBatches, sinchsim.OperationReport)
 	q, refused := parseQuery(r.URL.Query(), call.At)
 	if refused != nil {
-		a.sim.recorder.recordLookup(call.answered(refused.label()))
-		refused.reply().write(w)
+		a.sim.RecordLookup(call.Answered(refused.label()))
+		refused.reply().Write(w)
 		return
 	}
-	a.sim.recorder.recordLookup(call.about(q.reference).answered("ok"))
+	a.sim.RecordLookup(call.About(q.Reference).Answered("ok"))
 	keep := stepFilter(r.URL.Query())
-	found := a.store.find(q.reference, func(b *batch) bool {
+	found := a.store.Find(q.Reference, func(b *batch) bool {
 		return b.plan == r.PathValue("plan") && a.visible(b, call.At) && !b.scheduledOnly()
 	})
 	all := []recipientReport{}
 	for _, b := range found {
 		for _, r := range b.recipients {
-			if s := b.state(r, call.At); isFinal(s.code) && q.covers(s.at) && keep(s) {
+			if s := b.state(r, call.At); isFinal(s.Code) && q.Covers(s.At) && keep(s) {
 				all = append(all, b.recipientReport(r.number, s))
 			}
 		}
 	}
-	page := reportPage{Count: len(all), Page: q.page, Reports: pageOf(q, all)}
+	page := reportPage{Count: len(all), Page: q.Page, Reports: sinchsim.PageOf(q, all)}
 	page.PageSize = len(page.Reports)
-	reply{status: http.StatusOK, body: encode(page)}.write(w)
+	sinchsim.Reply{Status: http.StatusOK, Body: sinchsim.Encode(page)}.Write(w)
 }

@@ -1,40 +1,40 @@
-package sinchsim
+package mms
 
 import (
-	"net/url"
-	"strings"
 	"unicode/utf8"
+
+	"mmsdispatch/internal/sinchsim"
 )
 
-// mmsMedia is a media object of a slide.
-type mmsMedia struct {
+// media is a media object of a slide.
+type media struct {
 	URL string `json:"url"`
 }
 
-// mmsSlide is one slide. The keys of contacts, calendars and documents are not
+// slide is one slide. The keys of contacts, calendars and documents are not
 // documented for JSON; both the nouns of the guide and the names of the XML
 // service are taken.
-type mmsSlide struct {
-	Text     string    `json:"message-text"`
-	Image    *mmsMedia `json:"image"`
-	Audio    *mmsMedia `json:"audio"`
-	Video    *mmsMedia `json:"video"`
-	Contact  *mmsMedia `json:"contact"`
-	VCard    *mmsMedia `json:"vcard"`
-	Calendar *mmsMedia `json:"calendar"`
-	ICal     *mmsMedia `json:"ical"`
-	PDF      *mmsMedia `json:"pdf"`
-	Duration *int      `json:"duration"`
+type slide struct {
+	Text     string `json:"message-text"`
+	Image    *media `json:"image"`
+	Audio    *media `json:"audio"`
+	Video    *media `json:"video"`
+	Contact  *media `json:"contact"`
+	VCard    *media `json:"vcard"`
+	Calendar *media `json:"calendar"`
+	ICal     *media `json:"ical"`
+	PDF      *media `json:"pdf"`
+	Duration *int   `json:"duration"`
 }
 
 // placed is media with the code of a failure to copy it.
 type placed struct {
-	media    *mmsMedia
+	media    *media
 	copyCode string
 }
 
 // objects are the media that stand alone in a slide.
-func (s *mmsSlide) objects() []placed {
+func (s *slide) objects() []placed {
 	return present(
 		placed{s.Contact, "E355"}, placed{s.VCard, "E355"},
 		placed{s.Calendar, "E356"}, placed{s.ICal, "E356"},
@@ -43,7 +43,7 @@ func (s *mmsSlide) objects() []placed {
 }
 
 // media are all media of the slide.
-func (s *mmsSlide) media() []placed {
+func (s *slide) media() []placed {
 	own := present(placed{s.Image, "E351"}, placed{s.Audio, "E352"}, placed{s.Video, "E353"})
 	return append(own, s.objects()...)
 }
@@ -59,7 +59,7 @@ func present(all ...placed) []placed {
 }
 
 // countMedia is how many media a message has.
-func countMedia(slides []mmsSlide) int {
+func countMedia(slides []slide) int {
 	n := 0
 	for i := range slides {
 		n += len(slides[i].media())
@@ -67,36 +67,28 @@ func countMedia(slides []mmsSlide) int {
 	return n
 }
 
-func (s *mmsSlide) check() *mmsError {
+func (s *slide) check() *refusal {
 	media, objects := s.media(), s.objects()
 	switch {
 	case s.Text == "" && len(media) == 0:
-		return mmsFailure("E313")
+		return failure("E313")
 	case utf8.RuneCountInString(s.Text) > maxSlideText:
-		return mmsFailure("E334")
+		return failure("E334")
 	case s.Audio != nil && s.Video != nil:
-		return mmsFailure("E226")
+		return failure("E226")
 	case s.Image != nil && s.Video != nil:
-		return mmsFailure("E227")
+		return failure("E227")
 	case len(objects) > 1:
-		return mmsFailure("E223")
+		return failure("E223")
 	case len(objects) == 1 && len(media) > 1:
-		return mmsFailure("E224")
+		return failure("E224")
 	case s.Duration != nil && *s.Duration < 1:
-		return mmsFailure("E230")
+		return failure("E230")
 	}
 	for _, p := range media {
-		if !isMediaURL(p.media.URL) {
-			return mmsFailure(p.copyCode)
+		if !sinchsim.IsMediaURL(p.media.URL) {
+			return failure(p.copyCode)
 		}
 	}
 	return nil
-}
-
-func isMediaURL(text string) bool {
-	if strings.ContainsAny(text, " \t\r\n\\") {
-		return false
-	}
-	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }

@@ -1,10 +1,12 @@
-package sinchsim
+package conversation
 
 import (
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
+
+	"mmsdispatch/internal/sinchsim"
 )
 
 const (
@@ -26,10 +28,10 @@ type dispatched struct {
 	accepted time.Time
 }
 
-func (m *dispatched) identity() string { return m.id }
+func (m *dispatched) Identity() string { return m.id }
 
-// key is what messages are looked up by.
-func (m *dispatched) key() string { return m.request.number() }
+// Key is what messages are looked up by.
+func (m *dispatched) Key() string { return m.request.number() }
 
 // messageView is a message as the API shows it.
 type messageView struct {
@@ -48,7 +50,7 @@ func (m *dispatched) view() messageView {
 	return messageView{
 		ID: m.id, Direction: "TO_CONTACT", Message: m.request.Message,
 		Channel:  channelIdentity{Channel: channelMMS, Identity: m.request.number()},
-		Metadata: m.request.Metadata, Accepted: xmsTime(m.accepted), Mode: modeDispatch,
+		Metadata: m.request.Metadata, Accepted: sinchsim.FormatTime(m.accepted), Mode: modeDispatch,
 	}
 }
 
@@ -59,17 +61,17 @@ type messagePage struct {
 
 // messageQuery is what a list is asked for.
 type messageQuery struct {
-	window query
+	window sinchsim.Query
 	number string
 	source string
 }
 
 // parseMessageQuery reads the parameters that the simulator knows. A page token
 // is the number of the page.
-func parseMessageQuery(values url.Values) (messageQuery, *conversationError) {
+func parseMessageQuery(values url.Values) (messageQuery, *refusal) {
 	q := messageQuery{number: values.Get("channel_identity"), source: values.Get("messages_source")}
-	q.window.size = defaultMessagePage
-	for name, field := range map[string]*time.Time{"start_time": &q.window.start, "end_time": &q.window.end} {
+	q.window.Size = defaultMessagePage
+	for name, field := range map[string]*time.Time{"start_time": &q.window.Start, "end_time": &q.window.End} {
 		text := values.Get(name)
 		if text == "" {
 			continue
@@ -80,7 +82,7 @@ func parseMessageQuery(values url.Values) (messageQuery, *conversationError) {
 		}
 		*field = at
 	}
-	for name, field := range map[string]*int{"page_size": &q.window.size, "page_token": &q.window.page} {
+	for name, field := range map[string]*int{"page_size": &q.window.Size, "page_token": &q.window.Page} {
 		text := values.Get(name)
 		if text == "" {
 			continue
@@ -95,56 +97,56 @@ func parseMessageQuery(values url.Values) (messageQuery, *conversationError) {
 }
 
 // list lists what the app keeps, newest first.
-func (a *conversationAPI) list(w http.ResponseWriter, r *http.Request) {
-	call := newCall(APIConversation, operationList)
+func (a *api) list(w http.ResponseWriter, r *http.Request) {
+	call := sinchsim.NewCall(sinchsim.APIConversation, sinchsim.OperationList)
 	values := r.URL.Query()
 	q, refused := parseMessageQuery(values)
 	if refused == nil && !a.knows(values.Get("app_id")) {
-		refused = conversationFailure("NOT_FOUND", "The app is not known in this region.")
+		refused = failure("NOT_FOUND", "The app is not known in this region.")
 	}
 	if refused != nil {
-		a.sim.recorder.recordLookup(call.answered(refused.code))
-		refused.reply().write(w)
+		a.sim.RecordLookup(call.Answered(refused.code))
+		refused.reply().Write(w)
 		return
 	}
 	if q.number != "" {
-		call = call.about("", q.number)
+		call = call.About("", q.number)
 	}
-	a.sim.recorder.recordLookup(call.answered("ok"))
+	a.sim.RecordLookup(call.Answered("ok"))
 	var found []*dispatched
 	if q.source == dispatchSource {
-		found = a.store.find(q.number, func(m *dispatched) bool {
+		found = a.store.Find(q.number, func(m *dispatched) bool {
 			return m.project == r.PathValue("project") && m.request.AppID == values.Get("app_id") &&
-				a.visible(m, call.At) && q.window.covers(m.accepted)
+				a.visible(m, call.At) && q.window.Covers(m.accepted)
 		})
 	}
 	page := messagePage{Messages: []messageView{}}
-	for _, m := range pageOf(q.window, found) {
+	for _, m := range sinchsim.PageOf(q.window, found) {
 		page.Messages = append(page.Messages, m.view())
 	}
-	if (q.window.page+1)*q.window.size < len(found) {
-		page.Next = strconv.Itoa(q.window.page + 1)
+	if (q.window.Page+1)*q.window.Size < len(found) {
+		page.Next = strconv.Itoa(q.window.Page + 1)
 	}
-	reply{status: http.StatusOK, body: encode(page)}.write(w)
+	sinchsim.Reply{Status: http.StatusOK, Body: sinchsim.Encode(page)}.Write(w)
 }
 
 // visible: nothing promises that a message can be read right after it was
 // accepted.
-func (a *conversationAPI) visible(m *dispatched, now time.Time) bool {
-	return now.Sub(m.accepted) >= a.sim.opts.Conversation.ListDelay
+func (a *api) visible(m *dispatched, now time.Time) bool {
+	return now.Sub(m.accepted) >= a.sim.Options().Conversation.ListDelay
 }
 
-func (a *conversationAPI) get(w http.ResponseWriter, r *http.Request) {
-	call := newCall(APIConversation, operationGet)
+func (a *api) get(w http.ResponseWriter, r *http.Request) {
+	call := sinchsim.NewCall(sinchsim.APIConversation, sinchsim.OperationGet)
 	call.ID = r.PathValue("id")
-	m, ok := a.store.get(call.ID)
+	m, ok := a.store.Get(call.ID)
 	if !ok || m.project != r.PathValue("project") || r.URL.Query().Get("messages_source") != dispatchSource || !a.visible(m, call.At) {
-		a.sim.recorder.recordLookup(call.answered("NOT_FOUND"))
-		conversationFailure("NOT_FOUND", "The message is not known.").reply().write(w)
+		a.sim.RecordLookup(call.Answered("NOT_FOUND"))
+		failure("NOT_FOUND", "The message is not known.").reply().Write(w)
 		return
 	}
-	a.sim.recorder.recordLookup(call.about(m.request.reference(), m.request.number()).answered("ok"))
-	reply{status: http.StatusOK, body: encode(m.view())}.write(w)
+	a.sim.RecordLookup(call.About(m.request.reference(), m.request.number()).Answered("ok"))
+	sinchsim.Reply{Status: http.StatusOK, Body: sinchsim.Encode(m.view())}.Write(w)
 }
 
 type appView struct {
@@ -178,19 +180,19 @@ type appQueue struct {
 }
 
 // app shows the app.
-func (a *conversationAPI) app(w http.ResponseWriter, r *http.Request) {
-	call := newCall(APIConversation, "app")
+func (a *api) app(w http.ResponseWriter, r *http.Request) {
+	call := sinchsim.NewCall(sinchsim.APIConversation, "app")
 	if !a.knows(r.PathValue("app")) {
-		a.sim.recorder.recordLookup(call.answered("NOT_FOUND"))
-		conversationFailure("NOT_FOUND", "The app is not known in this region.").reply().write(w)
+		a.sim.RecordLookup(call.Answered("NOT_FOUND"))
+		failure("NOT_FOUND", "The app is not known in this region.").reply().Write(w)
 		return
 	}
-	a.sim.recorder.recordLookup(call.answered("ok"))
+	a.sim.RecordLookup(call.Answered("ok"))
 	const (
 		policy = "MESSAGE_EXPIRE_POLICY"
 		kept   = 180
 	)
-	o := a.sim.opts.Conversation
+	o := a.sim.Options().Conversation
 	view := appView{
 		ID: r.PathValue("app"), DisplayName: "Simulated", Mode: modeDispatch, Rates: appRates{Outbound: int(o.DrainRate)},
 		Kept: retentionPolicy{policy, kept}, Dispatched: retentionPolicy{policy, o.RetentionDays},
@@ -199,5 +201,5 @@ func (a *conversationAPI) app(w http.ResponseWriter, r *http.Request) {
 	for _, channel := range a.channels() {
 		view.Channels = append(view.Channels, appChannel{channel, "ACTIVE"})
 	}
-	reply{status: http.StatusOK, body: encode(view)}.write(w)
+	sinchsim.Reply{Status: http.StatusOK, Body: sinchsim.Encode(view)}.Write(w)
 }

@@ -1,0 +1,2 @@
+// Package batches simulates the SMS REST API, with batches of type mt_media, for sinchsim.
+package batches

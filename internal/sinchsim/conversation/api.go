@@ -1,0 +1,207 @@
+package conversation
+
+import (
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"mmsdispatch/internal/sinchsim"
+)
+
+// api is the Conversation API of one app, in dispatch mode.
+type api struct {
+	sim    *sinchsim.Simulator
+	lane   *sinchsim.Lane
+	sender *sinchsim.CallbackSender
+	magic  sinchsim.MagicTable
+	tokens *tokenIssuer
+	store  *sinchsim.Store[*dispatched]
+
+	mu    sync.Mutex
+	drain time.Time // when the app's queue will be empty
+}
+
+// New makes the Conversation API of a simulator.
+func New(s *sinchsim.Simulator) sinchsim.Service {
+	o := s.Options().Conversation
+	a := &api{
+		sim:    s,
+		sender: sinchsim.NewCallbackSender(s.Options().Receipts.Deliver, o.Streams, o.Signer(s.Random())),
+		magic:  magicNumbers(),
+		tokens: newTokenIssuer(o, s.Random()),
+		store:  sinchsim.NewStore[*dispatched](s.Options().MaxRecords),
+	}
+	a.lane = s.NewLane(sinchsim.DoublingRetry{AnswerWithin: o.AnswerTimeout, Base: o.RetryAfter, Limit: o.Retries}, o.Streams, a.sender)
+	return a
+}
+
+func (a *api) Routes(mux *http.ServeMux) {
+	const project = "/v1/projects/{project}"
+	mux.HandleFunc("POST /oauth2/token", a.token)
+	mux.HandleFunc("POST "+project+"/messages:send", a.authorized(a.send))
+	mux.HandleFunc("GET "+project+"/messages", a.authorized(a.list))
+	mux.HandleFunc("GET "+project+"/messages/{id}", a.authorized(a.get))
+	mux.HandleFunc("GET "+project+"/apps/{app}", a.authorized(a.app))
+}
+
+func (a *api) Deliveries() *sinchsim.Lane { return a.lane }
+
+func (a *api) Close() { a.sender.Close() }
+
+func (a *api) Forget() {
+	a.store.Forget()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.drain = time.Time{}
+}
+
+// authorized checks the token, then the project.
+func (a *api) authorized(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		refused := a.admit(r)
+		if refused == nil {
+			next(w, r)
+			return
+		}
+		if r.Method == http.MethodPost {
+			_, _ = sinchsim.ReadBody(w, r)
+			a.sim.Decline(w, sinchsim.NewCall(sinchsim.APIConversation, sinchsim.OperationSend), refused.code, refused.reply())
+			return
+		}
+		refused.reply().Write(w)
+	}
+}
+
+func (a *api) admit(r *http.Request) *refusal {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	why := a.tokens.refuses(token, time.Now())
+	if !strings.EqualFold(scheme, "Bearer") {
+		why = "The access token is missing"
+	}
+	if why != "" {
+		refused := failure("UNAUTHENTICATED", why+".")
+		refused.header = map[string]string{"WWW-Authenticate": `Bearer error="invalid_token", error_description="` + why + `"`}
+		return refused
+	}
+	if known := a.sim.Options().Conversation.Project; known != "" && r.PathValue("project") != known {
+		return failure("NOT_FOUND", "The project is not known in this region.")
+	}
+	return nil
+}
+
+// knows reports whether the app is the one of this region.
+func (a *api) knows(app string) bool {
+	known := a.sim.Options().Conversation.App
+	return app != "" && (known == "" || app == known)
+}
+
+func (a *api) send(w http.ResponseWriter, r *http.Request) {
+	call := sinchsim.NewCall(sinchsim.APIConversation, sinchsim.OperationSend)
+	q, body, refused := a.read(w, r)
+	if q != nil {
+		call = call.About(q.reference())
+	}
+	call.Body = body
+	if refused == nil && a.full(call.At) {
+		refused = failure("RESOURCE_EXHAUSTED", "The queue of the app is full.")
+	}
+	if refused != nil {
+		a.sim.Decline(w, call, refused.code, refused.reply())
+		return
+	}
+	call = call.About(q.reference(), q.number())
+	call.Body = body
+	project := r.PathValue("project")
+	a.sim.Handle(w, r, sinchsim.Exchange{
+		Call: call, Responder: responder{}, Magic: a.magic, Lane: a.lane,
+		Accept: func(d sinchsim.Direction) sinchsim.Acceptance { return a.take(project, q, d, call.At) },
+	})
+}
+
+// read reads a message and makes the first part of the checks. The request is
+// returned with a refusal too when it could be read.
+func (a *api) read(w http.ResponseWriter, r *http.Request) (*sendRequest, []byte, *refusal) {
+	body, tooLong := sinchsim.ReadBody(w, r)
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if tooLong || kind != "application/json" {
+		return nil, nil, invalid("The body is too long, or not of the type application/json.")
+	}
+	q, refused := parseSend(body)
+	if refused != nil {
+		return nil, nil, refused
+	}
+	if refused := q.check(a.channels()); refused != nil {
+		return q, body, refused
+	}
+	if !a.knows(q.AppID) {
+		return q, body, failure("NOT_FOUND", "The app is not known in this region.")
+	}
+	return q, body, nil
+}
+
+// channels are those set up in the app.
+func (a *api) channels() []string {
+	if a.sim.Options().Conversation.MMSOnly {
+		return []string{channelMMS}
+	}
+	return []string{channelMMS, channelSMS}
+}
+
+type sendAnswer struct {
+	ID       string `json:"message_id"`
+	Accepted string `json:"accepted_time"`
+}
+
+// take keeps an accepted message, if the app does, and plans its reports.
+func (a *api) take(project string, q *sendRequest, d sinchsim.Direction, now time.Time) sinchsim.Acceptance {
+	rng := a.sim.Random().Next()
+	m := &dispatched{id: sinchsim.NewULID(now, rng), project: project, request: q, accepted: now}
+	o := a.sim.Options()
+	r := d.ReceiptsFor(q.number(), a.magic, o.NoMagicNumbers)
+	codes := reportCodes(r, q.falls())
+	leaves := a.leaves(now)
+	switch {
+	case !q.sound():
+		codes = []string{codeBadRequest}
+	case q.life > 0 && leaves.Sub(now) > q.life:
+		codes = []string{codeMessageExpired}
+	}
+	steps := o.Receipts.Timeline(codes, r, leaves, rng)
+	if o.Conversation.RetentionDays > 0 && !o.CountsOnly {
+		a.store.Add(m)
+	}
+	return sinchsim.Acceptance{
+		ID: m.id, Events: a.reports(m, r.Notices(steps)),
+		Answer: sinchsim.Reply{Status: http.StatusOK, Body: sinchsim.Encode(sendAnswer{m.id, sinchsim.FormatTime(now)})},
+	}
+}
+
+// leaves is when a message leaves the app's queue, which is first in, first out
+// at the app's rate.
+func (a *api) leaves(now time.Time) time.Time {
+	perSecond := a.sim.Options().Conversation.DrainRate
+	if perSecond <= 0 {
+		return now
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.drain.Before(now) {
+		a.drain = now
+	}
+	at := a.drain
+	a.drain = at.Add(time.Duration(float64(time.Second) / perSecond))
+	return at
+}
+
+// waiting is how many messages the app's queue holds.
+func (a *api) waiting(now time.Time) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return max(0, int(a.drain.Sub(now).Seconds()*a.sim.Options().Conversation.DrainRate))
+}
+
+func (a *api) full(now time.Time) bool {
+	return a.waiting(now) >= a.sim.Options().Conversation.QueueLimit
+}

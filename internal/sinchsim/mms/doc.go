@@ -1,0 +1,2 @@
+// Package mms simulates the MMS JSON API, for sinchsim.
+package mms

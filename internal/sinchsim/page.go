@@ -1,0 +1,24 @@
+package sinchsim
+
+import "time"
+
+// Query is the page, the time and the reference that a list is asked for.
+type Query struct {
+	Page, Size int
+	Start, End time.Time // end zero: open
+	Reference  string
+}
+
+// Covers reports whether at is within the time of the list.
+func (q Query) Covers(at time.Time) bool {
+	return !at.Before(q.Start) && (q.End.IsZero() || at.Before(q.End))
+}
+
+// PageOf cuts the asked page out of all.
+func PageOf[T any](q Query, all []T) []T {
+	if q.Page > len(all)/q.Size {
+		return all[:0]
+	}
+	from := q.Page * q.Size
+	return all[from:min(from+q.Size, len(all))]
+}
