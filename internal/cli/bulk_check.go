@@ -31,7 +31,8 @@ func (b *bulk) prepare() (release func(), err error) {
 		return nil, err
 	}
 	if repeated > 0 {
-		fmt.Fprintf(b.log, "%s %s to a number that an earlier row has: with --unique they are left out\n", rowCount(repeated), goes(repeated))
+		fmt.Fprintf(b.log, "%s %s to a number that an earlier row has: with --unique they are left out\n",
+			rowCount(repeated), goes(repeated))
 	}
 	return release, nil
 }

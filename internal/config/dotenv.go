@@ -31,7 +31,7 @@ func DotEnvFile(dir string) string {
 // readDotEnv reads the .env file of a directory, which need not exist. Editors may
 // have written it with a byte order mark, in UTF-8 or UTF-16.
 func readDotEnv(dir string) (map[string]string, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, dotEnv))
+	raw, err := os.ReadFile(filepath.Join(dir, dotEnv)) //nolint:gosec // the file of the working directory
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[string]string{}, nil
 	}

@@ -319,7 +319,7 @@ func TestMisspeltVariables(t *testing.T) {
 	for name, meant := range map[string]string{
 		"MEDIA_CHEK": "MEDIA_CHECK", "RETRY_MAXX": "RETRY_MAX", "REDIS_URI": "REDIS_URL", "REDISURL": "REDIS_URL", "API_KEY": "API_KEYS",
 		"WORKER_CONCURENCY": "WORKER_CONCURRENCY", "ADMIN_PASS": "ADMIN_PASSWORD", "log_level": "LOG_LEVEL", "MMS_DESTINATION": "MMS_DESTINATIONS",
-		"SINCH_CALBACK_URL": "SINCH_CALLBACK_URL",
+		"SINCH_CALLBACK_UR": "SINCH_CALLBACK_URL",
 	} {
 		got := load(t, config.Worker, complete(map[string]string{name: "1"})).Warnings()
 		if len(got) != 1 || got[0] != name+" is set but means nothing here: is "+meant+" meant?" {

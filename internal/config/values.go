@@ -250,7 +250,8 @@ func (a *AreaCodes) UnmarshalText(text []byte) error {
 	}
 
 	if len(wrong) > 0 {
-		return invalidError("must be a list of area codes under +1 with their countries, such as 861:US,942:CA; " + strings.Join(wrong, "; "))
+		return invalidError("must be a list of area codes under +1 with their countries, such as 861:US,942:CA; " +
+			strings.Join(wrong, "; "))
 	}
 
 	a.countries = countries

@@ -45,10 +45,7 @@ type host struct {
 
 // NewHosts bounds the checks of a Checker.
 func NewHosts(checker Checker) *Hosts {
-	known, err := lru.New[string, *host](hostsKept)
-	if err != nil {
-		panic(err) // the size is a positive constant
-	}
+	known, _ := lru.New[string, *host](hostsKept) // its one error is a size below 1
 	return &Hosts{checker: checker, checks: semaphore.NewWeighted(checksAtOnce), known: known}
 }
 

@@ -76,7 +76,7 @@ func TestHostThatDoesNotAnswerIsLeftAlone(t *testing.T) {
 		if _, err := hosts.Check(t.Context(), "https://b.example.com/"); asked.Swap(0) != 1 {
 			t.Errorf("another host: %v", err)
 		}
-		time.Sleep(hostPause + 1) // of the bubble
+		<-time.After(hostPause + 1) // of the bubble
 		if err := check(nil, 3); err != nil || asked.Load() != 3 {
 			t.Errorf("after the pause: %v, asked %d times", err, asked.Load())
 		}

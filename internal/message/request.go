@@ -35,7 +35,8 @@ func NewRules(opts RuleOptions) *Rules {
 	r := &Rules{
 		opts: opts, sender: CanonicalSender(opts.Sender), senders: make(map[string]string),
 		phones: phoneRules{
-			region: opts.DefaultRegion, destinations: slices.Clone(opts.Destinations), extra: maps.Clone(opts.ExtraAreaCodes), known: &exchanges{},
+			region: opts.DefaultRegion, destinations: slices.Clone(opts.Destinations),
+			extra: maps.Clone(opts.ExtraAreaCodes), known: &exchanges{},
 		},
 	}
 	for _, sender := range append([]string{opts.Sender}, opts.Senders...) {

@@ -2,6 +2,7 @@ package message
 
 import (
 	"encoding/json"
+	"maps"
 	"testing"
 )
 
@@ -9,9 +10,7 @@ import (
 func parseWith(t *testing.T, r *Rules, fields map[string]string) Draft {
 	t.Helper()
 	body := map[string]string{"to": "+12065551212", "mediaUrl": "https://example.com/a.jpg"}
-	for name, value := range fields {
-		body[name] = value
-	}
+	maps.Copy(body, fields)
 	text, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)

@@ -78,7 +78,8 @@ func (c *check) subject(written *string) string {
 	value := norm.NFC.String(*written)
 	c.line("subject", value, SubjectMax)
 	if strings.ContainsFunc(value, rejectedInSubject) {
-		c.problems.add("subject", ProblemSubjectCharacters, "carriers take Latin letters, digits and punctuation that can be seen, and nothing else")
+		c.problems.add("subject", ProblemSubjectCharacters,
+			"carriers take Latin letters, digits and punctuation that can be seen, and nothing else")
 	}
 	return value
 }

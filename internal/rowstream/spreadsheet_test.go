@@ -139,7 +139,10 @@ func TestNoErrorRepeatsARow(t *testing.T) {
 		"a row in Latin-1":      "to,text\n+12065551212,\xe9SECRET\n",
 	} {
 		rows, wrong := readAll(t, file)
-		said, _ := json.Marshal([]any{rows, wrong})
+		said, err := json.Marshal([]any{rows, wrong})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if bytes.Contains(said, []byte("SECRET")) || bytes.Contains(said, []byte("2065551212")) {
 			t.Errorf("%s: %s", name, said)
 		}
