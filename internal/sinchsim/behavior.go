@@ -109,6 +109,7 @@ func (b Behavior) accepts() bool {
 	return false
 }
 
+// OutcomeOrDefault is Outcome, or OutcomeDelivered when it is empty.
 func (r Receipts) OutcomeOrDefault() Outcome {
 	if r.Outcome == "" {
 		return OutcomeDelivered

@@ -12,6 +12,7 @@ const (
 	magicLen     = 4
 )
 
+// OnlyDigits reports whether s holds no character but digits.
 func OnlyDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {

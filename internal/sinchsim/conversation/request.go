@@ -247,5 +247,6 @@ func (q *sendRequest) sound() bool {
 			return false
 		}
 	}
-	return sinchsim.IsNumber(q.number()) && sinchsim.IsSender(q.Properties["MMS_SENDER"]) && (media == nil || sinchsim.IsMediaURL(media.URL))
+	return sinchsim.IsNumber(q.number()) && sinchsim.IsSender(q.Properties["MMS_SENDER"]) &&
+		(media == nil || sinchsim.IsMediaURL(media.URL))
 }
