@@ -45,15 +45,18 @@ type Options struct {
 	Metrics prometheus.Gatherer
 	Ready   *Readiness
 	Queues  http.Handler // the pages under /queues/; nil: none
+
+	// Failed is called when the listener breaks down by itself: neither health nor
+	// metrics can be read any more.
+	Failed func(error)
 }
 
 // Server is the listener.
 type Server struct {
-	opts   Options
-	http   *http.Server
-	addr   net.Addr
-	failed chan error
-	served chan struct{} // closed when no connection is accepted any more
+	opts     Options
+	http     *http.Server
+	listener net.Listener
+	served   chan struct{} // closed when no connection is accepted any more
 }
 
 // New makes a listener; nothing listens before Start.
@@ -69,7 +72,6 @@ func New(opts Options) *Server {
 			MaxHeaderBytes:    maxHeaderBytes,
 			ErrorLog:          telemetry.NewStdLogger(opts.Log, "net/http"),
 		},
-		failed: make(chan error, 1),
 		served: make(chan struct{}),
 	}
 }
@@ -86,13 +88,13 @@ func (s *Server) Start(ctx context.Context) error {
 		return errors.Join(ErrExposed, listener.Close())
 	}
 
-	s.addr = listener.Addr()
+	s.listener = listener
 
 	go func() {
 		defer close(s.served)
 
 		if err := s.http.Serve(connlimit.New(listener, maxConns, func() {})); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- fmt.Errorf("admin listener: %w", err)
+			s.opts.Failed(fmt.Errorf("admin listener: %w", err))
 		}
 	}()
 
@@ -100,10 +102,7 @@ func (s *Server) Start(ctx context.Context) error {
 }
 
 // Addr is the address that is listened on, known after Start.
-func (s *Server) Addr() net.Addr { return s.addr }
-
-// Failed yields an error when the listener broke down by itself.
-func (s *Server) Failed() <-chan error { return s.failed }
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Stop lets requests finish until ctx ends and then cuts them off. It may be
 // called again, and without Start.
@@ -113,7 +112,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		err = errors.Join(fmt.Errorf("admin listener: %w", err), s.http.Close())
 	}
 
-	if s.addr != nil {
+	if s.listener != nil {
 		<-s.served
 	}
 

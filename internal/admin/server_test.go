@@ -23,6 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type bundle struct {
 	server *admin.Server
 	client *http.Client
+	failed chan error // yields what the server reports of itself
 }
 
 func setup(t *testing.T, change func(*admin.Options)) *bundle {
@@ -33,7 +34,9 @@ func setup(t *testing.T, change func(*admin.Options)) *bundle {
 	answer.Set(42)
 	registry.MustRegister(answer)
 
+	failed := make(chan error, 1)
 	opts := admin.Options{
+		Failed:  func(err error) { failed <- err },
 		Addr:    "127.0.0.1:0",
 		Log:     zerolog.Nop(),
 		Metrics: registry,
@@ -46,7 +49,7 @@ func setup(t *testing.T, change func(*admin.Options)) *bundle {
 		change(&opts)
 	}
 
-	b := &bundle{server: admin.New(opts), client: &http.Client{
+	b := &bundle{failed: failed, server: admin.New(opts), client: &http.Client{
 		Transport:     &http.Transport{},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -331,10 +334,23 @@ func TestStop(t *testing.T) {
 			}
 
 			select {
-			case err := <-b.server.Failed():
+			case err := <-b.failed:
 				t.Errorf("a stop is no failure: %v", err)
 			default:
 			}
 		})
+	}
+}
+
+func TestBrokenListenerIsReported(t *testing.T) {
+	t.Parallel()
+
+	b := setup(t, nil)
+	if err := b.server.BreakListener(); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := <-b.failed; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("reported %v", err)
 	}
 }

@@ -37,7 +37,7 @@ func newAPI(_ context.Context, cfg *config.Config, out io.Writer) (*process, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
 	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart())
-	adminParts, err := env.admin()
+	adminParts, err := env.admin(p.fail)
 	if err != nil {
 		return nil, err
 	}

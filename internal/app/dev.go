@@ -72,7 +72,7 @@ func newDev(cfg *config.Config, embedded *miniredis.Miniredis, out io.Writer, re
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
 	p.add(closer("redis", env.log, env.rdb.Close), passingTime(embedded))
-	adminParts, err := env.admin()
+	adminParts, err := env.admin(p.fail)
 	if err != nil {
 		return nil, err
 	}

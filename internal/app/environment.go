@@ -150,8 +150,9 @@ func (e *environment) readLanes(ctx context.Context) (map[string]telemetry.LaneS
 	return states, nil
 }
 
-// admin makes the listener for operators, with the queue pages.
-func (e *environment) admin() ([]part, error) {
+// admin makes the listener for operators, with the queue pages. It calls fail
+// when the listener breaks down.
+func (e *environment) admin(fail func(error)) ([]part, error) {
 	queues, err := console.NewQueues(console.Options{
 		Redis: queuePagesRedis{e.redis}, Write: e.cfg.Admin.Write, ErrorText: func(text string) string { return text },
 	})
@@ -162,7 +163,7 @@ func (e *environment) admin() ([]part, error) {
 	e.metrics.Registry.MustRegister(telemetry.NewQueueCollector(asynq.NewInspectorFromRedisClient(e.rdb), queue.Lanes()...))
 	server := admin.New(admin.Options{
 		Addr: string(e.cfg.Admin.Addr), User: string(e.cfg.Admin.User), Password: e.cfg.Admin.Password.Reveal(),
-		Log: e.log, Metrics: e.metrics.Registry, Ready: e.ready, Queues: queues,
+		Log: e.log, Metrics: e.metrics.Registry, Ready: e.ready, Queues: queues, Failed: fail,
 	})
 	listener := part{
 		name: "admin listener",

@@ -39,7 +39,7 @@ func TestTakenAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = env.rdb.Close() })
-	admin, err := env.admin()
+	admin, err := env.admin(func(error) {})
 	if err != nil {
 		t.Fatal(err)
 	}

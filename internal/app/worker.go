@@ -32,7 +32,7 @@ func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, 
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
 	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart())
-	adminParts, err := env.admin()
+	adminParts, err := env.admin(p.fail)
 	if err != nil {
 		return nil, err
 	}

@@ -50,14 +50,6 @@ var meanings = map[Code]meaning{
 	CodeMismatch:    {"its first bytes do not agree with its Content-Type", false},
 }
 
-// Codes lists every code.
-func Codes() []Code {
-	return []Code{
-		CodeURL, CodeUnreachable, CodeTimeout, CodeHostError, CodeCertificate, CodePrivate, CodeRedirects,
-		CodeNotFound, CodeRefused, CodeNoLength, CodeEmpty, CodeTooLarge, CodeType, CodeMismatch,
-	}
-}
-
 // Error says that a media cannot be sent, or not now. It keeps nothing of the
 // errors below it: net/http's quote URLs, whose queries are often signatures.
 type Error struct{ Code Code }

@@ -94,9 +94,6 @@ var edges = []Edge{ //nolint:gochecknoglobals // a constant table
 	{StatusCanceled, StatusScheduled, []Trigger{OnReplay}},
 }
 
-// Edges returns the transition table.
-func Edges() []Edge { return slices.Clone(edges) }
-
 // Statuses lists every state in the order of a message's life.
 func Statuses() []Status {
 	return []Status{

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/test/harness"
 )
 
@@ -27,7 +26,25 @@ func redisUser(rules ...string) option {
 }
 
 // restricted gives the user exactly the rights that docs/deployment.md lists.
-func restricted() option { return redisUser(redisconn.RequiredRights()...) }
+func restricted(tb testing.TB) option {
+	tb.Helper()
+	return redisUser(documentedRights(tb)...)
+}
+
+// documentedRights are the rules behind -@all of the ACL SETUSER line on the page.
+func documentedRights(tb testing.TB) []string {
+	tb.Helper()
+	page, err := os.ReadFile("../../docs/deployment.md")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_, rules, found := strings.Cut(string(page), "ACL SETUSER mmsdispatch on >PASSWORD resetkeys resetchannels -@all ")
+	rules, _, closed := strings.Cut(rules, "```")
+	if !found || !closed {
+		tb.Fatal("docs/deployment.md has no ACL SETUSER line")
+	}
+	return strings.Fields(strings.ReplaceAll(rules, "\\", " "))
+}
 
 // managed forbids what providers of Redis forbid.
 func managed() option {
@@ -39,10 +56,11 @@ func managed() option {
 }
 
 // redisOfAll is what redisVariable asks for.
-func redisOfAll() option {
+func redisOfAll(tb testing.TB) option {
+	tb.Helper()
 	switch os.Getenv(redisVariable) {
 	case "restricted":
-		return restricted()
+		return restricted(tb)
 	case "managed":
 		return managed()
 	default:
@@ -57,7 +75,7 @@ func unready() option { return func(s *settings) { s.unready = true } }
 // exactly the needed rights and on a Redis without MEMORY, CONFIG, CLIENT and INFO.
 func TestServiceWithRestrictedRedis(t *testing.T) {
 	t.Parallel()
-	kinds := map[string]option{"user": restricted(), "managed": managed()}
+	kinds := map[string]option{"user": restricted(t), "managed": managed()}
 	for name, kind := range kinds {
 		for _, api := range apis() {
 			t.Run(name+" "+api, func(t *testing.T) {

@@ -1,0 +1,4 @@
+package message
+
+// Edges returns the transition table.
+func Edges() []Edge { return edges }
