@@ -10,9 +10,12 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"time"
+
+	"mmsdispatch/internal/redisconn"
 )
 
 // The beginnings of a key say what it may do: a test key never reaches Sinch.
@@ -28,9 +31,9 @@ const idBytes = 6
 var (
 	// ErrUnknown says that there is no such key, or that it is not one at all.
 	ErrUnknown = errors.New("unknown API key")
-	// ErrUnavailable says that the stored keys could not be asked. It comes
+	// ErrUnavailable is redisconn.ErrUnavailable of the stored keys. It comes
 	// with its cause.
-	ErrUnavailable = errors.New("API keys are unavailable")
+	ErrUnavailable = fmt.Errorf("API keys: %w", redisconn.ErrUnavailable)
 	// ErrTenant says that a tenant's name is not made of 1 to 40 of [a-z0-9_-].
 	ErrTenant = errors.New("a tenant is 1 to 40 of a-z, 0-9, _ and -")
 	// ErrMalformed says that a key is not mms_live_ or mms_test_ and 24 to 64

@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/redisconn"
 )
 
 // The keys in Redis.
 const (
 	// DefaultKey is the hash that holds the keys: id -> record.
-	DefaultKey = "mms:{m}:keys"
+	DefaultKey = redisconn.KeyPrefix + "keys"
 	// usedKey is the hash of the last uses: id -> Unix minutes.
 	usedKey = DefaultKey + ":used"
 	// changedChannel is where changes are published.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/redisconn"
 )
 
 const (
@@ -161,5 +163,5 @@ func channel(rdb redis.UniversalClient) string {
 	if single, ok := rdb.(*redis.Client); ok {
 		database = single.Options().DB
 	}
-	return "mms:{m}:tasks:" + strconv.Itoa(database)
+	return redisconn.KeyPrefix + "tasks:" + strconv.Itoa(database)
 }

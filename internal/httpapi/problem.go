@@ -9,6 +9,7 @@ import (
 
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/strictjson"
 	"mmsdispatch/internal/suppression"
 )
@@ -127,7 +128,7 @@ func asProblem(err error) *problem {
 		return newProblem(codeForceRequired, `Sinch may have the message already; sending it again may double it and needs {"force":true}.`)
 	case errors.Is(err, message.ErrNeverSent):
 		return invalid([]message.FieldError{{Field: "expiresAt", Code: message.ProblemConflict, Message: "must be after sendAt"}})
-	case errors.Is(err, ledger.ErrUnavailable), errors.Is(err, suppression.ErrUnavailable),
+	case errors.Is(err, redisconn.ErrUnavailable),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return newProblem(codeUnavailable,
 			"The storage does not answer. What was asked for may have been done; repeat it with the same reference.")

@@ -15,6 +15,7 @@ import (
 
 	"mmsdispatch/internal/batcher"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redisconn"
 )
 
 //go:embed lua/*.lua
@@ -23,9 +24,8 @@ var scripts embed.FS
 var (
 	// ErrNotFound says that there is no such message, or none any more.
 	ErrNotFound = errors.New("no such message")
-	// ErrUnavailable says that Redis did not answer or refused to write. What
-	// was asked for may have happened all the same.
-	ErrUnavailable = errors.New("ledger unavailable")
+	// ErrUnavailable is redisconn.ErrUnavailable of the ledger.
+	ErrUnavailable = fmt.Errorf("ledger: %w", redisconn.ErrUnavailable)
 	// ErrFull says that the lane holds as many messages as it may.
 	ErrFull = errors.New("lane is full")
 	// ErrReused says that the reference belongs to a message of other content.
@@ -81,9 +81,8 @@ type Checks struct {
 	Calling  time.Duration // after its call was begun: is its worker alive?
 }
 
-// DefaultPrefix begins every key. The part in braces puts all keys that one
-// script touches into one slot of a Redis Cluster.
-const DefaultPrefix = "mms:{m}:"
+// DefaultPrefix begins every key unless Options say otherwise.
+const DefaultPrefix = redisconn.KeyPrefix
 
 // DefaultChecks heal an accepted message without a task after 5 s, and notice
 // a dead worker as soon as its heartbeat key can have run out.

@@ -13,6 +13,8 @@ import (
 	"github.com/bsm/redislock"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/singleflight"
+
+	"mmsdispatch/internal/redisconn"
 )
 
 // How long a verdict is kept. Media that can be sent seldom change. A bad media
@@ -25,8 +27,8 @@ const (
 )
 
 const (
-	// DefaultPrefix begins every key; its hash tag keeps them in one slot.
-	DefaultPrefix = "mms:{m}:media:"
+	// DefaultPrefix begins every key.
+	DefaultPrefix = redisconn.KeyPrefix + "media:"
 
 	// lockTTL is the longest check, with its wait for a turn: a process that dies
 	// must not keep the others waiting.

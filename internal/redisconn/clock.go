@@ -13,7 +13,7 @@ import (
 
 const (
 	// clocksKey holds what each process has measured last.
-	clocksKey = "mms:{m}:clocks"
+	clocksKey = KeyPrefix + "clocks"
 	// clocksFresh is how old a measurement may be to be told.
 	clocksFresh = 30 * time.Second
 	// roundTripMax is the longest round trip that replaces a measurement: half of

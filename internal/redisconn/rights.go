@@ -79,14 +79,14 @@ zscore KEY v`
 // usedKeys and usedChannels are one of each kind.
 func usedKeys() map[string][]string {
 	return map[string][]string{
-		ownPattern:   {"mms:{m}:probe"},
+		ownPattern:   {KeyPrefix + "probe"},
 		asynqPattern: {"asynq:{bulk}:pending", "asynq:queues", "asynq:servers", "asynq:workers"},
 	}
 }
 
 func usedChannels() map[string][]string {
 	return map[string][]string{
-		ownPattern:   {"mms:{m}:begun:0", "mms:{m}:tasks:0"},
+		ownPattern:   {KeyPrefix + "begun:0", KeyPrefix + "tasks:0"},
 		asynqPattern: {"asynq:cancel"},
 	}
 }
@@ -105,10 +105,10 @@ func grant(command []string) string {
 // without them.
 func optional() map[string]string {
 	return map[string]string{
-		"info":                      "its memory, role and append-only file are not known",
-		"config get maxmemory":      "its setting min-replicas-to-write is not known, and taken as 0",
-		"client setname name":       "connections have no name in CLIENT LIST",
-		"memory usage mms:{m}:peek": "the memory of the queues is missing in metrics, and shown as 0 in the queue pages",
+		"info":                               "its memory, role and append-only file are not known",
+		"config get maxmemory":               "its setting min-replicas-to-write is not known, and taken as 0",
+		"client setname name":                "connections have no name in CLIENT LIST",
+		"memory usage " + KeyPrefix + "peek": "the memory of the queues is missing in metrics, and shown as 0 in the queue pages",
 	}
 }
 
@@ -233,7 +233,7 @@ func checkNode(ctx context.Context, client *redis.Client) (Rights, error) {
 func allProbes() []probe {
 	var probes []probe
 	for line := range strings.Lines(strings.TrimSpace(required)) {
-		probes = append(probes, probe{command: strings.Fields(strings.ReplaceAll(line, "KEY", "mms:{m}:probe")), pattern: ownPattern})
+		probes = append(probes, probe{command: strings.Fields(strings.ReplaceAll(line, "KEY", KeyPrefix+"probe")), pattern: ownPattern})
 	}
 	for pattern, keys := range usedKeys() {
 		for _, key := range keys {

@@ -10,14 +10,15 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/redisconn"
 )
 
-// ErrUnavailable says that Redis did not answer as it should. What was asked
-// for may have happened all the same.
-var ErrUnavailable = errors.New("saved media unavailable")
+// ErrUnavailable is redisconn.ErrUnavailable of the saved media.
+var ErrUnavailable = fmt.Errorf("saved media: %w", redisconn.ErrUnavailable)
 
-// DefaultPrefix begins every key; its hash tag keeps them in one slot.
-const DefaultPrefix = "mms:{m}:saved:"
+// prefix begins every key.
+const prefix = redisconn.KeyPrefix + "saved:"
 
 //go:embed lua/swap.lua
 var swapSource string
@@ -75,7 +76,7 @@ func (s *Store) Look(ctx context.Context, key Key) (Template, error) {
 // read returns a template with its record. A record of a newer release that
 // cannot be read is none.
 func (s *Store) read(ctx context.Context, key Key) (t Template, record string, err error) {
-	record, err = s.rdb.Get(ctx, DefaultPrefix+string(key)).Result()
+	record, err = s.rdb.Get(ctx, prefix+string(key)).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return Template{}, "", unavailable("read template", err)
 	}
@@ -106,7 +107,7 @@ func (s *Store) change(ctx context.Context, key Key, keep time.Duration, decide 
 		if ttl == 0 {
 			ttl = t.keep()
 		}
-		swapped, err := s.swap.Run(ctx, s.rdb, []string{DefaultPrefix + string(key)}, before, after, ttl.Milliseconds()).Bool()
+		swapped, err := s.swap.Run(ctx, s.rdb, []string{prefix + string(key)}, before, after, ttl.Milliseconds()).Bool()
 		if err != nil {
 			return false, unavailable("change template", err)
 		}
@@ -172,7 +173,7 @@ func (s *Store) Saved(ctx context.Context, c Claim, id string, grace time.Durati
 
 // idKey leads from Sinch's id to the template: not every report has our
 // reference.
-func idKey(id string) string { return DefaultPrefix + "id:" + id }
+func idKey(id string) string { return prefix + "id:" + id }
 
 // Avoid has messages do without the template for a while.
 func (s *Store) Avoid(ctx context.Context, c Claim, during time.Duration) error {

@@ -231,7 +231,7 @@ func TestSpoiltOnceIsSavedAgain(t *testing.T) {
 	b.save("2")
 	b.report("", "2", false)
 	b.want(Plain, "")
-	if ttl := b.rdb.PTTL(t.Context(), DefaultPrefix+string(b.key)).Val(); ttl <= 0 || ttl > PlainFor {
+	if ttl := b.rdb.PTTL(t.Context(), prefix+string(b.key)).Val(); ttl <= 0 || ttl > PlainFor {
 		t.Errorf("for %s", ttl)
 	}
 	if _, won, err := b.Claim(t.Context(), b.key, time.Minute); won || err != nil {
@@ -284,7 +284,7 @@ func TestClaimIsGivenBack(t *testing.T) {
 	late := b.claim()
 	must(t, b.Avoid(t.Context(), late, time.Second))
 	b.want(Plain, "")
-	must(t, b.rdb.Del(t.Context(), DefaultPrefix+string(b.key)).Err()) // it ran out
+	must(t, b.rdb.Del(t.Context(), prefix+string(b.key)).Err()) // it ran out
 	b.claim()
 	for _, err := range []error{ // nobody asks the one before any more
 		b.Saved(t.Context(), late, "1", grace), b.Avoid(t.Context(), late, time.Second), b.Release(t.Context(), late),
@@ -299,7 +299,7 @@ func TestClaimRunsOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c := b.claim()
-	must(t, b.rdb.Del(t.Context(), DefaultPrefix+string(b.key)).Err())
+	must(t, b.rdb.Del(t.Context(), prefix+string(b.key)).Err())
 	b.want(Absent, "")
 	must(t, b.Saved(t.Context(), c, "1", grace))
 	b.want(Waiting, "")

@@ -7,14 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"mmsdispatch/internal/redisconn"
 )
 
 var (
 	// ErrNotFound says that there is no such opt-out.
 	ErrNotFound = errors.New("no such opt-out")
-	// ErrUnavailable says that Redis did not answer or refused to write. What
-	// was asked for may have happened all the same.
-	ErrUnavailable = errors.New("opt-outs unavailable")
+	// ErrUnavailable is redisconn.ErrUnavailable of the opt-outs.
+	ErrUnavailable = fmt.Errorf("opt-outs: %w", redisconn.ErrUnavailable)
 )
 
 // unavailable marks a failure of Redis as such.
@@ -47,16 +48,12 @@ type Entry struct {
 // covers reports whether nothing may be sent from sender.
 func (e Entry) covers(sender string) bool { return e.Sender == EverySender || e.Sender == sender }
 
-// prefix begins every key. The part in braces is that of the ledger, whose
-// scripts look whether a number has a record here.
-const prefix = "mms:{m}:optout:"
-
-// Key is the key of what is known about a number. Where it does not exist,
-// nobody has opted the number out.
-func Key(number string) string { return prefix + number }
+// Key is the key of the record of a number. The number has no opt-out where it
+// does not exist, which the scripts of the ledger check.
+func Key(number string) string { return redisconn.KeyPrefix + "optout:" + number }
 
 // heardKey lists the STOPs of all numbers by time.
-const heardKey = "mms:{m}:optouts:heard"
+const heardKey = redisconn.KeyPrefix + "optouts:heard"
 
 // listKey lists the opt-outs of a scope by time.
-func listKey(scope string) string { return "mms:{m}:optouts:" + scope }
+func listKey(scope string) string { return redisconn.KeyPrefix + "optouts:" + scope }

@@ -18,13 +18,17 @@
 // takes Redis' clock, never a worker's.
 package throttle
 
-import "time"
+import (
+	"time"
+
+	"mmsdispatch/internal/redisconn"
+)
 
 const (
 	// DefaultMaxWait is how long a caller waits before it is sent away.
 	DefaultMaxWait = 2 * time.Second
-	// DefaultPrefix begins every key; its hash tag keeps them in one slot.
-	DefaultPrefix = "mms:{m}:"
+	// DefaultPrefix begins every key unless options say otherwise.
+	DefaultPrefix = redisconn.KeyPrefix
 
 	// takeTimeout bounds a question to Redis that several callers wait for.
 	takeTimeout = 1500 * time.Millisecond
