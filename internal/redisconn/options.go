@@ -24,6 +24,7 @@ const (
 	// PoolTimeout is how long a command waits for a free connection.
 	PoolTimeout = 300 * time.Millisecond
 
+	defaultAddr     = "localhost:6379"
 	maxRetries      = 1
 	maxRetryBackoff = 50 * time.Millisecond
 	dialerRetries   = 1 // the command's own retry dials again
@@ -68,18 +69,15 @@ type Options struct {
 	// error discards the connection and fails the command that wanted it.
 	OnConnect func(ctx context.Context, conn *redis.Conn) error
 
-	// At most one of these is set.
-	single   *redis.Options
-	sentinel *redis.FailoverOptions
-	cluster  *redis.ClusterOptions
+	url redis.UniversalOptions // what the URL says
 }
 
 // Mode says how the Redis is set up.
 func (o Options) Mode() Mode {
 	switch {
-	case o.sentinel != nil:
+	case o.url.MasterName != "":
 		return ModeSentinel
-	case o.cluster != nil:
+	case o.url.IsClusterMode:
 		return ModeCluster
 	default:
 		return ModeSingle
@@ -88,16 +86,7 @@ func (o Options) Mode() Mode {
 
 // String shows the mode and the addresses, without credentials.
 func (o Options) String() string {
-	var addrs []string
-	switch {
-	case o.sentinel != nil:
-		addrs = o.sentinel.SentinelAddrs
-	case o.cluster != nil:
-		addrs = o.cluster.Addrs
-	case o.single != nil:
-		addrs = []string{o.single.Addr}
-	}
-	return fmt.Sprintf("redis %s [%s]", o.Mode(), strings.Join(addrs, " "))
+	return fmt.Sprintf("redis %s [%s]", o.Mode(), strings.Join(o.url.Addrs, " "))
 }
 
 // GoString keeps %#v from printing the password.
@@ -106,26 +95,10 @@ func (o Options) GoString() string { return "redisconn.Options(" + o.String() + 
 // New returns a client for o. It does not connect: a Redis that is down is
 // found out by the first command. The caller closes it.
 func New(o Options) redis.UniversalClient {
-	var (
-		client redis.UniversalClient
-		hook   deadlineHook
-	)
-	switch {
-	case o.sentinel != nil:
-		opts := o.failoverOptions()
-		client = redis.NewFailoverClient(opts)
-		hook.budget = budget(opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout)
-	case o.cluster != nil:
-		opts := o.clusterOptions()
-		client = redis.NewClusterClient(opts)
-		hook.budget = budget(opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout)
-	default:
-		opts := o.singleOptions()
-		client = redis.NewClient(opts)
-		hook.budget = budget(opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout)
-	}
+	opts := o.universal()
+	client := redis.NewUniversalClient(opts)
 	client.AddHook(pipelineErrorHook{})
-	client.AddHook(hook)
+	client.AddHook(deadlineHook{budget: budget(opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout)})
 	return client
 }
 
@@ -141,60 +114,26 @@ func (o Options) poolSize() int {
 	return o.Concurrency + spareConns
 }
 
-func (o Options) singleOptions() *redis.Options {
-	var opts redis.Options
-	if o.single != nil {
-		opts = *o.single
+// universal completes what the URL says.
+func (o Options) universal() *redis.UniversalOptions {
+	opts := o.url
+	if len(opts.Addrs) == 0 {
+		opts.Addrs = []string{defaultAddr}
 	}
-	orDefault(&opts.DialTimeout, DialTimeout)
-	orDefault(&opts.ReadTimeout, ReadTimeout)
-	orDefault(&opts.WriteTimeout, WriteTimeout)
-	orDefault(&opts.PoolTimeout, PoolTimeout)
-	orDefault(&opts.PoolSize, o.poolSize())
-	orDefault(&opts.MaxIdleConns, o.Idle)
-	orDefault(&opts.MaxRetries, maxRetries)
-	orDefault(&opts.MaxRetryBackoff, maxRetryBackoff)
-	orDefault(&opts.DialerRetries, dialerRetries)
-	orDefault(&opts.Protocol, protocol)
-	opts.ContextTimeoutEnabled = true
-	opts.DisableIdentity = true
-	opts.MaintNotificationsConfig = noMaintNotifications()
-	opts.OnConnect = o.onConnect(cmp.Or(opts.ClientName, o.ClientName))
-	opts.ClientName = ""
-	return &opts
-}
-
-func (o Options) failoverOptions() *redis.FailoverOptions {
-	opts := *o.sentinel
-	orDefault(&opts.DialTimeout, DialTimeout)
-	orDefault(&opts.ReadTimeout, ReadTimeout)
-	orDefault(&opts.WriteTimeout, WriteTimeout)
-	orDefault(&opts.PoolTimeout, PoolTimeout)
-	orDefault(&opts.PoolSize, o.poolSize())
-	orDefault(&opts.MaxIdleConns, o.Idle)
-	orDefault(&opts.MaxRetries, maxRetries)
-	orDefault(&opts.MaxRetryBackoff, maxRetryBackoff)
-	orDefault(&opts.DialerRetries, dialerRetries)
-	orDefault(&opts.Protocol, protocol)
-	opts.ContextTimeoutEnabled = true
-	opts.DisableIdentity = true
-	opts.OnConnect = o.onConnect(cmp.Or(opts.ClientName, o.ClientName))
-	opts.ClientName = ""
-	return &opts
-}
-
-func (o Options) clusterOptions() *redis.ClusterOptions {
-	opts := *o.cluster
-	orDefault(&opts.DialTimeout, DialTimeout)
-	orDefault(&opts.ReadTimeout, ReadTimeout)
-	orDefault(&opts.WriteTimeout, WriteTimeout)
-	orDefault(&opts.PoolTimeout, PoolTimeout)
-	orDefault(&opts.PoolSize, o.poolSize())
-	orDefault(&opts.MaxIdleConns, o.Idle)
-	orDefault(&opts.MaxRedirects, maxRedirects)
-	orDefault(&opts.MaxRetryBackoff, maxRetryBackoff)
-	orDefault(&opts.DialerRetries, dialerRetries)
-	orDefault(&opts.Protocol, protocol)
+	opts.DialTimeout = cmp.Or(opts.DialTimeout, DialTimeout)
+	opts.ReadTimeout = cmp.Or(opts.ReadTimeout, ReadTimeout)
+	opts.WriteTimeout = cmp.Or(opts.WriteTimeout, WriteTimeout)
+	opts.PoolTimeout = cmp.Or(opts.PoolTimeout, PoolTimeout)
+	opts.PoolSize = cmp.Or(opts.PoolSize, o.poolSize())
+	opts.MaxIdleConns = cmp.Or(opts.MaxIdleConns, o.Idle)
+	if opts.IsClusterMode {
+		opts.MaxRedirects = cmp.Or(opts.MaxRedirects, maxRedirects)
+	} else {
+		opts.MaxRetries = cmp.Or(opts.MaxRetries, maxRetries)
+	}
+	opts.MaxRetryBackoff = cmp.Or(opts.MaxRetryBackoff, maxRetryBackoff)
+	opts.DialerRetries = cmp.Or(opts.DialerRetries, dialerRetries)
+	opts.Protocol = cmp.Or(opts.Protocol, protocol)
 	opts.ContextTimeoutEnabled = true
 	opts.DisableIdentity = true
 	opts.MaintNotificationsConfig = noMaintNotifications()
@@ -216,13 +155,6 @@ func (o Options) onConnect(name string) func(context.Context, *redis.Conn) error
 			return nil
 		}
 		return o.OnConnect(ctx, conn)
-	}
-}
-
-func orDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ func Parse(rawURL string) (Options, error) {
 		// go-redis repeats the values it dislikes.
 		return Options{}, explain(u, mode)
 	}
-	if err := opts.check(); err != nil {
+	if err := opts.check(mode); err != nil {
 		return Options{}, err
 	}
 	return opts, nil
@@ -114,22 +115,69 @@ func validPort(port string) bool {
 }
 
 // parseMode returns errors that may show the URL: they are not passed on.
-func parseMode(u *url.URL, mode Mode) (opts Options, err error) {
+func parseMode(u *url.URL, mode Mode) (Options, error) {
+	var (
+		opts redis.UniversalOptions
+		err  error
+	)
 	switch mode {
 	case ModeSentinel:
-		opts.sentinel, err = redis.ParseFailoverURL(u.String())
+		err = parseSentinel(u.String(), &opts)
 	case ModeCluster:
-		opts.cluster, err = redis.ParseClusterURL(u.String())
-		if err == nil && opts.cluster.TLSConfig != nil {
-			opts.cluster.TLSConfig.MinVersion = tls.VersionTLS12
-		}
+		err = parseCluster(u.String(), &opts)
 	case ModeSingle:
-		opts.single, err = redis.ParseURL(u.String())
+		err = parseSingle(u.String(), &opts)
 	}
 	if err != nil {
 		return Options{}, fmt.Errorf("%w: %w", ErrURL, err)
 	}
-	return opts, nil
+	return Options{url: opts}, nil
+}
+
+func parseSingle(rawURL string, opts *redis.UniversalOptions) error {
+	parsed, err := redis.ParseURL(rawURL)
+	if err != nil {
+		return err //nolint:wrapcheck // parseMode wraps it
+	}
+	copyShared(opts, parsed)
+	opts.Addrs = []string{parsed.Addr}
+	return nil
+}
+
+func parseSentinel(rawURL string, opts *redis.UniversalOptions) error {
+	parsed, err := redis.ParseFailoverURL(rawURL)
+	if err != nil {
+		return err //nolint:wrapcheck // parseMode wraps it
+	}
+	copyShared(opts, parsed)
+	opts.Addrs = parsed.SentinelAddrs
+	opts.ReadOnly = parsed.ReplicaOnly || parsed.UseDisconnectedReplicas
+	return nil
+}
+
+func parseCluster(rawURL string, opts *redis.UniversalOptions) error {
+	parsed, err := redis.ParseClusterURL(rawURL)
+	if err != nil {
+		return err //nolint:wrapcheck // parseMode wraps it
+	}
+	copyShared(opts, parsed)
+	opts.IsClusterMode = true
+	if opts.TLSConfig != nil {
+		opts.TLSConfig.MinVersion = tls.VersionTLS12
+	}
+	return nil
+}
+
+// copyShared copies the fields that a struct of go-redis has in common with
+// UniversalOptions, which no URL can be parsed into. By name, so that a setting
+// that go-redis adds to its URLs is not lost here.
+func copyShared(to *redis.UniversalOptions, from any) {
+	source, target := reflect.ValueOf(from).Elem(), reflect.ValueOf(to).Elem()
+	for _, field := range reflect.VisibleFields(source.Type()) {
+		if shared := target.FieldByName(field.Name); shared.IsValid() && shared.Type() == field.Type {
+			shared.Set(source.FieldByIndex(field.Index))
+		}
+	}
 }
 
 // explain finds out which parameter go-redis refused. A name is only repeated
@@ -156,42 +204,32 @@ func explain(u *url.URL, mode Mode) error {
 	return fault("it cannot be used")
 }
 
-// limits are the settings that all three kinds of options share and that
-// go-redis takes as they come, up to a panic.
-type limits struct {
-	protocol, db   int
-	counts         map[string]int
-	buffers        map[string]int
-	timeouts       map[string]time.Duration
-	readsReplicas  bool
-	masterNameLack bool
-}
-
-func (o Options) check() error {
-	l := o.limits()
-	if l.masterNameLack {
+// check refuses settings that go-redis takes as they come, up to a panic.
+func (o Options) check(mode Mode) error {
+	u := o.url
+	if mode == ModeSentinel && u.MasterName == "" {
 		return fault("the parameter master_name is missing")
 	}
-	if l.readsReplicas {
+	if u.ReadOnly || u.RouteByLatency || u.RouteRandomly {
 		return fault("it must not ask for reads from replicas")
 	}
-	if l.db < 0 {
+	if u.DB < 0 {
 		return fault("its database must not be negative")
 	}
-	if l.protocol != 0 && l.protocol != 2 && l.protocol != 3 {
+	if u.Protocol != 0 && u.Protocol != 2 && u.Protocol != 3 {
 		return fault("the parameter protocol must be 2 or 3")
 	}
-	for name, n := range l.counts {
+	for name, n := range counts(u) {
 		if n < 0 || n > maxPoolSize {
 			return fault("the parameter %s must be between 0 and %d", name, maxPoolSize)
 		}
 	}
-	for name, n := range l.buffers {
+	for name, n := range buffers(u) {
 		if n < 0 || n > maxBuffer {
 			return fault("the parameter %s must be between 0 and %d", name, maxBuffer)
 		}
 	}
-	for name, d := range l.timeouts {
+	for name, d := range timeouts(u) {
 		if d < 0 {
 			return fault("the parameter %s must be above 0", name)
 		}
@@ -199,51 +237,22 @@ func (o Options) check() error {
 	return nil
 }
 
-func (o Options) limits() limits {
-	switch {
-	case o.sentinel != nil:
-		s := o.sentinel
-		return limits{
-			protocol: s.Protocol, db: s.DB,
-			counts:         counts(s.PoolSize, s.MinIdleConns, s.MaxIdleConns, s.MaxActiveConns, s.MaxConcurrentDials),
-			buffers:        buffers(s.PipelineReadBufferSize, s.PipelineWriteBufferSize),
-			timeouts:       timeouts(s.DialTimeout, s.ReadTimeout, s.WriteTimeout, s.PoolTimeout),
-			readsReplicas:  s.ReplicaOnly || s.UseDisconnectedReplicas || s.RouteByLatency || s.RouteRandomly,
-			masterNameLack: s.MasterName == "",
-		}
-	case o.cluster != nil:
-		c := o.cluster
-		return limits{
-			protocol:      c.Protocol,
-			counts:        counts(c.PoolSize, c.MinIdleConns, c.MaxIdleConns, c.MaxActiveConns, c.MaxConcurrentDials),
-			buffers:       buffers(c.PipelineReadBufferSize, c.PipelineWriteBufferSize),
-			timeouts:      timeouts(c.DialTimeout, c.ReadTimeout, c.WriteTimeout, c.PoolTimeout),
-			readsReplicas: c.ReadOnly || c.RouteByLatency || c.RouteRandomly,
-		}
-	default:
-		s := o.single
-		return limits{
-			protocol: s.Protocol, db: s.DB,
-			counts:   counts(s.PoolSize, s.MinIdleConns, s.MaxIdleConns, s.MaxActiveConns, s.MaxConcurrentDials),
-			buffers:  buffers(s.PipelineReadBufferSize, s.PipelineWriteBufferSize),
-			timeouts: timeouts(s.DialTimeout, s.ReadTimeout, s.WriteTimeout, s.PoolTimeout),
-		}
-	}
-}
-
-func counts(pool, minIdle, maxIdle, maxActive, dials int) map[string]int {
+func counts(u redis.UniversalOptions) map[string]int {
 	return map[string]int{
-		"pool_size": pool, "min_idle_conns": minIdle, "max_idle_conns": maxIdle,
-		"max_active_conns": maxActive, "max_concurrent_dials": dials,
+		"pool_size": u.PoolSize, "min_idle_conns": u.MinIdleConns, "max_idle_conns": u.MaxIdleConns,
+		"max_active_conns": u.MaxActiveConns, "max_concurrent_dials": u.MaxConcurrentDials,
 	}
 }
 
-func buffers(read, write int) map[string]int {
-	return map[string]int{"pipeline_read_buffer_size": read, "pipeline_write_buffer_size": write}
+func buffers(u redis.UniversalOptions) map[string]int {
+	return map[string]int{
+		"pipeline_read_buffer_size": u.PipelineReadBufferSize, "pipeline_write_buffer_size": u.PipelineWriteBufferSize,
+	}
 }
 
-func timeouts(dial, read, write, pool time.Duration) map[string]time.Duration {
+func timeouts(u redis.UniversalOptions) map[string]time.Duration {
 	return map[string]time.Duration{
-		"dial_timeout": dial, "read_timeout": read, "write_timeout": write, "pool_timeout": pool,
+		"dial_timeout": u.DialTimeout, "read_timeout": u.ReadTimeout,
+		"write_timeout": u.WriteTimeout, "pool_timeout": u.PoolTimeout,
 	}
 }

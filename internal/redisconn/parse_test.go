@@ -3,6 +3,8 @@ package redisconn
 import (
 	"errors"
 	"fmt"
+	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -37,7 +39,7 @@ func TestParseSingle(t *testing.T) {
 			if opts.Mode() != ModeSingle {
 				t.Fatalf("mode = %s", opts.Mode())
 			}
-			got := opts.singleOptions()
+			got := opts.universal().Simple()
 			if got.Addr != want.addr || got.Username != want.user || got.Password != want.password ||
 				got.DB != want.db || (got.TLSConfig != nil) != want.tls {
 				t.Errorf("got addr %s user %s password %s db %d tls %v, want %+v",
@@ -56,7 +58,7 @@ func TestParseSentinel(t *testing.T) {
 	if opts.Mode() != ModeSentinel {
 		t.Fatalf("mode = %s", opts.Mode())
 	}
-	got := opts.failoverOptions()
+	got := opts.universal().Failover()
 	if want := []string{"s1:26379", "s2:26380", "s3:26381"}; !slices.Equal(got.SentinelAddrs, want) {
 		t.Errorf("sentinels = %v, want %v", got.SentinelAddrs, want)
 	}
@@ -77,7 +79,7 @@ func TestParseCluster(t *testing.T) {
 	if opts.Mode() != ModeCluster {
 		t.Fatalf("mode = %s", opts.Mode())
 	}
-	got := opts.clusterOptions()
+	got := opts.universal().Cluster()
 	if want := []string{"n1:7000", "n2:7001"}; !slices.Equal(got.Addrs, want) {
 		t.Errorf("nodes = %v, want %v", got.Addrs, want)
 	}
@@ -156,7 +158,7 @@ func TestURLWinsOverDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts.Concurrency = 50
-	got := opts.singleOptions()
+	got := opts.universal().Simple()
 	if got.ReadTimeout != 3*time.Second || got.PoolSize != 7 || got.MaxRetries != -1 {
 		t.Errorf("read %s pool %d retries %d", got.ReadTimeout, got.PoolSize, got.MaxRetries)
 	}
@@ -165,12 +167,61 @@ func TestURLWinsOverDefaults(t *testing.T) {
 	}
 }
 
+// TestEveryParameterReachesTheClient sets each field of go-redis' three structs
+// and wants it back after the way through UniversalOptions, except for those that
+// no URL can set.
+func TestEveryParameterReachesTheClient(t *testing.T) {
+	t.Parallel()
+	common := "client_name=c&protocol=3&min_retry_backoff=11ms&max_retry_backoff=12ms&dial_timeout=13ms&read_timeout=14ms" +
+		"&write_timeout=15ms&pool_fifo=true&pool_size=16&max_concurrent_dials=17&min_idle_conns=18&max_idle_conns=19" +
+		"&max_active_conns=20&pipeline_pool_size=21&pipeline_read_buffer_size=22&pipeline_write_buffer_size=23" +
+		"&conn_max_lifetime=24s&conn_max_lifetime_jitter=5s&conn_max_idle_time=25s&pool_timeout=26ms&max_retries=3"
+	further := "&dialer_retries=4&dialer_retry_timeout=27ms&addr=h2:2"
+	sentinel := "redis://u:p@h:1/5?master_name=m&username=du&password=dp&" + common + further + "&identitySuffix=s"
+	cluster := "redis://u:p@h:1?max_redirects=6&failing_timeout_seconds=7&" + common + further
+	single := "redis://u:p@h:1/5?" + common
+	wantSingle, err := redis.ParseURL(single)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSentinel, err := redis.ParseFailoverURL(sentinel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCluster, err := redis.ParseClusterURL(cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSingle.Network = "" // go-redis' default, tcp
+	for mode, c := range map[Mode]struct {
+		raw  string
+		want any
+		got  func(*redis.UniversalOptions) any
+	}{
+		ModeSingle:   {single, wantSingle, func(u *redis.UniversalOptions) any { return u.Simple() }},
+		ModeSentinel: {sentinel, wantSentinel, func(u *redis.UniversalOptions) any { return u.Failover() }},
+		ModeCluster:  {cluster, wantCluster, func(u *redis.UniversalOptions) any { return u.Cluster() }},
+	} {
+		u, err := url.Parse(c.raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opts, err := parseMode(u, mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.got(&opts.url); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: got\n%+v, want\n%+v", mode, got, c.want)
+		}
+	}
+}
+
 func TestConcurrencySizesThePool(t *testing.T) {
 	t.Parallel()
 	for raw, poolOf := range map[string]func(Options) int{
-		"redis://h":                        func(o Options) int { return o.singleOptions().PoolSize },
-		"redis-sentinel://h?master_name=m": func(o Options) int { return o.failoverOptions().PoolSize },
-		"redis-cluster://h":                func(o Options) int { return o.clusterOptions().PoolSize },
+		"redis://h":                        func(o Options) int { return o.universal().Simple().PoolSize },
+		"redis-sentinel://h?master_name=m": func(o Options) int { return o.universal().Failover().PoolSize },
+		"redis-cluster://h":                func(o Options) int { return o.universal().Cluster().PoolSize },
 	} {
 		opts, err := Parse(raw)
 		if err != nil {
@@ -250,7 +301,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		_ = opts.limits()
+		_ = opts.universal()
 		if opts.String() == "" {
 			t.Error("options without a text")
 		}
