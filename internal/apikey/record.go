@@ -24,7 +24,7 @@ type record struct {
 
 func newRecord(d digest, settings Settings, created time.Time) record {
 	r := record{Digest: hex.EncodeToString(d[:]), Tenant: settings.Tenant, Test: settings.Test, CreatedAt: created}
-	r.set(settings)
+	r = r.with(settings)
 	return r
 }
 
@@ -62,9 +62,10 @@ func (r record) settings() Settings {
 	return Settings{Tenant: r.Tenant, Test: r.Test, Name: r.Name, Scopes: r.scopes(), Rate: r.Rate, ExpiresAt: r.ExpiresAt}
 }
 
-// set takes over what can be changed.
-func (r *record) set(s Settings) {
+// with returns the record with the settings that can be changed.
+func (r record) with(s Settings) record {
 	r.Name, r.Scopes, r.Rate, r.ExpiresAt = s.Name, s.Scopes.Names(), s.Rate, s.ExpiresAt
+	return r
 }
 
 func (r record) info(used time.Time) Info {

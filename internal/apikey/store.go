@@ -171,7 +171,7 @@ func (s *Store) Update(ctx context.Context, id string, change func(*Settings)) (
 		settings := r.settings()
 		change(&settings)
 		settings.Tenant, settings.Test = r.Tenant, r.Test
-		r.set(settings)
+		*r = r.with(settings)
 		after = *r
 		return nil, settings.check()
 	})
@@ -224,24 +224,11 @@ func (s *Store) change(ctx context.Context, id string, change func(*record) (fur
 		if err != nil {
 			return err
 		}
-		fields := make([]any, 0, 2*(1+len(further)))
-		for _, one := range append(further, r) {
-			encoded, err := one.encode()
-			if err != nil {
-				return err
-			}
-			fields = append(fields, one.field(), encoded)
+		fields, err := encodeAll(append(further, r))
+		if err != nil {
+			return err
 		}
-		if _, err := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-			pipe.HSet(ctx, s.key, fields...)
-			pipe.Publish(ctx, changedChannel, "")
-			return nil
-		}); err != nil && !errors.Is(err, redis.TxFailedErr) {
-			return unavailable(err)
-		} else if err != nil {
-			return redis.TxFailedErr
-		}
-		return nil
+		return s.write(ctx, tx, fields)
 	}
 	for {
 		err := s.rdb.Watch(ctx, swap, s.key)
@@ -249,7 +236,7 @@ func (s *Store) change(ctx context.Context, id string, change func(*record) (fur
 		case errors.Is(err, redis.TxFailedErr): // another operator was faster
 			continue
 		case err == nil, errors.Is(err, ErrUnknown), errors.Is(err, ErrUnavailable), errors.Is(err, ErrSettings), errors.Is(err, ErrTenant):
-			return err
+			return err //nolint:wrapcheck // one of this package
 		default:
 			return unavailable(err)
 		}
@@ -299,3 +286,30 @@ func (s *Store) find(ctx context.Context, d digest) (Principal, error) {
 }
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
+
+// encodeAll returns the fields and values of records.
+func encodeAll(records []record) ([]any, error) {
+	fields := make([]any, 0, 2*len(records))
+	for _, one := range records {
+		encoded, err := one.encode()
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, one.field(), encoded)
+	}
+	return fields, nil
+}
+
+// write stores fields and announces the change, unless the keys were changed
+// since the transaction began: then the error is redis.TxFailedErr.
+func (s *Store) write(ctx context.Context, tx *redis.Tx, fields []any) error {
+	_, err := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.HSet(ctx, s.key, fields...)
+		pipe.Publish(ctx, changedChannel, "")
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.TxFailedErr) {
+		return unavailable(err)
+	}
+	return err //nolint:wrapcheck // compared by change
+}

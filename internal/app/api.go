@@ -59,11 +59,11 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("API_KEYS: %w", err)
 	}
-	queue := queue.New(env.rdb, cfg.Worker.TaskTimeout)
+	tasks := queue.New(env.rdb, cfg.Worker.TaskTimeout)
 	opts := httpapi.Options{
 		Ledger:     guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
 		Batches:    guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
-		Dispatcher: queue,
+		Dispatcher: tasks,
 		Keys:       keys{verifier},
 		Limiter:    httpapi.NewRateLimit(env.rdb),
 		Rate:       cfg.API.RateLimit,

@@ -90,8 +90,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		return nil, fmt.Errorf("opt-outs: %w", err)
 	}
 	env := &environment{
-		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, clock: clock, ledger: l, optOuts: optOuts, watch: watch, instance: instance,
-		saved: saved.NewStore(rdb, metrics.Saved),
+		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, clock: clock, ledger: l, optOuts: optOuts, watch: watch,
+		instance: instance,
+		saved:    saved.NewStore(rdb, metrics.Saved),
 	}
 	env.pauses = throttle.NewWatch(rdb, func(p *throttle.Pause) {
 		if p == nil {
@@ -130,7 +131,7 @@ func (e *environment) usable(ctx context.Context) error {
 	if err := e.watch.allowed(ctx); err != nil {
 		return err
 	}
-	return e.ledger.Writable(ctx) //nolint:wrapcheck // it says what it tried
+	return e.ledger.Writable(ctx)
 }
 
 // readLanes reads the lanes for the metrics.

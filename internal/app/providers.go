@@ -87,11 +87,11 @@ func savesShared(cfg *config.Config) bool { return sinch.API(cfg.Sinch.API) == s
 
 // callbackURL is where Sinch is asked to post the receipts of a call.
 func callbackURL(cfg *config.Config) string {
-	receipts := cfg.ReceiptURL()
-	if receipts == nil {
+	to := cfg.ReceiptURL()
+	if to == nil {
 		return ""
 	}
-	return receipts.String()
+	return to.String()
 }
 
 // simulatorURL is where calls to the built-in simulator go. Its client dials the
@@ -122,7 +122,7 @@ func newSimulator(env *environment) *simulator {
 		client: wire.New(wire.Options{
 			Connections: env.cfg.Worker.Concurrency,
 			Dial:        listener.DialContext,
-			Proxy:       func(*http.Request) (*url.URL, error) { return nil, nil }, //nolint:nilnil // no proxy
+			Proxy:       func(*http.Request) (*url.URL, error) { return nil, nil },
 		}),
 	}
 }

@@ -68,12 +68,12 @@ func (w *redisWatch) allowed(ctx context.Context) error {
 	if rights == nil || rights.Err() != nil {
 		fresh, err := redisconn.CheckRights(ctx, w.rdb)
 		if err != nil {
-			return err //nolint:wrapcheck // it says what it tried
+			return err
 		}
 		rights = &fresh
 		w.rights.Store(rights)
 	}
-	return rights.Err() //nolint:wrapcheck // it names what is missing
+	return rights.Err()
 }
 
 // minReplicas is how many replicas must have a begin before its call leaves:
@@ -115,7 +115,7 @@ func (w *redisWatch) look(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	warnings := append(health.Warnings, w.checkRights(ctx)...)
+	warnings := slices.Concat(health.Warnings, w.checkRights(ctx))
 	var known []string
 	if found := w.found.Load(); found != nil {
 		known = *found

@@ -88,10 +88,10 @@ func (l *lists) wake() {
 }
 
 // found notes that a list of that version had a task, or had none.
-func (l *lists) found(name string, version int, any bool) {
+func (l *lists) found(name string, version int, some bool) {
 	l.mu.Lock()
-	l.active = l.active || any
-	if known := l.known[name]; !any && known.version == version {
+	l.active = l.active || some
+	if known := l.known[name]; !some && known.version == version {
 		l.known[name] = list{version: version}
 	}
 	over := l.failing == scriptFailure

@@ -21,7 +21,7 @@ func ctl(t *testing.T, args ...string) (stdout string, err error) {
 }
 
 // TestKeysFromCreateToRevoke walks through the life of a key.
-func TestKeysFromCreateToRevoke(t *testing.T) { //nolint:paralleltest // t.Setenv
+func TestKeysFromCreateToRevoke(t *testing.T) {
 	t.Setenv("REDIS_URL", redistest.Start(t).URL())
 	key, err := ctl(t, "keys", "create", "shop", "--test", "--name", "till", "--scopes", "send", "--rate", "2.5", "--expires", "90d")
 	if err != nil || !strings.HasPrefix(key, "mms_test_") || strings.Count(key, "\n") != 1 {

@@ -58,7 +58,7 @@ func newRate() *cobra.Command {
 
 func changeRate(cmd *cobra.Command, rdb redis.UniversalClient, to, reason, actor string) error {
 	if to == rateReset {
-		return throttle.ResetRate(cmd.Context(), rdb, "") //nolint:wrapcheck // it says what failed
+		return throttle.ResetRate(cmd.Context(), rdb, "")
 	}
 	perSecond, err := strconv.ParseFloat(to, 64)
 	if err != nil {
@@ -67,7 +67,7 @@ func changeRate(cmd *cobra.Command, rdb redis.UniversalClient, to, reason, actor
 	if reason == "" {
 		return errReason
 	}
-	return throttle.SetRate(cmd.Context(), rdb, "", throttle.Rate{ //nolint:wrapcheck // it says what failed
+	return throttle.SetRate(cmd.Context(), rdb, "", throttle.Rate{
 		PerSecond: perSecond, Reason: reason, Actor: actorName(actor), Since: time.Now(),
 	})
 }
@@ -87,7 +87,7 @@ func showRate(cmd *cobra.Command, rdb redis.UniversalClient, configured float64)
 	set, err := throttle.CurrentRate(cmd.Context(), rdb, "")
 	switch {
 	case err != nil:
-		return err //nolint:wrapcheck // it says what failed
+		return err
 	case set == nil:
 		fmt.Fprintf(cmd.OutOrStdout(), "%s (SINCH_RATE)\n", perSecondText(configured))
 	default:

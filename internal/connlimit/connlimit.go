@@ -95,7 +95,7 @@ func (c *conn) Close() error {
 // CloseWrite lets package http close a connection without losing its last answer.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite() //nolint:wrapcheck // the connection's own
+		return half.CloseWrite()
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func TestTricklingCallersRefuseNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		t.Cleanup(func() { _ = conn.Close() })
 		_, err = fmt.Fprintf(conn, "POST /v1/batches HTTP/1.1\r\nHost: x\r\nX-API-Key: %s\r\nContent-Type: application/json\r\n"+
 			"Content-Length: 16000000\r\n\r\n{\"messages\":[", liveKey)
 		if err != nil {

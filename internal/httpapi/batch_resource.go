@@ -42,7 +42,7 @@ func showBatch(b ledger.Batch, now time.Time, halted bool) batchResource {
 		shown.Status = "running"
 	}
 	rate := b.Rate(now)
-	moves := rate > 0 && !(halted && open > 0)
+	moves := rate > 0 && (!halted || open <= 0)
 	if moves {
 		const hundredths = 100
 		shown.RatePerSecond = new(math.Round(rate*hundredths) / hundredths)
@@ -71,7 +71,7 @@ func (a *api) getBatch(c echo.Context, who Caller) error {
 	if err != nil {
 		return batchError(err)
 	}
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, a.batch(b))
+	writeJSON(c, http.StatusOK, a.batch(b))
 	return nil
 }
 
@@ -85,7 +85,7 @@ func (a *api) cancelBatch(c echo.Context, who Caller) error {
 	if err != nil {
 		return batchError(err)
 	}
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, a.batch(b))
+	writeJSON(c, http.StatusOK, a.batch(b))
 	return nil
 }
 
@@ -133,7 +133,7 @@ func (a *api) listBatches(c echo.Context, who Caller) error {
 		last := found[limit-1]
 		p.NextCursor = cursorBatches.write(last.CreatedAt.UnixMilli(), string(last.ID))
 	}
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
+	writeJSON(c, http.StatusOK, p)
 	return nil
 }
 

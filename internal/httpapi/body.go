@@ -128,7 +128,8 @@ func isJSON(h http.Header) bool {
 }
 
 // writeJSON answers with content. It can only fail when the caller is gone.
-func writeJSON(c echo.Context, status int, mediaType string, content any) {
+func writeJSON(c echo.Context, status int, content any) {
+	mediaType := echo.MIMEApplicationJSON
 	body, err := json.Marshal(content, json.Deterministic(true))
 	if err != nil {
 		status, mediaType, body = http.StatusInternalServerError, "application/problem+json", []byte(`{"status":500,"code":"internal"}`)

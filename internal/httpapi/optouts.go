@@ -95,7 +95,7 @@ func (a *api) putOptOut(c echo.Context, who Caller) error {
 		status = http.StatusCreated
 		c.Response().Header().Set(echo.HeaderLocation, "/v1/suppressions/"+url.PathEscape(number))
 	}
-	writeJSON(c, status, echo.MIMEApplicationJSON, showOptOut(entry))
+	writeJSON(c, status, showOptOut(entry))
 	return nil
 }
 
@@ -112,7 +112,7 @@ func (a *api) getOptOut(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, showOptOut(entry))
+	writeJSON(c, http.StatusOK, showOptOut(entry))
 	return nil
 }
 
@@ -162,6 +162,6 @@ func (a *api) listOptOuts(c echo.Context, who Caller) error {
 		last := suppression.PositionOf(found[limit-1])
 		p.NextCursor = cursorOptOuts.write(last.CreatedAt, last.Number, last.Sender)
 	}
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
+	writeJSON(c, http.StatusOK, p)
 	return nil
 }

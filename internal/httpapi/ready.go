@@ -57,4 +57,4 @@ func (r *recordedAnswer) Header() http.Header { return r.header }
 func (r *recordedAnswer) WriteHeader(status int) { r.status = status }
 
 // Write implements http.ResponseWriter.
-func (r *recordedAnswer) Write(p []byte) (int, error) { return r.body.Write(p) }
+func (r *recordedAnswer) Write(p []byte) (int, error) { return r.body.Write(p) } //nolint:wrapcheck // never fails

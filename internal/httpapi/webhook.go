@@ -135,7 +135,7 @@ func (h *webhook) receive(c echo.Context) error {
 		h.api.Metrics.Receipt(string(shape), "unavailable")
 		return errors.Join(newProblem(codeUnavailable, "The receipt cannot be recorded now; send it again."), err)
 	}
-	writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, struct{}{})
+	writeJSON(c, http.StatusOK, struct{}{})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/hex"
 	"os"
 	"path/filepath"
@@ -60,7 +61,7 @@ const newestGolden = "1.hex"
 func TestNewestGoldenRecordIsWhatIsWritten(t *testing.T) {
 	t.Parallel()
 	written := encode(goldenHead(), goldenMessage(t))
-	if string(written) != string(goldenRecord(t, newestGolden)) {
+	if !bytes.Equal(written, goldenRecord(t, newestGolden)) {
 		t.Errorf("a record of the schema as it is, for a new file:\n%s", hex.EncodeToString(written))
 	}
 }

@@ -1,7 +1,7 @@
 package ledger
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -104,7 +104,8 @@ func positionsOf(script string) positions {
 			},
 			rowKeys: []string{acceptRecord: "RECORD", acceptOptOuts: "OPT_OUTS"},
 			args: []string{
-				acceptSecretValue: "SECRET_VALUE", acceptRecentKept: "RECENT_KEPT", acceptLaneLimit: "LANE_LIMIT", acceptHasBatch: "HAS_BATCH",
+				acceptSecretValue: "SECRET_VALUE", acceptRecentKept: "RECENT_KEPT", acceptLaneLimit: "LANE_LIMIT",
+				acceptHasBatch: "HAS_BATCH",
 			},
 			rowArgs: []string{
 				acceptValue: "VALUE", acceptID: "ID", acceptDue: "DUE", acceptStatus: "STATUS", acceptCounter: "COUNTER",
@@ -113,8 +114,10 @@ func positionsOf(script string) positions {
 		}
 	case "put":
 		return positions{
-			keys:    []string{putCalls: "CALLS", putUnknown: "UNKNOWN", putCounts: "COUNTS", putBegins: "BEGINS", putWaiting: "WAITING"},
-			rowKeys: []string{putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS", putUnknownOfScope: "UNKNOWN_OF_SCOPE"},
+			keys: []string{putCalls: "CALLS", putUnknown: "UNKNOWN", putCounts: "COUNTS", putBegins: "BEGINS", putWaiting: "WAITING"},
+			rowKeys: []string{
+				putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS", putUnknownOfScope: "UNKNOWN_OF_SCOPE",
+			},
 			args: []string{
 				putWorker: "WORKER", putKnownBegins: "KNOWN_BEGINS", putKnownEpoch: "KNOWN_EPOCH", putChannel: "CHANNEL",
 				putBatchTTLInMS: "BATCH_TTL",
@@ -144,17 +147,18 @@ func (p positions) locals() string {
 	var names, values []string
 	for _, table := range [][]string{p.keys, p.rowKeys, p.args, p.rowArgs} {
 		for i, name := range table {
-			names, values = append(names, name), append(values, fmt.Sprint(i+1))
+			names, values = append(names, name), append(values, strconv.Itoa(i+1))
 		}
 	}
 	names = append(names, "FIXED_KEYS", "ROW_KEYS", "FIXED_ARGS", "ROW_ARGS")
 	values = append(values,
-		fmt.Sprint(p.fixedKeys()), fmt.Sprint(len(p.rowKeys)), fmt.Sprint(len(p.args)), fmt.Sprint(len(p.rowArgs)))
+		strconv.Itoa(p.fixedKeys()), strconv.Itoa(len(p.rowKeys)), strconv.Itoa(len(p.args)), strconv.Itoa(len(p.rowArgs)))
 	return "local " + strings.Join(names, ", ") + " = " + strings.Join(values, ", ") + "; "
 }
 
 // extend appends n places to a list and returns them, too.
 func extend[T any](list []T, n int) (all, places []T) {
-	all = append(list, make([]T, n)...)
-	return all, all[len(list):]
+	before := len(list)
+	list = append(list, make([]T, n)...)
+	return list, list[before:]
 }

@@ -143,7 +143,7 @@ const offList = "off"
 // sweeper.
 type places struct{ waiting, calls, unknown string }
 
-// places places the message of a step.
+// places sets when the sweeper checks the message of a step.
 func (l *Ledger) places(s swap) places {
 	m, after := s.message, places{}
 	if list := after.of(s.before); list != nil {

@@ -125,7 +125,8 @@ func (m *Message) countTry(n int, o Outcome, retry Retry, now time.Time) error {
 		m.Delays = 0
 	}
 
-	limit, reason := retry.Max, Reason{Code: ReasonRetriesExhausted, Message: "no attempt was accepted within the retry limit", SinchCode: o.SinchCode}
+	limit := retry.Max
+	reason := Reason{Code: ReasonRetriesExhausted, Message: "no attempt was accepted within the retry limit", SinchCode: o.SinchCode}
 	if o.MaxRetries > 0 && o.MaxRetries < retry.Max {
 		limit, reason = o.MaxRetries, *o.Reason()
 	}

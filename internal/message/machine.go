@@ -194,7 +194,7 @@ func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
 	}
 	m.Reason, m.SinchID, m.SentAs, m.SentAt = nil, "", "", time.Time{}
 	m.Group = ""
-	m.Counters.replay()
+	m.replay()
 	if m.Attempts == 0 && m.Content.SendAt.After(now) {
 		m.requeue(m.Content.SendAt)
 		return m.move(now, StatusScheduled, OnReplay, "replayed", 0)

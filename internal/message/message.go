@@ -10,6 +10,8 @@ import (
 
 // Message is one MMS with its state and its history.
 type Message struct {
+	Counters
+
 	ID      ID
 	Scope   Scope
 	Content Content
@@ -18,8 +20,6 @@ type Message struct {
 	Group   string // of the messages that one multi-recipient send can carry; empty: none
 	Shard   int    // of its lane, where the lane has shards
 	Shared  bool   // other messages of its batch have the same text and media
-
-	Counters
 
 	Status    Status
 	Reason    *Reason

@@ -20,6 +20,8 @@ const (
 // required are the commands that accepting, sending and measuring run, directly,
 // in scripts and through asynq. KEY stands for a key, and the rest of a line makes
 // the command complete enough for Redis to check the right to it.
+//
+//nolint:dupword // commands, not prose
 const required = `
 append KEY v
 del KEY
@@ -133,7 +135,7 @@ var ErrRights = errors.New("redis does not allow what is needed")
 
 // Err is nil when nothing needed is missing. Otherwise it wraps ErrRights and
 // names what is missing and how to allow it.
-func (r Rights) Err() error {
+func (r *Rights) Err() error {
 	var causes []string
 	if len(r.Unknown) > 0 {
 		causes = append(causes, "the server does not know "+strings.ToUpper(strings.Join(r.Unknown, ", "))+": remove the rename-command")
@@ -244,7 +246,8 @@ func allProbes() []probe {
 	for pattern, channels := range usedChannels() {
 		for _, channel := range channels {
 			probes = append(probes,
-				probe{command: []string{"publish", channel, "v"}, pattern: pattern}, probe{command: []string{"subscribe", channel}, pattern: pattern})
+				probe{command: []string{"publish", channel, "v"}, pattern: pattern},
+				probe{command: []string{"subscribe", channel}, pattern: pattern})
 		}
 	}
 	for command, without := range optional() {

@@ -47,7 +47,8 @@ func TestMissingRightIsNamed(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
 	operator, client := srv.Client(t), user(t, srv, "app", redisconn.RequiredRights()...)
-	if err := rightsOf(t, client).Err(); err != nil {
+	rights := rightsOf(t, client)
+	if err := rights.Err(); err != nil {
 		t.Fatalf("with all rights: %v", err)
 	}
 	for _, rule := range redisconn.RequiredRights() {
@@ -79,7 +80,8 @@ func TestMissingRightIsNamed(t *testing.T) {
 func TestUserWithoutChannelsIsNamed(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
-	err := rightsOf(t, user(t, srv, "app", "+@all", "~*", "resetchannels")).Err()
+	rights := rightsOf(t, user(t, srv, "app", "+@all", "~*", "resetchannels"))
+	err := rights.Err()
 	if err == nil || !strings.Contains(err.Error(), "ACL SETUSER app &asynq:* &mms:*") {
 		t.Errorf("%v", err)
 	}

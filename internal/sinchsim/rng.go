@@ -45,7 +45,7 @@ func (d *RNG) TrackingID(n uint64) string {
 func NewULID(at time.Time, r *rand.Rand) string {
 	var id ulid.ULID
 	binary.BigEndian.PutUint64(id[len(id)-8:], r.Uint64())
-	binary.BigEndian.PutUint16(id[len(id)-10:], uint16(r.Uint64()))
-	_ = id.SetTime(uint64(max(at.UnixMilli(), 0))) // fails in the year 10889
+	binary.BigEndian.PutUint16(id[len(id)-10:], uint16(r.Uint64())) //nolint:gosec // the low bits are wanted
+	_ = id.SetTime(uint64(max(at.UnixMilli(), 0)))                  // fails in the year 10889
 	return id.String()
 }

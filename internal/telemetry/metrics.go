@@ -239,7 +239,8 @@ func (m *MediaMetrics) Reused() { m.reused.Inc() }
 type MessageMetrics struct{ transitions *prometheus.CounterVec }
 
 func newMessageMetrics(with factory) *MessageMetrics {
-	return &MessageMetrics{with.counter("message_transitions_total", "Changes of a message's state by the states before (new: it was accepted) and after.", "from", "to")}
+	return &MessageMetrics{with.counter("message_transitions_total",
+		"Changes of a message's state by the states before (new: it was accepted) and after.", "from", "to")}
 }
 
 // Moved counts a change of state.

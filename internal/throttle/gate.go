@@ -208,7 +208,9 @@ func (g *Gate) Confirm(ctx context.Context, p GatePermit) error {
 		return err
 	}
 	if pause != nil {
-		return &DeniedError{Cause: CauseAccount, RetryIn: g.recheckAfter(), SinchCode: pause.SinchCode, ProbeAt: pause.nextProbe(time.Now())}
+		return &DeniedError{
+			Cause: CauseAccount, RetryIn: g.recheckAfter(), SinchCode: pause.SinchCode, ProbeAt: pause.nextProbe(time.Now()),
+		}
 	}
 	return nil
 }
@@ -274,7 +276,7 @@ func scan(values []any, into ...any) error {
 // Passed reports that the account works: Sinch took the message, or refused it
 // for a reason that is the message's own. It returns whether that ended a pause.
 func (g *Gate) Passed(ctx context.Context, p GatePermit) (ended bool, err error) {
-	if !p.Probe && !p.suspect && !(p.watched && g.passDue()) {
+	if !p.Probe && !p.suspect && (!p.watched || !g.passDue()) {
 		return false, nil // no message waits for this report
 	}
 	reply, err := g.run(ctx, p, "passed", "")

@@ -52,26 +52,26 @@ func newGate(rdb redis.UniversalClient, change ...func(*throttle.GateOptions)) *
 }
 
 // acquireSoon enters again and again, as a message that is handed back does.
-func acquireSoon(tb testing.TB, gate *throttle.Gate, message string) throttle.GatePermit {
+func acquireSoon(tb testing.TB, gate *throttle.Gate, id string) throttle.GatePermit {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), enough)
 	defer cancel()
 	for {
-		permit, err := gate.Acquire(ctx, message, "acme")
+		permit, err := gate.Acquire(ctx, id, "acme")
 		if err == nil {
 			return permit
 		}
 		if _, ok := errors.AsType[*throttle.DeniedError](err); !ok {
-			tb.Fatalf("%s: %v", message, err)
+			tb.Fatalf("%s: %v", id, err)
 		}
 	}
 }
 
-func mustAcquire(tb testing.TB, gate *throttle.Gate, message string) throttle.GatePermit {
+func mustAcquire(tb testing.TB, gate *throttle.Gate, id string) throttle.GatePermit {
 	tb.Helper()
-	permit, err := gate.Acquire(tb.Context(), message, "acme")
+	permit, err := gate.Acquire(tb.Context(), id, "acme")
 	if err != nil {
-		tb.Fatalf("%s: %v", message, err)
+		tb.Fatalf("%s: %v", id, err)
 	}
 	return permit
 }
@@ -85,12 +85,12 @@ func wantDenied(tb testing.TB, err error, cause throttle.Cause) *throttle.Denied
 	return denied
 }
 
-func mustBeClosed(tb testing.TB, gate *throttle.Gate, message string) time.Duration {
+func mustBeClosed(tb testing.TB, gate *throttle.Gate, id string) time.Duration {
 	tb.Helper()
-	_, err := gate.Acquire(tb.Context(), message, "acme")
+	_, err := gate.Acquire(tb.Context(), id, "acme")
 	denied := wantDenied(tb, err, throttle.CauseAccount)
 	if denied.RetryIn <= 0 || denied.SinchCode != "E104" {
-		tb.Errorf("%s: denied = %+v", message, denied)
+		tb.Errorf("%s: denied = %+v", id, denied)
 	}
 	return denied.RetryIn
 }
@@ -373,7 +373,7 @@ func TestConfirmSeesAPauseThatCameMeanwhile(t *testing.T) {
 	}
 	refused(t, gate, late)
 	err := gate.Confirm(t.Context(), early)
-	wantDenied(t, err, throttle.CauseAccount)
+	_ = wantDenied(t, err, throttle.CauseAccount)
 	if err := gate.Confirm(t.Context(), acquireSoon(t, gate, "m3")); err != nil {
 		t.Errorf("the probe: %v", err)
 	}
@@ -401,7 +401,7 @@ func TestGateSaysThatRedisIsDown(t *testing.T) {
 		t.Errorf("acquire: the cause is lost: %v", err)
 	}
 	_, err = gate.Refused(t.Context(), permit, "E104")
-	wantDenied(t, err, throttle.CauseUnavailable)
+	_ = wantDenied(t, err, throttle.CauseUnavailable)
 }
 
 func TestGateKeysShareASlot(t *testing.T) {

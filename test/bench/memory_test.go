@@ -84,7 +84,7 @@ func heavyRow() string {
 		fmt.Fprintf(&pairs, `,"key-%02d":%q`, n, strings.Repeat("😀", 500))
 	}
 	return fmt.Sprintf(`{"to":"+12065551212","mediaUrl":"https://media.example.com/a.jpg","text":%q,"metadata":{%s}}`,
-		strings.Repeat("字", 5000), pairs.String()[1:])
+		strings.Repeat("\u5b57", 5000), pairs.String()[1:])
 }
 
 func join(item string, times int) string { return strings.Repeat(item+",", times-1) + item }

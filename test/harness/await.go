@@ -13,8 +13,8 @@ const Patience = time.Minute
 const tick = 15 * time.Millisecond
 
 // Await polls until done reports true; detail says how far things are.
-func Await(t testing.TB, what string, atMost time.Duration, done func() (ok bool, detail string)) {
-	t.Helper()
+func Await(tb testing.TB, what string, atMost time.Duration, done func() (ok bool, detail string)) {
+	tb.Helper()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	end := time.After(atMost)
@@ -26,21 +26,21 @@ func Await(t testing.TB, what string, atMost time.Duration, done func() (ok bool
 		select {
 		case <-ticker.C:
 		case <-end:
-			t.Fatalf("no %s within %s: %s", what, atMost, detail)
+			tb.Fatalf("no %s within %s: %s", what, atMost, detail)
 		}
 	}
 }
 
 // Hold checks for a while that something stays as it is: the only way to see
 // that a thing does not happen.
-func Hold(t testing.TB, what string, during time.Duration, still func() (ok bool, detail string)) {
-	t.Helper()
+func Hold(tb testing.TB, what string, during time.Duration, still func() (ok bool, detail string)) {
+	tb.Helper()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	end := time.After(during)
 	for {
 		if ok, detail := still(); !ok {
-			t.Fatalf("%s did not last: %s", what, detail)
+			tb.Fatalf("%s did not last: %s", what, detail)
 		}
 		select {
 		case <-ticker.C:

@@ -17,10 +17,10 @@ type Client struct{ http *http.Client }
 
 // NewClient returns a client whose requests end after timeout; the clean-up of
 // the test closes its connections.
-func NewClient(t testing.TB, timeout time.Duration) *Client {
-	t.Helper()
-	transport := &http.Transport{MaxIdleConnsPerHost: 256} //nolint:mnd // as many as tests have callers
-	t.Cleanup(transport.CloseIdleConnections)
+func NewClient(tb testing.TB, timeout time.Duration) *Client {
+	tb.Helper()
+	transport := &http.Transport{MaxIdleConnsPerHost: 256}
+	tb.Cleanup(transport.CloseIdleConnections)
 	return &Client{http: &http.Client{Transport: transport, Timeout: timeout}}
 }
 

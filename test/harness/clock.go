@@ -21,7 +21,7 @@ var errClock = errors.New("package time of this Go reads the clock in another wa
 // arguments of go build that use it: a program built with them adds the offset in
 // the file that CLOCK_OFFSET names to its wall clock. No other build has it.
 func MovableClock(dir string) ([]string, error) {
-	root, err := exec.Command("go", "env", "GOROOT").Output() //nolint:noctx // ends by itself
+	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return nil, fmt.Errorf("find GOROOT: %w", err)
 	}

@@ -36,17 +36,17 @@ type Link struct {
 const dialTimeout = time.Second
 
 // NewLink starts a link to the far addresses; the clean-up of the test ends it.
-func NewLink(t testing.TB, name string, far ...string) *Link {
-	t.Helper()
+func NewLink(tb testing.TB, name string, far ...string) *Link {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	l := &Link{Name: name, far: far, listener: listener, lines: map[net.Conn]bool{}}
 	l.changed = sync.NewCond(&l.mu)
 	l.lifetime, l.end = context.WithCancel(context.Background())
 	l.wg.Go(l.serve)
-	t.Cleanup(l.close)
+	tb.Cleanup(l.close)
 	return l
 }
 

@@ -60,7 +60,7 @@ func (s Suite) Run() int {
 // of a package two levels below the root, as it is in its tests.
 func Build(dir string, flags ...string) error {
 	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
-	cmd := exec.Command("go", append(args, "./cmd/api", "./cmd/worker", "./cmd/mmsctl")...) //nolint:noctx // ends by itself
+	cmd := exec.Command("go", append(args, "./cmd/api", "./cmd/worker", "./cmd/mmsctl")...)
 	cmd.Dir = filepath.Join("..", "..")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the programs: %w\n%s", err, out)

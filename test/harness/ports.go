@@ -22,26 +22,26 @@ type Ports struct {
 
 // NewPorts returns the count ports from first on, beginning at a random one.
 func NewPorts(first, count int) *Ports {
-	return &Ports{first: first, count: count, next: rand.IntN(count)} //nolint:gosec // no secret
+	return &Ports{first: first, count: count, next: rand.IntN(count)}
 }
 
 // Take returns the address of a free port on the loopback interface.
-func (p *Ports) Take(t testing.TB) string {
-	t.Helper()
+func (p *Ports) Take(tb testing.TB) string {
+	tb.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for range p.count {
 		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(p.first+p.next%p.count))
 		p.next++
-		l, err := net.Listen("tcp", addr) //nolint:noctx // answers at once
+		l, err := net.Listen("tcp", addr)
 		if err == nil {
 			_ = l.Close()
 			return addr
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {
-			t.Fatalf("look for a free port: %v", err)
+			tb.Fatalf("look for a free port: %v", err)
 		}
 	}
-	t.Fatal("no free port")
+	tb.Fatal("no free port")
 	return ""
 }

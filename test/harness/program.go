@@ -42,28 +42,28 @@ type Program struct {
 
 // NewProgram prepares a program with exactly this environment, in a directory
 // of its own. The clean-up of the test ends it.
-func NewProgram(t testing.TB, name string, env map[string]string, command string, args ...string) *Program {
-	t.Helper()
-	p := &Program{Name: name, t: t, command: command, args: args, dir: t.TempDir()}
+func NewProgram(tb testing.TB, name string, env map[string]string, command string, args ...string) *Program {
+	tb.Helper()
+	p := &Program{Name: name, t: tb, command: command, args: args, dir: tb.TempDir()}
 	p.env = []string{"HOME=" + p.dir, "PATH=/usr/bin:/bin", "TMPDIR=" + p.dir}
 	for key, value := range env {
 		p.env = append(p.env, key+"="+value)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := p.Stop(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
-		if t.Failed() {
-			t.Logf("--- end of the log of %s\n%s", name, p.LastLines())
+		if tb.Failed() {
+			tb.Logf("--- end of the log of %s\n%s", name, p.LastLines())
 		}
 	})
 	return p
 }
 
 // Launch prepares a program and starts it.
-func Launch(t testing.TB, name string, env map[string]string, command string, args ...string) *Program {
-	t.Helper()
-	p := NewProgram(t, name, env, command, args...)
+func Launch(tb testing.TB, name string, env map[string]string, command string, args ...string) *Program {
+	tb.Helper()
+	p := NewProgram(tb, name, env, command, args...)
 	p.Start()
 	return p
 }
@@ -81,7 +81,7 @@ func (p *Program) Start() {
 		p.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()        // the child has its own descriptor
-	cmd := exec.Command(p.command, p.args...) //nolint:gosec,noctx // ends with the clean-up, after the context of the test
+	cmd := exec.Command(p.command, p.args...) //nolint:noctx // ends with the clean-up, after the context of the test
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = p.dir, p.env, log, log
 	cmd.SysProcAttr = dieWithParent()
 	if err := cmd.Start(); err != nil {
@@ -201,16 +201,19 @@ func (p *Program) LastLines() []byte {
 }
 
 // AwaitReady waits until the program answers 200 at Ready.
-func (p *Program) AwaitReady(t testing.TB, client *Client) { t.Helper(); p.AwaitOK(t, client, p.Ready) }
+func (p *Program) AwaitReady(tb testing.TB, client *Client) {
+	tb.Helper()
+	p.AwaitOK(tb, client, p.Ready)
+}
 
 // AwaitOK waits until the program answers 200 at a URL.
-func (p *Program) AwaitOK(t testing.TB, client *Client, url string) {
-	t.Helper()
-	Await(t, "200 from "+p.Name+" "+url, Patience, func() (bool, string) {
+func (p *Program) AwaitOK(tb testing.TB, client *Client, url string) {
+	tb.Helper()
+	Await(tb, "200 from "+p.Name+" "+url, Patience, func() (bool, string) {
 		if !p.Running() {
-			t.Fatalf("%s ended with exit code %d: %s", p.Name, p.ExitCode(), p.LastLines())
+			tb.Fatalf("%s ended with exit code %d: %s", p.Name, p.ExitCode(), p.LastLines())
 		}
-		got, err := client.Get(t.Context(), url)
+		got, err := client.Get(tb.Context(), url)
 		if err != nil {
 			return false, err.Error()
 		}

@@ -21,12 +21,12 @@ type Simulator struct {
 
 // StartSimulator starts the simulator of the built programs on an address and
 // waits until it answers.
-func StartSimulator(t testing.TB, client *Client, mmsctl, addr string, args ...string) *Simulator {
-	t.Helper()
-	p := Launch(t, "simulator", nil, mmsctl, append([]string{"simulator", "--addr", addr}, args...)...)
+func StartSimulator(tb testing.TB, client *Client, mmsctl, addr string, args ...string) *Simulator {
+	tb.Helper()
+	p := Launch(tb, "simulator", nil, mmsctl, append([]string{"simulator", "--addr", addr}, args...)...)
 	p.Ready = "http://" + addr + "/sim/stats"
-	p.AwaitReady(t, client)
-	return &Simulator{Program: p, T: t, Base: "http://" + addr, client: client}
+	p.AwaitReady(tb, client)
+	return &Simulator{Program: p, T: tb, Base: "http://" + addr, client: client}
 }
 
 // SinchCall is a call as Sinch saw it.

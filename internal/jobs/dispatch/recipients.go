@@ -269,10 +269,16 @@ type multiCall struct {
 // sendMany begins a request for the members that are ready, makes it and records
 // what became of each.
 func (h *Handler) sendMany(ctx context.Context, run *groupRun, bulk sinch.Bulk, types []string, permit *throttle.Permit) error {
-	for _, seen := range run.ready {
-		h.worker.enter(seen.Message.ID)
-		defer h.worker.leave(seen.Message.ID)
+	ids := make([]message.ID, len(run.ready))
+	for i, seen := range run.ready {
+		ids[i] = seen.Message.ID
+		h.worker.enter(ids[i])
 	}
+	defer func() {
+		for _, id := range ids {
+			h.worker.leave(id)
+		}
+	}()
 	call, err := h.beginMany(ctx, run, bulk.Origin())
 	if err != nil || len(call.members) == 0 {
 		return err

@@ -126,8 +126,7 @@ func (q *Queue) Regroup(ctx context.Context, changes ...GroupChange) ([]Group, e
 		if err != nil {
 			return nil, fmt.Errorf("change group: %w", err)
 		}
-		groups[i] = Group{Name: changes[i].Name, Lane: changes[i].Lane}
-		if err := groups[i].parse(reply); err != nil {
+		if groups[i], err = parseGroup(changes[i], reply); err != nil { //nolint:gosec // a call for each change
 			return nil, err
 		}
 	}
@@ -144,25 +143,26 @@ func (q *Queue) regroupCalls(ctx context.Context, changes []GroupChange) []*redi
 	return calls
 }
 
-// parse reads the answer of the script.
-func (g *Group) parse(reply []string) error {
+// parseGroup reads the answer of the script to a change.
+func parseGroup(change GroupChange, reply []string) (Group, error) {
 	const fields = 2
+	group := Group{Name: change.Name, Lane: change.Lane}
 	if len(reply) == 0 {
-		return nil
+		return group, nil
 	}
 	if len(reply) != fields {
-		return errGroupReply
+		return Group{}, errGroupReply
 	}
 	generation, err := strconv.ParseInt(reply[0], 10, 64)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errGroupReply, err)
+		return Group{}, fmt.Errorf("%w: %w", errGroupReply, err)
 	}
 	due, err := strconv.ParseInt(reply[1], 10, 64)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errGroupReply, err)
+		return Group{}, fmt.Errorf("%w: %w", errGroupReply, err)
 	}
-	g.Generation, g.Due = generation, time.UnixMilli(due)
-	return nil
+	group.Generation, group.Due = generation, time.UnixMilli(due)
+	return group, nil
 }
 
 // GroupView is what a group's task reads.

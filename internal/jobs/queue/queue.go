@@ -194,6 +194,7 @@ func ParseTask(name string) (message.ID, int, error) {
 // TaskState tells whether a task will run.
 type TaskState int
 
+// The states.
 const (
 	StateComes  TaskState = iota // it will be run
 	StateRuns                    // it is being run, or its worker died with it

@@ -108,7 +108,7 @@ func (t *reconciler) take(ctx context.Context, id message.ID, n int, said answer
 		if said.found {
 			return m.Conclude(n, message.Outcome{Kind: message.OutcomeAccepted, SinchID: said.id}, t.retry, now)
 		}
-		return m.Absent(n, seen, t.policy.LookupWindow, t.retry, now.Add(-time.Since(said.asked))) // for others it may have been asked before
+		return m.Absent(n, seen, t.policy.LookupWindow, t.retry, now.Add(-time.Since(said.asked))) // others may have asked before
 	})
 	if err != nil {
 		return now.Add(lookupFailed), err

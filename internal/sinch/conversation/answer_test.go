@@ -18,16 +18,6 @@ func grpc(status int, word string) answer {
 		status, word)}
 }
 
-func outcome(tb testing.TB, a answer) sinch.Outcome {
-	tb.Helper()
-	s := serve(tb, a)
-	got := s.provider(tb, conversation.Options{}).Send(tb.Context(), photo())
-	if n := len(s.Requests()); n != 1 {
-		tb.Errorf("%d requests, want 1", n)
-	}
-	return got
-}
-
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	refused := func(reason sinch.ReasonCode, code string) sinch.Outcome {

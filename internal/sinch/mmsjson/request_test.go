@@ -3,6 +3,7 @@ package mmsjson_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +65,7 @@ func TestGoldenRequests(t *testing.T) {
 func TestCall(t *testing.T) {
 	t.Parallel()
 	_, req := send(t, mmsjson.Options{APIKey: "key-secret"}, photo(), answer{Status: 200, Body: success})
-	if req.Method != "POST" || req.RequestURI != "/ep/v2/" {
+	if req.Method != http.MethodPost || req.RequestURI != "/ep/v2/" {
 		t.Errorf("%s %s", req.Method, req.RequestURI)
 	}
 	for name, want := range map[string]string{

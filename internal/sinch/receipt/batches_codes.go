@@ -20,7 +20,7 @@ func (v batchVerdict) agrees(o batchVerdict) bool { return v.state == o.state }
 // meaning. Without a reason, that of the status holds.
 type batchCodes struct {
 	first, last int
-	batchVerdict
+	verdict     batchVerdict
 }
 
 // batchCodeTable is the table of codes in delivery reports of the SMS REST API:
@@ -76,7 +76,7 @@ func batchCode(code string) (batchVerdict, bool) {
 	}
 	for _, line := range batchCodeTable {
 		if line.first <= n && n <= line.last {
-			return line.batchVerdict, true
+			return line.verdict, true
 		}
 	}
 	return batchVerdict{}, false

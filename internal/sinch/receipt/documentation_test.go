@@ -43,7 +43,7 @@ func batchLines() string {
 		if c.last != c.first {
 			code += "`–`" + strconv.Itoa(c.last)
 		}
-		b.WriteString(line(code, c.detail, c.state, c.reason))
+		b.WriteString(line(code, c.verdict.detail, c.verdict.state, c.verdict.reason))
 	}
 	return b.String()
 }

@@ -23,12 +23,13 @@ func CheckDocumentation(t *testing.T, table string, codes sinch.Table) {
 	}
 	_, rest, _ := strings.Cut(string(page), "<!-- table: "+table+" -->\n")
 	got, _, _ := strings.Cut(rest, "<!-- end -->")
-	want := "| Code | Meaning | Outcome | Reason |\n|---|---|---|---|\n"
+	var want strings.Builder
+	want.WriteString("| Code | Meaning | Outcome | Reason |\n|---|---|---|---|\n")
 	for _, code := range slices.Sorted(maps.Keys(codes)) {
 		rule := codes[code]
-		want += fmt.Sprintf("| %#q | %s | %s | %#q |\n", code, rule.Meaning, rule.Kind, rule.Reason)
+		fmt.Fprintf(&want, "| %#q | %s | %s | %#q |\n", code, rule.Meaning, rule.Kind, rule.Reason)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want.String(), got); diff != "" {
 		t.Errorf("docs/sinch.md, %s (-want +got):\n%s", table, diff)
 	}
 }
