@@ -86,7 +86,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	parts := []part{{
 		name:  "tasks under way",
 		start: func(context.Context) error { return nil },
-		stop:  func(context.Context) { queue.Wait() },
+		stop:  func(context.Context) { tasks.Wait() },
 	}}
 	if cfg.Media.Check == mediaAccept {
 		shared, closing := newMedia(env)
