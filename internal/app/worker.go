@@ -131,4 +131,4 @@ func (m jobMetrics) Attempt(api, outcome string, took time.Duration) {
 func (m jobMetrics) Swept(err error) { m.metrics.Sweep.Round(time.Now(), err) }
 
 // Recovered implements jobs.Metrics.
-func (m jobMetrics) Recovered(kind string) { m.metrics.Sweep.Healed(kind, 1) }
+func (m jobMetrics) Recovered(kind string) { m.metrics.Sweep.Recovered(kind, 1) }

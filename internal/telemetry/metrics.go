@@ -304,24 +304,26 @@ func newSavedMetrics(with factory) *SavedMetrics {
 // Saved counts an event.
 func (m *SavedMetrics) Saved(event string) { m.events.WithLabelValues(event).Inc() }
 
-// SweepMetrics are about what the sweeper finds and mends.
+// SweepMetrics count the messages that the sweeper finds and recovers.
 type SweepMetrics struct {
-	heals  *prometheus.CounterVec
-	rounds *prometheus.CounterVec
-	last   prometheus.Gauge
+	recoveries *prometheus.CounterVec
+	rounds     *prometheus.CounterVec
+	last       prometheus.Gauge
 }
 
 func newSweepMetrics(with factory) *SweepMetrics {
 	return &SweepMetrics{
-		heals:  with.counter("sweeper_heals_total", "What the sweeper mended, by kind.", "kind"),
-		rounds: with.counter("sweeper_rounds_total", "Rounds of the sweeper by result (ok, failed).", "result"),
+		recoveries: with.counter("sweeper_recoveries_total", "Recoveries by the sweeper, by kind.", "kind"),
+		rounds:     with.counter("sweeper_rounds_total", "Rounds of the sweeper by result (ok, failed).", "result"),
 		last: with.gauge("sweeper_last_success_timestamp_seconds",
 			"When this process last swept without an error; 0 when it never did.").WithLabelValues(),
 	}
 }
 
-// Healed counts n things of a kind that were mended.
-func (m *SweepMetrics) Healed(kind string, n int) { m.heals.WithLabelValues(kind).Add(float64(n)) }
+// Recovered counts n recoveries of a kind.
+func (m *SweepMetrics) Recovered(kind string, n int) {
+	m.recoveries.WithLabelValues(kind).Add(float64(n))
+}
 
 // Round counts a round that ended at a time, with or without an error.
 func (m *SweepMetrics) Round(at time.Time, err error) {

@@ -58,7 +58,7 @@ func TestMetrics(t *testing.T) {
 	m.OptOuts.Suppressed()
 	m.Receipts.Received("mms", "applied")
 	m.Webhooks.Refused("batches", "hmac")
-	m.Sweep.Healed("orphan", 3)
+	m.Sweep.Recovered("orphan", 3)
 	m.Sweep.Round(time.UnixMilli(1_700_000_000_250), nil)
 	m.Sweep.Round(time.UnixMilli(1_800_000_000_000), errors.New("redis is down"))
 	m.Redis.SetWarnings("eviction", "no_aof")
@@ -87,7 +87,7 @@ func TestMetrics(t *testing.T) {
 		`mms_suppressed_messages_total 1`,
 		`mms_receipts_total{result="applied",shape="mms"} 1`,
 		`mms_webhook_auth_failures_total{check="hmac",shape="batches"} 1`,
-		`mms_sweeper_heals_total{kind="orphan"} 3`,
+		`mms_sweeper_recoveries_total{kind="orphan"} 3`,
 		`mms_sweeper_rounds_total{result="ok"} 1`,
 		`mms_sweeper_rounds_total{result="failed"} 1`,
 		`mms_sweeper_last_success_timestamp_seconds 1.70000000025e+09`,
