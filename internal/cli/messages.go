@@ -37,7 +37,7 @@ func newSend() *cobra.Command {
 				return err
 			}
 			if header.Get("Idempotent-Replayed") == "true" {
-				fmt.Fprintln(cmd.ErrOrStderr(), "accepted before: this is the message that has the reference, nothing was sent anew")
+				fmt.Fprintln(cmd.ErrOrStderr(), "accepted before: this is the message that has the reference, nothing was sent again")
 			}
 			show(cmd.OutOrStdout(), answer)
 			return nil

@@ -63,7 +63,7 @@ func TestMessageCommands(t *testing.T) {
 		"replay of a batch":      {[]string{"replay", "bat_1"}, "", "only its messages", true},
 		"send": {
 			[]string{"send", "--to", "1", "--media", "m", "--send-at", "s", "--metadata", "k=v=w"},
-			`POST /v1/messages {"media":["m"],"metadata":{"k":"v=w"},"sendAt":"s","to":"1"}`, "nothing was sent anew", false,
+			`POST /v1/messages {"media":["m"],"metadata":{"k":"v=w"},"sendAt":"s","to":"1"}`, "nothing was sent again", false,
 		},
 		"pairs":     {[]string{"send", "--to", "1", "--media", "m", "--metadata", "k"}, "", "want NAME=VALUE", true},
 		"no scheme": {[]string{"status", "msg_1", "--url", "127.0.0.1:3000"}, "", "begins with http:// or https://", true},

@@ -18,7 +18,7 @@ func newSimulator() *cobra.Command {
 	var receipts, latency, level string
 	cmd := &cobra.Command{
 		Use:   "simulator",
-		Short: "Run a Sinch that can be told what to do, for tests",
+		Short: "Run a simulated Sinch whose responses can be scripted, for tests",
 		Long: "Runs a stand-in for Sinch's MMS JSON, SMS REST and Conversation APIs. It sends receipts, obeys the\n" +
 			"last four digits of the recipient, and is told what else to do under /sim/. See docs/simulator.md.",
 		Args: cobra.NoArgs,

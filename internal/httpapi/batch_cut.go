@@ -28,7 +28,7 @@ func (b *batchRun) cut(e *cutError) *problem {
 	if !ok {
 		return newProblem(codeInvalidJSON, "The body could not be read to its end. "+b.goOn("Send"))
 	}
-	p := newProblem(codeValidation, "Nobody can tell where a row ends, so nothing after it was read. "+b.goOn("Mend it and send"))
+	p := newProblem(codeValidation, "The end of a row cannot be found, so nothing after it was read. "+b.goOn("Correct it and send"))
 	p.Errors = []message.FieldError{{
 		Field: fmt.Sprintf("messages[%d]", e.row), Code: message.ProblemInvalid, Message: endless.Error(),
 	}}

@@ -27,10 +27,10 @@ func TestCutStreamSaysHowToGoOn(t *testing.T) {
 		rows   int
 		detail string
 	}{
-		"clientReference=c":             {1, "The rows before were taken. Mend it and send the whole again under the same reference."},
-		"":                              {2, "no reference by which they would be known again. Mend it and send only what follows them."},
-		"clientReference=d":             {0, "Nothing was taken. Mend it and send the whole again."},
-		"dryRun=true&to=+12065551212":   {1, "Nothing was taken: this was a dry run. Mend it and send the whole again."},
+		"clientReference=c":             {1, "The rows before were taken. Correct it and send the whole again under the same reference."},
+		"":                              {2, "no reference by which they would be known again. Correct it and send only what follows them."},
+		"clientReference=d":             {0, "Nothing was taken. Correct it and send the whole again."},
+		"dryRun=true&to=+12065551212":   {1, "Nothing was taken: this was a dry run. Correct it and send the whole again."},
 		"clientReference=e&dryRun=true": {1001, "Nothing was taken: this was a dry run."},
 	} {
 		query = strings.ReplaceAll(query, "+", "%2B")
