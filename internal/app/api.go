@@ -8,13 +8,13 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"mmsdispatch/internal/apikey"
+	"mmsdispatch/internal/background"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/connlimit"
 	"mmsdispatch/internal/httpapi"
@@ -83,11 +83,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 			Password: cfg.Webhook.Password.Reveal(), MaxAge: cfg.Webhook.MaxAge, Insecure: cfg.Webhook.Insecure,
 		},
 	}
-	parts := []part{{
-		name:  "tasks under way",
-		start: func(context.Context) error { return nil },
-		stop:  func(context.Context) { tasks.Wait() },
-	}}
+	parts := []part{{name: "tasks under way", Service: background.AtStop(func(context.Context) { tasks.Wait() })}}
 	if cfg.Media.Check == mediaAccept {
 		shared, closing := newMedia(env)
 		opts.Media = newAPIMedia(cfg, shared)
@@ -162,9 +158,8 @@ func publicListener(env *environment, handler http.Handler, fail func(error)) pa
 	}
 	server := httpapi.NewServer(net.JoinHostPort(host, strconv.Itoa(env.cfg.API.Port)), handler)
 	server.ErrorLog = telemetry.NewStdLogger(env.log, "net/http")
-	return part{
-		name: "public listener",
-		start: func(ctx context.Context) error {
+	return part{name: "public listener", Service: background.New(
+		func(ctx context.Context) error {
 			listener, err := new(net.ListenConfig).Listen(ctx, "tcp", server.Addr)
 			if err != nil {
 				return cannotListen("PORT", strconv.Itoa(env.cfg.API.Port), err)
@@ -178,27 +173,18 @@ func publicListener(env *environment, handler http.Handler, fail func(error)) pa
 			}()
 			return nil
 		},
-		stop: func(ctx context.Context) {
+		func(ctx context.Context) {
 			if err := server.Shutdown(ctx); err != nil {
 				env.log.Warn().Err(err).Msg("requests cut off")
 				_ = server.Close()
 			}
 		},
-	}
+	)}
 }
 
 // followKeys has changes of stored keys in force at once.
 func followKeys(verifier *apikey.Verifier, rdb redis.UniversalClient) part {
-	ctx, cancel := context.WithCancel(context.Background())
-	var following sync.WaitGroup
-	return part{
-		name: "changes of keys",
-		start: func(context.Context) error {
-			following.Go(func() { verifier.Follow(ctx, rdb) })
-			return nil
-		},
-		stop: func(context.Context) { cancel(); following.Wait() },
-	}
+	return part{name: "changes of keys", Service: background.Loop(func(ctx context.Context) { verifier.Follow(ctx, rdb) })}
 }
 
 // keyCheckEvery is how often Redis is asked until it answers.
@@ -210,10 +196,7 @@ var errNoKeys = errors.New("no API keys: set API_KEYS, or store one with mmsctl 
 // keyCheck ends the process when no key is configured and none is stored, as
 // soon as Redis can say so.
 func keyCheck(store *apikey.Store, fail func(error)) part {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	check := func() {
-		defer close(done)
+	return part{name: "key check", Service: background.Loop(func(ctx context.Context) {
 		ticker := time.NewTicker(keyCheckEvery)
 		defer ticker.Stop()
 		for {
@@ -230,12 +213,7 @@ func keyCheck(store *apikey.Store, fail func(error)) part {
 			case <-ticker.C:
 			}
 		}
-	}
-	return part{
-		name:  "key check",
-		start: func(context.Context) error { go check(); return nil },
-		stop:  func(context.Context) { cancel(); <-done },
-	}
+	})}
 }
 
 // keys lets the API ask for a key's owner.

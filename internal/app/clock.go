@@ -4,9 +4,9 @@ import (
 	"context"
 	"os"
 	"strconv"
-	"sync"
 	"time"
 
+	"mmsdispatch/internal/background"
 	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/telemetry"
 )
@@ -22,30 +22,18 @@ func (e *environment) clockPart() part {
 	w := &clockWatch{
 		clock: e.clock, metrics: e.metrics.Clock, process: string(e.cfg.Process) + " " + host + ":" + strconv.Itoa(os.Getpid()),
 	}
-
-	return part{
-		name: "clock",
-		start: func(context.Context) error {
-			ctx, cancel := context.WithCancel(context.Background())
-			w.cancel = cancel
-			w.look(ctx)
-			w.wg.Go(func() { w.run(ctx) })
-			return nil
-		},
-		stop: func(context.Context) {
-			w.cancel()
-			w.wg.Wait()
-		},
+	looks := background.Loop(w.run)
+	first := func(ctx context.Context) error {
+		w.look(ctx)
+		return looks.Start(ctx) //nolint:wrapcheck // it cannot fail
 	}
+	return part{name: "clock", Service: background.New(first, looks.Stop)}
 }
 
 type clockWatch struct {
 	clock   *redisconn.Clock
 	metrics *telemetry.ClockMetrics
 	process string
-
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
 }
 
 func (w *clockWatch) run(ctx context.Context) {

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"sync"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 
+	"mmsdispatch/internal/background"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/sinch"
 )
@@ -87,19 +87,16 @@ func newDev(cfg *config.Config, embedded *miniredis.Miniredis, out io.Writer, re
 	p.add(adminParts...)
 	p.add(sending...)
 	p.add(serving...)
-	p.add(env.notReady(), part{
-		name:  "banner",
-		start: func(context.Context) error { ready(); return nil },
-		stop:  func(context.Context) {},
-	})
+	p.add(env.notReady(), part{name: "banner", Service: background.New(
+		func(context.Context) error { ready(); return nil },
+		func(context.Context) {},
+	)})
 	return p, nil
 }
 
 // passingTime lets keys of the embedded Redis run out.
 func passingTime(embedded *miniredis.Miniredis) part {
-	var wg sync.WaitGroup
-	ctx, cancel := context.WithCancel(context.Background())
-	run := func() {
+	return part{name: "time of the embedded redis", Service: background.Loop(func(ctx context.Context) {
 		timer := time.NewTimer(devTick)
 		defer timer.Stop()
 		for last := time.Now(); ; {
@@ -112,12 +109,7 @@ func passingTime(embedded *miniredis.Miniredis) part {
 				timer.Reset(max(devTick, devTickShare*time.Since(now)))
 			}
 		}
-	}
-	return part{
-		name:  "time of the embedded redis",
-		start: func(context.Context) error { wg.Go(run); return nil },
-		stop:  func(context.Context) { cancel(); wg.Wait() },
-	}
+	})}
 }
 
 // banner says where everything is and what to paste.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -15,6 +14,7 @@ import (
 
 	"mmsdispatch/internal/admin"
 	"mmsdispatch/internal/asynqredis"
+	"mmsdispatch/internal/background"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/console"
 	"mmsdispatch/internal/jobs/queue"
@@ -117,13 +117,7 @@ func (e *environment) warnings() []string {
 
 // pauseWatch keeps the pause of the account in view.
 func (e *environment) pauseWatch() part {
-	var wg sync.WaitGroup
-	ctx, cancel := context.WithCancel(context.Background())
-	return part{
-		name:  "watch of the account's pause",
-		start: func(context.Context) error { wg.Go(func() { e.pauses.Run(ctx) }); return nil },
-		stop:  func(context.Context) { cancel(); wg.Wait() },
-	}
+	return part{name: "watch of the account's pause", Service: background.Loop(e.pauses.Run)}
 }
 
 // usable reports whether Redis allows what is needed and takes writes.
@@ -166,22 +160,24 @@ func (e *environment) admin(fail func(error)) ([]part, error) {
 		Addr: string(e.cfg.Admin.Addr), User: string(e.cfg.Admin.User), Password: e.cfg.Admin.Password.Reveal(),
 		Log: e.log, Metrics: e.metrics.Registry, Ready: e.ready, Queues: queues, Failed: fail,
 	})
-	listener := part{
-		name: "admin listener",
-		start: func(ctx context.Context) error {
+	return []part{closer("queue pages", e.log, queues.Close), e.pauseWatch(), e.adminListener(server)}, nil
+}
+
+func (e *environment) adminListener(server *admin.Server) part {
+	return part{name: "admin listener", Service: background.New(
+		func(ctx context.Context) error {
 			if err := server.Start(ctx); err != nil {
 				return cannotListen("ADMIN_ADDR", string(e.cfg.Admin.Addr), err)
 			}
 			e.log.Info().Str("addr", server.Addr().String()).Msg("admin listens")
 			return nil
 		},
-		stop: func(ctx context.Context) {
+		func(ctx context.Context) {
 			if err := server.Stop(ctx); err != nil {
 				e.log.Warn().Err(err).Msg("admin listener cut off")
 			}
 		},
-	}
-	return []part{closer("queue pages", e.log, queues.Close), e.pauseWatch(), listener}, nil
+	)}
 }
 
 // queuePagesRedis makes the client of the queue pages.
@@ -194,9 +190,5 @@ func (r queuePagesRedis) MakeRedisClient() any {
 
 // notReady makes the process leave the load balancer before it stops.
 func (e *environment) notReady() part {
-	return part{
-		name:  "readiness",
-		start: func(context.Context) error { return nil },
-		stop:  func(context.Context) { e.ready.Stopping() },
-	}
+	return part{name: "readiness", Service: background.AtStop(func(context.Context) { e.ready.Stopping() })}
 }

@@ -13,14 +13,15 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/background"
 )
 
-// part is something that runs for as long as the process does.
+// part is a service that runs for as long as the process does.
 type part struct {
-	name  string
-	start func(ctx context.Context) error
-	// stop ends the part; when ctx ends it gives up what it still holds.
-	stop func(ctx context.Context)
+	background.Service
+
+	name string
 }
 
 // process is a list of parts with one life.
@@ -47,15 +48,7 @@ func (p *process) fail(err error) {
 
 // run starts the parts, waits for ctx to end or a part to fail, and stops them.
 func (p *process) run(ctx context.Context) error {
-	started := 0
-	var err error
-	for _, part := range p.parts {
-		if err = part.start(ctx); err != nil {
-			err = fmt.Errorf("start %s: %w", part.name, err)
-			break
-		}
-		started++
-	}
+	err := p.start(ctx)
 	if err == nil {
 		p.log.Info().Msg("ready")
 		select {
@@ -63,16 +56,26 @@ func (p *process) run(ctx context.Context) error {
 		case err = <-p.failed:
 		}
 	}
-	p.stop(p.parts[:started])
+	p.stop()
 	return err
 }
 
-func (p *process) stop(parts []part) {
+func (p *process) start(ctx context.Context) error {
+	for _, part := range p.parts {
+		if err := part.Start(ctx); err != nil {
+			return fmt.Errorf("start %s: %w", part.name, err)
+		}
+	}
+	return nil
+}
+
+// stop passes over the parts that were not started.
+func (p *process) stop() {
 	p.log.Info().Msg("stopping")
 	ctx, cancel := context.WithTimeout(context.Background(), p.shutdown)
 	defer cancel()
-	for _, part := range slices.Backward(parts) {
-		part.stop(ctx)
+	for _, part := range slices.Backward(p.parts) {
+		part.Stop(ctx)
 	}
 	p.log.Info().Msg("stopped")
 }
@@ -87,13 +90,9 @@ func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // closer is a part that only has to be closed.
 func closer(name string, log zerolog.Logger, closeFunc func() error) part {
-	return part{
-		name:  name,
-		start: func(context.Context) error { return nil },
-		stop: func(context.Context) {
-			if err := closeFunc(); err != nil && !errors.Is(err, os.ErrClosed) {
-				log.Warn().Err(err).Str("part", name).Msg("close failed")
-			}
-		},
-	}
+	return part{name: name, Service: background.AtStop(func(context.Context) {
+		if err := closeFunc(); err != nil && !errors.Is(err, os.ErrClosed) {
+			log.Warn().Err(err).Str("part", name).Msg("close failed")
+		}
+	})}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/background"
 )
 
 // A part that breaks down while the process runs ends it: the error is what the
@@ -21,8 +23,8 @@ func TestBrokenPartEndsTheProcess(t *testing.T) {
 	broken := errors.New("listener broke down")
 	p := newProcess(zerolog.Nop(), time.Minute)
 	p.add(
-		part{name: "first", start: func(context.Context) error { return nil }, stop: stop("first")},
-		part{name: "second", start: func(context.Context) error { go p.fail(broken); return nil }, stop: stop("second")},
+		part{name: "first", Service: background.AtStop(stop("first"))},
+		part{name: "second", Service: background.New(func(context.Context) error { go p.fail(broken); return nil }, stop("second"))},
 	)
 	if err := p.run(t.Context()); !errors.Is(err, broken) {
 		t.Errorf("run ended with %v", err)

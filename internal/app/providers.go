@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"mmsdispatch/internal/background"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/message"
@@ -110,8 +110,6 @@ type simulator struct {
 
 	listener *sinchsim.MemoryListener
 	client   *wire.Client
-	cancel   context.CancelFunc
-	wg       sync.WaitGroup
 }
 
 // newSimulator makes the simulator and the client that reaches it.
@@ -127,7 +125,15 @@ func newSimulator(env *environment) *simulator {
 	}
 }
 
-func (s *simulator) start(context.Context) error {
+func (s *simulator) part() part {
+	serving := background.Loop(s.serve)
+	return part{name: "simulator", Service: background.New(serving.Start, func(ctx context.Context) {
+		s.client.Close()
+		serving.Stop(ctx)
+	})}
+}
+
+func (s *simulator) serve(ctx context.Context) {
 	sim := sinchsim.New(sinchsim.Options{
 		Logger:     s.log,
 		CountsOnly: true,
@@ -135,20 +141,9 @@ func (s *simulator) start(context.Context) error {
 		HangLimit:  simulatedHang,
 		Receipts:   sinchsim.ReceiptOptions{Deliver: s.deliver},
 	}, simmms.New, simbatches.New, simconversation.New)
-	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
-	s.wg.Go(func() {
-		if err := sim.Serve(ctx, s.listener, nil); err != nil {
-			s.log.Error().Err(err).Msg("simulator failed")
-		}
-	})
-	return nil
-}
-
-func (s *simulator) stop(context.Context) {
-	s.client.Close()
-	s.cancel()
-	s.wg.Wait()
+	if err := sim.Serve(ctx, s.listener, nil); err != nil {
+		s.log.Error().Err(err).Msg("simulator failed")
+	}
 }
 
 // deliver applies a receipt of the simulator. The simulator delivers it again

@@ -3,13 +3,13 @@ package app
 import (
 	"context"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"mmsdispatch/internal/background"
 	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/telemetry"
 )
@@ -38,8 +38,6 @@ type redisWatch struct {
 	down    atomic.Bool
 	full    atomic.Bool
 	least   atomic.Int64 // replicas that must have a write
-	cancel  context.CancelFunc
-	wg      sync.WaitGroup
 }
 
 func newRedisWatch(rdb redis.UniversalClient, log zerolog.Logger, metrics *telemetry.RedisMetrics, embedded bool) *redisWatch {
@@ -80,21 +78,7 @@ func (w *redisWatch) allowed(ctx context.Context) error {
 // as many as Redis itself asks for.
 func (w *redisWatch) minReplicas() int { return int(w.least.Load()) }
 
-func (w *redisWatch) part() part {
-	return part{
-		name: "redis watch",
-		start: func(context.Context) error {
-			ctx, cancel := context.WithCancel(context.Background())
-			w.cancel = cancel
-			w.wg.Go(func() { w.run(ctx) })
-			return nil
-		},
-		stop: func(context.Context) {
-			w.cancel()
-			w.wg.Wait()
-		},
-	}
-}
+func (w *redisWatch) part() part { return part{name: "redis watch", Service: background.Loop(w.run)} }
 
 func (w *redisWatch) run(ctx context.Context) {
 	ticker := time.NewTicker(watchEvery)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"mmsdispatch/internal/background"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/jobs"
 	"mmsdispatch/internal/jobs/dispatch"
@@ -74,7 +75,7 @@ func sendingParts(env *environment) ([]part, error) {
 	if savesShared(cfg) {
 		opts.Saved = env.saved
 	}
-	parts := []part{{name: "simulator", start: sim.start, stop: sim.stop}}
+	parts := []part{sim.part()}
 	if cfg.Media.Check != mediaOff {
 		shared, closing := newMedia(env)
 		opts.Media = &workerMedia{shared: shared, free: routes.free}
@@ -82,21 +83,20 @@ func sendingParts(env *environment) ([]part, error) {
 	}
 	runner := jobs.NewRunner(opts)
 	env.instance.tell(runner.Suspect)
-	return append(parts, part{
-		name: "worker",
-		start: func(ctx context.Context) error {
+	return append(parts, part{name: "worker", Service: background.New(
+		func(ctx context.Context) error {
 			env.log.Info().Str("worker", runner.WorkerID()).Msg("worker starts")
 			limiter.Start(ctx)
-			if err := runner.Start(); err != nil {
+			if err := runner.Start(ctx); err != nil {
 				return fmt.Errorf("start: %w", err)
 			}
 			return nil
 		},
-		stop: func(ctx context.Context) {
+		func(ctx context.Context) {
 			runner.Stop(ctx)
 			client.Close()
 		},
-	}), nil
+	)}), nil
 }
 
 // probeSlack is added to the task timeout before another message may probe.

@@ -139,7 +139,7 @@ func (quiet) Fatal(...any) {}
 func (b *bench) run(t *testing.T) *Runner {
 	t.Helper()
 	r := NewRunner(b.opts)
-	if err := r.Start(); err != nil {
+	if err := r.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -410,7 +410,7 @@ func TestStopFinishesTheCallInFlight(t *testing.T) {
 		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
 	}
 	r := NewRunner(b.opts)
-	if err := r.Start(); err != nil {
+	if err := r.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	m := b.accept(t)

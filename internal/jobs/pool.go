@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"sync"
 
 	"github.com/hibiken/asynq"
 )
@@ -21,15 +20,9 @@ type job struct {
 	done chan error
 }
 
-// newPool makes a pool of n goroutines, which end with ctx.
-func newPool(ctx context.Context, n int, handler asynq.Handler, wg *sync.WaitGroup) *pool {
-	p := &pool{handler: handler, tasks: make(chan job)}
-	for range n {
-		wg.Go(func() { p.work(ctx) })
-	}
-	return p
-}
+func newPool(handler asynq.Handler) *pool { return &pool{handler: handler, tasks: make(chan job)} }
 
+// work is what each goroutine of the pool runs.
 func (p *pool) work(ctx context.Context) {
 	for {
 		select {

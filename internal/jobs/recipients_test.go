@@ -428,7 +428,7 @@ func TestStopFinishesTheSharedCallInFlight(t *testing.T) {
 		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "B1"}
 	}
 	r := NewRunner(b.opts)
-	if err := r.Start(); err != nil {
+	if err := r.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	messages := b.acceptBatch(t, 300)

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"mmsdispatch/internal/asynqredis"
+	"mmsdispatch/internal/background"
 	"mmsdispatch/internal/jobs/dispatch"
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/jobs/recovery"
@@ -66,30 +67,28 @@ const (
 	delayedPickUp = 200 * time.Millisecond
 )
 
-// Runner runs the worker: asynq's servers, the heartbeat and the sweeper.
+// Runner runs the worker: asynq's servers, the heartbeat and the sweeper. Its
+// Start does not need Redis to be there yet. Its Stop takes no more tasks, lets
+// the calls in flight finish and be recorded, and ends the loops; when its
+// context ends first, the rest is left to the sweeper of another process.
 type Runner struct {
+	background.Service
+
 	worker    *dispatch.Worker
-	handler   *dispatch.Handler
 	sweeper   *recovery.Sweeper
 	heartbeat *recovery.Heartbeat
 	servers   []*asynq.Server
 	tasks     *asynqredis.Servers // under the servers
-	slots     int                 // of all servers
+	pool      *pool               // works on what the servers take
+	loops     background.Service
 	ledger    *ledger.Ledger
 	log       zerolog.Logger
-
-	closeDoor context.CancelFunc // no new call begins
-	end       context.CancelFunc // even what is in flight is given up
-	loops     context.CancelFunc
-	wg        sync.WaitGroup
-	lifeCtx   context.Context //nolint:containedctx // the loops' own
 }
 
 // NewRunner puts a worker together. It does nothing before Start.
 func NewRunner(o Options) *Runner {
-	life, end := context.WithCancel(context.Background())
-	open, closeDoor := context.WithCancel(life)
-	loopsCtx, loops := context.WithCancel(life)
+	life, end := context.WithCancel(context.Background()) // ends when even the calls in flight are given up
+	open, closeDoor := context.WithCancel(life)           // ends when no new call begins
 	worker, retry, tasks := dispatch.NewWorker(), o.Backoff.Retry(), queue.New(o.Redis, o.Timing.Task)
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -101,19 +100,28 @@ func NewRunner(o Options) *Runner {
 	}
 	r := &Runner{
 		worker: worker, sweeper: recovery.NewSweeper(recoverer), heartbeat: recovery.NewHeartbeat(recoverer), ledger: o.Ledger, log: log,
-		closeDoor: closeDoor, end: end, loops: loops, lifeCtx: loopsCtx,
 	}
-	r.handler = dispatch.New(dispatch.Options{
+	r.pool = newPool(dispatch.New(dispatch.Options{
 		Ledger: o.Ledger, Queue: tasks, Worker: worker, Media: o.Media, Limiter: o.Limiter, Providers: o.Providers,
 		OptOuts: o.OptOuts, Saved: o.Saved, Metrics: o.Metrics, Retry: retry, Timing: o.Timing, Log: log, Life: life, Open: open,
-	})
+	}))
 	r.tasks = asynqredis.NewServers(life, o.Redis, o.Clock, queue.Lanes(), r.reportRedis)
 	high := max(2, o.Concurrency/highShare)
-	r.slots = high + o.Concurrency
 	r.servers = []*asynq.Server{r.newServer(o, high, map[string]int{string(message.High): 1})}
 	for _, slots := range split(o.Concurrency) {
 		r.servers = append(r.servers, r.newServer(o, slots, queue.SharedLanes()))
 	}
+	loops := slices.Repeat([]func(context.Context){r.pool.work}, high+o.Concurrency)
+	r.loops = background.Loop(append(loops, r.heartbeat.Run, r.heartbeat.Listen, r.sweeper.Run, r.tasks.Watch)...)
+	r.Service = background.New(r.start, func(ctx context.Context) {
+		closeDoor()
+		defer end()
+		defer context.AfterFunc(ctx, func() {
+			end()
+			r.loops.Stop(ctx)
+		})()
+		r.stop(ctx)
+	})
 	return r
 }
 
@@ -158,27 +166,22 @@ func (r *Runner) WorkerID() string { return r.worker.ID }
 // now, which may know less than the one before.
 func (r *Runner) Suspect() { r.worker.Pause(recovery.PauseAfterChange) }
 
-// Start begins to take tasks. It does not need Redis to be there yet.
-func (r *Runner) Start() error {
-	r.wg.Go(func() { r.heartbeat.Run(r.lifeCtx) })
-	r.wg.Go(func() { r.heartbeat.Listen(r.lifeCtx) })
-	r.wg.Go(func() { r.sweeper.Run(r.lifeCtx) })
-	r.wg.Go(func() { r.tasks.Watch(r.lifeCtx) })
-	workers := newPool(r.lifeCtx, r.slots, r.handler, &r.wg)
+func (r *Runner) start(ctx context.Context) error {
+	if err := r.loops.Start(ctx); err != nil {
+		return fmt.Errorf("start loops: %w", err)
+	}
 	for _, server := range r.servers {
-		if err := server.Start(workers); err != nil {
+		if err := server.Start(r.pool); err != nil {
+			r.stop(ctx)
 			return fmt.Errorf("start worker: %w", err)
 		}
 	}
 	return nil
 }
 
-// Stop takes no more tasks, lets the calls in flight finish and be recorded,
-// and ends the loops. When ctx ends first, the rest is left to the sweeper of
-// another process.
-func (r *Runner) Stop(ctx context.Context) {
-	r.closeDoor()
-	defer context.AfterFunc(ctx, r.end)()
+// stop keeps the heartbeat until the servers have no more tasks: another process
+// would take over the calls of a worker without one.
+func (r *Runner) stop(ctx context.Context) {
 	r.tasks.Release()
 	var servers sync.WaitGroup
 	for _, server := range r.servers {
@@ -188,10 +191,8 @@ func (r *Runner) Stop(ctx context.Context) {
 		})
 	}
 	servers.Wait()
-	r.loops()
-	r.wg.Wait()
+	r.loops.Stop(ctx)
 	if err := r.ledger.Leave(ctx, r.worker.ID); err != nil {
 		r.log.Warn().Err(err).Msg("heartbeat left to run out")
 	}
-	r.end()
 }
