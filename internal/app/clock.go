@@ -25,7 +25,7 @@ func (e *environment) clockPart() part {
 	looks := background.Loop(w.run)
 	first := func(ctx context.Context) error {
 		w.look(ctx)
-		return looks.Start(ctx) //nolint:wrapcheck // it cannot fail
+		return looks.Start(ctx)
 	}
 	return part{name: "clock", Service: background.New(first, looks.Stop)}
 }

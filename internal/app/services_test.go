@@ -39,7 +39,7 @@ func newTestEnvironment(t *testing.T) (*environment, *miniredis.Miniredis) {
 
 // TestPartsAreServices tests each kind of part that runs on goroutines; the
 // worker has a test of its own in package jobs.
-func TestPartsAreServices(t *testing.T) {
+func TestPartsAreServices(t *testing.T) { //nolint:paralleltest,tparallel // the parts share what they watch
 	t.Parallel()
 	env, embedded := newTestEnvironment(t)
 	store := apikey.NewStore(env.rdb)
@@ -68,7 +68,7 @@ func TestPartsAreServices(t *testing.T) {
 			}))
 		},
 	} {
-		t.Run(newPart().name, func(t *testing.T) { //nolint:paralleltest // the parts share what they watch
+		t.Run(newPart().name, func(t *testing.T) {
 			backgroundtest.Check(t, func(*testing.T) background.Service { return newPart() })
 		})
 	}

@@ -63,7 +63,7 @@ func Loop(runs ...func(ctx context.Context)) Service {
 	)
 	return New(
 		func(ctx context.Context) error {
-			ctx, end = context.WithCancel(context.WithoutCancel(ctx))
+			ctx, end = context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // called at Stop
 			for _, run := range runs {
 				loops.Go(func() { run(ctx) })
 			}

@@ -15,8 +15,10 @@ func untilEnd(ctx context.Context) { <-ctx.Done() }
 func TestContract(t *testing.T) {
 	t.Parallel()
 	for name, newService := range map[string]func() background.Service{
-		"loop":              func() background.Service { return background.Loop(untilEnd) },
-		"loops":             func() background.Service { return background.Loop(untilEnd, untilEnd, untilEnd) },
+		"loop": func() background.Service { return background.Loop(untilEnd) },
+		"loops": func() background.Service {
+			return background.Loop(untilEnd, func(ctx context.Context) { untilEnd(ctx) })
+		},
 		"loop that returns": func() background.Service { return background.Loop(func(context.Context) {}) },
 		"at stop":           func() background.Service { return background.AtStop(func(context.Context) {}) },
 	} {

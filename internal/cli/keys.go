@@ -258,8 +258,9 @@ func writeKeyTable(out io.Writer, keys []shownKey) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tTENANT\tKIND\tNAME\tSCOPES\tRATE\tCREATED\tEXPIRES\tLAST USED\tREVOKED")
 	for _, key := range keys {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%g\t%s\t%s\t%s\t%s\n", key.ID, key.Tenant, key.Kind, dash(key.Name), strings.Join(key.Scopes, ","),
-			key.Rate, key.CreatedAt.Format(time.RFC3339), stamp(key.ExpiresAt), stamp(key.LastUsedAt), stamp(key.RevokedAt))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%g\t%s\t%s\t%s\t%s\n",
+			key.ID, key.Tenant, key.Kind, dash(key.Name), strings.Join(key.Scopes, ","), key.Rate,
+			key.CreatedAt.Format(time.RFC3339), stamp(key.ExpiresAt), stamp(key.LastUsedAt), stamp(key.RevokedAt))
 	}
 	return table.Flush() //nolint:wrapcheck // the caller names the command
 }

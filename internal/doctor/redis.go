@@ -177,7 +177,8 @@ func (e *examination) processClocks(ctx context.Context, n *notes) {
 		return
 	}
 	for _, process := range slices.Sorted(maps.Keys(skews)) {
-		judgeProcess(n, fmt.Sprintf("the clock of %s is %.3f s %s Redis'", process, skews[process].Abs().Seconds(), direction(skews[process])), skews[process])
+		skew := skews[process]
+		judgeProcess(n, fmt.Sprintf("the clock of %s is %.3f s %s Redis'", process, skew.Abs().Seconds(), direction(skew)), skew)
 	}
 }
 

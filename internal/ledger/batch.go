@@ -192,7 +192,8 @@ func parseBatch(fields map[string]string) (Batch, error) {
 	}
 	b := Batch{
 		ID: id, Scope: message.Scope{Tenant: fields[batchTenant], Test: fields[batchTest] == "1"},
-		Reference: fields[batchReference], Digest: fields[batchDigest], Total: number(batchTotal), Valid: number(batchValid), Rejected: number(batchRejected),
+		Reference: fields[batchReference], Digest: fields[batchDigest],
+		Total: number(batchTotal), Valid: number(batchValid), Rejected: number(batchRejected),
 		Counts: make(map[message.Status]int64), CreatedAt: instant(number(batchCreated)),
 		BegunAt: instant(number(batchBegun)), AnsweredAt: instant(number(batchAnswered)),
 		Calls: callSlotsOf(fields),

@@ -116,7 +116,8 @@ func positionsOf(script string) positions {
 		return positions{
 			keys: []string{putCalls: "CALLS", putUnknown: "UNKNOWN", putCounts: "COUNTS", putBegins: "BEGINS", putWaiting: "WAITING"},
 			rowKeys: []string{
-				putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS", putUnknownOfScope: "UNKNOWN_OF_SCOPE",
+				putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS",
+				putUnknownOfScope: "UNKNOWN_OF_SCOPE",
 			},
 			args: []string{
 				putWorker: "WORKER", putKnownBegins: "KNOWN_BEGINS", putKnownEpoch: "KNOWN_EPOCH", putChannel: "CHANNEL",

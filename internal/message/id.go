@@ -90,7 +90,7 @@ func (id ID) Identity() string { return string(id[len(idPrefix)+len(idVersion):]
 
 // stampEpoch is what the 40 bits of the stamp leave out: ids are unambiguous from
 // 2004 to 2039.
-const stampEpoch = 1 << (8 * stampBytes)
+const stampEpoch = 1 << (8 * stampBytes) //nolint:mnd // bits of a byte
 
 // Created is the time of creation, to the millisecond.
 func (id ID) Created() time.Time {

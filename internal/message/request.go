@@ -122,7 +122,10 @@ func (r *Rules) Check(f Fields, now time.Time) Draft {
 		content.CallbackURL = c.url("callbackUrl", *f.CallbackURL)
 	}
 	content.SendAt, content.ExpiresAt = c.times(f, now)
-	draft := Draft{Content: content, From: content.From, Problems: c.problems.list, More: c.problems.more, Late: c.late.list, SingleMedium: f.MediaURL != nil}
+	draft := Draft{
+		Content: content, From: content.From, Problems: c.problems.list, More: c.problems.more, Late: c.late.list,
+		SingleMedium: f.MediaURL != nil,
+	}
 	if draft.From == "" {
 		draft.From = r.sender
 	}

@@ -39,9 +39,10 @@ type Pair struct{ Key, Value string }
 
 // The fields that are no plain texts, and the one that stands for one of them.
 const (
-	fieldMedia    = "media"
-	fieldMediaURL = "mediaUrl"
-	fieldMetadata = "metadata"
+	fieldMedia     = "media"
+	fieldMediaURL  = "mediaUrl"
+	fieldExpiresAt = "expiresAt"
+	fieldMetadata  = "metadata"
 )
 
 // text is the place of a field that is a string; nil: there is no such field.
@@ -63,7 +64,7 @@ func (f *Fields) text(name string) **string {
 		return &f.Priority
 	case "sendAt":
 		return &f.SendAt
-	case "expiresAt":
+	case fieldExpiresAt:
 		return &f.ExpiresAt
 	case "fallbackText":
 		return &f.FallbackText

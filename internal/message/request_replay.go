@@ -29,7 +29,7 @@ func ParseReplay(body []byte, now time.Time) (ReplayRequest, []FieldError, error
 				c.problems.add(m.Name, ProblemWrongType, "must be true or false")
 			}
 			request.Force = force
-		case "expiresAt":
+		case fieldExpiresAt:
 			request.ExpiresAt = c.timeValue(m, now)
 		default:
 			return false

@@ -30,7 +30,7 @@ func (r *Rules) CheckDefaults(f Fields, under string) []FieldError {
 	var wrong []FieldError
 	for _, p := range r.Check(f, time.Time{}).Problems {
 		left := p.Code == ProblemRequired && !f.has(p.Field)
-		mayDiffer := p.Code == ProblemConflict && p.Field == "expiresAt"
+		mayDiffer := p.Code == ProblemConflict && p.Field == fieldExpiresAt
 		if !left && !mayDiffer {
 			p.Field = under + p.Field
 			wrong = append(wrong, p)
@@ -86,7 +86,7 @@ func Column(name string) bool {
 // Columns lists the columns that a CSV can have.
 func Columns() []string {
 	return []string{
-		"to", "text", fieldMediaURL, fieldMedia, "subject", "clientReference", "from", "priority", "sendAt", "expiresAt",
+		"to", "text", fieldMediaURL, fieldMedia, "subject", "clientReference", "from", "priority", "sendAt", fieldExpiresAt,
 		"fallbackText", "callbackUrl", metadataColumn + "<name>",
 	}
 }
@@ -116,7 +116,9 @@ func (f *Fields) Set(column, value string) {
 // of its messages and the messages, of which it takes at most one more than
 // most. What is wrong with the envelope is in the problems. The error is a
 // *strictjson.SyntaxError for a body that cannot be read at all.
-func ParseBatch(body []byte, keys []string, most int) (reference string, defaults Fields, rows []strictjson.Value, wrong []FieldError, err error) {
+func ParseBatch(body []byte, keys []string, most int) (
+	reference string, defaults Fields, rows []strictjson.Value, wrong []FieldError, err error,
+) {
 	value, err := parseObject(body)
 	if err != nil {
 		return "", Fields{}, nil, nil, err

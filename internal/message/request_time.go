@@ -16,7 +16,7 @@ const (
 // times checks sendAt and expiresAt. What depends on the clock is late.
 func (c *check) times(f Fields, now time.Time) (sendAt, expiresAt time.Time) {
 	sendAt = c.time("sendAt", f.SendAt)
-	expiresAt = c.time("expiresAt", f.ExpiresAt)
+	expiresAt = c.time(fieldExpiresAt, f.ExpiresAt)
 	switch {
 	case sendAt.IsZero():
 	case sendAt.Before(now.Add(-sendAtGrace)):
@@ -24,9 +24,9 @@ func (c *check) times(f Fields, now time.Time) (sendAt, expiresAt time.Time) {
 	case sendAt.After(now.Add(sendAtAhead)):
 		c.late.add("sendAt", ProblemTooFar, "must be within 30 days")
 	}
-	c.future("expiresAt", expiresAt, now)
+	c.future(fieldExpiresAt, expiresAt, now)
 	if !sendAt.IsZero() && !expiresAt.IsZero() && !expiresAt.After(sendAt) {
-		c.problems.add("expiresAt", ProblemConflict, "must be after sendAt")
+		c.problems.add(fieldExpiresAt, ProblemConflict, "must be after sendAt")
 	}
 	return sendAt, expiresAt
 }

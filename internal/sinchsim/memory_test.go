@@ -24,7 +24,7 @@ func inMemory(t *testing.T, o sinchsim.Options) (*sinchsim.Simulator, *wire.Clie
 	over := make(chan error, 1)
 	go func() { over <- s.Serve(ctx, listener, nil) }()
 	client := wire.New(wire.Options{
-		Connections: 4, Dial: listener.DialContext, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
+		Connections: 4, Dial: listener.DialContext, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }, //nolint:nilnil // no proxy
 	})
 	t.Cleanup(func() {
 		client.Close()

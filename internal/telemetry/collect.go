@@ -132,7 +132,8 @@ func NewLaneCollector(read func(ctx context.Context) (map[string]LaneState, erro
 		messages: desc("", "messages", "Messages by state, for states that are neither sent nor final.", "status"),
 		lanes:    desc("lane", "messages", "Messages by lane and state, for states that are neither sent nor final.", "lane", "state"),
 		oldest: desc("lane", "oldest_seconds",
-			"Seconds since the message that has waited for longest in the lane was accepted or due, whatever defers it; 0: none waits.", "lane"),
+			"Seconds since the message that has waited for longest in the lane was accepted or due, whatever defers it; 0: none waits.",
+			"lane"),
 	}
 }
 

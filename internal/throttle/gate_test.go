@@ -305,21 +305,21 @@ func TestSeveralBadMessagesAllFail(t *testing.T) {
 	})
 }
 
-func sendUntilAlone(ctx context.Context, t *testing.T, gate *throttle.Gate, message string) {
+func sendUntilAlone(ctx context.Context, t *testing.T, gate *throttle.Gate, id string) {
 	t.Helper()
 	for {
-		permit, err := gate.Acquire(ctx, message, "acme")
+		permit, err := gate.Acquire(ctx, id, "acme")
 		if _, closed := errors.AsType[*throttle.DeniedError](err); closed {
 			continue
 		}
 		if err != nil {
-			t.Errorf("%s never failed: %v", message, err)
+			t.Errorf("%s never failed: %v", id, err)
 			return
 		}
 		<-time.After(callTime)
 		verdict, err := gate.Refused(ctx, permit, "E104")
 		if err != nil {
-			t.Errorf("%s: %v", message, err)
+			t.Errorf("%s: %v", id, err)
 			return
 		}
 		if verdict.Alone {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // stacks is how many tests run at once by default: they mostly wait, but the
@@ -31,6 +32,7 @@ func (s Suite) Run() int {
 		return fail(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	var movable []string
 	if s.MovableClock {
 		overlay, err := os.MkdirTemp("", "overlay-")
 		if err != nil {
@@ -41,9 +43,9 @@ func (s Suite) Run() int {
 		if err != nil {
 			return fail(err)
 		}
-		s.BuildFlags = append(s.BuildFlags, flags...)
+		movable = flags
 	}
-	if err := Build(dir, s.BuildFlags...); err != nil {
+	if err := Build(dir, slices.Concat(s.BuildFlags, movable)...); err != nil {
 		return fail(err)
 	}
 	*s.Bin = dir

@@ -81,7 +81,7 @@ func (p *Program) Start() {
 		p.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()        // the child has its own descriptor
-	cmd := exec.Command(p.command, p.args...) //nolint:noctx // ends with the clean-up, after the context of the test
+	cmd := exec.Command(p.command, p.args...) // not tied to the context, which ends before the clean-ups
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = p.dir, p.env, log, log
 	cmd.SysProcAttr = dieWithParent()
 	if err := cmd.Start(); err != nil {

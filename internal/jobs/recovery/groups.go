@@ -28,7 +28,8 @@ func byGroup(items []*item) (single []*item, groups map[string][]*item) {
 func (s *Sweeper) checkGroup(ctx context.Context, name string, items []*item, now time.Time) {
 	generation, err := s.rejoin(ctx, name, items)
 	if err == nil && generation != 0 {
-		err = s.checkGroupTask(ctx, queue.Group{Name: name, Lane: queue.LaneOf(items[0].message), Generation: generation}, items[0].message, now)
+		first := items[0].message
+		err = s.checkGroupTask(ctx, queue.Group{Name: name, Lane: queue.LaneOf(first), Generation: generation}, first, now)
 	}
 	for _, v := range items {
 		if err != nil && v.err == nil {
