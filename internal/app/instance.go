@@ -3,11 +3,12 @@ package app
 import (
 	"context"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/redisconn"
 )
 
 // instanceWatch notices with every new connection whether another Redis
@@ -22,11 +23,12 @@ type instanceWatch struct {
 // onConnect is called with every new connection before it is used, so that no
 // command goes to another server unnoticed.
 func (w *instanceWatch) onConnect(ctx context.Context, conn *redis.Conn) error {
-	info, err := conn.Info(ctx, "server").Result()
+	text, err := conn.Info(ctx, "server").Result()
 	if err != nil {
 		return nil // a server that hides it is not suspected
 	}
-	id := field(info, "run_id")
+	info := redisconn.ParseInfo(text)
+	id := info["run_id"]
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if id != w.runID && (w.runID != "" || young(info)) && w.changed != nil {
@@ -40,8 +42,8 @@ func (w *instanceWatch) onConnect(ctx context.Context, conn *redis.Conn) error {
 // workers are still to tell it of.
 const justStarted = 10 * time.Second
 
-func young(info string) bool {
-	seconds, err := strconv.Atoi(field(info, "uptime_in_seconds"))
+func young(info map[string]string) bool {
+	seconds, err := strconv.Atoi(info["uptime_in_seconds"])
 	return err == nil && time.Duration(seconds)*time.Second < justStarted
 }
 
@@ -50,13 +52,4 @@ func (w *instanceWatch) tell(changed func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.changed = changed
-}
-
-func field(info, name string) string {
-	for line := range strings.Lines(info) {
-		if value, found := strings.CutPrefix(strings.TrimSpace(line), name+":"); found {
-			return value
-		}
-	}
-	return ""
 }

@@ -106,7 +106,7 @@ func inspectNode(ctx context.Context, client node) (Health, error) {
 	if err != nil && !IsForbidden(err) {
 		return Health{}, fmt.Errorf("inspect redis: %w", err)
 	}
-	info := fields(text)
+	info := ParseInfo(text)
 	h := Health{
 		RunID:      info["run_id"],
 		Version:    info["redis_version"],
@@ -189,9 +189,10 @@ func Settings(ctx context.Context, client redis.UniversalClient, name string) []
 	return values
 }
 
-func fields(info string) map[string]string {
+// ParseInfo reads an answer to INFO: the fields of all its sections by name.
+func ParseInfo(text string) map[string]string {
 	out := map[string]string{}
-	for line := range strings.Lines(info) {
+	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
 			out[name] = value
 		}

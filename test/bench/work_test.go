@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/redistest"
 )
 
@@ -113,9 +114,7 @@ func info(b *testing.B, redis *redistest.Server, section, name string) float64 {
 	if err != nil {
 		b.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(text, "\n"+name+":")
-	value, _, _ := strings.Cut(rest, "\r")
-	return number(b, value)
+	return number(b, redisconn.ParseInfo(text)[name])
 }
 
 func number(b *testing.B, text string) float64 {
