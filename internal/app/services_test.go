@@ -39,7 +39,7 @@ func newTestEnvironment(t *testing.T) (*environment, *miniredis.Miniredis) {
 
 // TestPartsAreServices tests each kind of part that runs on goroutines; the
 // worker has a test of its own in package jobs.
-func TestPartsAreServices(t *testing.T) { //nolint:paralleltest,tparallel // the parts share what they watch
+func TestPartsAreServices(t *testing.T) { //nolint:tparallel // the parts share what they watch
 	t.Parallel()
 	env, embedded := newTestEnvironment(t)
 	store := apikey.NewStore(env.rdb)
@@ -52,7 +52,7 @@ func TestPartsAreServices(t *testing.T) { //nolint:paralleltest,tparallel // the
 			t.Errorf("failed: %v", err)
 		}
 	}
-	for _, newPart := range []func() part{
+	for _, newPart := range []func() part{ //nolint:paralleltest // the same
 		env.watch.part,
 		env.clockPart,
 		env.pauseWatch,

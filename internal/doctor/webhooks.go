@@ -82,7 +82,8 @@ func (e *examination) callbackURL(n *notes) {
 			"set SINCH_CALLBACK_URL to the public base URL of the api")
 	case receipts.Scheme != "https":
 		n.warn(
-			"SINCH_CALLBACK_URL is not https: receipts are asked for at "+e.cfg.ShownReceiptURL()+", and can be read on the way with their token",
+			"SINCH_CALLBACK_URL is not https: receipts are asked for at "+e.cfg.ShownReceiptURL()+
+				", and can be read on the way with their token",
 			"put TLS before the api")
 	default:
 		n.ok("receipts are asked for at " + e.cfg.ShownReceiptURL())
