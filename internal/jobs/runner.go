@@ -57,9 +57,10 @@ const (
 	// has a server of its own, so that fifty slow bulk calls cannot delay it.
 	highShare = 10
 	// slotsPerServer and serversMax divide the other slots between servers:
-	// each has one loop that fetches tasks, which fast calls would wait for.
-	slotsPerServer = 16
-	serversMax     = 2
+	// each has one loop that dequeues tasks, which fast calls would wait for. With
+	// two servers in place of these a worker sends half as many messages a second.
+	slotsPerServer = 4
+	serversMax     = 16
 	// takeAgain is asynq's pause after it found no task. asynqredis makes its
 	// servers wait until there may be one, so that it need not be long.
 	takeAgain = time.Millisecond
