@@ -41,6 +41,8 @@ var (
 	ErrMalformed = errors.New("an API key is mms_live_ or mms_test_ and 24 to 64 letters and digits")
 	// ErrSettings says that a key cannot have these settings. It comes with its cause.
 	ErrSettings = errors.New("a key cannot have these settings")
+	// errAnnounced says that a change was not made since it could not be announced.
+	errAnnounced = errors.New("not changed")
 )
 
 var tenantPattern = regexp.MustCompile(`^[a-z0-9_-]{1,40}$`)

@@ -28,10 +28,16 @@ const (
 
 // Store keeps keys in Redis.
 type Store struct {
-	rdb redis.UniversalClient
-	key string
-	now func() time.Time
+	rdb      redis.UniversalClient
+	key      string
+	now      func() time.Time
+	announce Announce
 }
+
+// Announce is called before a change takes effect, which an error prevents. before
+// is nil for a new key; of a rotation, after is the key that replaces it. A change
+// that another operator's forestalls is made, and announced, again.
+type Announce func(ctx context.Context, before, after *Info) error
 
 // Settings are what an operator decides about a key.
 type Settings struct {
@@ -76,7 +82,17 @@ type Info struct {
 
 // NewStore returns the Store on rdb.
 func NewStore(rdb redis.UniversalClient) *Store {
-	return &Store{rdb: rdb, key: DefaultKey, now: time.Now}
+	return &Store{
+		rdb: rdb, key: DefaultKey, now: time.Now,
+		announce: func(context.Context, *Info, *Info) error { return nil },
+	}
+}
+
+// Announcing returns the store with changes announced before they take effect.
+func (s *Store) Announcing(announce Announce) *Store {
+	announcing := *s
+	announcing.announce = announce
+	return &announcing
 }
 
 // time is now in the precision of records.
@@ -91,12 +107,16 @@ func (s *Store) Create(ctx context.Context, settings Settings) (plaintext string
 	for {
 		plaintext = generate(settings.Test)
 		r := newRecord(digestOf(plaintext), settings, s.time())
+		info := r.info(time.Time{})
+		if err := s.announce(ctx, nil, &info); err != nil {
+			return "", Info{}, err
+		}
 		stored, err := s.put(ctx, r)
 		if err != nil {
 			return "", Info{}, err
 		}
 		if stored {
-			return plaintext, r.info(time.Time{}), s.publish(ctx)
+			return plaintext, info, s.publish(ctx)
 		}
 		// The id is taken by another key.
 	}
@@ -220,11 +240,17 @@ func (s *Store) change(ctx context.Context, id string, change func(*record) (fur
 		if !r.RevokedAt.IsZero() {
 			return ErrUnknown
 		}
+		before := r.info(time.Time{})
 		further, err := change(&r)
 		if err != nil {
 			return err
 		}
-		fields, err := encodeAll(append(further, r))
+		after := append(further, r)
+		shown := after[0].info(time.Time{})
+		if err := s.announce(ctx, &before, &shown); err != nil {
+			return fmt.Errorf("%w: %w", errAnnounced, err)
+		}
+		fields, err := encodeAll(after)
 		if err != nil {
 			return err
 		}
@@ -235,7 +261,8 @@ func (s *Store) change(ctx context.Context, id string, change func(*record) (fur
 		switch {
 		case errors.Is(err, redis.TxFailedErr): // another operator was faster
 			continue
-		case err == nil, errors.Is(err, ErrUnknown), errors.Is(err, ErrUnavailable), errors.Is(err, ErrSettings), errors.Is(err, ErrTenant):
+		case err == nil, errors.Is(err, ErrUnknown), errors.Is(err, ErrUnavailable), errors.Is(err, ErrSettings), errors.Is(err, ErrTenant),
+			errors.Is(err, errAnnounced):
 			return err //nolint:wrapcheck // one of this package
 		default:
 			return unavailable(err)

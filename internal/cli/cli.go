@@ -52,7 +52,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newCancel(), newReplay(), newRate(),
+	addAs(root)
+	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newCancel(), newReplay(), newRate(), newAudit(),
 		newBench(), newKeys(), newHealth(), newDoctor(), newVersion())
 	return root
 }

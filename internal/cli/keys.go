@@ -12,8 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"mmsdispatch/internal/apikey"
-	"mmsdispatch/internal/config"
-	"mmsdispatch/internal/redisconn"
 )
 
 // newKeys manages the keys that are stored in Redis.
@@ -21,23 +19,6 @@ func newKeys() *cobra.Command {
 	cmd := &cobra.Command{Use: "keys", Short: "Create, list, change, rotate and revoke API keys stored in Redis (REDIS_URL)"}
 	cmd.AddCommand(newKeysCreate(), newKeysList(), newKeysUpdate(), newKeysRotate(), newKeysRevoke())
 	return cmd
-}
-
-// withStore runs a command on the key store of the configured Redis.
-func withStore(run func(cmd *cobra.Command, args []string, store *apikey.Store) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		cfg, err := config.FromOS(config.Ctl)
-		if err != nil {
-			return fmt.Errorf("configuration: %w", err)
-		}
-		opts, err := redisconn.Parse(cfg.Store.RedisURL.Reveal())
-		if err != nil {
-			return fmt.Errorf("REDIS_URL: %w", err)
-		}
-		rdb := redisconn.New(opts)
-		defer rdb.Close()
-		return run(cmd, args, apikey.NewStore(rdb))
-	}
 }
 
 // keyFlags are the settings of a key as flags.
@@ -102,12 +83,12 @@ func newKeysCreate() *cobra.Command {
 		Use:   "create TENANT",
 		Short: "Make a key and print it, this once",
 		Args:  cobra.ExactArgs(1),
-		RunE: withStore(func(cmd *cobra.Command, args []string, store *apikey.Store) error {
+		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
 			settings := apikey.Settings{Tenant: args[0], Test: test}
 			if err := flags.apply(cmd, &settings, true); err != nil {
 				return err
 			}
-			key, info, err := store.Create(cmd.Context(), settings)
+			key, info, err := s.operator.CreateKey(cmd.Context(), settings)
 			if err != nil {
 				return fmt.Errorf("create key: %w", err)
 			}
@@ -135,8 +116,8 @@ func newKeysList() *cobra.Command {
 		Use:   "list",
 		Short: "List the stored keys, without their secrets",
 		Args:  cobra.NoArgs,
-		RunE: withStore(func(cmd *cobra.Command, _ []string, store *apikey.Store) error {
-			keys, err := store.List(cmd.Context())
+		RunE: withRedis(func(cmd *cobra.Command, _ []string, s session) error {
+			keys, err := apikey.NewStore(s.rdb).List(cmd.Context())
 			if err != nil {
 				return fmt.Errorf("list keys: %w", err)
 			}
@@ -167,12 +148,12 @@ func newKeysUpdate() *cobra.Command {
 		Use:   "update ID",
 		Short: "Change what the flags name; in force within seconds",
 		Args:  cobra.ExactArgs(1),
-		RunE: withStore(func(cmd *cobra.Command, args []string, store *apikey.Store) error {
+		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
 			if err := flags.apply(cmd, &apikey.Settings{}, false); err != nil {
 				return err
 			}
-			_, err := store.Update(cmd.Context(), args[0], func(s *apikey.Settings) {
-				_ = flags.apply(cmd, s, false) // checked above
+			_, err := s.operator.UpdateKey(cmd.Context(), args[0], func(settings *apikey.Settings) {
+				_ = flags.apply(cmd, settings, false) // checked above
 			})
 			if err != nil {
 				return fmt.Errorf("update key: %w", err)
@@ -190,12 +171,12 @@ func newKeysRotate() *cobra.Command {
 		Use:   "rotate ID",
 		Short: "Make a key with the same settings and print it; the old one ends after the overlap",
 		Args:  cobra.ExactArgs(1),
-		RunE: withStore(func(cmd *cobra.Command, args []string, store *apikey.Store) error {
+		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
 			both, err := parseDays(overlap)
 			if err != nil || both < 0 {
 				return fmt.Errorf("--overlap %q: must be a time such as 24h or 7d", overlap)
 			}
-			key, info, err := store.Rotate(cmd.Context(), args[0], both)
+			key, info, err := s.operator.RotateKey(cmd.Context(), args[0], both)
 			if err != nil {
 				return fmt.Errorf("rotate key: %w", err)
 			}
@@ -212,8 +193,8 @@ func newKeysRevoke() *cobra.Command {
 		Use:   "revoke ID",
 		Short: "End a key; running processes refuse it within seconds",
 		Args:  cobra.ExactArgs(1),
-		RunE: withStore(func(cmd *cobra.Command, args []string, store *apikey.Store) error {
-			if err := store.Revoke(cmd.Context(), args[0]); err != nil {
+		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
+			if err := s.operator.RevokeKey(cmd.Context(), args[0]); err != nil {
 				return fmt.Errorf("revoke key: %w", err)
 			}
 			return nil

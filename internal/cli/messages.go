@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/operator"
 )
 
 // newSend sends one message.
@@ -115,6 +118,45 @@ func (a *api) ask(cmd *cobra.Command, method, what, verb string) error {
 	return nil
 }
 
+// errBatchReplay says that only messages can be replayed.
+var errBatchReplay = errors.New("a batch cannot be replayed, only its messages: GET /v1/messages?batchId= lists them")
+
+// change has the api change a message or a batch, and shows the answer. Where
+// REDIS_URL is set the command is an operator's, and is recorded before the call.
+func (a *api) change(cmd *cobra.Command, action operator.Action, what, verb string, body any) error {
+	path, err := a.pathOf(cmd.Context(), what)
+	if err != nil {
+		return err
+	}
+	if action == operator.ActionMessageReplay && strings.HasPrefix(path, batchesPath) {
+		return errBatchReplay
+	}
+	if err := recorded(cmd, operator.Change{Action: action, Target: path[strings.LastIndex(path, "/")+1:]}); err != nil {
+		return err
+	}
+	answer, _, err := a.call(cmd.Context(), http.MethodPost, path+verb, body)
+	if err != nil {
+		return err
+	}
+	show(cmd.OutOrStdout(), answer)
+	return nil
+}
+
+// recorded records a change that goes through the api, if REDIS_URL is set: a
+// caller's machine has no access to Redis.
+func recorded(cmd *cobra.Command, change operator.Change) error {
+	environ, err := config.OSEnviron()
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	if environ["REDIS_URL"] == "" {
+		return nil
+	}
+	return withRedis(func(cmd *cobra.Command, _ []string, s session) error {
+		return s.operator.Record(cmd.Context(), change)
+	})(cmd, nil)
+}
+
 // newCancel takes back what waits.
 func newCancel() *cobra.Command {
 	var of api
@@ -124,7 +166,7 @@ func newCancel() *cobra.Command {
 		Long:  "Take back a message that waits, or what has not begun of a batch" + howNamed,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return of.ask(cmd, http.MethodPost, args[0], "/cancel")
+			return of.change(cmd, operator.ActionMessageCancel, args[0], "/cancel", nil)
 		},
 	}
 	of.addFlags(cmd)
@@ -140,19 +182,7 @@ func newReplay() *cobra.Command {
 		Short: "Send a message again that failed, expired, was canceled or is unknown",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := of.pathOf(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			if strings.HasPrefix(path, batchesPath) {
-				return errors.New("a batch cannot be replayed, only its messages: GET /v1/messages?batchId= lists them")
-			}
-			answer, _, err := of.call(cmd.Context(), http.MethodPost, path+"/replay", map[string]bool{"force": force})
-			if err != nil {
-				return err
-			}
-			show(cmd.OutOrStdout(), answer)
-			return nil
+			return of.change(cmd, operator.ActionMessageReplay, args[0], "/replay", map[string]bool{"force": force})
 		},
 	}
 	of.addFlags(cmd)

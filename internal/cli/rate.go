@@ -3,27 +3,25 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os/user"
 	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
-	"mmsdispatch/internal/config"
-	"mmsdispatch/internal/redisconn"
+	"mmsdispatch/internal/operator"
 	"mmsdispatch/internal/throttle"
 )
 
 // errReason asks for the reason of a change that all tenants notice.
-var errReason = errors.New("--reason is required: who looks at the pace later has to know why it was changed")
+var errReason = errors.New("--reason is required: the next operator has to know why")
 
 // rateReset is the argument that returns to SINCH_RATE.
 const rateReset = "reset"
 
 // newRate shows and changes the pace of all workers.
 func newRate() *cobra.Command {
-	var reason, actor string
+	var reason string
 	cmd := &cobra.Command{
 		Use:   "rate [N|reset]",
 		Short: "Show the pace in force, set it for all workers (N messages per second), or return to SINCH_RATE",
@@ -32,55 +30,31 @@ func newRate() *cobra.Command {
 			"  mmsctl rate reset",
 		Args:      cobra.MaximumNArgs(1),
 		ValidArgs: []string{rateReset},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := config.FromOS(config.Ctl)
-			if err != nil {
-				return fmt.Errorf("configuration: %w", err)
-			}
-			opts, err := redisconn.Parse(cfg.Store.RedisURL.Reveal())
-			if err != nil {
-				return fmt.Errorf("REDIS_URL: %w", err)
-			}
-			rdb := redisconn.New(opts)
-			defer rdb.Close()
+		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
 			if len(args) > 0 {
-				if err := changeRate(cmd, rdb, args[0], reason, actor); err != nil {
+				if err := changeRate(cmd, s, args[0], reason); err != nil {
 					return err
 				}
 			}
-			return showRate(cmd, rdb, cfg.Sinch.Rate)
-		},
+			return showRate(cmd, s.rdb, s.cfg.Sinch.Rate)
+		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why the pace changes; required with N")
-	cmd.Flags().StringVar(&actor, "as", "", "name to act under (default: the operating system's user)")
 	return cmd
 }
 
-func changeRate(cmd *cobra.Command, rdb redis.UniversalClient, to, reason, actor string) error {
+func changeRate(cmd *cobra.Command, s session, to, reason string) error {
 	if to == rateReset {
-		return throttle.ResetRate(cmd.Context(), rdb, "")
+		return s.operator.ResetRate(cmd.Context(), reason)
 	}
 	perSecond, err := strconv.ParseFloat(to, 64)
 	if err != nil {
 		return fmt.Errorf("%q is neither a number nor reset: %w", to, throttle.ErrRate)
 	}
-	if reason == "" {
-		return errReason
+	if err := s.operator.SetRate(cmd.Context(), perSecond, reason); !errors.Is(err, operator.ErrReason) {
+		return err
 	}
-	return throttle.SetRate(cmd.Context(), rdb, "", throttle.Rate{
-		PerSecond: perSecond, Reason: reason, Actor: actorName(actor), Since: time.Now(),
-	})
-}
-
-// actorName is the name that an operator acts under.
-func actorName(given string) string {
-	if given != "" {
-		return given
-	}
-	if current, err := user.Current(); err == nil {
-		return current.Username
-	}
-	return "unknown"
+	return errReason
 }
 
 func showRate(cmd *cobra.Command, rdb redis.UniversalClient, configured float64) error {

@@ -22,7 +22,7 @@ func TestRate(t *testing.T) {
 		{"25", exitFailure, "--reason is required"},
 		{"fast --reason x", exitFailure, `"fast" is neither a number nor reset`},
 		{"NaN --reason x", exitFailure, "from 0.001 to 1000000"},
-		{"-- -1", exitFailure, "--reason is required"},
+		{"--reason x -- -1", exitFailure, "from 0.001 to 1000000"},
 		{"2000000 --reason x", exitFailure, "from 0.001 to 1000000"},
 		{"2.5 --reason trial --as ann", exitOK, "2.5 per second (set by ann at 2"},
 		{"", exitOK, ": trial); SINCH_RATE is 12 per second\n"},

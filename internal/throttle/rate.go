@@ -38,11 +38,19 @@ const (
 	rateSince     = "since"
 )
 
+// CheckRate returns ErrRate for a pace out of bounds.
+func CheckRate(perSecond float64) error {
+	if perSecond != 0 && !(perSecond >= minRate && perSecond <= maxRate) { // NaN, too
+		return ErrRate
+	}
+	return nil
+}
+
 // SetRate sets the pace of all workers under the prefix; the next tokens are
 // taken at it. ErrRate says that it is out of bounds.
 func SetRate(ctx context.Context, rdb redis.UniversalClient, prefix string, r Rate) error {
-	if r.PerSecond != 0 && !(r.PerSecond >= minRate && r.PerSecond <= maxRate) { // NaN, too
-		return ErrRate
+	if err := CheckRate(r.PerSecond); err != nil {
+		return err
 	}
 	err := rdb.HSet(ctx, rateKey(prefix),
 		ratePerSecond, strconv.FormatFloat(r.PerSecond, 'f', -1, 64),

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mmsdispatch/internal/operator"
+)
+
+// newAudit lists what operators did.
+func newAudit() *cobra.Command {
+	var (
+		since  string
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:     "audit",
+		Short:   "List what operators did, newest first",
+		Example: "  mmsctl audit --since 7d",
+		Args:    cobra.NoArgs,
+		RunE: withRedis(func(cmd *cobra.Command, _ []string, s session) error {
+			age, err := parseDays(since)
+			if err != nil || age < 0 {
+				return fmt.Errorf("--since %q: must be a time such as 24h or 7d", since)
+			}
+			entries, err := operator.Audit(cmd.Context(), s.rdb, time.Now().Add(-age))
+			if err != nil {
+				return err //nolint:wrapcheck // names itself
+			}
+			if asJSON {
+				err = json.NewEncoder(cmd.OutOrStdout()).Encode(entries)
+			} else {
+				err = writeAudit(cmd.OutOrStdout(), entries)
+			}
+			if err != nil {
+				return fmt.Errorf("list audit: %w", err)
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&since, "since", "24h", "how far back, such as 12h or 7d")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON array")
+	return cmd
+}
+
+func writeAudit(out io.Writer, entries []operator.Entry) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "AT\tACTOR\tFROM\tACTION\tTARGET\tREASON")
+	for _, e := range entries {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", e.At.Format(time.RFC3339), e.Actor, e.From, e.Action, dash(e.Target), dash(e.Reason))
+	}
+	return table.Flush() //nolint:wrapcheck // the caller names the command
+}

@@ -1,0 +1,103 @@
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/redisconn"
+	"mmsdispatch/internal/telemetry"
+)
+
+// Action names what an operator did.
+type Action string
+
+// The actions.
+const (
+	ActionPause         Action = "pause"
+	ActionResume        Action = "resume"
+	ActionRateSet       Action = "rate.set"
+	ActionRateReset     Action = "rate.reset"
+	ActionKeyCreate     Action = "key.create"
+	ActionKeyUpdate     Action = "key.update"
+	ActionKeyRotate     Action = "key.rotate"
+	ActionKeyRevoke     Action = "key.revoke"
+	ActionMessageReplay Action = "message.replay"
+	ActionMessageCancel Action = "message.cancel"
+	ActionMessageReveal Action = "message.reveal"
+	ActionMessageErase  Action = "message.erase"
+	ActionPersonErase   Action = "person.erase"
+	ActionOptOutAdd     Action = "optout.add"
+	ActionOptOutRemove  Action = "optout.remove"
+	ActionQueueChange   Action = "queue.change" // made in the queue UI
+)
+
+// Origin is where an action came from.
+type Origin string
+
+// The origins.
+const (
+	FromCtl     Origin = "mmsctl"
+	FromConsole Origin = "console" // the admin listener, the queue UI included
+)
+
+// Entry is one action of an operator. It holds neither the content of a message
+// nor a full number: Target names a message or a batch by its id and a number by
+// Masked.
+type Entry struct {
+	At     time.Time `json:"at"`
+	Actor  string    `json:"actor"`
+	From   Origin    `json:"from"`
+	Action Action    `json:"action"`
+	Target string    `json:"target"`
+	Reason string    `json:"reason"`
+	Before any       `json:"before"` // nil: there was nothing, or it is not known
+	After  any       `json:"after"`
+}
+
+const (
+	// auditKey is the list of the entries, newest first.
+	auditKey = redisconn.KeyPrefix + "audit"
+	// auditKept is how many entries the list holds.
+	auditKept = 10_000
+)
+
+// audit is the record of what operators did.
+type audit struct{ rdb redis.UniversalClient }
+
+func (a audit) add(ctx context.Context, e Entry) error {
+	e.Reason = telemetry.Scrub(e.Reason)
+	value, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("record %s: %w", e.Action, err)
+	}
+	pipe := a.rdb.TxPipeline()
+	pipe.LPush(ctx, auditKey, value)
+	pipe.LTrim(ctx, auditKey, 0, auditKept-1)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("record %s: %w: %w", e.Action, ErrUnavailable, err)
+	}
+	return nil
+}
+
+// Audit lists what operators did since a moment, newest first.
+func Audit(ctx context.Context, rdb redis.UniversalClient, since time.Time) ([]Entry, error) {
+	values, err := rdb.LRange(ctx, auditKey, 0, -1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read audit: %w: %w", ErrUnavailable, err)
+	}
+	entries := make([]Entry, 0, len(values))
+	for _, value := range values {
+		var e Entry
+		if err := json.Unmarshal([]byte(value), &e); err != nil {
+			return nil, fmt.Errorf("read audit: %w", err)
+		}
+		if !e.At.Before(since) {
+			entries = append(entries, e)
+		}
+	}
+	return entries, nil
+}
