@@ -169,6 +169,7 @@ func (l *Ledger) groupCall(g group) (keys []string, args []any) {
 	fixed[acceptSecret], fixed[acceptCounts] = l.key("secret"), l.key("counts")
 	fixed[acceptRecent] = l.recentKey(g.rows[0].message.Scope)
 	fixed[acceptBatch], fixed[acceptMembers] = l.batchKey(g.batch), l.membersKey(g.batch)
+	fixed[acceptChangedLog], fixed[acceptChangedCallbacks] = l.changedKey(ConsumerLog), l.changedKey(ConsumerCallbacks)
 	copy(fixed[acceptWaiting:], l.waitingKeys())
 	args = make([]any, 0, len(p.args)+len(p.rowArgs)*len(g.rows))
 	args, first := extend(args, len(p.args))
@@ -186,6 +187,7 @@ func (l *Ledger) groupCall(g group) (keys []string, args []any) {
 		rowArgs[acceptValue] = encode(head{version: 1, operation: operation + strconv.Itoa(i)}, m)
 		rowArgs[acceptID], rowArgs[acceptStatus], rowArgs[acceptCounter] = m.ID.Packed(), string(m.Status), lane(m)
 		rowArgs[acceptLane], rowArgs[acceptClosed], rowArgs[acceptDue] = laneIndex(m), flag(row.closed), ""
+		rowArgs[acceptConsumers] = string(l.opts.Consumers(m))
 		if m.Status == message.StatusScheduled {
 			rowArgs[acceptDue] = dueSince(m).UnixMilli()
 		}

@@ -54,6 +54,7 @@ const (
 	fieldDeferrals protowire.Number = 26
 	fieldShared    protowire.Number = 27
 	fieldGroup     protowire.Number = 28
+	fieldDropped   protowire.Number = 29
 )
 
 // The fields of a content.
@@ -102,6 +103,7 @@ const (
 	entryStatus  protowire.Number = 2
 	entryDetail  protowire.Number = 3
 	entryAttempt protowire.Number = 4
+	entryReason  protowire.Number = 5 // of all entries but the last, whose reason is the message's
 )
 
 // head is what the scripts read of a record.
@@ -145,6 +147,9 @@ func decode(record []byte) (head, *message.Message, error) {
 	}
 	if m.ID == "" {
 		return head{}, nil, errRecord
+	}
+	if last := len(m.Timeline) - 1; last >= 0 {
+		m.Timeline[last].Reason = m.Reason
 	}
 	return head{version: n, operation: string(operation)}, m, nil
 }

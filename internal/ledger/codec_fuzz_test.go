@@ -24,7 +24,7 @@ func fullMessage() *message.Message {
 			CallbackURL: "https://e.com/c", Metadata: map[string]string{"a": "", "b": "c"},
 		},
 		Status: message.StatusUnknown, Reason: &message.Reason{Code: "carrier", Message: "m", SinchCode: "E102"},
-		Counters: message.Counters{Attempts: 2, Tries: 1, Delays: 4, Deferrals: 3, Task: 5, Replays: 6, Replayed: 1},
+		Counters: message.Counters{Attempts: 2, Tries: 1, Delays: 4, Deferrals: 3, Task: 5, Replays: 6, Replayed: 1, Dropped: 9},
 		SinchID:  "T", SentAs: "SMS",
 		Calls: []message.Attempt{
 			{N: 1},
@@ -34,7 +34,10 @@ func fullMessage() *message.Message {
 			},
 		},
 		NextAt: at, ExpiresAt: at, CreatedAt: at, UpdatedAt: at, SentAt: at, FinalAt: at,
-		Timeline: []message.Entry{{At: at, Status: message.StatusQueued}, {At: at, Status: message.StatusSent, Detail: "d", Attempt: 2}},
+		Timeline: []message.Entry{
+			{At: at, Status: message.StatusQueued, Reason: &message.Reason{Code: "throttled", Message: "t"}},
+			{At: at, Status: message.StatusSent, Detail: "d", Attempt: 2, Reason: &message.Reason{Code: "carrier", Message: "m", SinchCode: "E102"}},
+		},
 	}
 }
 

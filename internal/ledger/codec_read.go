@@ -115,6 +115,8 @@ func readNumber(n protowire.Number, number int64, m *message.Message) {
 		m.Replays = int(number)
 	case fieldDeferrals:
 		m.Deferrals = int(number)
+	case fieldDropped:
+		m.Dropped = int(number)
 	case fieldNextAt:
 		m.NextAt = instant(number)
 	case fieldExpiresAt:
@@ -233,6 +235,9 @@ func readEntry(record []byte, e *message.Entry) error {
 			e.Detail = string(v.raw)
 		case entryAttempt:
 			e.Attempt = int(v.number)
+		case entryReason:
+			e.Reason = &message.Reason{}
+			return readReason(v.raw, e.Reason)
 		default:
 		}
 		return nil

@@ -85,8 +85,14 @@ func (w *writer) message(m *message.Message) {
 	w.time(fieldUpdatedAt, m.UpdatedAt)
 	w.time(fieldSentAt, m.SentAt)
 	w.time(fieldFinalAt, m.FinalAt)
+	w.count(fieldDropped, m.Dropped)
 	for i := range m.Timeline {
-		w.nested(fieldEntry, func(w *writer) { w.entry(&m.Timeline[i]) })
+		w.nested(fieldEntry, func(w *writer) {
+			w.entry(&m.Timeline[i])
+			if reason := m.Timeline[i].Reason; reason != nil && i < len(m.Timeline)-1 {
+				w.nested(entryReason, func(w *writer) { w.reason(reason) })
+			}
+		})
 	}
 }
 

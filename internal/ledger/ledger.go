@@ -66,6 +66,9 @@ type Options struct {
 	// before and after; from is empty for a message that was accepted. nil: not
 	// called. It must be quick.
 	Moved func(from, to message.Status)
+	// Consumers are those that are switched on for a message; nil: none. It is called
+	// with each message that is accepted or changed, and must be quick.
+	Consumers func(m *message.Message) Consumers
 	// Now is Redis' time, as far as the process knows it; nil: the system's. It dates
 	// what is accepted, and decides nothing.
 	Now func() time.Time
@@ -100,6 +103,7 @@ type Ledger struct {
 	count   *redis.Script
 	read    *redis.Script
 	recheck *redis.Script
+	handled *redis.Script
 	secret  *secret
 	shards  *shards
 	walk    *walk
@@ -126,9 +130,13 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	if opts.Moved == nil {
 		opts.Moved = func(message.Status, message.Status) {}
 	}
+	if opts.Consumers == nil {
+		opts.Consumers = func(*message.Message) Consumers { return "" }
+	}
 	l := &Ledger{rdb: rdb, opts: opts}
 	for name, script := range map[string]**redis.Script{
 		"accept": &l.accept, "put": &l.put, "open": &l.open, "count": &l.count, "read": &l.read, "recheck": &l.recheck,
+		"handled": &l.handled,
 	} {
 		var err error
 		if *script, err = opts.script(name); err != nil {

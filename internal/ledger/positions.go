@@ -11,11 +11,13 @@ import (
 
 // The keys of accept.lua: those of the call, then those of each row.
 const (
-	acceptSecret  = iota
-	acceptCounts  // open messages by state and lane
-	acceptRecent  // the latest messages of the scope
-	acceptBatch   // the batch, or a name that no key has
-	acceptMembers // the packed ids of the batch's messages
+	acceptSecret     = iota
+	acceptCounts     // open messages by state and lane
+	acceptRecent     // the latest messages of the scope
+	acceptBatch      // the batch, or a name that no key has
+	acceptMembers    // the packed ids of the batch's messages
+	acceptChangedLog // the messages that the consumer has not handled
+	acceptChangedCallbacks
 	acceptWaiting // the waiting messages of the first lane; the other lanes follow
 )
 
@@ -33,13 +35,14 @@ const (
 )
 
 const (
-	acceptValue   = iota // the record
-	acceptID             // packed
-	acceptDue            // when it is due, in Unix ms; empty: now
-	acceptStatus         //
-	acceptCounter        // the lane as it is counted
-	acceptLane           // 0, 1 or 2: which of the lists it waits on
-	acceptClosed         // "1": nothing new is accepted
+	acceptValue     = iota // the record
+	acceptID               // packed
+	acceptDue              // when it is due, in Unix ms; empty: now
+	acceptStatus           //
+	acceptCounter          // the lane as it is counted
+	acceptLane             // 0, 1 or 2: which of the lists it waits on
+	acceptClosed           // "1": nothing new is accepted
+	acceptConsumers        // letters of the consumers that hear of it
 )
 
 // The keys of put.lua.
@@ -48,6 +51,8 @@ const (
 	putUnknown
 	putCounts
 	putBegins
+	putChangedLog // the messages that the consumer has not handled
+	putChangedCallbacks
 	putWaiting // the waiting messages of the first lane; the other lanes follow
 )
 
@@ -88,6 +93,7 @@ const (
 	putBatchStay         // batchOpen, batchSettled or empty
 	putCancelable        // "1": the cancel of its batch stops it
 	putSuppressed        // "1": opt-outs stop its begin
+	putConsumers         // letters of the consumers that hear of it; its record has no TTL then
 )
 
 // positions are the names of what a script takes.
@@ -100,7 +106,8 @@ func positionsOf(script string) positions {
 		return positions{
 			keys: []string{
 				acceptSecret: "SECRET", acceptCounts: "COUNTS", acceptRecent: "RECENT", acceptBatch: "BATCH",
-				acceptMembers: "MEMBERS", acceptWaiting: "WAITING",
+				acceptMembers: "MEMBERS", acceptChangedLog: "CHANGED_LOG", acceptChangedCallbacks: "CHANGED_CALLBACKS",
+				acceptWaiting: "WAITING",
 			},
 			rowKeys: []string{acceptRecord: "RECORD", acceptOptOuts: "OPT_OUTS"},
 			args: []string{
@@ -109,12 +116,15 @@ func positionsOf(script string) positions {
 			},
 			rowArgs: []string{
 				acceptValue: "VALUE", acceptID: "ID", acceptDue: "DUE", acceptStatus: "STATUS", acceptCounter: "COUNTER",
-				acceptLane: "LANE", acceptClosed: "CLOSED",
+				acceptLane: "LANE", acceptClosed: "CLOSED", acceptConsumers: "CONSUMERS",
 			},
 		}
 	case "put":
 		return positions{
-			keys: []string{putCalls: "CALLS", putUnknown: "UNKNOWN", putCounts: "COUNTS", putBegins: "BEGINS", putWaiting: "WAITING"},
+			keys: []string{
+				putCalls: "CALLS", putUnknown: "UNKNOWN", putCounts: "COUNTS", putBegins: "BEGINS",
+				putChangedLog: "CHANGED_LOG", putChangedCallbacks: "CHANGED_CALLBACKS", putWaiting: "WAITING",
+			},
 			rowKeys: []string{
 				putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS",
 				putUnknownOfScope: "UNKNOWN_OF_SCOPE",
@@ -128,7 +138,7 @@ func positionsOf(script string) positions {
 				putAtWaiting: "AT_WAITING", putAtCalls: "AT_CALLS", putAtUnknown: "AT_UNKNOWN", putCreated: "CREATED",
 				putLower: "LOWER", putRaise: "RAISE",
 				putAttempt: "ATTEMPT", putCall: "CALL", putFrom: "FROM", putTo: "TO", putBatchStay: "BATCH_STAY",
-				putCancelable: "CANCELABLE", putSuppressed: "SUPPRESSED",
+				putCancelable: "CANCELABLE", putSuppressed: "SUPPRESSED", putConsumers: "CONSUMERS",
 			},
 		}
 	default:

@@ -223,6 +223,7 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 	keys, fixed := extend(keys, p.fixedKeys())
 	fixed[putCalls], fixed[putUnknown] = l.key(string(Calls)), l.key(string(Unknown))
 	fixed[putCounts], fixed[putBegins] = l.key("counts"), l.key("begins")
+	fixed[putChangedLog], fixed[putChangedCallbacks] = l.changedKey(ConsumerLog), l.changedKey(ConsumerCallbacks)
 	copy(fixed[putWaiting:], l.waitingKeys())
 	args = make([]any, 0, len(p.args)+len(p.rowArgs)*len(g.swaps))
 	args, first := extend(args, len(p.args))
@@ -264,6 +265,7 @@ func (l *Ledger) fillSwap(row []any, s swap) {
 	}
 	row[putBatchStay] = batchStays(before, m.Status)
 	row[putCancelable], row[putSuppressed] = flag(m.Replays == 0), flag(!s.cleared)
+	row[putConsumers] = string(l.opts.Consumers(m))
 }
 
 // parseSwaps reads the script's reply to n rows.

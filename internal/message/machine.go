@@ -197,11 +197,14 @@ func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
 	m.replay()
 	if m.Attempts == 0 && m.Content.SendAt.After(now) {
 		m.requeue(m.Content.SendAt)
-		return m.move(now, StatusScheduled, OnReplay, "replayed", 0)
+		return m.move(now, StatusScheduled, OnReplay, replayed, 0)
 	}
 	m.requeue(now)
-	return m.move(now, StatusQueued, OnReplay, "replayed", 0)
+	return m.move(now, StatusQueued, OnReplay, replayed, 0)
 }
+
+// replayed is the detail of a replay's entry.
+const replayed = "replayed"
 
 // requeue starts a new generation of the task, which voids an older one.
 func (m *Message) requeue(at time.Time) {

@@ -46,6 +46,7 @@ type Counters struct {
 	Task      int // generation of the task: a task of an older generation is void
 	Replays   int // replays
 	Replayed  int // Attempts at the last replay
+	Dropped   int // entries removed from the middle of the timeline
 }
 
 // replay starts the count of tries again.
@@ -88,6 +89,8 @@ type Entry struct {
 	Status  Status
 	Detail  string
 	Attempt int // zero: the entry is about no attempt
+	// Reason is the message's reason after the entry.
+	Reason *Reason
 }
 
 // The timeline keeps its first and its last entries.
@@ -169,9 +172,10 @@ func (m *Message) unresolved() bool {
 // note adds an entry to the timeline.
 func (m *Message) note(now time.Time, detail string, attempt int) {
 	m.UpdatedAt = now
-	m.Timeline = append(m.Timeline, Entry{At: now, Status: m.Status, Detail: detail, Attempt: attempt})
+	m.Timeline = append(m.Timeline, Entry{At: now, Status: m.Status, Detail: detail, Attempt: attempt, Reason: m.Reason})
 	if len(m.Timeline) > timelineHead+timelineTail {
 		m.Timeline = slices.Delete(m.Timeline, timelineHead, timelineHead+1)
+		m.Dropped++
 	}
 }
 

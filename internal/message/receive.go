@@ -82,7 +82,7 @@ func (m *Message) path(r Receipt, acts bool) []Status {
 
 // step moves along the path.
 func (m *Message) step(to Status, now time.Time, line string, attempt int) error {
-	m.NextAt = time.Time{}
+	m.NextAt, m.Reason = time.Time{}, nil
 	return m.move(now, to, OnReceipt, line, attempt)
 }
 
@@ -104,6 +104,7 @@ func (m *Message) apply(r Receipt) {
 	default:
 		m.Reason = nil
 	}
+	m.Timeline[len(m.Timeline)-1].Reason = m.Reason
 }
 
 // sentAsSMS is the SentAs of a message that Sinch sent as its SMS fallback.

@@ -42,6 +42,7 @@ end
 
 local answers, members, raise, inBatch = {}, {}, {}, {}
 local due = {} -- by list: scores and packed ids
+local changed = { l = {}, c = {} } -- by consumer: scores and packed ids
 for i = 1, rows do
   local a, record = FIXED_ARGS + (i - 1) * ROW_ARGS, KEYS[FIXED_KEYS + (i - 1) * ROW_KEYS + RECORD]
   local value, lane = ARGV[a + VALUE], ARGV[a + COUNTER]
@@ -54,6 +55,12 @@ for i = 1, rows do
     answers[i] = 'full'
   else
     redis.call('SET', record, value)
+    if ARGV[a + CONSUMERS] ~= '' then
+      for consumer in string.gmatch(ARGV[a + CONSUMERS], '.') do
+        table.insert(changed[consumer], now)
+        table.insert(changed[consumer], ARGV[a + ID])
+      end
+    end
     local list = KEYS[WAITING + ARGV[a + LANE]]
     local places = due[list] or {}
     due[list] = places
@@ -74,6 +81,8 @@ end
 for list, places in pairs(due) do
   redis.call('ZADD', list, unpack(places))
 end
+if #changed.l > 0 then redis.call('ZADD', KEYS[CHANGED_LOG], 'NX', unpack(changed.l)) end
+if #changed.c > 0 then redis.call('ZADD', KEYS[CHANGED_CALLBACKS], 'NX', unpack(changed.c)) end
 redis.call('LPUSH', KEYS[RECENT], unpack(members))
 redis.call('LTRIM', KEYS[RECENT], 0, tonumber(ARGV[RECENT_KEPT]) - 1)
 for counter, n in pairs(raise) do

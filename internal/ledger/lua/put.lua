@@ -29,6 +29,7 @@ local canceled = {} -- by batch
 
 local places = {} -- by list, then by packed id: the score, or 'off'
 local counts, batches, begun = {}, {}, {}
+local changed = { l = {}, c = {} } -- by consumer: scores and packed ids
 local repeated = false -- is a begin our own write, whose reply was lost
 
 -- isCanceled reads the mark once for each batch.
@@ -65,12 +66,18 @@ end
 
 -- write changes the record, and collects what else changes with it.
 local function write(k, a)
-  if ARGV[a + TTL] == '0' then
+  if ARGV[a + TTL] == '0' or ARGV[a + CONSUMERS] ~= '' then -- the last consumer sets the TTL
     redis.call('SET', KEYS[k + RECORD], ARGV[a + VALUE])
   else
     redis.call('SET', KEYS[k + RECORD], ARGV[a + VALUE], 'PX', ARGV[a + TTL])
   end
   current[KEYS[k + RECORD]] = ARGV[a + VALUE]
+  if ARGV[a + CONSUMERS] ~= '' then
+    for consumer in string.gmatch(ARGV[a + CONSUMERS], '.') do
+      table.insert(changed[consumer], now)
+      table.insert(changed[consumer], ARGV[a + ID])
+    end
+  end
   place(a, KEYS[WAITING + ARGV[a + LANE]], ARGV[a + AT_WAITING], 0)
   place(a, KEYS[CALLS], ARGV[a + AT_CALLS], now)
   place(a, KEYS[UNKNOWN], ARGV[a + AT_UNKNOWN], now)
@@ -125,6 +132,8 @@ for list, entries in pairs(places) do
   if #off > 0 then redis.call('ZREM', list, unpack(off)) end
   if #on > 0 then redis.call('ZADD', list, unpack(on)) end
 end
+if #changed.l > 0 then redis.call('ZADD', KEYS[CHANGED_LOG], 'NX', unpack(changed.l)) end
+if #changed.c > 0 then redis.call('ZADD', KEYS[CHANGED_CALLBACKS], 'NX', unpack(changed.c)) end
 for counter, n in pairs(counts) do
   if n ~= 0 then redis.call('HINCRBY', KEYS[COUNTS], counter, n) end
 end

@@ -1,0 +1,121 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/message"
+)
+
+// Consumer names a consumer of changed messages. The scripts that write a record
+// put its id on the list of each consumer that is switched on for it, once however
+// often it changes.
+type Consumer string
+
+// The consumers, each named by its letter in the arguments of the scripts.
+const (
+	ConsumerLog       Consumer = "l"
+	ConsumerCallbacks Consumer = "c"
+)
+
+// Consumers are several consumers: their letters.
+type Consumers string
+
+// With adds a consumer.
+func (c Consumers) With(one Consumer) Consumers { return c + Consumers(one) }
+
+// Changed is a message on the list of a consumer.
+type Changed struct {
+	Snapshot
+
+	ID  message.ID
+	Err error // ErrNotFound, or that the record is unreadable; there is no Snapshot then
+}
+
+// Version is how often the record was written.
+func (s Snapshot) Version() int64 { return s.version }
+
+// Changed reads up to n of the messages that a consumer has not handled as they are
+// now, the one that has waited longest first.
+func (l *Ledger) Changed(ctx context.Context, c Consumer, n int) ([]Changed, error) {
+	packed, err := l.rdb.ZRange(ctx, l.changedKey(c), 0, int64(n)-1).Result()
+	if err != nil {
+		return nil, unavailable("list changed messages", err)
+	}
+	ids := unpacked(packed)
+	results, err := l.ReadEach(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	changed := make([]Changed, len(ids))
+	for i, r := range results {
+		changed[i] = Changed{Snapshot: r.Value, ID: ids[i], Err: r.Err}
+	}
+	return changed, nil
+}
+
+// Handled takes messages off the list of a consumer. One that was changed since it
+// was read stays on it. A message whose record was not found is taken off, one whose
+// record was unreadable stays.
+func (l *Ledger) Handled(ctx context.Context, c Consumer, done []Changed) error {
+	for some := range slices.Chunk(done, readMax) {
+		keys := []string{l.changedKey(c), l.changedKey(c.other())}
+		args := make([]any, 0, len(some)*3)
+		for _, one := range some {
+			if one.Err != nil && !errors.Is(one.Err, ErrNotFound) {
+				continue
+			}
+			head, expires := []byte(nil), int64(0)
+			if one.Err == nil {
+				head = one.head()
+				if ttl := l.ttl(one.Message); ttl > 0 {
+					expires = one.Message.UpdatedAt.Add(ttl).UnixMilli()
+				}
+			}
+			keys, args = append(keys, l.recordKey(one.ID)), append(args, one.ID.Packed(), head, expires)
+		}
+		if len(args) == 0 {
+			continue
+		}
+		if err := l.handled.Run(ctx, l.rdb, keys, args...).Err(); err != nil {
+			return unavailable("take off changed messages", err)
+		}
+	}
+	return nil
+}
+
+// Backlog is how many messages a consumer has not handled, and how long the first
+// of them has waited.
+func (l *Ledger) Backlog(ctx context.Context, c Consumer) (n int64, oldest time.Duration, err error) {
+	pipe := l.rdb.Pipeline()
+	count, first, now := pipe.ZCard(ctx, l.changedKey(c)), pipe.ZRangeWithScores(ctx, l.changedKey(c), 0, 0), pipe.Time(ctx)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return 0, 0, unavailable("read backlog", err)
+	}
+	if entries := first.Val(); len(entries) > 0 {
+		oldest = max(0, now.Val().Sub(instant(int64(entries[0].Score))))
+	}
+	return count.Val(), oldest, nil
+}
+
+func (l *Ledger) changedKey(c Consumer) string { return l.key("changed:" + c.String()) }
+
+// String names the consumer.
+func (c Consumer) String() string {
+	if c == ConsumerLog {
+		return "log"
+	}
+	return "callbacks"
+}
+
+// other is the other consumer.
+func (c Consumer) other() Consumer {
+	if c == ConsumerLog {
+		return ConsumerCallbacks
+	}
+	return ConsumerLog
+}
