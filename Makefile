@@ -75,6 +75,7 @@ verify: ## Check that go.mod is tidy, generated files are current and scripts ar
 	cd tools && go mod tidy -diff
 	scripts/verify-generated
 	scripts/shellcheck
+	scripts/check-proxies
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what is really called (GOVULNDB=url of the database)

@@ -93,7 +93,7 @@ func (s *Server) Start(ctx context.Context) error {
 	go func() {
 		defer close(s.served)
 
-		if err := s.http.Serve(connlimit.New(listener, maxConns, func() {})); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(connlimit.New(listener, connlimit.Options{Max: maxConns})); !errors.Is(err, http.ErrServerClosed) {
 			s.opts.Failed(fmt.Errorf("admin listener: %w", err))
 		}
 	}()

@@ -5,18 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/rs/zerolog"
 
 	"mmsdispatch/internal/apikey"
 	"mmsdispatch/internal/background"
 	"mmsdispatch/internal/config"
-	"mmsdispatch/internal/connlimit"
 	"mmsdispatch/internal/httpapi"
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/jobs/receipts"
@@ -61,20 +56,21 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	}
 	tasks := queue.New(env.rdb, cfg.Worker.TaskTimeout)
 	opts := httpapi.Options{
-		Ledger:     guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
-		Batches:    guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
-		Dispatcher: tasks,
-		Keys:       keys{verifier},
-		Limiter:    httpapi.NewRateLimit(env.rdb),
-		Rate:       cfg.API.RateLimit,
-		Rules:      newRules(cfg),
-		Receipts:   receipts.New(env.ledger, env.optOuts, env.saved),
-		OptOuts:    env.optOuts,
-		Nonces:     httpapi.NewRedisNonces(env.rdb, cfg.Webhook.MaxAge),
-		Ready:      env.ready,
-		Paused:     env.paused,
-		Metrics:    apiMetrics{env.metrics},
-		Log:        env.log,
+		Ledger:      guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
+		Batches:     guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
+		Dispatcher:  tasks,
+		Keys:        keys{verifier},
+		Limiter:     httpapi.NewRateLimit(env.rdb),
+		Rate:        cfg.API.RateLimit,
+		Rules:       newRules(cfg),
+		Receipts:    receipts.New(env.ledger, env.optOuts, env.saved),
+		OptOuts:     env.optOuts,
+		Nonces:      httpapi.NewRedisNonces(env.rdb, cfg.Webhook.MaxAge),
+		Ready:       env.ready,
+		Paused:      env.paused,
+		Metrics:     apiMetrics{env.metrics},
+		Log:         env.log,
+		MaxRequests: publicConns, TrustedProxies: cfg.API.TrustedProxies.Prefixes(),
 		FindShared: savesShared(cfg),
 		NowFunc:    env.clock.Now,
 		ShareCalls: cfg.Sinch.API == string(sinch.APIBatches),
@@ -136,50 +132,6 @@ func newRules(cfg *config.Config) *message.Rules {
 		opts.Destinations = []string{"*"}
 	}
 	return message.NewRules(opts)
-}
-
-// publicConns is how many connections the public listener serves at once.
-const publicConns = 2000
-
-// connectionRefused logs at most once a minute that a listener has no connection
-// left.
-func connectionRefused(log zerolog.Logger, listener string) func() {
-	sampled := log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Minute})
-	return func() {
-		sampled.Warn().Str("listener", listener).Msg("connections refused: as many are open as the listener serves at once")
-	}
-}
-
-// publicListener serves the API.
-func publicListener(env *environment, handler http.Handler, fail func(error)) part {
-	host := ""
-	if env.cfg.Process == config.Dev {
-		host = "127.0.0.1" // it has a key that anybody can read off the screen
-	}
-	server := httpapi.NewServer(net.JoinHostPort(host, strconv.Itoa(env.cfg.API.Port)), handler)
-	server.ErrorLog = telemetry.NewStdLogger(env.log, "net/http")
-	return part{name: "public listener", Service: background.New(
-		func(ctx context.Context) error {
-			listener, err := new(net.ListenConfig).Listen(ctx, "tcp", server.Addr)
-			if err != nil {
-				return cannotListen("PORT", strconv.Itoa(env.cfg.API.Port), err)
-			}
-			env.log.Info().Str("addr", listener.Addr().String()).Msg("api listens")
-			bounded := connlimit.New(listener, publicConns, connectionRefused(env.log, "public"))
-			go func() {
-				if err := server.Serve(bounded); !errors.Is(err, http.ErrServerClosed) {
-					fail(fmt.Errorf("public listener: %w", err))
-				}
-			}()
-			return nil
-		},
-		func(ctx context.Context) {
-			if err := server.Shutdown(ctx); err != nil {
-				env.log.Warn().Err(err).Msg("requests cut off")
-				_ = server.Close()
-			}
-		},
-	)}
 }
 
 // followKeys has changes of stored keys in force at once.

@@ -146,6 +146,10 @@ func (c *Config) checkTogether(problems *problems) {
 			"ADMIN_ADDR")
 	}
 
+	if (c.API.TLSCertFile == "") != (c.API.TLSKeyFile == "") {
+		problems.add("must be set both or neither", "TLS_CERT_FILE", "TLS_KEY_FILE")
+	}
+
 	checkScheme(problems, "REDIS_URL", c.Store.RedisURL,
 		"redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster")
 	checkScheme(problems, "DATABASE_URL", c.Store.DatabaseURL, "postgres", "postgresql")

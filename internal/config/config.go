@@ -101,6 +101,12 @@ type HTTPAPI struct {
 	RateLimit float64 `env:"API_RATE_LIMIT" envDefault:"0" min:"0.001" max:"1000000" zero:"allowed"`
 	// Messages that may wait in one lane, scheduled and retrying included, before callers get 503 `backpressure`.
 	QueueLimit int64 `env:"QUEUE_LIMIT" envDefault:"1000000" min:"1"`
+	// Certificate chain of the public listener, a PEM file; with it the listener speaks TLS 1.2 and 1.3, HTTP/2 included. Both files are read again within 60s after they change. Empty: plain HTTP, behind a proxy that ends TLS.
+	TLSCertFile Path `env:"TLS_CERT_FILE"`
+	// Private key that belongs to `TLS_CERT_FILE`, a PEM file. Goes with it.
+	TLSKeyFile Path `env:"TLS_KEY_FILE"`
+	// Networks of the proxies before the api, CIDRs separated by commas. The access log takes the address of the caller from `X-Forwarded-For` when the connection comes from one of them, and shows the peer of the connection otherwise.
+	TrustedProxies Networks `env:"TRUSTED_PROXIES"`
 }
 
 // Store is where things are kept. Both URLs may hold passwords.

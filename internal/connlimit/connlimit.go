@@ -2,6 +2,7 @@
 package connlimit
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"sync"
@@ -28,19 +29,33 @@ const (
 	refusalsAtOnce = 64
 )
 
+// Options are the settings of a listener.
+type Options struct {
+	// Max is how many connections are open at a time.
+	Max int64
+	// TLS is for the answer to a refused connection, which is HTTP/1.1; nil: plain.
+	// The listener hands out connections without TLS in either case.
+	TLS *tls.Config
+	// RefusedFunc is called for each connection that is refused; nil: not called.
+	RefusedFunc func()
+}
+
 // listener hands out at most a number of connections at a time.
 type listener struct {
 	net.Listener
 
+	opts           Options
 	open, refusals *semaphore.Weighted
-	refusedFunc    func()
 }
 
 // New bounds the connections that inner hands out at a time. A connection beyond
-// is answered 503 and closed, and refusedFunc is called.
-func New(inner net.Listener, most int64, refusedFunc func()) net.Listener {
+// is answered 503 and closed.
+func New(inner net.Listener, opts Options) net.Listener {
+	if opts.RefusedFunc == nil {
+		opts.RefusedFunc = func() {}
+	}
 	return &listener{
-		Listener: inner, open: semaphore.NewWeighted(most), refusals: semaphore.NewWeighted(refusalsAtOnce), refusedFunc: refusedFunc,
+		Listener: inner, opts: opts, open: semaphore.NewWeighted(opts.Max), refusals: semaphore.NewWeighted(refusalsAtOnce),
 	}
 }
 
@@ -54,13 +69,16 @@ func (l *listener) Accept() (net.Conn, error) {
 		if l.open.TryAcquire(1) {
 			return &conn{Conn: accepted, free: sync.OnceFunc(func() { l.open.Release(1) })}, nil
 		}
-		l.refusedFunc()
+		l.opts.RefusedFunc()
 		if !l.refusals.TryAcquire(1) {
 			_ = accepted.Close()
 			continue
 		}
 		go func() {
 			defer l.refusals.Release(1)
+			if l.opts.TLS != nil {
+				accepted = tls.Server(accepted, l.opts.TLS)
+			}
 			refuse(accepted)
 		}()
 	}

@@ -1,16 +1,20 @@
 package connlimit_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"mmsdispatch/internal/certificate/certificatetest"
 	"mmsdispatch/internal/connlimit"
 )
 
@@ -20,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func serve(t *testing.T, refused *atomic.Int64) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
-	server.Listener = connlimit.New(server.Listener, 2, func() { refused.Add(1) })
+	server.Listener = connlimit.New(server.Listener, connlimit.Options{Max: 2, RefusedFunc: func() { refused.Add(1) }})
 	server.Start()
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String()
@@ -64,4 +68,37 @@ func TestAConnectionBeyondTheBoundIsAnswered(t *testing.T) {
 	for line = ""; line != "HTTP/1.1 200 OK"; { // until the server has seen the close
 		_, line = open(t, addr)
 	}
+}
+
+// TestARefusalSpeaksTLS: a caller that expects TLS can read the answer.
+func TestARefusalSpeaksTLS(t *testing.T) {
+	t.Parallel()
+	pair := certificatetest.New(t)
+	cert, err := tls.LoadX509KeyPair(pair.CertFile, pair.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := make(chan struct{})
+	config := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	bounded := connlimit.New(listener, connlimit.Options{Max: 0, TLS: config, RefusedFunc: func() { close(refused) }})
+	var accepting sync.WaitGroup
+	accepting.Go(func() { _, _ = bounded.Accept() })
+	t.Cleanup(func() { _ = bounded.Close(); accepting.Wait() })
+	roots := x509.NewCertPool()
+	roots.AddCert(pair.Certificate(t))
+	dialer := tls.Dialer{Config: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	conn, err := dialer.DialContext(t.Context(), "tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 503 ") {
+		t.Errorf("%q, %v", got, err)
+	}
+	_ = conn.Close()
+	<-refused
 }

@@ -6,12 +6,14 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
 
 	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/ledger"
@@ -75,6 +77,11 @@ type Options struct {
 	Log     zerolog.Logger
 	NowFunc func() time.Time // nil: time.Now
 
+	// MaxRequests is how many requests are served at once; 0: no limit.
+	MaxRequests int64
+	// TrustedProxies are the networks whose X-Forwarded-For the access log believes.
+	TrustedProxies []netip.Prefix
+
 	// FindShared has rows of batches marked that share text and media.
 	FindShared bool
 	// ShareCalls says that one call to Sinch can carry several messages: rows of a
@@ -90,6 +97,7 @@ type api struct {
 	common http.Header       // of every answer
 
 	bodies, work *budget
+	requests     *semaphore.Weighted // nil: no limit
 }
 
 // route is one line of the routing table. Every GET answers HEAD, too.
@@ -144,6 +152,9 @@ func New(opts Options) (http.Handler, error) {
 	if a.Paused == nil {
 		a.Paused = func() *message.Reason { return nil }
 	}
+	if a.MaxRequests > 0 {
+		a.requests = semaphore.NewWeighted(a.MaxRequests)
+	}
 	pages, err := newPages()
 	if err != nil {
 		return nil, err
@@ -151,7 +162,8 @@ func New(opts Options) (http.Handler, error) {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // what matters goes to the access log
 	e.HTTPErrorHandler = a.fail
-	e.Pre(a.observe, a.drain, refuseSlash)
+	e.IPExtractor = clientAddress(a.TrustedProxies)
+	e.Pre(a.observe, a.admit, a.drain, refuseSlash)
 	e.Use(a.refuseOptions)
 	for _, r := range a.routes(pages) {
 		e.Add(r.method, r.path, r.handler)
@@ -184,6 +196,12 @@ const (
 	writeTimeout      = 30 * time.Second
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 32 << 10
+
+	// What one connection of HTTP/2 may have open, and may send ahead of its
+	// handlers. An idle connection of HTTP/1.1 costs less; 2,000 connections that
+	// fill their window hold 128 MiB.
+	maxStreams      = 100
+	maxReceiveAhead = 64 << 10
 )
 
 // NewServer makes a server for the handler. The caller listens, and decides
@@ -197,5 +215,8 @@ func NewServer(addr string, handler http.Handler) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: maxReceiveAhead, MaxReceiveBufferPerStream: maxReceiveAhead,
+		},
 	}
 }

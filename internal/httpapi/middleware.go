@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -89,7 +91,39 @@ func (a *api) record(c echo.Context, current *call, begun time.Time) {
 	status, took := c.Response().Status, time.Since(begun)
 	a.Metrics.Request(c.Request().Method, route, status, took)
 	a.Log.Info().Str("method", shortMethod(c.Request().Method)).Str("route", route).Int("status", status).Dur("took_ms", took).
-		Str("request_id", current.logged).Str("tenant", current.caller.Scope.Tenant).Str("key_id", current.caller.KeyID).Msg("request")
+		Str("request_id", current.logged).Str("tenant", current.caller.Scope.Tenant).Str("key_id", current.caller.KeyID).
+		Str("client", c.RealIP()).Msg("request")
+}
+
+// clientAddress finds the address of a caller for the log: the nearest one in
+// X-Forwarded-For that is no trusted proxy, where the peer is one, and the peer
+// otherwise.
+func clientAddress(proxies []netip.Prefix) echo.IPExtractor {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	trusted := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, proxy := range proxies {
+		trusted = append(trusted, echo.TrustIPRange(&net.IPNet{
+			IP: proxy.Addr().AsSlice(), Mask: net.CIDRMask(proxy.Bits(), proxy.Addr().BitLen()),
+		}))
+	}
+	return echo.ExtractIPFromXFFHeader(trusted...)
+}
+
+// admit refuses a request while as many are served as may be: connections of
+// HTTP/2 carry more than one.
+func (a *api) admit(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if a.requests == nil {
+			return next(c)
+		}
+		if !a.requests.TryAcquire(1) {
+			return newProblem(codeBackpressure, "This process serves as many requests as it can at once; try again.")
+		}
+		defer a.requests.Release(1)
+		return next(c)
+	}
 }
 
 // shortMethod keeps a made-up method out of the log.
