@@ -70,7 +70,7 @@ func (p *public) start(ctx context.Context) error {
 		Max: publicConns, TLS: refusals(p.server.TLSConfig), RefusedFunc: connectionRefused(p.env.log, "public"),
 	}))
 	if p.follow != nil {
-		return p.follow.Start(ctx) //nolint:wrapcheck // a loop never fails to start
+		return p.follow.Start(ctx)
 	}
 	return nil
 }
