@@ -15,7 +15,6 @@ import (
 	"mmsdispatch/internal/httpapi"
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/jobs/receipts"
-	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/telemetry"
@@ -56,8 +55,8 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	}
 	tasks := queue.New(env.rdb, cfg.Worker.TaskTimeout)
 	opts := httpapi.Options{
-		Ledger:      guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
-		Batches:     guardedLedger{Ledger: env.ledger, full: env.watch.full.Load},
+		Ledger:      env.ledger,
+		Batches:     env.ledger,
 		Dispatcher:  tasks,
 		Keys:        keys{verifier},
 		Limiter:     httpapi.NewRateLimit(env.rdb),
@@ -65,7 +64,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		Rules:       newRules(cfg),
 		Receipts:    receipts.New(env.ledger, env.optOuts, env.saved),
 		OptOuts:     env.optOuts,
-		Nonces:      httpapi.NewRedisNonces(env.rdb, cfg.Webhook.MaxAge),
+		Nonces:      httpapi.NewRedisNonces(env.rdb, cfg.Webhook.MaxAge, cfg.Process == config.Dev),
 		Ready:       env.ready,
 		Paused:      env.paused,
 		Metrics:     apiMetrics{env.metrics},
@@ -80,6 +79,9 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		},
 	}
 	parts := []part{{name: "tasks under way", Service: background.AtStop(func(context.Context) { tasks.Wait() })}}
+	if cfg.Process != config.Dev { // whose Redis tells nothing of its memory
+		parts = append(parts, part{name: "watch of Redis' memory", Service: background.Loop(env.ledger.WatchMemory)})
+	}
 	if cfg.Media.Check == mediaAccept {
 		shared, closing := newMedia(env)
 		opts.Media = newAPIMedia(cfg, shared)
@@ -185,40 +187,6 @@ func (k keys) Identify(ctx context.Context, key string) (httpapi.Caller, error) 
 			Send: p.Scopes.Has(apikey.ScopeSend), Read: p.Scopes.Has(apikey.ScopeRead),
 		}, nil
 	}
-}
-
-// guardedLedger accepts nothing more while Redis' memory runs out.
-type guardedLedger struct {
-	*ledger.Ledger
-
-	full func() bool
-}
-
-// Accept implements httpapi.Ledger.
-func (g guardedLedger) Accept(ctx context.Context, r ledger.Request) (ledger.Accepted, error) {
-	r.Closed = g.full()
-	return g.Ledger.Accept(ctx, r)
-}
-
-// AcceptRows implements httpapi.Batches.
-func (g guardedLedger) AcceptRows(ctx context.Context, b ledger.Batch, rows []ledger.Row) ([]ledger.RowResult, error) {
-	if g.full() {
-		for i := range rows {
-			rows[i].Closed = true
-		}
-	}
-	return g.Ledger.AcceptRows(ctx, b, rows)
-}
-
-// Room implements httpapi.Batches.
-func (g guardedLedger) Room(ctx context.Context, scope message.Scope) (map[message.Lane]int64, error) {
-	room, err := g.Ledger.Room(ctx, scope)
-	if g.full() {
-		for lane := range room {
-			room[lane] = 0
-		}
-	}
-	return room, err
 }
 
 // apiMetrics counts what the API does.

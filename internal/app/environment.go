@@ -78,14 +78,15 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	clock := redisconn.NewClock(rdb, time.Now)
 	l, err := ledger.New(rdb, ledger.Options{
 		Now:       clock.Now,
-		RecordTTL: cfg.Store.RecordTTL, LaneLimit: int(cfg.API.QueueLimit), MinReplicas: watch.minReplicas,
+		RecordTTL: cfg.Store.RecordTTL, MinReplicas: watch.minReplicas,
+		LaneLimit: int(cfg.API.QueueLimit), TenantLimit: int(cfg.API.TenantLimit()), TenantMemory: int(cfg.API.TenantMemoryShare),
 		Moved:   func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
 		HoldKey: suppression.Key, Embedded: cfg.Process == config.Dev,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	optOuts, err := suppression.NewStore(rdb, metrics.OptOuts)
+	optOuts, err := suppression.NewStore(rdb, metrics.OptOuts, cfg.Process == config.Dev)
 	if err != nil {
 		return nil, fmt.Errorf("opt-outs: %w", err)
 	}

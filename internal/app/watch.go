@@ -14,10 +14,6 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// fullFrom is the share of maxmemory from which nothing more is accepted: what
-// is left is for settling what was accepted.
-const fullFrom = 0.85
-
 // watchEvery is how often Redis' settings are looked at.
 const watchEvery = 2 * time.Second
 
@@ -36,7 +32,6 @@ type redisWatch struct {
 	rights  atomic.Pointer[redisconn.Rights]
 	checked time.Time // when rights were, as far as only run looks
 	down    atomic.Bool
-	full    atomic.Bool
 	least   atomic.Int64 // replicas that must have a write
 }
 
@@ -111,7 +106,6 @@ func (w *redisWatch) look(ctx context.Context) {
 	}
 	w.found.Store(&warnings)
 	w.least.Store(int64(health.MinReplicas))
-	w.full.Store(health.MaxMemory > 0 && float64(health.UsedMemory) >= fullFrom*float64(health.MaxMemory))
 	w.metrics.SetWarnings(kinds(health)...)
 }
 

@@ -107,6 +107,19 @@ type HTTPAPI struct {
 	TLSKeyFile Path `env:"TLS_KEY_FILE"`
 	// Networks of the proxies before the api, CIDRs separated by commas. The access log takes the address of the caller from `X-Forwarded-For` when the connection comes from one of them, and shows the peer of the connection otherwise.
 	TrustedProxies Networks `env:"TRUSTED_PROXIES"`
+	// Messages of one tenant that may wait in one lane, scheduled and retrying included, before that tenant alone gets 503 `backpressure`; 0 means half of `QUEUE_LIMIT`.
+	TenantQueueLimit int64 `env:"TENANT_QUEUE_LIMIT" envDefault:"0" min:"1" zero:"allowed"`
+	// Percent of the memory for accepted messages (85 % of Redis' `maxmemory`) that the messages of one tenant may take, finished ones included, before that tenant alone gets 503 `backpressure`.
+	TenantMemoryShare int64 `env:"TENANT_MEMORY_SHARE" envDefault:"50" min:"1" max:"100"`
+}
+
+// TenantLimit is how many messages of one tenant may wait in one lane.
+func (a HTTPAPI) TenantLimit() int64 {
+	if a.TenantQueueLimit > 0 {
+		return a.TenantQueueLimit
+	}
+
+	return (a.QueueLimit + 1) / 2 //nolint:mnd // half, and never nothing
 }
 
 // Store is where things are kept. Both URLs may hold passwords.

@@ -83,6 +83,8 @@ func TestDefaults(t *testing.T) {
 		"PORT":                   {cfg.API.Port, 3000},
 		"API_RATE_LIMIT":         {cfg.API.RateLimit, 0.0},
 		"QUEUE_LIMIT":            {cfg.API.QueueLimit, int64(1_000_000)},
+		"TENANT_QUEUE_LIMIT":     {cfg.API.TenantLimit(), int64(500_000)},
+		"TENANT_MEMORY_SHARE":    {cfg.API.TenantMemoryShare, int64(50)},
 		"REDIS_URL":              {cfg.Store.RedisURL.Reveal(), "redis://127.0.0.1:6379/0"},
 		"DATABASE_URL":           {cfg.Store.DatabaseURL.Reveal(), ""},
 		"RECORD_TTL":             {cfg.Store.RecordTTL, 720 * time.Hour},

@@ -34,6 +34,8 @@ func TestValues(t *testing.T) {
 		"API_RATE_LIMIT":              {[]string{"0", "1", "0.2"}, []string{"-1", "x"}},
 		"QUEUE_LIMIT":                 {[]string{"1", "5000000000"}, []string{"0", "-1", "1e6"}},
 		"TRUSTED_PROXIES":             {[]string{"10.0.0.0/8", "10.1.2.3/8, fd00::/8", "127.0.0.1"}, []string{"10.0.0.0/33", "proxy", "10.0.0.0/8,", "*", "10.0.0.0-10.0.0.9"}},
+		"TENANT_QUEUE_LIMIT":          {[]string{"0", "1", "5000000000"}, []string{"-1", "1e6"}},
+		"TENANT_MEMORY_SHARE":         {[]string{"1", "100"}, []string{"0", "101", "50%"}},
 		"REDIS_URL":                   {[]string{"redis://:p@h:1/2", "rediss://h", "redis-sentinel://h:1?master_name=m&addr=b:2", "rediss-cluster://h:1?addr=b:2"}, []string{"h:6379", "unix:///s", "http://h", "redis://%zz"}},
 		"DATABASE_URL":                {[]string{"postgres://u:p@h/d", "postgresql:///d?host=/run"}, []string{"host=h", "mysql://h/d"}},
 		"SENTRY_DSN":                  {[]string{"https://key@sentry.example/1", "https://key:old@sentry.example:9000/sub/1"}, []string{"key@sentry.example/1", "https://sentry.example/1", "https://key@sentry.example", "https://key@sentry.example/", "https://key@/1", "https://key@sentry.example:0/1", "https://@sentry.example/1"}},

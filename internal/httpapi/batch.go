@@ -26,7 +26,7 @@ type Batches interface {
 	OpenBatch(ctx context.Context, r ledger.BatchRequest) (b ledger.Batch, known bool, err error)
 	FindBatch(ctx context.Context, scope message.Scope, ref string) (ledger.Batch, error)
 	AcceptRows(ctx context.Context, b ledger.Batch, rows []ledger.Row) ([]ledger.RowResult, error)
-	Room(ctx context.Context, scope message.Scope) (map[message.Lane]int64, error)
+	Fits(ctx context.Context, scope message.Scope, d ledger.Demand) error
 	GetBatch(ctx context.Context, scope message.Scope, id message.BatchID) (ledger.Batch, error)
 	Batches(
 		ctx context.Context, scope message.Scope, after ledger.BatchPosition, limit int,
@@ -182,37 +182,26 @@ func digestRow(sum hash.Hash, row draftRow, item strictjson.Value) {
 func (a *api) openListed(c echo.Context, b *batchRun, reference, digest string, rows []draftRow) error {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	fits, err := a.fits(ctx, b.who, rows)
-	if err != nil {
-		return err
-	}
-	if !fits {
-		if _, err := a.Batches.FindBatch(ctx, b.who.Scope, reference); err != nil {
-			if errors.Is(err, ledger.ErrNotFound) {
-				return ledger.ErrFull
-			}
-			return err
+	full := a.Batches.Fits(ctx, b.who.Scope, demand(rows))
+	if errors.Is(full, ledger.ErrFull) {
+		_, err := a.Batches.FindBatch(ctx, b.who.Scope, reference)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return full
 		}
+		full = err
+	}
+	if full != nil {
+		return full
 	}
 	return b.open(ctx, ledger.BatchRequest{Scope: b.who.Scope, Reference: reference, Digest: digest, Now: a.now()})
 }
 
-// fits reports whether the lanes have room for all rows that may be accepted.
-func (a *api) fits(ctx context.Context, who Caller, rows []draftRow) (bool, error) {
-	room, err := a.Batches.Room(ctx, who.Scope)
-	if err != nil {
-		return false, err
-	}
-	need := make(map[message.Lane]int64)
+// demand is what all rows that may be accepted need.
+func demand(rows []draftRow) (d ledger.Demand) {
 	for _, row := range rows {
 		if len(row.wrong()) == 0 {
-			need[row.draft.Content.Priority]++
+			d.Add(row.draft.Content)
 		}
 	}
-	for lane, n := range need {
-		if free := room[lane]; free >= 0 && n > free {
-			return false, nil
-		}
-	}
-	return true, nil
+	return d
 }

@@ -202,8 +202,14 @@ func rowProblem(row draftRow, err error) []message.FieldError {
 	switch {
 	case errors.Is(err, ledger.ErrFull) && len(row.draft.Late) > 0:
 		return row.draft.Late
+	case errors.Is(err, ledger.ErrTenantFull):
+		return []message.FieldError{{
+			Code: message.ProblemCode(codeBackpressure), Message: "your messages have their share of this lane or of the storage",
+		}}
 	case errors.Is(err, ledger.ErrFull):
-		return []message.FieldError{{Code: message.ProblemCode(codeBackpressure), Message: "too many messages wait in this lane"}}
+		return []message.FieldError{{
+			Code: message.ProblemCode(codeBackpressure), Message: "too many messages wait in this lane, or the storage is full",
+		}}
 	case errors.Is(err, ledger.ErrCanceled):
 		return []message.FieldError{{Code: "batch_canceled", Message: "the batch was canceled"}}
 	case errors.Is(err, ledger.ErrReused):

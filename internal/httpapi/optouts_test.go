@@ -26,7 +26,7 @@ func setupOptOuts(t *testing.T, configure ...func(*httpapi.Options)) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := suppression.NewStore(rdb, telemetry.NewMetrics(telemetry.Build{}).OptOuts)
+	store, err := suppression.NewStore(rdb, telemetry.NewMetrics(telemetry.Build{}).OptOuts, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestAcceptWithoutOptOuts(t *testing.T) {
 func TestOptOutsWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	store, err := suppression.NewStore(server.Client(t), telemetry.NewMetrics(telemetry.Build{}).OptOuts)
+	store, err := suppression.NewStore(server.Client(t), telemetry.NewMetrics(telemetry.Build{}).OptOuts, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,8 +118,10 @@ func asProblem(err error) *problem {
 		return newProblem(codeNotFound, "The number has not opted out.")
 	case errors.Is(err, ledger.ErrReused):
 		return newProblem(codeReferenceReused, "The client reference belongs to a message with other content.")
+	case errors.Is(err, ledger.ErrTenantFull):
+		return newProblem(codeBackpressure, "Your messages have their share of this lane or of the storage; nothing was accepted.")
 	case errors.Is(err, ledger.ErrFull):
-		return newProblem(codeBackpressure, "Too many messages wait in this lane; nothing was accepted.")
+		return newProblem(codeBackpressure, "Too many messages wait in this lane, or the storage is full; nothing was accepted.")
 	case errors.Is(err, message.ErrNotCancelable):
 		return newProblem(codeNotCancelable, "The message does not wait any more: a call is under way or has been made.")
 	case errors.Is(err, message.ErrNotReplayable):

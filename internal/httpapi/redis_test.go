@@ -40,7 +40,7 @@ func TestNoncesInRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	client := server.Client(t)
-	nonces := httpapi.NewRedisNonces(client, time.Hour)
+	nonces := httpapi.NewRedisNonces(client, time.Hour, false)
 	if seen, err := nonces.Seen(t.Context(), "n"); err != nil || seen {
 		t.Errorf("at first: %v, %v", seen, err)
 	}

@@ -67,6 +67,8 @@ func outcome(m *message.Message, answer string) (Accepted, error) {
 		return Accepted{Message: m, Held: true}, nil
 	case "full":
 		return Accepted{}, ErrFull
+	case "share":
+		return Accepted{}, ErrTenantFull
 	case "canceled":
 		return Accepted{}, ErrCanceled
 	}
@@ -167,7 +169,8 @@ func (l *Ledger) groupCall(g group) (keys []string, args []any) {
 	keys = make([]string, 0, p.fixedKeys()+len(p.rowKeys)*len(g.rows))
 	keys, fixed := extend(keys, p.fixedKeys())
 	fixed[acceptSecret], fixed[acceptCounts] = l.key("secret"), l.key("counts")
-	fixed[acceptRecent] = l.recentKey(g.rows[0].message.Scope)
+	scope := g.rows[0].message.Scope
+	fixed[acceptRecent], fixed[acceptTenant], fixed[acceptMemory] = l.recentKey(scope), l.tenantKey(scope), l.key("accepted")
 	fixed[acceptBatch], fixed[acceptMembers] = l.batchKey(g.batch), l.membersKey(g.batch)
 	fixed[acceptChangedLog], fixed[acceptChangedCallbacks] = l.changedKey(ConsumerLog), l.changedKey(ConsumerCallbacks)
 	copy(fixed[acceptWaiting:], l.waitingKeys())
@@ -175,6 +178,8 @@ func (l *Ledger) groupCall(g group) (keys []string, args []any) {
 	args, first := extend(args, len(p.args))
 	first[acceptSecretValue], first[acceptRecentKept] = g.secret, recentKept
 	first[acceptLaneLimit], first[acceptHasBatch] = l.opts.LaneLimit, flag(g.batch != "")
+	first[acceptTenantLimit], first[acceptPeriod] = l.opts.TenantLimit, l.period().Milliseconds()
+	l.memory.Load().fill(first)
 	operation := newOperation()
 	for i, row := range g.rows {
 		m := row.message

@@ -209,30 +209,6 @@ func parseBatch(fields map[string]string) (Batch, error) {
 
 func (l *Ledger) batchesKey(scope message.Scope) string { return l.key("batches:" + scope.String()) }
 
-// Room tells how many messages each lane of a scope can still take. A negative
-// number says that there is no limit.
-func (l *Ledger) Room(ctx context.Context, scope message.Scope) (map[message.Lane]int64, error) {
-	room := make(map[message.Lane]int64, len(message.Lanes()))
-	names := make([]string, 0, 2*len(message.Lanes()))
-	for _, p := range message.Lanes() {
-		room[p] = -1
-		where := lane(&message.Message{Scope: scope, Content: message.Content{Priority: p}})
-		names = append(names, string(message.StatusQueued)+":"+where, string(message.StatusScheduled)+":"+where)
-	}
-	if l.opts.LaneLimit <= 0 {
-		return room, nil
-	}
-	values, err := l.rdb.HMGet(ctx, l.key("counts"), names...).Result()
-	if err != nil {
-		return nil, unavailable("read counts", err)
-	}
-	for i, p := range message.Lanes() {
-		held := whole(values[2*i]) + whole(values[2*i+1])
-		room[p] = max(0, int64(l.opts.LaneLimit)-held)
-	}
-	return room, nil
-}
-
 // whole reads a number that may be absent.
 func whole(value any) int64 {
 	text, _ := value.(string)

@@ -357,8 +357,19 @@ func TestRoomFollowsTheLane(t *testing.T) {
 	if accepted != 10 || len(errs) != 2 || !errors.Is(errs[0], ledger.ErrFull) {
 		t.Fatalf("%d accepted, %v", accepted, errs)
 	}
-	room, err := l.Room(t.Context(), b.Scope)
-	if err != nil || room[message.Bulk] != 0 || room[message.High] != 10 {
-		t.Fatalf("%v %v", room, err)
+	demand := func(p message.Lane, n int) (d ledger.Demand) {
+		for range n {
+			d.Add(message.Content{Priority: p})
+		}
+		return d
+	}
+	if err := l.Fits(t.Context(), b.Scope, demand(message.Bulk, 1)); !errors.Is(err, ledger.ErrFull) {
+		t.Errorf("a full lane: %v", err)
+	}
+	if err := l.Fits(t.Context(), b.Scope, demand(message.High, 10)); err != nil {
+		t.Errorf("an empty lane: %v", err)
+	}
+	if err := l.Fits(t.Context(), b.Scope, demand(message.High, 11)); !errors.Is(err, ledger.ErrFull) {
+		t.Errorf("more than a lane takes: %v", err)
 	}
 }

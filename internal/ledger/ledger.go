@@ -8,7 +8,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -26,8 +26,12 @@ var (
 	ErrNotFound = errors.New("no such message")
 	// ErrUnavailable is redisconn.ErrUnavailable of the ledger.
 	ErrUnavailable = fmt.Errorf("ledger: %w", redisconn.ErrUnavailable)
-	// ErrFull says that the lane holds as many messages as it may.
-	ErrFull = errors.New("lane is full")
+	// ErrFull says that the lane holds as many messages as it may, or Redis as many
+	// bytes.
+	ErrFull = errors.New("no room for the message")
+	// ErrTenantFull is ErrFull for one tenant, which has its share of a lane or of
+	// the memory.
+	ErrTenantFull = fmt.Errorf("%w in the tenant's share", ErrFull)
 	// ErrReused says that the reference belongs to a message of other content.
 	ErrReused = errors.New("reference belongs to another message")
 	// ErrRollback says that Redis no longer knows what it had acknowledged to
@@ -50,6 +54,12 @@ type Options struct {
 	RecordTTL time.Duration
 	// LaneLimit is how many messages may wait in a lane; zero: no limit.
 	LaneLimit int
+	// TenantLimit is how many messages of one tenant may wait in a lane; zero: no
+	// limit.
+	TenantLimit int
+	// TenantMemory is the percentage of the memory for accepted messages that one
+	// tenant may use; zero: no limit.
+	TenantMemory int
 	// Checks say when the sweeper looks at a message again.
 	Checks Checks
 	// MinReplicas is how many replicas must have a begin before its call may
@@ -107,7 +117,8 @@ type Ledger struct {
 	secret  *secret
 	shards  *shards
 	walk    *walk
-	lists   chan struct{} // holds an element for each list that is being read
+	memory  atomic.Pointer[memory] // as it was read last
+	lists   chan struct{}          // holds an element for each list that is being read
 	commits *batcher.Batcher[commit, string]
 	reads   *batcher.Batcher[message.ID, Snapshot]
 	swaps   *batcher.Batcher[swap, swapReply]
@@ -134,6 +145,7 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 		opts.Consumers = func(*message.Message) Consumers { return "" }
 	}
 	l := &Ledger{rdb: rdb, opts: opts}
+	l.memory.Store(&memory{})
 	for name, script := range map[string]**redis.Script{
 		"accept": &l.accept, "put": &l.put, "open": &l.open, "count": &l.count, "read": &l.read, "recheck": &l.recheck,
 		"handled": &l.handled,
@@ -168,14 +180,7 @@ func (o Options) script(name string) (*redis.Script, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read script: %w", err)
 	}
-	flags, text := "", string(source)
-	if first, rest, _ := strings.Cut(text, "\n"); strings.HasPrefix(first, "#!") {
-		flags, text = first+"\n", rest
-	}
-	if o.Embedded {
-		flags = ""
-	}
-	return redis.NewScript(flags + positionsOf(name).locals() + text), nil
+	return redisconn.NewScript(string(source), positionsOf(name).locals(), o.Embedded), nil
 }
 
 func (l *Ledger) key(name string) string { return l.opts.Prefix + name }

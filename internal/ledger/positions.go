@@ -18,6 +18,8 @@ const (
 	acceptMembers    // the packed ids of the batch's messages
 	acceptChangedLog // the messages that the consumer has not handled
 	acceptChangedCallbacks
+	acceptTenant  // the share of the tenant
+	acceptMemory  // the bytes that were ever accepted
 	acceptWaiting // the waiting messages of the first lane; the other lanes follow
 )
 
@@ -30,8 +32,13 @@ const (
 const (
 	acceptSecretValue = iota
 	acceptRecentKept
-	acceptLaneLimit // 0: none
-	acceptHasBatch  // "1": there is a batch
+	acceptLaneLimit    // 0: none
+	acceptHasBatch     // "1": there is a batch
+	acceptTenantLimit  // of a lane; 0: none
+	acceptMemoryRoom   // bytes that could be accepted when memory was read; empty: no limit
+	acceptMemoryRead   // the bytes that were ever accepted, at that reading
+	acceptTenantMemory // bytes that a tenant may have; empty: no limit
+	acceptPeriod       // milliseconds of a period of expiry
 )
 
 const (
@@ -62,6 +69,7 @@ const (
 	putMembers
 	putOptOuts // of the recipient
 	putUnknownOfScope
+	putTenant // the share of the tenant
 )
 
 // The arguments of put.lua.
@@ -94,6 +102,8 @@ const (
 	putCancelable        // "1": the cancel of its batch stops it
 	putSuppressed        // "1": opt-outs stop its begin
 	putConsumers         // letters of the consumers that hear of it; its record has no TTL then
+	putBytesFrom         // the field of the tenant's share that counts the bytes of the record that is expected
+	putBytesTo           // as before, of the record that replaces it
 )
 
 // positions are the names of what a script takes.
@@ -107,12 +117,13 @@ func positionsOf(script string) positions {
 			keys: []string{
 				acceptSecret: "SECRET", acceptCounts: "COUNTS", acceptRecent: "RECENT", acceptBatch: "BATCH",
 				acceptMembers: "MEMBERS", acceptChangedLog: "CHANGED_LOG", acceptChangedCallbacks: "CHANGED_CALLBACKS",
-				acceptWaiting: "WAITING",
+				acceptTenant: "TENANT", acceptMemory: "MEMORY", acceptWaiting: "WAITING",
 			},
 			rowKeys: []string{acceptRecord: "RECORD", acceptOptOuts: "OPT_OUTS"},
 			args: []string{
 				acceptSecretValue: "SECRET_VALUE", acceptRecentKept: "RECENT_KEPT", acceptLaneLimit: "LANE_LIMIT",
-				acceptHasBatch: "HAS_BATCH",
+				acceptHasBatch: "HAS_BATCH", acceptTenantLimit: "TENANT_LIMIT", acceptMemoryRoom: "MEMORY_ROOM",
+				acceptMemoryRead: "MEMORY_READ", acceptTenantMemory: "TENANT_MEMORY", acceptPeriod: "PERIOD",
 			},
 			rowArgs: []string{
 				acceptValue: "VALUE", acceptID: "ID", acceptDue: "DUE", acceptStatus: "STATUS", acceptCounter: "COUNTER",
@@ -127,7 +138,7 @@ func positionsOf(script string) positions {
 			},
 			rowKeys: []string{
 				putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS",
-				putUnknownOfScope: "UNKNOWN_OF_SCOPE",
+				putUnknownOfScope: "UNKNOWN_OF_SCOPE", putTenant: "TENANT",
 			},
 			args: []string{
 				putWorker: "WORKER", putKnownBegins: "KNOWN_BEGINS", putKnownEpoch: "KNOWN_EPOCH", putChannel: "CHANNEL",
@@ -139,6 +150,7 @@ func positionsOf(script string) positions {
 				putLower: "LOWER", putRaise: "RAISE",
 				putAttempt: "ATTEMPT", putCall: "CALL", putFrom: "FROM", putTo: "TO", putBatchStay: "BATCH_STAY",
 				putCancelable: "CANCELABLE", putSuppressed: "SUPPRESSED", putConsumers: "CONSUMERS",
+				putBytesFrom: "BYTES_FROM", putBytesTo: "BYTES_TO",
 			},
 		}
 	default:
@@ -161,10 +173,11 @@ func (p positions) locals() string {
 			names, values = append(names, name), append(values, strconv.Itoa(i+1))
 		}
 	}
-	names = append(names, "FIXED_KEYS", "ROW_KEYS", "FIXED_ARGS", "ROW_ARGS")
+	names = append(names, "FIXED_KEYS", "ROW_KEYS", "FIXED_ARGS", "ROW_ARGS", "OPEN_BYTES", "KEPT_BYTES")
 	values = append(values,
-		strconv.Itoa(p.fixedKeys()), strconv.Itoa(len(p.rowKeys)), strconv.Itoa(len(p.args)), strconv.Itoa(len(p.rowArgs)))
-	return "local " + strings.Join(names, ", ") + " = " + strings.Join(values, ", ") + "; "
+		strconv.Itoa(p.fixedKeys()), strconv.Itoa(len(p.rowKeys)), strconv.Itoa(len(p.args)), strconv.Itoa(len(p.rowArgs)),
+		strconv.Itoa(openBytes), strconv.Itoa(keptBytes))
+	return "local " + strings.Join(names, ", ") + " = " + strings.Join(values, ", ") + "; " + recordBytes
 }
 
 // extend appends n places to a list and returns them, too.

@@ -50,9 +50,10 @@ type swap struct {
 	value     []byte
 	message   *message.Message // as value says
 	before    message.Status
-	named     bool  // Sinch's id of it has become known
-	called    bool  // a call of it has become known
-	lease     Lease // of a begin
+	updated   time.Time // when the record that is expected was changed
+	named     bool      // Sinch's id of it has become known
+	called    bool      // a call of it has become known
+	lease     Lease     // of a begin
 	cleared   bool
 }
 
@@ -235,7 +236,7 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 		keys, rowKeys = extend(keys, len(p.rowKeys))
 		rowKeys[putRecord], rowKeys[putOptOuts] = l.recordKey(s.message.ID), l.holdKey(s.message)
 		rowKeys[putBatch], rowKeys[putMembers] = l.batchKey(batch), l.membersKey(batch)
-		rowKeys[putUnknownOfScope] = l.unknownKey(s.message.Scope)
+		rowKeys[putUnknownOfScope], rowKeys[putTenant] = l.unknownKey(s.message.Scope), l.tenantKey(s.message.Scope)
 		var rowArgs []any
 		args, rowArgs = extend(args, len(p.rowArgs))
 		l.fillSwap(rowArgs, s)
@@ -266,6 +267,7 @@ func (l *Ledger) fillSwap(row []any, s swap) {
 	row[putBatchStay] = batchStays(before, m.Status)
 	row[putCancelable], row[putSuppressed] = flag(m.Replays == 0), flag(!s.cleared)
 	row[putConsumers] = string(l.opts.Consumers(m))
+	row[putBytesFrom], row[putBytesTo] = l.bytesField(before, s.updated), l.bytesField(m.Status, m.UpdatedAt)
 }
 
 // parseSwaps reads the script's reply to n rows.

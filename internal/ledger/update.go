@@ -98,7 +98,7 @@ func (s Snapshot) step(change Change, now time.Time, operation string) (swap, er
 	}
 	return swap{
 		read: s.head(), version: s.version, operation: operation, value: encode(head{version: s.version + 1, operation: operation}, m),
-		message: m, before: s.Message.Status, cleared: s.cleared,
+		message: m, before: s.Message.Status, updated: s.Message.UpdatedAt, cleared: s.cleared,
 		named: m.SinchID != s.Message.SinchID, called: m.Attempts != s.Message.Attempts,
 	}, nil
 }

@@ -17,7 +17,7 @@ import (
 //	lift <scope> <sender>  "<ms>"                    until when STOPs do not count for a tenant that took them off
 //
 // with times in Unix milliseconds and the sender of all being anySender.
-// Nothing in it is ever forgotten: what counts is worked out when it is read.
+// What counts is worked out when it is read. The record expires once nothing in it counts.
 type record struct {
 	number string
 	fields map[string]string

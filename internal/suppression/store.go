@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redisconn"
 )
 
 //go:embed lua/*.lua
@@ -31,28 +32,30 @@ type Store struct {
 	metrics Metrics
 	put     *redis.Script
 	hear    *redis.Script
+	remove  *redis.Script
 	nowFunc func() time.Time
 }
 
-// NewStore makes a store on a Redis client.
-func NewStore(rdb redis.UniversalClient, metrics Metrics) (*Store, error) {
-	put, err := script("lua/put.lua")
-	if err != nil {
-		return nil, err
-	}
-	hear, err := script("lua/hear.lua")
-	if err != nil {
-		return nil, err
-	}
-	return &Store{rdb: rdb, metrics: metrics, put: put, hear: hear, nowFunc: time.Now}, nil
-}
+// endedKept is how long the record of a number is kept in which nothing counts any
+// more. Words of the phone that are older than the last one may come until then.
+const endedKept = 30 * 24 * time.Hour
 
-func script(name string) (*redis.Script, error) {
-	source, err := scripts.ReadFile(name)
+// NewStore makes a store on a Redis client; embedded says that the Redis is the
+// development mode's own.
+func NewStore(rdb redis.UniversalClient, metrics Metrics, embedded bool) (*Store, error) {
+	s := &Store{rdb: rdb, metrics: metrics, nowFunc: time.Now}
+	expire, err := scripts.ReadFile("lua/expire.lua")
 	if err != nil {
 		return nil, fmt.Errorf("read script: %w", err)
 	}
-	return redis.NewScript(string(source)), nil
+	for name, script := range map[string]**redis.Script{"put": &s.put, "hear": &s.hear, "remove": &s.remove} {
+		source, err := scripts.ReadFile("lua/" + name + ".lua")
+		if err != nil {
+			return nil, fmt.Errorf("read script: %w", err)
+		}
+		*script = redisconn.NewScript(string(source), string(expire), embedded)
+	}
+	return s, nil
 }
 
 // now is the time in the precision that is kept.
@@ -110,7 +113,8 @@ func (s *Store) Hear(ctx context.Context, h Heard) error {
 		at = h.At
 	}
 	last, err := s.hear.Run(ctx, s.rdb, []string{Key(h.Number), heardKey},
-		wordField(h.Sender), at.UnixMilli(), string(h.Meaning), h.Word, place{number: h.Number, sender: h.Sender}.member()).Bool()
+		wordField(h.Sender), at.UnixMilli(), string(h.Meaning), h.Word, place{number: h.Number, sender: h.Sender}.member(),
+		endedKept.Milliseconds()).Bool()
 	switch {
 	case err != nil:
 		return unavailable("hear of opt-out", err)
@@ -169,24 +173,24 @@ func (s *Store) Delete(ctx context.Context, scope message.Scope, number, sender 
 	if err != nil {
 		return err
 	}
-	pipe := s.rdb.TxPipeline()
+	var own, lifts []any
 	r.each(kindOwn+scope.String()+" ", func(shown string, _ saying) {
-		if own := readSender(shown); sender == EverySender || sender == own {
-			pipe.HDel(ctx, Key(number), ownField(scope, own))
-			pipe.ZRem(ctx, listKey(scope.String()), place{number: number, sender: own}.member())
+		if from := readSender(shown); sender == EverySender || sender == from {
+			own = append(own, ownField(scope, from), place{number: number, sender: from}.member())
 		}
 	})
 	if !scope.Test {
 		for _, stop := range r.stops(scope) { // up to this one: the next one counts, however soon it comes
 			if sender == EverySender || sender == stop.Sender {
-				pipe.HSet(ctx, Key(number), liftField(scope, stop.Sender), stop.CreatedAt.UnixMilli())
+				lifts = append(lifts, liftField(scope, stop.Sender), stop.CreatedAt.UnixMilli())
 			}
 		}
 	}
-	if pipe.Len() == 0 {
+	if len(own)+len(lifts) == 0 {
 		return nil
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	args := slices.Concat([]any{endedKept.Milliseconds(), len(own)}, own, lifts)
+	if err := s.remove.Run(ctx, s.rdb, []string{Key(number), listKey(scope.String())}, args...).Err(); err != nil {
 		return unavailable("delete opt-out", err)
 	}
 	s.metrics.OptedIn(string(SourceAPI))

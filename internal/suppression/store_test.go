@@ -59,10 +59,10 @@ type bundle struct {
 	clock   time.Time
 }
 
-func on(tb testing.TB, rdb *redis.Client) *bundle {
+func on(tb testing.TB, rdb *redis.Client, embedded bool) *bundle {
 	tb.Helper()
 	b := &bundle{rdb: rdb, metrics: &counted{counts: make(map[string]int)}, clock: noon}
-	store, err := NewStore(rdb, b.metrics)
+	store, err := NewStore(rdb, b.metrics, embedded)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func on(tb testing.TB, rdb *redis.Client) *bundle {
 
 func setup(tb testing.TB) *bundle {
 	tb.Helper()
-	return on(tb, redistest.Shared(tb).Client(tb))
+	return on(tb, redistest.Shared(tb).Client(tb), false)
 }
 
 func (b *bundle) add(tb testing.TB, scope message.Scope, number, from string) {
@@ -327,7 +327,7 @@ func TestEmbeddedRedis(t *testing.T) {
 	t.Parallel()
 	rdb := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
 	t.Cleanup(func() { _ = rdb.Close() })
-	b := on(t, rdb)
+	b := on(t, rdb, true)
 	b.add(t, shop, phone, EverySender)
 	b.hears(t, sender, Stop, time.Time{})
 	if all, err := b.List(t.Context(), shop, Position{}, 10); err != nil || len(all) != 2 {
@@ -344,7 +344,7 @@ func TestEmbeddedRedis(t *testing.T) {
 func TestRedisIsDown(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	b := on(t, server.Client(t))
+	b := on(t, server.Client(t), false)
 	server.Stop()
 	_, _, put := b.Put(t.Context(), shop, phone, sender, "")
 	_, get := b.Get(t.Context(), shop, phone, sender)

@@ -1,6 +1,7 @@
 -- Accepts messages of one scope: dedupes, records and counts them, and puts them on the list of their lane.
 -- Each row is accepted or not on its own. The names of KEYS and ARGV are those of positions.go.
--- Answers for each row 'ok', 'held' (accepted, but opt-outs of the recipient exist), 'full', 'canceled' or the record that has its key.
+-- Answers for each row 'ok', 'held' (accepted, but opt-outs of the recipient exist), 'full', 'share' (the tenant has its share), 'canceled'
+-- or the record that has its key.
 -- Nothing is written under another secret ('secret' and it), or to a batch that does not exist ('gone').
 local secret = redis.call('GET', KEYS[SECRET])
 if not secret then
@@ -20,16 +21,62 @@ end
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local limit = tonumber(ARGV[LANE_LIMIT])
+local laneLimit, tenantLimit = tonumber(ARGV[LANE_LIMIT]), tonumber(ARGV[TENANT_LIMIT])
 
-local waiting = {} -- messages by lane
-local function full(lane)
-  if limit == 0 then return false end
-  if not waiting[lane] then
-    local n = redis.call('HMGET', KEYS[COUNTS], 'queued:' .. lane, 'scheduled:' .. lane)
-    waiting[lane] = (tonumber(n[1]) or 0) + (tonumber(n[2]) or 0)
+-- The bytes that may still be accepted: Redis' memory as a process has read it, less what all processes have accepted since.
+local room = tonumber(ARGV[MEMORY_ROOM])
+if room then
+  room = room - math.max(0, (tonumber(redis.call('GET', KEYS[MEMORY])) or 0) - tonumber(ARGV[MEMORY_READ]))
+end
+
+-- dropExpired makes the total of a tenant anew, once in each period: without the bytes of records that have expired since, and of
+-- open ones where none is left.
+local function dropExpired(period)
+  local bytes, open, off, total = 0, 0, {}, 0
+  local fields = redis.call('HGETALL', KEYS[TENANT])
+  for i = 1, #fields, 2 do
+    local field, n = fields[i], tonumber(fields[i + 1])
+    local expires = tonumber(field)
+    if field == 'bytes' then
+      bytes = n
+    elseif string.find(field, ':') then
+      open = open + math.max(0, n)
+    elseif expires and expires < period then
+      off[#off + 1] = field
+    elseif expires then
+      total = total + math.max(0, n)
+    end
   end
-  return waiting[lane] >= limit
+  if open == 0 then bytes = 0 end
+  total = total + math.max(0, bytes)
+  if #off > 0 then redis.call('HDEL', KEYS[TENANT], unpack(off)) end
+  redis.call('HSET', KEYS[TENANT], 'bytes', bytes, 'total', total, 'period', period)
+  return total
+end
+
+-- share is what the tenant may still have accepted, in bytes.
+local share = tonumber(ARGV[TENANT_MEMORY])
+if share then
+  local known = redis.call('HMGET', KEYS[TENANT], 'total', 'period')
+  local period = math.floor(now / tonumber(ARGV[PERIOD]))
+  share = share - (known[2] == tostring(period) and tonumber(known[1]) or dropExpired(period))
+end
+
+local waiting = {} -- messages by lane: in all, and of the tenant
+local function waits(key, lane)
+  local n = redis.call('HMGET', key, 'queued:' .. lane, 'scheduled:' .. lane)
+  return (tonumber(n[1]) or 0) + (tonumber(n[2]) or 0)
+end
+
+-- refusal is why a row is not accepted; nil: it is.
+local function refusal(lane, bytes)
+  local n = waiting[lane]
+  if not n then
+    n = { all = laneLimit > 0 and waits(KEYS[COUNTS], lane) or 0, tenant = tenantLimit > 0 and waits(KEYS[TENANT], lane) or 0 }
+    waiting[lane] = n
+  end
+  if laneLimit > 0 and n.all >= laneLimit or room and room < bytes then return 'full' end
+  if tenantLimit > 0 and n.tenant >= tenantLimit or share and share < bytes then return 'share' end
 end
 
 local rows = (#KEYS - FIXED_KEYS) / ROW_KEYS
@@ -40,21 +87,32 @@ local function accepted(i)
   return held and redis.call('EXISTS', optOuts[i]) == 1 and 'held' or 'ok'
 end
 
+-- store writes a record, unless Redis is full.
+local function store(record, value)
+  local stored = redis.pcall('SET', record, value)
+  if not stored.err then return true end
+  if not string.find(stored.err, 'OOM', 1, true) then error(stored) end
+end
+
 local answers, members, raise, inBatch = {}, {}, {}, {}
 local due = {} -- by list: scores and packed ids
 local changed = { l = {}, c = {} } -- by consumer: scores and packed ids
+local taken = 0 -- bytes
 for i = 1, rows do
   local a, record = FIXED_ARGS + (i - 1) * ROW_ARGS, KEYS[FIXED_KEYS + (i - 1) * ROW_KEYS + RECORD]
   local value, lane = ARGV[a + VALUE], ARGV[a + COUNTER]
+  local bytes = recordBytes(value) + OPEN_BYTES
   local current = redis.call('GET', record)
   if current then
     answers[i] = current == value and accepted(i) or current -- equal: our own write, whose reply was lost
   elseif canceled then
     answers[i] = 'canceled'
-  elseif ARGV[a + CLOSED] == '1' or full(lane) then
+  elseif ARGV[a + CLOSED] == '1' then
     answers[i] = 'full'
   else
-    redis.call('SET', record, value)
+    answers[i] = refusal(lane, bytes) or not store(record, value) and 'full' or nil
+  end
+  if not answers[i] then
     if ARGV[a + CONSUMERS] ~= '' then
       for consumer in string.gmatch(ARGV[a + CONSUMERS], '.') do
         table.insert(changed[consumer], now)
@@ -70,7 +128,8 @@ for i = 1, rows do
     local counter = ARGV[a + STATUS] .. ':' .. lane
     raise[counter] = (raise[counter] or 0) + 1
     inBatch[ARGV[a + STATUS]] = (inBatch[ARGV[a + STATUS]] or 0) + 1
-    if waiting[lane] then waiting[lane] = waiting[lane] + 1 end
+    waiting[lane].all, waiting[lane].tenant = waiting[lane].all + 1, waiting[lane].tenant + 1
+    room, share, taken = room and room - bytes, share and share - bytes, taken + bytes
     answers[i] = accepted(i)
   end
 end
@@ -87,7 +146,11 @@ redis.call('LPUSH', KEYS[RECENT], unpack(members))
 redis.call('LTRIM', KEYS[RECENT], 0, tonumber(ARGV[RECENT_KEPT]) - 1)
 for counter, n in pairs(raise) do
   redis.call('HINCRBY', KEYS[COUNTS], counter, n)
+  redis.call('HINCRBY', KEYS[TENANT], counter, n)
 end
+redis.call('HINCRBY', KEYS[TENANT], 'bytes', taken)
+redis.call('HINCRBY', KEYS[TENANT], 'total', taken)
+redis.call('INCRBY', KEYS[MEMORY], taken)
 if batch then
   for status, n in pairs(inBatch) do
     redis.call('HINCRBY', KEYS[BATCH], 'n:' .. status, n)

@@ -28,7 +28,7 @@ local suppressed = worker ~= '' and redis.call('EXISTS', unpack(optOuts)) > 0 --
 local canceled = {} -- by batch
 
 local places = {} -- by list, then by packed id: the score, or 'off'
-local counts, batches, begun = {}, {}, {}
+local counts, shares, batches, begun = {}, {}, {}, {}
 local changed = { l = {}, c = {} } -- by consumer: scores and packed ids
 local repeated = false -- is a begin our own write, whose reply was lost
 
@@ -64,8 +64,23 @@ local function place(a, list, at, from)
   places[list][ARGV[a + ID]] = at == 'off' and 'off' or from + at + string.match(ARGV[a + HEAD], '^%d+') % 1000 / 1000
 end
 
+-- account moves a row from one count to another in the share of its tenant, and its bytes with it.
+local function account(k, a)
+  local share = shares[KEYS[k + TENANT]] or {}
+  shares[KEYS[k + TENANT]] = share
+  if ARGV[a + LOWER] ~= '' then add(share, ARGV[a + LOWER], -1) end
+  if ARGV[a + RAISE] ~= '' then add(share, ARGV[a + RAISE], 1) end
+  local from, to = ARGV[a + BYTES_FROM], ARGV[a + BYTES_TO]
+  local before = recordBytes(current[KEYS[k + RECORD]]) + (from == 'bytes' and OPEN_BYTES or KEPT_BYTES)
+  local after = recordBytes(ARGV[a + VALUE]) + (to == 'bytes' and OPEN_BYTES or KEPT_BYTES)
+  add(share, from, -before)
+  add(share, to, after)
+  add(share, 'total', after - before)
+end
+
 -- write changes the record, and collects what else changes with it.
 local function write(k, a)
+  account(k, a)
   if ARGV[a + TTL] == '0' or ARGV[a + CONSUMERS] ~= '' then -- the last consumer sets the TTL
     redis.call('SET', KEYS[k + RECORD], ARGV[a + VALUE])
   else
@@ -136,6 +151,11 @@ if #changed.l > 0 then redis.call('ZADD', KEYS[CHANGED_LOG], 'NX', unpack(change
 if #changed.c > 0 then redis.call('ZADD', KEYS[CHANGED_CALLBACKS], 'NX', unpack(changed.c)) end
 for counter, n in pairs(counts) do
   if n ~= 0 then redis.call('HINCRBY', KEYS[COUNTS], counter, n) end
+end
+for key, share in pairs(shares) do
+  for field, n in pairs(share) do
+    if n ~= 0 then redis.call('HINCRBY', key, field, n) end
+  end
 end
 for key, batch in pairs(batches) do
   for status, n in pairs(batch.moved) do

@@ -1,7 +1,8 @@
+#!lua flags=allow-oom
 -- Writes a word of the phone down, unless a later one is known: they may come out of order. Sinch's times have whole seconds, so a
 -- word of the same time is put a little behind the one that is known: a STOP must not be taken for one that was taken off before.
 -- KEYS: 1 number's record · 2 list of STOPs
--- ARGV: 1 field · 2 time (Unix ms) · 3 meaning · 4 word · 5 member of the list
+-- ARGV: 1 field · 2 time (Unix ms) · 3 meaning · 4 word · 5 member of the list · 6 how long a record is kept in which nothing counts, in ms
 -- Answers 1 when it is the last word.
 local at = tonumber(ARGV[2])
 local known = redis.call('HGET', KEYS[1], ARGV[1])
@@ -18,4 +19,5 @@ if ARGV[3] == 'stop' then
 else
   redis.call('ZREM', KEYS[2], ARGV[5])
 end
+expire(KEYS[1], ARGV[6])
 return 1

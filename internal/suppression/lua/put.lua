@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Writes an opt-out of a tenant down. One that a caller made keeps its time, and is not replaced by what Sinch says.
 -- KEYS: 1 number's record · 2 list of the scope
 -- ARGV: 1 field · 2 time (Unix ms) · 3 source · 4 reason · 5 member of the list
@@ -15,5 +16,6 @@ if known then
 end
 local value = at .. ' ' .. ARGV[3] .. ' ' .. ARGV[4]
 redis.call('HSET', KEYS[1], ARGV[1], value)
+redis.call('PERSIST', KEYS[1])
 redis.call('ZADD', KEYS[2], at, ARGV[5])
 return {known and 0 or 1, value}

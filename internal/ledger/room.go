@@ -1,0 +1,69 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/message"
+)
+
+// Demand is what is to be accepted at once from a scope.
+type Demand struct {
+	Messages map[message.Lane]int64
+	Bytes    int64 // in Redis, about
+}
+
+// Add adds a message.
+func (d *Demand) Add(c message.Content) {
+	if d.Messages == nil {
+		d.Messages = make(map[message.Lane]int64)
+	}
+	d.Messages[c.Priority]++
+	n := openBytes + recordRoom + len(c.Text) + len(c.Subject) + len(c.FallbackText) + len(c.CallbackURL) + len(c.ClientReference)
+	for _, medium := range c.Media {
+		n += len(medium)
+	}
+	for key, value := range c.Metadata {
+		n += len(key) + len(value)
+	}
+	d.Bytes += int64(n)
+}
+
+// Fits returns ErrFull or ErrTenantFull when there is no room for all of a demand.
+// Others may take the room meanwhile: the script that accepts decides again.
+func (l *Ledger) Fits(ctx context.Context, scope message.Scope, d Demand) error {
+	pipe := l.rdb.Pipeline()
+	accepted := pipe.Get(ctx, l.key("accepted"))
+	counts, owned := pipe.HGetAll(ctx, l.key("counts")), pipe.HGetAll(ctx, l.tenantKey(scope))
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return unavailable("read counts", err)
+	}
+	for p, n := range d.Messages {
+		where := lane(&message.Message{Scope: scope, Content: message.Content{Priority: p}})
+		if !fits(n, l.opts.LaneLimit, counts.Val(), where) {
+			return ErrFull
+		}
+		if !fits(n, l.opts.TenantLimit, owned.Val(), where) {
+			return ErrTenantFull
+		}
+	}
+	memory := l.memory.Load()
+	switch {
+	case memory.limit == 0:
+		return nil
+	case d.Bytes > memory.room(number(accepted.Val())):
+		return ErrFull
+	case memory.tenant > 0 && d.Bytes > memory.tenant-number(owned.Val()["total"]):
+		return ErrTenantFull
+	default:
+		return nil
+	}
+}
+
+// fits reports whether a lane with a limit takes n messages more.
+func fits(n int64, limit int, counts map[string]string, lane string) bool {
+	waiting := number(counts[string(message.StatusQueued)+":"+lane]) + number(counts[string(message.StatusScheduled)+":"+lane])
+	return limit <= 0 || waiting+n <= int64(limit)
+}
