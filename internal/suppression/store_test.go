@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -339,6 +340,54 @@ func TestEmbeddedRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.wants(t, "deleted", shop, sender, false)
+}
+
+// A STOP, an opt-out and their ends are recorded while Redis refuses other writes.
+func TestOptOutsWhileMemoryIsFull(t *testing.T) {
+	t.Parallel()
+	b := on(t, redistest.Start(t, redistest.WithArgs("--maxmemory-policy", "noeviction", "--maxmemory", "1mb")).Client(t), false)
+	if err := b.rdb.Set(t.Context(), "any", strings.Repeat("x", 1<<20), 0).Err(); err != nil {
+		t.Log(err) // full before it
+	}
+	if err := b.rdb.Set(t.Context(), "other", "", 0).Err(); err == nil {
+		t.Fatal("Redis has room")
+	}
+	b.add(t, shop, phone, sender)
+	b.hears(t, sender, Stop, time.Time{})
+	b.wants(t, "opted out", shop, sender, true)
+	if err := b.Delete(t.Context(), shop, phone, EverySender); err != nil {
+		t.Fatal(err)
+	}
+	b.wants(t, "taken off", shop, sender, false)
+	b.hears(t, sender, Start, time.Time{})
+}
+
+// The record of a number is kept as long as something in it counts, for anybody.
+func TestEndedRecordExpires(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	expires := func(when string, want bool) {
+		t.Helper()
+		if ttl := b.rdb.PTTL(t.Context(), Key(phone)).Val(); ttl != -1 != want { // -1: kept
+			t.Errorf("%s: expires in %s", when, ttl)
+		}
+	}
+	b.add(t, shop, phone, sender)
+	expires("opted out", false)
+	if err := b.Delete(t.Context(), shop, phone, EverySender); err != nil {
+		t.Fatal(err)
+	}
+	expires("taken off", true) // the key is gone, or expires
+	b.hears(t, sender, Stop, time.Time{})
+	expires("STOP", false)
+	if err := b.Delete(t.Context(), shop, phone, EverySender); err != nil {
+		t.Fatal(err)
+	}
+	expires("lifted for one tenant", false)
+	b.hears(t, sender, Start, time.Time{})
+	expires("START", true)
+	b.add(t, shop, phone, sender)
+	expires("opted out again", false)
 }
 
 func TestRedisIsDown(t *testing.T) {
