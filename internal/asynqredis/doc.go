@@ -4,7 +4,7 @@
 // share a round trip, idle servers wait, and asynq still decides which script runs.
 //
 //   - [Servers] is under the servers of a process. It runs their scripts only for
-//     lists that may have a task.
+//     lists that may have a task. The servers of a [Group] are shown as one.
 //   - [Notifier] announces new tasks to the Servers of idle workers.
 //   - [Producer] is under a client that makes many tasks at once.
 //   - [Questions] is under an inspector that looks up many tasks at once.
@@ -21,6 +21,10 @@
 //     (TestIdleServersRunNoScripts);
 //   - the script that estimates the memory of a queue has seven keys, the last of
 //     which ends in :groups (TestForbiddenMemoryTakesOnlyItsFigureAway);
+//   - a server writes its entry in the list of servers by two ZADD and a script of two
+//     keys, the entry first, in protobuf, and then its tasks (TestGroupIsListedAsOneServer);
+//   - a server subscribes to one channel only, and go-redis opens a subscription with
+//     HELLO, SUBSCRIBE and PING (TestCanceledTaskEnds);
 //   - an inspector looks up a task by one script, after it has asked whether there
 //     is such a queue (TestInspectorSharesRoundTrips).
 package asynqredis

@@ -20,6 +20,9 @@ type Servers struct {
 	scripts *scripts
 	clock   func() time.Time // Redis'
 	lists   *lists
+
+	cancelations *cancelations
+
 	stirred chan struct{}   // holds an element when Watch has to look again soon
 	open    context.Context //nolint:containedctx // outlives every script's own context
 	taking  context.Context //nolint:containedctx // ends with Release
@@ -39,18 +42,10 @@ func NewServers(life context.Context, rdb redis.UniversalClient, clock func() ti
 	context.AfterFunc(life, func() { time.AfterFunc(closingTime, shut) })
 	taking, release := context.WithCancel(open)
 	return &Servers{
-		rdb: rdb, lanes: lanes, scripts: newScripts(rdb), clock: clock, lists: newLists(clock, report), stirred: make(chan struct{}, 1),
+		rdb: rdb, lanes: lanes, scripts: newScripts(rdb), clock: clock, lists: newLists(clock, report),
+		cancelations: newCancelations(), stirred: make(chan struct{}, 1),
 		open: open, taking: taking, release: release,
 	}
-}
-
-// Client is the Redis client under the asynq server of some lanes.
-func (s *Servers) Client(lanes ...string) redis.UniversalClient {
-	pending := make([]string, len(lanes))
-	for i, lane := range lanes {
-		pending[i] = pendingKey(lane)
-	}
-	return &server{UniversalClient: s.rdb, all: s, pending: pending}
 }
 
 // Release hands out no more tasks, and lets go of the asynq servers that wait
@@ -61,14 +56,22 @@ func (s *Servers) Release() { s.release() }
 type server struct {
 	redis.UniversalClient
 
-	all     *Servers
-	pending []string // lists that it takes tasks from
+	all    *Servers
+	group  *Group
+	listed bool // it stands for the group in asynq's list of servers
 }
 
 // EvalSha implements redis.Scripter. The times in the arguments of asynq's scripts
 // are moved from the system's clock to Redis', so that servers whose clocks differ
 // agree on when a task is due.
 func (c *server) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	if isRegistry(keys) {
+		entry, mine := c.group.entry(c, keys, args)
+		if !mine {
+			return redis.NewCmdResult("OK", nil)
+		}
+		args = entry
+	}
 	c.all.onRedisClock(keys, args)
 	one := func(to redis.Scripter) *redis.Cmd { return to.EvalSha(ctx, sha, keys, args...) }
 	switch {
@@ -123,7 +126,7 @@ func (s *Servers) run(one script) *redis.Cmd { return s.scripts.run(s.open, one)
 // dequeue waits until one of the server's lists may have a task. It answers as
 // asynq's script does for an empty queue, with nil, when it is not this one.
 func (c *server) dequeue(ctx context.Context, pending string, one script) *redis.Cmd {
-	c.all.lists.await(c.all.taking, c.pending)
+	c.all.lists.await(c.all.taking, c.group.pending)
 	version, may := c.all.lists.ask(pending)
 	if !may || c.all.taking.Err() != nil {
 		return nothing(ctx)

@@ -23,7 +23,7 @@ func tapped(t *testing.T) (redis.UniversalClient, *redistest.Server, *redistest.
 	server := redistest.Start(t)
 	rdb, tap := server.Client(t), &redistest.Tap{}
 	rdb.AddHook(tap)
-	return NewServers(t.Context(), rdb, time.Now, []string{lane}, func(error) {}).Client(lane), server, tap
+	return NewServers(t.Context(), rdb, time.Now, []string{lane}, func(error) {}).Group(lane, 1, lane).Client(), server, tap
 }
 
 // Scripts that are run while others are on their way share a round trip, and
@@ -86,7 +86,7 @@ func TestServersEndsWithTheWorker(t *testing.T) {
 	})})
 	life, end := context.WithCancel(t.Context())
 	servers := NewServers(life, rdb, time.Now, []string{lane}, func(error) {})
-	client := servers.Client(lane)
+	client := servers.Group(lane, 1, lane).Client()
 	failed := make(chan error, 2)
 	run := func() {
 		failed <- client.EvalSha(context.Background(), "0000000000000000000000000000000000000000", nil).Err()
@@ -133,8 +133,9 @@ func startServers(t *testing.T, servers *Servers, n int) <-chan string {
 		return nil
 	})
 	var started []*asynq.Server
+	group := servers.Group(lane, n, lane)
 	for range n {
-		server := asynq.NewServerFromRedisClient(servers.Client(lane), asynq.Config{
+		server := asynq.NewServerFromRedisClient(group.Client(), asynq.Config{
 			Concurrency: 1, Queues: map[string]int{lane: 1}, LogLevel: asynq.FatalLevel, ShutdownTimeout: time.Second,
 			TaskCheckInterval: time.Millisecond, DelayedTaskCheckInterval: 20 * time.Millisecond,
 		})
@@ -311,7 +312,7 @@ func TestServersOfDifferentClocks(t *testing.T) {
 	redisClock := func() time.Time { return time.Now().Add(-ahead) }
 	servers := NewServers(t.Context(), rdb, redisClock, []string{lane}, func(error) {})
 	watch(t, servers)
-	server := asynq.NewServerFromRedisClient(servers.Client(lane), asynq.Config{
+	server := asynq.NewServerFromRedisClient(servers.Group(lane, 1, lane).Client(), asynq.Config{
 		Concurrency: 1, Queues: map[string]int{lane: 1}, LogLevel: asynq.FatalLevel, ShutdownTimeout: time.Second,
 		TaskCheckInterval: time.Millisecond, DelayedTaskCheckInterval: 20 * time.Millisecond,
 		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Second },

@@ -100,26 +100,19 @@ func (s *Servers) look(ctx context.Context) error {
 	return nil
 }
 
-// listen takes the announcements of other processes. go-redis subscribes again
-// after a lost connection.
+// listen takes the announcements of other processes, and the ids of tasks to
+// cancel.
 func (s *Servers) listen(ctx context.Context) {
-	sub := s.rdb.Subscribe(ctx, channel(s.rdb))
-	defer func() { _ = sub.Close() }() // nothing is lost with it
-	announced := sub.Channel()
-	for {
-		select {
-		case <-ctx.Done():
+	redisconn.Subscribe(ctx, s.rdb, func(m *redis.Message) {
+		if m.Channel == cancelChannel {
+			s.cancelations.publish(m.Payload)
 			return
-		case m, open := <-announced:
-			if !open {
-				return
-			}
-			for lane := range strings.FieldsSeq(m.Payload) {
-				s.lists.gained(pendingKey(lane), s.clock())
-			}
-			s.stir()
 		}
-	}
+		for lane := range strings.FieldsSeq(m.Payload) {
+			s.lists.gained(pendingKey(lane), s.clock())
+		}
+		s.stir()
+	}, channel(s.rdb), cancelChannel)
 }
 
 // Notifier announces tasks to idle workers.

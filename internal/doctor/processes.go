@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/hibiken/asynq"
 
@@ -54,7 +55,8 @@ func (e *examination) workers(_ context.Context, n *notes) {
 	alive := make(map[process]bool)
 	slots := 0
 	for _, server := range servers {
-		alive[process{server.Host, server.PID}] = true
+		host, _, _ := strings.Cut(server.Host, "/") // its lanes stand behind
+		alive[process{host, server.PID}] = true
 		slots += server.Concurrency
 	}
 	if len(alive) == 0 {

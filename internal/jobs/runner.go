@@ -64,6 +64,9 @@ const (
 	// takeAgain is asynq's pause after it found no task. asynqredis makes its
 	// servers wait until there may be one, so that it need not be long.
 	takeAgain = time.Millisecond
+	// janitorEvery is asynq's interval of deleting completed tasks, of which there are
+	// none: no task is retained.
+	janitorEvery = 24 * time.Hour
 	// delayedPickUp is how long a task that is due can lie unseen.
 	delayedPickUp = 200 * time.Millisecond
 )
@@ -108,10 +111,8 @@ func NewRunner(o Options) *Runner {
 	}))
 	r.tasks = asynqredis.NewServers(life, o.Redis, o.Clock, queue.Lanes(), r.reportRedis)
 	high := max(2, o.Concurrency/highShare)
-	r.servers = []*asynq.Server{r.newServer(o, high, map[string]int{string(message.High): 1})}
-	for _, slots := range split(o.Concurrency) {
-		r.servers = append(r.servers, r.newServer(o, slots, queue.SharedLanes()))
-	}
+	r.servers = r.newServers(o, []int{high}, map[string]int{string(message.High): 1}, string(message.High))
+	r.servers = append(r.servers, r.newServers(o, split(o.Concurrency), queue.SharedLanes(), sharedName)...)
 	loops := slices.Repeat([]func(context.Context){r.pool.work}, high+o.Concurrency)
 	r.loops = background.Loop(append(loops, r.heartbeat.Run, r.heartbeat.Listen, r.sweeper.Run, r.tasks.Watch)...)
 	r.Service = background.New(r.start, func(ctx context.Context) {
@@ -136,18 +137,31 @@ func split(slots int) []int {
 	return parts
 }
 
-func (r *Runner) newServer(o Options, concurrency int, lanes map[string]int) *asynq.Server {
-	client := r.tasks.Client(slices.Collect(maps.Keys(lanes))...)
-	return asynq.NewServerFromRedisClient(client, asynq.Config{
-		Concurrency:              concurrency,
-		Queues:                   lanes,
-		RetryDelayFunc:           dispatch.RetryDelay,
-		IsFailure:                func(error) bool { return false }, // the ledger counts the tries
-		ShutdownTimeout:          o.Shutdown,
-		TaskCheckInterval:        takeAgain,
-		DelayedTaskCheckInterval: delayedPickUp,
-		Logger:                   o.AsynqLog,
-	})
+// sharedName is shown for the servers of all lanes but high.
+const sharedName = string(message.Normal) + "+" + string(message.Bulk)
+
+// newServers makes a server for each number of slots. Pages show them as one.
+func (r *Runner) newServers(o Options, slots []int, lanes map[string]int, name string) []*asynq.Server {
+	all := 0
+	for _, n := range slots {
+		all += n
+	}
+	group := r.tasks.Group(name, all, slices.Collect(maps.Keys(lanes))...)
+	servers := make([]*asynq.Server, len(slots))
+	for i, n := range slots {
+		servers[i] = asynq.NewServerFromRedisClient(group.Client(), asynq.Config{
+			Concurrency:              n,
+			Queues:                   lanes,
+			RetryDelayFunc:           dispatch.RetryDelay,
+			IsFailure:                func(error) bool { return false }, // the ledger counts the tries
+			ShutdownTimeout:          o.Shutdown,
+			TaskCheckInterval:        takeAgain,
+			DelayedTaskCheckInterval: delayedPickUp,
+			JanitorInterval:          janitorEvery,
+			Logger:                   o.AsynqLog,
+		})
+	}
+	return servers
 }
 
 // reportRedis logs when tasks can no longer be taken from Redis, and when they

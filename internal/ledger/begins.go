@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redisconn"
 )
 
 // Begin is one call that some worker has begun.
@@ -26,29 +27,18 @@ type Begin struct {
 // older data and the worker that made a call is gone, a living one still knows
 // of it. Nothing is repeated: what begins while the connection is down is not heard.
 func (l *Ledger) WatchBegins(ctx context.Context, worker string, hear func(Begin)) {
-	sub := l.rdb.Subscribe(ctx, l.begunChannel())
-	defer func() { _ = sub.Close() }() // nothing is lost with it
-	announced := sub.Channel()
-	for {
-		select {
-		case <-ctx.Done():
+	redisconn.Subscribe(ctx, l.rdb, func(m *redis.Message) {
+		if strings.HasPrefix(m.Payload, worker+" ") {
 			return
-		case m, open := <-announced:
-			if !open {
-				return
-			}
-			if strings.HasPrefix(m.Payload, worker+" ") {
-				continue
-			}
-			begins, err := parseBegins(m.Payload)
-			if err != nil {
-				continue // not ours
-			}
-			for _, b := range begins {
-				hear(b)
-			}
 		}
-	}
+		begins, err := parseBegins(m.Payload)
+		if err != nil {
+			return // not ours
+		}
+		for _, b := range begins {
+			hear(b)
+		}
+	}, l.begunChannel())
 }
 
 // begunChannel is where begins are announced. Channels know no databases, so
