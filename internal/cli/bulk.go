@@ -34,7 +34,7 @@ func typeOf(file string) (string, error) {
 
 // newBulk hands a file of messages over.
 func newBulk() *cobra.Command {
-	b := bulk{stall: bulkStall, pauseFunc: pause, now: time.Now, region: envOr("DEFAULT_REGION", "US")}
+	b := bulk{stall: bulkStall, pauseFunc: sleep, now: time.Now, region: envOr("DEFAULT_REGION", "US")}
 	var defaults []string
 	cmd := &cobra.Command{
 		Use:   "bulk FILE.csv|FILE.ndjson",

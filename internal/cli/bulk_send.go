@@ -122,8 +122,8 @@ func rowCount(rows int64) string {
 	return fmt.Sprintf("%d rows", rows)
 }
 
-// pause waits, or ends with the context.
-func pause(ctx context.Context, d time.Duration) error {
+// sleep waits, or ends with the context.
+func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

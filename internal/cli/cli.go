@@ -53,7 +53,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	addAs(root)
-	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newCancel(), newReplay(), newRate(), newAudit(),
+	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newCancel(), newReplay(), newRate(),
+		newPause(), newResume(), newPauses(), newAudit(),
 		newBench(), newKeys(), newHealth(), newDoctor(), newVersion())
 	return root
 }

@@ -22,6 +22,7 @@ import (
 	"mmsdispatch/internal/jobs/recovery"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/pause"
 	"mmsdispatch/internal/saved"
 	"mmsdispatch/internal/telemetry"
 )
@@ -94,12 +95,13 @@ func NewRunner(o Options) *Runner {
 	life, end := context.WithCancel(context.Background()) // ends when even the calls in flight are given up
 	open, closeDoor := context.WithCancel(life)           // ends when no new call begins
 	worker, retry, tasks := dispatch.NewWorker(), o.Backoff.Retry(), queue.New(o.Redis, o.Timing.Task)
+	pauses := pause.NewStore(o.Redis)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
 	log := o.Log.With().Str("worker", worker.ID).Logger()
 	recoverer := recovery.Options{
-		Redis: o.Redis, Ledger: o.Ledger, Queue: tasks, Worker: worker, Providers: o.Providers, Policy: o.Recovery,
+		Redis: o.Redis, Ledger: o.Ledger, Queue: tasks, Pauses: pauses, Worker: worker, Providers: o.Providers, Policy: o.Recovery,
 		Retry: retry, CallTime: o.Timing.Call, Metrics: o.Metrics, Log: log,
 	}
 	r := &Runner{
@@ -107,7 +109,7 @@ func NewRunner(o Options) *Runner {
 	}
 	r.pool = newPool(dispatch.New(dispatch.Options{
 		Ledger: o.Ledger, Queue: tasks, Worker: worker, Media: o.Media, Limiter: o.Limiter, Providers: o.Providers,
-		OptOuts: o.OptOuts, Saved: o.Saved, Metrics: o.Metrics, Retry: retry, Timing: o.Timing, Log: log, Life: life, Open: open,
+		OptOuts: o.OptOuts, Pauses: pause.NewView(pauses), Saved: o.Saved, Metrics: o.Metrics, Retry: retry, Timing: o.Timing, Log: log, Life: life, Open: open,
 	}))
 	r.tasks = asynqredis.NewServers(life, o.Redis, o.Clock, queue.Lanes(), r.reportRedis)
 	high := max(2, o.Concurrency/highShare)

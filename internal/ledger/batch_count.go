@@ -28,3 +28,13 @@ func (l *Ledger) CountBatch(ctx context.Context, id message.BatchID, valid, reje
 	}
 	return nil
 }
+
+// BatchSends reports whether messages of a batch may still be sent: the batch exists
+// and is not canceled.
+func (l *Ledger) BatchSends(ctx context.Context, id message.BatchID) (bool, error) {
+	fields, err := l.rdb.HMGet(ctx, l.batchKey(id), batchID, batchCanceled).Result()
+	if err != nil {
+		return false, unavailable("read batch", err)
+	}
+	return fields[0] != nil && fields[1] == nil, nil
+}

@@ -69,7 +69,7 @@ const (
 type audit struct{ rdb redis.UniversalClient }
 
 func (a audit) add(ctx context.Context, e Entry) error {
-	e.Reason = telemetry.Scrub(e.Reason)
+	e.Reason = scrubbed(e.Reason)
 	value, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("record %s: %w", e.Action, err)
@@ -82,6 +82,9 @@ func (a audit) add(ctx context.Context, e Entry) error {
 	}
 	return nil
 }
+
+// scrubbed is a reason without what may be a phone number.
+func scrubbed(reason string) string { return telemetry.Scrub(reason) }
 
 // Audit lists what operators did since a moment, newest first.
 func Audit(ctx context.Context, rdb redis.UniversalClient, since time.Time) ([]Entry, error) {

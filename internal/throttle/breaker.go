@@ -32,6 +32,9 @@ type BreakerOptions struct {
 	// OnChange is called when the breaker opens and when it closes. It must not
 	// call the Breaker.
 	OnChange func(open bool)
+	// OnPause is called as OnChange is, and also when a probe has failed, with the
+	// time of the next probe; zero: the breaker is closed.
+	OnPause func(probeAt time.Time)
 }
 
 func (o BreakerOptions) withDefaults() BreakerOptions {
@@ -41,6 +44,9 @@ func (o BreakerOptions) withDefaults() BreakerOptions {
 	o.MaxWait = cmp.Or(o.MaxWait, DefaultMaxWait)
 	if o.OnChange == nil {
 		o.OnChange = func(bool) {}
+	}
+	if o.OnPause == nil {
+		o.OnPause = func(time.Time) {}
 	}
 	return o
 }
@@ -102,11 +108,13 @@ func (b *Breaker) moved(_ string, from, to gobreaker.State) {
 	case gobreaker.StateOpen:
 		end := time.Now().Add(b.opts.OpenFor)
 		b.opened.Store(&end)
+		b.opts.OnPause(end)
 		if from == gobreaker.StateClosed {
 			b.opts.OnChange(true)
 		}
 	case gobreaker.StateClosed:
 		b.opts.OnChange(false)
+		b.opts.OnPause(time.Time{})
 	case gobreaker.StateHalfOpen: // a probe may go
 	}
 }

@@ -60,7 +60,7 @@ func (f *fakeSource) yield(context.Context) error {
 	return nil
 }
 
-func (f *fakeSource) slow(context.Context, time.Duration) error { return nil }
+func (f *fakeSource) slow(context.Context, time.Duration, string) error { return nil }
 
 // questions is how often it was asked.
 func (f *fakeSource) questions() int {

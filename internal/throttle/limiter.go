@@ -39,6 +39,7 @@ type Limiter struct {
 	pacer   *Pacer
 	gate    *Gate
 	breaker *Breaker
+	outages *outages
 	exempt  func(m *message.Message) bool
 	log     zerolog.Logger
 	// down says that the last question to Redis failed, so that an outage is
@@ -50,7 +51,7 @@ type Limiter struct {
 func NewLimiter(rdb redis.UniversalClient, opts Options) *Limiter {
 	l := &Limiter{
 		pacer: NewPacer(rdb, opts.Pacer), gate: NewGate(rdb, opts.Gate),
-		exempt: opts.Exempt, log: opts.Log,
+		outages: newOutages(rdb, cmp.Or(opts.Gate.Prefix, DefaultPrefix)), exempt: opts.Exempt, log: opts.Log,
 	}
 	if l.exempt == nil {
 		l.exempt = func(*message.Message) bool { return false }
@@ -63,6 +64,7 @@ func NewLimiter(rdb redis.UniversalClient, opts Options) *Limiter {
 			l.log.Info().Msg("Sinch answers again: calls go on")
 		}
 	}
+	opts.Breaker.OnPause = l.outages.changed
 	l.breaker = NewBreaker(opts.Breaker)
 	return l
 }
@@ -120,6 +122,7 @@ func (l *Limiter) Start(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	_ = l.watched(l.gate.Forget(ctx)) // logged
+	_ = l.watched(l.outages.forget(ctx))
 }
 
 // confirmTimeout bounds the last check of a permit that waited for its tokens.
@@ -186,7 +189,7 @@ func (p *Permit) Report(ctx context.Context, o message.Outcome) message.Outcome 
 	case message.OutcomeAccount:
 		o, err = l.refused(ctx, p.gate, o)
 	case message.OutcomeThrottled:
-		err = l.pacer.Throttled(ctx, o.RetryAfter)
+		err = l.pacer.Throttled(ctx, o.RetryAfter, o.SinchCode)
 		if passed := l.passed(ctx, p.gate); err == nil {
 			err = passed
 		}

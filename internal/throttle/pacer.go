@@ -69,7 +69,7 @@ type source interface {
 	// here. It does nothing when there is none.
 	yield(ctx context.Context) error
 	// slow makes all processes slower, and lets no call begin before backoff.
-	slow(ctx context.Context, backoff time.Duration) error
+	slow(ctx context.Context, backoff time.Duration, sinchCode string) error
 }
 
 type waiter struct {

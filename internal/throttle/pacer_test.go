@@ -244,11 +244,11 @@ func TestThrottledAnswersSlowAllProcessesDown(t *testing.T) {
 			here := NewPacer(rdb, PacerOptions{Rate: rate})
 			there := newRedisSource(rdb, DefaultPrefix, rate)
 			level := func() float64 {
-				level, _, err := there.slowness(t.Context())
+				slow, err := readSlowness(t.Context(), rdb, there.keys)
 				if err != nil {
 					t.Fatal(err)
 				}
-				return level
+				return slow.level
 			}
 			throttled(t, here, 3, 0)
 			if got := level(); got != 0 {
@@ -348,7 +348,7 @@ func mini(tb testing.TB) redis.UniversalClient {
 func throttled(tb testing.TB, p *Pacer, times int, retryAfter time.Duration) {
 	tb.Helper()
 	for range times {
-		if err := p.Throttled(tb.Context(), retryAfter); err != nil {
+		if err := p.Throttled(tb.Context(), retryAfter, "429"); err != nil {
 			tb.Fatal(err)
 		}
 	}

@@ -2,8 +2,11 @@ package throttle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,19 +59,19 @@ func (s *strain) add(throttled bool) (tooFast bool) {
 // own. It costs nothing.
 func (p *Pacer) Answered() { p.strain.add(false) }
 
-// Throttled reports that Sinch answered "too fast"; retryAfter is the time it
-// asked for, or zero. A single such answer is the message's own matter. When
+// Throttled reports that Sinch answered "too fast", with its code; retryAfter is
+// the time it asked for, or zero. A single such answer is the message's own matter. When
 // most answers are like that, all processes slow down: the pace halves, up to a
 // sixteenth, and comes back over seconds; without a pace all calls back off for
 // a moment, and longer each time. A retryAfter then stops all calls as well, for
 // a minute at most.
-func (p *Pacer) Throttled(ctx context.Context, retryAfter time.Duration) error {
+func (p *Pacer) Throttled(ctx context.Context, retryAfter time.Duration, sinchCode string) error {
 	if !p.strain.add(true) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
-	if err := p.source.slow(ctx, min(retryAfter, maxBackoff)); err != nil {
+	if err := p.source.slow(ctx, min(retryAfter, maxBackoff), sinchCode); err != nil {
 		return unavailable(ctx, err)
 	}
 	return nil
@@ -82,18 +85,22 @@ func levelOf(ttl time.Duration) float64 {
 
 // slow raises the level by one. Two processes that do it at the same moment
 // raise it once, which is as well: they saw the same trouble.
-func (s *redisSource) slow(ctx context.Context, backoff time.Duration) error {
-	level, left, err := s.slowness(ctx)
+func (s *redisSource) slow(ctx context.Context, backoff time.Duration, sinchCode string) error {
+	before, err := readSlowness(ctx, s.rdb, s.keys)
 	if err != nil {
 		return err
 	}
-	level = min(level+1, maxLevel)
+	level := min(before.level+1, maxLevel)
+	cause := slowCause{since: before.since, sinchCode: sinchCode}
+	if before.level == 0 {
+		cause.since = time.Now()
+	}
 	if s.perSecond() == 0 {
 		backoff = max(backoff, time.Duration(float64(firstBackoff)*math.Exp2(level-1)))
 	}
 	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.Set(ctx, s.keys.slow, 1, time.Duration(level*float64(recovery)))
-		if backoff > left {
+		p.Set(ctx, s.keys.slow, cause.String(), time.Duration(level*float64(recovery)))
+		if backoff > before.backoff {
 			p.Set(ctx, s.keys.backoff, 1, backoff)
 		}
 		return nil
@@ -105,16 +112,36 @@ func (s *redisSource) slow(ctx context.Context, backoff time.Duration) error {
 	return nil
 }
 
-// slowness is the level, and how long calls still back off; negative: they do
-// not.
-func (s *redisSource) slowness(ctx context.Context) (level float64, backoff time.Duration, err error) {
-	var slow, rest *redis.DurationCmd
-	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		slow, rest = p.PTTL(ctx, s.keys.slow), p.PTTL(ctx, s.keys.backoff)
-		return nil
-	})
-	if err != nil {
-		return 0, 0, fmt.Errorf("read the pace: %w", err)
+// slowCause is the value of the key of the slowness.
+type slowCause struct {
+	since     time.Time
+	sinchCode string // of the latest answer
+}
+
+// String is the cause as Redis keeps it.
+func (c slowCause) String() string { return strconv.FormatInt(c.since.UnixMilli(), 10) + " " + c.sinchCode }
+
+func parseSlowCause(value string) slowCause {
+	since, code, _ := strings.Cut(value, " ")
+	return slowCause{since: parseMillis(since), sinchCode: code}
+}
+
+// slowness is how much slower the pace is.
+type slowness struct {
+	slowCause
+
+	level   float64
+	left    time.Duration // until the full pace is back
+	backoff time.Duration // for how long calls still back off; negative: they do not
+}
+
+func readSlowness(ctx context.Context, rdb redis.UniversalClient, keys paceKeys) (slowness, error) {
+	pipe := rdb.Pipeline()
+	cause, slow, backoff := pipe.Get(ctx, keys.slow), pipe.PTTL(ctx, keys.slow), pipe.PTTL(ctx, keys.backoff)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return slowness{}, fmt.Errorf("read the pace: %w", err)
 	}
-	return levelOf(slow.Val()), rest.Val(), nil
+	return slowness{
+		slowCause: parseSlowCause(cause.Val()), level: levelOf(slow.Val()), left: slow.Val(), backoff: backoff.Val(),
+	}, nil
 }

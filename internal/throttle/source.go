@@ -61,6 +61,16 @@ type redisSource struct {
 
 type paceKeys struct{ pace, high, slow, backoff, set string }
 
+func keysOf(prefix string) paceKeys {
+	return paceKeys{
+		pace:    prefix + "pace",
+		high:    prefix + "pace:high",
+		slow:    prefix + "pace:slow",
+		backoff: prefix + "pace:backoff",
+		set:     rateKey(prefix),
+	}
+}
+
 func newRedisSource(rdb redis.UniversalClient, prefix string, rate float64) *redisSource {
 	s := &redisSource{
 		rdb:     rdb,
@@ -69,13 +79,7 @@ func newRedisSource(rdb redis.UniversalClient, prefix string, rate float64) *red
 		id:      rand.Text(),
 		rate:    rate,
 		burst:   max(1, int(rate/burstPerSecond)),
-		keys: paceKeys{
-			pace:    prefix + "pace",
-			high:    prefix + "pace:high",
-			slow:    prefix + "pace:slow",
-			backoff: prefix + "pace:backoff",
-			set:     rateKey(prefix),
-		},
+		keys:    keysOf(prefix),
 	}
 	s.full.Store(s.interval().Microseconds())
 	return s

@@ -14,6 +14,7 @@ import (
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/pause"
 	"mmsdispatch/internal/saved"
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/throttle"
@@ -59,6 +60,7 @@ type Options struct {
 	Limiter   Limiter
 	Providers Providers
 	OptOuts   OptOuts
+	Pauses    *pause.View
 	Saved     *saved.Store // nil: no media are saved at Sinch
 	Metrics   Metrics
 	Retry     message.Retry
@@ -79,6 +81,7 @@ type Handler struct {
 	limiter   Limiter
 	providers Providers
 	optOuts   OptOuts
+	pauses    *pause.View
 	saved     *saved.Store
 	metrics   Metrics
 	retry     message.Retry
@@ -95,7 +98,7 @@ func New(o Options) *Handler {
 	}
 	return &Handler{
 		ledger: o.Ledger, queue: o.Queue, worker: o.Worker, media: o.Media, limiter: o.Limiter, providers: o.Providers,
-		optOuts: o.OptOuts, saved: o.Saved, metrics: o.Metrics, retry: o.Retry, timing: o.Timing, log: o.Log, life: o.Life, open: o.Open,
+		optOuts: o.OptOuts, pauses: o.Pauses, saved: o.Saved, metrics: o.Metrics, retry: o.Retry, timing: o.Timing, log: o.Log, life: o.Life, open: o.Open,
 	}
 }
 
@@ -137,6 +140,9 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 			h.log.Error().Str("task", name).Str("panic", fmt.Sprintf("%T", cause)).Bytes("stack", debug.Stack()).Msg("task panicked")
 			err = later(pauseOnFault, "internal fault")
 		}
+		if errors.Is(err, errParked) {
+			err = nil
+		}
 	}()
 	if group, generation, ok := queue.ParseGroupTask(name); ok {
 		lane, _ := asynq.GetQueueName(ctx)
@@ -161,6 +167,9 @@ func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) erro
 	if err := m.Ready(task, now); err != nil {
 		return h.notReady(ctx, m, now, err)
 	}
+	if err := h.paused(ctx, m, queue.MessageTask(m)); err != nil {
+		return err
+	}
 	types, err := h.checkMedia(ctx, m)
 	if err != nil {
 		return h.badMedia(ctx, seen, task, err)
@@ -169,28 +178,29 @@ func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) erro
 	if err != nil {
 		return err
 	}
-	permit, err := h.admit(ctx, m)
+	permit, err := h.admit(ctx, m, queue.MessageTask(m))
 	if err != nil {
 		return err
 	}
 	return h.attempt(ctx, seen, task, content, permit)
 }
 
-// admit acquires a permit and checks that the call may begin.
-func (h *Handler) admit(ctx context.Context, m *message.Message) (*throttle.Permit, error) {
+// admit acquires a permit and checks that the call of a task may begin.
+func (h *Handler) admit(ctx context.Context, m *message.Message, task queue.Task) (*throttle.Permit, error) {
 	permit, err := h.acquire(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.blocked(ctx); err != nil {
+	if err := h.blocked(ctx, m, task); err != nil {
 		permit.Release(ctx)
 		return nil, err
 	}
 	return permit, nil
 }
 
-// blocked returns when to come back, if the call of a permit cannot begin now.
-func (h *Handler) blocked(ctx context.Context) error {
+// blocked returns when to come back, if the call of a permit cannot begin now, or
+// errParked.
+func (h *Handler) blocked(ctx context.Context, m *message.Message, task queue.Task) error {
 	if h.open.Err() != nil {
 		return later(time.Second, "worker stops")
 	}
@@ -200,7 +210,31 @@ func (h *Handler) blocked(ctx context.Context) error {
 	if wait := h.worker.paused(); wait > 0 {
 		return later(wait, "Redis changed hands")
 	}
-	return nil
+	return h.paused(ctx, m, task)
+}
+
+// errParked ends a task that is parked: it comes back when its pause is over.
+var errParked = errors.New("task is parked")
+
+// paused parks the task of a message that is paused.
+func (h *Handler) paused(ctx context.Context, m *message.Message, task queue.Task) error {
+	for {
+		key, paused, err := h.pauses.Match(ctx, m)
+		if err != nil {
+			return later(pauseOnFault, "pauses unavailable")
+		}
+		if !paused {
+			return nil
+		}
+		parked, err := h.queue.Park(ctx, key, task, m.CreatedAt)
+		switch {
+		case err != nil:
+			return later(pauseOnFault, "queue unavailable")
+		case parked:
+			return errParked
+		}
+		h.pauses.Forget() // the pause is over
+	}
 }
 
 // unread decides what follows a record that could not be read.

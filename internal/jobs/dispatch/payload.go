@@ -78,14 +78,14 @@ func (h *Handler) savedSoon(ctx context.Context, key saved.Key) (saved.Template,
 	defer cancel()
 	defer context.AfterFunc(h.open, cancel)() // a worker that stops gives its tasks back
 	template, err := h.saved.Look(ctx, key)
-	for err == nil && template.Pending() && pause(hold, savedPoll) {
+	for err == nil && template.Pending() && sleep(hold, savedPoll) {
 		template, err = h.saved.Look(ctx, key)
 	}
 	return template, err
 }
 
-// pause lets time pass and reports whether ctx is still there.
-func pause(ctx context.Context, d time.Duration) bool {
+// sleep lets time pass and reports whether ctx is still there.
+func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -71,6 +71,11 @@ type groupRun struct {
 	handedOn   bool
 }
 
+// task is the task that is run. All members are in the same pauses, if any.
+func (t *groupRun) task() queue.Task {
+	return queue.Group{Name: t.name, Lane: t.lane, Generation: t.generation}.Task()
+}
+
 // sort decides what becomes of the members that are due.
 func (t *groupRun) sort(view queue.GroupView, seen []ledger.Snapshot) {
 	gone := make(map[message.ID]bool, len(view.Due))
@@ -118,6 +123,9 @@ func (t *groupRun) fresh(now time.Time) bool {
 // task comes again.
 func (h *Handler) sendReady(ctx context.Context, run *groupRun, now time.Time) error {
 	first := run.ready[0].Message
+	if err := h.paused(ctx, first, run.task()); err != nil {
+		return err
+	}
 	bulk, ok := h.providers.For(first).(sinch.Bulk)
 	if !ok { // accepted under another setting
 		h.separate(ctx, run, run.ready)
@@ -132,12 +140,12 @@ func (h *Handler) sendReady(ctx context.Context, run *groupRun, now time.Time) e
 	if err != nil {
 		return h.badGroupMedia(ctx, run, err)
 	}
-	permit, err := h.admit(ctx, first)
+	permit, err := h.admit(ctx, first, run.task())
 	if err != nil {
 		return err
 	}
 	defer permit.Release(ctx) // unless the request was made
-	n, err := h.extend(ctx, permit, len(run.ready))
+	n, err := h.extend(ctx, permit, run)
 	if err != nil {
 		return err
 	}
@@ -145,17 +153,17 @@ func (h *Handler) sendReady(ctx context.Context, run *groupRun, now time.Time) e
 	return h.sendMany(ctx, run, bulk, types, permit)
 }
 
-// extend has a permit cover up to n recipients and returns how many it does
-// cover.
-func (h *Handler) extend(ctx context.Context, permit *throttle.Permit, n int) (int, error) {
+// extend has a permit cover the members that are ready and returns how many of
+// them it does cover.
+func (h *Handler) extend(ctx context.Context, permit *throttle.Permit, run *groupRun) (int, error) {
 	soon, cancel := context.WithTimeout(ctx, h.spare(ctx))
 	defer cancel()
 	defer context.AfterFunc(h.open, cancel)()
-	further, err := permit.Extend(soon, n-1)
+	further, err := permit.Extend(soon, len(run.ready)-1)
 	if err != nil {
 		return 0, h.denied(err)
 	}
-	return 1 + further, h.blocked(ctx)
+	return 1 + further, h.blocked(ctx, run.ready[0].Message, run.task())
 }
 
 // spare is how long a request may wait for permits without taking the time of

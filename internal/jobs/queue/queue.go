@@ -35,8 +35,11 @@ type Queue struct {
 	notifier  *asynqredis.Notifier
 	rdb       redis.UniversalClient
 	groups    *redis.Script
+	park      *redis.Script
+	unparked  *redis.Script
 	timeout   time.Duration
 	batched   *batcher.Batcher[*message.Message, bool]
+	parkings  *batcher.Batcher[parking, bool]
 }
 
 // New makes a queue whose tasks have timeout for one run.
@@ -47,9 +50,12 @@ func New(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 		notifier:  asynqredis.NewNotifier(rdb),
 		rdb:       rdb,
 		groups:    redis.NewScript(groupLua),
+		park:      redis.NewScript(parkLua),
+		unparked:  redis.NewScript(unparkLua),
 		timeout:   timeout,
 	}
 	q.batched = batcher.New(q.DispatchEach)
+	q.parkings = batcher.New(q.parkMany)
 	return q
 }
 

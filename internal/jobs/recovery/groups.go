@@ -81,6 +81,9 @@ func (s *Sweeper) checkGroupTask(ctx context.Context, g queue.Group, m *message.
 		if err != nil || generation != g.Generation { // handed on meanwhile
 			return err
 		}
+		if parked, err := s.queue.Parked(ctx, []queue.Task{g.Task()}); err != nil || parked[0] {
+			return err
+		}
 	case queue.StateRuns:
 		if waits(m, now) <= stuckAfter {
 			return nil

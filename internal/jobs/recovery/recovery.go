@@ -14,6 +14,7 @@ import (
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/pause"
 )
 
 // The kinds of recoveries, as metrics and log lines name them.
@@ -57,6 +58,7 @@ type Options struct {
 	Redis     redis.UniversalClient // for the lock of the sweeper
 	Ledger    *ledger.Ledger
 	Queue     *queue.Queue
+	Pauses    *pause.Store
 	Worker    *dispatch.Worker
 	Providers dispatch.Providers
 	Policy    Policy

@@ -16,6 +16,7 @@ import (
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/pause"
 )
 
 // The sweeper's rhythm.
@@ -36,6 +37,7 @@ const (
 type Sweeper struct {
 	ledger     *ledger.Ledger
 	queue      *queue.Queue
+	pauses     *pause.Store
 	worker     *dispatch.Worker
 	reconciler *reconciler
 	locker     *redislock.Client
@@ -47,7 +49,7 @@ type Sweeper struct {
 // NewSweeper makes a Sweeper.
 func NewSweeper(o Options) *Sweeper {
 	return &Sweeper{
-		ledger: o.Ledger, queue: o.Queue, worker: o.Worker, reconciler: o.reconciler(), locker: redislock.New(o.Redis),
+		ledger: o.Ledger, queue: o.Queue, pauses: o.Pauses, worker: o.Worker, reconciler: o.reconciler(), locker: redislock.New(o.Redis),
 		metrics: o.Metrics, retry: o.Retry, log: o.Log,
 	}
 }
@@ -119,6 +121,7 @@ const (
 func (s *Sweeper) Round(ctx context.Context) error {
 	err := errors.Join(
 		s.queue.PublishLanes(ctx),
+		s.resume(ctx),
 		s.sweepFor(ctx, listShare, list{name: ledger.Waiting, end: waitingEnd, together: waitingTogether, check: s.checkWaiting}),
 		s.sweepFor(ctx, listShare, list{name: ledger.Calls, end: callsEnd, together: callsTogether, check: each(s.checkSending)}),
 		s.continueCancels(ctx),

@@ -51,7 +51,7 @@ func (s *Sweeper) checkSingle(ctx context.Context, waiting []*item, now time.Tim
 			return v.err
 		}
 	}
-	return s.remake(ctx, lost)
+	return s.remake(ctx, s.notParked(ctx, lost))
 }
 
 // waits is how long a message has waited since it was due; negative: it will be.
