@@ -16,6 +16,7 @@ import (
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/pause"
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/telemetry"
 )
@@ -64,6 +65,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		Rules:       newRules(cfg),
 		Receipts:    receipts.New(env.ledger, env.optOuts, env.saved),
 		OptOuts:     env.optOuts,
+		Pauses:      pause.NewStore(env.rdb),
 		Nonces:      httpapi.NewRedisNonces(env.rdb, cfg.Webhook.MaxAge, cfg.Process == config.Dev),
 		Ready:       env.ready,
 		Paused:      env.paused,

@@ -61,6 +61,7 @@ type Options struct {
 	Batches    Batches
 	Dispatcher Dispatcher
 	OptOuts    OptOuts
+	Pauses     Pauses
 	Keys       Keys
 	Limiter    Limiter
 	Rate       float64 // requests a second of keys without a rate of their own; 0: no limit
@@ -122,6 +123,8 @@ func (a *api) routes(pages *pages) []route {
 		{http.MethodGet, "/v1/batches", a.private(a.listBatches)},
 		{http.MethodGet, "/v1/batches/:" + batchParam, a.private(a.getBatch)},
 		{http.MethodPost, "/v1/batches/:" + batchParam + "/cancel", a.private(a.cancelBatch)},
+		{http.MethodPost, "/v1/batches/:" + batchParam + "/pause", a.private(a.pauseBatch)},
+		{http.MethodPost, "/v1/batches/:" + batchParam + "/resume", a.private(a.resumeBatch)},
 
 		{http.MethodGet, "/v1/suppressions", a.private(a.listOptOuts)},
 		{http.MethodGet, "/v1/suppressions/:" + numberParam, a.private(a.getOptOut)},

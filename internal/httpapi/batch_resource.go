@@ -11,6 +11,7 @@ import (
 
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/pause"
 )
 
 // batchResource is a batch as callers see it.
@@ -56,9 +57,23 @@ func showBatch(b ledger.Batch, now time.Time, halted bool) batchResource {
 	return shown
 }
 
-// batch is a batch as it is now.
-func (a *api) batch(b ledger.Batch) batchResource {
-	return showBatch(b, a.now(), !b.Scope.Test && a.Paused() != nil)
+// batch is a batch as it is now, under the pauses in force.
+func (a *api) batch(b ledger.Batch, set pause.Set) batchResource {
+	shown := showBatch(b, a.now(), !b.Scope.Test && a.Paused() != nil || set.Halts(b.Scope.Tenant, b.ID))
+	if shown.Status == "running" && set.Batch(b.ID) {
+		shown.Status = "paused"
+	}
+	return shown
+}
+
+// answerBatch answers with a batch as it is now.
+func (a *api) answerBatch(ctx context.Context, c echo.Context, b ledger.Batch) error {
+	set, err := a.Pauses.Read(ctx)
+	if err != nil {
+		return err
+	}
+	writeJSON(c, http.StatusOK, a.batch(b, set))
+	return nil
 }
 
 func (a *api) getBatch(c echo.Context, who Caller) error {
@@ -71,8 +86,7 @@ func (a *api) getBatch(c echo.Context, who Caller) error {
 	if err != nil {
 		return batchError(err)
 	}
-	writeJSON(c, http.StatusOK, a.batch(b))
-	return nil
+	return a.answerBatch(ctx, c, b)
 }
 
 func (a *api) cancelBatch(c echo.Context, who Caller) error {
@@ -85,8 +99,7 @@ func (a *api) cancelBatch(c echo.Context, who Caller) error {
 	if err != nil {
 		return batchError(err)
 	}
-	writeJSON(c, http.StatusOK, a.batch(b))
-	return nil
+	return a.answerBatch(ctx, c, b)
 }
 
 // batchError says what a batch does not allow.
@@ -125,9 +138,13 @@ func (a *api) listBatches(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
+	set, err := a.Pauses.Read(ctx)
+	if err != nil {
+		return err
+	}
 	p := page[batchResource]{Data: make([]batchResource, 0, min(limit, len(found))), Complete: complete}
 	for _, b := range found[:min(limit, len(found))] {
-		p.Data = append(p.Data, a.batch(b))
+		p.Data = append(p.Data, a.batch(b, set))
 	}
 	if len(found) > limit {
 		last := found[limit-1]

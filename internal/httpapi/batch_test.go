@@ -12,17 +12,19 @@ import (
 
 	"mmsdispatch/internal/httpapi"
 	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/pause"
 	"mmsdispatch/internal/redistest"
 )
 
 // setupBatches is setup on a real ledger.
 func setupBatches(t *testing.T, limit int) *bundle {
 	t.Helper()
-	l, err := ledger.New(redistest.Shared(t).Client(t), ledger.Options{RecordTTL: time.Hour, LaneLimit: limit})
+	rdb := redistest.Shared(t).Client(t)
+	l, err := ledger.New(rdb, ledger.Options{RecordTTL: time.Hour, LaneLimit: limit})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return setup(t, func(o *httpapi.Options) { o.Ledger, o.Batches = l, l })
+	return setup(t, func(o *httpapi.Options) { o.Ledger, o.Batches, o.Pauses = l, l, pause.NewStore(rdb) })
 }
 
 func stream(kind, query, body string) request {

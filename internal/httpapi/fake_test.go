@@ -12,6 +12,7 @@ import (
 	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/pause"
 	"mmsdispatch/internal/sinch/receipt"
 	"mmsdispatch/internal/suppression"
 )
@@ -330,3 +331,8 @@ func (l *fakeLedger) size() int {
 	defer l.mu.Unlock()
 	return len(l.messages)
 }
+
+// noPauses has no pauses and takes none.
+type noPauses struct{ httpapi.Pauses }
+
+func (noPauses) Read(context.Context) (pause.Set, error) { return pause.Set{}, nil }

@@ -112,7 +112,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 	b.ledger.clock = func() time.Time { return b.now }
 	opts := httpapi.Options{
 		Ledger: b.ledger, Dispatcher: b.queue, Receipts: b.receipt, Nonces: b.nonces, Limiter: b.limiter, Rate: 1, Metrics: b.metrics,
-		Keys: b.keys, OptOuts: b.optOuts,
+		Keys: b.keys, OptOuts: b.optOuts, Pauses: noPauses{},
 		Rules: message.NewRules(message.RuleOptions{
 			DefaultRegion: "US", Destinations: []string{"US", "CA", "AU", "PR"}, Sender: "+12065550100", Senders: []string{"28444"},
 		}),

@@ -26,6 +26,7 @@ const (
 	codeBodyTooLarge     = "body_too_large"
 	codeReferenceReused  = "client_reference_reused"
 	codeNotCancelable    = "not_cancelable"
+	codeNotPausable      = "not_pausable"
 	codeNotReplayable    = "not_replayable"
 	codeForceRequired    = "force_required"
 	codeRateLimited      = "rate_limited"
@@ -53,6 +54,7 @@ var problemKinds = map[string]problemKind{
 	codeBodyTooLarge:     {http.StatusRequestEntityTooLarge, "Body too large", ""},
 	codeReferenceReused:  {http.StatusUnprocessableEntity, "Client reference reused", ""},
 	codeNotCancelable:    {http.StatusConflict, "Not cancelable", ""},
+	codeNotPausable:      {http.StatusConflict, "Not pausable", ""},
 	codeNotReplayable:    {http.StatusConflict, "Not replayable", ""},
 	codeForceRequired:    {http.StatusConflict, "Force required", ""},
 	codeRateLimited:      {http.StatusTooManyRequests, "Too many requests", ""},

@@ -101,7 +101,10 @@ func TestPausedScopeWaitsAndOthersGo(t *testing.T) {
 					t.Errorf("sent %d times", b.sinch.count(m.ID))
 				}
 			}
-			until(t, "nothing is parked", func() bool { n, err := b.rdb.Exists(t.Context(), "mms:{m}:parked").Result(); return err == nil && n == 0 })
+			until(t, "nothing is parked", func() bool {
+				n, err := b.rdb.Exists(t.Context(), "mms:{m}:parked").Result()
+				return err == nil && n == 0
+			})
 			if n := b.metrics.of("task_missing"); n != 0 {
 				t.Errorf("%d parked tasks counted as missing", n)
 			}

@@ -82,11 +82,16 @@ func Batch(id string) (Scope, error) {
 	if _, err := message.ParseBatchID(id); err != nil {
 		return "", fmt.Errorf("%w: the id of a batch begins with bat_", ErrScope)
 	}
-	return Scope(batchKind + id), nil
+	return OfBatch(message.BatchID(id)), nil
 }
 
+// OfBatch is Batch of an id that is well-formed.
+func OfBatch(id message.BatchID) Scope { return Scope(batchKind + string(id)) }
+
 // SenderNumber is the number of a sender's scope; ok is false for another scope.
-func (s Scope) SenderNumber() (number string, ok bool) { return strings.CutPrefix(string(s), senderKind) }
+func (s Scope) SenderNumber() (number string, ok bool) {
+	return strings.CutPrefix(string(s), senderKind)
+}
 
 // batch is the batch of a batch's scope; ok is false for another scope.
 func (s Scope) batch() (id message.BatchID, ok bool) {

@@ -119,7 +119,9 @@ type slowCause struct {
 }
 
 // String is the cause as Redis keeps it.
-func (c slowCause) String() string { return strconv.FormatInt(c.since.UnixMilli(), 10) + " " + c.sinchCode }
+func (c slowCause) String() string {
+	return strconv.FormatInt(c.since.UnixMilli(), 10) + " " + c.sinchCode
+}
 
 func parseSlowCause(value string) slowCause {
 	since, code, _ := strings.Cut(value, " ")
