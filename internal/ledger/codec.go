@@ -55,6 +55,19 @@ const (
 	fieldShared    protowire.Number = 27
 	fieldGroup     protowire.Number = 28
 	fieldDropped   protowire.Number = 29
+
+	// As the fields of the same names above, in fewer bytes: those of words hold their
+	// places in the table, those since a time what has passed since the creation in the
+	// id, and those of a number its digits.
+	fieldStatusWord   protowire.Number = 30
+	fieldSentAsWord   protowire.Number = 31
+	fieldFromNumber   protowire.Number = 32
+	fieldNextSince    protowire.Number = 33
+	fieldExpiresSince protowire.Number = 34
+	fieldCreatedSince protowire.Number = 35
+	fieldUpdatedSince protowire.Number = 36
+	fieldSentSince    protowire.Number = 37
+	fieldFinalSince   protowire.Number = 38
 )
 
 // The fields of a content.
@@ -72,6 +85,8 @@ const (
 	contentCallbackURL  protowire.Number = 11
 	contentKey          protowire.Number = 12 // of the metadata, each followed by its value
 	contentValue        protowire.Number = 13
+	contentToNumber     protowire.Number = 14
+	contentPriorityWord protowire.Number = 15
 )
 
 // The fields of a reason.
@@ -95,6 +110,13 @@ const (
 	callLooks    protowire.Number = 10
 	callLookedAt protowire.Number = 11
 	callShared   protowire.Number = 12
+
+	callStateWord     protowire.Number = 13
+	callAPIWord       protowire.Number = 14
+	callBegunSince    protowire.Number = 15
+	callDeadlineSince protowire.Number = 16
+	callLookedSince   protowire.Number = 17
+	callShown         protowire.Number = 18 // 1: its id of Sinch is that of the message
 )
 
 // The fields of a line of the timeline.
@@ -104,6 +126,10 @@ const (
 	entryDetail  protowire.Number = 3
 	entryAttempt protowire.Number = 4
 	entryReason  protowire.Number = 5 // of all entries but the last, whose reason is the message's
+
+	entrySince      protowire.Number = 6
+	entryStatusWord protowire.Number = 7
+	entryDetailWord protowire.Number = 8
 )
 
 // head is what the scripts read of a record.
@@ -119,7 +145,7 @@ const operationChars = 10
 func newOperation() string { return rand.Text()[:operationChars] }
 
 // recordRoom is what most records need, in bytes.
-const recordRoom = 640
+const recordRoom = 400
 
 // encode packs a message into a record.
 func encode(h head, m *message.Message) []byte {
@@ -128,7 +154,7 @@ func encode(h head, m *message.Message) []byte {
 	out = append(out, ':')
 	out = append(out, h.operation...)
 	out = append(out, ':')
-	w := writer{out}
+	w := writer{out: out}
 	w.message(m)
 	return w.out
 }

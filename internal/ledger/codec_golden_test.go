@@ -40,6 +40,7 @@ func TestRecordsOfEarlierVersionsAreRead(t *testing.T) {
 	}{
 		{"1.hex", func(m *message.Message) { m.Dropped, m.Timeline[0].Reason = 0, nil }},
 		{"2.hex", func(*message.Message) {}},
+		{"3.hex", func(*message.Message) {}},
 	} {
 		record := goldenRecord(t, tt.file)
 		want := goldenMessage(t)
@@ -55,7 +56,7 @@ func TestRecordsOfEarlierVersionsAreRead(t *testing.T) {
 }
 
 // newestGolden is the file of the schema as it is.
-const newestGolden = "2.hex"
+const newestGolden = "3.hex"
 
 // The newest golden record is what this release writes: a field that is added or
 // numbered again needs a new version with a record of its own.

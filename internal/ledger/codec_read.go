@@ -47,8 +47,15 @@ func eachField(record []byte, read field) error {
 }
 
 func readMessage(record []byte, m *message.Message) error {
+	base := int64(0) // the id is the first field
 	return eachField(record, func(n protowire.Number, v value) error {
 		switch n {
+		case fieldID:
+			if err := readText(n, v.raw, m); err != nil {
+				return err
+			}
+			base = m.ID.Created().UnixMilli()
+			return nil
 		case fieldContent:
 			return readContent(v.raw, &m.Content)
 		case fieldReason:
@@ -56,13 +63,14 @@ func readMessage(record []byte, m *message.Message) error {
 			return readReason(v.raw, m.Reason)
 		case fieldCall:
 			m.Calls = append(m.Calls, message.Attempt{})
-			return readCall(v.raw, &m.Calls[len(m.Calls)-1])
+			return readCall(v.raw, &m.Calls[len(m.Calls)-1], base, m.SinchID)
 		case fieldEntry:
 			m.Timeline = append(m.Timeline, message.Entry{})
-			return readEntry(v.raw, &m.Timeline[len(m.Timeline)-1])
+			return readEntry(v.raw, &m.Timeline[len(m.Timeline)-1], base)
 		default:
 		}
 		readNumber(n, v.number, m)
+		readPacked(n, v.number, m, base)
 		return readText(n, v.raw, m)
 	})
 }
@@ -133,6 +141,31 @@ func readNumber(n protowire.Number, number int64, m *message.Message) {
 	}
 }
 
+// readPacked reads the fields in fewer bytes.
+func readPacked(n protowire.Number, number int64, m *message.Message, base int64) {
+	switch n {
+	case fieldStatusWord:
+		m.Status = message.Status(wordAt(number))
+	case fieldSentAsWord:
+		m.SentAs = wordAt(number)
+	case fieldFromNumber:
+		m.From = numberOf(number)
+	case fieldNextSince:
+		m.NextAt = instant(sinceBase(base, number))
+	case fieldExpiresSince:
+		m.ExpiresAt = instant(sinceBase(base, number))
+	case fieldCreatedSince:
+		m.CreatedAt = instant(sinceBase(base, number))
+	case fieldUpdatedSince:
+		m.UpdatedAt = instant(sinceBase(base, number))
+	case fieldSentSince:
+		m.SentAt = instant(sinceBase(base, number))
+	case fieldFinalSince:
+		m.FinalAt = instant(sinceBase(base, number))
+	default:
+	}
+}
+
 func readContent(record []byte, c *message.Content) error {
 	key := ""
 	return eachField(record, func(n protowire.Number, v value) error {
@@ -151,6 +184,10 @@ func readContent(record []byte, c *message.Content) error {
 			c.ClientReference = string(v.raw)
 		case contentPriority:
 			c.Priority = message.Lane(v.raw)
+		case contentToNumber:
+			c.To = numberOf(v.number)
+		case contentPriorityWord:
+			c.Priority = message.Lane(wordAt(v.number))
 		case contentSendAt:
 			c.SendAt = instant(v.number)
 		case contentExpiresAt:
@@ -191,7 +228,7 @@ func readReason(record []byte, r *message.Reason) error {
 	})
 }
 
-func readCall(record []byte, a *message.Attempt) error {
+func readCall(record []byte, a *message.Attempt, base int64, shown string) error {
 	return eachField(record, func(n protowire.Number, v value) error {
 		switch n {
 		case callN:
@@ -219,12 +256,33 @@ func readCall(record []byte, a *message.Attempt) error {
 		case callShared:
 			a.Call = string(v.raw)
 		default:
+			readPackedCall(n, v.number, a, base, shown)
 		}
 		return nil
 	})
 }
 
-func readEntry(record []byte, e *message.Entry) error {
+// readPackedCall reads the fields of a call in fewer bytes; shown is Sinch's id of
+// the message.
+func readPackedCall(n protowire.Number, number int64, a *message.Attempt, base int64, shown string) {
+	switch n {
+	case callStateWord:
+		a.State = message.AttemptState(wordAt(number))
+	case callAPIWord:
+		a.API = wordAt(number)
+	case callBegunSince:
+		a.Begun = instant(sinceBase(base, number))
+	case callDeadlineSince:
+		a.Deadline = instant(sinceBase(base, number))
+	case callLookedSince:
+		a.LookupAt = instant(sinceBase(base, number))
+	case callShown:
+		a.SinchID = shown
+	default:
+	}
+}
+
+func readEntry(record []byte, e *message.Entry, base int64) error {
 	return eachField(record, func(n protowire.Number, v value) error {
 		switch n {
 		case entryAt:
@@ -238,6 +296,12 @@ func readEntry(record []byte, e *message.Entry) error {
 		case entryReason:
 			e.Reason = &message.Reason{}
 			return readReason(v.raw, e.Reason)
+		case entrySince:
+			e.At = instant(sinceBase(base, v.number))
+		case entryStatusWord:
+			e.Status = message.Status(wordAt(v.number))
+		case entryDetailWord:
+			e.Detail = wordAt(v.number)
 		default:
 		}
 		return nil

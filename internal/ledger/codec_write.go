@@ -11,7 +11,10 @@ import (
 )
 
 // writer appends fields to a record.
-type writer struct{ out []byte }
+type writer struct {
+	out  []byte
+	base int64 // creation of the message as its id says, in Unix milliseconds
+}
 
 func (w *writer) text(field protowire.Number, value string) {
 	if value == "" {
@@ -34,6 +37,31 @@ func (w *writer) count(field protowire.Number, value int) { w.number(field, int6
 
 func (w *writer) time(field protowire.Number, at time.Time) { w.number(field, millis(at)) }
 
+// word writes a text by its place in the table, or as it stands.
+func (w *writer) word(field, placeField protowire.Number, value string) {
+	if place := placeOfWord[value]; place > 0 {
+		w.number(placeField, place)
+		return
+	}
+	w.text(field, value)
+}
+
+// phone writes a number by its digits, or as it stands.
+func (w *writer) phone(field, digitsField protowire.Number, value string) {
+	if digits := digitsOf(value); digits > 0 && numberOf(digits) == value {
+		w.number(digitsField, digits)
+		return
+	}
+	w.text(field, value)
+}
+
+// since writes a time by what has passed since the creation of the message.
+func (w *writer) since(field protowire.Number, at time.Time) {
+	if !at.IsZero() {
+		w.number(field, since(w.base, at.UnixMilli()))
+	}
+}
+
 // nested writes fields of fields, whose length stands before them.
 func (w *writer) nested(field protowire.Number, write func(w *writer)) {
 	w.out = protowire.AppendTag(w.out, field, protowire.BytesType)
@@ -48,13 +76,14 @@ func (w *writer) nested(field protowire.Number, write func(w *writer)) {
 func (w *writer) message(m *message.Message) {
 	if m.ID != "" {
 		w.text(fieldID, m.ID.Packed())
+		w.base = m.ID.Created().UnixMilli()
 	}
 	w.text(fieldTenant, m.Scope.Tenant)
 	if m.Scope.Test {
 		w.count(fieldTest, 1)
 	}
 	w.nested(fieldContent, func(w *writer) { w.content(&m.Content) })
-	w.text(fieldFrom, m.From)
+	w.phone(fieldFrom, fieldFromNumber, m.From)
 	if m.BatchID != "" {
 		w.text(fieldBatchID, m.BatchID.Packed())
 	}
@@ -62,29 +91,29 @@ func (w *writer) message(m *message.Message) {
 	if m.Shared {
 		w.count(fieldShared, 1)
 	}
-	w.text(fieldStatus, string(m.Status))
+	w.word(fieldStatus, fieldStatusWord, string(m.Status))
 	if m.Reason != nil {
 		w.nested(fieldReason, func(w *writer) { w.reason(m.Reason) })
 	}
 	w.count(fieldAttempts, m.Attempts)
 	w.count(fieldTries, m.Tries)
 	w.count(fieldDelays, m.Delays)
+	w.text(fieldSinchID, m.SinchID) // before the calls, which may have the same
 	for i := range m.Calls {
-		w.nested(fieldCall, func(w *writer) { w.call(&m.Calls[i]) })
+		w.nested(fieldCall, func(w *writer) { w.call(&m.Calls[i], m.SinchID) })
 	}
-	w.text(fieldSinchID, m.SinchID)
-	w.text(fieldSentAs, m.SentAs)
+	w.word(fieldSentAs, fieldSentAsWord, m.SentAs)
 	w.count(fieldTask, m.Task)
 	w.count(fieldReplayed, m.Replayed)
 	w.count(fieldReplays, m.Replays)
 	w.count(fieldDeferrals, m.Deferrals)
 	w.text(fieldGroup, m.Group)
-	w.time(fieldNextAt, m.NextAt)
-	w.time(fieldExpiresAt, m.ExpiresAt)
-	w.time(fieldCreatedAt, m.CreatedAt)
-	w.time(fieldUpdatedAt, m.UpdatedAt)
-	w.time(fieldSentAt, m.SentAt)
-	w.time(fieldFinalAt, m.FinalAt)
+	w.since(fieldNextSince, m.NextAt)
+	w.since(fieldExpiresSince, m.ExpiresAt)
+	w.since(fieldCreatedSince, m.CreatedAt)
+	w.since(fieldUpdatedSince, m.UpdatedAt)
+	w.since(fieldSentSince, m.SentAt)
+	w.since(fieldFinalSince, m.FinalAt)
 	w.count(fieldDropped, m.Dropped)
 	for i := range m.Timeline {
 		w.nested(fieldEntry, func(w *writer) {
@@ -97,7 +126,7 @@ func (w *writer) message(m *message.Message) {
 }
 
 func (w *writer) content(c *message.Content) {
-	w.text(contentTo, c.To)
+	w.phone(contentTo, contentToNumber, c.To)
 	w.text(contentFrom, c.From)
 	w.text(contentSubject, c.Subject)
 	w.text(contentText, c.Text)
@@ -105,7 +134,7 @@ func (w *writer) content(c *message.Content) {
 		w.text(contentMedia, medium)
 	}
 	w.text(contentReference, c.ClientReference)
-	w.text(contentPriority, string(c.Priority))
+	w.word(contentPriority, contentPriorityWord, string(c.Priority))
 	w.time(contentSendAt, c.SendAt)
 	w.time(contentExpiresAt, c.ExpiresAt)
 	w.text(contentFallbackText, c.FallbackText)
@@ -125,24 +154,28 @@ func (w *writer) reason(r *message.Reason) {
 	w.text(reasonSinchCode, r.SinchCode)
 }
 
-func (w *writer) call(a *message.Attempt) {
+func (w *writer) call(a *message.Attempt, shown string) {
 	w.count(callN, a.N)
-	w.text(callState, string(a.State))
+	w.word(callState, callStateWord, string(a.State))
 	w.text(callWorker, a.Worker)
-	w.text(callAPI, a.API)
+	w.word(callAPI, callAPIWord, a.API)
 	w.text(callBaseURL, a.BaseURL)
 	w.text(callAccount, a.Account)
-	w.time(callBegun, a.Begun)
-	w.time(callDeadline, a.Deadline)
-	w.text(callSinchID, a.SinchID)
+	w.since(callBegunSince, a.Begun)
+	w.since(callDeadlineSince, a.Deadline)
+	if a.SinchID != "" && a.SinchID == shown {
+		w.count(callShown, 1)
+	} else {
+		w.text(callSinchID, a.SinchID)
+	}
 	w.count(callLooks, a.Lookups)
-	w.time(callLookedAt, a.LookupAt)
+	w.since(callLookedSince, a.LookupAt)
 	w.text(callShared, a.Call)
 }
 
 func (w *writer) entry(e *message.Entry) {
-	w.time(entryAt, e.At)
-	w.text(entryStatus, string(e.Status))
-	w.text(entryDetail, e.Detail)
+	w.since(entrySince, e.At)
+	w.word(entryStatus, entryStatusWord, string(e.Status))
+	w.word(entryDetail, entryDetailWord, e.Detail)
 	w.count(entryAttempt, e.Attempt)
 }

@@ -14,19 +14,28 @@ import (
 // API of Sinch goes on trying to deliver for more than three days.
 const sinchIDKept = 7 * 24 * time.Hour
 
+// sinchIDDelivered is for how long it may come again once the message is delivered.
+const sinchIDDelivered = 10 * time.Minute
+
 func (l *Ledger) sinchIDKey(api, id string) string { return l.key("sinch:" + api + ":" + id) }
 
 // indexSinchIDs writes down which calls Sinch has just named. It is a second
 // way to a message, for receipts without our reference: what is lost of it is
-// no error.
+// no error. The entry of a delivered message is kept for receipts that come twice.
 func (l *Ledger) indexSinchIDs(ctx context.Context, pipe redis.Pipeliner, some []swap) {
 	written := make(map[string]bool)
 	for _, s := range some {
 		a := namedCall(s.message)
-		if !s.named || a == nil || s.message.Scope.Test { // a test message's receipts come within the process
+		if a == nil || s.message.Scope.Test { // a test message's receipts come within the process
 			continue
 		}
-		if key := l.sinchIDKey(a.API, a.SinchID); !written[key] { // a call for many messages has one id
+		key := l.sinchIDKey(a.API, a.SinchID)
+		switch alone := a.Call == ""; {
+		case alone && s.message.Status == message.StatusDelivered:
+			if s.before != message.StatusDelivered {
+				pipe.Set(ctx, key, a.Ref(s.message.ID), sinchIDDelivered)
+			}
+		case s.named && !written[key]: // a call for many messages has one id
 			written[key] = true
 			pipe.Set(ctx, key, a.Ref(s.message.ID), sinchIDKept)
 		}

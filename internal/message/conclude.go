@@ -35,7 +35,7 @@ func (m *Message) isCurrent(a *Attempt) bool { return m.Status == StatusSending 
 // accept records that Sinch has accepted an attempt.
 func (m *Message) accept(a *Attempt, sinchID string, now time.Time) error {
 	first := a.State != AttemptAccepted
-	a.State = AttemptAccepted
+	a.accept()
 	if sinchID != "" {
 		a.SinchID = sinchID
 	}

@@ -83,6 +83,14 @@ type Attempt struct {
 	LookupAt time.Time // the first of them
 }
 
+// accept records that Sinch has accepted the attempt. It drops what served to find
+// that out: where to look it up, and who watches over it.
+func (a *Attempt) accept() {
+	a.State = AttemptAccepted
+	a.Worker, a.BaseURL, a.Account, a.Deadline = "", "", "", time.Time{}
+	a.Lookups, a.LookupAt = 0, time.Time{}
+}
+
 // Entry is one line of a message's timeline.
 type Entry struct {
 	At      time.Time

@@ -16,7 +16,7 @@ func (m *Message) Receive(r Receipt, now time.Time) error {
 	a := m.call(r.Attempt)
 	acts := r.State != ReceiptNone && m.applies(r, a)
 	if acts && a != nil {
-		a.State = AttemptAccepted
+		a.accept()
 		if a.SinchID == "" {
 			a.SinchID = r.SinchID
 		}

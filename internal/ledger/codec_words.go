@@ -1,0 +1,70 @@
+package ledger
+
+import (
+	"strconv"
+	"strings"
+)
+
+// words are texts that nearly every record has: a record holds their places, counted
+// from one. They are a part of the schema: a word is never moved and never removed.
+var words = []string{ //nolint:gochecknoglobals // a constant table
+	"scheduled", "queued", "sending", "sent", "delivered", "undelivered", "failed", "expired", "canceled", "unknown",
+	"high", "normal", "bulk",
+	"calling", "accepted",
+	"mms", "batches", "conversation", "simulator",
+	"MMS", "SMS",
+	"attempt begun", "accepted by Sinch", "due", "replayed",
+	"receipt: sent", "receipt: sent (N101)", "receipt: delivered", "receipt: delivered (N102)", "receipt: delivered as SMS (N202)",
+	"receipt: delivered (0)", "receipt: delivered (DELIVERED)", "receipt: sent (Dispatched)", "receipt: delivered (Delivered)",
+}
+
+var placeOfWord = placesOf(words) //nolint:gochecknoglobals // the reverse of words
+
+func placesOf(words []string) map[string]int64 {
+	at := make(map[string]int64, len(words))
+	for i, word := range words {
+		at[word] = int64(i) + 1
+	}
+	return at
+}
+
+// wordAt is the word at a place; empty for none that this release knows.
+func wordAt(place int64) string {
+	if place < 1 || place > int64(len(words)) {
+		return ""
+	}
+	return words[place-1]
+}
+
+// digitsOf is an E.164 number as a number, or 0 for any other text.
+func digitsOf(number string) int64 {
+	digits, plus := strings.CutPrefix(number, "+")
+	if !plus || digits == "" || digits[0] < '1' || digits[0] > '9' {
+		return 0
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// numberOf is the reverse of digitsOf.
+func numberOf(digits int64) string { return "+" + strconv.FormatInt(digits, 10) }
+
+// since packs a time as what has passed since a base, both in Unix milliseconds:
+// never as zero, which stands for no time.
+func since(base, at int64) int64 {
+	if at >= base {
+		return at - base + 1
+	}
+	return at - base
+}
+
+// sinceBase is the reverse of since.
+func sinceBase(base, packed int64) int64 {
+	if packed > 0 {
+		packed--
+	}
+	return base + packed
+}
