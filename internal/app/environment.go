@@ -80,8 +80,8 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		Now:       clock.Now,
 		RecordTTL: cfg.Store.RecordTTL, MinReplicas: watch.minReplicas,
 		LaneLimit: int(cfg.API.QueueLimit), TenantLimit: int(cfg.API.TenantLimit()), TenantMemory: int(cfg.API.TenantMemoryShare),
-		Moved:   func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
-		HoldKey: suppression.Key, Embedded: cfg.Process == config.Dev,
+		Moved:     func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
+		OptOutKey: suppression.Key, Embedded: cfg.Process == config.Dev,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)

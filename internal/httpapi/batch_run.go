@@ -123,7 +123,7 @@ func (b *batchRun) accept(c chunk) error {
 		}
 		if m := b.take(row, results[0]); m != nil {
 			fresh = append(fresh, m)
-			if results[0].Held {
+			if results[0].Suppressed {
 				held = append(held, m)
 			}
 		}

@@ -68,7 +68,7 @@ func (l *fakeLedger) Accept(ctx context.Context, r ledger.Request) (ledger.Accep
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.messages = append(l.messages, m)
-	return ledger.Accepted{Message: m, Held: l.held}, nil
+	return ledger.Accepted{Message: m, Suppressed: l.held}, nil
 }
 
 func (l *fakeLedger) ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error) {

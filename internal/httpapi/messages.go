@@ -44,7 +44,7 @@ func (a *api) create(c echo.Context, who Caller, show view) error {
 	}
 	a.Metrics.Message(lane, "accepted")
 	locate(c, m)
-	if accepted.Held {
+	if accepted.Suppressed {
 		ctx, cancel := a.bounded(c)
 		defer cancel()
 		a.suppressOne(ctx, m)

@@ -22,7 +22,7 @@ import (
 func setupOptOuts(t *testing.T, configure ...func(*httpapi.Options)) *bundle {
 	t.Helper()
 	rdb := redistest.Shared(t).Client(t)
-	l, err := ledger.New(rdb, ledger.Options{RecordTTL: time.Hour, HoldKey: suppression.Key})
+	l, err := ledger.New(rdb, ledger.Options{RecordTTL: time.Hour, OptOutKey: suppression.Key})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func setup(t *testing.T) *bench {
 func setupOn(t *testing.T, rdb *redis.Client) *bench {
 	t.Helper()
 	l, err := ledger.New(rdb, ledger.Options{
-		RecordTTL: time.Hour, HoldKey: holdKey,
+		RecordTTL: time.Hour, OptOutKey: optOutKey,
 		Checks: ledger.Checks{Accepted: time.Millisecond, Waiting: time.Second, Calling: time.Millisecond},
 	})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"mmsdispatch/internal/sinch/receipt"
 )
 
-func holdKey(number string) string { return ledger.DefaultPrefix + "out:" + number }
+func optOutKey(number string) string { return ledger.DefaultPrefix + "out:" + number }
 
 // fakeOptOuts holds messages of a number back as the ledger wants it, and
 // answers what it was told to.
@@ -32,7 +32,7 @@ type fakeOptOuts struct {
 
 func (f *fakeOptOuts) hold(t *testing.T, number string, suppressed bool) {
 	t.Helper()
-	if err := f.rdb.HSet(t.Context(), holdKey(number), "field", "value").Err(); err != nil {
+	if err := f.rdb.HSet(t.Context(), optOutKey(number), "field", "value").Err(); err != nil {
 		t.Fatal(err)
 	}
 	f.mu.Lock()

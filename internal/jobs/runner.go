@@ -209,7 +209,7 @@ func (r *Runner) stop(ctx context.Context) {
 	}
 	servers.Wait()
 	r.loops.Stop(ctx)
-	if err := r.ledger.Leave(ctx, r.worker.ID); err != nil {
-		r.log.Warn().Err(err).Msg("heartbeat left to run out")
+	if err := r.ledger.Deregister(ctx, r.worker.ID); err != nil {
+		r.log.Warn().Err(err).Msg("heartbeat could not be removed and expires by itself")
 	}
 }

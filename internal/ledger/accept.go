@@ -17,17 +17,17 @@ type Request struct {
 	Content message.Content
 	From    string
 	Now     time.Time
-	Closed  bool // nothing new is taken; what is known is found all the same
+	Closed  bool // only a message that is already recorded under the reference is returned
 }
 
-// Accepted is a message the ledger holds.
+// Accepted is the result of accepting a message.
 type Accepted struct {
-	Message   *message.Message
-	Duplicate bool // it was there before, with the same content
-	Held      bool // the recipient may have opted out; see ErrHeld
+	Message    *message.Message
+	Duplicate  bool // it was recorded before, with the same content
+	Suppressed bool // the recipient may have opted out; see ErrSuppressed
 }
 
-// Accept writes a message down once per reference. With a known reference it
+// Accept records a message, once per reference. With a known reference it
 // returns the first message when the content is the same and ErrReused when it
 // is not. On ErrUnavailable the message may have been accepted.
 func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
@@ -39,7 +39,7 @@ func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
 	err = l.secret.use(ctx, func(secret *message.Secret) error {
 		m := message.New(newID(secret, r), r.Scope, r.Content, r.From, r.Now)
 		m.Shard = shard
-		answer, err := ask(ctx, l.commits, commit{secret: secret.Value(), message: m, closed: r.Closed})
+		answer, err := do(ctx, l.commits, commit{secret: secret.Value(), message: m, closed: r.Closed})
 		if err != nil {
 			return err
 		}
@@ -57,14 +57,14 @@ func newID(secret *message.Secret, r Request) message.ID {
 	return message.NewID(identity, r.Now)
 }
 
-// outcome reads what the script answered for a message: a verdict, or the
-// record of the one that has its reference.
+// outcome reads the script's answer for a message: a verdict, or the record of
+// the message that has its reference.
 func outcome(m *message.Message, answer string) (Accepted, error) {
 	switch answer {
 	case "ok":
 		return Accepted{Message: m}, nil
-	case "held":
-		return Accepted{Message: m, Held: true}, nil
+	case "suppressed":
+		return Accepted{Message: m, Suppressed: true}, nil
 	case "full":
 		return Accepted{}, ErrFull
 	case "share":
@@ -82,8 +82,8 @@ func outcome(m *message.Message, answer string) (Accepted, error) {
 	return Accepted{Message: known, Duplicate: true}, nil
 }
 
-// group is what one call of the script accepts: messages of one scope, and of
-// one batch or none.
+// group holds the messages of one call of the script: all of one scope, and of one
+// batch or none.
 type group struct {
 	secret string
 	batch  message.BatchID
@@ -95,13 +95,13 @@ type groupRow struct {
 	closed  bool
 }
 
-// groupMax is how many rows one call of the script takes: it blocks Redis for
-// about half a millisecond.
+// groupMax is the largest number of rows in one call of the script, which then
+// blocks Redis for about half a millisecond.
 const groupMax = 50
 
 // acceptGroups runs the script for several groups in one round trip. Each group
-// has an answer for each of its rows, or a *secretError or ErrUnavailable: what
-// one group is told says nothing about what was written of another.
+// has an answer for each of its rows, or a *secretError or ErrUnavailable: the
+// groups succeed and fail independently.
 func (l *Ledger) acceptGroups(ctx context.Context, groups []group) []batcher.Result[[]string] {
 	calls := make([]*redis.Cmd, len(groups))
 	pipe := l.rdb.Pipeline()
@@ -115,7 +115,7 @@ func (l *Ledger) acceptGroups(ctx context.Context, groups []group) []batcher.Res
 	for i, call := range calls {
 		answers[i].Value, answers[i].Err = groupAnswer(call)
 		for row, verdict := range answers[i].Value {
-			if verdict == "ok" || verdict == "held" {
+			if verdict == "ok" || verdict == "suppressed" {
 				l.opts.Moved("", groups[i].rows[row].message.Status)
 			}
 		}
@@ -123,8 +123,8 @@ func (l *Ledger) acceptGroups(ctx context.Context, groups []group) []batcher.Res
 	return answers
 }
 
-// repeatUnknown makes those calls again, as they were, whose script Redis did not
-// know. The others have been made: what they wrote must not be written twice.
+// repeatUnknown repeats the calls that failed because Redis had not loaded the
+// script. The other calls have run: their rows must not be written twice.
 func (l *Ledger) repeatUnknown(ctx context.Context, calls []*redis.Cmd) {
 	var unknown []int
 	for i, call := range calls {
@@ -148,7 +148,7 @@ func (l *Ledger) repeatUnknown(ctx context.Context, calls []*redis.Cmd) {
 	_, _ = pipe.Exec(ctx)
 }
 
-// groupAnswer reads what the script told a group.
+// groupAnswer reads the script's answer for a group.
 func groupAnswer(call *redis.Cmd) ([]string, error) {
 	answer, err := call.StringSlice()
 	switch {
@@ -185,10 +185,10 @@ func (l *Ledger) groupCall(g group) (keys []string, args []any) {
 		m := row.message
 		var rowKeys []string
 		keys, rowKeys = extend(keys, len(p.rowKeys))
-		rowKeys[acceptRecord], rowKeys[acceptOptOuts] = l.recordKey(m.ID), l.holdKey(m)
+		rowKeys[acceptRecord], rowKeys[acceptOptOuts] = l.recordKey(m.ID), l.optOutKey(m)
 		var rowArgs []any
 		args, rowArgs = extend(args, len(p.rowArgs))
-		// Each row has its own operation, so that a row that repeats another is not taken for our own write.
+		// Each row has its own operation, so that a row that repeats another is not mistaken for our own write.
 		rowArgs[acceptValue] = encode(head{version: 1, operation: operation + strconv.Itoa(i)}, m)
 		rowArgs[acceptID], rowArgs[acceptStatus], rowArgs[acceptCounter] = m.ID.Packed(), string(m.Status), lane(m)
 		rowArgs[acceptLane], rowArgs[acceptClosed], rowArgs[acceptDue] = laneIndex(m), flag(row.closed), ""
@@ -207,7 +207,7 @@ func flag(set bool) string {
 	return ""
 }
 
-// batchKey and membersKey stand for no batch, too: the script needs a key.
+// batchKey and membersKey return a key also for no batch: the script needs one.
 func (l *Ledger) batchKey(id message.BatchID) string {
 	if id == "" {
 		return l.key("batch")

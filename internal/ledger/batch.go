@@ -13,10 +13,11 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// ErrCanceled says that the batch was canceled: it takes no more rows.
+// ErrCanceled is returned when the batch was canceled: it accepts no more rows,
+// and its messages begin no attempt.
 var ErrCanceled = errors.New("batch is canceled")
 
-// Batch is a set of messages that were handed over together.
+// Batch is a set of messages that were submitted together.
 type Batch struct {
 	ID        message.BatchID
 	Scope     message.Scope
@@ -77,7 +78,7 @@ func latest(times ...time.Time) time.Time {
 	return slices.MaxFunc(times, time.Time.Compare)
 }
 
-// callSlotsOf reads what lua/put.lua counts.
+// callSlotsOf reads the counts of lua/put.lua.
 func callSlotsOf(fields map[string]string) []CallSlot {
 	var slots []CallSlot
 	for i := range callSlots {
@@ -105,14 +106,14 @@ type BatchRequest struct {
 type Row struct {
 	Content message.Content
 	From    string
-	Group   string // of rows that may share a call; empty: none
+	Group   string // of rows that one multi-recipient send can carry; empty: none
 	Index   int64  // 0-based; its identity when it has no reference and the batch has one
-	Closed  bool   // nothing new is taken; what is known is found all the same
+	Closed  bool   // as of Request
 	Shared  bool   // other rows have the same text and media
 }
 
-// RowResult is what became of a Row. Err is nil, ErrReused, ErrFull (also for
-// a closed row that is not known) or ErrCanceled.
+// RowResult is the result of accepting a Row. Err is nil, ErrReused, ErrFull (also
+// for a closed row whose message is not recorded) or ErrCanceled.
 type RowResult struct {
 	Accepted
 
@@ -138,8 +139,9 @@ const (
 	batchRate      = "rate:"
 )
 
-// OpenBatch makes a batch or finds the one that the scope knows under the
-// reference; known tells which. ErrReused says that it has other content.
+// OpenBatch creates a batch, or finds the one that the scope has under the
+// reference; known is true for one that was found. It returns ErrReused when the
+// batch under the reference has other content.
 func (l *Ledger) OpenBatch(ctx context.Context, r BatchRequest) (b Batch, known bool, err error) {
 	err = l.secret.use(ctx, func(secret *message.Secret) error {
 		b, known, err = l.openBatch(ctx, secret, r)
@@ -235,7 +237,8 @@ func (l *Ledger) GetBatch(ctx context.Context, scope message.Scope, id message.B
 	return b, nil
 }
 
-// FindBatch reads the batch that a scope knows under ref.
+// FindBatch reads the batch that a scope has under ref. It returns ErrNotFound
+// when there is none.
 func (l *Ledger) FindBatch(ctx context.Context, scope message.Scope, ref string) (b Batch, err error) {
 	if ref == "" {
 		return Batch{}, ErrNotFound
@@ -251,11 +254,11 @@ func (l *Ledger) FindBatch(ctx context.Context, scope message.Scope, ref string)
 func (l *Ledger) findBatch(ctx context.Context, secret *message.Secret, scope message.Scope, ref string) (Batch, error) {
 	pipe := l.rdb.Pipeline()
 	fields := pipe.HGetAll(ctx, l.batchKey(message.NewBatchID(secret.Batch(scope, ref), time.Time{})))
-	held := pipe.Get(ctx, l.key("secret"))
+	current := pipe.Get(ctx, l.key("secret"))
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return Batch{}, unavailable("read batch", err)
 	}
-	if err := compare(secret, held.Val()); err != nil {
+	if err := compare(secret, current.Val()); err != nil {
 		return Batch{}, err
 	}
 	b, err := parseBatch(fields.Val())
@@ -282,9 +285,9 @@ func (p BatchPosition) before(created int64, id message.BatchID) bool {
 // batchesKept is how many batches of a scope can be listed.
 const batchesKept = 10_000
 
-// Batches lists up to limit batches of a scope behind a position; complete says
-// that the scope has no more than can be listed. Those that are gone are taken off
-// the list.
+// Batches lists up to limit batches of a scope behind a position; complete is true
+// when the scope has no more batches than can be listed. Expired batches are
+// removed from the list.
 func (l *Ledger) Batches(
 	ctx context.Context, scope message.Scope, after BatchPosition, limit int,
 ) (found []Batch, complete bool, err error) {

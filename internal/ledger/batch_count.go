@@ -7,17 +7,17 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// ErrBatchDone says that a batch has nothing left to cancel.
+// ErrBatchDone is returned for a batch of which no message can be canceled.
 var ErrBatchDone = errors.New("batch is done")
 
-// Open is how many messages of a batch wait or are being sent.
+// Open is the number of messages of a batch that wait or are being sent.
 func (b Batch) Open() int64 {
 	return b.Counts[message.StatusScheduled] + b.Counts[message.StatusQueued] + b.Counts[message.StatusSending]
 }
 
-// Duplicates are the valid rows of the latest request that are no messages of the
-// batch: their references belong to other messages, or to earlier rows. Rows that
-// an earlier request of the batch accepted are none.
+// Duplicates is the number of valid rows of the latest request that are not
+// messages of the batch: their references belong to other messages, or to earlier
+// rows. Rows that an earlier request of the batch accepted are not counted.
 func (b Batch) Duplicates() int64 { return max(0, b.Valid-b.Total) }
 
 // CountBatch records how many rows of the latest request of a batch were valid and

@@ -135,9 +135,9 @@ func TestBatchCountsFollowItsMessages(t *testing.T) {
 	}
 }
 
-// TestBatchKnowsItsLastAnswer: the time of the last answer tells how fast a batch
-// went, and receipts of hours later do not change it.
-func TestBatchKnowsItsLastAnswer(t *testing.T) {
+// TestBatchAnsweredAt: the time of the last outcome of an attempt is the end of the
+// batch's rate, and receipts of hours later do not change it.
+func TestBatchAnsweredAt(t *testing.T) {
 	t.Parallel()
 	l, rdb := newLedger(t, ledger.Options{})
 	b, _ := openBatch(t, l, "", "")

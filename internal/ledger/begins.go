@@ -13,20 +13,21 @@ import (
 	"mmsdispatch/internal/redisconn"
 )
 
-// Begin is one call that some worker has begun.
+// Begin is one attempt that a worker has begun.
 type Begin struct {
 	Worker string
 	ID     message.ID
 	N      int    // number of the attempt
-	Epoch  int64  // how many calls all workers have begun, at least
-	Call   string // that it shares with other messages; empty: none
+	Epoch  int64  // attempts that all workers have begun, at least
+	Call   string // reference of its multi-recipient send; empty: none
 }
 
-// WatchBegins tells hear of every call that others than worker begin, until ctx
-// ends. The workers keep it in mind for one another: when Redis goes back to
-// older data and the worker that made a call is gone, a living one still knows
-// of it. Nothing is repeated: what begins while the connection is down is not heard.
-func (l *Ledger) WatchBegins(ctx context.Context, worker string, hear func(Begin)) {
+// WatchBegins calls onBegin for every attempt that a worker other than worker
+// begins, until ctx ends. Workers cache each other's begins: when Redis is rolled
+// back to older data and the worker that made an attempt has crashed, another one
+// still has the attempt. Delivery is at most once: begins that are announced while
+// the connection is down are missed.
+func (l *Ledger) WatchBegins(ctx context.Context, worker string, onBegin func(Begin)) {
 	redisconn.Subscribe(ctx, l.rdb, func(m *redis.Message) {
 		if strings.HasPrefix(m.Payload, worker+" ") {
 			return
@@ -36,13 +37,13 @@ func (l *Ledger) WatchBegins(ctx context.Context, worker string, hear func(Begin
 			return // not ours
 		}
 		for _, b := range begins {
-			hear(b)
+			onBegin(b)
 		}
 	}, l.begunChannel())
 }
 
-// begunChannel is where begins are announced. Channels know no databases, so
-// that its name has to.
+// begunChannel is the channel on which begins are announced. Channels are shared by
+// all databases of a server, hence the number of the database in the name.
 func (l *Ledger) begunChannel() string {
 	database := 0
 	if single, ok := l.rdb.(*redis.Client); ok {
@@ -51,8 +52,9 @@ func (l *Ledger) begunChannel() string {
 	return l.key("begun:" + strconv.Itoa(database))
 }
 
-// parseBegins reads what put.lua announces: worker and epoch, and of each begin
-// its number, how long the name of its call is, the packed id and that name.
+// parseBegins reads an announcement of put.lua: the worker and the epoch, then for
+// each begin the number of the attempt, the length of the reference of its
+// multi-recipient send, the packed id and that reference.
 func parseBegins(text string) ([]Begin, error) {
 	worker, rest, _ := strings.Cut(text, " ")
 	number, rest, _ := strings.Cut(rest, " ")
@@ -71,7 +73,7 @@ func parseBegins(text string) ([]Begin, error) {
 	return begins, nil
 }
 
-// parse reads one begin and returns what stands behind it.
+// parse reads one begin and returns the text behind it.
 func (b *Begin) parse(text string) (rest string, err error) {
 	number, text, _ := strings.Cut(text, " ")
 	length, text, _ := strings.Cut(text, " ")

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// cancelNow is how long a caller waits for the messages of a batch to be
-	// canceled one by one; the sweeper goes on with the rest.
+	// cancelNow bounds the time for which a caller waits while the messages of a
+	// batch are canceled one by one; the sweeper cancels the rest.
 	cancelNow = 800 * time.Millisecond
-	// membersRead is how many messages of a batch are read at a time.
+	// membersRead is the number of messages of a batch that are read at a time.
 	membersRead = 200
-	// cancelers is how many messages are canceled at a time.
+	// cancelers is the number of messages that are canceled concurrently.
 	cancelers = 16
 )
 
-// CancelBatch marks a batch as canceled: none of its messages begins a call
-// from then on, and it takes no more rows. Its waiting messages are canceled
-// one by one, the first ones before it returns. It returns ErrBatchDone for a batch
-// of which nothing waits or is being sent.
+// CancelBatch marks a batch as canceled: from then on none of its messages begins
+// an attempt, and it accepts no more rows. Its waiting messages are canceled one by
+// one, the first ones before it returns. It returns ErrBatchDone for a batch of
+// which no message waits or is being sent.
 func (l *Ledger) CancelBatch(ctx context.Context, scope message.Scope, id message.BatchID) (Batch, error) {
 	b, err := l.GetBatch(ctx, scope, id)
 	if err != nil {
@@ -49,8 +49,8 @@ func (l *Ledger) CancelBatch(ctx context.Context, scope message.Scope, id messag
 	return l.GetBatch(ctx, scope, id)
 }
 
-// ContinueCancels cancels messages of canceled batches until all are through
-// or ctx ends.
+// ContinueCancels cancels the remaining messages of all canceled batches. It ends
+// early when ctx ends.
 func (l *Ledger) ContinueCancels(ctx context.Context) error {
 	entries, err := l.rdb.ZRangeWithScores(ctx, l.key("canceling"), 0, -1).Result()
 	if err != nil {
@@ -65,8 +65,8 @@ func (l *Ledger) ContinueCancels(ctx context.Context) error {
 	return nil
 }
 
-// cancelMembers cancels the messages of a batch from a place on, and notes how
-// far it came. A canceled batch takes no rows, so that its end stays its end.
+// cancelMembers cancels the messages of a batch from a place on, and records its
+// progress. The list does not grow meanwhile: a canceled batch accepts no rows.
 func (l *Ledger) cancelMembers(ctx context.Context, id message.BatchID, from int64) error {
 	for {
 		ids, err := l.members(ctx, id, from, from+membersRead)
@@ -93,8 +93,8 @@ func (l *Ledger) cancelsDone(ctx context.Context, id message.BatchID) error {
 	return nil
 }
 
-// cancelWithBatch cancels a message of a canceled batch, unless somebody wanted
-// it sent all the same.
+// cancelWithBatch cancels a message of a canceled batch, unless it was replayed: a
+// replay overrides the cancellation.
 func cancelWithBatch(m *message.Message, now time.Time) error {
 	if m.Replays > 0 {
 		return nil
@@ -102,7 +102,7 @@ func cancelWithBatch(m *message.Message, now time.Time) error {
 	return m.Cancel(now)
 }
 
-// cancelAll cancels those of the messages that wait.
+// cancelAll cancels the messages that wait.
 func (l *Ledger) cancelAll(ctx context.Context, ids []message.ID) error {
 	work := make(chan message.ID)
 	failed := make(chan error, cancelers)

@@ -12,7 +12,7 @@ import (
 )
 
 // Consumer names a consumer of changed messages. The scripts that write a record
-// put its id on the list of each consumer that is switched on for it, once however
+// add its id to the list of each consumer that is enabled for it, once however
 // often it changes.
 type Consumer string
 
@@ -33,10 +33,10 @@ type Changed struct {
 	Snapshot
 
 	ID  message.ID
-	Err error // ErrNotFound, or that the record is unreadable; there is no Snapshot then
+	Err error // ErrNotFound, or the error of an unreadable record; there is no Snapshot then
 }
 
-// Version is how often the record was written.
+// Version is the number of times the record was written.
 func (s Snapshot) Version() int64 { return s.version }
 
 // Changed reads up to n of the messages that a consumer has not handled as they are
@@ -58,14 +58,14 @@ func (l *Ledger) Changed(ctx context.Context, c Consumer, n int) ([]Changed, err
 	return changed, nil
 }
 
-// Handled takes messages off the list of a consumer. One that was changed since it
-// was read stays on it. A message whose record was not found is taken off, one whose
-// record was unreadable stays.
+// Handled removes messages from the list of a consumer. One that was changed since
+// it was read stays on it. A message whose record was not found is removed, one
+// whose record was unreadable stays.
 func (l *Ledger) Handled(ctx context.Context, c Consumer, done []Changed) error {
-	for some := range slices.Chunk(done, readMax) {
+	for chunk := range slices.Chunk(done, readMax) {
 		keys := []string{l.changedKey(c), l.changedKey(c.other())}
-		args := make([]any, 0, len(some)*3)
-		for _, one := range some {
+		args := make([]any, 0, len(chunk)*3)
+		for _, one := range chunk {
 			if one.Err != nil && !errors.Is(one.Err, ErrNotFound) {
 				continue
 			}
@@ -82,14 +82,14 @@ func (l *Ledger) Handled(ctx context.Context, c Consumer, done []Changed) error 
 			continue
 		}
 		if err := l.handled.Run(ctx, l.rdb, keys, args...).Err(); err != nil {
-			return unavailable("take off changed messages", err)
+			return unavailable("remove changed messages", err)
 		}
 	}
 	return nil
 }
 
-// Backlog is how many messages a consumer has not handled, and how long the first
-// of them has waited.
+// Backlog returns the number of messages that a consumer has not handled, and the
+// time for which the first of them has waited.
 func (l *Ledger) Backlog(ctx context.Context, c Consumer) (n int64, oldest time.Duration, err error) {
 	pipe := l.rdb.Pipeline()
 	count, first, now := pipe.ZCard(ctx, l.changedKey(c)), pipe.ZRangeWithScores(ctx, l.changedKey(c), 0, 0), pipe.Time(ctx)

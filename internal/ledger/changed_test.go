@@ -115,9 +115,9 @@ func TestChangeWhileHandlingStaysListed(t *testing.T) {
 	found := changed(t, l, ledger.ConsumerCallbacks, 2)
 	sent(t, l, m.ID)
 	handle(t, l, ledger.ConsumerCallbacks, found)
-	left := changed(t, l, ledger.ConsumerCallbacks, 1)
-	if left[0].ID != m.ID || left[0].Message.Status != message.StatusSent {
-		t.Errorf("%v is left, not %v but not %v", left[0].ID, other.ID, m.ID)
+	rest := changed(t, l, ledger.ConsumerCallbacks, 1)
+	if rest[0].ID != m.ID || rest[0].Message.Status != message.StatusSent {
+		t.Errorf("%v is on the list, want %v without %v", rest[0].ID, m.ID, other.ID)
 	}
 }
 

@@ -13,11 +13,11 @@ import (
 )
 
 // A record is "<version>:<operation>:<message>". The scripts read only the
-// head: the version for compare-and-set, the operation to know their own write
-// again when a lost reply made the client repeat it. The message is in the wire
+// head: the version for compare-and-set, the operation to recognise their own write
+// when a lost reply made the client repeat it. The message is in the wire
 // format of Protocol Buffers, so that fields can be added; the numbers below
 // are its schema: a number is never changed and never used again. Times are in
-// Unix milliseconds. Empty fields are left out, since a million records wait in
+// Unix milliseconds. Empty fields are omitted, since a million records wait in
 // memory. testdata/records holds a record of each version of the schema, which
 // every later release must read.
 
@@ -107,15 +107,15 @@ const (
 	callBegun    protowire.Number = 7
 	callDeadline protowire.Number = 8
 	callSinchID  protowire.Number = 9
-	callLooks    protowire.Number = 10
-	callLookedAt protowire.Number = 11
+	callLookups  protowire.Number = 10
+	callLookupAt protowire.Number = 11
 	callShared   protowire.Number = 12
 
 	callStateWord     protowire.Number = 13
 	callAPIWord       protowire.Number = 14
 	callBegunSince    protowire.Number = 15
 	callDeadlineSince protowire.Number = 16
-	callLookedSince   protowire.Number = 17
+	callLookupSince   protowire.Number = 17
 	callShown         protowire.Number = 18 // 1: its id of Sinch is that of the message
 )
 
@@ -132,7 +132,7 @@ const (
 	entryDetailWord protowire.Number = 8
 )
 
-// head is what the scripts read of a record.
+// head is the part of a record that the scripts read.
 type head struct {
 	version   int64
 	operation string
@@ -144,7 +144,7 @@ const operationChars = 10
 // newOperation names one write.
 func newOperation() string { return rand.Text()[:operationChars] }
 
-// recordRoom is what most records need, in bytes.
+// recordRoom is the size that most records do not exceed, in bytes.
 const recordRoom = 400
 
 // encode packs a message into a record.

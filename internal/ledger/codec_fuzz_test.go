@@ -42,7 +42,7 @@ func fullMessage() *message.Message {
 }
 
 // FuzzRecord: any bytes are either no record or a message that is the same
-// after it was written down and read again.
+// after it was written and read again.
 func FuzzRecord(f *testing.F) {
 	full := encode(head{version: 7, operation: "OPERATION1"}, fullMessage())
 	f.Add(full)
@@ -66,10 +66,10 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// withoutEmpty takes out what no content has, and records therefore do not
-// keep: a medium or a name in the metadata that is empty.
+// withoutEmpty removes empty media URLs and empty keys of the metadata: no accepted
+// content has them, and records do not keep them.
 func withoutEmpty(c *message.Content) {
-	c.Media = slices.DeleteFunc(c.Media, func(medium string) bool { return medium == "" })
+	c.Media = slices.DeleteFunc(c.Media, func(url string) bool { return url == "" })
 	delete(c.Metadata, "")
 }
 

@@ -68,7 +68,7 @@ func TestNewestGoldenRecordIsWhatIsWritten(t *testing.T) {
 	}
 }
 
-// The golden message leaves no field empty, so that none goes unnoticed.
+// The golden message has no empty field, so that the test covers all of them.
 func TestGoldenMessageHasEveryField(t *testing.T) {
 	t.Parallel()
 	m := goldenMessage(t)

@@ -6,17 +6,17 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// value is what a field holds: a number or a text.
+// value is the value of a field: a number or bytes.
 type value struct {
 	number int64
 	raw    []byte
 }
 
-// field is called with each field of a record. Fields of newer releases, which
-// it does not know, are for it to leave alone.
+// field is called with each field of a record. It must ignore numbers that it does
+// not know: they are of newer releases.
 type field func(n protowire.Number, v value) error
 
-// eachField takes a record apart.
+// eachField parses a record.
 func eachField(record []byte, read field) error {
 	for len(record) > 0 {
 		n, kind, size := protowire.ConsumeTag(record)
@@ -249,9 +249,9 @@ func readCall(record []byte, a *message.Attempt, base int64, shown string) error
 			a.Deadline = instant(v.number)
 		case callSinchID:
 			a.SinchID = string(v.raw)
-		case callLooks:
+		case callLookups:
 			a.Lookups = int(v.number)
-		case callLookedAt:
+		case callLookupAt:
 			a.LookupAt = instant(v.number)
 		case callShared:
 			a.Call = string(v.raw)
@@ -274,7 +274,7 @@ func readPackedCall(n protowire.Number, number int64, a *message.Attempt, base i
 		a.Begun = instant(sinceBase(base, number))
 	case callDeadlineSince:
 		a.Deadline = instant(sinceBase(base, number))
-	case callLookedSince:
+	case callLookupSince:
 		a.LookupAt = instant(sinceBase(base, number))
 	case callShown:
 		a.SinchID = shown

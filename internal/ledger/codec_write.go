@@ -62,7 +62,7 @@ func (w *writer) since(field protowire.Number, at time.Time) {
 	}
 }
 
-// nested writes fields of fields, whose length stands before them.
+// nested writes a field that consists of fields, behind their length.
 func (w *writer) nested(field protowire.Number, write func(w *writer)) {
 	w.out = protowire.AppendTag(w.out, field, protowire.BytesType)
 	start := len(w.out)
@@ -130,8 +130,8 @@ func (w *writer) content(c *message.Content) {
 	w.text(contentFrom, c.From)
 	w.text(contentSubject, c.Subject)
 	w.text(contentText, c.Text)
-	for _, medium := range c.Media {
-		w.text(contentMedia, medium)
+	for _, url := range c.Media {
+		w.text(contentMedia, url)
 	}
 	w.text(contentReference, c.ClientReference)
 	w.word(contentPriority, contentPriorityWord, string(c.Priority))
@@ -168,8 +168,8 @@ func (w *writer) call(a *message.Attempt, shown string) {
 	} else {
 		w.text(callSinchID, a.SinchID)
 	}
-	w.count(callLooks, a.Lookups)
-	w.since(callLookedSince, a.LookupAt)
+	w.count(callLookups, a.Lookups)
+	w.since(callLookupSince, a.LookupAt)
 	w.text(callShared, a.Call)
 }
 

@@ -7,36 +7,37 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// commit is one message to be written down.
+// commit is one message to record.
 type commit struct {
 	secret  string
 	message *message.Message
 	closed  bool
 }
 
-// commit writes some messages down, those of one scope in one step.
-func (l *Ledger) commit(ctx context.Context, some []commit) []batcher.Result[string] {
-	groups, members := arrange(some)
-	told := make([]batcher.Result[string], len(some))
+// commit records messages, those of one scope in one step. The results are in the
+// order of the commits.
+func (l *Ledger) commit(ctx context.Context, commits []commit) []batcher.Result[string] {
+	groups, members := arrange(commits)
+	results := make([]batcher.Result[string], len(commits))
 	for g, answer := range l.acceptGroups(ctx, groups) {
 		for row, i := range members[g] {
-			if told[i].Err = answer.Err; answer.Err == nil {
-				told[i].Value = answer.Value[row]
+			if results[i].Err = answer.Err; answer.Err == nil {
+				results[i].Value = answer.Value[row]
 			}
 		}
 	}
-	return told
+	return results
 }
 
-// arrange puts messages of one scope and secret together. members tells which
-// ones a group holds.
-func arrange(some []commit) (groups []group, members [][]int) {
+// arrange groups messages by scope and secret. members holds, for each row of each
+// group, its index in commits.
+func arrange(commits []commit) (groups []group, members [][]int) {
 	type kind struct {
 		scope  message.Scope
 		secret string
 	}
 	open := make(map[kind]int)
-	for i, one := range some {
+	for i, one := range commits {
 		k := kind{one.message.Scope, one.secret}
 		at, ok := open[k]
 		if !ok || len(groups[at].rows) == groupMax {

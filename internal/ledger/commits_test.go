@@ -9,10 +9,10 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// TestOnlyItsOwnRowsHearOfANewSecret has two messages share a round trip, one of
-// them prepared before its process learned the new secret: the other one is
-// written and must not be prepared anew.
-func TestOnlyItsOwnRowsHearOfANewSecret(t *testing.T) {
+// TestSecretErrorOfItsOwnRows commits messages under two secrets in one round trip:
+// only that of the outdated secret fails, and the others, which are written, must
+// not be prepared again.
+func TestSecretErrorOfItsOwnRows(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Shared(t).Client(t)
 	l, err := New(rdb, Options{RecordTTL: time.Hour})
@@ -28,12 +28,12 @@ func TestOnlyItsOwnRowsHearOfANewSecret(t *testing.T) {
 		content := message.Content{To: "+12065551212", Text: "hello", Priority: message.Normal}
 		return commit{secret: secret, message: message.New(id, message.Scope{Tenant: "shop"}, content, "+12065550000", now)}
 	}
-	some := []commit{prepared("new"), prepared("old"), prepared("new")}
-	for i, answer := range l.commit(t.Context(), some) {
+	commits := []commit{prepared("new"), prepared("old"), prepared("new")}
+	for i, answer := range l.commit(t.Context(), commits) {
 		_, changed := errors.AsType[*secretError](answer.Err)
-		_, err := l.Get(t.Context(), some[i].message.ID)
-		if old := some[i].secret == "old"; changed != old || old == (answer.Value == "ok") || errors.Is(err, ErrNotFound) != old {
-			t.Errorf("message %d under the %s secret: %q, %v; read back: %v", i, some[i].secret, answer.Value, answer.Err, err)
+		_, err := l.Get(t.Context(), commits[i].message.ID)
+		if old := commits[i].secret == "old"; changed != old || old == (answer.Value == "ok") || errors.Is(err, ErrNotFound) != old {
+			t.Errorf("message %d under the %s secret: %q, %v; read back: %v", i, commits[i].secret, answer.Value, answer.Err, err)
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// counter names the count a message in a state is part of; empty for a state
-// whose record runs out by itself, since nobody would lower the count then.
+// counter names the count that a message in a state is part of; empty for a state
+// whose record expires, since no process would lower the count then.
 func counter(status message.Status, m *message.Message) string {
 	if status.Expires() {
 		return ""
@@ -16,8 +16,8 @@ func counter(status message.Status, m *message.Message) string {
 	return string(status) + ":" + lane(m)
 }
 
-// lane names where a message waits. Test messages are counted apart, so that
-// they cannot fill the lane of live ones.
+// lane names the lane of a message in the counts. Test messages are counted
+// separately, so that they cannot fill the lane of live ones.
 func lane(m *message.Message) string {
 	if m.Scope.Test {
 		return string(m.Content.Priority) + testLane

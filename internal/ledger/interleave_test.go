@@ -72,15 +72,15 @@ func version(t *testing.T, rdb *redis.Client, id message.ID) int {
 	return n
 }
 
-// actor is somebody who changes messages, and the trigger the table knows it by.
+// actor is a component that changes messages, with its trigger in the table.
 type actor struct {
 	on     message.Trigger
 	change func(m *message.Message, attempt int, now time.Time) error
 }
 
-// step lets an actor change a copy and holds every edge it takes against the
-// table. The copy is what is written, unless somebody else was faster. Only the
-// last lines of the timeline are kept, so that it is never full.
+// step applies an actor's change to a copy and checks every transition of it
+// against the table. The copy is written unless another writer was faster. Only the
+// last entries of the timeline are kept, so that it is never full.
 func (a actor) step(t *testing.T, m *message.Message, attempt int, now time.Time) error {
 	m.Timeline = m.Timeline[max(0, len(m.Timeline)-1):]
 	at := m.Timeline[0].Status

@@ -29,8 +29,8 @@ func (l *Ledger) waitingKeys() []string {
 	return keys
 }
 
-// dueSince is since when a waiting message could have been sent: when it was
-// accepted or replayed, or its sendAt. Deferrals and retries do not change it.
+// dueSince is the time since which a waiting message could have been sent: that of
+// its acceptance or replay, or its sendAt. Deferrals and retries do not change it.
 func dueSince(m *message.Message) time.Time {
 	if m.Status == message.StatusScheduled {
 		return m.NextAt
@@ -53,11 +53,11 @@ func dueSince(m *message.Message) time.Time {
 	return since
 }
 
-// LaneState is how full a lane is.
+// LaneState is the number and the age of the messages in a lane.
 type LaneState struct {
 	Messages map[message.Status]int64 // in the states that are neither sent nor final
-	// Oldest is for how long the message that has waited for longest could have
-	// been sent; zero: none waits.
+	// Oldest is the time since which the oldest waiting message could have been
+	// sent, as an age; zero: none waits.
 	Oldest time.Duration
 }
 

@@ -1,6 +1,7 @@
-// Package ledger keeps the record of every message in Redis: the one truth
-// that all processes share. A change is decided by package message on a copy
-// and written by compare-and-set, so that whoever comes second decides anew.
+// Package ledger stores the record of every message in Redis: the only state that
+// all processes share. Package message decides a change on a copy, and the ledger
+// writes the copy by compare-and-set: of two concurrent writers the second one
+// fails, reads the newer record and decides again.
 package ledger
 
 import (
@@ -22,83 +23,85 @@ import (
 var scripts embed.FS
 
 var (
-	// ErrNotFound says that there is no such message, or none any more.
+	// ErrNotFound is returned for a message that does not exist or has expired.
 	ErrNotFound = errors.New("no such message")
 	// ErrUnavailable is redisconn.ErrUnavailable of the ledger.
 	ErrUnavailable = fmt.Errorf("ledger: %w", redisconn.ErrUnavailable)
-	// ErrFull says that the lane holds as many messages as it may, or Redis as many
-	// bytes.
+	// ErrFull is returned when the limit of the lane or of Redis' memory is reached.
 	ErrFull = errors.New("no room for the message")
 	// ErrTenantFull is ErrFull for one tenant, which has its share of a lane or of
 	// the memory.
 	ErrTenantFull = fmt.Errorf("%w in the tenant's share", ErrFull)
-	// ErrReused says that the reference belongs to a message of other content.
+	// ErrReused is returned for a reference that belongs to a message with other
+	// content.
 	ErrReused = errors.New("reference belongs to another message")
-	// ErrRollback says that Redis no longer knows what it had acknowledged to
-	// this process: it must not begin a call before it has told what it knows.
+	// ErrRollback is returned when Redis no longer has begins that it acknowledged
+	// to this worker: the worker must report its cached begins before the next one.
 	ErrRollback = errors.New("redis has been rolled back")
-	// errNotReplicated says that a begin has not reached the replicas it must.
+	// errNotReplicated is returned when a begin has reached too few replicas.
 	errNotReplicated = errors.New("too few replicas have it")
-	// ErrHeld says that there is a record of opt-outs of the recipient: it has
-	// to be looked at before a call begins.
-	ErrHeld = errors.New("recipient may have opted out")
-	// errConflict says that somebody has changed the record since it was read.
+	// ErrSuppressed is returned when opt-outs of the recipient are recorded: the
+	// caller must check them before an attempt begins.
+	ErrSuppressed = errors.New("recipient may have opted out")
+	// errConflict is returned when the record was changed since it was read.
 	errConflict = errors.New("record was changed meanwhile")
-	// errContended is the end of a compare-and-set loop that never won.
+	// errContended is returned when a compare-and-set has lost to other writers too
+	// often.
 	errContended = errors.New("record is changed by too many at once")
 )
 
 // Options are the ledger's settings.
 type Options struct {
-	// RecordTTL is how long a sent or final message is kept after its last change.
+	// RecordTTL is the time for which a sent or final message is kept after its last
+	// change.
 	RecordTTL time.Duration
-	// LaneLimit is how many messages may wait in a lane; zero: no limit.
+	// LaneLimit is the number of messages that may wait in a lane; zero: no limit.
 	LaneLimit int
-	// TenantLimit is how many messages of one tenant may wait in a lane; zero: no
-	// limit.
+	// TenantLimit is the number of messages of one tenant that may wait in a lane;
+	// zero: no limit.
 	TenantLimit int
 	// TenantMemory is the percentage of the memory for accepted messages that one
 	// tenant may use; zero: no limit.
 	TenantMemory int
-	// Checks say when the sweeper looks at a message again.
+	// Checks are the intervals of the sweeper's checks.
 	Checks Checks
-	// MinReplicas is how many replicas must have a begin before its call may
-	// leave; nil: none.
+	// MinReplicas is the number of replicas that must have a begin before its request
+	// is written; nil: none.
 	MinReplicas func() int
-	// Prefix begins every key and holds the hash tag; empty: DefaultPrefix.
+	// Prefix begins every key and contains the hash tag; empty: DefaultPrefix.
 	Prefix string
-	// HoldKey names the record of opt-outs of a number. While it exists, messages
-	// to the number are told apart when they are accepted, and no call begins
-	// before somebody has looked. The key must have the hash tag of Prefix. nil:
-	// nobody can opt out.
-	HoldKey func(number string) string
+	// OptOutKey names the record of opt-outs of a number. While that record exists,
+	// messages to the number are accepted as Suppressed, and Begin returns
+	// ErrSuppressed unless the snapshot is Cleared. The key must have the hash tag of
+	// Prefix. nil: there are no opt-outs.
+	OptOutKey func(number string) string
 	// Moved is called after each change of a message's state, with the states
 	// before and after; from is empty for a message that was accepted. nil: not
-	// called. It must be quick.
+	// called. It must not block.
 	Moved func(from, to message.Status)
-	// Consumers are those that are switched on for a message; nil: none. It is called
-	// with each message that is accepted or changed, and must be quick.
+	// Consumers returns the consumers that are enabled for a message; nil: none. It is
+	// called with each message that is accepted or changed, and must not block.
 	Consumers func(m *message.Message) Consumers
-	// Now is Redis' time, as far as the process knows it; nil: the system's. It dates
-	// what is accepted, and decides nothing.
+	// Now estimates Redis' time; nil: the system's. It only dates the messages that
+	// are accepted: decisions use the time that Redis returns.
 	Now func() time.Time
-	// Embedded says that the Redis is the development mode's own, which knows
-	// no flags of scripts (and whose memory never runs out).
+	// Embedded is true for the Redis of the development mode, which does not support
+	// flags of scripts and has no memory limit.
 	Embedded bool
 }
 
 // Checks are the times after which the sweeper checks a message again.
 type Checks struct {
-	Accepted time.Duration // after it was due: was its task made?
+	Accepted time.Duration // from the time at which it is due to the check for its task
 	Waiting  time.Duration // between two checks of a waiting message, at least
-	Calling  time.Duration // after its call was begun: is its worker alive?
+	Calling  time.Duration // from the begin of its attempt to the check of the worker's heartbeat
 }
 
 // DefaultPrefix begins every key unless Options say otherwise.
 const DefaultPrefix = redisconn.KeyPrefix
 
-// DefaultChecks heal an accepted message without a task after 5 s, and notice
-// a dead worker as soon as its heartbeat key can have run out.
+// DefaultChecks recover an accepted message without a task after 5 s, and the
+// message of a crashed worker as soon as its heartbeat key can have expired.
 func DefaultChecks() Checks {
 	return Checks{Accepted: 5 * time.Second, Waiting: 15 * time.Second, Calling: HeartbeatTTL + time.Second}
 }
@@ -117,14 +120,14 @@ type Ledger struct {
 	secret  *secret
 	shards  *shards
 	walk    *walk
-	memory  atomic.Pointer[memory] // as it was read last
-	lists   chan struct{}          // holds an element for each list that is being read
+	memory  atomic.Pointer[memory] // the latest reading
+	lists   chan struct{}          // semaphore: one element for each list that is being read
 	commits *batcher.Batcher[commit, string]
 	reads   *batcher.Batcher[message.ID, Snapshot]
 	swaps   *batcher.Batcher[swap, swapReply]
 }
 
-// New makes a ledger on a Redis client.
+// New creates a ledger on a Redis client.
 func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	if opts.Prefix == "" {
 		opts.Prefix = DefaultPrefix
@@ -164,17 +167,17 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	return l, nil
 }
 
-// ask is one question of those that are asked together.
-func ask[Q, A any](ctx context.Context, together *batcher.Batcher[Q, A], question Q) (A, error) {
-	answer, err := together.Do(ctx, question)
+// do submits one request to a batcher and waits for its result.
+func do[Q, A any](ctx context.Context, b *batcher.Batcher[Q, A], request Q) (A, error) {
+	result, err := b.Do(ctx, request)
 	if errors.Is(err, batcher.ErrAbandoned) {
 		err = unavailable("wait for Redis", err)
 	}
-	return answer, err
+	return result, err
 }
 
-// script reads a script, whose first line can hold its flags, and puts the names
-// of its positions before it.
+// script reads a script, whose first line can be its flags, and prepends the names
+// of its positions.
 func (o Options) script(name string) (*redis.Script, error) {
 	source, err := scripts.ReadFile("lua/" + name + ".lua")
 	if err != nil {
@@ -187,20 +190,20 @@ func (l *Ledger) key(name string) string { return l.opts.Prefix + name }
 
 func (l *Ledger) recordKey(id message.ID) string { return l.opts.Prefix + id.Identity() }
 
-// holdKey stands for no record, too: the scripts need a key.
-func (l *Ledger) holdKey(m *message.Message) string {
-	if l.opts.HoldKey == nil {
+// optOutKey returns a key also without opt-outs: the scripts need one.
+func (l *Ledger) optOutKey(m *message.Message) string {
+	if l.opts.OptOutKey == nil {
 		return l.key("hold")
 	}
-	return l.opts.HoldKey(m.Content.To)
+	return l.opts.OptOutKey(m.Content.To)
 }
 
-// unavailable marks a failure of Redis as such.
-func unavailable(what string, err error) error {
-	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
+// unavailable wraps an error of Redis as ErrUnavailable.
+func unavailable(operation string, err error) error {
+	return fmt.Errorf("%s: %w: %w", operation, ErrUnavailable, err)
 }
 
-// unpacked are the ids of a list; what is none is left out.
+// unpacked are the ids of a list; invalid elements are skipped.
 func unpacked(packed []string) []message.ID {
 	ids := make([]message.ID, 0, len(packed))
 	for _, one := range packed {
@@ -211,7 +214,7 @@ func unpacked(packed []string) []message.ID {
 	return ids
 }
 
-// Counts tells how many messages are in each open state of each lane.
+// Counts returns the number of messages in each open state of each lane.
 func (l *Ledger) Counts(ctx context.Context) (map[message.Status]map[message.Lane]int64, error) {
 	values, err := l.rdb.HGetAll(ctx, l.key("counts")).Result()
 	if err != nil {

@@ -343,8 +343,8 @@ func eventually(tb testing.TB, ok func() bool) {
 	}
 }
 
-// TestChecksFollowTheMessage: a sweeper that comes late must not take a message
-// off the place where a change has put it.
+// TestChecksFollowTheMessage: a late sweeper must not remove a message from the
+// place where a change has put it.
 func TestChecksFollowTheMessage(t *testing.T) {
 	t.Parallel()
 	l, rdb := newLedger(t, ledger.Options{Checks: ledger.Checks{Accepted: time.Millisecond, Waiting: time.Hour, Calling: time.Millisecond}})
@@ -369,7 +369,7 @@ func TestChecksFollowTheMessage(t *testing.T) {
 	list := ledger.DefaultPrefix + string(ledger.Unknown)
 	placed := rdb.ZScore(t.Context(), list, m.ID.Packed()).Val()
 	for _, at := range []time.Time{{}, time.Now().Add(time.Hour)} {
-		if err := l.CheckAgain(t.Context(), ledger.Unknown, []ledger.Look{{Due: due[0], Again: at}}); err != nil {
+		if err := l.CheckAgain(t.Context(), ledger.Unknown, []ledger.Recheck{{Due: due[0], At: at}}); err != nil {
 			t.Fatal(err)
 		}
 		if now := rdb.ZScore(t.Context(), list, m.ID.Packed()).Val(); now != placed {

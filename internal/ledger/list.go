@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// recentKept is how many messages of a scope can be listed.
+	// recentKept is the number of messages of a scope that can be listed.
 	recentKept = 1000
 	// listChunk is the largest number of records that a list reads at a time.
 	listChunk = 50
-	// listIDs is how many ids a list reads at a time.
+	// listIDs is the number of ids that a list reads at a time.
 	listIDs = 1000
-	// listsAtOnce is how many lists of a process read records at the same time:
-	// Redis answers no one else while it answers one of them.
+	// listsAtOnce is the number of lists of a process that read records at the same
+	// time: Redis serves no other client while it answers one of them.
 	listsAtOnce = 2
 )
 
@@ -48,15 +48,15 @@ func byAge(a, b message.ID) int {
 // Range is a part of a list.
 type Range struct {
 	After  Position // the list begins behind it
-	Expect int      // how many messages are wanted at least: no more are read at first
+	Expect int      // size of the first chunk: the number of messages that are wanted at least
 }
 
-// Yield takes a message of a list and reports whether it takes more.
+// Yield is called with each message of a list; the list ends when it returns false.
 type Yield func(m *message.Message) bool
 
 // Recent lists the latest messages of a scope, newest first, at most 1,000;
-// complete says that the scope never had more. Redis is read in chunks while
-// yield takes messages.
+// complete is true when the scope never had more. Redis is read in chunks until
+// yield returns false.
 func (l *Ledger) Recent(ctx context.Context, scope message.Scope, r Range, yield Yield) (complete bool, err error) {
 	packed, err := l.rdb.LRange(ctx, l.recentKey(scope), 0, recentKept-1).Result()
 	if err != nil {
@@ -99,8 +99,8 @@ func (l *Ledger) Unknown(ctx context.Context, scope message.Scope, r Range, yiel
 	}
 }
 
-// yieldEach reads messages in chunks and yields them with their places among ids,
-// as long as yield wants more. Messages that are gone are left out.
+// yieldEach reads messages in chunks and yields them with their indexes in ids,
+// until yield returns false. Messages that have expired are skipped.
 func (l *Ledger) yieldEach(
 	ctx context.Context, ids []message.ID, expect int, yield func(i int, m *message.Message) bool,
 ) (more bool, err error) {
@@ -158,7 +158,7 @@ type BatchRange struct {
 
 // BatchMessages calls yield with the messages of a batch and their places in it,
 // the last accepted first, until it returns false. Messages that have expired are
-// left out.
+// skipped.
 func (l *Ledger) BatchMessages(
 	ctx context.Context, scope message.Scope, id message.BatchID, r BatchRange, yield func(place int64, m *message.Message) bool,
 ) error {

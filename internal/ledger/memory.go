@@ -14,22 +14,23 @@ import (
 
 const (
 	// acceptedShare is the percentage of maxmemory up to which messages are accepted.
-	// The rest is for settling them, for receipts and for opt-outs.
+	// The rest is for their further changes, for receipts and for opt-outs.
 	acceptedShare = 85
-	// memoryEvery is how often Redis' memory is read.
+	// memoryEvery is the interval of the readings of Redis' memory.
 	memoryEvery = 200 * time.Millisecond
 )
 
-// memory is Redis' memory as it was read. What is accepted after the reading is
-// counted in Redis, by all processes, so that the next reading may come late.
+// memory is a reading of Redis' memory. Redis counts the bytes that all processes
+// accept after the reading, so that the next reading may come late.
 type memory struct {
-	limit    int64 // bytes up to which messages are accepted; 0: no limit is known
+	limit    int64 // bytes up to which messages are accepted; 0: no limit
 	used     int64
-	accepted int64 // bytes that were ever accepted
+	accepted int64 // total of the bytes accepted until the reading
 	tenant   int64 // bytes that a tenant may use; 0: no limit
 }
 
-// room is how many bytes can be accepted, once so many were.
+// room is the number of bytes that can still be accepted when accepted is the
+// current total of accepted bytes.
 func (m *memory) room(accepted int64) int64 { return m.limit - m.used - max(0, accepted-m.accepted) }
 
 // fill sets the arguments of accept.lua.
@@ -44,13 +45,13 @@ func (m *memory) fill(args []any) {
 	}
 }
 
-// WatchMemory reads Redis' memory until ctx ends. A ledger without it accepts as
-// much as Redis takes.
+// WatchMemory reads Redis' memory until ctx ends. A ledger without it accepts
+// messages until Redis refuses them.
 func (l *Ledger) WatchMemory(ctx context.Context) {
 	ticker := time.NewTicker(memoryEvery)
 	defer ticker.Stop()
 	for {
-		_ = l.ReadMemory(ctx) // the last reading holds: what was accepted since is counted
+		_ = l.ReadMemory(ctx) // the last reading stays valid: Redis counts the bytes accepted since
 		select {
 		case <-ctx.Done():
 			return
@@ -66,7 +67,7 @@ func (l *Ledger) ReadMemory(ctx context.Context) error {
 		return unavailable("read memory", err)
 	}
 	pipe := node.Pipeline()
-	accepted := pipe.Get(ctx, l.key("accepted")) // before the memory: what comes between counts twice
+	accepted := pipe.Get(ctx, l.key("accepted")) // before the memory: bytes accepted in between count twice
 	info := pipe.Info(ctx, "memory")
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	if err := info.Err(); err != nil {
@@ -83,7 +84,7 @@ func (l *Ledger) ReadMemory(ctx context.Context) error {
 	return nil
 }
 
-// memoryNode is the server that holds the records.
+// memoryNode is the server that stores the records.
 func (l *Ledger) memoryNode(ctx context.Context) (redis.UniversalClient, error) {
 	cluster, ok := l.rdb.(*redis.ClusterClient)
 	if !ok {

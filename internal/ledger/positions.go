@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// A script takes its keys and arguments by position. The constants below are the
+// A script reads its keys and arguments by position. The constants below are the
 // positions, counted from zero, by which Go fills them in; the tables beside them
-// give their names, which Lua finds as locals, counted from one.
+// give their names, which are locals of the script, counted from one.
 
 // The keys of accept.lua: those of the call, then those of each row.
 const (
@@ -19,7 +19,7 @@ const (
 	acceptChangedLog // the messages that the consumer has not handled
 	acceptChangedCallbacks
 	acceptTenant  // the share of the tenant
-	acceptMemory  // the bytes that were ever accepted
+	acceptMemory  // total of the bytes accepted so far
 	acceptWaiting // the waiting messages of the first lane; the other lanes follow
 )
 
@@ -36,7 +36,7 @@ const (
 	acceptHasBatch     // "1": there is a batch
 	acceptTenantLimit  // of a lane; 0: none
 	acceptMemoryRoom   // bytes that could be accepted when memory was read; empty: no limit
-	acceptMemoryRead   // the bytes that were ever accepted, at that reading
+	acceptMemoryRead   // acceptMemory at that reading
 	acceptTenantMemory // bytes that a tenant may have; empty: no limit
 	acceptPeriod       // milliseconds of a period of expiry
 )
@@ -47,9 +47,9 @@ const (
 	acceptDue              // when it is due, in Unix ms; empty: now
 	acceptStatus           //
 	acceptCounter          // the lane as it is counted
-	acceptLane             // 0, 1 or 2: which of the lists it waits on
-	acceptClosed           // "1": nothing new is accepted
-	acceptConsumers        // letters of the consumers that hear of it
+	acceptLane             // index of its lane
+	acceptClosed           // "1": a message that is not recorded yet is refused
+	acceptConsumers        // letters of the consumers that list it
 )
 
 // The keys of put.lua.
@@ -75,10 +75,10 @@ const (
 // The arguments of put.lua.
 const (
 	putWorker       = iota // of the rows that begin a call; empty: none does
-	putKnownBegins         // begins it knows of
-	putKnownEpoch          // epoch it knows of
+	putKnownBegins         // of its lease
+	putKnownEpoch          // of its lease
 	putChannel             // on which begins are announced
-	putBatchTTLInMS        // how long a batch is kept once nothing of it is open
+	putBatchTTLInMS        // of a batch without open messages
 )
 
 const (
@@ -87,26 +87,26 @@ const (
 	putValue             // the record that replaces it
 	putTTL               // in ms; 0: none
 	putID                // packed
-	putLane              // 0, 1 or 2: which of the lists it waits on
-	putAtWaiting         // when it is due, in Unix ms; offList: taken off the list; empty: left as it is
-	putAtCalls           // in how many ms it is checked; else as before
-	putAtUnknown         // as before
+	putLane              // index of its lane
+	putAtWaiting         // when it is due, in Unix ms; offList: removed from the list; empty: unchanged
+	putAtCalls           // ms until it is checked; offList and empty as above
+	putAtUnknown         // as putAtCalls
 	putCreated           // in Unix ms
 	putLower             // a counter; empty: none
 	putRaise             // a counter; empty: none
 	putAttempt           // number of the attempt that begins; empty: none
-	putCall              // reference of a request for several messages; empty: none
+	putCall              // reference of a multi-recipient send; empty: none
 	putFrom              // state before, for the batch; empty: no batch
 	putTo                // state after
-	putBatchStay         // batchOpen, batchSettled or empty
-	putCancelable        // "1": the cancel of its batch stops it
-	putSuppressed        // "1": opt-outs stop its begin
-	putConsumers         // letters of the consumers that hear of it; its record has no TTL then
+	putBatchStay         // see batchStay
+	putCancelable        // "1": refused when its batch is canceled
+	putSuppressed        // "1": refused when opt-outs of the recipient exist
+	putConsumers         // letters of the consumers that list it; its record has no TTL then
 	putBytesFrom         // the field of the tenant's share that counts the bytes of the record that is expected
-	putBytesTo           // as before, of the record that replaces it
+	putBytesTo           // as putBytesFrom, of the record that replaces it
 )
 
-// positions are the names of what a script takes.
+// positions are the names of the keys and arguments of a script.
 type positions struct{ keys, rowKeys, args, rowArgs []string }
 
 // positionsOf are the positions of the scripts that take rows.
@@ -158,8 +158,8 @@ func positionsOf(script string) positions {
 	}
 }
 
-// fixedKeys is how many keys stand before those of the rows: the last one named
-// is a list a lane.
+// fixedKeys is the number of keys before those of the rows. The last name stands for
+// one list a lane.
 func (p positions) fixedKeys() int { return len(p.keys) - 1 + lanes }
 
 // locals declares the names in Lua, in one line.
@@ -180,7 +180,8 @@ func (p positions) locals() string {
 	return "local " + strings.Join(names, ", ") + " = " + strings.Join(values, ", ") + "; " + recordBytes
 }
 
-// extend appends n places to a list and returns them, too.
+// extend appends n elements to a list. It returns the list, and the new elements to
+// fill in.
 func extend[T any](list []T, n int) (all, places []T) {
 	before := len(list)
 	list = append(list, make([]T, n)...)

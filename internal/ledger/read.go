@@ -20,7 +20,7 @@ const (
 	readBytes = 1 << 20
 )
 
-// Snapshot is a message as it was read.
+// Snapshot is a message as it was read from Redis.
 type Snapshot struct {
 	Message *message.Message
 
@@ -54,7 +54,7 @@ func (s Snapshot) head() []byte {
 // Read reads a message. It returns ErrNotFound for one that does not exist or
 // has expired.
 func (l *Ledger) Read(ctx context.Context, id message.ID) (Snapshot, error) {
-	return ask(ctx, l.reads, id)
+	return do(ctx, l.reads, id)
 }
 
 // Get is Read for a message that is shown and not changed.
@@ -137,7 +137,7 @@ func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]snapshotRes
 	return results, nil
 }
 
-// errReply is returned for a reply that no version of the script gives.
+// errReply is returned for a reply that the script cannot have given.
 var errReply = errors.New("unexpected reply of a script")
 
 // snapshot decodes the record of a message. It returns ErrNotFound when the

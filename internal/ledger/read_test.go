@@ -75,7 +75,7 @@ func TestReadsAreBoundedInBytes(t *testing.T) {
 }
 
 // Every change of a message's state is reported once, with the states before
-// and after; a change that leaves the state, or that is refused, is not.
+// and after; a change that keeps the state, or that is refused, is not.
 func TestEveryTransitionIsReported(t *testing.T) {
 	t.Parallel()
 	type move struct{ from, to message.Status }

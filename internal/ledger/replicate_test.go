@@ -14,8 +14,8 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// TestBeginWaitsForItsReplica freezes the replica: a begin that it does not
-// have is an error, as if its reply had been lost.
+// TestBeginWaitsForItsReplica freezes the replica: a begin that it does not have is
+// an error, like a missing reply.
 func TestBeginWaitsForItsReplica(t *testing.T) {
 	t.Parallel()
 	primary := redistest.Start(t)
@@ -69,16 +69,16 @@ func tryBegin(t *testing.T, l *ledger.Ledger, id message.ID) (ledger.Begun, erro
 	}, ledger.Lease{Worker: "w1"})
 }
 
-// TestBeginsAreAnnounced lets one process hear of what another begins.
+// TestBeginsAreAnnounced: one process receives the begins of another.
 func TestBeginsAreAnnounced(t *testing.T) {
 	t.Parallel()
 	l, rdb := newLedger(t, ledger.Options{})
 	channel := ledger.DefaultPrefix + "begun:" + strconv.Itoa(rdb.Options().DB)
 	ctx, cancel := context.WithCancel(t.Context())
-	heard, ended := make(chan ledger.Begin, 1), make(chan struct{})
+	begins, ended := make(chan ledger.Begin, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
-		l.WatchBegins(ctx, "w2", func(b ledger.Begin) { heard <- b })
+		l.WatchBegins(ctx, "w2", func(b ledger.Begin) { begins <- b })
 	}()
 	eventually(t, func() bool {
 		n, err := rdb.PubSubNumSub(t.Context(), channel).Result()
@@ -86,15 +86,15 @@ func TestBeginsAreAnnounced(t *testing.T) {
 	})
 	m := accept(t, l, request(""))
 	begin(t, l, m.ID, "w1")
-	if b := <-heard; b != (ledger.Begin{Worker: "w1", ID: m.ID, N: 1, Epoch: 1}) {
-		t.Fatalf("heard %+v", b)
+	if b := <-begins; b != (ledger.Begin{Worker: "w1", ID: m.ID, N: 1, Epoch: 1}) {
+		t.Fatalf("announced %+v", b)
 	}
 	b, _ := openBatch(t, l, "", "")
 	if _, err := beginShared(t, l, acceptMany(t, l, b, 1), ledger.Lease{Worker: "w1", Begins: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if b := <-heard; b.Call != sharedCall || b.Epoch != 2 {
-		t.Fatalf("heard %+v, want its call", b)
+	if b := <-begins; b.Call != sharedCall || b.Epoch != 2 {
+		t.Fatalf("announced %+v, want its call", b)
 	}
 	cancel()
 	<-ended

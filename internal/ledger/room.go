@@ -9,10 +9,10 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// Demand is what is to be accepted at once from a scope.
+// Demand is the room that messages of a scope need.
 type Demand struct {
 	Messages map[message.Lane]int64
-	Bytes    int64 // in Redis, about
+	Bytes    int64 // estimate of their memory in Redis
 }
 
 // Add adds a message.
@@ -22,8 +22,8 @@ func (d *Demand) Add(c message.Content) {
 	}
 	d.Messages[c.Priority]++
 	n := openBytes + recordRoom + len(c.Text) + len(c.Subject) + len(c.FallbackText) + len(c.CallbackURL) + len(c.ClientReference)
-	for _, medium := range c.Media {
-		n += len(medium)
+	for _, url := range c.Media {
+		n += len(url)
 	}
 	for key, value := range c.Metadata {
 		n += len(key) + len(value)
@@ -32,7 +32,7 @@ func (d *Demand) Add(c message.Content) {
 }
 
 // Fits returns ErrFull or ErrTenantFull when there is no room for all of a demand.
-// Others may take the room meanwhile: the script that accepts decides again.
+// It reserves nothing: the script that accepts the messages decides again.
 func (l *Ledger) Fits(ctx context.Context, scope message.Scope, d Demand) error {
 	pipe := l.rdb.Pipeline()
 	accepted := pipe.Get(ctx, l.key("accepted"))
@@ -62,7 +62,7 @@ func (l *Ledger) Fits(ctx context.Context, scope message.Scope, d Demand) error 
 	}
 }
 
-// fits reports whether a lane with a limit takes n messages more.
+// fits reports whether a lane with a limit has room for n more messages.
 func fits(n int64, limit int, counts map[string]string, lane string) bool {
 	waiting := number(counts[string(message.StatusQueued)+":"+lane]) + number(counts[string(message.StatusScheduled)+":"+lane])
 	return limit <= 0 || waiting+n <= int64(limit)

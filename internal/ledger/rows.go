@@ -8,26 +8,25 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// errBatchGone says that Redis was emptied since the batch was opened. Whoever
-// hands it over begins anew; a row alone would belong to nothing.
+// errBatchGone is returned when Redis was emptied since the batch was opened. The
+// client submits the batch again; its rows cannot be recorded without it.
 var errBatchGone = errors.New("batch is gone")
 
-// AcceptRows writes messages of a batch down, many in one step. There is one
-// result for each row, in order. On ErrUnavailable any of them may have been
-// accepted.
+// AcceptRows records messages of a batch, many in one step. There is one result for
+// each row, in order. On ErrUnavailable any of them may have been accepted.
 func (l *Ledger) AcceptRows(ctx context.Context, b Batch, rows []Row) ([]RowResult, error) {
 	shard, err := l.shards.of(ctx, b.Scope, message.Bulk)
 	if err != nil {
 		return nil, err
 	}
-	h := handover{batch: b, rows: rows, shard: shard, now: l.opts.Now().UTC().Truncate(time.Millisecond)}
+	batch := rowBatch{batch: b, rows: rows, shard: shard, now: l.opts.Now().UTC().Truncate(time.Millisecond)}
 	results := make([]RowResult, len(rows))
-	left := make([]int, 0, len(rows)/groupMax+1)
+	pending := make([]int, 0, len(rows)/groupMax+1)
 	for first := 0; first < len(rows); first += groupMax {
-		left = append(left, first)
+		pending = append(pending, first)
 	}
 	err = l.secret.use(ctx, func(secret *message.Secret) error {
-		left, err = l.acceptRows(ctx, h.groups(secret, left), left, results)
+		pending, err = l.acceptRows(ctx, batch.groups(secret, pending), pending, results)
 		return err
 	})
 	if err != nil {
@@ -36,44 +35,45 @@ func (l *Ledger) AcceptRows(ctx context.Context, b Batch, rows []Row) ([]RowResu
 	return results, nil
 }
 
-// acceptRows fills in the results of groups, which begin at the rows of first.
-// Those whose secret has changed meanwhile are left: nothing of them is written.
-func (l *Ledger) acceptRows(ctx context.Context, groups []group, first []int, results []RowResult) (left []int, err error) {
+// acceptRows fills in the results of groups, which begin at the rows of first. It
+// returns as pending the groups whose secret was outdated: no row of them was
+// written.
+func (l *Ledger) acceptRows(ctx context.Context, groups []group, first []int, results []RowResult) (pending []int, err error) {
 	for i, answer := range l.acceptGroups(ctx, groups) {
 		if _, changed := errors.AsType[*secretError](answer.Err); changed {
-			left, err = append(left, first[i]), answer.Err
+			pending, err = append(pending, first[i]), answer.Err
 			continue
 		}
 		if answer.Err != nil {
 			return nil, answer.Err
 		}
-		for row, said := range answer.Value {
+		for row, verdict := range answer.Value {
 			r := &results[first[i]+row]
-			r.Accepted, r.Err = outcome(groups[i].rows[row].message, said)
+			r.Accepted, r.Err = outcome(groups[i].rows[row].message, verdict)
 		}
 	}
-	return left, err
+	return pending, err
 }
 
-// handover are rows on their way into the ledger.
-type handover struct {
+// rowBatch holds the rows of one AcceptRows.
+type rowBatch struct {
 	batch Batch
 	rows  []Row
 	shard int // of those in the bulk lane
 	now   time.Time
 }
 
-// groups makes messages of the rows, up to groupMax from each of first on.
-func (h handover) groups(secret *message.Secret, first []int) []group {
+// groups creates the messages of the rows, up to groupMax from each of first on.
+func (b rowBatch) groups(secret *message.Secret, first []int) []group {
 	groups := make([]group, len(first))
 	for i, at := range first {
-		rows := h.rows[at:min(at+groupMax, len(h.rows))]
-		g := group{secret: secret.Value(), batch: h.batch.ID, rows: make([]groupRow, len(rows))}
+		rows := b.rows[at:min(at+groupMax, len(b.rows))]
+		g := group{secret: secret.Value(), batch: b.batch.ID, rows: make([]groupRow, len(rows))}
 		for j, row := range rows {
-			m := message.New(rowID(secret, h.batch, row, h.now), h.batch.Scope, row.Content, row.From, h.now)
-			m.BatchID, m.Shared, m.Group = h.batch.ID, row.Shared, row.Group
+			m := message.New(rowID(secret, b.batch, row, b.now), b.batch.Scope, row.Content, row.From, b.now)
+			m.BatchID, m.Shared, m.Group = b.batch.ID, row.Shared, row.Group
 			if row.Content.Priority == message.Bulk {
-				m.Shard = h.shard
+				m.Shard = b.shard
 			}
 			g.rows[j] = groupRow{message: m, closed: row.Closed}
 		}
@@ -82,8 +82,8 @@ func (h handover) groups(secret *message.Secret, first []int) []group {
 	return groups
 }
 
-// rowID is the id of a row: by its own reference, else by its place in a batch
-// that has one, else by chance.
+// rowID derives the id of a row from its own reference, else from its index in a
+// batch that has a reference; otherwise the id is random.
 func rowID(secret *message.Secret, b Batch, row Row, now time.Time) message.ID {
 	switch {
 	case row.Content.ClientReference != "":

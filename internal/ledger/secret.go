@@ -12,22 +12,21 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// secret keys the identities that are derived from references. It lives in
-// Redis, since all processes need the same one, and is made by the first.
+// secret is the key of the hashes that derive identities from references. It is
+// stored in Redis, since all processes need the same one; the first one creates it.
 type secret struct {
 	rdb   redis.UniversalClient
 	key   string
-	known atomic.Pointer[message.Secret]
+	cache atomic.Pointer[message.Secret]
 }
 
-// get returns the secret, from memory when it was read before.
+// get returns the cached secret, or reads it and creates it when there is none.
 func (s *secret) get(ctx context.Context) (*message.Secret, error) {
-	if known := s.known.Load(); known != nil {
-		return known, nil
+	if cached := s.cache.Load(); cached != nil {
+		return cached, nil
 	}
-	made := rand.Text()
-	if err := s.rdb.SetNX(ctx, s.key, made, 0).Err(); err != nil {
-		return nil, unavailable("make secret", err)
+	if err := s.rdb.SetNX(ctx, s.key, rand.Text(), 0).Err(); err != nil {
+		return nil, unavailable("create secret", err)
 	}
 	value, err := s.rdb.Get(ctx, s.key).Result()
 	if errors.Is(err, redis.Nil) {
@@ -36,46 +35,46 @@ func (s *secret) get(ctx context.Context) (*message.Secret, error) {
 	if err != nil {
 		return nil, unavailable("read secret", err)
 	}
-	s.learn(value)
-	return s.known.Load(), nil
+	s.put(value)
+	return s.cache.Load(), nil
 }
 
-// learn replaces a secret that Redis no longer holds.
-func (s *secret) learn(value string) { s.known.Store(message.NewSecret(value)) }
+// put replaces the cached secret.
+func (s *secret) put(value string) { s.cache.Store(message.NewSecret(value)) }
 
-// changes is how often one try may meet another secret, which there is only
-// after Redis was emptied.
-const changes = 3
+// secretTries bounds the calls of one use. A secret changes only when Redis was
+// emptied.
+const secretTries = 3
 
-// use tries something with the secret, and again with the one that Redis holds
-// when try says by a *secretError that this is another.
-func (s *secret) use(ctx context.Context, try func(*message.Secret) error) error {
-	for range changes {
-		known, err := s.get(ctx)
+// use calls fn with the secret. While fn returns a *secretError, it calls fn again
+// with the secret that the error carries.
+func (s *secret) use(ctx context.Context, fn func(*message.Secret) error) error {
+	for range secretTries {
+		current, err := s.get(ctx)
 		if err != nil {
 			return err
 		}
-		err = try(known)
+		err = fn(current)
 		other, changed := errors.AsType[*secretError](err)
 		if !changed {
 			return err
 		}
-		s.learn(other.secret)
+		s.put(other.secret)
 	}
 	return fmt.Errorf("%w: secret keeps changing", ErrUnavailable)
 }
 
-// secretError says that the secret in Redis is another one.
+// secretError carries the secret of Redis when it differs from the cached one.
 type secretError struct{ secret string }
 
 // Error implements error.
 func (*secretError) Error() string { return "secret has changed" }
 
-// compare is a *secretError when Redis holds another secret than the known one.
-// Where it holds none, the known one is put back by whoever writes next.
-func compare(known *message.Secret, held string) error {
-	if held == "" || held == known.Value() {
+// compare returns a *secretError when the secret of Redis, current, differs from
+// the cached one. Where Redis has none, the next write stores the cached one again.
+func compare(cached *message.Secret, current string) error {
+	if current == "" || current == cached.Value() {
 		return nil
 	}
-	return &secretError{secret: held}
+	return &secretError{secret: current}
 }

@@ -45,7 +45,7 @@ func cut(between func()) hook {
 	}
 }
 
-// twice sends everything again, as the client does when a reply was lost.
+// twice sends each command again, as the client does when a reply is missing.
 func twice(cmds []redis.Cmder, send func([]redis.Cmder) error) error {
 	return errors.Join(send(cmds), send(cmds))
 }
@@ -134,13 +134,13 @@ func TestBatchBeginsAnewWhenRedisWasEmptied(t *testing.T) {
 	}
 }
 
-// What one group was told does not have another group's rows written twice.
+// The answer for one group does not cause another group's rows to be written twice.
 func TestRowsAreWrittenOnce(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		before, between func(*testing.T, *redis.Client)
 	}{
-		"Redis learns the script again": {
+		"Redis loads the script again": {
 			before: func(t *testing.T, rdb *redis.Client) {
 				t.Helper()
 				if err := rdb.ScriptFlush(t.Context()).Err(); err != nil {

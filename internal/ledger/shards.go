@@ -10,21 +10,21 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// shards spreads tenants over the parts of the bulk lane: the first one gets
-// the first part, and so on, so that a few tenants never share one. A tenant
-// keeps its part as long as Redis keeps its data.
+// shards assigns the scopes to the shards of the bulk lane in turn, so that up to
+// message.BulkShards scopes never share one. A scope keeps its shard as long as
+// Redis keeps its data.
 type shards struct {
 	rdb   redis.UniversalClient
 	key   string
-	known sync.Map // part by scope
+	cache sync.Map // shard by scope
 }
 
-// of is the part of a lane that a scope's messages wait in.
+// of is the shard of a lane in which a scope's messages wait.
 func (s *shards) of(ctx context.Context, scope message.Scope, p message.Lane) (int, error) {
 	if p != message.Bulk {
 		return 0, nil
 	}
-	if shard, ok := s.known.Load(scope); ok {
+	if shard, ok := s.cache.Load(scope); ok {
 		return shard.(int), nil //nolint:forcetypeassert // only ints are stored
 	}
 	shard, err := s.rdb.HGet(ctx, s.key, scope.String()).Int()
@@ -35,16 +35,16 @@ func (s *shards) of(ctx context.Context, scope message.Scope, p message.Lane) (i
 		return 0, unavailable("find shard", err)
 	}
 	shard %= message.BulkShards
-	s.known.Store(scope, shard)
+	s.cache.Store(scope, shard)
 	return shard, nil
 }
 
 func (s *shards) assign(ctx context.Context, scope message.Scope) (int, error) {
-	taken, err := s.rdb.HLen(ctx, s.key).Result()
+	assigned, err := s.rdb.HLen(ctx, s.key).Result()
 	if err != nil {
 		return 0, err //nolint:wrapcheck // by the caller
 	}
-	if err := s.rdb.HSetNX(ctx, s.key, scope.String(), taken%message.BulkShards).Err(); err != nil {
+	if err := s.rdb.HSetNX(ctx, s.key, scope.String(), assigned%message.BulkShards).Err(); err != nil {
 		return 0, err
 	}
 	return s.rdb.HGet(ctx, s.key, scope.String()).Int() //nolint:wrapcheck // by the caller

@@ -10,18 +10,18 @@ import (
 // The share of a tenant is a hash: its open messages by state and lane, as in
 // counts, and the bytes of its messages. "bytes" are those of open messages; a
 // number names a period, and counts the bytes of the records that expire in it;
-// "total" is their sum. The scripts move the bytes with each change. Records that
-// expire are taken off the total by accept.lua, once in each period, which also
-// makes the total anew from its parts: an error in it does not outlive the records
-// that it comes from.
+// "total" is their sum. The scripts move the bytes with each change. Once in each
+// period accept.lua removes the bytes of expired records and sums the total up
+// again from its parts: an error in it does not outlive the records that it comes
+// from.
 
 const (
-	// openBytes is what an open message takes in Redis beside its record: its key, its
+	// openBytes is the memory of an open message beside its record: its key, its
 	// places on the lists and its task.
 	openBytes = 700
-	// keptBytes is what a message takes beside its record that waits for its expiry.
+	// keptBytes is the memory beside its record of a message that waits for its expiry.
 	keptBytes = 250
-	// recordBytes is what a record takes: Redis' allocator rounds up by a fifth at most.
+	// recordBytes is the memory of a record: Redis' allocator rounds up by a fifth at most.
 	recordBytes = "local function recordBytes(value) return math.floor(#value * 1.2) end; "
 	// periods divide RecordTTL.
 	periods = 32

@@ -20,7 +20,7 @@ func of(tenant string, r ledger.Request) ledger.Request {
 }
 
 // A tenant's messages fill its share of a lane, the scheduled ones included, and
-// leave the rest to others. What is sent makes room again.
+// leave the rest to others. A message that is sent frees its room.
 func TestTenantLimit(t *testing.T) {
 	t.Parallel()
 	l, _ := newLedger(t, ledger.Options{LaneLimit: 5, TenantLimit: 2})
@@ -185,8 +185,8 @@ func TestMemoryIsSharedAndNotOverrun(t *testing.T) {
 	}
 }
 
-// With memory used up nothing is accepted, known references are found, and what
-// was accepted is settled.
+// With memory used up no message is accepted, known references are found, and
+// accepted messages can reach a final state.
 func TestSettledWhileMemoryIsFull(t *testing.T) {
 	t.Parallel()
 	l, rdb := crowded(t, 30<<20, ledger.Options{TenantMemory: 100})
@@ -210,7 +210,7 @@ func TestSettledWhileMemoryIsFull(t *testing.T) {
 	}
 }
 
-// Records that have expired leave the share of their tenant.
+// Expired records no longer count in the share of their tenant.
 func TestExpiredBytesLeaveTheShare(t *testing.T) {
 	t.Parallel()
 	const ttl = 200 * time.Millisecond
@@ -227,7 +227,7 @@ func TestExpiredBytesLeaveTheShare(t *testing.T) {
 		if time.Now().After(gone) {
 			t.Fatalf("%v", shareOf(t, rdb, "shop"))
 		}
-		fresh := accept(t, l, request("")) // it looks at the share
+		fresh := accept(t, l, request("")) // reads the share
 		if _, err := l.Update(t.Context(), fresh.ID, func(m *message.Message, now time.Time) error { return m.Cancel(now) }); err != nil {
 			t.Fatal(err)
 		}

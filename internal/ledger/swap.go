@@ -11,8 +11,8 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// replicateIn is how long begins wait for their replicas: shorter than a
-// command may take, so that the answer is not lost.
+// replicateIn bounds the wait for replicas. It is shorter than the timeout of a
+// command, so that the reply arrives within it.
 const replicateIn = 300 * time.Millisecond
 
 type swapReply struct {
@@ -23,7 +23,7 @@ type swapReply struct {
 	begins  int64
 }
 
-// begun reads the script's verdict on a step.
+// begun converts the script's verdict on a step.
 func (r swapReply) begun(s swap) (Begun, error) {
 	switch r.verdict {
 	case "ok":
@@ -35,8 +35,8 @@ func (r swapReply) begun(s swap) (Begun, error) {
 		return Begun{}, ErrRollback
 	case "canceled":
 		return Begun{}, ErrCanceled
-	case "held":
-		return Begun{}, ErrHeld
+	case "suppressed":
+		return Begun{}, ErrSuppressed
 	default:
 		return Begun{}, ErrNotFound
 	}
@@ -48,70 +48,70 @@ type swap struct {
 	version   int64  // of that record
 	operation string
 	value     []byte
-	message   *message.Message // as value says
+	message   *message.Message // the message in value
 	before    message.Status
-	updated   time.Time // when the record that is expected was changed
-	named     bool      // Sinch's id of it has become known
-	called    bool      // a call of it has become known
+	updated   time.Time // of the record that is expected
+	named     bool      // the step sets Sinch's id
+	called    bool      // the step adds an attempt
 	lease     Lease     // of a begin
 	cleared   bool
 }
 
-// swap makes some compare-and-sets in one round trip. A begin counts only once
-// the replicas have it that must; too few are an error like a lost reply: the
-// call is not made, though its begin may be written down.
-func (l *Ledger) swap(ctx context.Context, some []swap) []batcher.Result[swapReply] {
-	return l.swapWith(ctx, func(redis.Pipeliner) {}, some)
+// swap makes compare-and-sets in one round trip. A begin succeeds only when enough
+// replicas have it; too few are an error like a missing reply: no request is made,
+// though the begin may be recorded.
+func (l *Ledger) swap(ctx context.Context, swaps []swap) []batcher.Result[swapReply] {
+	return l.swapWith(ctx, func(redis.Pipeliner) {}, swaps)
 }
 
-// swapWith is swap with further writes before it, which can be repeated.
-func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), some []swap) []batcher.Result[swapReply] {
+// swapWith is swap with further writes before it, which must be idempotent.
+func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), swaps []swap) []batcher.Result[swapReply] {
 	replicas := 0
-	for _, s := range some {
+	for _, s := range swaps {
 		if s.lease.Worker != "" {
 			replicas = l.opts.MinReplicas()
 			break
 		}
 	}
-	node, err := l.writer(ctx, some[0], replicas)
+	node, err := l.writer(ctx, swaps[0], replicas)
 	if err != nil {
-		return batcher.Failed[swapReply](len(some), unavailable("write messages", err))
+		return batcher.Failed[swapReply](len(swaps), unavailable("write messages", err))
 	}
-	answers, err := l.swapOn(ctx, node, before, some, replicas)
+	answers, err := l.swapOn(ctx, node, before, swaps, replicas)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		if err := l.put.Load(ctx, node).Err(); err != nil {
-			return batcher.Failed[swapReply](len(some), unavailable("load script", err))
+			return batcher.Failed[swapReply](len(swaps), unavailable("load script", err))
 		}
-		answers, err = l.swapOn(ctx, node, before, some, replicas)
+		answers, err = l.swapOn(ctx, node, before, swaps, replicas)
 	}
 	if err != nil {
-		return batcher.Failed[swapReply](len(some), unavailable("write messages", err))
+		return batcher.Failed[swapReply](len(swaps), unavailable("write messages", err))
 	}
-	for i, s := range some {
-		if answers[i].Value.verdict == "ok" && s.before != s.message.Status { // also one that too few replicas have
+	for i, s := range swaps {
+		if answers[i].Value.verdict == "ok" && s.before != s.message.Status { // also a begin that too few replicas have
 			l.opts.Moved(s.before, s.message.Status)
 		}
 	}
 	return answers
 }
 
-// swapOn sends the scripts, and WAIT behind them over the same connection:
-// it knows only of what its own connection has written. The error is that of
-// all, and NOSCRIPT of any: nothing was written then that does not know its own
-// operation again.
+// swapOn sends the scripts, and WAIT behind them over the same connection, since
+// WAIT covers only the writes of its own connection. It returns an error when no
+// script ran, or NOSCRIPT when one did not: the caller can repeat all of them then,
+// as each script recognises its own operation.
 func (l *Ledger) swapOn(
-	ctx context.Context, node redis.UniversalClient, before func(redis.Pipeliner), some []swap, replicas int,
+	ctx context.Context, node redis.UniversalClient, before func(redis.Pipeliner), swaps []swap, replicas int,
 ) ([]batcher.Result[swapReply], error) {
 	pipe := node.Pipeline()
 	before(pipe)
 	first := pipe.Len()
-	groups := swapGroups(some)
+	groups := swapGroups(swaps)
 	calls := make([]*redis.Cmd, len(groups))
 	for i, group := range groups {
 		keys, args := l.swapCall(group)
 		calls[i] = l.put.EvalSha(ctx, pipe, keys, args...)
 	}
-	l.indexSinchIDs(ctx, pipe, some)
+	l.indexSinchIDs(ctx, pipe, swaps)
 	var wait *redis.Cmd
 	if replicas > 0 {
 		wait = pipe.Do(ctx, "WAIT", replicas, replicateIn.Milliseconds())
@@ -124,9 +124,9 @@ func (l *Ledger) swapOn(
 	}
 	replicated := error(nil)
 	if wait != nil {
-		replicated = enough(wait, replicas)
+		replicated = checkReplicas(wait, replicas)
 	}
-	answers := make([]batcher.Result[swapReply], 0, len(some))
+	answers := make([]batcher.Result[swapReply], 0, len(swaps))
 	for i, call := range calls {
 		raw, err := call.Slice()
 		if redis.HasErrorPrefix(err, "NOSCRIPT") {
@@ -137,18 +137,18 @@ func (l *Ledger) swapOn(
 	return answers, nil
 }
 
-// swapGroup is what one call of the script does: the begins among it are of
-// one worker.
+// swapGroup holds the compare-and-sets of one call of the script. All begins among
+// them are of one worker.
 type swapGroup struct {
-	lease Lease // the most that is known
+	lease Lease // the highest counts of their leases
 	swaps []swap
 }
 
 // swapGroups divides compare-and-sets, in their order, among calls of the script.
-func swapGroups(some []swap) []swapGroup {
+func swapGroups(swaps []swap) []swapGroup {
 	var groups []swapGroup
-	for _, s := range some {
-		if n := len(groups); n == 0 || len(groups[n-1].swaps) == groupMax || !groups[n-1].takes(s) {
+	for _, s := range swaps {
+		if n := len(groups); n == 0 || len(groups[n-1].swaps) == groupMax || !groups[n-1].sameWorker(s) {
 			groups = append(groups, swapGroup{})
 		}
 		groups[len(groups)-1].add(s)
@@ -156,7 +156,7 @@ func swapGroups(some []swap) []swapGroup {
 	return groups
 }
 
-func (g *swapGroup) takes(s swap) bool {
+func (g *swapGroup) sameWorker(s swap) bool {
 	return s.lease.Worker == "" || g.lease.Worker == "" || s.lease.Worker == g.lease.Worker
 }
 
@@ -170,8 +170,7 @@ func (g *swapGroup) add(s swap) {
 	}
 }
 
-// answers takes the reply to a group apart. A begin counts only once it is
-// replicated.
+// answers parses the reply to a group. A begin that is not replicated fails.
 func (g *swapGroup) answers(raw []any, err, replicated error) []batcher.Result[swapReply] {
 	var replies []swapReply
 	if err == nil {
@@ -190,8 +189,9 @@ func (g *swapGroup) answers(raw []any, err, replicated error) []batcher.Result[s
 	return answers
 }
 
-// enough reads how many replicas have what was written.
-func enough(wait *redis.Cmd, want int) error {
+// checkReplicas returns errNotReplicated when fewer than want replicas have the
+// writes.
+func checkReplicas(wait *redis.Cmd, want int) error {
 	have, err := wait.Int()
 	switch {
 	case err != nil:
@@ -234,7 +234,7 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 		batch := s.message.BatchID
 		var rowKeys []string
 		keys, rowKeys = extend(keys, len(p.rowKeys))
-		rowKeys[putRecord], rowKeys[putOptOuts] = l.recordKey(s.message.ID), l.holdKey(s.message)
+		rowKeys[putRecord], rowKeys[putOptOuts] = l.recordKey(s.message.ID), l.optOutKey(s.message)
 		rowKeys[putBatch], rowKeys[putMembers] = l.batchKey(batch), l.membersKey(batch)
 		rowKeys[putUnknownOfScope], rowKeys[putTenant] = l.unknownKey(s.message.Scope), l.tenantKey(s.message.Scope)
 		var rowArgs []any
@@ -264,7 +264,7 @@ func (l *Ledger) fillSwap(row []any, s swap) {
 	if m.BatchID != "" {
 		row[putFrom], row[putTo] = string(before), string(m.Status)
 	}
-	row[putBatchStay] = batchStays(before, m.Status)
+	row[putBatchStay] = batchStay(before, m.Status)
 	row[putCancelable], row[putSuppressed] = flag(m.Replays == 0), flag(!s.cleared)
 	row[putConsumers] = string(l.opts.Consumers(m))
 	row[putBytesFrom], row[putBytesTo] = l.bytesField(before, s.updated), l.bytesField(m.Status, m.UpdatedAt)

@@ -11,7 +11,7 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// HeartbeatTTL is how long a worker counts as alive after its last heartbeat.
+// HeartbeatTTL is the time for which a worker counts as alive after its heartbeat.
 const HeartbeatTTL = 10 * time.Second
 
 // Queue is one of the lists that the sweeper checks.
@@ -19,21 +19,21 @@ type Queue string
 
 // The lists.
 const (
-	Waiting Queue = "waiting" // scheduled and queued: is there a task? One list a lane.
-	Calls   Queue = "calls"   // sending: is the worker alive?
-	Unknown Queue = "unknown" // can it be reconciled?
+	Waiting Queue = "waiting" // scheduled and queued messages, one list a lane: those without a task are enqueued
+	Calls   Queue = "calls"   // sending: those of crashed workers become unknown
+	Unknown Queue = "unknown" // to reconcile
 )
 
 // Due is a message of a list whose check is due.
 type Due struct {
 	ID   message.ID
-	at   float64 // score on the list: Unix milliseconds, and in their fraction which change placed it there
+	at   float64 // score on the list: Unix milliseconds, and the version of the record modulo 1,000 as their fraction
 	list string  // the key of the list
 }
 
 // Due lists up to 2n messages of a list whose check is due, and Redis' time: the
 // n that are due for longest, and the n that have become due last, which would
-// otherwise wait behind all others. Waiting messages are listed as walk says.
+// otherwise wait behind all others. Waiting messages are listed in the order of walk.
 func (l *Ledger) Due(ctx context.Context, q Queue, n int) ([]Due, time.Time, error) {
 	now, err := l.Now(ctx)
 	if err != nil {
@@ -68,27 +68,27 @@ func listed(list string, entries []redis.Z) []Due {
 	return due
 }
 
-// Look is when the sweeper checks a due message again; zero: never, it is taken
-// off the list. When waiting messages are checked again is not set: see walk.
-type Look struct {
+// Recheck is the time of the next check of a due message; zero: never, it is
+// removed from the list. Only removal applies to waiting messages: see walk.
+type Recheck struct {
 	Due
 
-	Again time.Time
+	At time.Time
 }
 
-// CheckAgain sets when messages of a list are checked again. One that was changed
+// CheckAgain sets the next checks of messages of a list. One that was changed
 // meanwhile, and thereby placed again, stays where it is.
-func (l *Ledger) CheckAgain(ctx context.Context, q Queue, looks []Look) error {
+func (l *Ledger) CheckAgain(ctx context.Context, q Queue, rechecks []Recheck) error {
 	rows := make(map[string][]any) // by list
-	for _, look := range looks {
+	for _, r := range rechecks {
 		next := ""
-		if !look.Again.IsZero() {
-			next = strconv.FormatInt(look.Again.UnixMilli(), 10)
+		if !r.At.IsZero() {
+			next = strconv.FormatInt(r.At.UnixMilli(), 10)
 		}
 		if q == Waiting && next != "" {
 			continue
 		}
-		rows[look.list] = append(rows[look.list], look.ID.Packed(), strconv.FormatFloat(look.at, 'f', -1, 64), next)
+		rows[r.list] = append(rows[r.list], r.ID.Packed(), strconv.FormatFloat(r.at, 'f', -1, 64), next)
 	}
 	for list, args := range rows {
 		if err := l.recheck.Run(ctx, l.rdb, []string{list}, args...).Err(); err != nil {
@@ -107,24 +107,24 @@ func (l *Ledger) Now(ctx context.Context) (time.Time, error) {
 	return now.UTC().Truncate(time.Millisecond), nil
 }
 
-// Beat says that a worker lives, and returns the epoch: how many calls all
-// workers have begun.
-func (l *Ledger) Beat(ctx context.Context, worker string) (int64, error) {
+// Heartbeat records that a worker is alive, and returns the epoch: the number of
+// attempts that all workers have begun.
+func (l *Ledger) Heartbeat(ctx context.Context, worker string) (int64, error) {
 	pipe := l.rdb.Pipeline()
 	pipe.Set(ctx, l.key("worker:"+worker), 1, HeartbeatTTL)
 	epoch := pipe.HGet(ctx, l.key("begins"), "epoch")
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return 0, unavailable("beat", err)
+		return 0, unavailable("write heartbeat", err)
 	}
 	n, err := epoch.Int64()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return 0, unavailable("beat", err)
+		return 0, unavailable("write heartbeat", err)
 	}
 	return n, nil
 }
 
-// Lives reports whether a worker's heartbeat is fresh.
-func (l *Ledger) Lives(ctx context.Context, worker string) (bool, error) {
+// Alive reports whether a worker's last heartbeat is younger than HeartbeatTTL.
+func (l *Ledger) Alive(ctx context.Context, worker string) (bool, error) {
 	n, err := l.rdb.Exists(ctx, l.key("worker:"+worker)).Result()
 	if err != nil {
 		return false, unavailable("read heartbeat", err)
@@ -132,13 +132,13 @@ func (l *Ledger) Lives(ctx context.Context, worker string) (bool, error) {
 	return n > 0, nil
 }
 
-// Leave takes back a worker's heartbeat, when it stops with nothing in flight.
-func (l *Ledger) Leave(ctx context.Context, worker string) error {
+// Deregister removes a worker's heartbeat when it stops with no attempt in flight.
+func (l *Ledger) Deregister(ctx context.Context, worker string) error {
 	pipe := l.rdb.Pipeline()
 	pipe.Del(ctx, l.key("worker:"+worker))
 	pipe.HDel(ctx, l.key("begins"), worker)
 	if _, err := pipe.Exec(ctx); err != nil {
-		return unavailable("leave", err)
+		return unavailable("deregister", err)
 	}
 	return nil
 }

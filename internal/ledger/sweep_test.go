@@ -38,7 +38,7 @@ func indexes(due []ledger.Due, messages []*message.Message) []int {
 	return got
 }
 
-// Due takes both ends of what is due, and lists no message twice.
+// Due lists both ends of the due messages, and no message twice.
 func TestDueTakesBothEnds(t *testing.T) {
 	t.Parallel()
 	l, rdb := newLedger(t, ledger.Options{})
@@ -100,18 +100,18 @@ func TestRechecks(t *testing.T) {
 	rechecks(t, l, rdb)
 }
 
-// rechecks sets the next checks of many messages: some are taken off their list,
-// and those that stay, or were changed or taken off meanwhile, stay as they are.
+// rechecks sets the next checks of many messages: some are removed from their list,
+// and those that stay, or were changed or removed meanwhile, do not move.
 func rechecks(t *testing.T, l *ledger.Ledger, rdb *redis.Client) {
 	t.Helper()
-	const stays, takenOff, changed, gone = 0, 1, 2, 3
+	const stays, removed, changed, gone = 0, 1, 2, 3
 	messages := make([]*message.Message, 4)
 	for i := range messages {
 		messages[i] = accept(t, l, request(""))
 	}
 	place(t, rdb, messages...)
 	due, now, err := l.Due(t.Context(), ledger.Waiting, len(messages))
-	if err != nil || !slices.Equal(indexes(due, messages), []int{stays, takenOff, changed, gone}) {
+	if err != nil || !slices.Equal(indexes(due, messages), []int{stays, removed, changed, gone}) {
 		t.Fatalf("due: %v, %v", indexes(due, messages), err)
 	}
 	at := func(i int) float64 {
@@ -122,9 +122,9 @@ func rechecks(t *testing.T, l *ledger.Ledger, rdb *redis.Client) {
 		t.Fatal(err)
 	}
 	rdb.ZRem(t.Context(), waitingList(messages[gone]), messages[gone].ID.Packed())
-	before := map[int]float64{stays: at(stays), takenOff: 0, changed: at(changed), gone: 0}
-	looks := []ledger.Look{{Due: due[stays], Again: now.Add(time.Hour)}, {Due: due[takenOff]}, {Due: due[changed]}, {Due: due[gone]}}
-	if err := l.CheckAgain(t.Context(), ledger.Waiting, looks); err != nil {
+	before := map[int]float64{stays: at(stays), removed: 0, changed: at(changed), gone: 0}
+	checks := []ledger.Recheck{{Due: due[stays], At: now.Add(time.Hour)}, {Due: due[removed]}, {Due: due[changed]}, {Due: due[gone]}}
+	if err := l.CheckAgain(t.Context(), ledger.Waiting, checks); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range before {

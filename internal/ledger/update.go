@@ -10,29 +10,29 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// Change decides on a copy of the message what becomes of it. It is called
-// again with a newer copy when somebody else was faster. now is Redis' time.
+// Change changes a copy of the message, or returns an error to refuse. It is called
+// again with a newer copy after a conflict with another writer. now is Redis' time.
 type Change func(m *message.Message, now time.Time) error
 
-// Lease is what a worker knows of its own begins. Redis knowing less is the
-// sign of a rollback.
+// Lease holds a worker's own counts of begins. Lower counts in Redis reveal a
+// rollback.
 type Lease struct {
 	Worker string
-	Begins int64 // the highest count of its begins that was acknowledged
-	Epoch  int64 // the highest count of all begins that was seen
+	Begins int64 // the highest count of its begins that Redis acknowledged
+	Epoch  int64 // the highest count of all begins that Redis returned
 }
 
-// Begun is what the ledger answers to a begin.
+// Begun is the result of a begin.
 type Begun struct {
 	Message *message.Message
-	After   Snapshot  // what was written
+	After   Snapshot  // the message as it was written
 	Now     time.Time // Redis' time when it was written
 	Begins  int64
 	Epoch   int64
 }
 
-// Update changes a message by compare-and-set. A change that leaves it as it
-// is writes nothing. Errors of the change come back as they are.
+// Update changes a message by compare-and-set. Without a change nothing is
+// written. Errors of the change are returned as they are.
 func (l *Ledger) Update(ctx context.Context, id message.ID, change Change) (*message.Message, error) {
 	seen, err := l.Read(ctx, id)
 	if err != nil {
@@ -41,16 +41,16 @@ func (l *Ledger) Update(ctx context.Context, id message.ID, change Change) (*mes
 	return l.UpdateFrom(ctx, seen, change)
 }
 
-// UpdateFrom is Update for a message that was read before: when nobody has
-// changed it since, it need not be read again.
+// UpdateFrom is Update for a message that was read before. It is read again only
+// when it was changed since.
 func (l *Ledger) UpdateFrom(ctx context.Context, seen Snapshot, change Change) (*message.Message, error) {
 	begun, err := l.apply(ctx, seen, change, Lease{})
 	return begun.Message, err
 }
 
-// Begin is UpdateFrom for the change that begins a call. It returns
-// ErrCanceled when the message's batch was canceled, ErrHeld when its recipient
-// may have opted out and the snapshot is not Cleared, and ErrRollback.
+// Begin is UpdateFrom for the change that begins an attempt. It returns
+// ErrCanceled when the message's batch was canceled, ErrSuppressed when its
+// recipient may have opted out and the snapshot is not Cleared, and ErrRollback.
 func (l *Ledger) Begin(ctx context.Context, seen Snapshot, change Change, lease Lease) (Begun, error) {
 	return l.apply(ctx, seen, change, lease)
 }
@@ -71,7 +71,7 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 			return Begun{Message: step.message, Now: now}, nil
 		}
 		step.lease = lease
-		reply, err := ask(ctx, l.swaps, step)
+		reply, err := do(ctx, l.swaps, step)
 		if err != nil {
 			return Begun{}, err
 		}
@@ -89,8 +89,8 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 	return Begun{}, unavailable("update message", errContended)
 }
 
-// step decides on a copy of the message what is to be written. The copy is there
-// also when the change refuses it.
+// step applies a change to a copy of the message and encodes it. The copy is
+// returned also when the change refuses.
 func (s Snapshot) step(change Change, now time.Time, operation string) (swap, error) {
 	m := s.Message.Clone()
 	if err := change(m, now); err != nil {
@@ -114,12 +114,13 @@ func body(record []byte) []byte {
 	return rest
 }
 
-// batchStays tells what a step means for the time a batch is kept: it runs once
-// nothing of the batch is open.
-func batchStays(before, after message.Status) string {
+// batchStay is the argument of put.lua for the expiry of a batch, which starts when
+// no message of the batch is open: "closed" when the step can be the last one,
+// "open" when it opens a message again, else empty.
+func batchStay(before, after message.Status) string {
 	switch {
 	case after.Expires():
-		return "settled"
+		return "closed"
 	case before.Expires():
 		return "open"
 	default:
@@ -127,7 +128,7 @@ func batchStays(before, after message.Status) string {
 	}
 }
 
-// ttl is how long the record is kept from now on; zero: until it is settled.
+// ttl is the time after which the record expires; zero: it does not.
 func (l *Ledger) ttl(m *message.Message) time.Duration {
 	if m.Status.Expires() {
 		return l.opts.RecordTTL
@@ -135,8 +136,8 @@ func (l *Ledger) ttl(m *message.Message) time.Duration {
 	return 0
 }
 
-// offList tells put.lua to take a message off a list; an empty text, to leave
-// the list as it is.
+// offList is the argument of put.lua that removes a message from a list; an empty
+// one does not change the list.
 const offList = "off"
 
 // places are the arguments of put.lua that place a message on the lists of the

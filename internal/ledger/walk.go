@@ -10,11 +10,11 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// walk chooses which waiting messages are checked. Their lists are sorted by the
-// time since which they are due, and a check does not move them. Every message
-// is listed once soon after it became due, however many wait, and all that are
-// due in cycles, from the newest to the oldest: what is taken off the list
-// meanwhile moves only places that were listed already.
+// walk selects the waiting messages to check. Their lists are sorted by the time
+// since which they are due, and a check does not move them. Every message is listed
+// once soon after it became due, however many wait. All due messages are also
+// listed in cycles, from the newest to the oldest: a removal in the meantime moves
+// only messages that the cycle has already listed.
 type walk struct {
 	checks Checks
 
@@ -23,16 +23,16 @@ type walk struct {
 }
 
 type laneWalk struct {
-	fresh time.Time // messages that were due then have been listed once
-	began time.Time // of the cycle
-	total int64     // messages that were due when it began
-	left  int64     // how many of the oldest it has not come to
-	first bool      // a sweeper that starts checks all at once
+	fresh     time.Time // messages that became due before it have been listed once
+	began     time.Time // of the cycle
+	total     int64     // messages that were due when it began
+	remaining int64     // the oldest messages, which the cycle has not listed yet
+	first     bool      // the first cycle of a process lists all messages without a pace
 }
 
-// cyclePace bounds the checks of a cycle: that many messages a second, and no
-// slower than cycleMax for all. A message that waits in a long queue is one of
-// many, and is checked less often.
+// cyclePace is the number of messages that a cycle lists in a second; cycleMax
+// bounds its length in units of Checks.Waiting. The messages of a long queue are
+// checked less often.
 const (
 	cyclePace = 1000
 	cycleMax  = 4
@@ -60,11 +60,11 @@ func (w *walk) next(ctx context.Context, l *Ledger, now time.Time, n int) ([]Due
 		return nil, unavailable("list waiting messages", err)
 	}
 	var due []Due
-	taken := make(map[Due]bool)
+	seen := make(map[Due]bool)
 	add := func(list string, entries []redis.Z) {
 		for _, d := range listed(list, entries) {
-			if len(due) < n && !taken[d] {
-				taken[d] = true
+			if len(due) < n && !seen[d] {
+				seen[d] = true
 				due = append(due, d)
 			}
 		}
@@ -75,41 +75,41 @@ func (w *walk) next(ctx context.Context, l *Ledger, now time.Time, n int) ([]Due
 	}
 	for i, key := range keys {
 		lane := &w.lanes[i]
-		take := min(lane.share(counts[i].Val(), now, w.checks.Waiting), int64(n-len(due)))
-		if take <= 0 {
+		size := min(lane.behind(counts[i].Val(), now, w.checks.Waiting), int64(n-len(due)))
+		if size <= 0 {
 			continue
 		}
-		entries, err := l.rdb.ZRangeWithScores(ctx, key, lane.left-take, lane.left-1).Result()
+		entries, err := l.rdb.ZRangeWithScores(ctx, key, lane.remaining-size, lane.remaining-1).Result()
 		if err != nil {
 			return nil, unavailable("list waiting messages", err)
 		}
-		lane.left -= take
+		lane.remaining -= size
 		add(key, entries)
 	}
 	return due, nil
 }
 
-// share is how many messages the cycle has to come to by now; count is how many
-// are due.
-func (w *laneWalk) share(count int64, now time.Time, atLeast time.Duration) int64 {
+// behind is the number of messages that the cycle should have listed by now and has
+// not; count is the number of due messages.
+func (w *laneWalk) behind(count int64, now time.Time, atLeast time.Duration) int64 {
 	length := func(count int64) time.Duration {
 		return max(min(max(time.Duration(count)*time.Second/cyclePace, atLeast), cycleMax*atLeast), time.Millisecond)
 	}
 	if w.began.IsZero() {
-		w.began, w.total, w.left, w.first = now, count, count, true
-	} else if w.left == 0 && now.Sub(w.began) >= length(w.total) {
-		w.began, w.total, w.left, w.first = now, count, count, false
+		w.began, w.total, w.remaining, w.first = now, count, count, true
+	} else if w.remaining == 0 && now.Sub(w.began) >= length(w.total) {
+		w.began, w.total, w.remaining, w.first = now, count, count, false
 	}
-	w.left = min(w.left, count)
+	w.remaining = min(w.remaining, count)
 	if w.first {
-		return w.left
+		return w.remaining
 	}
 	elapsed := min(float64(now.Sub(w.began))/float64(length(w.total)), 1)
-	return w.left - int64(float64(w.total)*(1-elapsed))
+	return w.remaining - int64(float64(w.total)*(1-elapsed))
 }
 
-// Checkable reports whether a waiting message has been left alone for long enough
-// that its task must have been enqueued. now is Redis' time.
+// Checkable reports whether the last change of a waiting message is so old that its
+// task must have been enqueued. now is Redis' time.
 func (l *Ledger) Checkable(m *message.Message, now time.Time) bool {
 	return now.Sub(m.UpdatedAt) >= l.opts.Checks.Accepted
 }

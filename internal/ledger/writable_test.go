@@ -24,7 +24,7 @@ func TestWritable(t *testing.T) {
 		}
 	}
 	tests := map[string]struct {
-		spoil, mend func(*testing.T, *redis.Client)
+		fail, repair func(*testing.T, *redis.Client)
 	}{
 		"memory is full":      {set("maxmemory", "1"), set("maxmemory", "0")},
 		"replicas are missed": {set("min-replicas-to-write", "1"), set("min-replicas-to-write", "0")},
@@ -46,11 +46,11 @@ func TestWritable(t *testing.T) {
 			l, err := ledger.New(rdb, ledger.Options{RecordTTL: time.Hour})
 			must(t, err)
 			must(t, l.Writable(t.Context()))
-			tt.spoil(t, rdb)
+			tt.fail(t, rdb)
 			if err := l.Writable(t.Context()); !errors.Is(err, ledger.ErrUnavailable) {
 				t.Errorf("while it refuses writes: %v", err)
 			}
-			tt.mend(t, rdb)
+			tt.repair(t, rdb)
 			must(t, l.Writable(t.Context()))
 		})
 	}

@@ -67,7 +67,7 @@ func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, ori
 		return err
 	}
 	begun, err := h.ledger.Begin(ctx, seen, begin, h.worker.Lease())
-	if errors.Is(err, ledger.ErrHeld) {
+	if errors.Is(err, ledger.ErrSuppressed) {
 		if err := h.clear(ctx, seen.Message); err != nil {
 			return begun, a, time.Time{}, err
 		}

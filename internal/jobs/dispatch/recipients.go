@@ -372,7 +372,7 @@ func (h *Handler) notBegunMany(ctx context.Context, run *groupRun, results []led
 	for i, r := range results {
 		switch {
 		case r.Err == nil:
-		case errors.Is(r.Err, ledger.ErrHeld):
+		case errors.Is(r.Err, ledger.ErrSuppressed):
 			held = append(held, run.ready[i])
 		default:
 			all.Go(func() error {

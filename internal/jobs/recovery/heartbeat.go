@@ -59,7 +59,7 @@ func (h *Heartbeat) Run(ctx context.Context) {
 // Beat sends one heartbeat.
 func (h *Heartbeat) Beat(ctx context.Context) {
 	before := h.worker.Lease().Epoch // what Redis must know, whatever begins until it answers
-	epoch, err := h.ledger.Beat(ctx, h.worker.ID)
+	epoch, err := h.ledger.Heartbeat(ctx, h.worker.ID)
 	if err != nil {
 		h.log.Warn().Err(err).Msg("heartbeat failed")
 		return

@@ -230,12 +230,12 @@ func (s *Sweeper) check(ctx context.Context, l list, items []*item, now time.Tim
 	if err := l.check(ctx, found, now); err != nil {
 		return err
 	}
-	checks := make([]ledger.Look, len(items))
+	checks := make([]ledger.Recheck, len(items))
 	for i, v := range items {
 		if v.err != nil {
 			v.again = now.Add(recheckBlocked)
 		}
-		checks[i] = ledger.Look{Due: v.due, Again: v.again}
+		checks[i] = ledger.Recheck{Due: v.due, At: v.again}
 	}
 	return s.ledger.CheckAgain(ctx, l.name, checks)
 }
@@ -316,7 +316,7 @@ func (s *Sweeper) checkSending(ctx context.Context, m *message.Message, now time
 	case mine && s.worker.IsUnconfirmed(m.ID, a.N):
 		return now.Add(recheckAfter), s.notBegun(ctx, m.ID, a.N)
 	case !expired:
-		lives, err := s.ledger.Lives(ctx, a.Worker)
+		lives, err := s.ledger.Alive(ctx, a.Worker)
 		if err != nil || lives {
 			return now.Add(recheckAfter), err
 		}

@@ -1,8 +1,8 @@
 -- Accepts messages of one scope: dedupes, records and counts them, and puts them on the list of their lane.
 -- Each row is accepted or not on its own. The names of KEYS and ARGV are those of positions.go.
--- Answers for each row 'ok', 'held' (accepted, but opt-outs of the recipient exist), 'full', 'share' (the tenant has its share), 'canceled'
--- or the record that has its key.
--- Nothing is written under another secret ('secret' and it), or to a batch that does not exist ('gone').
+-- Answers for each row 'ok', 'suppressed' (accepted, but opt-outs of the recipient exist), 'full', 'share' (the tenant has its share),
+-- 'canceled' or the record that has its key.
+-- Nothing is written under another secret (the answer is 'secret' and the current one), or to a batch that does not exist ('gone').
 local secret = redis.call('GET', KEYS[SECRET])
 if not secret then
   redis.call('SET', KEYS[SECRET], ARGV[SECRET_VALUE])
@@ -23,14 +23,14 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local laneLimit, tenantLimit = tonumber(ARGV[LANE_LIMIT]), tonumber(ARGV[TENANT_LIMIT])
 
--- The bytes that may still be accepted: Redis' memory as a process has read it, less what all processes have accepted since.
+-- The bytes that may still be accepted: those of a process' reading of Redis' memory, less the bytes accepted since by all processes.
 local room = tonumber(ARGV[MEMORY_ROOM])
 if room then
   room = room - math.max(0, (tonumber(redis.call('GET', KEYS[MEMORY])) or 0) - tonumber(ARGV[MEMORY_READ]))
 end
 
--- dropExpired makes the total of a tenant anew, once in each period: without the bytes of records that have expired since, and of
--- open ones where none is left.
+-- dropExpired sums the total of a tenant up again, once in each period: without the bytes of expired records, and without those of
+-- open messages where there are none.
 local function dropExpired(period)
   local bytes, open, off, total = 0, 0, {}, 0
   local fields = redis.call('HGETALL', KEYS[TENANT])
@@ -54,7 +54,7 @@ local function dropExpired(period)
   return total
 end
 
--- share is what the tenant may still have accepted, in bytes.
+-- share is the number of bytes that the tenant may still have accepted.
 local share = tonumber(ARGV[TENANT_MEMORY])
 if share then
   local known = redis.call('HMGET', KEYS[TENANT], 'total', 'period')
@@ -68,7 +68,7 @@ local function waits(key, lane)
   return (tonumber(n[1]) or 0) + (tonumber(n[2]) or 0)
 end
 
--- refusal is why a row is not accepted; nil: it is.
+-- refusal returns the verdict on a row that is not accepted; nil: it is accepted.
 local function refusal(lane, bytes)
   local n = waiting[lane]
   if not n then
@@ -82,9 +82,9 @@ end
 local rows = (#KEYS - FIXED_KEYS) / ROW_KEYS
 local optOuts = {}
 for i = 1, rows do optOuts[i] = KEYS[FIXED_KEYS + (i - 1) * ROW_KEYS + OPT_OUTS] end
-local held = redis.call('EXISTS', unpack(optOuts)) > 0 -- one command for all rows, since the answer is nearly always no
+local suppressed = redis.call('EXISTS', unpack(optOuts)) > 0 -- one command for all rows, since the answer is nearly always no
 local function accepted(i)
-  return held and redis.call('EXISTS', optOuts[i]) == 1 and 'held' or 'ok'
+  return suppressed and redis.call('EXISTS', optOuts[i]) == 1 and 'suppressed' or 'ok'
 end
 
 -- store writes a record, unless Redis is full.
@@ -97,14 +97,14 @@ end
 local answers, members, raise, inBatch = {}, {}, {}, {}
 local due = {} -- by list: scores and packed ids
 local changed = { l = {}, c = {} } -- by consumer: scores and packed ids
-local taken = 0 -- bytes
+local stored = 0 -- bytes
 for i = 1, rows do
   local a, record = FIXED_ARGS + (i - 1) * ROW_ARGS, KEYS[FIXED_KEYS + (i - 1) * ROW_KEYS + RECORD]
   local value, lane = ARGV[a + VALUE], ARGV[a + COUNTER]
   local bytes = recordBytes(value) + OPEN_BYTES
   local current = redis.call('GET', record)
   if current then
-    answers[i] = current == value and accepted(i) or current -- equal: our own write, whose reply was lost
+    answers[i] = current == value and accepted(i) or current -- equal: our own write, repeated after a missing reply
   elseif canceled then
     answers[i] = 'canceled'
   elseif ARGV[a + CLOSED] == '1' then
@@ -129,7 +129,7 @@ for i = 1, rows do
     raise[counter] = (raise[counter] or 0) + 1
     inBatch[ARGV[a + STATUS]] = (inBatch[ARGV[a + STATUS]] or 0) + 1
     waiting[lane].all, waiting[lane].tenant = waiting[lane].all + 1, waiting[lane].tenant + 1
-    room, share, taken = room and room - bytes, share and share - bytes, taken + bytes
+    room, share, stored = room and room - bytes, share and share - bytes, stored + bytes
     answers[i] = accepted(i)
   end
 end
@@ -148,9 +148,9 @@ for counter, n in pairs(raise) do
   redis.call('HINCRBY', KEYS[COUNTS], counter, n)
   redis.call('HINCRBY', KEYS[TENANT], counter, n)
 end
-redis.call('HINCRBY', KEYS[TENANT], 'bytes', taken)
-redis.call('HINCRBY', KEYS[TENANT], 'total', taken)
-redis.call('INCRBY', KEYS[MEMORY], taken)
+redis.call('HINCRBY', KEYS[TENANT], 'bytes', stored)
+redis.call('HINCRBY', KEYS[TENANT], 'total', stored)
+redis.call('INCRBY', KEYS[MEMORY], stored)
 if batch then
   for status, n in pairs(inBatch) do
     redis.call('HINCRBY', KEYS[BATCH], 'n:' .. status, n)

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Replaces records that have not changed since they were read, each on its own and one after another. Sending must go on
--- when memory is full, hence the flag. What the rows change together is written once, at the end.
+-- when memory is full, hence the flag. Counts and lists that several rows change are written once, at the end.
 -- The names of KEYS and ARGV are those of positions.go.
 -- Answers Redis' time in ms, then for each row: verdict · the record on a conflict · epoch · begins.
 local rows = (#KEYS - FIXED_KEYS) / ROW_KEYS
@@ -13,7 +13,7 @@ if worker ~= '' then
   local known = redis.call('HMGET', KEYS[BEGINS], 'epoch', worker)
   epoch, begins = tonumber(known[1] or 0), tonumber(known[2] or 0)
 end
-local forgotten = worker ~= '' and (epoch < tonumber(ARGV[KNOWN_EPOCH]) or begins < tonumber(ARGV[KNOWN_BEGINS])) -- what Redis had acknowledged
+local rolledBack = worker ~= '' and (epoch < tonumber(ARGV[KNOWN_EPOCH]) or begins < tonumber(ARGV[KNOWN_BEGINS]))
 local begunBefore = begins
 
 local records, optOuts = {}, {}
@@ -30,7 +30,7 @@ local canceled = {} -- by batch
 local places = {} -- by list, then by packed id: the score, or 'off'
 local counts, shares, batches, begun = {}, {}, {}, {}
 local changed = { l = {}, c = {} } -- by consumer: scores and packed ids
-local repeated = false -- is a begin our own write, whose reply was lost
+local repeated = false -- whether a begin is our own write, repeated after a missing reply
 
 -- isCanceled reads the mark once for each batch.
 local function isCanceled(key)
@@ -38,7 +38,7 @@ local function isCanceled(key)
   return canceled[key]
 end
 
--- verdict tells whether a row may be written.
+-- verdict is 'ok' for a row to write, 'known' for one that this operation has written before, else the reason of the refusal.
 local function verdict(k, a)
   local record, begin = current[KEYS[k + RECORD]], ARGV[a + ATTEMPT] ~= ''
   if not record then return 'gone' end
@@ -47,17 +47,17 @@ local function verdict(k, a)
     repeated = repeated or begin
     return 'known'
   end
-  if begin and forgotten then return 'rollback' end
+  if begin and rolledBack then return 'rollback' end
   if head ~= ARGV[a + HEAD] then return 'conflict' end
   if begin and ARGV[a + FROM] ~= '' and ARGV[a + CANCELABLE] == '1' and isCanceled(KEYS[k + BATCH]) then return 'canceled' end
-  if begin and suppressed and ARGV[a + SUPPRESSED] == '1' and redis.call('EXISTS', KEYS[k + OPT_OUTS]) == 1 then return 'held' end
+  if begin and suppressed and ARGV[a + SUPPRESSED] == '1' and redis.call('EXISTS', KEYS[k + OPT_OUTS]) == 1 then return 'suppressed' end
   return 'ok'
 end
 
 local function add(sums, name, n) sums[name] = (sums[name] or 0) + n end
 
--- place sets the score of a row on a list, or takes it off. The fraction of the score tells this place on the list from an
--- earlier one of the same millisecond.
+-- place sets the score of a row on a list, or removes it. The fraction of the score distinguishes this place from an earlier one of
+-- the same millisecond.
 local function place(a, list, at, from)
   if at == '' then return end
   places[list] = places[list] or {}
@@ -78,7 +78,7 @@ local function account(k, a)
   add(share, 'total', after - before)
 end
 
--- write changes the record, and collects what else changes with it.
+-- write replaces the record, and collects the changes of counts and lists.
 local function write(k, a)
   account(k, a)
   if ARGV[a + TTL] == '0' or ARGV[a + CONSUMERS] ~= '' then -- the last consumer sets the TTL
@@ -115,7 +115,7 @@ local function write(k, a)
       batch.called = (batch.called or 0) + 1
     end
     batch.open = batch.open or ARGV[a + BATCH_STAY] == 'open'
-    batch.settled = batch.settled or ARGV[a + BATCH_STAY] == 'settled'
+    batch.closed = batch.closed or ARGV[a + BATCH_STAY] == 'closed'
   end
   if begin then
     epoch, begins = epoch + 1, begins + 1
@@ -174,7 +174,7 @@ for key, batch in pairs(batches) do
     redis.call('PERSIST', key)
     redis.call('PERSIST', batch.members)
   end
-  if batch.settled then
+  if batch.closed then
     local open = 0
     for _, n in ipairs(redis.call('HMGET', key, 'n:scheduled', 'n:queued', 'n:sending', 'n:unknown')) do
       open = open + (tonumber(n) or 0)
@@ -190,8 +190,7 @@ if #begun > 0 then
   redis.call('HINCRBY', KEYS[BEGINS], worker, begins - begunBefore)
   redis.call('PUBLISH', ARGV[CHANNEL], worker .. ' ' .. epoch .. ' ' .. table.concat(begun))
 elseif repeated then
-  -- WAIT behind a begin counts only what its own connection has written, so
-  -- something has to be written on this one.
+  -- WAIT covers only the writes of its own connection, so that this one has to write something.
   redis.call('HSET', KEYS[BEGINS], 'epoch', epoch)
 end
 return answers

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Sets when the sweeper looks at messages of a list again, or takes them off. A message that a change has placed anew meanwhile stays there.
+-- Sets the next checks of messages of a list, or removes them. A message that a change has placed again meanwhile stays there.
 -- KEYS: 1 list
--- ARGV: for each row: 1 packed id · 2 time it was due (Unix ms) · 3 time of the next look, '' = none
+-- ARGV: for each row: 1 packed id · 2 its score when it was listed · 3 time of the next check (Unix ms), '' = none
 local rowArgs = 3
 local ids = {}
 for a = 1, #ARGV, rowArgs do ids[#ids + 1] = ARGV[a] end

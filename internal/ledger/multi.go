@@ -9,21 +9,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// callKept is how long a request for several messages can be looked up beyond
-// the time that its messages are kept: a record is kept again from its last change.
+// callKept is the time for which a multi-recipient send can be looked up beyond the
+// RecordTTL of its messages, which starts again with each of their changes.
 const callKept = 7 * 24 * time.Hour
 
-// Member is the result of the begin of one message of a request for several.
+// Member is the result of the begin of one message of a multi-recipient send.
 type Member struct {
 	Begun
 	Err error // as of Begin; also for a message that was changed meanwhile
 }
 
-// BeginMany is Begin for messages to different numbers that one request is made
-// for, in one round trip. Each begins or not on its own; one that does not is
-// left out of the request. Where the request has a name, the attempt that each
-// number stands for is recorded as well. On ErrUnavailable any of them may have
-// begun.
+// BeginMany is Begin for the messages of a multi-recipient send, in one round trip.
+// They are to different numbers, and each begins or fails on its own; the caller
+// omits a failed one from the request. Where the send has a reference, call, the
+// attempt of each number is recorded as well. On ErrUnavailable any of them may
+// have begun.
 func (l *Ledger) BeginMany(ctx context.Context, call string, seen []Snapshot, change Change, lease Lease) ([]Member, error) {
 	members := make([]Member, len(seen))
 	swaps := make([]swap, 0, len(seen))
@@ -63,8 +63,8 @@ func (l *Ledger) indexCall(ctx context.Context, pipe redis.Pipeliner, call strin
 	pipe.PExpire(ctx, l.callKey(call), l.opts.RecordTTL+callKept)
 }
 
-// IndexCall records again which attempt a number of a request for several
-// messages stands for, after Redis has lost it.
+// IndexCall records again the attempt of a number of a multi-recipient send, after
+// a rollback of Redis.
 func (l *Ledger) IndexCall(ctx context.Context, call, number, ref string) error {
 	pipe := l.rdb.Pipeline()
 	l.indexCall(ctx, pipe, call, map[string]any{bare(number): ref})
@@ -74,8 +74,8 @@ func (l *Ledger) IndexCall(ctx context.Context, call, number, ref string) error 
 	return nil
 }
 
-// AttemptOf finds the attempt that a number of a request for several messages
-// stands for. It returns ErrNotFound for a request or a number that is not known.
+// AttemptOf finds the attempt of a number of a multi-recipient send. It returns
+// ErrNotFound for a send or a number that is not known.
 func (l *Ledger) AttemptOf(ctx context.Context, call, number string) (ref string, err error) {
 	ref, err = l.rdb.HGet(ctx, l.callKey(call), bare(number)).Result()
 	switch {

@@ -44,32 +44,33 @@ func acceptMany(t *testing.T, l *ledger.Ledger, b ledger.Batch, n int) []ledger.
 	return seen
 }
 
-// Each message of a call begins on its own: what hinders one leaves it out.
+// Each message of a multi-recipient send begins on its own: a message that cannot
+// begin is omitted.
 func TestSharedBegin(t *testing.T) {
 	t.Parallel()
-	l, rdb := newLedger(t, ledger.Options{HoldKey: holdKey})
+	l, rdb := newLedger(t, ledger.Options{OptOutKey: optOutKey})
 	b, _ := openBatch(t, l, "", "")
 	seen := acceptMany(t, l, b, 1000)
 	if group := seen[0].Message.Group; group != "group" {
 		t.Errorf("group %q", group)
 	}
-	const taken, canceled, held, gone = 3, 5, 7, 9
-	begin(t, l, seen[taken].Message.ID, "other")
+	const sending, canceled, suppressed, gone = 3, 5, 7, 9
+	begin(t, l, seen[sending].Message.ID, "other")
 	cancel := func(m *message.Message, now time.Time) error { return m.Cancel(now) }
 	if _, err := l.Update(t.Context(), seen[canceled].Message.ID, cancel); err != nil {
 		t.Fatal(err)
 	}
-	rdb.HSet(t.Context(), holdKey(seen[held].Message.Content.To), "field", "value")
+	rdb.HSet(t.Context(), optOutKey(seen[suppressed].Message.Content.To), "field", "value")
 	rdb.Del(t.Context(), ledger.DefaultPrefix+seen[gone].Message.ID.Identity())
 
 	members, err := beginShared(t, l, seen, ledger.Lease{Worker: "w"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[int]error{held: ledger.ErrHeld, gone: ledger.ErrNotFound}
+	want := map[int]error{suppressed: ledger.ErrSuppressed, gone: ledger.ErrNotFound}
 	for i, m := range members {
 		switch {
-		case i == taken || i == canceled:
+		case i == sending || i == canceled:
 			if m.Err == nil {
 				t.Errorf("%d began though it was changed", i)
 			}
@@ -86,7 +87,7 @@ func TestSharedBegin(t *testing.T) {
 	}
 	got := read(t, l, seen[0].Message.ID).Message
 	if a := got.Current(); a == nil || a.Call != sharedCall || a.Worker != "w" {
-		t.Errorf("written down: %+v", a)
+		t.Errorf("recorded: %+v", a)
 	}
 	after, err := l.UpdateFrom(t.Context(), members[0].After, func(m *message.Message, now time.Time) error {
 		return m.Conclude(1, message.Outcome{Kind: message.OutcomeAccepted, SinchID: "B"}, message.Retry{}, now)
@@ -96,7 +97,7 @@ func TestSharedBegin(t *testing.T) {
 	}
 }
 
-// A number of a call leads to its attempt, in whatever form it is written.
+// The attempt of a number is found in each form of the number.
 func TestSharedAttempt(t *testing.T) {
 	t.Parallel()
 	l, rdb := newLedger(t, ledger.Options{RecordTTL: time.Hour})
@@ -123,7 +124,7 @@ func TestSharedAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if ref, err := l.AttemptOf(t.Context(), "call_2", "12065550001"); err != nil || ref != "again" {
-		t.Errorf("written down again: %q, %v", ref, err)
+		t.Errorf("recorded again: %q, %v", ref, err)
 	}
 }
 
