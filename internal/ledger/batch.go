@@ -162,9 +162,13 @@ func (l *Ledger) openBatch(ctx context.Context, secret *message.Secret, r BatchR
 		identity = secret.Batch(r.Scope, r.Reference)
 	}
 	id := message.NewBatchID(identity, r.Now)
-	reply, err := l.open.Run(ctx, l.rdb, []string{l.batchKey(id), l.batchesKey(r.Scope), l.key("secret")},
-		string(id), r.Scope.Tenant, flag(r.Scope.Test), r.Reference, r.Digest, r.Now.UnixMilli(),
-		l.opts.RecordTTL.Milliseconds(), secret.Value()).StringSlice()
+	keys := []string{openBatch: l.batchKey(id), openBatches: l.batchesKey(r.Scope), openSecret: l.key("secret")}
+	args := []any{
+		openID: string(id), openTenant: r.Scope.Tenant, openTest: flag(r.Scope.Test), openReference: r.Reference,
+		openDigest: r.Digest, openCreated: r.Now.UnixMilli(), openEmptyTTL: l.opts.RecordTTL.Milliseconds(),
+		openSecretValue: secret.Value(),
+	}
+	reply, err := l.open.Run(ctx, l.rdb, keys, args...).StringSlice()
 	if err != nil {
 		return Batch{}, false, unavailable("open batch", err)
 	}

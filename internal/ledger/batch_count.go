@@ -23,7 +23,8 @@ func (b Batch) Duplicates() int64 { return max(0, b.Valid-b.Total) }
 // CountBatch records how many rows of the latest request of a batch were valid and
 // how many were rejected.
 func (l *Ledger) CountBatch(ctx context.Context, id message.BatchID, valid, rejected int64) error {
-	if err := l.count.Run(ctx, l.rdb, []string{l.batchKey(id)}, valid, rejected).Err(); err != nil {
+	keys, args := []string{countBatch: l.batchKey(id)}, []any{countValid: valid, countRejected: rejected}
+	if err := l.count.Run(ctx, l.rdb, keys, args...).Err(); err != nil {
 		return unavailable("count batch", err)
 	}
 	return nil

@@ -63,8 +63,8 @@ func (l *Ledger) Changed(ctx context.Context, c Consumer, n int) ([]Changed, err
 // whose record was unreadable stays.
 func (l *Ledger) Handled(ctx context.Context, c Consumer, done []Changed) error {
 	for chunk := range slices.Chunk(done, readMax) {
-		keys := []string{l.changedKey(c), l.changedKey(c.other())}
-		args := make([]any, 0, len(chunk)*3)
+		keys := []string{handledList: l.changedKey(c), handledOtherList: l.changedKey(c.other())}
+		args := make([]any, 0, len(chunk)*len(positionsOf("handled").rowArgs))
 		for _, one := range chunk {
 			if one.Err != nil && !errors.Is(one.Err, ErrNotFound) {
 				continue
@@ -76,7 +76,8 @@ func (l *Ledger) Handled(ctx context.Context, c Consumer, done []Changed) error 
 					expires = one.Message.UpdatedAt.Add(ttl).UnixMilli()
 				}
 			}
-			keys, args = append(keys, l.recordKey(one.ID)), append(args, one.ID.Packed(), head, expires)
+			keys = append(keys, []string{handledRecord: l.recordKey(one.ID)}...)
+			args = append(args, []any{handledID: one.ID.Packed(), handledHead: head, handledExpires: expires}...)
 		}
 		if len(args) == 0 {
 			continue

@@ -106,14 +106,19 @@ const (
 	putBytesTo           // as putBytesFrom, of the record that replaces it
 )
 
-// positions are the names of the keys and arguments of a script.
-type positions struct{ keys, rowKeys, args, rowArgs []string }
+// positions are the names of the keys and arguments of a script: those of the call,
+// then those of each row.
+type positions struct {
+	keys, rowKeys, args, rowArgs []string
+	perLane                      bool // the last of keys stands for one list a lane
+}
 
-// positionsOf are the positions of the scripts that take rows.
+// positionsOf are the positions of a script.
 func positionsOf(script string) positions {
 	switch script {
 	case "accept":
 		return positions{
+			perLane: true,
 			keys: []string{
 				acceptSecret: "SECRET", acceptCounts: "COUNTS", acceptRecent: "RECENT", acceptBatch: "BATCH",
 				acceptMembers: "MEMBERS", acceptChangedLog: "CHANGED_LOG", acceptChangedCallbacks: "CHANGED_CALLBACKS",
@@ -132,6 +137,7 @@ func positionsOf(script string) positions {
 		}
 	case "put":
 		return positions{
+			perLane: true,
 			keys: []string{
 				putCalls: "CALLS", putUnknown: "UNKNOWN", putCounts: "COUNTS", putBegins: "BEGINS",
 				putChangedLog: "CHANGED_LOG", putChangedCallbacks: "CHANGED_CALLBACKS", putWaiting: "WAITING",
@@ -154,19 +160,20 @@ func positionsOf(script string) positions {
 			},
 		}
 	default:
-		return positions{}
+		return listPositions(script)
 	}
 }
 
-// fixedKeys is the number of keys before those of the rows. The last name stands for
-// one list a lane.
-func (p positions) fixedKeys() int { return len(p.keys) - 1 + lanes }
+// fixedKeys is the number of keys before those of the rows.
+func (p positions) fixedKeys() int {
+	if p.perLane {
+		return len(p.keys) - 1 + lanes
+	}
+	return len(p.keys)
+}
 
 // locals declares the names in Lua, in one line.
 func (p positions) locals() string {
-	if p.keys == nil {
-		return ""
-	}
 	var names, values []string
 	for _, table := range [][]string{p.keys, p.rowKeys, p.args, p.rowArgs} {
 		for i, name := range table {

@@ -3,16 +3,22 @@ package ledger
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
-// The positions that Go and Lua share have one name each: Lua uses every one of
-// them, and takes no key and no argument by a number of its own.
+// The positions that Go and Lua share have one name each: each script uses every
+// name of its table, and reads no key and no argument by a number.
 func TestPositionsHaveOneTable(t *testing.T) {
 	t.Parallel()
-	number := regexp.MustCompile(`(KEYS|ARGV)\[\s*\d`)
-	for _, script := range []string{"accept", "put"} {
-		source, err := scripts.ReadFile("lua/" + script + ".lua")
+	number := regexp.MustCompile(`(KEYS|ARGV)\[[^\]]*\b\d+\]`)
+	files, err := scripts.ReadDir("lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		script := strings.TrimSuffix(file.Name(), ".lua")
+		source, err := scripts.ReadFile("lua/" + file.Name())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -20,6 +26,9 @@ func TestPositionsHaveOneTable(t *testing.T) {
 			t.Errorf("%s.lua has a position of its own: %s", script, found)
 		}
 		p := positionsOf(script)
+		if len(p.keys)+len(p.args) == 0 {
+			t.Errorf("%s.lua has no table", script)
+		}
 		names := slices.Concat(p.keys, p.rowKeys, p.args, p.rowArgs)
 		for i, name := range names {
 			if name == "" {

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"mmsdispatch/internal/batcher"
 	"mmsdispatch/internal/message"
 )
@@ -113,14 +111,9 @@ func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]snapshotRes
 	for i, id := range ids {
 		keys[i] = l.recordKey(id)
 	}
-	reply, err := l.read.Run(ctx, l.rdb, keys, readBytes).Slice()
+	records, now, err := l.readValues(ctx, keys)
 	if err != nil {
-		return nil, unavailable("read messages", err)
-	}
-	now, timed := reply[0].(int64)
-	records := reply[1:]
-	if !timed || len(records) == 0 || len(records) > len(ids) {
-		return nil, unavailable("read messages", errReply)
+		return nil, err
 	}
 	read := time.Now()
 	results := make([]snapshotResult, len(records))
@@ -131,10 +124,26 @@ func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]snapshotRes
 			continue
 		}
 		s, err := snapshot(ids[i], []byte(record))
-		s.now, s.read = instant(now), read
+		s.now, s.read = now, read
 		results[i] = snapshotResult{Value: s, Err: err}
 	}
 	return results, nil
+}
+
+// readValues reads the values of the first of the keys, at least one and as many as
+// fit into one answer, with Redis' time. A value is a string, or nil for a key that
+// does not exist.
+func (l *Ledger) readValues(ctx context.Context, keys []string) (values []any, now time.Time, err error) {
+	reply, err := l.read.Run(ctx, l.rdb, keys, []any{readMostBytes: readBytes}...).Slice()
+	if err != nil {
+		return nil, time.Time{}, unavailable("read messages", err)
+	}
+	at, timed := reply[0].(int64)
+	values = reply[1:]
+	if !timed || len(values) == 0 || len(values) > len(keys) {
+		return nil, time.Time{}, unavailable("read messages", errReply)
+	}
+	return values, instant(at), nil
 }
 
 // errReply is returned for a reply that the script cannot have given.
@@ -154,7 +163,8 @@ func snapshot(id message.ID, record []byte) (Snapshot, error) {
 	}
 }
 
-// ByReference reads the message that a scope knows under ref.
+// ByReference reads the message that a scope has under ref. It returns ErrNotFound
+// when there is none.
 func (l *Ledger) ByReference(ctx context.Context, scope message.Scope, ref string) (m *message.Message, err error) {
 	err = l.secret.use(ctx, func(secret *message.Secret) error {
 		m, err = l.byReference(ctx, secret, scope, ref)
@@ -167,19 +177,23 @@ func (l *Ledger) ByReference(ctx context.Context, scope message.Scope, ref strin
 // another secret would not be found.
 func (l *Ledger) byReference(ctx context.Context, secret *message.Secret, scope message.Scope, ref string) (*message.Message, error) {
 	id := message.NewID(secret.Reference(scope, ref), time.Time{})
-	pipe := l.rdb.Pipeline()
-	held, record := pipe.Get(ctx, l.key("secret")), pipe.Get(ctx, l.recordKey(id))
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return nil, unavailable("read message", err)
-	}
-	if err := compare(secret, held.Val()); err != nil {
+	keys := []string{l.key("secret"), l.recordKey(id)}
+	values, _, err := l.readValues(ctx, keys)
+	if err != nil {
 		return nil, err
 	}
-	found, err := record.Bytes()
-	if errors.Is(err, redis.Nil) {
+	if len(values) < len(keys) {
+		return nil, unavailable("read messages", errReply)
+	}
+	current, _ := values[0].(string)
+	if err := compare(secret, current); err != nil {
+		return nil, err
+	}
+	record, found := values[1].(string)
+	if !found {
 		return nil, ErrNotFound
 	}
-	_, m, err := decode(found)
+	_, m, err := decode([]byte(record))
 	if err != nil {
 		return nil, err
 	}

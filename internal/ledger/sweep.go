@@ -88,10 +88,12 @@ func (l *Ledger) CheckAgain(ctx context.Context, q Queue, rechecks []Recheck) er
 		if q == Waiting && next != "" {
 			continue
 		}
-		rows[r.list] = append(rows[r.list], r.ID.Packed(), strconv.FormatFloat(r.at, 'f', -1, 64), next)
+		rows[r.list] = append(rows[r.list], []any{
+			recheckID: r.ID.Packed(), recheckListedAt: strconv.FormatFloat(r.at, 'f', -1, 64), recheckNext: next,
+		}...)
 	}
 	for list, args := range rows {
-		if err := l.recheck.Run(ctx, l.rdb, []string{list}, args...).Err(); err != nil {
+		if err := l.recheck.Run(ctx, l.rdb, []string{recheckList: list}, args...).Err(); err != nil {
 			return unavailable("set checks", err)
 		}
 	}

@@ -1,6 +1,6 @@
 -- Records the counts of the latest request of a batch, unless the batch has expired.
--- KEYS: 1 batch · ARGV: 1 valid rows · 2 rejected rows
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  redis.call('HSET', KEYS[1], 'valid', ARGV[1], 'rejected', ARGV[2])
+-- The names of KEYS and ARGV are those of positions.go.
+if redis.call('EXISTS', KEYS[BATCH]) == 1 then
+  redis.call('HSET', KEYS[BATCH], 'valid', ARGV[VALID], 'rejected', ARGV[REJECTED])
 end
 return 0

@@ -1,13 +1,13 @@
 #!lua flags=no-writes
--- Reads records in their order until the answer is as large as it may be; at least one.
--- KEYS: a record each · ARGV: 1 most bytes of the answer
--- Answers Redis' time in ms, then each record that was read; false: there is none.
+-- Reads the values of keys in their order, at least one, until the answer has its largest size.
+-- KEYS: any number. The name of ARGV is that of positions.go.
+-- Answers Redis' time in ms, then each value that was read; false for a key that does not exist.
 local time = redis.call('TIME')
-local answer, room = { tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) }, tonumber(ARGV[1])
+local answer, room = { tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) }, tonumber(ARGV[MOST_BYTES])
 for i, key in ipairs(KEYS) do
-  local record = redis.call('GET', key)
-  room = room - (record and #record or 0)
+  local value = redis.call('GET', key)
+  room = room - (value and #value or 0)
   if room < 0 and i > 1 then break end
-  answer[#answer + 1] = record
+  answer[#answer + 1] = value
 end
 return answer

@@ -1,0 +1,85 @@
+package ledger
+
+// The keys and arguments of open.lua.
+const (
+	openBatch   = iota
+	openBatches // the scope's batches, by creation
+	openSecret
+)
+
+const (
+	openID          = iota
+	openTenant      //
+	openTest        // "1": of the test scope
+	openReference   //
+	openDigest      //
+	openCreated     // in Unix ms
+	openEmptyTTL    // of a batch without messages, in ms
+	openSecretValue //
+)
+
+// The key and the arguments of count.lua.
+const countBatch = 0
+
+const (
+	countValid = iota
+	countRejected
+)
+
+// The key of recheck.lua, and its arguments for each row.
+const recheckList = 0
+
+const (
+	recheckID       = iota // packed
+	recheckListedAt        // the score when it was listed
+	recheckNext            // when it is checked next, in Unix ms; empty: removed from the list
+)
+
+// The keys of handled.lua, and its key and arguments for each row.
+const (
+	handledList      = iota // of the consumer
+	handledOtherList        // of the other consumer
+)
+
+const handledRecord = 0
+
+const (
+	handledID      = iota // packed
+	handledHead           // the head of the record that is expected; empty: there was no record
+	handledExpires        // in Unix ms; 0: never
+)
+
+// readMostBytes is the argument of read.lua: the largest size of the answer. Its
+// keys have no names.
+const readMostBytes = 0
+
+// listPositions are the positions of the scripts of batches and lists.
+func listPositions(script string) positions {
+	switch script {
+	case "open":
+		return positions{
+			keys: []string{openBatch: "BATCH", openBatches: "BATCHES", openSecret: "SECRET"},
+			args: []string{
+				openID: "ID", openTenant: "TENANT", openTest: "TEST", openReference: "REFERENCE", openDigest: "DIGEST",
+				openCreated: "CREATED", openEmptyTTL: "EMPTY_TTL", openSecretValue: "SECRET_VALUE",
+			},
+		}
+	case "count":
+		return positions{keys: []string{countBatch: "BATCH"}, args: []string{countValid: "VALID", countRejected: "REJECTED"}}
+	case "recheck":
+		return positions{
+			keys:    []string{recheckList: "LIST"},
+			rowArgs: []string{recheckID: "ID", recheckListedAt: "LISTED_AT", recheckNext: "NEXT"},
+		}
+	case "handled":
+		return positions{
+			keys:    []string{handledList: "LIST", handledOtherList: "OTHER_LIST"},
+			rowKeys: []string{handledRecord: "RECORD"},
+			rowArgs: []string{handledID: "ID", handledHead: "HEAD", handledExpires: "EXPIRES"},
+		}
+	case "read":
+		return positions{args: []string{readMostBytes: "MOST_BYTES"}}
+	default:
+		return positions{}
+	}
+}
