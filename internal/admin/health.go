@@ -37,8 +37,9 @@ type Readiness struct {
 	log          zerolog.Logger
 	stopping     atomic.Bool
 
-	mu   sync.Mutex
-	last []string // what was down when last asked, to log changes only
+	mu     sync.Mutex
+	last   []string // what was down when last asked, to log changes only
+	before bool     // it was ready before
 }
 
 // NewReadiness makes the answer out of checks. warningsFunc returns what is
@@ -104,16 +105,19 @@ func await(ctx context.Context, answer <-chan error) error {
 // note logs what is down, once for each change.
 func (r *Readiness) note(down, causes []string) {
 	r.mu.Lock()
-	changed := !slices.Equal(down, r.last)
-	r.last = down
+	first := len(down) == 0 && !r.before
+	changed := first || !slices.Equal(down, r.last)
+	r.last, r.before = down, r.before || first
 	r.mu.Unlock()
 
 	switch {
 	case !changed:
+	case first:
+		r.log.Info().Msg("ready")
 	case len(down) == 0:
 		r.log.Info().Msg("ready again")
 	default:
-		r.log.Warn().Strs("down", down).Str("cause", strings.Join(causes, "; ")).Msg("not ready")
+		r.log.Warn().Strs("down", down).Str(zerolog.ErrorFieldName, strings.Join(causes, "; ")).Msg("not ready")
 	}
 }
 

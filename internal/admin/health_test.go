@@ -126,13 +126,15 @@ func TestReadinessLogsChangesOnly(t *testing.T) {
 
 	ready := admin.NewReadiness(zerolog.New(&out), nil, admin.Check{Name: "redis", Func: func(context.Context) error { return err }})
 
-	for _, state := range []error{nil, broken(t.Context()), broken(t.Context()), nil, nil} {
+	for _, state := range []error{
+		broken(t.Context()), broken(t.Context()), nil, nil, broken(t.Context()), broken(t.Context()), nil, nil,
+	} {
 		err = state
 		ready.Down(t.Context())
 	}
 
-	want := `{"level":"warn","down":["redis"],"cause":"dial redis://[redacted]@10.0.0.1:6379: refused","message":"not ready"}` + "\n" +
-		`{"level":"info","message":"ready again"}` + "\n"
+	down := `{"level":"warn","down":["redis"],"error":"dial redis://[redacted]@10.0.0.1:6379: refused","message":"not ready"}` + "\n"
+	want := down + `{"level":"info","message":"ready"}` + "\n" + down + `{"level":"info","message":"ready again"}` + "\n"
 	if out.String() != want {
 		t.Errorf("written:\n%s", out.String())
 	}

@@ -42,7 +42,7 @@ func newAPI(_ context.Context, cfg *config.Config, out io.Writer) (*process, err
 	}
 	p.add(adminParts...)
 	p.add(serving...)
-	p.add(env.notReady())
+	p.add(env.readiness())
 	return p, nil
 }
 

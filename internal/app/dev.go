@@ -87,7 +87,7 @@ func newDev(cfg *config.Config, embedded *miniredis.Miniredis, out io.Writer, re
 	p.add(adminParts...)
 	p.add(sending...)
 	p.add(serving...)
-	p.add(env.notReady(), part{name: "banner", Service: background.New(
+	p.add(env.readiness(), part{name: "banner", Service: background.New(
 		func(context.Context) error { ready(); return nil },
 		func(context.Context) {},
 	)})

@@ -20,6 +20,7 @@ import (
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/operator"
 	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/saved"
 	"mmsdispatch/internal/suppression"
@@ -151,6 +152,7 @@ func (e *environment) readLanes(ctx context.Context) (map[string]telemetry.LaneS
 func (e *environment) admin(fail func(error)) ([]part, error) {
 	queues, err := console.NewQueues(console.Options{
 		Redis: queuePagesRedis{e.redis}, Write: e.cfg.Admin.Write, ErrorText: func(text string) string { return text },
+		Lanes: queue.NewLanePause(e.rdb), Change: e.recordChange,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("queue pages: %w", err)
@@ -162,6 +164,25 @@ func (e *environment) admin(fail func(error)) ([]part, error) {
 		Log: e.log, Metrics: e.metrics.Registry, Ready: e.ready, Queues: queues, Failed: fail,
 	})
 	return []part{closer("queue pages", e.log, queues.Close), e.pauseWatch(), e.adminListener(server)}, nil
+}
+
+// recordChange records and logs a change that is made on the queue pages.
+func (e *environment) recordChange(ctx context.Context, c console.Change) error {
+	action := operator.ActionQueueChange
+	switch c.Action {
+	case console.ActionPause:
+		action = operator.ActionPause
+	case console.ActionResume:
+		action = operator.ActionResume
+	case console.ActionOther:
+	}
+	user := cmp.Or(c.User, "unknown")
+	err := operator.New(e.rdb, user, operator.FromConsole).Record(ctx, operator.Change{Action: action, Target: c.Target})
+	if err != nil {
+		return fmt.Errorf("record change: %w", err)
+	}
+	e.log.Info().Str("operator", user).Str("action", string(action)).Str("target", c.Target).Msg("queues changed by an operator")
+	return nil
 }
 
 func (e *environment) adminListener(server *admin.Server) part {
@@ -189,7 +210,27 @@ func (r queuePagesRedis) MakeRedisClient() any {
 	return asynqredis.WithoutMemory(redisconn.New(r.Options), 0)
 }
 
-// notReady makes the process leave the load balancer before it stops.
-func (e *environment) notReady() part {
-	return part{name: "readiness", Service: background.AtStop(func(context.Context) { e.ready.Stopping() })}
+// readyEvery is how often a process that was not ready yet checks whether it is.
+const readyEvery = time.Second
+
+// readiness logs when the process is ready for the first time, and makes it leave
+// the load balancer before it stops.
+func (e *environment) readiness() part {
+	watch := background.Loop(e.awaitReady)
+	return part{name: "readiness", Service: background.New(watch.Start, func(ctx context.Context) {
+		e.ready.Stopping()
+		watch.Stop(ctx)
+	})}
+}
+
+func (e *environment) awaitReady(ctx context.Context) {
+	tick := time.NewTicker(readyEvery)
+	defer tick.Stop()
+	for len(e.ready.Down(ctx)) > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }

@@ -50,7 +50,7 @@ func (p *process) fail(err error) {
 func (p *process) run(ctx context.Context) error {
 	err := p.start(ctx)
 	if err == nil {
-		p.log.Info().Msg("ready")
+		p.log.Info().Msg("started")
 		select {
 		case <-ctx.Done():
 		case err = <-p.failed:

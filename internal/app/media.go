@@ -57,6 +57,24 @@ func (w *workerMedia) Check(ctx context.Context, m *message.Message) ([]string, 
 	return types, worst(verdicts)
 }
 
+// namedMedia checks only the names of media, where none is fetched.
+type namedMedia struct {
+	free func(m *message.Message) bool // its call reaches no Sinch
+}
+
+// Check implements dispatch.Media.
+func (n namedMedia) Check(_ context.Context, m *message.Message) ([]string, error) {
+	if n.free(m) {
+		return nil, nil
+	}
+	for i, address := range m.Content.Media {
+		if bad, ok := errors.AsType[*media.Error](media.CheckName(address)); ok {
+			return nil, &dispatch.MediumError{Detail: detail(len(m.Content.Media), i, bad)}
+		}
+	}
+	return nil, nil
+}
+
 // worst is what is wrong with media as a whole: what is bad for good comes
 // before what may go away, and that before what nobody knows.
 func worst(verdicts []media.Verdict) error {
@@ -69,9 +87,9 @@ func worst(verdicts []media.Verdict) error {
 		case !known:
 			unknown = v.Err
 		case !bad.Temporary():
-			return &dispatch.MediumError{Detail: detail(verdicts, i, bad)}
+			return &dispatch.MediumError{Detail: detail(len(verdicts), i, bad)}
 		case temporary == nil:
-			temporary = &dispatch.MediumError{Detail: detail(verdicts, i, bad), Temporary: true, RetryIn: media.KeptTemporary}
+			temporary = &dispatch.MediumError{Detail: detail(len(verdicts), i, bad), Temporary: true, RetryIn: media.KeptTemporary}
 		}
 	}
 	if temporary != nil {
@@ -81,8 +99,8 @@ func worst(verdicts []media.Verdict) error {
 }
 
 // detail says which medium is bad, where there are several.
-func detail(verdicts []media.Verdict, i int, bad *media.Error) string {
-	if len(verdicts) == 1 {
+func detail(media, i int, bad *media.Error) string {
+	if media == 1 {
 		return bad.Error()
 	}
 	return fmt.Sprintf("media[%d]: %s", i, bad)

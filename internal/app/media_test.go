@@ -7,6 +7,7 @@ import (
 
 	"mmsdispatch/internal/jobs/dispatch"
 	"mmsdispatch/internal/media"
+	"mmsdispatch/internal/message"
 )
 
 func TestWorstOfSeveralMedia(t *testing.T) {
@@ -39,6 +40,20 @@ func TestWorstOfSeveralMedia(t *testing.T) {
 		got, ok := errors.AsType[*dispatch.MediumError](err)
 		if !ok || got.Detail != tt.detail || got.Temporary != tt.temporary || (got.RetryIn > 0) != tt.temporary {
 			t.Errorf("%s: %+v", name, err)
+		}
+	}
+}
+
+// Where media are not fetched, a name that says that no slide carries it is refused,
+// unless the message never reaches Sinch.
+func TestMediaThatAreNotFetchedAreRefusedByName(t *testing.T) {
+	t.Parallel()
+	m := &message.Message{Content: message.Content{Media: []string{"https://e.example/a.jpg", "https://e.example/notes.txt"}}}
+	for free, want := range map[bool]string{true: "", false: "media[1]: media_type: its type is not named, or is none that an MMS carries"} {
+		_, err := namedMedia{free: func(*message.Message) bool { return free }}.Check(t.Context(), m)
+		bad, refused := errors.AsType[*dispatch.MediumError](err)
+		if refused != (want != "") || refused && (bad.Detail != want || bad.Temporary) {
+			t.Errorf("free %v: %v", free, err)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func TestPartsAreServices(t *testing.T) { //nolint:tparallel // the parts share 
 		env.watch.part,
 		env.clockPart,
 		env.pauseWatch,
-		env.notReady,
+		env.readiness,
 		func() part { return newSimulator(env).part() },
 		func() part { return passingTime(embedded) },
 		func() part { return followKeys(verifier, env.rdb) },

@@ -27,6 +27,7 @@ type redisWatch struct {
 	log      zerolog.Logger
 	metrics  *telemetry.RedisMetrics
 	embedded bool // which knows no users and not all commands
+	answers  *telemetry.StateLog
 
 	found   atomic.Pointer[[]string]
 	rights  atomic.Pointer[redisconn.Rights]
@@ -36,7 +37,10 @@ type redisWatch struct {
 }
 
 func newRedisWatch(rdb redis.UniversalClient, log zerolog.Logger, metrics *telemetry.RedisMetrics, embedded bool) *redisWatch {
-	return &redisWatch{rdb: rdb, log: log, metrics: metrics, embedded: embedded}
+	return &redisWatch{
+		rdb: rdb, log: log, metrics: metrics, embedded: embedded,
+		answers: telemetry.NewStateLog(log, "redis does not answer", "redis answers again"),
+	}
 }
 
 // warnings are what was found last, with the rights that are missing.
@@ -90,7 +94,8 @@ func (w *redisWatch) run(ctx context.Context) {
 
 func (w *redisWatch) look(ctx context.Context) {
 	health, err := redisconn.Inspect(ctx, w.rdb)
-	w.answers(err)
+	w.answers.Report(err)
+	w.down.Store(err != nil)
 	if err != nil {
 		return
 	}
@@ -107,17 +112,6 @@ func (w *redisWatch) look(ctx context.Context) {
 	w.found.Store(&warnings)
 	w.least.Store(int64(health.MinReplicas))
 	w.metrics.SetWarnings(kinds(health)...)
-}
-
-// answers logs when Redis stops answering, and when it answers again.
-func (w *redisWatch) answers(err error) {
-	switch down := err != nil; {
-	case down == w.down.Swap(down):
-	case down:
-		w.log.Warn().Str("cause", telemetry.Scrub(err.Error())).Msg("redis does not answer")
-	default:
-		w.log.Info().Msg("redis answers again")
-	}
 }
 
 // checkRights returns the warnings about commands that Redis forbids and the

@@ -43,7 +43,7 @@ func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, 
 		return nil, err
 	}
 	p.add(sending...)
-	p.add(env.notReady())
+	p.add(env.readiness())
 	return p, nil
 }
 
@@ -76,6 +76,7 @@ func sendingParts(env *environment) ([]part, error) {
 		opts.Saved = env.saved
 	}
 	parts := []part{sim.part()}
+	opts.Media = namedMedia{free: routes.free}
 	if cfg.Media.Check != mediaOff {
 		shared, closing := newMedia(env)
 		opts.Media = &workerMedia{shared: shared, free: routes.free}

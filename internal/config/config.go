@@ -146,7 +146,7 @@ type Message struct {
 
 // Media says how media URLs are checked before Sinch gets them.
 type Media struct {
-	// `worker` checks before the call, `accept` before answering the caller (bulk is still checked by the worker), `off` never.
+	// `worker` checks before the call, `accept` before answering the caller (bulk is still checked by the worker), `off` never; only a name that ends in `.txt` or the like is refused before the call.
 	Check string `env:"MEDIA_CHECK" envDefault:"worker" oneof:"worker accept off"`
 	// Fetch media from private and loopback addresses too. For development only.
 	AllowPrivate bool `env:"MEDIA_ALLOW_PRIVATE" envDefault:"false"`

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	_ "embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -11,12 +12,21 @@ import (
 	"net/http"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 var (
 	outsideLinks  = regexp.MustCompile(`<link[^>]+href="(?:https?:)?//[^>]*>`)
 	inlineScripts = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+
+	// root is where the UI lives. The transform makes its fixed head stay below what
+	// stands before it.
+	root      = []byte(`<div id="root"></div>`)
+	rootBelow = []byte(`<div id="root" style="transform:translateZ(0)"></div>`)
+
+	//go:embed banner.html
+	banner []byte
 
 	errNoPage = errors.New("the queue UI has no page")
 )
@@ -41,9 +51,11 @@ func newFiles(ui http.Handler) (*files, error) {
 	answer := record(ui, request)
 
 	page := outsideLinks.ReplaceAll(answer.body.Bytes(), nil)
-	if answer.status != http.StatusOK || !bytes.Contains(page, []byte(`id="root"`)) {
+	if answer.status != http.StatusOK || !bytes.Contains(page, root) {
 		return nil, errNoPage
 	}
+
+	page = bytes.Replace(page, root, slices.Concat(banner, rootBelow), 1)
 
 	return &files{ui: ui, page: page, policy: policyFor(page)}, nil
 }

@@ -1,9 +1,11 @@
 // Package console holds the pages for operators. Queues is the web UI of
 // asynq, mounted so that it shows no payload and no text that is not ours, and
-// asks nothing of any other host.
+// asks nothing of any other host. A banner names what it does not show, and a
+// queue is paused with its lane.
 package console
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -24,6 +26,11 @@ type Options struct {
 	Redis asynq.RedisConnOpt
 	// Write allows changes: pause, run, archive, delete.
 	Write bool
+	// Lanes pauses and resumes. It is needed with Write.
+	Lanes Lanes
+	// Change is told of every change before it is made; after an error it is not made.
+	// It is needed with Write.
+	Change func(ctx context.Context, c Change) error
 	// ErrorText returns what may be shown of a task's error. Without it every
 	// error is redacted: asynq keeps what libraries say, panics included.
 	ErrorText func(text string) string
@@ -61,7 +68,7 @@ func NewQueues(opts Options) (*Queues, error) {
 	}
 
 	mux := http.NewServeMux()
-	mux.Handle(QueuesPath+"/api/", redactErrors(ui, opts.ErrorText))
+	mux.Handle(QueuesPath+"/api/", redactErrors(changes(ui, opts), opts.ErrorText))
 	mux.Handle(QueuesPath+"/", files)
 
 	return &Queues{handler: guard(mux, opts.Write), close: ui.Close}, nil

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"mmsdispatch/internal/console"
+	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
 )
 
@@ -117,7 +120,7 @@ func TestPageIsComplete(t *testing.T) {
 			t.Errorf("%s does not know where it is mounted", path)
 		}
 
-		for _, asset := range regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(page, -1) {
+		for _, asset := range regexp.MustCompile(`<(?:link|script|img)[^>]*(?:src|href)="([^"]+)"`).FindAllStringSubmatch(page, -1) {
 			wantAsset(t, p, asset[1])
 		}
 	}
@@ -310,7 +313,17 @@ func TestReadOnly(t *testing.T) {
 func TestWrite(t *testing.T) {
 	t.Parallel()
 
-	p := setup(t, func(opts *console.Options) { opts.Write = true })
+	var made []console.Change
+
+	p := setup(t, func(opts *console.Options) {
+		opts.Write = true
+		opts.Lanes = noLanes{}
+		opts.Change = func(_ context.Context, c console.Change) error {
+			made = append(made, c)
+
+			return nil
+		}
+	})
 
 	foreign, _ := p.ask(t, http.MethodPost, "/queues/api/queues/high:pause", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
 	if foreign.StatusCode != http.StatusForbidden {
@@ -322,6 +335,10 @@ func TestWrite(t *testing.T) {
 		t.Errorf("own request: %d", own.StatusCode)
 	}
 
+	if want := []console.Change{{Action: console.ActionPause, Target: "normal"}}; !slices.Equal(made, want) {
+		t.Errorf("reported %v, want %v", made, want)
+	}
+
 	for lane, want := range map[string]bool{"high": false, "normal": true} {
 		if info, err := p.inspector.GetQueueInfo(lane); err != nil || info.Paused != want {
 			t.Errorf("%s: paused %v, %v", lane, info.Paused, err)
@@ -330,6 +347,103 @@ func TestWrite(t *testing.T) {
 
 	if _, page := p.ask(t, http.MethodGet, "/queues/"); !regexp.MustCompile(`FLAG_READ_ONLY=false|FLAG_READ_ONLY="false"`).MatchString(page) {
 		t.Error("the page thinks that it is read-only")
+	}
+}
+
+// noLanes knows no lane.
+type noLanes struct{}
+
+func (noLanes) Lane(string) message.Lane                   { return "" }
+func (noLanes) Pause(context.Context, message.Lane) error  { return errors.New("there is none") }
+func (noLanes) Resume(context.Context, message.Lane) error { return errors.New("there is none") }
+
+// oneLane is a lane of two queues.
+type oneLane struct{ done chan string }
+
+func (oneLane) Lane(queue string) message.Lane {
+	if queue == "bulk" || queue == "bulk-1" {
+		return message.Bulk
+	}
+
+	return ""
+}
+
+func (l oneLane) Pause(_ context.Context, lane message.Lane) error {
+	l.done <- "pause " + string(lane)
+
+	return nil
+}
+
+func (l oneLane) Resume(_ context.Context, lane message.Lane) error {
+	l.done <- "resume " + string(lane)
+
+	return nil
+}
+
+// A queue is paused with its lane, under the name of the operator, and only once
+// that is recorded.
+func TestPauseIsOneOfTheLane(t *testing.T) {
+	t.Parallel()
+
+	lane, recorded := oneLane{make(chan string, 1)}, make(chan console.Change, 1)
+
+	var unrecorded atomic.Bool
+
+	p := setup(t, func(opts *console.Options) {
+		opts.Write = true
+		opts.Lanes = lane
+		opts.Change = func(_ context.Context, c console.Change) error {
+			if unrecorded.Load() {
+				return errors.New("no room")
+			}
+
+			recorded <- c
+
+			return nil
+		}
+	})
+
+	for _, step := range []struct{ path, done string }{{"bulk-1:pause", "pause bulk"}, {"bulk:resume", "resume bulk"}} {
+		answer, _ := p.ask(t, http.MethodPost, "/queues/api/queues/"+step.path, "Authorization", "Basic YWxpY2U6c2VjcmV0")
+		want := console.Change{User: "alice", Action: console.Action(strings.Fields(step.done)[0]), Target: "lane:bulk"}
+
+		if answer.StatusCode != http.StatusNoContent || <-recorded != want || <-lane.done != step.done {
+			t.Errorf("%s: %d", step.path, answer.StatusCode)
+		}
+	}
+
+	if answer, _ := p.ask(t, http.MethodDelete, "/queues/api/queues/high/pending_tasks/msg_high"); answer.StatusCode != http.StatusNoContent {
+		t.Errorf("delete: %d", answer.StatusCode)
+	}
+
+	if got, want := <-recorded, (console.Change{Action: console.ActionOther, Target: "high/pending_tasks/msg_high"}); got != want {
+		t.Errorf("recorded %v", got)
+	}
+
+	unrecorded.Store(true)
+
+	for _, path := range []string{"bulk:pause", "high:pause"} {
+		if answer, _ := p.ask(t, http.MethodPost, "/queues/api/queues/"+path); answer.StatusCode != http.StatusServiceUnavailable || len(lane.done) > 0 {
+			t.Errorf("%s without a record: %d", path, answer.StatusCode)
+		}
+	}
+
+	if info, err := p.inspector.GetQueueInfo("high"); err != nil || info.Paused {
+		t.Errorf("high: paused %v, %v", info.Paused, err)
+	}
+}
+
+// The banner above the UI names what it lacks, and where that is.
+func TestBannerNamesWhatIsNotShown(t *testing.T) {
+	t.Parallel()
+
+	_, page := setup(t, nil).ask(t, http.MethodGet, "/queues/")
+	before, _, _ := strings.Cut(page, `<div id="root"`)
+
+	for _, place := range []string{`href="/readyz"`, `href="/metrics"`, "mmsctl status", "mmsctl audit", "failed", "bulk-1"} {
+		if !strings.Contains(before, place) {
+			t.Errorf("no %s", place)
+		}
 	}
 }
 

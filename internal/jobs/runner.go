@@ -111,7 +111,7 @@ func NewRunner(o Options) *Runner {
 		Ledger: o.Ledger, Queue: tasks, Worker: worker, Media: o.Media, Limiter: o.Limiter, Providers: o.Providers,
 		OptOuts: o.OptOuts, Pauses: pause.NewView(pauses), Saved: o.Saved, Metrics: o.Metrics, Retry: retry, Timing: o.Timing, Log: log, Life: life, Open: open,
 	}))
-	r.tasks = asynqredis.NewServers(life, o.Redis, o.Clock, queue.Lanes(), r.reportRedis)
+	r.tasks = asynqredis.NewServers(life, o.Redis, o.Clock, queue.Lanes(), telemetry.NewStateLog(log, "tasks cannot be taken from Redis", "tasks are taken from Redis again").Report)
 	high := max(2, o.Concurrency/highShare)
 	r.servers = r.newServers(o, []int{high}, map[string]int{string(message.High): 1}, string(message.High))
 	r.servers = append(r.servers, r.newServers(o, split(o.Concurrency), queue.SharedLanes(), sharedName)...)
@@ -164,16 +164,6 @@ func (r *Runner) newServers(o Options, slots []int, lanes map[string]int, name s
 		})
 	}
 	return servers
-}
-
-// reportRedis logs when tasks can no longer be taken from Redis, and when they
-// can again.
-func (r *Runner) reportRedis(err error) {
-	if err != nil {
-		r.log.Warn().Str("cause", telemetry.Scrub(err.Error())).Msg("tasks cannot be taken from Redis")
-		return
-	}
-	r.log.Info().Msg("tasks are taken from Redis again")
 }
 
 // WorkerID is the identity of this process in the ledger.

@@ -46,7 +46,7 @@ var meanings = map[Code]meaning{
 	CodeNoLength:    {"its host does not send a Content-Length, or sends it in chunks", false},
 	CodeEmpty:       {"it is empty", false},
 	CodeTooLarge:    {"it is too large", false},
-	CodeType:        {"its Content-Type is missing, or is none that an MMS carries", false},
+	CodeType:        {"its type is not named, or is none that an MMS carries", false},
 	CodeMismatch:    {"its first bytes do not agree with its Content-Type", false},
 }
 

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
@@ -48,6 +49,39 @@ func TestQueueUIIsReadOnly(t *testing.T) {
 		t.Errorf("pausing a queue answers %s", got)
 	}
 	s.awaitStatus(s.send(message{}), "delivered")
+}
+
+// An operator who pauses one queue of the bulk lane pauses the lane; the change is
+// logged and recorded under the operator's name.
+func TestLaneIsPausedFromTheQueuePages(t *testing.T) {
+	t.Parallel()
+	const password = "admin-password-of-this-test"
+	s := start(t, with("ADMIN_USER", "alice"), with("ADMIN_PASSWORD", password), with("ADMIN_WRITE", "true"))
+	s.private.add("admin password", password)
+	change := func(path string) {
+		t.Helper()
+		got, err := s.client.Do(t.Context(), http.MethodPost, s.admin+"/queues/api/queues/"+path, nil,
+			harness.Header{Name: "Authorization", Value: "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:"+password))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.want(got, http.StatusNoContent)
+	}
+	s.awaitStatus(s.send(message{"priority": "bulk"}), "delivered") // all queues are there
+	change("bulk-3:pause")
+	waiting := s.send(message{"priority": "bulk"})
+	s.awaitStatus(s.send(message{}), "delivered") // another lane goes on
+	if r := s.lookUp(waiting); r.Status != "queued" {
+		t.Errorf("a message of the paused lane is %s", r.Status)
+	}
+	change("bulk:resume")
+	s.awaitStatus(waiting, "delivered")
+	output := string(s.api.Log())
+	for _, action := range []string{"pause", "resume"} {
+		if line := `"operator":"alice","action":"` + action + `","target":"lane:bulk"`; !strings.Contains(output, line) {
+			t.Errorf("no line with %s", line)
+		}
+	}
 }
 
 func TestAdminListenerAsksForItsPassword(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"mmsdispatch/internal/jobs/dispatch"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/telemetry"
 )
 
 // beatEvery is the interval of heartbeats; their key lives five times as long.
@@ -30,11 +31,15 @@ type Heartbeat struct {
 	reconciler *reconciler
 	callTime   time.Duration // of one call to Sinch
 	log        zerolog.Logger
+	beats      *telemetry.StateLog
 }
 
 // NewHeartbeat makes a Heartbeat.
 func NewHeartbeat(o Options) *Heartbeat {
-	return &Heartbeat{ledger: o.Ledger, worker: o.Worker, reconciler: o.reconciler(), callTime: o.CallTime, log: o.Log}
+	return &Heartbeat{
+		ledger: o.Ledger, worker: o.Worker, reconciler: o.reconciler(), callTime: o.CallTime, log: o.Log,
+		beats: telemetry.NewStateLog(o.Log, "heartbeats fail", "heartbeats succeed again"),
+	}
 }
 
 // Listen takes in the begins of other workers until ctx ends.
@@ -60,8 +65,10 @@ func (h *Heartbeat) Run(ctx context.Context) {
 func (h *Heartbeat) Beat(ctx context.Context) {
 	before := h.worker.Lease().Epoch // what Redis must know, whatever begins until it answers
 	epoch, err := h.ledger.Heartbeat(ctx, h.worker.ID)
+	if ctx.Err() == nil {
+		h.beats.Report(err)
+	}
 	if err != nil {
-		h.log.Warn().Err(err).Msg("heartbeat failed")
 		return
 	}
 	if epoch == 0 && before == 0 {

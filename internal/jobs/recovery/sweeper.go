@@ -17,6 +17,7 @@ import (
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/pause"
+	"mmsdispatch/internal/telemetry"
 )
 
 // The sweeper's rhythm.
@@ -44,6 +45,8 @@ type Sweeper struct {
 	metrics    Metrics
 	retry      message.Retry
 	log        zerolog.Logger
+	sweeps     *telemetry.StateLog
+	lookups    *telemetry.StateLog
 }
 
 // NewSweeper makes a Sweeper.
@@ -51,6 +54,8 @@ func NewSweeper(o Options) *Sweeper {
 	return &Sweeper{
 		ledger: o.Ledger, queue: o.Queue, pauses: o.Pauses, worker: o.Worker, reconciler: o.reconciler(), locker: redislock.New(o.Redis),
 		metrics: o.Metrics, retry: o.Retry, log: o.Log,
+		sweeps:  telemetry.NewStateLog(o.Log, "sweeps fail", "sweeps succeed again"),
+		lookups: telemetry.NewStateLog(o.Log, "unknown outcomes are not reconciled", "unknown outcomes are reconciled again"),
 	}
 }
 
@@ -126,8 +131,8 @@ func (s *Sweeper) Round(ctx context.Context) error {
 		s.sweepFor(ctx, listShare, list{name: ledger.Calls, end: callsEnd, together: callsTogether, check: each(s.checkSending)}),
 		s.continueCancels(ctx),
 	)
-	if err != nil {
-		s.log.Warn().Err(err).Msg("sweep deferred")
+	if ctx.Err() == nil {
+		s.sweeps.Report(err)
 	}
 	return err
 }
@@ -142,8 +147,8 @@ func (s *Sweeper) Reconcile(ctx context.Context) {
 		return s.checkUnknown(ctx, q, m, now)
 	}
 	err := s.sweep(ctx, list{name: ledger.Unknown, end: unknownEnd, together: 2 * unknownEnd, check: each(one)})
-	if err != nil && ctx.Err() == nil {
-		s.log.Warn().Err(err).Msg("reconciliation deferred")
+	if ctx.Err() == nil {
+		s.lookups.Report(err)
 	}
 }
 
