@@ -123,7 +123,7 @@ func newRules(cfg *config.Config) *message.Rules {
 		DefaultRegion:  string(cfg.Message.DefaultRegion),
 		ExtraAreaCodes: cfg.Message.ExtraAreaCodes.Countries(),
 		Sender:         string(cfg.Sinch.Number),
-		SingleMedium:   cfg.Sinch.API == string(sinch.APIBatches) || cfg.Sinch.API == string(sinch.APIConversation),
+		SingleMedia:    cfg.Sinch.API == string(sinch.APIBatches) || cfg.Sinch.API == string(sinch.APIConversation),
 		NoFallbackText: cfg.Sinch.API == string(sinch.APIBatches),
 	}
 	for _, sender := range cfg.Sinch.Senders {

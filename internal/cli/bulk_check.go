@@ -101,10 +101,11 @@ func (b *bulk) countRepeated() (repeated int64, err error) {
 // isRepeated reports whether a row goes to a number that an earlier row has,
 // however the two are written.
 func (b *bulk) isRepeated(numbers *rowstream.Numbers, fields message.Fields) bool {
-	if fields.To == nil {
+	to := fields.Text("to")
+	if to == nil {
 		return false
 	}
-	number, _, ok := message.NormalizePhone(*fields.To, b.region)
+	number, _, ok := message.NormalizePhone(*to, b.region)
 	return ok && numbers.Add(number)
 }
 

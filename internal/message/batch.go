@@ -11,7 +11,7 @@ const batchPrefix = "bat_"
 // BatchID identifies a batch.
 type BatchID string
 
-// NewBatchID makes an id from an identity and the time of creation.
+// NewBatchID builds an id from an identity and the time of creation.
 func NewBatchID(identity [identityBytes]byte, created time.Time) BatchID {
 	return BatchID(batchPrefix + NewID(identity, created).Short())
 }
@@ -28,12 +28,12 @@ func ParseBatchID(s string) (BatchID, error) {
 	return BatchID(s), nil
 }
 
-// Identity is the part of the id that the ledger's keys are made of.
+// Identity is the part of the id that names the batch in the ledger.
 func (id BatchID) Identity() string {
 	return string(id[len(batchPrefix)+len(idVersion):][:identityChars])
 }
 
-// Packed is the id in as few bytes as it has, as ID.Packed.
+// Packed is the binary form of the id, as ID.Packed.
 func (id BatchID) Packed() string {
 	return ID(idPrefix + string(id[len(batchPrefix):])).Packed()
 }

@@ -172,8 +172,8 @@ func (m *Message) Absent(n int, seen Absence, window time.Duration, retry Retry,
 // counts as not sent.
 const LookupsNeeded = 3
 
-// Resend queues a message of unknown outcome again, as the operator's policy
-// says. Its unresolved attempts stay.
+// Resend queues a message of unknown outcome again under the operator's resend
+// policy. Its unresolved attempts stay.
 func (m *Message) Resend(retry Retry, now time.Time) error {
 	if m.Status != StatusUnknown || m.Tries >= retry.Max {
 		return ErrNotWaiting

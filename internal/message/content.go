@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Content is what a caller asked for, normalised, and without the defaults
-// that configuration may change. Two requests are the same exactly when their
-// contents are Equal.
+// Content is a caller's request, normalised, and without the defaults that
+// configuration may change. Two requests are the same exactly when their contents
+// are Equal.
 type Content struct {
 	To              string
 	From            string // E.164; empty: the service's own number
@@ -24,7 +24,7 @@ type Content struct {
 	Metadata        map[string]string
 }
 
-// Equal reports whether two contents ask for the same thing.
+// Equal reports whether two contents are the same request.
 func (c Content) Equal(o Content) bool {
 	return c.To == o.To && c.From == o.From && c.Subject == o.Subject && c.Text == o.Text &&
 		slices.Equal(c.Media, o.Media) && c.ClientReference == o.ClientReference && c.Priority == o.Priority &&
@@ -45,6 +45,6 @@ const (
 // Lanes lists the lanes, the most urgent first.
 func Lanes() []Lane { return []Lane{High, Normal, Bulk} }
 
-// BulkShards is how many parts the bulk lane has. Tenants are spread over them,
-// so that one with a long queue does not stand before the others.
+// BulkShards is the number of shards of the bulk lane. Tenants are distributed over
+// them, so that the long queue of one does not delay the others.
 const BulkShards = 8

@@ -18,7 +18,7 @@ func TestDocumentedTransitions(t *testing.T) {
 	}
 	for _, want := range []string{diagram(), table()} {
 		if !strings.Contains(string(page), want) {
-			t.Errorf("docs/state-machine.md does not hold:\n%s", want)
+			t.Errorf("docs/state-machine.md does not contain:\n%s", want)
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// What is remembered of one number is said of all numbers of its exchange, so
-// each is asked for twice, and the second time about another one.
-func TestRememberedNumbersAreJudgedAsByTheLibrary(t *testing.T) {
+// The cached result of one number applies to all numbers of its exchange, so the
+// second number of each exchange is another one.
+func TestCachedNumbersAreThoseOfTheLibrary(t *testing.T) {
 	t.Parallel()
 	random, known := rand.New(rand.NewPCG(3, 4)), &exchanges{}
 	for range 3_000 {
@@ -29,7 +29,7 @@ func TestRememberedNumbersAreJudgedAsByTheLibrary(t *testing.T) {
 	}
 }
 
-func FuzzRememberedNumbers(f *testing.F) {
+func FuzzCachedNumbers(f *testing.F) {
 	f.Add("+12065551212", "US", uint16(9999))
 	f.Add("+15235551234", "US", uint16(0))
 	f.Add("+18762345678", "CA", uint16(5555))
@@ -38,7 +38,7 @@ func FuzzRememberedNumbers(f *testing.F) {
 	f.Add("+1206555121٢", "US", uint16(1))
 	f.Fuzz(func(t *testing.T, value, region string, other uint16) {
 		known := &exchanges{}
-		if plainNANP(value) { // let it learn from another number
+		if plainNANP(value) { // another number fills the cache
 			known.normalize(value[:8]+fmt.Sprintf("%04d", other%10_000), region)
 		}
 		number, country, ok := known.normalize(value, region)
@@ -49,12 +49,12 @@ func FuzzRememberedNumbers(f *testing.F) {
 	})
 }
 
-// TestRulesLookNoFurtherThanTheExchange goes through the patterns by which the
-// library finds the country of a number under +1, as the automatons they stand
-// for: whatever six digits were read, the four behind them must not matter. A
-// country is found by its leading digits, or by the validity of the number
-// there: only then is what belongs to it valid for sure.
-func TestRulesLookNoFurtherThanTheExchange(t *testing.T) {
+// TestRulesIgnoreDigitsBehindTheExchange checks the patterns by which the library
+// finds the country of a number under +1, as finite automata: after any six digits
+// the next four must not change the result. A country is found by its leading
+// digits, or by the validity of the number there: only in the second case are all
+// its numbers valid.
+func TestRulesIgnoreDigitsBehindTheExchange(t *testing.T) {
 	t.Parallel()
 	all, err := phonenumbers.MetadataCollection()
 	if err != nil {
@@ -150,23 +150,24 @@ func (a *automaton) undecided(first, last int) bool {
 // verdict is what all numbers get that have n more digits; empty: they differ.
 func (a *automaton) verdict(state []uint32, n int) string {
 	key := fmt.Sprint(state, n)
-	if said, known := a.known[key]; known {
-		return said
+	if verdict, known := a.known[key]; known {
+		return verdict
 	}
-	said := fmt.Sprint(a.matches(state))
+	verdict := fmt.Sprint(a.matches(state))
 	if n > 0 {
-		said = a.verdict(a.step(state, '0', false), n-1)
+		verdict = a.verdict(a.step(state, '0', false), n-1)
 		for digit := '1'; digit <= '9'; digit++ {
-			if a.verdict(a.step(state, digit, false), n-1) != said {
-				said = ""
+			if a.verdict(a.step(state, digit, false), n-1) != verdict {
+				verdict = ""
 			}
 		}
 	}
-	a.known[key] = said
-	return said
+	a.known[key] = verdict
+	return verdict
 }
 
-// step reads a digit. What has matched already stays so: the end is not asked for.
+// step reads a digit. A state that has matched stays matched: the patterns need not
+// match to the end.
 func (a *automaton) step(state []uint32, digit rune, begin bool) []uint32 {
 	var next []uint32
 	for _, pc := range a.closure(state, begin, false) {
@@ -204,9 +205,9 @@ func (a *automaton) closure(state []uint32, begin, end bool) []uint32 {
 		case syntax.InstCapture, syntax.InstNop:
 			todo = append(todo, inst.Out)
 		case syntax.InstEmptyWidth:
-			asks := syntax.EmptyOp(inst.Arg)
-			met := asks&(syntax.EmptyBeginText|syntax.EmptyBeginLine) == 0 || begin
-			if met && (asks&(syntax.EmptyEndText|syntax.EmptyEndLine) == 0 || end) {
+			wants := syntax.EmptyOp(inst.Arg)
+			met := wants&(syntax.EmptyBeginText|syntax.EmptyBeginLine) == 0 || begin
+			if met && (wants&(syntax.EmptyEndText|syntax.EmptyEndLine) == 0 || end) {
 				todo = append(todo, inst.Out)
 			}
 		default: // reads, or ends

@@ -9,18 +9,19 @@ import (
 	"time"
 )
 
-// groupBytes is how much of the hash names a group: enough for no two to meet.
+// groupBytes is the length of a group's hash: 80 bits make a collision within a
+// batch practically impossible.
 const groupBytes = 10
 
-// GroupOf names the messages of a batch that differ, as far as Sinch sees, in
-// nothing but the recipient: one call can carry them all. It gives nothing away
-// of what they say.
+// GroupOf names the group of a message: the messages of a batch that differ for
+// Sinch in the recipient alone, so that one multi-recipient send can carry them.
+// The name does not reveal their content.
 func GroupOf(batch BatchID, c Content, from string) string {
 	return groupName(string(batch), from, c.Subject, c.Text, strings.Join(c.Media, " "), c.FallbackText,
 		string(c.Priority), stamp(c.SendAt), stamp(c.ExpiresAt))
 }
 
-// half names one of the two groups that a refused call is divided into.
+// half names one of the two groups into which a refused send is divided.
 func half(group string, n int) string { return groupName(group, strconv.Itoa(n)) }
 
 func groupName(parts ...string) string {
@@ -35,18 +36,19 @@ func stamp(t time.Time) string {
 	return strconv.FormatInt(t.UnixMilli(), 10)
 }
 
-// callPrefix begins the name of a call for several messages, which tells it
+// callPrefix begins the reference of a multi-recipient send and distinguishes it
 // from an attempt's reference.
 const callPrefix = "call_"
 
-// NewCall names a call for several messages. It is what Sinch gets as client
-// reference: printable ASCII, and short of the 64 that all its APIs take.
+// NewCall creates the reference of a multi-recipient send, its client reference at
+// Sinch: printable ASCII, and shorter than the 64 characters that all its APIs
+// accept.
 func NewCall() string { return callPrefix + strings.ToLower(rand.Text()) }
 
-// IsCall reports whether a reference is that of a call for several messages.
+// IsCall reports whether a reference is that of a multi-recipient send.
 func IsCall(ref string) bool { return strings.HasPrefix(ref, callPrefix) }
 
-// Ref is what the call carries as client reference.
+// Ref is the client reference of the attempt's request.
 func (a Attempt) Ref(id ID) string {
 	if a.Call != "" {
 		return a.Call
@@ -54,21 +56,21 @@ func (a Attempt) Ref(id ID) string {
 	return id.AttemptRef(a.N)
 }
 
-// Divide concludes an attempt whose request Sinch refused for several messages,
-// which may be the fault of any of them: the message waits again without having
-// used a try, in a group with its half of the others.
+// Divide concludes an attempt whose multi-recipient send Sinch refused, possibly
+// because of another message: the message waits again, without a try counted, in
+// the group of part 0 or 1.
 func (m *Message) Divide(n, part int, o Outcome, now time.Time) error {
 	o.Kind = OutcomeNotBegun
-	made := m.call(n) != nil
+	exists := m.call(n) != nil
 	err := m.ConcludeHalf(n, part, o, Retry{}, now)
-	if made && m.Status.Waiting() {
+	if exists && m.Status.Waiting() {
 		m.NextAt = time.Time{}
 	}
 	return err
 }
 
-// ConcludeHalf is Conclude for a request that was too large: a message that
-// waits again does so in a group with its half of the others.
+// ConcludeHalf is Conclude for a request that was too large: a message that waits
+// again does so in the group of part 0 or 1.
 func (m *Message) ConcludeHalf(n, part int, o Outcome, retry Retry, now time.Time) error {
 	if m.call(n) == nil {
 		return nil
@@ -82,8 +84,9 @@ func (m *Message) ConcludeHalf(n, part int, o Outcome, retry Retry, now time.Tim
 	return nil
 }
 
-// LeaveGroup has a waiting message stand alone from now on.
-func (m *Message) LeaveGroup() error {
+// Ungroup removes a waiting message from its group: its next attempt is a request
+// of its own.
+func (m *Message) Ungroup() error {
 	if !m.Status.Waiting() {
 		return ErrNotWaiting
 	}

@@ -7,8 +7,8 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// A group is what Sinch cannot tell apart: all but the recipient and what
-// stays with us.
+// The messages of a group are equal for Sinch: in all fields but the recipient and
+// those that are not sent.
 func TestGroups(t *testing.T) {
 	t.Parallel()
 	const from = "+12065550000"
@@ -33,7 +33,7 @@ func TestGroups(t *testing.T) {
 		"subject":   {func(c *message.Content) { c.Subject = "" }, false},
 		"text":      {func(c *message.Content) { c.Text = "T" }, false},
 		"shifted":   {func(c *message.Content) { c.Subject, c.Text = "st", "" }, false},
-		"medium":    {func(c *message.Content) { c.Media = []string{"https://example.com/b.jpg"} }, false},
+		"media":     {func(c *message.Content) { c.Media = []string{"https://example.com/b.jpg"} }, false},
 		"lane":      {func(c *message.Content) { c.Priority = message.High }, false},
 		"time":      {func(c *message.Content) { c.SendAt = time.Time{} }, false},
 		"expiry":    {func(c *message.Content) { c.ExpiresAt = time.Time{} }, false},

@@ -11,9 +11,9 @@ func (m *Message) EntryNumber(i int) int {
 	return i + 1 + m.Dropped
 }
 
-// Changed reports whether entry i of the timeline records a new state. After a gap
-// it cannot be known from the timeline: before, the state that the entry in front of
-// it had, decides; empty: it counts as a change.
+// Changed reports whether entry i of the timeline records a new state. The entry
+// behind removed ones is compared with before, the state of the last removed entry;
+// empty: it counts as a change.
 func (m *Message) Changed(i int, before Status) bool {
 	if i == 0 {
 		return true

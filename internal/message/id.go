@@ -31,11 +31,11 @@ var encoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPaddin
 func crockford() *base32.Encoding { return encoding }
 
 // ID identifies a message. Its identity part is derived from tenant and
-// reference, so that the record is found by either; its time part tells apart
-// two messages that used one reference after the first had been forgotten.
+// reference, so that the record is found by either; its time part distinguishes two
+// messages that used one reference, the second after the first had expired.
 type ID string
 
-// NewID makes an id from an identity and the time of creation.
+// NewID builds an id from an identity and the time of creation.
 func NewID(identity [identityBytes]byte, created time.Time) ID {
 	var ms [8]byte
 	binary.BigEndian.PutUint64(ms[:], uint64(created.UnixMilli()))
@@ -60,14 +60,14 @@ func ParseID(s string) (ID, error) {
 	return ID(s), nil
 }
 
-// PackedLength is how long a packed id is, in bytes.
+// PackedLength is the length of a packed id, in bytes.
 const PackedLength = identityBytes + stampBytes
 
-// Packed is the id in as few bytes as it has, for lists that hold millions.
+// Packed is the binary form of the id, for lists of millions.
 func (id ID) Packed() string {
 	packed := make([]byte, 0, PackedLength)
 	enc := crockford()
-	packed, _ = enc.AppendDecode(packed, []byte(id.Identity())) // its form was checked when it was made or parsed
+	packed, _ = enc.AppendDecode(packed, []byte(id.Identity())) // an ID is well-formed
 	packed, _ = enc.AppendDecode(packed, []byte(id[len(idPrefix)+len(idVersion)+identityChars:]))
 	return string(packed)
 }
@@ -85,28 +85,28 @@ func UnpackID(packed string) (ID, error) {
 	return ID(out), nil
 }
 
-// Identity is the part of the id that the ledger's key is made of.
+// Identity is the part of the id that names the record in the ledger.
 func (id ID) Identity() string { return string(id[len(idPrefix)+len(idVersion):][:identityChars]) }
 
-// stampEpoch is what the 40 bits of the stamp leave out: ids are unambiguous from
-// 2004 to 2039.
+// stampEpoch is the value of the first bit beyond the 40 bits of the stamp: ids are
+// unambiguous from 2004 to 2039.
 const stampEpoch = 1 << (8 * stampBytes) //nolint:mnd // bits of a byte
 
 // Created is the time of creation, to the millisecond.
 func (id ID) Created() time.Time {
 	ms := make([]byte, 8-stampBytes, 8)
-	ms, _ = crockford().AppendDecode(ms, []byte(id[len(id)-stampChars:]))        // its form was checked when it was made or parsed
+	ms, _ = crockford().AppendDecode(ms, []byte(id[len(id)-stampChars:]))        // an ID is well-formed
 	return time.UnixMilli(stampEpoch + int64(binary.BigEndian.Uint64(ms))).UTC() //nolint:gosec // 40 bits
 }
 
 // Short is the id without its prefix, as used for task names.
 func (id ID) Short() string { return strings.TrimPrefix(string(id), idPrefix) }
 
-// AttemptRef names one attempt of a message. It is what Sinch gets as client
-// reference, so that a receipt leads back without an index.
+// AttemptRef names one attempt of a message. It is the client reference at Sinch,
+// so that a receipt is matched without an index.
 func (id ID) AttemptRef(n int) string { return string(id) + "-" + strconv.Itoa(n) }
 
-// ParseAttemptRef takes an attempt reference apart.
+// ParseAttemptRef parses an attempt reference.
 func ParseAttemptRef(ref string) (ID, int, error) {
 	head, tail, ok := strings.Cut(ref, "-")
 	if !ok {
@@ -123,8 +123,8 @@ func ParseAttemptRef(ref string) (ID, int, error) {
 	return id, n, nil
 }
 
-// Scope separates what must not see each other: tenants, and within a tenant
-// live from test messages.
+// Scope isolates tenants from each other, and within a tenant live from test
+// messages.
 type Scope struct {
 	Tenant string
 	Test   bool

@@ -22,7 +22,7 @@ func TestIDsRoundTrip(t *testing.T) {
 		t.Fatalf("attempt of %s: %s %d %v", id, back, n, err)
 	}
 	if len(id.AttemptRef(9999999)) > 64 {
-		t.Fatal("an attempt reference is longer than Sinch takes")
+		t.Fatal("an attempt reference is longer than Sinch accepts")
 	}
 }
 
@@ -51,7 +51,7 @@ func TestSecretIdentities(t *testing.T) {
 		}
 	}
 	if message.NewID(same, start()) == message.NewID(same, start().Add(time.Millisecond)) {
-		t.Error("a reference used again gets the id of the forgotten message")
+		t.Error("a reference used again gets the id of the expired message")
 	}
 }
 

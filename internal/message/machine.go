@@ -16,20 +16,20 @@ var (
 
 // Errors of an attempt that cannot begin.
 var (
-	// ErrNotWaiting says that an attempt is in progress or that the message is final.
+	// ErrNotWaiting is returned when an attempt is in progress or the message is final.
 	ErrNotWaiting = errors.New("message does not wait for an attempt")
-	// ErrTooEarly says that NextAt has not come.
+	// ErrTooEarly is returned before NextAt.
 	ErrTooEarly = errors.New("message waits for a later time")
-	// ErrExpired says that ExpiresAt has come: Expire ends the message.
+	// ErrExpired is returned from ExpiresAt on: Expire ends the message.
 	ErrExpired = errors.New("message has expired")
-	// ErrStaleTask says that the message has a task of a newer generation.
+	// ErrStaleTask is returned when the message has a task of a newer generation.
 	ErrStaleTask = errors.New("task has been replaced by a newer one")
 )
 
-// Holds returns nil when the message still waits for the task of generation
+// CheckTask returns nil when the message still waits for the task of generation
 // task. A change that follows from an earlier reading of a waiting message begins
 // with it: a replay in between has started a new generation.
-func (m *Message) Holds(task int) error {
+func (m *Message) CheckTask(task int) error {
 	switch {
 	case !m.Status.Waiting():
 		return ErrNotWaiting
@@ -42,7 +42,7 @@ func (m *Message) Holds(task int) error {
 
 // Ready returns nil when the task of generation task may begin an attempt now.
 func (m *Message) Ready(task int, now time.Time) error {
-	if err := m.Holds(task); err != nil {
+	if err := m.CheckTask(task); err != nil {
 		return err
 	}
 	switch {
@@ -78,7 +78,7 @@ func (m *Message) Begin(task int, a Attempt, now time.Time) error {
 	return m.move(now, StatusSending, OnBegin, "attempt begun", a.N)
 }
 
-// Refuse ends a waiting message that a check of this service does not let pass.
+// Refuse ends a waiting message that fails a check of this service.
 func (m *Message) Refuse(reason Reason, now time.Time) error {
 	if m.Status == StatusScheduled {
 		if err := m.move(now, StatusQueued, OnDue, "due", 0); err != nil {

@@ -118,9 +118,9 @@ func TestOutcomesOfACall(t *testing.T) {
 	}
 }
 
-// The timeline says what happened in words: a code of ours alone tells nobody
-// why a call did not get through.
-func TestTimelineSaysWhy(t *testing.T) {
+// The timeline has the detail of an outcome, beside the code: a code alone does not
+// explain why an attempt failed.
+func TestTimelineHasTheDetail(t *testing.T) {
 	t.Parallel()
 	refused := message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal, Detail: "connection refused"}
 	cases := []struct {
@@ -148,7 +148,7 @@ func TestTimelineSaysWhy(t *testing.T) {
 			n := begin(t, m, start())
 			must(t, m.Conclude(n, c.outcome, policy(), start()))
 			if got := m.Timeline[len(m.Timeline)-1].Detail; got != c.line {
-				t.Errorf("timeline says %q, want %q", got, c.line)
+				t.Errorf("timeline has %q, want %q", got, c.line)
 			}
 		})
 	}
@@ -159,7 +159,7 @@ func TestTimelineSaysWhy(t *testing.T) {
 		must(t, m.Conclude(n, message.Outcome{Kind: message.OutcomeUnknown, Detail: "no answer in time"}, policy(), start()))
 		must(t, m.Conclude(n, refused, policy(), start()))
 		if got := m.Timeline[len(m.Timeline)-1].Detail; got != "not sent: connection refused" {
-			t.Errorf("timeline says %q", got)
+			t.Errorf("timeline has %q", got)
 		}
 	})
 }
@@ -206,12 +206,12 @@ func TestDefer(t *testing.T) {
 	must(t, m.Defer(reason, policy(), now))
 	want(t, m, message.StatusFailed, message.ReasonMedia)
 	if m.Attempts != 0 || m.Tries != 0 {
-		t.Fatalf("attempts %d, tries %d: nobody was called", m.Attempts, m.Tries)
+		t.Fatalf("attempts %d, tries %d: no request was made", m.Attempts, m.Tries)
 	}
 	if err := m.Defer(reason, policy(), now); !errors.Is(err, message.ErrNotWaiting) {
 		t.Fatalf("deferred after it has failed: %v", err)
 	}
-	n := begin(t, &begun, now) // the check could be made: the next ones are counted anew
+	n := begin(t, &begun, now) // the check succeeded: deferrals are counted from zero again
 	must(t, begun.Conclude(n, message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal}, policy(), now))
 	must(t, begun.Defer(reason, policy(), now.Add(time.Minute)))
 	want(t, &begun, message.StatusQueued, message.ReasonMedia)
@@ -265,9 +265,9 @@ func TestReceiptBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// TestReceiptOfACallThatCannotHaveBeen: Redis can have lost the last call, but
-// not many, and none of a message whose time has not come.
-func TestReceiptOfACallThatCannotHaveBeen(t *testing.T) {
+// TestReceiptOfAnImpossibleAttempt: Redis can have lost the last attempt, but not
+// more, and no attempt of a scheduled message.
+func TestReceiptOfAnImpossibleAttempt(t *testing.T) {
 	t.Parallel()
 	later := message.Content{To: "+12065551212", Media: []string{"https://example.com/a.jpg"}, SendAt: start().Add(time.Hour)}
 	scheduled := message.New(message.NewID(message.RandomIdentity(), start()), message.Scope{Tenant: "shop"}, later, "+12065550000", start())
@@ -277,7 +277,7 @@ func TestReceiptOfACallThatCannotHaveBeen(t *testing.T) {
 			must(t, m.Receive(message.Receipt{Attempt: 99, State: state, SinchCode: "N102"}, start()))
 		}
 		if m.Status != before || m.Attempts != 0 || len(m.Timeline) != 1 {
-			t.Errorf("a receipt of call 99 made %s of %s: %+v", m.Status, before, m)
+			t.Errorf("a receipt of attempt 99 changed %s to %s: %+v", before, m.Status, m)
 		}
 	}
 	must(t, scheduled.Receive(message.Receipt{Attempt: 1, State: message.ReceiptUndelivered, SinchCode: "E102"}, start()))
@@ -287,7 +287,7 @@ func TestReceiptOfACallThatCannotHaveBeen(t *testing.T) {
 	want(t, lost, message.StatusDelivered, "")
 }
 
-func TestReceiptSettlesUnknown(t *testing.T) {
+func TestReceiptResolvesUnknown(t *testing.T) {
 	t.Parallel()
 	m := queued(t)
 	n := begin(t, m, start())
@@ -380,8 +380,8 @@ func TestDueByRedisClock(t *testing.T) {
 	must(t, m.Ready(0, due))
 }
 
-// TestReplayBeforeItsTime: the replay of a message that nobody has called keeps
-// the appointment, whatever ended it.
+// TestReplayBeforeItsTime: the replay of a message without an attempt keeps its
+// sendAt, in each of the final states.
 func TestReplayBeforeItsTime(t *testing.T) {
 	t.Parallel()
 	due := start().Add(time.Hour)
@@ -418,7 +418,7 @@ func TestReplayBeforeItsTime(t *testing.T) {
 }
 
 // TestRandomInterleavings lets worker, receipts, callers, sweeper and a
-// rollback act in any order and holds every step against the table.
+// rollback act in any order and checks every step against the table.
 func TestRandomInterleavings(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -433,20 +433,20 @@ func TestRandomInterleavings(t *testing.T) {
 		now := start()
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 90).Draw(t, "seconds")) * time.Second)
-			before, told := m, written(t, m)
+			before, record := m, encoded(t, m)
 			m = before.Clone()
 			action := rapid.SampledFrom(actions()).Draw(t, "action")
 			err := action.do(t, m, now)
 			checkStep(t, before, m, action.name, err)
-			if written(t, before) != told {
+			if encoded(t, before) != record {
 				t.Fatalf("%s on a copy changed the message", action.name)
 			}
 		}
 	})
 }
 
-// written is all that a message says.
-func written(t *rapid.T, m *message.Message) string {
+// encoded is the whole content of a message.
+func encoded(t *rapid.T, m *message.Message) string {
 	text, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
@@ -513,10 +513,10 @@ func actions() []action {
 	}
 }
 
-// checkStep holds one step against what must always be true.
+// checkStep checks the invariants after one step.
 func checkStep(t *rapid.T, before, after *message.Message, action string, err error) {
-	if _, left := errors.AsType[*message.TransitionError](err); left {
-		t.Fatalf("%s left the table: %v", action, err)
+	if _, forbidden := errors.AsType[*message.TransitionError](err); forbidden {
+		t.Fatalf("%s is not in the table: %v", action, err)
 	}
 	if err != nil && after.Status != before.Status {
 		t.Fatalf("%s failed with %v and yet moved from %s to %s", action, err, before.Status, after.Status)

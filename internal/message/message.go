@@ -110,13 +110,13 @@ const (
 	callsKept = 32
 )
 
-// New makes a message that is accepted at now.
+// New creates a message that is accepted at now.
 func New(id ID, scope Scope, content Content, from string, now time.Time) *Message {
 	m := &Message{
 		ID: id, Scope: scope, Content: content, From: from,
 		Status: StatusQueued, CreatedAt: now, ExpiresAt: content.ExpiresAt,
 	}
-	m.NextAt = content.SendAt // due by Redis' clock, whatever the clock behind now shows
+	m.NextAt = content.SendAt // due by Redis' clock, which can differ from that of now
 	if content.SendAt.After(now) {
 		m.Status = StatusScheduled
 	}
@@ -124,8 +124,8 @@ func New(id ID, scope Scope, content Content, from string, now time.Time) *Messa
 	return m
 }
 
-// Clone returns a copy whose changes do not show in the message. The copy shares
-// the values that are only ever replaced as a whole.
+// Clone returns a copy that can be changed independently. The copy shares the
+// values that are only ever replaced as a whole.
 func (m *Message) Clone() *Message {
 	c := *m
 	c.Calls = withRoom(m.Calls)
@@ -133,7 +133,7 @@ func (m *Message) Clone() *Message {
 	return &c
 }
 
-// withRoom copies a slice and leaves room for the element that most steps append.
+// withRoom copies a slice with capacity for the element that most steps append.
 func withRoom[T any](all []T) []T { return append(make([]T, 0, len(all)+1), all...) }
 
 // Current is the attempt in progress, or nil.

@@ -8,15 +8,15 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// phoneRules say which numbers messages may go to.
+// phoneRules define the numbers to which messages may be sent.
 type phoneRules struct {
 	region       string
 	destinations []string
 	extra        map[string]string // countries by area codes that the library does not know
-	known        *exchanges
+	cache        *exchanges
 }
 
-// phoneProblem is what is wrong with a number.
+// phoneProblem is the problem of a number.
 type phoneProblem struct {
 	code ProblemCode
 	text string
@@ -25,7 +25,7 @@ type phoneProblem struct {
 // anyDestination allows every country.
 const anyDestination = "*"
 
-// check brings a number into E.164.
+// check converts a number to E.164.
 func (r phoneRules) check(value string) (string, *phoneProblem) {
 	number, country, ok := r.normalize(value)
 	if !ok {
@@ -37,23 +37,23 @@ func (r phoneRules) check(value string) (string, *phoneProblem) {
 	return number, nil
 }
 
-// Phone brings a number, as people write it, into E.164. It need not be one that
-// messages may go to.
+// Phone converts a number, as people write it, to E.164. Messages to it need not be
+// allowed.
 func (r *Rules) Phone(value string) (number string, ok bool) {
 	number, _, ok = r.phones.normalize(value)
 	return number, ok
 }
 
-// normalize is NormalizePhone with what the library does not know yet.
+// normalize is NormalizePhone with the extra area codes.
 func (r phoneRules) normalize(value string) (number, country string, ok bool) {
-	number, country, ok = r.known.normalize(value, r.region)
+	number, country, ok = r.cache.normalize(value, r.region)
 	if ok || len(r.extra) == 0 {
 		return number, country, ok
 	}
 	return r.normalizeExtra(value)
 }
 
-// normalizeExtra takes a number with one of the extra area codes. Exchanges begin
+// normalizeExtra converts a number with one of the extra area codes. Exchanges begin
 // with 2 to 9 in all of the North American Numbering Plan.
 func (r phoneRules) normalizeExtra(value string) (number, country string, ok bool) {
 	value = strings.Trim(value, " ")
@@ -73,8 +73,8 @@ func (r phoneRules) normalizeExtra(value string) (number, country string, ok boo
 	return "+1" + national, country, ok
 }
 
-// NormalizePhone brings a number, as people write it, into E.164 and tells its
-// country. region is the country of numbers that are written without +.
+// NormalizePhone converts a number, as people write it, to E.164, and returns its
+// ISO country. region is the country of numbers that are written without +.
 func NormalizePhone(value, region string) (number, country string, ok bool) {
 	value = strings.Trim(value, " ")
 	if strings.ContainsFunc(value, notOfPhones) {
@@ -85,8 +85,8 @@ func NormalizePhone(value, region string) (number, country string, ok bool) {
 		return "", "", false
 	}
 	country = phonenumbers.GetRegionCodeForNumber(parsed)
-	// Of all countries under +1 the library finds the United States by the
-	// number's validity there, so that it need not be asked for it again.
+	// Of all countries under +1 the library finds only the United States by the
+	// number's validity there, so that the check would be repeated.
 	if country != unitedStates && !phonenumbers.IsValidNumberForRegion(parsed, country) {
 		return "", "", false
 	}
@@ -99,18 +99,17 @@ func notOfPhones(r rune) bool {
 	return (r < '0' || r > '9') && !strings.ContainsRune("+-.()/ ", r)
 }
 
-// parsePhone goes around the library's parser for plain numbers.
+// parsePhone parses a number, plain ones without the library.
 func parsePhone(value, region string) (*phonenumbers.PhoneNumber, error) {
 	if !plainNANP(value) {
-		return phonenumbers.Parse(value, region) //nolint:wrapcheck // the caller says only that the number is not valid
+		return phonenumbers.Parse(value, region) //nolint:wrapcheck // the caller reports only that the number is not valid
 	}
 	national, err := strconv.ParseUint(value[len("+1"):], 10, 64)
 	return &phonenumbers.PhoneNumber{CountryCode: new(int32(1)), NationalNumber: &national}, err //nolint:wrapcheck // it has digits only
 }
 
-// plainNANP reports whether a number is written as nearly all are: +1 and ten
-// digits. National numbers do not begin with 0 or 1; what to make of those is
-// the library's to say.
+// plainNANP reports whether a number is +1 and ten digits, as nearly all are.
+// National numbers that begin with 0 or 1 are left to the library.
 func plainNANP(value string) bool {
 	const length = len("+12065551212")
 	if len(value) != length || value[:2] != "+1" || value[2] < '2' {

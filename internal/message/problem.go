@@ -2,7 +2,7 @@ package message
 
 import "unicode/utf8"
 
-// ProblemCode is the stable code of what is wrong with a field.
+// ProblemCode is the stable code of a problem with a field.
 type ProblemCode string
 
 // The problem codes.
@@ -24,8 +24,8 @@ const (
 	ProblemUnsupported            ProblemCode = "unsupported"
 )
 
-// FieldError is one thing that is wrong with a request. It never holds a
-// value, since values are personal data.
+// FieldError is one problem of a request. It never contains a value, since values
+// are personal data.
 type FieldError struct {
 	Field   string      `json:"field"` // name, media[2], metadata.k or a header's name
 	Code    ProblemCode `json:"code"`
@@ -33,9 +33,9 @@ type FieldError struct {
 }
 
 const (
-	// problemsKept bounds the memory of a body that is nothing but problems.
+	// problemsKept bounds the memory for the problems of one body.
 	problemsKept = 1000
-	// nameShown bounds, in code points, a field name of the caller's making.
+	// nameShown is the length, in code points, at which unknown field names are cut.
 	nameShown = 100
 )
 
@@ -54,10 +54,10 @@ func (p *problems) add(field string, code ProblemCode, text string) {
 	p.list = append(p.list, FieldError{Field: field, Code: code, Message: text})
 }
 
-// count is how many there are, listed or not.
+// count is the number of problems, listed or not.
 func (p *problems) count() int { return len(p.list) + p.more }
 
-// shown cuts a name that a caller made up.
+// shown cuts a name that the caller chose.
 func shown(name string) string {
 	if utf8.RuneCountInString(name) <= nameShown {
 		return name

@@ -45,7 +45,7 @@ func (m *Message) exists(attempt int) bool {
 }
 
 // applies reports whether a receipt may change the state. After a replay, the
-// receipt of an older attempt does so only if it says delivered, or if the
+// receipt of an older attempt does so only if it reports delivery, or if the
 // outcome of that attempt is unknown.
 func (m *Message) applies(r Receipt, a *Attempt) bool {
 	older := r.Attempt <= m.Replayed
@@ -67,7 +67,7 @@ func (m *Message) path(r Receipt, acts bool) []Status {
 			return nil
 		}
 	case StatusSending:
-		// A receipt of an older attempt does not end the current one, unless it says delivered.
+		// A receipt of an older attempt does not end the current one, unless it reports delivery.
 		if r.Attempt < m.Attempts && target != StatusDelivered {
 			return nil
 		}

@@ -9,20 +9,20 @@ import (
 	"mmsdispatch/internal/strictjson"
 )
 
-// RuleOptions are the rules that configuration decides.
+// RuleOptions are the rules that come from configuration.
 type RuleOptions struct {
 	DefaultRegion string // ISO country of numbers that are written without +
 	// ExtraAreaCodes are area codes under +1 that are in service and that the
 	// library does not know yet, with their ISO countries.
 	ExtraAreaCodes map[string]string
-	Destinations   []string // ISO countries that messages may go to; "*" for any
-	Sender         string   // number that messages are sent from, with or without +, or short code
-	Senders        []string // further ones that a caller may name
-	SingleMedium   bool     // the API in use carries one medium a message
+	Destinations   []string // ISO countries to which messages may be sent; "*" for any
+	Sender         string   // default sender: a number with or without +, or a short code
+	Senders        []string // further senders that a caller may choose
+	SingleMedia    bool     // the API in use carries one media per message
 	NoFallbackText bool     // the API in use has no SMS fallback with a text of its own
 }
 
-// Rules say what a caller may ask for.
+// Rules check requests.
 type Rules struct {
 	opts    RuleOptions
 	sender  string
@@ -30,13 +30,13 @@ type Rules struct {
 	phones  phoneRules
 }
 
-// NewRules makes rules. The options are as configuration checked them.
+// NewRules creates rules. Configuration has validated the options.
 func NewRules(opts RuleOptions) *Rules {
 	r := &Rules{
 		opts: opts, sender: CanonicalSender(opts.Sender), senders: make(map[string]string),
 		phones: phoneRules{
 			region: opts.DefaultRegion, destinations: slices.Clone(opts.Destinations),
-			extra: maps.Clone(opts.ExtraAreaCodes), known: &exchanges{},
+			extra: maps.Clone(opts.ExtraAreaCodes), cache: &exchanges{},
 		},
 	}
 	for _, sender := range append([]string{opts.Sender}, opts.Senders...) {
@@ -48,9 +48,8 @@ func NewRules(opts RuleOptions) *Rules {
 	return r
 }
 
-// CanonicalSender is a sender as messages name it: with the + that a phone
-// number may be written without. What is too short to be a phone number is a
-// short code and stays as it is.
+// CanonicalSender is a sender in the form of messages: a phone number with its +. A
+// sender that is too short to be a phone number is a short code and does not change.
 func CanonicalSender(sender string) string {
 	const shortCodeMax = 8
 	if strings.HasPrefix(sender, "+") || len(sender) <= shortCodeMax {
@@ -59,29 +58,28 @@ func CanonicalSender(sender string) string {
 	return "+" + sender
 }
 
-// Draft is a request after it was checked. Content means something only when
-// there are no Problems.
+// Draft is a request after it was checked. Content is valid only without Problems.
 type Draft struct {
 	Content  Content
-	From     string       // the number to send from: the caller's choice or the default
-	Problems []FieldError // against rules that always apply
+	From     string       // the sender: the caller's choice or the default
+	Problems []FieldError // of rules that always apply
 	More     int          // problems beyond those listed
-	Late     []FieldError // against rules that a retry of a message already accepted is excused from
+	Late     []FieldError // of rules that do not apply to the retry of an accepted message
 
-	SingleMedium bool // it was written as mediaUrl
+	SingleMedia bool // the media was written as mediaUrl
 }
 
-// MediaField names the field that medium i was written in.
+// MediaField names the field in which media i was written.
 func (d Draft) MediaField(i int) string {
-	if d.SingleMedium {
+	if d.SingleMedia {
 		return fieldMediaURL
 	}
 	return mediaName(i)
 }
 
 // Parse reads and checks one message. keys are the values of the header
-// Idempotency-Key, which stands for a missing clientReference. The error is a
-// *strictjson.SyntaxError for a body that cannot be read at all.
+// Idempotency-Key, which replaces a missing clientReference. The error is a
+// *strictjson.SyntaxError for a body that is not a JSON object.
 func (r *Rules) Parse(body []byte, keys []string, now time.Time) (Draft, error) {
 	value, err := parseObject(body)
 	if err != nil {
@@ -92,7 +90,7 @@ func (r *Rules) Parse(body []byte, keys []string, now time.Time) (Draft, error) 
 	return r.Check(fields, now), nil
 }
 
-// parseObject reads a body that has to be an object.
+// parseObject reads a body that must be an object.
 func parseObject(body []byte) (strictjson.Value, error) {
 	value, err := strictjson.Parse(body)
 	if err != nil {
@@ -110,21 +108,21 @@ func (r *Rules) Check(f Fields, now time.Time) Draft {
 	content := Content{
 		To:              r.checkTo(&c, f),
 		From:            r.checkFrom(&c, f),
-		Subject:         c.subject(f.Subject),
-		Text:            c.text("text", f.Text, textMax),
+		Subject:         c.subject(f.texts[textSubject]),
+		Text:            c.text("text", f.texts[textText], textMax),
 		Media:           r.checkMedia(&c, f),
-		ClientReference: c.reference("clientReference", f.ClientReference),
-		Priority:        c.priority(f.Priority),
+		ClientReference: c.reference("clientReference", f.texts[textReference]),
+		Priority:        c.priority(f.texts[textPriority]),
 		FallbackText:    r.checkFallback(&c, f),
 		Metadata:        c.metadata(f.Metadata),
 	}
-	if f.CallbackURL != nil {
-		content.CallbackURL = c.url("callbackUrl", *f.CallbackURL)
+	if callback := f.texts[textCallbackURL]; callback != nil {
+		content.CallbackURL = c.url("callbackUrl", *callback)
 	}
 	content.SendAt, content.ExpiresAt = c.times(f, now)
 	draft := Draft{
 		Content: content, From: content.From, Problems: c.problems.list, More: c.problems.more, Late: c.late.list,
-		SingleMedium: f.MediaURL != nil,
+		SingleMedia: f.texts[textMediaURL] != nil,
 	}
 	if draft.From == "" {
 		draft.From = r.sender
@@ -132,20 +130,21 @@ func (r *Rules) Check(f Fields, now time.Time) Draft {
 	return draft
 }
 
-// check collects the problems that a request has.
+// check collects the problems of a request.
 type check struct {
-	problems *problems // against rules that always apply
+	problems *problems // of rules that always apply
 	late     problems  // as Draft.Late
 }
 
 func (r *Rules) checkTo(c *check, f Fields) string {
-	if f.To == nil {
+	to := f.texts[textTo]
+	if to == nil {
 		if !f.wrong("to") {
 			c.problems.add("to", ProblemRequired, "a phone number is required")
 		}
 		return ""
 	}
-	number, problem := r.phones.check(*f.To)
+	number, problem := r.phones.check(*to)
 	if problem != nil {
 		c.problems.add("to", problem.code, problem.text)
 	}
@@ -153,10 +152,11 @@ func (r *Rules) checkTo(c *check, f Fields) string {
 }
 
 func (r *Rules) checkFrom(c *check, f Fields) string {
-	if f.From == nil {
+	from := f.texts[textFrom]
+	if from == nil {
 		return ""
 	}
-	sender, ok := r.senders[strings.TrimPrefix(*f.From, "+")]
+	sender, ok := r.senders[strings.TrimPrefix(*from, "+")]
 	if !ok {
 		c.problems.add("from", ProblemInvalid, "not a number that this service may send from")
 	}
@@ -164,22 +164,23 @@ func (r *Rules) checkFrom(c *check, f Fields) string {
 }
 
 func (r *Rules) checkFallback(c *check, f Fields) string {
+	text := f.texts[textFallback]
 	switch {
-	case f.FallbackText == nil, f.isAbsent("fallbackText"):
+	case text == nil, f.isAbsent("fallbackText"):
 		return ""
 	case r.opts.NoFallbackText:
 		c.problems.add("fallbackText", ProblemUnsupported, "the Sinch API in use has no SMS fallback with a text of its own")
-	case *f.FallbackText == "":
+	case *text == "":
 		c.problems.add("fallbackText", ProblemInvalid, emptyText)
 	}
-	return c.text("fallbackText", f.FallbackText, fallbackTextMax)
+	return c.text("fallbackText", text, fallbackTextMax)
 }
 
-// mediaMax is how many slides an MMS of Sinch has.
+// mediaMax is the largest number of slides in an MMS of Sinch.
 const mediaMax = 8
 
-// checkMedia takes mediaUrl and media for the same thing. Of a message that has
-// both, each is checked all the same: what is wrong comes at once.
+// checkMedia returns the URLs of mediaUrl and media. In a message that has both,
+// each is checked nevertheless, so that the caller gets all problems at once.
 func (r *Rules) checkMedia(c *check, f Fields) []string {
 	list, single := f.has("media"), f.has(fieldMediaURL)
 	switch {
@@ -188,21 +189,21 @@ func (r *Rules) checkMedia(c *check, f Fields) []string {
 	case !list && !single:
 		c.problems.add(fieldMediaURL, ProblemRequired, "mediaUrl or media is required: a message without media is no MMS")
 	case list && !f.wrong("media") && len(f.Media) == 0:
-		c.problems.add("media", ProblemRequired, "at least one medium is required")
+		c.problems.add("media", ProblemRequired, "at least one media is required")
 	}
 	switch {
 	case len(f.Media) > mediaMax:
 		c.problems.add("media", ProblemTooMany, "at most 8 media")
-	case len(f.Media) > 1 && r.opts.SingleMedium:
-		c.problems.add("media", ProblemMediaCount, "the Sinch API in use carries one medium a message")
+	case len(f.Media) > 1 && r.opts.SingleMedia:
+		c.problems.add("media", ProblemMediaCount, "the Sinch API in use carries one media per message")
 	}
 	var media []string
-	if f.MediaURL != nil {
-		media = append(media, c.url(fieldMediaURL, *f.MediaURL))
+	if single := f.texts[textMediaURL]; single != nil {
+		media = append(media, c.url(fieldMediaURL, *single))
 	}
-	for i, medium := range f.Media {
-		if medium != nil {
-			media = append(media, c.url(mediaName(i), *medium))
+	for i, url := range f.Media {
+		if url != nil {
+			media = append(media, c.url(mediaName(i), *url))
 		}
 	}
 	return media

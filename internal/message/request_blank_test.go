@@ -34,7 +34,7 @@ func TestBlankTextsAreAbsent(t *testing.T) {
 	}
 	absent := parseWith(t, testRules(), nil).Content
 	if blank := parseWith(t, testRules(), map[string]string{"text": "  ", "fallbackText": "\n"}).Content; !blank.Equal(absent) {
-		t.Error("a retry that leaves blank texts out is another message")
+		t.Error("a retry without the blank texts is another message")
 	}
 	noFallback := NewRules(RuleOptions{DefaultRegion: "US", Destinations: []string{"*"}, Sender: "1", NoFallbackText: true})
 	if draft := parseWith(t, noFallback, map[string]string{"fallbackText": "  "}); len(draft.Problems) > 0 {

@@ -9,26 +9,16 @@ import (
 )
 
 // Fields are the fields of a request as they were written: of the right type,
-// but not checked. nil means absent.
+// but not checked.
 type Fields struct {
-	To              *string
-	From            *string
-	Subject         *string
-	Text            *string
-	MediaURL        *string
-	Media           []*string // nil elements had the wrong type
-	ClientReference *string
-	Priority        *string
-	SendAt          *string
-	ExpiresAt       *string
-	FallbackText    *string
-	CallbackURL     *string
-	Metadata        []Pair
+	Media    []*string // nil elements had the wrong type
+	Metadata []Pair
 
-	present  []string // fields that are there and not null
-	mistyped []string // those of them that have the wrong type
+	texts    [textFields]*string // nil: absent
+	present  []string            // fields that are there and not null
+	mistyped []string            // those of them that have the wrong type
 	problems problems
-	broken   bool // nothing could be read; the one problem says why
+	broken   bool // the row is unreadable and has only one problem
 }
 
 // Has reports whether a field was written.
@@ -37,7 +27,7 @@ func (f *Fields) Has(name string) bool { return f.has(name) }
 // Pair is one entry of the metadata.
 type Pair struct{ Key, Value string }
 
-// The fields that are no plain texts, and the one that stands for one of them.
+// The names that occur more than once.
 const (
 	fieldMedia     = "media"
 	fieldMediaURL  = "mediaUrl"
@@ -45,44 +35,71 @@ const (
 	fieldMetadata  = "metadata"
 )
 
-// text is the place of a field that is a string; nil: there is no such field.
-func (f *Fields) text(name string) **string {
+// textField is a field that is a string.
+type textField int
+
+const (
+	textTo textField = iota
+	textFrom
+	textSubject
+	textText
+	textMediaURL
+	textReference
+	textPriority
+	textSendAt
+	textExpiresAt
+	textFallback
+	textCallbackURL
+
+	textFields // their number
+)
+
+// textFieldOf finds a field that is a string by its name.
+func textFieldOf(name string) (field textField, ok bool) {
 	switch name {
 	case "to":
-		return &f.To
+		return textTo, true
 	case "from":
-		return &f.From
+		return textFrom, true
 	case "subject":
-		return &f.Subject
+		return textSubject, true
 	case "text":
-		return &f.Text
+		return textText, true
 	case fieldMediaURL:
-		return &f.MediaURL
+		return textMediaURL, true
 	case "clientReference":
-		return &f.ClientReference
+		return textReference, true
 	case "priority":
-		return &f.Priority
+		return textPriority, true
 	case "sendAt":
-		return &f.SendAt
+		return textSendAt, true
 	case fieldExpiresAt:
-		return &f.ExpiresAt
+		return textExpiresAt, true
 	case "fallbackText":
-		return &f.FallbackText
+		return textFallback, true
 	case "callbackUrl":
-		return &f.CallbackURL
+		return textCallbackURL, true
 	default:
-		return nil
+		return 0, false
 	}
 }
 
-// has reports whether a field was written, with whatever type.
+// Text returns the value of a field that is a string; nil: it is absent.
+func (f *Fields) Text(name string) *string {
+	if field, ok := textFieldOf(name); ok {
+		return f.texts[field]
+	}
+	return nil
+}
+
+// has reports whether a field was written, with the right or a wrong type.
 func (f *Fields) has(name string) bool { return slices.Contains(f.present, name) }
 
 // wrong reports whether a field was written with the wrong type.
 func (f *Fields) wrong(name string) bool { return slices.Contains(f.mistyped, name) }
 
-// ReadFields takes an object apart. Wrong types, unknown names and names that
-// occur twice are kept as problems for Check; of two the first counts.
+// ReadFields reads an object. Wrong types, unknown names and names that occur twice
+// become problems, which Check returns; of two values the first counts.
 func ReadFields(object strictjson.Value) Fields {
 	if !object.IsObject() {
 		return UnreadableRow(ProblemWrongType, "must be an object")
@@ -124,13 +141,21 @@ func (f *Fields) read(m strictjson.Member) {
 			f.mistype(m.Name, "must be a string")
 			return
 		}
-		*f.text(m.Name) = &text
+		f.setText(m.Name, &text)
+	}
+}
+
+// setText sets a field that is a string.
+func (f *Fields) setText(name string, value *string) {
+	if field, ok := textFieldOf(name); ok {
+		f.texts[field] = value
 	}
 }
 
 // isField reports whether a request may have a field of that name.
 func (f *Fields) isField(name string) bool {
-	return name == fieldMedia || name == fieldMetadata || f.text(name) != nil
+	_, isText := textFieldOf(name)
+	return isText || name == fieldMedia || name == fieldMetadata
 }
 
 func (f *Fields) mistype(name, text string) {
@@ -176,24 +201,24 @@ func (f *Fields) readMetadata(v strictjson.Value) {
 	}
 }
 
-// partsRead is how many media or pairs of metadata are read. A request with more
-// has too many by far, and what else is wrong with them does not matter.
+// partsRead bounds the media and the pairs of metadata that are read. A request with
+// more is refused, and its further problems are not listed.
 const partsRead = 1000
 
 func metadataName(key string) string { return "metadata." + shown(key) }
 
-// nameSet finds names that occur twice: by looking through the few that most
-// objects have, by a map when there are many.
+// nameSet finds names that occur twice: by linear search among few names, as in most
+// objects, and by a map when there are many.
 type nameSet struct {
 	few  []string
 	many map[string]struct{}
 }
 
 const (
-	// fewNames is up to where looking through is faster than a map.
+	// fewNames is the number of names up to which linear search is faster than a map.
 	fewNames = 16
-	// namesKept bounds the memory of an object that is nothing but names. A name
-	// that comes after them is taken for new.
+	// namesKept bounds the memory for the names of an object. Further names count as
+	// new.
 	namesKept = 10_000
 )
 
@@ -217,10 +242,10 @@ func (s *nameSet) add(name string) bool {
 	return true
 }
 
-// keyHeader stands for a clientReference that the body does not have.
+// keyHeader replaces a clientReference that the body does not have.
 const keyHeader = "Idempotency-Key"
 
-// useKeys takes in the values of the header Idempotency-Key.
+// useKeys applies the values of the header Idempotency-Key.
 func (f *Fields) useKeys(values []string) {
 	if len(values) == 0 {
 		return
@@ -236,16 +261,17 @@ func (f *Fields) useKeys(values []string) {
 	before := c.problems.count()
 	c.reference(keyHeader, &key)
 	if valid := c.problems.count() == before; valid {
-		switch {
-		case f.ClientReference == nil && !f.wrong("clientReference"):
-			f.ClientReference = &key
-		case f.ClientReference != nil && *f.ClientReference != key:
+		switch written := f.texts[textReference]; {
+		case written == nil && !f.wrong("clientReference"):
+			f.texts[textReference] = &key
+		case written != nil && *written != key:
 			c.problems.add(keyHeader, ProblemConflict, "differs from clientReference")
 		}
 	}
 }
 
-// unquote takes the quotes off a header value that is a quoted string.
+// unquote removes the quotes of a header value that is a quoted string (RFC 9110,
+// 5.6.4).
 func unquote(value string) string {
 	const quotes = 2
 	if len(value) < quotes || value[0] != '"' || value[len(value)-1] != '"' {

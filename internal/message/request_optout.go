@@ -6,17 +6,17 @@ import (
 	"mmsdispatch/internal/strictjson"
 )
 
-// OptOutRequest is what a caller may say when a number is opted out.
+// OptOutRequest is the body of the request that opts a number out.
 type OptOutRequest struct {
-	Sender string // empty: every one
-	Reason string // empty: none is given
+	Sender string // empty: every sender
+	Reason string // empty: none
 }
 
 // optOutReasonMax is in code points.
 const optOutReasonMax = 200
 
 // ParseOptOut reads the body of an opt-out. The error is a
-// *strictjson.SyntaxError for a body that cannot be read at all.
+// *strictjson.SyntaxError for a body that is not a JSON object.
 func (r *Rules) ParseOptOut(body []byte) (OptOutRequest, []FieldError, error) {
 	value, err := parseObject(body)
 	if err != nil {

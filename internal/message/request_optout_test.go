@@ -37,11 +37,11 @@ func TestParseOptOut(t *testing.T) {
 		}
 	}
 	if _, _, err := rules.ParseOptOut([]byte(`[]`)); err == nil {
-		t.Error("an array was taken")
+		t.Error("an array was accepted")
 	}
 }
 
-// Whatever is sent: what has no problems is within the rules.
+// A request without problems is within the rules.
 func FuzzOptOut(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"sender":"28444","reason":"x"}`, `{"sender":null,"reason":1}`, `{"reason":"\u0000"}`, `[]`, `{"a":{},"a":{}}`} {
 		f.Add([]byte(seed))
@@ -53,10 +53,10 @@ func FuzzOptOut(f *testing.F) {
 			return
 		}
 		if !slices.Contains([]string{"", "+12065550100", "28444"}, got.Sender) {
-			t.Errorf("a sender that is none of ours was taken")
+			t.Errorf("a sender that is none of ours was accepted")
 		}
 		if utf8.RuneCountInString(got.Reason) > optOutReasonMax || strings.ContainsFunc(got.Reason, unicode.IsControl) {
-			t.Errorf("the reason %q was taken", got.Reason)
+			t.Errorf("the reason %q was accepted", got.Reason)
 		}
 	})
 }

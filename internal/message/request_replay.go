@@ -6,14 +6,14 @@ import (
 	"mmsdispatch/internal/strictjson"
 )
 
-// ReplayRequest is what a caller may say when a message is replayed.
+// ReplayRequest is the body of the request that replays a message.
 type ReplayRequest struct {
-	Force     bool      // although it may double
+	Force     bool      // also a message of unknown outcome, which may be sent twice then
 	ExpiresAt time.Time // zero: no expiry, or the old one where it has not passed
 }
 
-// ParseReplay reads the body of a replay. The error is a
-// *strictjson.SyntaxError for a body that cannot be read at all.
+// ParseReplay reads the body of a replay. The error is a *strictjson.SyntaxError for
+// a body that is not a JSON object.
 func ParseReplay(body []byte, now time.Time) (ReplayRequest, []FieldError, error) {
 	value, err := parseObject(body)
 	if err != nil {
@@ -50,7 +50,8 @@ func ParseNothing(body []byte) ([]FieldError, error) {
 	return c.problems.list, nil
 }
 
-// eachMember reads the members of an object; read tells whether it knew one.
+// eachMember calls read with the members of an object; read returns false for an
+// unknown name.
 func eachMember(object strictjson.Value, c *check, read func(strictjson.Member) bool) {
 	var names nameSet
 	for m := range object.Members() {

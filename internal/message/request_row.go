@@ -9,11 +9,11 @@ import (
 	"mmsdispatch/internal/strictjson"
 )
 
-// The columns of a CSV that are no field of their own.
+// metadataColumn begins the columns of a CSV that are pairs of the metadata.
 const metadataColumn = "metadata."
 
-// CheckRow applies the rules to a row of a batch: what it leaves open is taken
-// from the defaults. What is wrong with a row that could not be read comes alone.
+// CheckRow applies the rules to a row of a batch, whose missing fields have the
+// values of the defaults. An unreadable row has its one problem.
 func (r *Rules) CheckRow(f, defaults Fields, now time.Time) Draft {
 	if f.broken {
 		return Draft{Problems: f.problems.list}
@@ -22,16 +22,16 @@ func (r *Rules) CheckRow(f, defaults Fields, now time.Time) Draft {
 	return r.Check(f, now)
 }
 
-// CheckDefaults is what is wrong with the values of defaults, whatever the rows
-// say; under is put before the names of fields. What depends on a row or on the
-// clock is left to the rows.
+// CheckDefaults returns the problems that the values of defaults have in every row,
+// with under as prefix of the fields' names. Rules that depend on a row or on the
+// clock are checked with the rows.
 func (r *Rules) CheckDefaults(f Fields, under string) []FieldError {
-	f.problems, f.ClientReference = problems{}, nil // wrong where it stands
+	f.problems, f.texts[textReference] = problems{}, nil // reported when they were read
 	var wrong []FieldError
 	for _, p := range r.Check(f, time.Time{}).Problems {
-		left := p.Code == ProblemRequired && !f.has(p.Field)
+		missing := p.Code == ProblemRequired && !f.has(p.Field)
 		mayDiffer := p.Code == ProblemConflict && p.Field == fieldExpiresAt
-		if !left && !mayDiffer {
+		if !missing && !mayDiffer {
 			p.Field = under + p.Field
 			wrong = append(wrong, p)
 		}
@@ -39,7 +39,7 @@ func (r *Rules) CheckDefaults(f Fields, under string) []FieldError {
 	return wrong
 }
 
-// fill takes what a row leaves open from the defaults.
+// fill sets the missing fields of a row to their defaults.
 func (f *Fields) fill(defaults Fields) {
 	for _, name := range defaults.present {
 		isMedia := name == fieldMedia || name == "mediaUrl"
@@ -53,15 +53,15 @@ func (f *Fields) fill(defaults Fields) {
 		case fieldMetadata:
 			f.Metadata = defaults.Metadata
 		default:
-			*f.text(name) = *defaults.text(name)
+			f.setText(name, defaults.Text(name))
 		}
 	}
 }
 
-// Problems are what is wrong with the form of the fields.
+// Problems are the problems found when the fields were read.
 func (f *Fields) Problems() []FieldError { return f.problems.list }
 
-// ReadRow takes a row apart that is an object in JSON.
+// ReadRow reads a row that is a JSON object.
 func ReadRow(row []byte) Fields {
 	value, err := strictjson.Parse(row)
 	if err != nil {
@@ -70,20 +70,19 @@ func ReadRow(row []byte) Fields {
 	return ReadFields(value)
 }
 
-// UnreadableRow is a row of which nothing could be read.
+// UnreadableRow is a row without fields, with one problem.
 func UnreadableRow(code ProblemCode, text string) Fields {
 	return Fields{broken: true, problems: problems{list: []FieldError{{Code: code, Message: text}}}}
 }
 
-// Column reports whether there is a field that a CSV column or a parameter of
-// this name can hold.
+// Column reports whether a CSV column or a parameter of this name is a field.
 func Column(name string) bool {
-	var f Fields
 	key, isPair := strings.CutPrefix(name, metadataColumn)
-	return name == fieldMedia || isPair && key != "" || f.text(name) != nil
+	_, isText := textFieldOf(name)
+	return name == fieldMedia || isPair && key != "" || isText
 }
 
-// Columns lists the columns that a CSV can have.
+// Columns lists the possible columns of a CSV.
 func Columns() []string {
 	return []string{
 		"to", "text", fieldMediaURL, fieldMedia, "subject", "clientReference", "from", "priority", "sendAt", fieldExpiresAt,
@@ -91,8 +90,8 @@ func Columns() []string {
 	}
 }
 
-// Set writes a field down by the name of its column. Media are separated by
-// spaces. An empty value is absent.
+// Set sets a field by the name of its column. Media are separated by spaces. An
+// empty value is absent.
 func (f *Fields) Set(column, value string) {
 	if value == "" {
 		return
@@ -101,21 +100,21 @@ func (f *Fields) Set(column, value string) {
 		f.Metadata = append(f.Metadata, Pair{Key: key, Value: value})
 		column = fieldMetadata
 	} else if column == fieldMedia {
-		for medium := range strings.FieldsSeq(value) {
-			f.Media = append(f.Media, &medium)
+		for url := range strings.FieldsSeq(value) {
+			f.Media = append(f.Media, &url)
 		}
 	} else {
-		*f.text(column) = &value
+		f.setText(column, &value)
 	}
 	if !slices.Contains(f.present, column) {
 		f.present = append(f.present, column)
 	}
 }
 
-// ParseBatch reads the envelope of a batch in JSON: its reference, the defaults
-// of its messages and the messages, of which it takes at most one more than
-// most. What is wrong with the envelope is in the problems. The error is a
-// *strictjson.SyntaxError for a body that cannot be read at all.
+// ParseBatch reads the envelope of a batch in JSON: its reference, the defaults of
+// its messages, and the messages, of which it returns at most one more than most.
+// wrong are the problems of the envelope. The error is a *strictjson.SyntaxError
+// for a body that is not a JSON object.
 func ParseBatch(body []byte, keys []string, most int) (
 	reference string, defaults Fields, rows []strictjson.Value, wrong []FieldError, err error,
 ) {
@@ -148,12 +147,12 @@ func ParseBatch(body []byte, keys []string, most int) (
 		c.problems.add("messages", ProblemRequired, "the messages of the batch are required")
 	}
 	envelope.useKeys(keys)
-	reference = c.reference("clientReference", envelope.ClientReference)
+	reference = c.reference("clientReference", envelope.texts[textReference])
 	return reference, defaults, rows, c.problems.list, nil
 }
 
-// firstOf are the first most values of a sequence and one more, which shows that
-// there are more.
+// firstOf yields the first most values of a sequence, and one more as the sign of
+// further values.
 func firstOf[T any](values iter.Seq[T], most int) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		n := 0
@@ -180,15 +179,15 @@ func readDefaults(c *check, value strictjson.Value) Fields {
 	return defaults
 }
 
-// BatchReference checks the reference of a batch that came as a parameter, and
-// the header that stands for it.
+// BatchReference checks the reference of a batch that came as a parameter, and the
+// header Idempotency-Key, which replaces it.
 func BatchReference(parameter string, keys []string) (reference string, wrong []FieldError) {
 	var f Fields
 	if parameter != "" {
-		f.ClientReference = &parameter
+		f.texts[textReference] = &parameter
 	}
 	f.useKeys(keys)
 	c := check{problems: &f.problems}
-	reference = c.reference("clientReference", f.ClientReference)
+	reference = c.reference("clientReference", f.texts[textReference])
 	return reference, c.problems.list
 }

@@ -375,7 +375,7 @@ func TestTimes(t *testing.T) {
 
 func TestRulesOfTheAPIInUse(t *testing.T) {
 	t.Parallel()
-	rules := NewRules(RuleOptions{DefaultRegion: "US", Destinations: []string{"*"}, Sender: "28444", SingleMedium: true, NoFallbackText: true})
+	rules := NewRules(RuleOptions{DefaultRegion: "US", Destinations: []string{"*"}, Sender: "28444", SingleMedia: true, NoFallbackText: true})
 	body := `{"to":"+447400123456","media":["https://example.com/a","https://example.com/b"],"fallbackText":"x"}`
 	draft, err := rules.Parse([]byte(body), nil, testNow())
 	if err != nil {
@@ -433,13 +433,13 @@ func TestParseRefusesWhatIsNoObject(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{``, `[]`, `null`, `"x"`, `1`, `{`, `{}{}`, "\xef\xbb\xbf{}"} {
 		if _, err := testRules().Parse([]byte(body), nil, testNow()); err == nil {
-			t.Errorf("%s: taken", body)
+			t.Errorf("%s: accepted", body)
 		}
 		if _, _, err := ParseReplay([]byte(body), testNow()); err == nil {
-			t.Errorf("replay %s: taken", body)
+			t.Errorf("replay %s: accepted", body)
 		}
 		if _, err := ParseNothing([]byte(body)); err == nil {
-			t.Errorf("nothing %s: taken", body)
+			t.Errorf("nothing %s: accepted", body)
 		}
 	}
 }

@@ -24,27 +24,22 @@ const (
 	controlText = "contains control characters"
 )
 
-// isBlank reports whether a text has nothing but white space: nothing would be
-// seen of it, and Sinch refuses such subjects (E314).
+// isBlank reports whether a text is empty or white space: it would be invisible, and
+// Sinch refuses such subjects (E314).
 func isBlank(text string) bool { return strings.TrimSpace(text) == "" }
 
 // isAbsent reports whether a field counts as not written, since it is blank. An
 // empty fallbackText is an error.
 func (f *Fields) isAbsent(name string) bool {
-	switch name {
-	case "text":
-		return f.Text != nil && isBlank(*f.Text)
-	case "subject":
-		return f.Subject != nil && isBlank(*f.Subject)
-	case "fallbackText":
-		return f.FallbackText != nil && *f.FallbackText != "" && isBlank(*f.FallbackText)
-	default:
+	value := f.Text(name)
+	if value == nil || !isBlank(*value) {
 		return false
 	}
+	return name == "text" || name == "subject" || name == "fallbackText" && *value != ""
 }
 
 // text checks a text of several lines. It is composed (NFC) first, as most
-// keyboards write it: limits count what is seen as one letter once.
+// keyboards write it, so that a limit counts a letter with its accents once.
 func (c *check) text(name string, written *string, limit int) string {
 	if written == nil || isBlank(*written) {
 		return ""
@@ -79,12 +74,12 @@ func (c *check) subject(written *string) string {
 	c.line("subject", value, SubjectMax)
 	if strings.ContainsFunc(value, rejectedInSubject) {
 		c.problems.add("subject", ProblemSubjectCharacters,
-			"carriers take Latin letters, digits and punctuation that can be seen, and nothing else")
+			"carriers accept only Latin letters, digits and visible punctuation")
 	}
 	return value
 }
 
-// reference checks a clientReference, or a header that stands for it.
+// reference checks a clientReference, or the header that replaces it.
 func (c *check) reference(name string, value *string) string {
 	if value == nil {
 		return ""

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// sendAtGrace is how far back sendAt may lie and still means now.
+	// sendAtGrace is the age up to which a past sendAt means now.
 	sendAtGrace = time.Minute
-	// sendAtAhead is how far ahead a message may be scheduled.
+	// sendAtAhead is the longest time ahead for which a message can be scheduled.
 	sendAtAhead = 30 * 24 * time.Hour
 )
 
-// times checks sendAt and expiresAt. What depends on the clock is late.
+// times checks sendAt and expiresAt. Problems that depend on the clock are late.
 func (c *check) times(f Fields, now time.Time) (sendAt, expiresAt time.Time) {
-	sendAt = c.time("sendAt", f.SendAt)
-	expiresAt = c.time(fieldExpiresAt, f.ExpiresAt)
+	sendAt = c.time("sendAt", f.texts[textSendAt])
+	expiresAt = c.time(fieldExpiresAt, f.texts[textExpiresAt])
 	switch {
 	case sendAt.IsZero():
 	case sendAt.Before(now.Add(-sendAtGrace)):
@@ -37,7 +37,7 @@ func (c *check) future(name string, at, now time.Time) {
 	}
 }
 
-// time reads an RFC 3339 time and brings it to UTC and milliseconds.
+// time reads an RFC 3339 time, in UTC and milliseconds.
 func (c *check) time(name string, value *string) time.Time {
 	if value == nil {
 		return time.Time{}
@@ -49,8 +49,8 @@ func (c *check) time(name string, value *string) time.Time {
 	return at
 }
 
-// timePattern is the form of RFC 3339, which package time takes less exactly.
-// T and Z may be small letters (RFC 3339, 5.6).
+// timePattern is the form of RFC 3339: package time also accepts other forms. T and
+// Z may be small letters (RFC 3339, 5.6).
 var timePattern = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
 
 // ParseTime reads a strict RFC 3339 time, in UTC and milliseconds.
@@ -65,7 +65,7 @@ func ParseTime(value string) (time.Time, bool) {
 	at = at.UTC().Truncate(time.Millisecond)
 	const lastYear = 9999
 	if at.Year() < 1 || at.Year() > lastYear || at.IsZero() {
-		return time.Time{}, false // an offset moved it to where RFC 3339 has no years
+		return time.Time{}, false // the offset moved it out of the years of RFC 3339
 	}
 	return at, true
 }

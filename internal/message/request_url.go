@@ -13,7 +13,7 @@ import (
 // urlMax is in code points.
 const urlMax = 2048
 
-// url checks a URL that Sinch or this service will call.
+// url checks a URL that Sinch or this service will request.
 func (c *check) url(name, value string) string {
 	before := c.problems.count()
 	if value == "" {
@@ -29,7 +29,7 @@ func (c *check) url(name, value string) string {
 	return value
 }
 
-// wrongURL says what is wrong with a URL; empty: nothing.
+// wrongURL returns the problem of a URL; empty: none.
 func wrongURL(value string) string {
 	if strings.ContainsFunc(value, unicode.IsSpace) || strings.Contains(value, `\`) {
 		return "must not contain spaces or backslashes"
@@ -44,7 +44,7 @@ func wrongURL(value string) string {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return "must be an http or https URL"
 	case u.User != nil:
-		return "must not hold credentials"
+		return "must not contain credentials"
 	case !validHost(u):
 		return "must have a valid host"
 	case !validPort(u):
@@ -81,8 +81,8 @@ func asciiAlphanumeric(r rune) bool {
 	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 }
 
-// asciiHost is the name of a host as DNS has it: other scripts in punycode
-// (RFC 5891, UTS 46).
+// asciiHost is the name of a host in DNS: other scripts in punycode (RFC 5891,
+// UTS 46).
 func asciiHost(name string) (string, error) {
 	if !strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
 		return name, nil
@@ -99,7 +99,7 @@ func validPort(u *url.URL) bool {
 	return err == nil && port > 0
 }
 
-// WireURLs are URLs as WireURL makes them.
+// WireURLs applies WireURL to each URL.
 func WireURLs(addresses []string) []string {
 	wire := make([]string, len(addresses))
 	for i, address := range addresses {
@@ -108,9 +108,9 @@ func WireURLs(addresses []string) []string {
 	return wire
 }
 
-// WireURL is a URL as it is checked and sent: the host in punycode, and
-// percent-encoded what RFC 3986 allows in no path or query. What is written so
-// already stays as it is to the byte, since a query may be signed.
+// WireURL is a URL as it is checked and sent: with the host in punycode and with
+// percent-encoding for the bytes that RFC 3986 does not allow in a path or query.
+// Bytes that need no encoding do not change, since a query may be signed.
 func WireURL(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -137,8 +137,8 @@ func WireURL(address string) string {
 	return u.Scheme + "://" + host + percentEncoded(rest[end:])
 }
 
-// percentEncoded encodes the bytes that a path or query cannot have. Escapes that
-// are there already stay.
+// percentEncoded encodes the bytes that a path or query cannot contain. Existing
+// escapes do not change.
 func percentEncoded(text string) string {
 	const stay, digits = "-._~:/?[]@!$&'()*+,;=", "0123456789ABCDEF"
 	var encoded strings.Builder

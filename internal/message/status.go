@@ -14,8 +14,8 @@ const (
 	StatusQueued      Status = "queued"      // waits for an attempt
 	StatusSending     Status = "sending"     // an attempt is in progress
 	StatusSent        Status = "sent"        // Sinch accepted it
-	StatusDelivered   Status = "delivered"   // a receipt says delivered
-	StatusUndelivered Status = "undelivered" // a receipt says undelivered
+	StatusDelivered   Status = "delivered"   // a receipt reports delivery
+	StatusUndelivered Status = "undelivered" // a receipt reports that it will not be delivered
 	StatusFailed      Status = "failed"      // Sinch never accepted it
 	StatusExpired     Status = "expired"     // its expiresAt passed before an attempt
 	StatusCanceled    Status = "canceled"    // the caller canceled it before an attempt
@@ -119,7 +119,7 @@ func (s Status) Waiting() bool { return s == StatusScheduled || s == StatusQueue
 // unknown message keeps its record.
 func (s Status) Expires() bool { return s.Final() || s == StatusSent }
 
-// TransitionError says that the table has no such edge.
+// TransitionError is returned for a transition that the table does not have.
 type TransitionError struct {
 	From, To Status
 	On       Trigger

@@ -11,7 +11,7 @@ import (
 // SubjectMax is the length of the longest subject, in code points.
 const SubjectMax = 80
 
-// ValidSubject reports whether carriers take a text as subject. It has to be
+// ValidSubject reports whether carriers accept a text as subject. It must be
 // composed (NFC).
 func ValidSubject(text string) bool {
 	return utf8.ValidString(text) && norm.NFC.IsNormalString(text) && utf8.RuneCountInString(text) <= SubjectMax &&
@@ -19,7 +19,7 @@ func ValidSubject(text string) bool {
 }
 
 // rejectedInSubject reports characters beyond Latin Extended-B that are not
-// General Punctuation, and those that cannot be seen: zero-width, bidirectional
+// General Punctuation, and invisible ones: zero-width, bidirectional
 // and other format characters, and separators of lines.
 func rejectedInSubject(r rune) bool {
 	const latinEnd, punctuationStart, punctuationEnd, formatStart = 0x024F, 0x2000, 0x205F, 0x00AD

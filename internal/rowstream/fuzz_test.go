@@ -133,11 +133,14 @@ func readTable(t *testing.T, read *rowstream.Table) (codes []message.ProblemCode
 // sizeOf is how many bytes the cells of a row hold.
 func sizeOf(f message.Fields) int {
 	size := 0
-	for _, cell := range append([]*string{
-		f.To, f.From, f.Subject, f.Text, f.MediaURL, f.ClientReference, f.Priority, f.SendAt, f.ExpiresAt, f.FallbackText, f.CallbackURL,
-	}, f.Media...) {
-		if cell != nil {
+	for _, column := range message.Columns() {
+		if cell := f.Text(column); cell != nil {
 			size += len(*cell)
+		}
+	}
+	for _, url := range f.Media {
+		if url != nil {
+			size += len(*url)
 		}
 	}
 	for _, pair := range f.Metadata {

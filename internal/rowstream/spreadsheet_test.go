@@ -32,13 +32,13 @@ func shownRow(f message.Fields) string {
 	if problems := f.Problems(); len(problems) > 0 {
 		return string(problems[0].Code) + ": " + problems[0].Message
 	}
-	text := func(s *string) string {
-		if s == nil {
-			return "-"
+	text := func(name string) string {
+		if value := f.Text(name); value != nil {
+			return *value
 		}
-		return *s
+		return "-"
 	}
-	return text(f.To) + "|" + text(f.Text) + "|" + text(f.Subject)
+	return text("to") + "|" + text("text") + "|" + text("subject")
 }
 
 // readAll reads a table to its end.

@@ -112,7 +112,7 @@ func (h *Handler) notBegun(ctx context.Context, read *message.Message, begun led
 // was read stays as it is: its new task decides again.
 func (h *Handler) end(ctx context.Context, read *message.Message, how ledger.Change) error {
 	_, err := h.ledger.Update(ctx, read.ID, func(m *message.Message, now time.Time) error {
-		if err := m.Holds(read.Task); err != nil {
+		if err := m.CheckTask(read.Task); err != nil {
 			return err
 		}
 		return how(m, now)

@@ -180,7 +180,7 @@ func (h *Handler) spare(ctx context.Context) time.Duration {
 // now on.
 func (h *Handler) separate(ctx context.Context, run *groupRun, members []ledger.Snapshot) {
 	alone := h.changeEach(ctx, members, func(int) ledger.Change {
-		return func(m *message.Message, _ time.Time) error { return m.LeaveGroup() }
+		return func(m *message.Message, _ time.Time) error { return m.Ungroup() }
 	})
 	if err := h.queue.DispatchMany(ctx, alone); err != nil {
 		h.log.Warn().Err(err).Msg("tasks not enqueued; the sweeper will enqueue them")
