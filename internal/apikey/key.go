@@ -58,6 +58,9 @@ type Principal struct {
 	Scopes Scopes
 	// Rate is in requests a second; 0: the service's own.
 	Rate float64
+	// Daily is in messages a UTC day; 0: no limit. Keys of one Quota share the count.
+	Daily int64
+	Quota string
 	// ExpiresAt is when the key ends; zero: never.
 	ExpiresAt time.Time
 }

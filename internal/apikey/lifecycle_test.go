@@ -188,3 +188,34 @@ func TestAChangeIsInForceAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestRotatedKeySharesTheQuota: a day's count carries over, however often a key is
+// rotated.
+func TestRotatedKeySharesTheQuota(t *testing.T) {
+	t.Parallel()
+	s := apikey.NewStore(redistest.Shared(t).Client(t))
+	first, info, err := s.Create(t.Context(), apikey.Settings{Tenant: "acme", Scopes: apikey.AllScopes, Daily: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, next, err := s.Rotate(t.Context(), info.ID, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	third, _, err := s.Rotate(t.Context(), next.ID, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := apikey.NewVerifier(nil, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var quota string
+	for _, key := range []string{first, second, third} {
+		p, err := v.Verify(t.Context(), key)
+		if err != nil || p.Daily != 7 || p.Quota == "" || quota != "" && p.Quota != quota {
+			t.Errorf("%+v, %v", p, err)
+		}
+		quota = p.Quota
+	}
+}

@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -18,6 +19,8 @@ type record struct {
 	Name      string    `json:"name,omitempty"`
 	Scopes    []string  `json:"scopes,omitempty"` // absent: all
 	Rate      float64   `json:"rate,omitempty"`
+	Daily     int64     `json:"daily,omitempty"`
+	Quota     string    `json:"quota,omitempty"` // id of the first of the keys that share the count; absent: its own
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 	RevokedAt time.Time `json:"revokedAt,omitzero"`
 }
@@ -59,19 +62,22 @@ func (r record) scopes() Scopes {
 }
 
 func (r record) settings() Settings {
-	return Settings{Tenant: r.Tenant, Test: r.Test, Name: r.Name, Scopes: r.scopes(), Rate: r.Rate, ExpiresAt: r.ExpiresAt}
+	return Settings{Tenant: r.Tenant, Test: r.Test, Name: r.Name, Scopes: r.scopes(), Rate: r.Rate, Daily: r.Daily, ExpiresAt: r.ExpiresAt}
 }
 
 // with returns the record with the settings that can be changed.
 func (r record) with(s Settings) record {
-	r.Name, r.Scopes, r.Rate, r.ExpiresAt = s.Name, s.Scopes.Names(), s.Rate, s.ExpiresAt
+	r.Name, r.Scopes, r.Rate, r.Daily, r.ExpiresAt = s.Name, s.Scopes.Names(), s.Rate, s.Daily, s.ExpiresAt
 	return r
 }
+
+// quota names the count of the day: that of the key which this one replaces.
+func (r record) quota() string { return cmp.Or(r.Quota, r.field()) }
 
 func (r record) info(used time.Time) Info {
 	return Info{Settings: r.settings(), ID: idPrefix + r.field(), CreatedAt: r.CreatedAt, LastUsedAt: used, RevokedAt: r.RevokedAt}
 }
 
 func (r record) principal(id string) Principal {
-	return Principal{Tenant: r.Tenant, Test: r.Test, KeyID: id, Scopes: r.scopes(), Rate: r.Rate, ExpiresAt: r.ExpiresAt}
+	return Principal{Tenant: r.Tenant, Test: r.Test, KeyID: id, Scopes: r.scopes(), Rate: r.Rate, Daily: r.Daily, Quota: r.quota(), ExpiresAt: r.ExpiresAt}
 }

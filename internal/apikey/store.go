@@ -46,6 +46,7 @@ type Settings struct {
 	Name      string // for people; at most 100 bytes
 	Scopes    Scopes
 	Rate      float64   // requests a second; 0: the service's own
+	Daily     int64     // messages a UTC day; 0: no limit
 	ExpiresAt time.Time // zero: never
 }
 
@@ -60,6 +61,8 @@ func (s Settings) check() error {
 		return fmt.Errorf("%w: at least one scope is required", ErrSettings)
 	case !(s.Rate >= 0 && s.Rate <= maxRate):
 		return fmt.Errorf("%w: a rate is from 0 to %d requests a second", ErrSettings, maxRate)
+	case s.Daily < 0:
+		return fmt.Errorf("%w: a daily quota is 0 (none) or more messages", ErrSettings)
 	case len(s.Name) > longest || strings.ContainsFunc(s.Name, strange):
 		return fmt.Errorf("%w: a name has at most %d bytes and no control characters", ErrSettings, longest)
 	default:
@@ -204,6 +207,7 @@ func (s *Store) Rotate(ctx context.Context, id string, overlap time.Duration) (p
 	err = s.change(ctx, id, func(r *record) ([]record, error) {
 		plaintext = generate(r.Test)
 		next := newRecord(digestOf(plaintext), r.settings(), s.time())
+		next.Quota = r.quota()
 		info = next.info(time.Time{})
 		if end := s.time().Add(overlap); r.ExpiresAt.IsZero() || end.Before(r.ExpiresAt) {
 			r.ExpiresAt = end

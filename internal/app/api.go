@@ -15,6 +15,7 @@ import (
 	"mmsdispatch/internal/httpapi"
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/jobs/receipts"
+	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/pause"
 	"mmsdispatch/internal/sinch"
@@ -186,6 +187,7 @@ func (k keys) Identify(ctx context.Context, key string) (httpapi.Caller, error) 
 	default:
 		return httpapi.Caller{
 			Scope: message.Scope{Tenant: p.Tenant, Test: p.Test}, KeyID: p.KeyID, Rate: p.Rate,
+			Quota: ledger.Quota{Name: p.Quota, Daily: p.Daily},
 			Send: p.Scopes.Has(apikey.ScopeSend), Read: p.Scopes.Has(apikey.ScopeRead),
 		}, nil
 	}

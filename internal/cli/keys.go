@@ -25,12 +25,14 @@ func newKeys() *cobra.Command {
 type keyFlags struct {
 	name, scopes, expires string
 	rate                  float64
+	daily                 int64
 }
 
 func (f *keyFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.name, "name", "", "a name for people")
 	cmd.Flags().StringVar(&f.scopes, "scopes", "send,read", "send allows POST, PUT and DELETE, read allows GET and HEAD")
 	cmd.Flags().Float64Var(&f.rate, "rate", 0, "requests a second; 0 for API_RATE_LIMIT")
+	cmd.Flags().Int64Var(&f.daily, "daily", 0, "messages a UTC day; 0 for no limit")
 	cmd.Flags().StringVar(&f.expires, "expires", "never", "when the key ends, from now, such as 90d or 12h")
 }
 
@@ -49,6 +51,9 @@ func (f *keyFlags) apply(cmd *cobra.Command, s *apikey.Settings, all bool) error
 	}
 	if given("rate") {
 		s.Rate = f.rate
+	}
+	if given("daily") {
+		s.Daily = f.daily
 	}
 	if given("expires") {
 		s.ExpiresAt = time.Time{}
@@ -210,6 +215,7 @@ type shownKey struct {
 	Kind       string     `json:"kind"`
 	Scopes     []string   `json:"scopes"`
 	Rate       float64    `json:"rate"`
+	Daily      int64      `json:"daily"`
 	CreatedAt  time.Time  `json:"createdAt"`
 	ExpiresAt  *time.Time `json:"expiresAt"`
 	LastUsedAt *time.Time `json:"lastUsedAt"`
@@ -222,7 +228,7 @@ func showKey(info apikey.Info) shownKey {
 		kind = "test"
 	}
 	return shownKey{
-		ID: info.ID, Tenant: info.Tenant, Name: info.Name, Kind: kind, Scopes: info.Scopes.Names(), Rate: info.Rate,
+		ID: info.ID, Tenant: info.Tenant, Name: info.Name, Kind: kind, Scopes: info.Scopes.Names(), Rate: info.Rate, Daily: info.Daily,
 		CreatedAt: info.CreatedAt, ExpiresAt: known(info.ExpiresAt), LastUsedAt: known(info.LastUsedAt), RevokedAt: known(info.RevokedAt),
 	}
 }
@@ -237,10 +243,10 @@ func known(t time.Time) *time.Time {
 
 func writeKeyTable(out io.Writer, keys []shownKey) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tTENANT\tKIND\tNAME\tSCOPES\tRATE\tCREATED\tEXPIRES\tLAST USED\tREVOKED")
+	fmt.Fprintln(table, "ID\tTENANT\tKIND\tNAME\tSCOPES\tRATE\tDAILY\tCREATED\tEXPIRES\tLAST USED\tREVOKED")
 	for _, key := range keys {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%g\t%s\t%s\t%s\t%s\n",
-			key.ID, key.Tenant, key.Kind, dash(key.Name), strings.Join(key.Scopes, ","), key.Rate,
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%g\t%d\t%s\t%s\t%s\t%s\n",
+			key.ID, key.Tenant, key.Kind, dash(key.Name), strings.Join(key.Scopes, ","), key.Rate, key.Daily,
 			key.CreatedAt.Format(time.RFC3339), stamp(key.ExpiresAt), stamp(key.LastUsedAt), stamp(key.RevokedAt))
 	}
 	return table.Flush() //nolint:wrapcheck // the caller names the command

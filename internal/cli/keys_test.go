@@ -23,7 +23,7 @@ func ctl(t *testing.T, args ...string) (stdout string, err error) {
 // TestKeysFromCreateToRevoke walks through the life of a key.
 func TestKeysFromCreateToRevoke(t *testing.T) {
 	t.Setenv("REDIS_URL", redistest.Start(t).URL())
-	key, err := ctl(t, "keys", "create", "shop", "--test", "--name", "till", "--scopes", "send", "--rate", "2.5", "--expires", "90d")
+	key, err := ctl(t, "keys", "create", "shop", "--test", "--name", "till", "--scopes", "send", "--rate", "2.5", "--daily", "50", "--expires", "90d")
 	if err != nil || !strings.HasPrefix(key, "mms_test_") || strings.Count(key, "\n") != 1 {
 		t.Fatalf("%q, %v", key, err)
 	}
@@ -40,7 +40,7 @@ func TestKeysFromCreateToRevoke(t *testing.T) {
 	}
 	made := list()[0]
 	ends := time.Until(*made.ExpiresAt)
-	if made.Kind != "test" || made.Name != "till" || made.Scopes[0] != "send" || made.Rate != 2.5 || made.LastUsedAt != nil || ends < 2159*time.Hour {
+	if made.Kind != "test" || made.Name != "till" || made.Scopes[0] != "send" || made.Rate != 2.5 || made.Daily != 50 || made.LastUsedAt != nil || ends < 2159*time.Hour {
 		t.Errorf("%+v", made)
 	}
 	if len(list("--tenant", "other")) != 0 || len(list("--tenant", "shop")) != 1 {

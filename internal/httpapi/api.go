@@ -25,10 +25,12 @@ import (
 type Ledger interface {
 	Accept(ctx context.Context, r ledger.Request) (ledger.Accepted, error)
 	ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error)
+	CountDuplicate(ctx context.Context, scope message.Scope) error
 	Get(ctx context.Context, id message.ID) (*message.Message, error)
 	Recent(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) (complete bool, err error)
 	Unknown(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) error
 	Update(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error)
+	Usage(ctx context.Context, scope message.Scope, first time.Time, days int) ([]ledger.Usage, error)
 }
 
 // Dispatcher makes the task of a message that waits.
@@ -125,6 +127,8 @@ func (a *api) routes(pages *pages) []route {
 		{http.MethodPost, "/v1/batches/:" + batchParam + "/cancel", a.private(a.cancelBatch)},
 		{http.MethodPost, "/v1/batches/:" + batchParam + "/pause", a.private(a.pauseBatch)},
 		{http.MethodPost, "/v1/batches/:" + batchParam + "/resume", a.private(a.resumeBatch)},
+
+		{http.MethodGet, "/v1/usage", a.private(a.usage)},
 
 		{http.MethodGet, "/v1/suppressions", a.private(a.listOptOuts)},
 		{http.MethodGet, "/v1/suppressions/:" + numberParam, a.private(a.getOptOut)},

@@ -20,6 +20,7 @@ type Caller struct {
 	Send  bool    // the key allows POST, PUT and DELETE
 	Read  bool    // the key allows GET and HEAD
 	Rate  float64 // of the key, in requests a second; 0: that of the service
+	Quota ledger.Quota
 }
 
 // may reports whether the key allows a method.

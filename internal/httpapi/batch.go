@@ -34,7 +34,9 @@ type Batches interface {
 	BatchMessages(
 		ctx context.Context, scope message.Scope, id message.BatchID, r ledger.BatchRange, yield func(place int64, m *message.Message) bool,
 	) error
-	CountBatch(ctx context.Context, id message.BatchID, valid, rejected int64) error
+	CountBatch(ctx context.Context, scope message.Scope, id message.BatchID, t ledger.Tally) error
+	CountNew(ctx context.Context, scope message.Scope, reference string, rows []ledger.Row) (int64, error)
+	Reserve(ctx context.Context, q ledger.Quota, n int64) error
 	CancelBatch(ctx context.Context, scope message.Scope, id message.BatchID) (ledger.Batch, error)
 }
 
@@ -128,6 +130,10 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 		b.answer(c, http.StatusOK)
 		return nil
 	}
+	if err := b.reserve(c, reference, rows); err != nil {
+		return err
+	}
+	defer b.unreserve()
 	if err := a.openListed(c, b, reference, digest, rows); err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ type batchAnswer struct {
 type batchRun struct {
 	api    *api
 	who    Caller
+	quota  ledger.Quota // of the key
 	batch  ledger.Batch
 	known  bool // the batch was there before
 	all    bool // every row is listed, not only those that were not accepted
@@ -73,7 +74,7 @@ type batchRun struct {
 }
 
 func newBatchRun(a *api, who Caller) *batchRun {
-	b := &batchRun{api: a, who: who, dispatching: make(chan struct{}, chunksDispatched)}
+	b := &batchRun{api: a, who: who, quota: who.Quota, dispatching: make(chan struct{}, chunksDispatched)}
 	if a.FindShared && !who.Scope.Test {
 		b.alike = newLikeness()
 	}
@@ -87,6 +88,7 @@ func (b *batchRun) open(ctx context.Context, r ledger.BatchRequest) (err error) 
 		return err
 	}
 	b.told.ID = some(string(b.batch.ID))
+	b.batch.Quota = b.quota
 	return nil
 }
 
@@ -210,6 +212,8 @@ func rowProblem(row draftRow, err error) []message.FieldError {
 		return []message.FieldError{{
 			Code: message.ProblemCode(codeBackpressure), Message: "too many messages wait in this lane, or the storage is full",
 		}}
+	case errors.Is(err, ledger.ErrQuota):
+		return []message.FieldError{{Code: message.ProblemCode(codeQuotaExceeded), Message: "the key has accepted as many messages as it may today"}}
 	case errors.Is(err, ledger.ErrCanceled):
 		return []message.FieldError{{Code: "batch_canceled", Message: "the batch was canceled"}}
 	case errors.Is(err, ledger.ErrReused):
@@ -281,7 +285,7 @@ func (b *batchRun) record() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
 	defer cancel()
-	if err := b.api.Batches.CountBatch(ctx, b.batch.ID, b.told.Accepted+b.told.Duplicates, b.told.Rejected); err != nil {
+	if err := b.api.Batches.CountBatch(ctx, b.who.Scope, b.batch.ID, ledger.Tally{Accepted: b.told.Accepted, Duplicates: b.told.Duplicates, Rejected: b.told.Rejected}); err != nil {
 		b.api.Log.Warn().Str("batch_id", string(b.batch.ID)).Err(err).Msg("counts of the batch not recorded")
 	}
 }

@@ -336,3 +336,11 @@ func (l *fakeLedger) size() int {
 type noPauses struct{ httpapi.Pauses }
 
 func (noPauses) Read(context.Context) (pause.Set, error) { return pause.Set{}, nil }
+
+// CountDuplicate counts nothing.
+func (l *fakeLedger) CountDuplicate(context.Context, message.Scope) error { return nil }
+
+// Usage has no counts.
+func (l *fakeLedger) Usage(_ context.Context, _ message.Scope, _ time.Time, days int) ([]ledger.Usage, error) {
+	return make([]ledger.Usage, days), nil
+}

@@ -38,7 +38,7 @@ func (a *api) create(c echo.Context, who Caller, show view) error {
 	}
 	m, lane := accepted.Message, string(draft.Content.Priority)
 	if accepted.Duplicate {
-		a.Metrics.Message(lane, "duplicate")
+		a.countDuplicate(c, who, lane)
 		answerKnown(c, m, show)
 		return nil
 	}
@@ -138,7 +138,7 @@ func (a *api) accept(c echo.Context, who Caller, draft message.Draft, now time.T
 		m, err := a.knownLate(ctx, who, draft)
 		return ledger.Accepted{Message: m, Duplicate: true}, err
 	}
-	return a.Ledger.Accept(ctx, ledger.Request{Scope: who.Scope, Content: draft.Content, From: draft.From, Now: now})
+	return a.Ledger.Accept(ctx, ledger.Request{Scope: who.Scope, Content: draft.Content, From: draft.From, Now: now, Quota: who.Quota})
 }
 
 // known is the message that a draft repeats. It is ledger.ErrNotFound when none

@@ -30,6 +30,7 @@ const (
 	codeNotReplayable    = "not_replayable"
 	codeForceRequired    = "force_required"
 	codeRateLimited      = "rate_limited"
+	codeQuotaExceeded    = "quota_exceeded"
 	codeBackpressure     = "backpressure"
 	codeUnavailable      = "unavailable"
 	codeInternal         = "internal"
@@ -57,6 +58,7 @@ var problemKinds = map[string]problemKind{
 	codeNotPausable:      {http.StatusConflict, "Not pausable", ""},
 	codeNotReplayable:    {http.StatusConflict, "Not replayable", ""},
 	codeForceRequired:    {http.StatusConflict, "Force required", ""},
+	codeQuotaExceeded:    {http.StatusTooManyRequests, "Daily quota exceeded", ""},
 	codeRateLimited:      {http.StatusTooManyRequests, "Too many requests", ""},
 	codeBackpressure:     {http.StatusServiceUnavailable, "Too many messages waiting", "10"},
 	codeUnavailable:      {http.StatusServiceUnavailable, "Temporarily unavailable", "2"},
@@ -124,6 +126,8 @@ func asProblem(err error) *problem {
 		return newProblem(codeBackpressure, "Your messages have their share of this lane or of the storage; nothing was accepted.")
 	case errors.Is(err, ledger.ErrFull):
 		return newProblem(codeBackpressure, "Too many messages wait in this lane, or the storage is full; nothing was accepted.")
+	case errors.Is(err, ledger.ErrQuota):
+		return newProblem(codeQuotaExceeded, "This key has accepted as many messages as it may in this UTC day; nothing was accepted.")
 	case errors.Is(err, message.ErrNotCancelable):
 		return newProblem(codeNotCancelable, "The message does not wait any more: a call is under way or has been made.")
 	case errors.Is(err, message.ErrNotReplayable):
@@ -159,6 +163,9 @@ func (a *api) fail(err error, c echo.Context) {
 	answer.RequestID = callOf(c).id
 	if seconds := problemKinds[p.Code].retryAfter; seconds != "" {
 		c.Response().Header().Set(echo.HeaderRetryAfter, seconds)
+	}
+	if p.Code == codeQuotaExceeded {
+		c.Response().Header().Set(echo.HeaderRetryAfter, seconds(untilTomorrow(a.NowFunc()), 1))
 	}
 	if p.Code == codeUnauthorized && c.Response().Header().Get(echo.HeaderWWWAuthenticate) == "" {
 		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="mms"`)

@@ -18,6 +18,7 @@ type Request struct {
 	From    string
 	Now     time.Time
 	Closed  bool // only a message that is already recorded under the reference is returned
+	Quota   Quota
 }
 
 // Accepted is the result of accepting a message.
@@ -39,7 +40,7 @@ func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
 	err = l.secret.use(ctx, func(secret *message.Secret) error {
 		m := message.New(newID(secret, r), r.Scope, r.Content, r.From, r.Now)
 		m.Shard = shard
-		answer, err := do(ctx, l.commits, commit{secret: secret.Value(), message: m, closed: r.Closed})
+		answer, err := do(ctx, l.commits, commit{secret: secret.Value(), message: m, closed: r.Closed, quota: r.Quota})
 		if err != nil {
 			return err
 		}
@@ -69,6 +70,8 @@ func outcome(m *message.Message, answer string) (Accepted, error) {
 		return Accepted{}, ErrFull
 	case "share":
 		return Accepted{}, ErrTenantFull
+	case "quota":
+		return Accepted{}, ErrQuota
 	case "canceled":
 		return Accepted{}, ErrCanceled
 	}
@@ -87,6 +90,7 @@ func outcome(m *message.Message, answer string) (Accepted, error) {
 type group struct {
 	secret string
 	batch  message.BatchID
+	quota  Quota
 	rows   []groupRow
 }
 
@@ -179,6 +183,8 @@ func (l *Ledger) groupCall(g group) (keys []string, args []any) {
 	first[acceptSecretValue], first[acceptRecentKept] = g.secret, recentKept
 	first[acceptLaneLimit], first[acceptHasBatch] = l.opts.LaneLimit, flag(g.batch != "")
 	first[acceptTenantLimit], first[acceptPeriod] = l.opts.TenantLimit, l.period().Milliseconds()
+	fixed[acceptQuota], fixed[acceptUsage] = l.quotaKey(g.quota), l.usageToday(scope)
+	first[acceptDaily], first[acceptHold], first[acceptUsageKept] = g.quota.Daily, g.quota.Hold, usageKept.Milliseconds()
 	l.memory.Load().fill(first)
 	operation := newOperation()
 	for i, row := range g.rows {

@@ -32,6 +32,8 @@ type Batch struct {
 	BegunAt   time.Time // of its first call; zero: none yet
 	// AnsweredAt is when the outcome of a call was last known.
 	AnsweredAt time.Time
+	// Quota is that of the key whose rows are accepted. It is not stored.
+	Quota Quota
 	// Calls are those that ended of late, oldest slot first.
 	Calls []CallSlot
 }

@@ -20,10 +20,16 @@ func (b Batch) Open() int64 {
 // rows. Rows that an earlier request of the batch accepted are not counted.
 func (b Batch) Duplicates() int64 { return max(0, b.Valid-b.Total) }
 
-// CountBatch records how many rows of the latest request of a batch were valid and
-// how many were rejected.
-func (l *Ledger) CountBatch(ctx context.Context, id message.BatchID, valid, rejected int64) error {
-	keys, args := []string{countBatch: l.batchKey(id)}, []any{countValid: valid, countRejected: rejected}
+// Tally is the result of a request for a batch, in rows.
+type Tally struct{ Accepted, Duplicates, Rejected int64 }
+
+// CountBatch records the result of the latest request of a batch, and counts its rows
+// in the usage of the day.
+func (l *Ledger) CountBatch(ctx context.Context, scope message.Scope, id message.BatchID, t Tally) error {
+	keys := []string{countBatch: l.batchKey(id), countUsage: l.usageToday(scope)}
+	args := []any{
+		countValid: t.Accepted + t.Duplicates, countDuplicates: t.Duplicates, countUsageKept: usageKept.Milliseconds(), countRejected: t.Rejected,
+	}
 	if err := l.count.Run(ctx, l.rdb, keys, args...).Err(); err != nil {
 		return unavailable("count batch", err)
 	}

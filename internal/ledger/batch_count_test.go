@@ -19,7 +19,7 @@ func TestABatchCountsItsLatestRequest(t *testing.T) {
 	b, _ := openBatch(t, l, "campaign", "")
 	acceptRows(t, l, b, rows(3, ""))
 	for range 2 {
-		if err := l.CountBatch(t.Context(), b.ID, 5, 2); err != nil {
+		if err := l.CountBatch(t.Context(), b.Scope, b.ID, ledger.Tally{Accepted: 4, Duplicates: 1, Rejected: 2}); err != nil {
 			t.Fatal(err)
 		}
 		got, err := l.GetBatch(t.Context(), b.Scope, b.ID)
@@ -28,7 +28,7 @@ func TestABatchCountsItsLatestRequest(t *testing.T) {
 		}
 	}
 	gone := message.NewBatchID(message.RandomIdentity(), b.CreatedAt)
-	if err := l.CountBatch(t.Context(), gone, 1, 1); err != nil {
+	if err := l.CountBatch(t.Context(), b.Scope, gone, ledger.Tally{Accepted: 1, Rejected: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.GetBatch(t.Context(), b.Scope, gone); !errors.Is(err, ledger.ErrNotFound) {

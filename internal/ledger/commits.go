@@ -12,6 +12,7 @@ type commit struct {
 	secret  string
 	message *message.Message
 	closed  bool
+	quota   Quota
 }
 
 // commit records messages, those of one scope in one step. The results are in the
@@ -35,15 +36,16 @@ func arrange(commits []commit) (groups []group, members [][]int) {
 	type kind struct {
 		scope  message.Scope
 		secret string
+		quota  Quota
 	}
 	open := make(map[kind]int)
 	for i, one := range commits {
-		k := kind{one.message.Scope, one.secret}
+		k := kind{one.message.Scope, one.secret, one.quota}
 		at, ok := open[k]
 		if !ok || len(groups[at].rows) == groupMax {
 			at = len(groups)
 			open[k] = at
-			groups, members = append(groups, group{secret: one.secret}), append(members, nil)
+			groups, members = append(groups, group{secret: one.secret, quota: one.quota}), append(members, nil)
 		}
 		groups[at].rows = append(groups[at].rows, groupRow{message: one.message, closed: one.closed})
 		members[at] = append(members[at], i)

@@ -116,6 +116,7 @@ type Ledger struct {
 	count   *redis.Script
 	read    *redis.Script
 	recheck *redis.Script
+	reserve *redis.Script
 	handled *redis.Script
 	secret  *secret
 	shards  *shards
@@ -150,7 +151,7 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	l := &Ledger{rdb: rdb, opts: opts}
 	l.memory.Store(&memory{})
 	for name, script := range map[string]**redis.Script{
-		"accept": &l.accept, "put": &l.put, "open": &l.open, "count": &l.count, "read": &l.read, "recheck": &l.recheck,
+		"accept": &l.accept, "put": &l.put, "open": &l.open, "count": &l.count, "read": &l.read, "recheck": &l.recheck, "reserve": &l.reserve,
 		"handled": &l.handled,
 	} {
 		var err error
@@ -183,7 +184,11 @@ func (o Options) script(name string) (*redis.Script, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read script: %w", err)
 	}
-	return redisconn.NewScript(string(source), positionsOf(name).locals(), o.Embedded), nil
+	locals := positionsOf(name).locals()
+	if name == "accept" || name == "reserve" {
+		locals += quotaLua
+	}
+	return redisconn.NewScript(string(source), locals, o.Embedded), nil
 }
 
 func (l *Ledger) key(name string) string { return l.opts.Prefix + name }

@@ -20,6 +20,8 @@ const (
 	acceptChangedCallbacks
 	acceptTenant  // the share of the tenant
 	acceptMemory  // total of the bytes accepted so far
+	acceptQuota   // of the API key, or a name that no Redis key has
+	acceptUsage   // of the scope today
 	acceptWaiting // the waiting messages of the first lane; the other lanes follow
 )
 
@@ -39,6 +41,9 @@ const (
 	acceptMemoryRead   // acceptMemory at that reading
 	acceptTenantMemory // bytes that a tenant may have; empty: no limit
 	acceptPeriod       // milliseconds of a period of expiry
+	acceptDaily        // messages a day of the API key; 0: no limit
+	acceptHold         // name of a reservation; empty: none
+	acceptUsageKept    // how long usage is kept, in ms
 )
 
 const (
@@ -70,6 +75,7 @@ const (
 	putOptOuts // of the recipient
 	putUnknownOfScope
 	putTenant // the share of the tenant
+	putUsage  // of the scope today
 )
 
 // The arguments of put.lua.
@@ -79,6 +85,7 @@ const (
 	putKnownEpoch          // of its lease
 	putChannel             // on which begins are announced
 	putBatchTTLInMS        // of a batch without open messages
+	putUsageKept           // how long usage is kept, in ms
 )
 
 const (
@@ -104,6 +111,7 @@ const (
 	putConsumers         // letters of the consumers that list it; its record has no TTL then
 	putBytesFrom         // the field of the tenant's share that counts the bytes of the record that is expected
 	putBytesTo           // as putBytesFrom, of the record that replaces it
+	putEvent             // names of the counts of usage that it raises
 )
 
 // positions are the names of the keys and arguments of a script: those of the call,
@@ -122,13 +130,14 @@ func positionsOf(script string) positions {
 			keys: []string{
 				acceptSecret: "SECRET", acceptCounts: "COUNTS", acceptRecent: "RECENT", acceptBatch: "BATCH",
 				acceptMembers: "MEMBERS", acceptChangedLog: "CHANGED_LOG", acceptChangedCallbacks: "CHANGED_CALLBACKS",
-				acceptTenant: "TENANT", acceptMemory: "MEMORY", acceptWaiting: "WAITING",
+				acceptTenant: "TENANT", acceptMemory: "MEMORY", acceptQuota: "QUOTA", acceptUsage: "USAGE", acceptWaiting: "WAITING",
 			},
 			rowKeys: []string{acceptRecord: "RECORD", acceptOptOuts: "OPT_OUTS"},
 			args: []string{
 				acceptSecretValue: "SECRET_VALUE", acceptRecentKept: "RECENT_KEPT", acceptLaneLimit: "LANE_LIMIT",
 				acceptHasBatch: "HAS_BATCH", acceptTenantLimit: "TENANT_LIMIT", acceptMemoryRoom: "MEMORY_ROOM",
 				acceptMemoryRead: "MEMORY_READ", acceptTenantMemory: "TENANT_MEMORY", acceptPeriod: "PERIOD",
+				acceptDaily: "DAILY", acceptHold: "HOLD", acceptUsageKept: "USAGE_KEPT",
 			},
 			rowArgs: []string{
 				acceptValue: "VALUE", acceptID: "ID", acceptDue: "DUE", acceptStatus: "STATUS", acceptCounter: "COUNTER",
@@ -144,11 +153,11 @@ func positionsOf(script string) positions {
 			},
 			rowKeys: []string{
 				putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS",
-				putUnknownOfScope: "UNKNOWN_OF_SCOPE", putTenant: "TENANT",
+				putUnknownOfScope: "UNKNOWN_OF_SCOPE", putTenant: "TENANT", putUsage: "USAGE",
 			},
 			args: []string{
 				putWorker: "WORKER", putKnownBegins: "KNOWN_BEGINS", putKnownEpoch: "KNOWN_EPOCH", putChannel: "CHANNEL",
-				putBatchTTLInMS: "BATCH_TTL",
+				putBatchTTLInMS: "BATCH_TTL", putUsageKept: "USAGE_KEPT",
 			},
 			rowArgs: []string{
 				putHead: "HEAD", putOperation: "OPERATION", putValue: "VALUE", putTTL: "TTL", putID: "ID", putLane: "LANE",
@@ -156,7 +165,7 @@ func positionsOf(script string) positions {
 				putLower: "LOWER", putRaise: "RAISE",
 				putAttempt: "ATTEMPT", putCall: "CALL", putFrom: "FROM", putTo: "TO", putBatchStay: "BATCH_STAY",
 				putCancelable: "CANCELABLE", putSuppressed: "SUPPRESSED", putConsumers: "CONSUMERS",
-				putBytesFrom: "BYTES_FROM", putBytesTo: "BYTES_TO",
+				putBytesFrom: "BYTES_FROM", putBytesTo: "BYTES_TO", putEvent: "EVENT",
 			},
 		}
 	default:

@@ -19,10 +19,15 @@ const (
 )
 
 // The key and the arguments of count.lua.
-const countBatch = 0
+const (
+	countBatch = iota
+	countUsage // of the scope today
+)
 
 const (
 	countValid = iota
+	countDuplicates
+	countUsageKept // how long usage is kept, in ms
 	countRejected
 )
 
@@ -53,6 +58,14 @@ const (
 // keys have no names.
 const readMostBytes = 0
 
+// The arguments of reserve.lua, whose key is the quota.
+const (
+	reserveHold     = iota // name of the reservation
+	reserveMessages        // 0: ends it
+	reserveDaily           // messages a day of the API key
+	reserveFor             // in ms
+)
+
 // listPositions are the positions of the scripts of batches and lists.
 func listPositions(script string) positions {
 	switch script {
@@ -65,7 +78,14 @@ func listPositions(script string) positions {
 			},
 		}
 	case "count":
-		return positions{keys: []string{countBatch: "BATCH"}, args: []string{countValid: "VALID", countRejected: "REJECTED"}}
+		return positions{
+			keys: []string{countBatch: "BATCH", countUsage: "USAGE"},
+			args: []string{countValid: "VALID", countDuplicates: "DUPLICATES", countUsageKept: "USAGE_KEPT", countRejected: "REJECTED"},
+		}
+	case "reserve":
+		return positions{
+			keys: []string{"QUOTA"}, args: []string{reserveHold: "HOLD", reserveMessages: "MESSAGES", reserveDaily: "DAILY", reserveFor: "FOR"},
+		}
 	case "recheck":
 		return positions{
 			keys:    []string{recheckList: "LIST"},

@@ -68,7 +68,7 @@ func (b rowBatch) groups(secret *message.Secret, first []int) []group {
 	groups := make([]group, len(first))
 	for i, at := range first {
 		rows := b.rows[at:min(at+groupMax, len(b.rows))]
-		g := group{secret: secret.Value(), batch: b.batch.ID, rows: make([]groupRow, len(rows))}
+		g := group{secret: secret.Value(), batch: b.batch.ID, quota: b.batch.Quota, rows: make([]groupRow, len(rows))}
 		for j, row := range rows {
 			m := message.New(rowID(secret, b.batch, row, b.now), b.batch.Scope, row.Content, row.From, b.now)
 			m.BatchID, m.Shared, m.Group = b.batch.ID, row.Shared, row.Group

@@ -230,6 +230,7 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 	args, first := extend(args, len(p.args))
 	first[putWorker], first[putKnownBegins], first[putKnownEpoch] = g.lease.Worker, g.lease.Begins, g.lease.Epoch
 	first[putChannel], first[putBatchTTLInMS] = l.begunChannel(), l.opts.RecordTTL.Milliseconds()
+	first[putUsageKept] = usageKept.Milliseconds()
 	for _, s := range g.swaps {
 		batch := s.message.BatchID
 		var rowKeys []string
@@ -237,6 +238,7 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 		rowKeys[putRecord], rowKeys[putOptOuts] = l.recordKey(s.message.ID), l.optOutKey(s.message)
 		rowKeys[putBatch], rowKeys[putMembers] = l.batchKey(batch), l.membersKey(batch)
 		rowKeys[putUnknownOfScope], rowKeys[putTenant] = l.unknownKey(s.message.Scope), l.tenantKey(s.message.Scope)
+		rowKeys[putUsage] = l.usageToday(s.message.Scope)
 		var rowArgs []any
 		args, rowArgs = extend(args, len(p.rowArgs))
 		l.fillSwap(rowArgs, s)
@@ -266,6 +268,7 @@ func (l *Ledger) fillSwap(row []any, s swap) {
 	}
 	row[putBatchStay] = batchStay(before, m.Status)
 	row[putCancelable], row[putSuppressed] = flag(m.Replays == 0), flag(!s.cleared)
+	row[putEvent] = usageEvent(before, m.Status)
 	row[putConsumers] = string(l.opts.Consumers(m))
 	row[putBytesFrom], row[putBytesTo] = l.bytesField(before, s.updated), l.bytesField(m.Status, m.UpdatedAt)
 }

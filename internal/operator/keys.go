@@ -15,6 +15,7 @@ type keySettings struct {
 	Test      bool       `json:"test"`
 	Scopes    []string   `json:"scopes"`
 	Rate      float64    `json:"rate"`
+	Daily     int64      `json:"daily"`
 	ExpiresAt *time.Time `json:"expiresAt"`
 	RevokedAt *time.Time `json:"revokedAt"`
 }
@@ -24,7 +25,7 @@ func settingsOf(info *apikey.Info) any {
 		return nil
 	}
 	return keySettings{
-		ID: info.ID, Tenant: info.Tenant, Name: info.Name, Test: info.Test, Scopes: info.Scopes.Names(), Rate: info.Rate,
+		ID: info.ID, Tenant: info.Tenant, Name: info.Name, Test: info.Test, Scopes: info.Scopes.Names(), Rate: info.Rate, Daily: info.Daily,
 		ExpiresAt: instant(info.ExpiresAt), RevokedAt: instant(info.RevokedAt),
 	}
 }

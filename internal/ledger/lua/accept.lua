@@ -1,7 +1,7 @@
 -- Accepts messages of one scope: dedupes, records and counts them, and puts them on the list of their lane.
 -- Each row is accepted or not on its own. The names of KEYS and ARGV are those of positions.go.
 -- Answers for each row 'ok', 'suppressed' (accepted, but opt-outs of the recipient exist), 'full', 'share' (the tenant has its share),
--- 'canceled' or the record that has its key.
+-- 'quota' (the daily quota of the API key is used up), 'canceled' or the record that has its key.
 -- Nothing is written under another secret (the answer is 'secret' and the current one), or to a batch that does not exist ('gone').
 local secret = redis.call('GET', KEYS[SECRET])
 if not secret then
@@ -62,6 +62,14 @@ if share then
   share = share - (known[2] == tostring(period) and tonumber(known[1]) or dropExpired(period))
 end
 
+-- left is how many messages the API key may still have accepted today; nil: no limit.
+local daily, quota, left = tonumber(ARGV[DAILY]), nil, nil
+local hold = ARGV[HOLD] ~= '' and 'hold:' .. ARGV[HOLD] or nil
+if daily > 0 then
+  quota = readQuota(KEYS[QUOTA], now)
+  left = daily - quota.n - quota.held + (hold and quota.holds[hold] and quota.holds[hold].n or 0)
+end
+
 local waiting = {} -- messages by lane: in all, and of the tenant
 local function waits(key, lane)
   local n = redis.call('HMGET', key, 'queued:' .. lane, 'scheduled:' .. lane)
@@ -70,6 +78,7 @@ end
 
 -- refusal returns the verdict on a row that is not accepted; nil: it is accepted.
 local function refusal(lane, bytes)
+  if left and left <= 0 then return 'quota' end
   local n = waiting[lane]
   if not n then
     n = { all = laneLimit > 0 and waits(KEYS[COUNTS], lane) or 0, tenant = tenantLimit > 0 and waits(KEYS[TENANT], lane) or 0 }
@@ -129,6 +138,7 @@ for i = 1, rows do
     raise[counter] = (raise[counter] or 0) + 1
     inBatch[ARGV[a + STATUS]] = (inBatch[ARGV[a + STATUS]] or 0) + 1
     waiting[lane].all, waiting[lane].tenant = waiting[lane].all + 1, waiting[lane].tenant + 1
+    left = left and left - 1
     room, share, stored = room and room - bytes, share and share - bytes, stored + bytes
     answers[i] = accepted(i)
   end
@@ -151,6 +161,13 @@ end
 redis.call('HINCRBY', KEYS[TENANT], 'bytes', stored)
 redis.call('HINCRBY', KEYS[TENANT], 'total', stored)
 redis.call('INCRBY', KEYS[MEMORY], stored)
+if redis.call('HINCRBY', KEYS[USAGE], 'accepted', #members) == #members then redis.call('PEXPIRE', KEYS[USAGE], ARGV[USAGE_KEPT]) end
+if quota then
+  local reserved = hold and quota.holds[hold]
+  quota.n = quota.n + #members
+  if reserved then reserved.n = reserved.n - #members end
+  writeQuota(KEYS[QUOTA], quota, hold, reserved)
+end
 if batch then
   for status, n in pairs(inBatch) do
     redis.call('HINCRBY', KEYS[BATCH], 'n:' .. status, n)

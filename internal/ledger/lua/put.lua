@@ -29,6 +29,7 @@ local canceled = {} -- by batch
 
 local places = {} -- by list, then by packed id: the score, or 'off'
 local counts, shares, batches, begun = {}, {}, {}, {}
+local usage = {} -- by day of a scope
 local changed = { l = {}, c = {} } -- by consumer: scores and packed ids
 local repeated = false -- whether a begin is our own write, repeated after a missing reply
 
@@ -103,6 +104,10 @@ local function write(k, a)
   end
   if ARGV[a + LOWER] ~= '' then add(counts, ARGV[a + LOWER], -1) end
   if ARGV[a + RAISE] ~= '' then add(counts, ARGV[a + RAISE], 1) end
+  for event in string.gmatch(ARGV[a + EVENT], '%a+') do
+    usage[KEYS[k + USAGE]] = usage[KEYS[k + USAGE]] or {}
+    add(usage[KEYS[k + USAGE]], event, 1)
+  end
   local begin = ARGV[a + ATTEMPT] ~= ''
   if ARGV[a + FROM] ~= ARGV[a + TO] then
     local batch = batches[KEYS[k + BATCH]] or { members = KEYS[k + MEMBERS], moved = {} }
@@ -155,6 +160,11 @@ end
 for key, share in pairs(shares) do
   for field, n in pairs(share) do
     if n ~= 0 then redis.call('HINCRBY', key, field, n) end
+  end
+end
+for key, events in pairs(usage) do
+  for event, n in pairs(events) do
+    if redis.call('HINCRBY', key, event, n) == n then redis.call('PEXPIRE', key, ARGV[USAGE_KEPT]) end
   end
 end
 for key, batch in pairs(batches) do

@@ -1,0 +1,89 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/message"
+)
+
+// Usage counts what happened to the messages of a scope in a UTC day, each event
+// under its own day.
+type Usage struct {
+	Accepted   int64
+	Duplicates int64
+	Rejected   int64 // items of batches
+	Entered    map[message.Status]int64
+}
+
+const (
+	usageAccepted   = "accepted"
+	usageDuplicates = "duplicates"
+	usageRejected   = "rejected"
+	// usageKept is how long the counts of a day are kept.
+	usageKept = 400 * 24 * time.Hour
+)
+
+// usageKey is the hash of the counts of a day.
+func (l *Ledger) usageKey(scope message.Scope, day time.Time) string {
+	return l.key("usage:" + scope.String() + ":" + day.UTC().Format("20060102"))
+}
+
+func (l *Ledger) usageToday(scope message.Scope) string { return l.usageKey(scope, l.opts.Now()) }
+
+// usageEvent names the counts that a change of state raises. A message that a
+// receipt finds before its call was answered counts as sent, too.
+func usageEvent(before, after message.Status) string {
+	if before == after {
+		return ""
+	}
+	switch after {
+	case message.StatusDelivered, message.StatusUndelivered:
+		if before != message.StatusSent && before != message.StatusUndelivered {
+			return string(message.StatusSent) + " " + string(after)
+		}
+		return string(after)
+	case message.StatusSent, message.StatusFailed, message.StatusExpired, message.StatusCanceled, message.StatusUnknown:
+		return string(after)
+	default:
+		return ""
+	}
+}
+
+// CountDuplicate counts a message of a scope that was handed over again.
+func (l *Ledger) CountDuplicate(ctx context.Context, scope message.Scope) error {
+	key, pipe := l.usageToday(scope), l.rdb.Pipeline()
+	pipe.HIncrBy(ctx, key, usageDuplicates, 1)
+	pipe.PExpire(ctx, key, usageKept)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return unavailable("count duplicate", err)
+	}
+	return nil
+}
+
+// Usage reads the counts of a scope for days from the first on.
+func (l *Ledger) Usage(ctx context.Context, scope message.Scope, first time.Time, days int) ([]Usage, error) {
+	pipe := l.rdb.Pipeline()
+	read := make([]*redis.MapStringStringCmd, days)
+	for i := range read {
+		read[i] = pipe.HGetAll(ctx, l.usageKey(scope, first.AddDate(0, 0, i)))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, unavailable("read usage", err)
+	}
+	usage := make([]Usage, days)
+	for i, counts := range read {
+		values := counts.Val()
+		u := Usage{
+			Accepted: number(values[usageAccepted]), Duplicates: number(values[usageDuplicates]), Rejected: number(values[usageRejected]),
+			Entered: make(map[message.Status]int64),
+		}
+		for _, status := range message.Statuses() {
+			u.Entered[status] = number(values[string(status)])
+		}
+		usage[i] = u
+	}
+	return usage, nil
+}
