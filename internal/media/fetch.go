@@ -15,9 +15,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"time"
+
+	"mmsdispatch/internal/egress"
 )
 
 const (
@@ -58,19 +59,15 @@ type Fetcher struct {
 // NewFetcher makes a Fetcher. It takes no proxy from the environment: a proxy
 // would dial the address of the media out of reach of the guard.
 func NewFetcher(o Options) *Fetcher {
-	permits := guard(public)
-	if o.AllowPrivate {
-		permits = func(netip.Addr) bool { return true }
-	}
-	return newFetcher(o, permits)
+	return newFetcher(o, egress.New(o.AllowPrivate))
 }
 
-func newFetcher(o Options, permits guard) *Fetcher {
+func newFetcher(o Options, permits egress.Guard) *Fetcher {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
 	// Names, connections and handshakes share the time of the check.
-	dialer := &net.Dialer{Resolver: o.Resolver, ControlContext: permits.control}
+	dialer := &net.Dialer{Resolver: o.Resolver, ControlContext: permits.Control}
 	return &Fetcher{opts: o, client: &http.Client{
 		CheckRedirect: checkRedirect,
 		Transport: &http.Transport{
@@ -176,6 +173,9 @@ func codeOfStatus(status int) Code {
 func causeOf(ctx context.Context, err error) error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own
+	}
+	if errors.Is(err, egress.ErrPrivate) {
+		return &Error{Code: CodePrivate}
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("media check: %w", context.Canceled)

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"mmsdispatch/internal/egress"
 	"mmsdispatch/internal/redistest"
 )
 
@@ -66,7 +67,7 @@ func fetcher(tb testing.TB, o Options) *Fetcher {
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute // a loaded machine is no slow host
 	}
-	f := newFetcher(o, func(addr netip.Addr) bool { return addr.IsLoopback() || public(addr) })
+	f := newFetcher(o, func(addr netip.Addr) bool { return addr.IsLoopback() || egress.Public(addr) })
 	tb.Cleanup(f.Close)
 	return f
 }

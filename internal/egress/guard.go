@@ -1,10 +1,16 @@
-package media
+// Package egress guards the connections to hosts that callers name: media and
+// callbacks. It judges each address when it is dialed.
+package egress
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"syscall"
 )
+
+// ErrPrivate is returned by a dial to an address that the guard does not permit.
+var ErrPrivate = errors.New("the address is not public")
 
 // closed4 are the IPv4 networks that are not the public Internet, after the
 // special-purpose registry of IANA (RFC 6890), and one address that looks
@@ -49,9 +55,9 @@ func prefixes(list ...string) []netip.Prefix {
 	return parsed
 }
 
-// public reports whether an address is one of the public Internet. An IPv4
+// Public reports whether an address is one of the public Internet. An IPv4
 // address that is written as IPv6 is judged as IPv4.
-func public(addr netip.Addr) bool {
+func Public(addr netip.Addr) bool {
 	addr = addr.Unmap()
 	if !addr.IsValid() || addr.Zone() != "" {
 		return false
@@ -71,16 +77,24 @@ func public(addr netip.Addr) bool {
 	return true
 }
 
-// guard judges the address of every connection at the moment it is dialed, when
-// names are resolved and redirects followed. Resolving a name beforehand would
-// prove nothing: a moment later the answer may be another.
-type guard func(addr netip.Addr) bool
+// Guard permits addresses at the moment they are dialed, when names are resolved
+// and redirects followed. To resolve a name beforehand would prove nothing: the next
+// answer may be another.
+type Guard func(addr netip.Addr) bool
 
-// control implements net.Dialer.ControlContext.
-func (g guard) control(_ context.Context, _, address string, _ syscall.RawConn) error {
+// New is the guard that permits public addresses, or with allowPrivate all.
+func New(allowPrivate bool) Guard {
+	if allowPrivate {
+		return func(netip.Addr) bool { return true }
+	}
+	return Public
+}
+
+// Control is a net.Dialer's ControlContext. Its error is ErrPrivate.
+func (g Guard) Control(_ context.Context, _, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !g(to.Addr()) {
-		return &Error{Code: CodePrivate}
+		return ErrPrivate
 	}
 	return nil
 }
