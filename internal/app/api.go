@@ -32,7 +32,7 @@ func newAPI(_ context.Context, cfg *config.Config, out io.Writer) (*process, err
 		return nil, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
-	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart())
+	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart(), env.scopesPart())
 	adminParts, err := env.admin(p.fail)
 	if err != nil {
 		return nil, err
@@ -76,6 +76,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		FindShared: savesShared(cfg),
 		NowFunc:    env.clock.Now,
 		ShareCalls: cfg.Sinch.API == string(sinch.APIBatches),
+		Callbacks:  env.callbacks, CallbackRules: httpapi.NewCallbackRules(cfg.Callback.AllowPrivate),
 		Webhook: httpapi.WebhookOptions{
 			Token: cfg.Webhook.Token.Reveal(), Secret: cfg.Webhook.Secret.Reveal(), User: string(cfg.Webhook.User),
 			Password: cfg.Webhook.Password.Reveal(), MaxAge: cfg.Webhook.MaxAge, Insecure: cfg.Webhook.Insecure,

@@ -71,7 +71,7 @@ func newDev(cfg *config.Config, embedded *miniredis.Miniredis, out io.Writer, re
 		return nil, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
-	p.add(closer("redis", env.log, env.rdb.Close), passingTime(embedded))
+	p.add(closer("redis", env.log, env.rdb.Close), passingTime(embedded), env.scopesPart())
 	adminParts, err := env.admin(p.fail)
 	if err != nil {
 		return nil, err
@@ -85,6 +85,7 @@ func newDev(cfg *config.Config, embedded *miniredis.Miniredis, out io.Writer, re
 		return nil, err
 	}
 	p.add(adminParts...)
+	p.add(callbackParts(env)...)
 	p.add(sending...)
 	p.add(serving...)
 	p.add(env.readiness(), part{name: "banner", Service: background.New(

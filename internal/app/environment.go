@@ -15,6 +15,7 @@ import (
 	"mmsdispatch/internal/admin"
 	"mmsdispatch/internal/asynqredis"
 	"mmsdispatch/internal/background"
+	"mmsdispatch/internal/callback"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/console"
 	"mmsdispatch/internal/jobs/queue"
@@ -30,17 +31,19 @@ import (
 
 // environment is what both processes stand on.
 type environment struct {
-	cfg     *config.Config
-	log     zerolog.Logger
-	metrics *telemetry.Metrics
-	redis   redisconn.Options
-	rdb     redis.UniversalClient
-	clock   *redisconn.Clock
-	ledger  *ledger.Ledger
-	optOuts *suppression.Store
-	saved   *saved.Store
-	watch   *redisWatch
-	ready   *admin.Readiness
+	cfg       *config.Config
+	log       zerolog.Logger
+	metrics   *telemetry.Metrics
+	redis     redisconn.Options
+	rdb       redis.UniversalClient
+	clock     *redisconn.Clock
+	ledger    *ledger.Ledger
+	optOuts   *suppression.Store
+	saved     *saved.Store
+	scopes    *callback.Scopes
+	callbacks *callback.Store
+	watch     *redisWatch
+	ready     *admin.Readiness
 
 	instance *instanceWatch
 	pauses   *throttle.Watch
@@ -77,7 +80,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	watch := newRedisWatch(rdb, log, metrics.Redis, cfg.Process == config.Dev)
 	redis.SetLogger(telemetry.NewRedisLogger(log, metrics.Redis, watch.down.Load))
 	clock := redisconn.NewClock(rdb, time.Now)
+	scopes := callback.NewScopes(rdb)
 	l, err := ledger.New(rdb, ledger.Options{
+		Consumers: consumers(scopes),
 		Now:       clock.Now,
 		RecordTTL: cfg.Store.RecordTTL, MinReplicas: watch.minReplicas,
 		LaneLimit: int(cfg.API.QueueLimit), TenantLimit: int(cfg.API.TenantLimit()), TenantMemory: int(cfg.API.TenantMemoryShare),
@@ -91,7 +96,12 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	if err != nil {
 		return nil, fmt.Errorf("opt-outs: %w", err)
 	}
+	callbacks, err := callback.NewStore(rdb, clock.Now, cfg.Process == config.Dev)
+	if err != nil {
+		return nil, fmt.Errorf("callbacks: %w", err)
+	}
 	env := &environment{
+		scopes: scopes, callbacks: callbacks,
 		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, clock: clock, ledger: l, optOuts: optOuts, watch: watch,
 		instance: instance,
 		saved:    saved.NewStore(rdb, metrics.Saved),
@@ -104,7 +114,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		metrics.Attempts.SetAccountPaused(true, p.SinchCode)
 	})
 	env.ready = admin.NewReadiness(log, env.warnings, admin.Check{Name: "redis", Func: env.usable})
-	metrics.Registry.MustRegister(telemetry.NewLaneCollector(env.readLanes))
+	metrics.Registry.MustRegister(telemetry.NewLaneCollector(env.readLanes), telemetry.NewCallbackCollector(env.readCallbacks))
 	return env, nil
 }
 

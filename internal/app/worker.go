@@ -32,7 +32,7 @@ func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, 
 		return nil, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
-	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart())
+	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart(), env.scopesPart())
 	adminParts, err := env.admin(p.fail)
 	if err != nil {
 		return nil, err
@@ -42,6 +42,7 @@ func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, 
 	if err != nil {
 		return nil, err
 	}
+	p.add(callbackParts(env)...)
 	p.add(sending...)
 	p.add(env.readiness())
 	return p, nil

@@ -27,6 +27,7 @@ type Config struct {
 	Store     Store     `group:"Storage"`
 	Message   Message   `group:"Messages"`
 	Media     Media     `group:"Media"`
+	Callback  Callback  `group:"Callbacks"`
 	Worker    Sending   `group:"Sending"`
 	Retry     Retry     `group:"Retries"`
 	Unknown   Unknown   `group:"Calls with an unknown outcome"`
@@ -152,6 +153,14 @@ type Media struct {
 	AllowPrivate bool `env:"MEDIA_ALLOW_PRIVATE" envDefault:"false"`
 	// Largest medium, in bytes.
 	MaxBytes int64 `env:"MEDIA_MAX_BYTES" envDefault:"1048576" min:"1"`
+}
+
+// Callback says how status callbacks are delivered.
+type Callback struct {
+	// Longest time one attempt at a callback may take.
+	Timeout time.Duration `env:"CALLBACK_TIMEOUT" envDefault:"15s"`
+	// Deliver callbacks by http, and to private and loopback addresses too. For development only.
+	AllowPrivate bool `env:"CALLBACK_ALLOW_PRIVATE" envDefault:"false"`
 }
 
 // Sending is how a worker works.

@@ -22,6 +22,7 @@ func (c *Config) Warnings() []string {
 		"SINCH_CALLBACK_URL is not set: without a webhook of the app no delivery reports come, and messages stay sent")
 	warn(c.CallbackInside(), "SINCH_CALLBACK_URL names a host of this network, which Sinch cannot reach: no receipts will come")
 	warn(c.Media.AllowPrivate, "MEDIA_ALLOW_PRIVATE is on: media may be fetched from inside this network")
+	warn(c.Callback.AllowPrivate, "CALLBACK_ALLOW_PRIVATE is on: callbacks may reach hosts inside this network")
 	warn(c.Unknown.Policy == "resend", "UNKNOWN_POLICY is resend: a message may arrive twice")
 	warn(!c.Store.DatabaseURL.IsZero(), "DATABASE_URL has no effect in this release: there is no long-term log")
 	warn(!c.Telemetry.SentryDSN.IsZero(), "SENTRY_DSN has no effect in this release: errors are logged only")

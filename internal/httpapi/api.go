@@ -70,9 +70,12 @@ type Options struct {
 	Media      Media   // nil: media are not looked at
 	Rules      *message.Rules
 	Receipts   Receipts
-	Nonces     Nonces // needed with Webhook.Secret
-	Webhook    WebhookOptions
-	Ready      http.Handler // answers /readyz
+	Callbacks  Callbacks
+	// CallbackRules are for what callers write of callbacks.
+	CallbackRules message.CallbackRules
+	Nonces        Nonces // needed with Webhook.Secret
+	Webhook       WebhookOptions
+	Ready         http.Handler // answers /readyz
 	// Paused returns the reason of messages that wait because the account is
 	// paused, or nil; it must not block. It may be nil.
 	Paused  func() *message.Reason
@@ -134,6 +137,14 @@ func (a *api) routes(pages *pages) []route {
 		{http.MethodGet, "/v1/suppressions/:" + numberParam, a.private(a.getOptOut)},
 		{http.MethodPut, "/v1/suppressions/:" + numberParam, a.private(a.putOptOut)},
 		{http.MethodDelete, "/v1/suppressions/:" + numberParam, a.private(a.deleteOptOut)},
+
+		{http.MethodPut, "/v1/callback", a.private(a.putCallback)},
+		{http.MethodGet, "/v1/callback", a.private(a.getCallback)},
+		{http.MethodDelete, "/v1/callback", a.private(a.deleteCallback)},
+		{http.MethodPost, "/v1/callback/rotate", a.private(a.rotateCallback)},
+		{http.MethodPost, "/v1/callback/test", a.private(a.testCallback)},
+		{http.MethodGet, "/v1/callback/deliveries", a.private(a.listDeliveries)},
+		{http.MethodPost, "/v1/callback/deliveries/:" + deliveryParam + "/redeliver", a.private(a.redeliver)},
 
 		{http.MethodPost, "/webhooks/sinch/dlr", hook.receive},
 		{http.MethodPost, "/webhooks/sinch/inbound", hook.receive},

@@ -25,11 +25,12 @@ type cursorOf string
 
 // The lists.
 const (
-	cursorMessages  cursorOf = "messages"
-	cursorPlaces    cursorOf = "places" // the messages of a batch
-	cursorBatches   cursorOf = "batches"
-	cursorOptOuts   cursorOf = "opt-outs"
-	cursorSeparator          = " "
+	cursorMessages   cursorOf = "messages"
+	cursorPlaces     cursorOf = "places" // the messages of a batch
+	cursorBatches    cursorOf = "batches"
+	cursorOptOuts    cursorOf = "opt-outs"
+	cursorDeliveries cursorOf = "deliveries"
+	cursorSeparator           = " "
 )
 
 // write makes a cursor of a number and texts without spaces.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"mmsdispatch/internal/callback"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redisconn"
@@ -118,6 +119,8 @@ func asProblem(err error) *problem {
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return newProblem(codeNotFound, "There is no such message.")
+	case errors.Is(err, callback.ErrNotFound):
+		return newProblem(codeNotFound, "There is no such callback.")
 	case errors.Is(err, suppression.ErrNotFound):
 		return newProblem(codeNotFound, "The number has not opted out.")
 	case errors.Is(err, ledger.ErrReused):

@@ -75,15 +75,22 @@ func (a *api) view(show view) view {
 }
 
 // message writes a message as callers see it. What is absent is null.
-func (w *members) message(m *message.Message) {
+func (w *members) message(m *message.Message) { w.messageWith(m, true) }
+
+// event writes a message without its content, as events show it.
+func (w *members) event(m *message.Message) { w.messageWith(m, false) }
+
+func (w *members) messageWith(m *message.Message, content bool) {
 	c := &m.Content
 	w.text("id", string(m.ID))
 	w.text("clientReference", c.ClientReference)
 	w.quoted("to", c.To)
 	w.quoted("from", m.From)
-	w.text("subject", c.Subject)
-	w.text("text", c.Text)
-	w.texts("media", c.Media)
+	if content {
+		w.text("subject", c.Subject)
+		w.text("text", c.Text)
+		w.texts("media", c.Media)
+	}
 	w.quoted("priority", string(c.Priority))
 	w.quoted("status", string(m.Status))
 	w.reason(m.Reason)
@@ -91,7 +98,9 @@ func (w *members) message(m *message.Message) {
 	w.text("sinchId", m.SinchID)
 	w.text("sentAs", m.SentAs)
 	w.text("batchId", string(m.BatchID))
-	w.text("fallbackText", c.FallbackText)
+	if content {
+		w.text("fallbackText", c.FallbackText)
+	}
 	w.text("callbackUrl", c.CallbackURL)
 	w.time("createdAt", m.CreatedAt)
 	w.time("updatedAt", m.UpdatedAt)

@@ -65,7 +65,8 @@ const (
 	putBegins
 	putChangedLog // the messages that the consumer has not handled
 	putChangedCallbacks
-	putWaiting // the waiting messages of the first lane; the other lanes follow
+	putChangedBatches // of which messages have ended, for the callbacks
+	putWaiting        // the waiting messages of the first lane; the other lanes follow
 )
 
 const (
@@ -149,7 +150,8 @@ func positionsOf(script string) positions {
 			perLane: true,
 			keys: []string{
 				putCalls: "CALLS", putUnknown: "UNKNOWN", putCounts: "COUNTS", putBegins: "BEGINS",
-				putChangedLog: "CHANGED_LOG", putChangedCallbacks: "CHANGED_CALLBACKS", putWaiting: "WAITING",
+				putChangedLog: "CHANGED_LOG", putChangedCallbacks: "CHANGED_CALLBACKS",
+				putChangedBatches: "CHANGED_BATCHES", putWaiting: "WAITING",
 			},
 			rowKeys: []string{
 				putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS",

@@ -225,6 +225,7 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 	fixed[putCalls], fixed[putUnknown] = l.key(string(Calls)), l.key(string(Unknown))
 	fixed[putCounts], fixed[putBegins] = l.key("counts"), l.key("begins")
 	fixed[putChangedLog], fixed[putChangedCallbacks] = l.changedKey(ConsumerLog), l.changedKey(ConsumerCallbacks)
+	fixed[putChangedBatches] = l.key("changed:batches")
 	copy(fixed[putWaiting:], l.waitingKeys())
 	args = make([]any, 0, len(p.args)+len(p.rowArgs)*len(g.swaps))
 	args, first := extend(args, len(p.args))

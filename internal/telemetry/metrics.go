@@ -52,18 +52,19 @@ func ReadBuild(process string) Build {
 type Metrics struct {
 	Registry *prometheus.Registry
 
-	Accept   *AcceptMetrics
-	Attempts *AttemptMetrics
-	Clock    *ClockMetrics
-	HTTP     *HTTPMetrics
-	Media    *MediaMetrics
-	Messages *MessageMetrics
-	OptOuts  *OptOutMetrics
-	Receipts *ReceiptMetrics
-	Redis    *RedisMetrics
-	Saved    *SavedMetrics
-	Sweep    *SweepMetrics
-	Webhooks *WebhookMetrics
+	Accept    *AcceptMetrics
+	Attempts  *AttemptMetrics
+	Callbacks *CallbackMetrics
+	Clock     *ClockMetrics
+	HTTP      *HTTPMetrics
+	Media     *MediaMetrics
+	Messages  *MessageMetrics
+	OptOuts   *OptOutMetrics
+	Receipts  *ReceiptMetrics
+	Redis     *RedisMetrics
+	Saved     *SavedMetrics
+	Sweep     *SweepMetrics
+	Webhooks  *WebhookMetrics
 }
 
 // NewMetrics makes the metrics of a process.
@@ -79,19 +80,20 @@ func NewMetrics(build Build) *Metrics {
 		WithLabelValues(build.Process, build.Version, build.Revision, runtime.Version()).Set(1)
 
 	return &Metrics{
-		Registry: registry,
-		Accept:   newAcceptMetrics(with),
-		Attempts: newAttemptMetrics(with),
-		Clock:    newClockMetrics(with),
-		HTTP:     newHTTPMetrics(with),
-		Media:    newMediaMetrics(with),
-		Messages: newMessageMetrics(with),
-		OptOuts:  newOptOutMetrics(with),
-		Receipts: newReceiptMetrics(with),
-		Redis:    newRedisMetrics(with),
-		Saved:    newSavedMetrics(with),
-		Sweep:    newSweepMetrics(with),
-		Webhooks: newWebhookMetrics(with),
+		Registry:  registry,
+		Accept:    newAcceptMetrics(with),
+		Attempts:  newAttemptMetrics(with),
+		Callbacks: newCallbackMetrics(with),
+		Clock:     newClockMetrics(with),
+		HTTP:      newHTTPMetrics(with),
+		Media:     newMediaMetrics(with),
+		Messages:  newMessageMetrics(with),
+		OptOuts:   newOptOutMetrics(with),
+		Receipts:  newReceiptMetrics(with),
+		Redis:     newRedisMetrics(with),
+		Saved:     newSavedMetrics(with),
+		Sweep:     newSweepMetrics(with),
+		Webhooks:  newWebhookMetrics(with),
 	}
 }
 

@@ -115,6 +115,8 @@ local function write(k, a)
     add(batch.moved, ARGV[a + FROM], -1)
     add(batch.moved, ARGV[a + TO], 1)
     batch.begun = batch.begun or begin
+    local waits = ARGV[a + TO] == 'scheduled' or ARGV[a + TO] == 'queued' or ARGV[a + TO] == 'sending'
+    batch.ended = batch.ended or not waits and string.find(ARGV[a + CONSUMERS], 'c', 1, true)
     batch.answered = batch.answered or ARGV[a + FROM] == 'sending'
     if ARGV[a + FROM] == 'sending' and ARGV[a + TO] ~= 'queued' and ARGV[a + TO] ~= 'scheduled' then
       batch.called = (batch.called or 0) + 1
@@ -179,6 +181,7 @@ for key, batch in pairs(batches) do
     if tonumber(was) ~= slot then calls = 0 end
     redis.call('HSET', key, field, string.format('%d %d', slot, calls + batch.called))
   end
+  if batch.ended then redis.call('ZADD', KEYS[CHANGED_BATCHES], now, key) end
   if batch.begun then redis.call('HSETNX', key, 'begun', now) end
   if batch.open then
     redis.call('PERSIST', key)

@@ -1,0 +1,70 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"mmsdispatch/internal/background"
+	"mmsdispatch/internal/callback"
+	"mmsdispatch/internal/httpapi"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/telemetry"
+)
+
+// consumers are the consumers of changed messages that are switched on for a
+// message.
+func consumers(scopes *callback.Scopes) func(m *message.Message) ledger.Consumers {
+	return func(m *message.Message) ledger.Consumers {
+		if m.Content.CallbackURL != "" || scopes.Has(m.Scope) {
+			return ledger.Consumers(ledger.ConsumerCallbacks)
+		}
+		return ""
+	}
+}
+
+// scopesPart follows which scopes have events. Every process needs it that changes
+// messages.
+func (e *environment) scopesPart() part {
+	loop := background.Loop(e.scopes.Run)
+	return part{name: "scopes with events", Service: background.New(func(ctx context.Context) error {
+		if err := e.scopes.Refresh(ctx); err != nil {
+			e.log.Warn().Err(err).Msg("scopes with events not read yet")
+		}
+		return loop.Start(ctx)
+	}, loop.Stop)}
+}
+
+// callbackParts are the consumer of changed messages and the sender of callbacks.
+func callbackParts(env *environment) []part {
+	cfg := env.cfg
+	show := callback.Show{
+		Message: httpapi.MessageEvent,
+		Batch:   func(b ledger.Batch) []byte { return httpapi.BatchEvent(b, env.clock.Now()) },
+	}
+	log := env.log.With().Str("part", "callbacks").Logger()
+	consumer := callback.NewConsumer(callback.ConsumerOptions{
+		Redis: env.rdb, Ledger: env.ledger, Store: env.callbacks, Scopes: env.scopes, Show: show, RecordTTL: cfg.Store.RecordTTL, Log: log,
+	})
+	sender := callback.NewSender(callback.SenderOptions{
+		Store: env.callbacks, Ledger: env.ledger, Show: show, Metrics: env.metrics.Callbacks, Log: log,
+		Timeout: cfg.Callback.Timeout, AllowPrivate: cfg.Callback.AllowPrivate,
+	})
+	return []part{
+		{name: "callbacks", Service: sender},
+		{name: "events", Service: background.Loop(consumer.Run)},
+	}
+}
+
+// readCallbacks reads the backlog of the callbacks for the metrics.
+func (e *environment) readCallbacks(ctx context.Context) (telemetry.CallbackBacklog, error) {
+	var b telemetry.CallbackBacklog
+	var err error
+	if b.Changed, b.Behind, err = e.ledger.Backlog(ctx, ledger.ConsumerCallbacks); err != nil {
+		return b, fmt.Errorf("changed messages: %w", err)
+	}
+	if b.Pending, b.Late, err = e.callbacks.Backlog(ctx); err != nil {
+		return b, fmt.Errorf("deliveries: %w", err)
+	}
+	return b, nil
+}
