@@ -145,10 +145,10 @@ func (c *Consumer) Round(ctx context.Context) (handled int, err error) {
 	if err != nil {
 		return handled, err
 	}
-	if err := c.outbox(ctx); err != nil {
-		return handled, err
+	if len(c.scopes.All()) == 0 {
+		return handled, nil // no other events are asked for
 	}
-	if err := c.batches(ctx); err != nil {
+	if err := errors.Join(c.outbox(ctx), c.batches(ctx)); err != nil {
 		return handled, err
 	}
 	if time.Since(c.trimmed) < trimEvery {

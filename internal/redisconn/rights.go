@@ -51,6 +51,7 @@ ltrim KEY 0 0
 mget KEY
 persist KEY
 pexpire KEY 1
+pexpireat KEY 1
 ping
 pttl KEY
 publish mms:{m}:begun:0 v
@@ -67,6 +68,9 @@ srem KEY v
 subscribe mms:{m}:begun:0
 time
 wait 0 1
+xadd KEY * f v
+xrange KEY - +
+xread STREAMS KEY 0
 zadd KEY 1 v
 zcard KEY
 zmscore KEY v
