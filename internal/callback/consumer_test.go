@@ -129,7 +129,7 @@ func TestBatchIsDoneOnce(t *testing.T) {
 		t.Fatal(err, results)
 	}
 	b.deliver(t, results[0].Message.ID)
-	if err := b.ledger.CountBatch(t.Context(), batch.ID, 1, 0); err != nil {
+	if err := b.ledger.CountBatch(t.Context(), shop, batch.ID, ledger.Tally{Accepted: 1}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the batch is done", func() bool {
