@@ -13,7 +13,7 @@ import (
 
 // quotaLua is what the scripts about quotas share.
 //
-//go:embed lua/quota.lua
+//go:embed quota.lua
 var quotaLua string
 
 // ErrQuota says that a key has accepted as many messages as it may in this UTC day.
