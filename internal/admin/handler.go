@@ -40,13 +40,13 @@ func newHandler(opts Options) http.Handler {
 
 	if opts.Queues != nil {
 		private.Handle("/queues", http.RedirectHandler("/queues/", http.StatusTemporaryRedirect))
-		private.Handle("/queues/", opts.Queues)
+		private.Handle("/queues/", onlyChangedBy(Operator, opts.Queues))
 	}
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", ServeLive)
 	mux.Handle("GET /readyz", opts.Ready)
-	mux.Handle("/", protect(private, opts.User, opts.Password))
+	mux.Handle("/", protect(private, newUsers(opts)))
 
 	return secure(mux)
 }

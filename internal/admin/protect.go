@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/netip"
@@ -12,27 +10,25 @@ import (
 // listener is a loopback one, and a page on the internet could still reach it
 // through a name that it lets resolve to 127.0.0.1 (DNS rebinding): requests
 // must then be addressed to this machine.
-func protect(next http.Handler, user, password string) http.Handler {
-	if user == "" || password == "" {
-		return onlyLocal(next)
+func protect(next http.Handler, known *users) http.Handler {
+	if !known.any() {
+		return onlyLocal(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, withRole(r, Admin))
+		}))
 	}
 
-	// Digests have one length, so comparing them tells nothing of the lengths.
-	wantUser, wantPassword := sha256.Sum256([]byte(user)), sha256.Sum256([]byte(password))
-
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		gotUser, gotPassword, _ := r.BasicAuth()
-		userSum, passwordSum := sha256.Sum256([]byte(gotUser)), sha256.Sum256([]byte(gotPassword))
-		right := subtle.ConstantTimeCompare(userSum[:], wantUser[:]) & subtle.ConstantTimeCompare(passwordSum[:], wantPassword[:])
+		name, password, _ := r.BasicAuth()
+		role, ok := known.role(name, password)
 
-		if right != 1 {
+		if !ok {
 			w.Header().Set("WWW-Authenticate", `Basic realm="admin", charset="UTF-8"`)
 			http.Error(w, "user and password are needed", http.StatusUnauthorized)
 
 			return
 		}
 
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, withRole(r, role))
 	})
 }
 

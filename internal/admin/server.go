@@ -40,6 +40,7 @@ type Options struct {
 	Addr     string // host:port; port 0 takes any free one
 	User     string // basic authentication, with Password; both empty: none
 	Password string
+	Users    []User // with roles of their own, beside User, whose role is Admin
 
 	Log     zerolog.Logger
 	Metrics prometheus.Gatherer
@@ -84,7 +85,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return fmt.Errorf("admin listener: %w", err)
 	}
 
-	if !isLoopback(listener.Addr()) && (s.opts.User == "" || s.opts.Password == "") {
+	if !isLoopback(listener.Addr()) && !newUsers(s.opts).any() {
 		return errors.Join(ErrExposed, listener.Close())
 	}
 

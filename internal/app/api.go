@@ -189,7 +189,7 @@ func (k keys) Identify(ctx context.Context, key string) (httpapi.Caller, error) 
 		return httpapi.Caller{
 			Scope: message.Scope{Tenant: p.Tenant, Test: p.Test}, KeyID: p.KeyID, Rate: p.Rate,
 			Quota: ledger.Quota{Name: p.Quota, Daily: p.Daily},
-			Send: p.Scopes.Has(apikey.ScopeSend), Read: p.Scopes.Has(apikey.ScopeRead),
+			Send:  p.Scopes.Has(apikey.ScopeSend), Read: p.Scopes.Has(apikey.ScopeRead),
 		}, nil
 	}
 }

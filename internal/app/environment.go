@@ -171,9 +171,19 @@ func (e *environment) admin(fail func(error)) ([]part, error) {
 	e.metrics.Registry.MustRegister(telemetry.NewQueueCollector(asynq.NewInspectorFromRedisClient(e.rdb), queue.Lanes()...))
 	server := admin.New(admin.Options{
 		Addr: string(e.cfg.Admin.Addr), User: string(e.cfg.Admin.User), Password: e.cfg.Admin.Password.Reveal(),
-		Log: e.log, Metrics: e.metrics.Registry, Ready: e.ready, Queues: queues, Failed: fail,
+		Users: adminUsers(e.cfg.Admin),
+		Log:   e.log, Metrics: e.metrics.Registry, Ready: e.ready, Queues: queues, Failed: fail,
 	})
 	return []part{closer("queue pages", e.log, queues.Close), e.pauseWatch(), e.adminListener(server)}, nil
+}
+
+// adminUsers are the users of ADMIN_USERS.
+func adminUsers(cfg config.Admin) []admin.User {
+	var users []admin.User
+	for _, u := range cfg.Users.List() {
+		users = append(users, admin.User{Name: u.Name, Role: admin.ParseRole(u.Role), Hash: u.Hash.Reveal()})
+	}
+	return users
 }
 
 // recordChange records and logs a change that is made on the queue pages.

@@ -141,8 +141,8 @@ func (c *Config) checkTogether(problems *problems) {
 	together(problems, "SINCH_WEBHOOK_USER", c.Webhook.User, "SINCH_WEBHOOK_PASSWORD", c.Webhook.Password)
 	together(problems, "ADMIN_USER", c.Admin.User, "ADMIN_PASSWORD", c.Admin.Password)
 
-	if !c.Admin.Addr.Loopback() && (c.Admin.User == "" || c.Admin.Password.IsZero()) {
-		problems.add("must be a loopback address such as 127.0.0.1:9090 unless ADMIN_USER and ADMIN_PASSWORD are set",
+	if !c.Admin.Addr.Loopback() && (c.Admin.User == "" || c.Admin.Password.IsZero()) && len(c.Admin.Users.List()) == 0 {
+		problems.add("must be a loopback address such as 127.0.0.1:9090 unless ADMIN_USER and ADMIN_PASSWORD, or ADMIN_USERS, are set",
 			"ADMIN_ADDR")
 	}
 

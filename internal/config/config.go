@@ -195,12 +195,14 @@ type Unknown struct {
 
 // Admin is the listener for operators; it is never the public one.
 type Admin struct {
-	// Address of the admin listener; by default 127.0.0.1:9090 on the api and 127.0.0.1:9091 on the worker. A second process of a kind on one machine needs one of its own; set it for the process and not in `.env`. Any other than a loopback address needs `ADMIN_USER` and `ADMIN_PASSWORD`.
+	// Address of the admin listener; by default 127.0.0.1:9090 on the api and 127.0.0.1:9091 on the worker. A second process of a kind on one machine needs one of its own; set it for the process and not in `.env`. Any other than a loopback address needs `ADMIN_USER` and `ADMIN_PASSWORD`, or `ADMIN_USERS`.
 	Addr HostPort `env:"ADMIN_ADDR"`
 	// User of basic authentication.
 	User Identifier `env:"ADMIN_USER"`
-	// Password of basic authentication.
+	// Password of basic authentication. `ADMIN_USER` has the role `admin`.
 	Password Secret `env:"ADMIN_PASSWORD"`
+	// Further users, `name:role:bcrypt,…`. A `viewer` sees; an `operator` also changes what operators may; an `admin` may do everything. `htpasswd -nBC 12 NAME` makes the hash; in `.env` the value stands in single quotes.
+	Users AdminUsers `env:"ADMIN_USERS"`
 	// Allow changes from the queue pages: pause, run, archive, delete.
 	Write bool `env:"ADMIN_WRITE" envDefault:"false"`
 }
