@@ -41,6 +41,7 @@ func newBench() *cobra.Command {
 	f.StringVar(&b.to, "to", "+12065551212", "number to send to")
 	f.StringVar(&b.media, "media", "https://example.com/a.jpg", "media URL")
 	f.StringVar(&b.priority, "priority", "normal", "high, normal or bulk")
+	completeLanes(cmd, "priority")
 	f.BoolVar(&b.live, "live", false, "allow a live key: every message is sent in earnest, unless SINCH_API is simulator")
 	return cmd
 }

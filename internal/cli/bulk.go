@@ -46,6 +46,8 @@ func newBulk() *cobra.Command {
 			"api is away, or has no room for more, the file is sent again by itself. docs/bulk.md tells more.",
 		Example: `  mmsctl bulk campaign.csv --default mediaUrl=https://example.com/a.jpg --default priority=normal`,
 		Args:    cobra.ExactArgs(1),
+
+		ValidArgsFunction: completeTables,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b.file, b.out, b.log = args[0], cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return b.run(cmd.Context(), defaults)
@@ -57,6 +59,7 @@ func newBulk() *cobra.Command {
 	cmd.Flags().BoolVar(&b.unique, "unique", false, "leave out rows to a number that an earlier row has")
 	cmd.Flags().BoolVar(&b.dryRun, "dry-run", false, "check every row, accept none")
 	cmd.Flags().DurationVar(&b.giveUp, "give-up", bulkGiveUp, "how long to go on trying while the api takes no row; 0: one try")
+	completeDefaults(cmd)
 	return cmd
 }
 
@@ -142,7 +145,7 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 	begun := b.now()
 	answer, err := b.sendUntilTaken(ctx, query)
 	if err != nil {
-		return err
+		return namingFlags(err, func(field string) string { return bulkFlag(field, query) })
 	}
 	b.report(answer, b.now().Sub(begun))
 	if answer.Rejected == 0 {
@@ -158,6 +161,19 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 		return fmt.Errorf("the api has no room for %s or more%s", rowCount(waiting), b.goOn())
 	}
 	return errSaid
+}
+
+// bulkFlag is the flag for a field of the batch that the api names; empty: it is a
+// column of the file.
+func bulkFlag(field string, query url.Values) string {
+	switch {
+	case field == "clientReference":
+		return "--reference"
+	case message.Column(field) && query.Has(field):
+		return "--default " + field
+	default:
+		return ""
+	}
 }
 
 // report says in one line what became of the rows.

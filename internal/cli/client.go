@@ -126,6 +126,9 @@ type refusal struct {
 		Message string `json:"message"`
 	} `json:"errors"`
 
+	// flagOf names the flag that a field came from; empty: none. nil: it is not known.
+	flagOf func(field string) string
+
 	// What was taken of a batch before.
 	ID         string `json:"id"`
 	Accepted   int64  `json:"accepted"`
@@ -157,11 +160,29 @@ func (r *refusal) Error() string {
 	for _, one := range r.Errors {
 		text.WriteString("\n  ")
 		if one.Field != "" {
-			text.WriteString(visible(one.Field) + ": ")
+			text.WriteString(r.name(one.Field) + ": ")
 		}
 		text.WriteString(visible(one.Message))
 	}
 	return text.String()
+}
+
+// name is the name of a field that the user knows.
+func (r *refusal) name(field string) string {
+	if r.flagOf != nil {
+		if flag := r.flagOf(field); flag != "" {
+			return flag
+		}
+	}
+	return visible(field)
+}
+
+// namingFlags has a refusal name the flags of the command for the fields of the api.
+func namingFlags(err error, flagOf func(field string) string) error {
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		refused.flagOf = flagOf
+	}
+	return err
 }
 
 // visible writes characters that would not be seen, as the mark that some

@@ -44,6 +44,7 @@ func newDoctor() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
 	cmd.Flags().StringVar(&process, "process", "all", "whose environment this is: api, worker, or all when it is for both")
+	completeValues(cmd, "process", "all", string(config.API), string(config.Worker))
 	return cmd
 }
 

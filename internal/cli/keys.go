@@ -31,6 +31,7 @@ type keyFlags struct {
 func (f *keyFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.name, "name", "", "a name for people")
 	cmd.Flags().StringVar(&f.scopes, "scopes", "send,read", "send allows POST, PUT and DELETE, read allows GET and HEAD")
+	completeValues(cmd, "scopes", "send,read", "send", "read")
 	cmd.Flags().Float64Var(&f.rate, "rate", 0, "requests a second; 0 for API_RATE_LIMIT")
 	cmd.Flags().Int64Var(&f.daily, "daily", 0, "messages a UTC day; 0 for no limit")
 	cmd.Flags().StringVar(&f.expires, "expires", "never", "when the key ends, from now, such as 90d or 12h")

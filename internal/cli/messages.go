@@ -37,7 +37,7 @@ func newSend() *cobra.Command {
 			}
 			answer, header, err := to.call(cmd.Context(), http.MethodPost, "/v1/messages", body)
 			if err != nil {
-				return err
+				return namingFlags(err, sendFlag)
 			}
 			if header.Get("Idempotent-Replayed") == "true" {
 				fmt.Fprintln(cmd.ErrOrStderr(), "accepted before: this is the message that has the reference, nothing was sent again")
@@ -62,6 +62,7 @@ func newSend() *cobra.Command {
 	f.StringArrayVar(&metadata, "metadata", nil, "NAME=VALUE to get back with the message; repeat for more")
 	_ = cmd.MarkFlagRequired("to")
 	_ = cmd.MarkFlagRequired("media")
+	completeLanes(cmd, "priority")
 	return cmd
 }
 
@@ -71,13 +72,31 @@ var sendFields = map[string]string{
 	"send-at": "sendAt", "expires-at": "expiresAt", "fallback-text": "fallbackText", "callback-url": "callbackUrl",
 }
 
-// pairsOf reads NAME=VALUE arguments.
+// sendFlag is the flag for a field that the api names; empty: there is none.
+func sendFlag(field string) string {
+	name, _, _ := strings.Cut(field, "[")
+	name, _, _ = strings.Cut(name, ".")
+	switch name {
+	case "media", "mediaUrl":
+		return "--media"
+	case "metadata":
+		return "--metadata"
+	}
+	for flag, known := range sendFields {
+		if known == name {
+			return "--" + flag
+		}
+	}
+	return ""
+}
+
+// pairsOf reads the NAME=VALUE arguments of --metadata.
 func pairsOf(args []string) (map[string]string, error) {
 	pairs := make(map[string]string, len(args))
 	for _, arg := range args {
 		name, value, ok := strings.Cut(arg, "=")
 		if !ok {
-			return nil, fmt.Errorf("%s: want NAME=VALUE", arg)
+			return nil, fmt.Errorf("--metadata %s: want NAME=VALUE", arg)
 		}
 		pairs[name] = value
 	}

@@ -19,6 +19,7 @@ type scopeFlags struct{ lane, tenant, sender, batch string }
 
 func (f *scopeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.lane, "lane", "", "only this lane: high, normal or bulk")
+	completeLanes(cmd, "lane")
 	cmd.Flags().StringVar(&f.tenant, "tenant", "", "only this tenant")
 	cmd.Flags().StringVar(&f.sender, "sender", "", "only messages from this number")
 	cmd.Flags().StringVar(&f.batch, "batch", "", "only this batch, by its id")

@@ -65,5 +65,6 @@ func newSimulator() *cobra.Command {
 	f.BoolVar(&o.CountsOnly, "counts-only", false, "keep totals only, for benchmarks")
 	f.Uint64Var(&o.Seed, "seed", 0, "makes ids and times repeatable; 0: random")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	completeValues(cmd, "log-level", "debug", "info", "warn", "error")
 	return cmd
 }
