@@ -64,7 +64,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		Limiter:     httpapi.NewRateLimit(env.rdb),
 		Rate:        cfg.API.RateLimit,
 		Rules:       newRules(cfg),
-		Receipts:    receipts.New(env.ledger, env.optOuts, env.saved),
+		Receipts:    receipts.New(env.ledger, env.optOuts, env.saved, env.log),
 		OptOuts:     env.optOuts,
 		Pauses:      pause.NewStore(env.rdb),
 		Nonces:      httpapi.NewRedisNonces(env.rdb, cfg.Webhook.MaxAge, cfg.Process == config.Dev),

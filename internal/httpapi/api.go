@@ -146,8 +146,8 @@ func (a *api) routes(pages *pages) []route {
 		{http.MethodGet, "/v1/callback/deliveries", a.private(a.listDeliveries)},
 		{http.MethodPost, "/v1/callback/deliveries/:" + deliveryParam + "/redeliver", a.private(a.redeliver)},
 
-		{http.MethodPost, "/webhooks/sinch/dlr", hook.receive},
-		{http.MethodPost, "/webhooks/sinch/inbound", hook.receive},
+		{http.MethodPost, webhooksPath + "dlr", hook.receive},
+		{http.MethodPost, webhooksPath + "inbound", hook.receive},
 
 		{http.MethodGet, "/health", a.health},
 		{http.MethodGet, "/livez", a.live},

@@ -199,7 +199,7 @@ func (a *api) openListed(c echo.Context, b *batchRun, reference, digest string, 
 	if full != nil {
 		return full
 	}
-	return b.open(ctx, ledger.BatchRequest{Scope: b.who.Scope, Reference: reference, Digest: digest, Now: a.now()})
+	return b.open(ctx, c, ledger.BatchRequest{Scope: b.who.Scope, Reference: reference, Digest: digest, Now: a.now()})
 }
 
 // demand is what all rows that may be accepted need.

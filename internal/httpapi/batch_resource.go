@@ -68,6 +68,7 @@ func (a *api) batch(b ledger.Batch, set pause.Set) batchResource {
 
 // answerBatch answers with a batch as it is now.
 func (a *api) answerBatch(ctx context.Context, c echo.Context, b ledger.Batch) error {
+	callOf(c).batch = b.ID
 	set, err := a.Pauses.Read(ctx)
 	if err != nil {
 		return err

@@ -82,11 +82,12 @@ func newBatchRun(a *api, who Caller) *batchRun {
 }
 
 // open makes the batch, or finds it.
-func (b *batchRun) open(ctx context.Context, r ledger.BatchRequest) (err error) {
+func (b *batchRun) open(ctx context.Context, c echo.Context, r ledger.BatchRequest) (err error) {
 	b.batch, b.known, err = b.api.Batches.OpenBatch(ctx, r)
 	if err != nil {
 		return err
 	}
+	callOf(c).batch = b.batch.ID
 	b.told.ID = some(string(b.batch.ID))
 	b.batch.Quota = b.quota
 	return nil

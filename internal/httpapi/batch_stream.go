@@ -78,7 +78,7 @@ func (a *api) createStreamed(c echo.Context, who Caller, newRows func(io.Reader)
 	if !dryRun {
 		ctx, cancel := a.bounded(c)
 		defer cancel()
-		if err := b.open(ctx, ledger.BatchRequest{Scope: who.Scope, Reference: reference, Now: a.now()}); err != nil {
+		if err := b.open(ctx, c, ledger.BatchRequest{Scope: who.Scope, Reference: reference, Now: a.now()}); err != nil {
 			first.release()
 			return err
 		}

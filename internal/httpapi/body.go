@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/message"
 )
 
 // bodyMax is the limit of a message or receipt, in bytes.
@@ -146,7 +148,8 @@ func streamJSON(c echo.Context, status int, mediaType string, content any) {
 }
 
 // writeMessage answers with a message.
-func writeMessage(c echo.Context, status int, shown []byte) {
+func writeMessage(c echo.Context, status int, m *message.Message, shown []byte) {
+	callOf(c).message = m.ID
 	writeBytes(c, status, echo.MIMEApplicationJSON, shown)
 }
 

@@ -49,7 +49,7 @@ func (a *api) create(c echo.Context, who Caller, show view) error {
 		defer cancel()
 		a.suppressOne(ctx, m)
 	}
-	writeMessage(c, http.StatusAccepted, show(m))
+	writeMessage(c, http.StatusAccepted, m, show(m))
 	if m.Status.Waiting() {
 		a.dispatch(c, m)
 	}
@@ -64,7 +64,7 @@ func locate(c echo.Context, m *message.Message) {
 func answerKnown(c echo.Context, m *message.Message, show view) {
 	locate(c, m)
 	c.Response().Header().Set("Idempotent-Replayed", "true")
-	writeMessage(c, http.StatusOK, show(m))
+	writeMessage(c, http.StatusOK, m, show(m))
 }
 
 // rehearse answers a request as it would be answered, and writes nothing down:
@@ -79,7 +79,8 @@ func (a *api) rehearse(c echo.Context, who Caller, draft message.Draft, show vie
 	m, err := find(ctx, who, draft)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		writeMessage(c, http.StatusOK, show(rehearsal(who, draft, a.now())))
+		m := rehearsal(who, draft, a.now())
+		writeMessage(c, http.StatusOK, m, show(m))
 		return nil
 	case err != nil:
 		return err
@@ -186,7 +187,7 @@ func (a *api) getMessage(c echo.Context, who Caller) error {
 	if m.Scope != who.Scope {
 		return ledger.ErrNotFound
 	}
-	writeMessage(c, http.StatusOK, showMessage(a.waiting(m)))
+	writeMessage(c, http.StatusOK, m, showMessage(a.waiting(m)))
 	return nil
 }
 
@@ -218,7 +219,7 @@ func (a *api) cancelMessage(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	writeMessage(c, http.StatusOK, showMessage(a.waiting(m)))
+	writeMessage(c, http.StatusOK, m, showMessage(a.waiting(m)))
 	return nil
 }
 
@@ -245,7 +246,7 @@ func (a *api) replayMessage(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	writeMessage(c, http.StatusAccepted, showMessage(a.waiting(m)))
+	writeMessage(c, http.StatusAccepted, m, showMessage(a.waiting(m)))
 	a.dispatch(c, m)
 	return nil
 }

@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/message"
 )
 
 // call is what is known about the request being served.
@@ -22,6 +25,9 @@ type call struct {
 	id     string // for the caller
 	logged string // the same, for the log
 	caller Caller
+
+	message message.ID      // that the answer is about; empty: none
+	batch   message.BatchID // the same
 
 	reading, working grant // the memory of the request, until it is answered
 }
@@ -82,7 +88,7 @@ func (a *api) guard(next echo.HandlerFunc, c echo.Context) (err error) {
 }
 
 // record writes the access log: no paths and no queries, which may hold
-// personal data and secrets.
+// personal data and secrets. A receipt that was taken has a line of its own.
 func (a *api) record(c echo.Context, current *call, begun time.Time) {
 	route := c.Path()
 	if _, known := a.allow[route]; !known {
@@ -90,7 +96,18 @@ func (a *api) record(c echo.Context, current *call, begun time.Time) {
 	}
 	status, took := c.Response().Status, time.Since(begun)
 	a.Metrics.Request(c.Request().Method, route, status, took)
-	a.Log.Info().Str("method", shortMethod(c.Request().Method)).Str("route", route).Int("status", status).Dur("took_ms", took).
+	level := zerolog.InfoLevel
+	if status < http.StatusBadRequest && strings.HasPrefix(route, webhooksPath) {
+		level = zerolog.DebugLevel
+	}
+	line := a.Log.WithLevel(level)
+	if current.message != "" {
+		line.Str("message_id", string(current.message))
+	}
+	if current.batch != "" {
+		line.Str("batch_id", string(current.batch))
+	}
+	line.Str("method", shortMethod(c.Request().Method)).Str("route", route).Int("status", status).Dur("took_ms", took).
 		Str("request_id", current.logged).Str("tenant", current.caller.Scope.Tenant).Str("key_id", current.caller.KeyID).
 		Str("client", c.RealIP()).Msg("request")
 }

@@ -100,6 +100,9 @@ func same(given, secret string) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
+// webhooksPath is before the paths of the routes for Sinch.
+const webhooksPath = "/webhooks/sinch/"
+
 // webhook takes what Sinch posts: receipts and inbound messages of all its
 // APIs, on either route.
 type webhook struct {

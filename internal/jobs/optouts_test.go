@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
 
 	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/ledger"
@@ -156,7 +157,7 @@ func TestBlockedByAReceipt(t *testing.T) {
 	m := b.accept(t)
 	b.dispatch(t, m)
 	b.await(t, m.ID, message.StatusSent)
-	receiver := receipts.New(b.ledger, b.optOuts, nil)
+	receiver := receipts.New(b.ledger, b.optOuts, nil, zerolog.Nop())
 	for _, code := range []message.ReasonCode{message.ReasonSuppressed, message.ReasonCarrier} {
 		result, err := receiver.Apply(t.Context(), receipt.Receipt{
 			Shape: "fake", Kind: receipt.KindReport, Ref: m.ID.AttemptRef(1),

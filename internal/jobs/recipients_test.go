@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
@@ -396,7 +398,7 @@ func TestReceiptsOfASharedCall(t *testing.T) {
 	messages := b.acceptBatch(t, 20)
 	b.run(t)
 	b.awaitAll(t, messages, all(message.StatusSent))
-	receiver := receipts.New(b.ledger, b.optOuts, nil)
+	receiver := receipts.New(b.ledger, b.optOuts, nil, zerolog.Nop())
 	ref := f.made()[0].ref
 	for number, want := range map[string]receipts.Result{bulkNumber(7)[1:]: receipts.Applied, "12065559999": receipts.Unknown, "": receipts.Unknown} {
 		got, err := receiver.Apply(t.Context(), receipt.Receipt{
@@ -497,7 +499,7 @@ func TestRollbackRestoresASharedCall(t *testing.T) {
 		t.Errorf("asked for %q, want %q", f.looks[0], call)
 	}
 	f.mu.Unlock()
-	got, err := receipts.New(b.ledger, b.optOuts, nil).Apply(t.Context(), receipt.Receipt{
+	got, err := receipts.New(b.ledger, b.optOuts, nil, zerolog.Nop()).Apply(t.Context(), receipt.Receipt{
 		Shape: "fake", Kind: receipt.KindReport, Ref: call, Recipient: bulkNumber(1)[1:], State: message.ReceiptDelivered, SinchCode: "0",
 	})
 	if err != nil || got != receipts.Applied {

@@ -24,7 +24,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, c
 		permit.Release(ctx)
 		return h.notBegun(ctx, m, begun, err)
 	}
-	outcome := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, content, deadline))
+	outcome, took := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, content, deadline))
 	h.worker.calls.concluded(m.ID, a.N, outcome)
 	h.block(begun.Message, a, outcome)
 	h.noteSaved(content, outcome)
@@ -32,6 +32,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, c
 	after, err := h.record(begun.After, a.N, func(m *message.Message, now time.Time) error {
 		return m.Conclude(a.N, outcome, h.retry, now)
 	})
+	h.logCall(m, a, outcome, took, after)
 	if err != nil {
 		return later(pauseOnFault, "outcome not recorded yet")
 	}
@@ -92,7 +93,7 @@ func (h *Handler) notBegun(ctx context.Context, read *message.Message, begun led
 		h.worker.miss()
 		return later(pauseOnFault, "Redis was rolled back")
 	case errors.Is(err, ledger.ErrUnavailable):
-		h.log.Warn().Err(err).Msg("call not begun")
+		h.log.Warn().Err(err).Str("message_id", string(read.ID)).Msg("call not begun")
 		return later(pauseOnFault, "ledger unavailable")
 	case errors.Is(err, ledger.ErrCanceled):
 		return h.end(ctx, read, (*message.Message).Cancel)
@@ -127,21 +128,42 @@ func (h *Handler) end(ctx context.Context, read *message.Message, how ledger.Cha
 // nor a stopping worker cuts it short.
 func (h *Handler) call(
 	ctx context.Context, p sinch.Provider, m *message.Message, a message.Attempt, on sinch.Message,
-) (outcome message.Outcome) {
+) (outcome message.Outcome, took time.Duration) {
 	start := time.Now()
 	defer func() {
 		if cause := recover(); cause != nil {
 			h.log.Error().Str("message_id", string(m.ID)).Bytes("stack", debug.Stack()).Msg("provider panicked")
 			outcome = message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonInternal, Detail: "fault in the call"}
 		}
-		took := time.Since(start)
+		took = time.Since(start)
 		h.metrics.Attempt(a.API, string(outcome.Kind), took)
-		h.log.Info().Str("message_id", string(m.ID)).Int("attempt", a.N).Str("api", a.API).Str("outcome", string(outcome.Kind)).
-			Str("code", string(outcome.Code)).Str("sinchCode", outcome.SinchCode).Dur("took", took).Msg("call")
 	}()
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), on.Deadline)
 	defer cancel()
-	return p.Send(ctx, on)
+	return p.Send(ctx, on), 0
+}
+
+// logCall writes the line of a call: how long before was in the queue once it was
+// due, how the call ended and what follows. after is the message as it was recorded;
+// nil: it could not be.
+func (h *Handler) logCall(before *message.Message, a message.Attempt, o message.Outcome, took time.Duration, after *message.Message) {
+	due := before.UpdatedAt
+	if before.NextAt.After(due) {
+		due = before.NextAt
+	}
+	line := h.log.Info().Str("message_id", string(before.ID)).Str("tenant", before.Scope.Tenant).
+		Str("lane", string(before.Content.Priority)).Int("attempt", a.N).Str("api", a.API).Str("outcome", string(o.Kind)).
+		Str("code", string(o.Code)).Str("sinch_code", o.SinchCode).Dur("waited_ms", max(0, a.Begun.Sub(due))).Dur("took_ms", took)
+	if a.Call != "" {
+		line.Str("call", a.Call)
+	}
+	if after != nil {
+		line.Str("status", string(after.Status))
+		if after.Status.Waiting() {
+			line.Dur("retry_in_ms", after.NextAt.Sub(after.UpdatedAt))
+		}
+	}
+	line.Msg("call")
 }
 
 // wireMessage is what the provider needs to know.

@@ -56,7 +56,7 @@ func (h *Handler) badMedia(ctx context.Context, seen ledger.Snapshot, task int, 
 		return later(pauseOnFault, "media not checked yet")
 	}
 	id := seen.Message.ID
-	h.log.Info().Str("message_id", string(id)).Str("medium", bad.Detail).Bool("temporary", bad.Temporary).Msg("bad medium")
+	h.log.Info().Str("message_id", string(id)).Str("media", bad.Detail).Bool("temporary", bad.Temporary).Msg("bad media")
 	after, err := h.ledger.UpdateFrom(ctx, seen, bad.change(task, h.mediaRetry(bad.RetryIn)))
 	switch {
 	case errors.Is(err, ledger.ErrUnavailable):

@@ -139,7 +139,7 @@ func (h *Handler) save(ctx context.Context, m *message.Message, saver sinch.Save
 	callCtx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	outcome := saver.Save(callCtx, sinch.Shared{Ref: c.key.Ref(), Text: m.Content.Text, Media: c.media, Deadline: deadline})
-	h.log.Info().Str("template", string(c.key)).Str("outcome", string(outcome.Kind)).Str("sinchCode", outcome.SinchCode).Msg("savemms")
+	h.log.Info().Str("template", string(c.key)).Str("outcome", string(outcome.Kind)).Str("sinch_code", outcome.SinchCode).Msg("savemms")
 	return h.savedBy(claim, c, permit.Report(h.life, outcome))
 }
 

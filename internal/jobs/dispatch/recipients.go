@@ -271,7 +271,8 @@ func (h *Handler) enqueueGroup(ctx context.Context, g queue.Group) error {
 // multiCall is a request for several messages that has begun.
 type multiCall struct {
 	members  []ledger.Begun
-	deadline time.Time // local
+	before   []*message.Message // the members as they waited
+	deadline time.Time          // local
 }
 
 // sendMany begins a request for the members that are ready, makes it and records
@@ -298,13 +299,12 @@ func (h *Handler) sendMany(ctx context.Context, run *groupRun, bulk sinch.Bulk, 
 	for i, b := range call.members {
 		to[i] = b.Message.Content.To
 	}
-	outcome := h.call(ctx, recipients{bulk, to}, first, a, wireMessage(first, a, payload{media: wireMedia(first, types)}, call.deadline))
+	outcome, took := h.call(ctx, recipients{bulk, to}, first, a, wireMessage(first, a, payload{media: wireMedia(first, types)}, call.deadline))
 	for _, b := range call.members {
 		h.worker.calls.concluded(b.Message.ID, b.Message.Attempts, call.forEach(outcome))
 	}
 	outcome = permit.Report(h.life, outcome)
-	h.log.Info().Str("call", a.Ref(first.ID)).Int("recipients", len(to)).Str("outcome", string(outcome.Kind)).Msg("multi-recipient send")
-	h.recordMany(call, outcome)
+	h.recordMany(call, outcome, took)
 	return handedOn
 }
 
@@ -340,7 +340,7 @@ func (h *Handler) beginMany(ctx context.Context, run *groupRun, origin sinch.Ori
 		return multiCall{}, later(pauseOnFault, "ledger unavailable")
 	}
 	var call multiCall
-	for _, r := range results {
+	for i, r := range results {
 		if r.Err != nil {
 			continue
 		}
@@ -348,6 +348,7 @@ func (h *Handler) beginMany(ctx context.Context, run *groupRun, origin sinch.Ori
 		h.worker.begun(r.Begun, begun)
 		run.leave = append(run.leave, r.Message.ID)
 		call.members = append(call.members, r.Begun)
+		call.before = append(call.before, run.ready[i].Message)
 		if end := start.Add(begun.Deadline.Sub(r.Now)); call.deadline.IsZero() || end.Before(call.deadline) {
 			call.deadline = end
 		}
@@ -406,7 +407,7 @@ func (c multiCall) forEach(o message.Outcome) message.Outcome {
 
 // recordMany records the outcome for all messages of a request. Those that wait
 // again join their groups once all of them do, so that they go out together.
-func (h *Handler) recordMany(call multiCall, o message.Outcome) {
+func (h *Handler) recordMany(call multiCall, o message.Outcome, took time.Duration) {
 	var (
 		all   errgroup.Group
 		mu    sync.Mutex
@@ -428,6 +429,7 @@ func (h *Handler) recordMany(call multiCall, o message.Outcome) {
 					return m.Conclude(n, o, retry, now)
 				}
 			})
+			h.logCall(call.before[i], *b.Message.Current(), call.forEach(o), took, after)
 			if err == nil && after.Status.Waiting() {
 				mu.Lock()
 				defer mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
@@ -46,11 +48,12 @@ type Receiver struct {
 	ledger    *ledger.Ledger
 	optOuts   Blocker
 	templates Templates
+	log       zerolog.Logger
 }
 
 // New makes a Receiver.
-func New(l *ledger.Ledger, optOuts Blocker, templates Templates) *Receiver {
-	return &Receiver{ledger: l, optOuts: optOuts, templates: templates}
+func New(l *ledger.Ledger, optOuts Blocker, templates Templates, log zerolog.Logger) *Receiver {
+	return &Receiver{ledger: l, optOuts: optOuts, templates: templates, log: log}
 }
 
 // Apply records one receipt. Only an error of the ledger is an error; then
@@ -63,6 +66,16 @@ func (r *Receiver) Apply(ctx context.Context, got receipt.Receipt) (Result, erro
 	default:
 		return Ignored, nil
 	}
+	line := r.log.Info()
+	defer func() { line.Msg("receipt") }()
+	result, err := r.report(ctx, got, line)
+	line.Str("api", string(got.Shape)).Str("result", string(result)).Err(err)
+	return result, err
+}
+
+// report records a delivery report, and adds to its log line which message it is
+// about and what it says.
+func (r *Receiver) report(ctx context.Context, got receipt.Receipt, line *zerolog.Event) (Result, error) {
 	id, n, err := r.attempt(ctx, got)
 	switch {
 	case errors.Is(err, ledger.ErrUnavailable):
@@ -70,6 +83,8 @@ func (r *Receiver) Apply(ctx context.Context, got receipt.Receipt) (Result, erro
 	case err != nil:
 		return Unknown, nil //nolint:nilerr // not ours: it never will be
 	}
+	line.Str("message_id", string(id)).Int("attempt", n).Str("receipt", string(got.State)).
+		Str("code", string(got.Code)).Str("sinch_code", got.SinchCode)
 	m, err := r.ledger.Update(ctx, id, func(m *message.Message, now time.Time) error {
 		if !settles(m, n, got.Shape) {
 			return errForeign
@@ -86,6 +101,9 @@ func (r *Receiver) Apply(ctx context.Context, got receipt.Receipt) (Result, erro
 		return Foreign, nil
 	case err != nil:
 		return "", fmt.Errorf("apply receipt: %w", err)
+	}
+	line.Str("status", string(m.Status))
+	switch {
 	case got.Unproven != "": // on the timeline, and nothing changed
 		return Result(got.Unproven), nil
 	}
