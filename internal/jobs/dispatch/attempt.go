@@ -154,6 +154,9 @@ func (h *Handler) logCall(before *message.Message, a message.Attempt, o message.
 	line := h.log.Info().Str("message_id", string(before.ID)).Str("tenant", before.Scope.Tenant).
 		Str("lane", string(before.Content.Priority)).Int("attempt", a.N).Str("api", a.API).Str("outcome", string(o.Kind)).
 		Str("code", string(o.Code)).Str("sinch_code", o.SinchCode).Dur("waited_ms", max(0, a.Begun.Sub(due))).Dur("took_ms", took)
+	if before.BatchID != "" {
+		line.Str("batch_id", string(before.BatchID))
+	}
 	if a.Call != "" {
 		line.Str("call", a.Call)
 	}

@@ -103,6 +103,9 @@ func (r *Receiver) report(ctx context.Context, got receipt.Receipt, line *zerolo
 		return "", fmt.Errorf("apply receipt: %w", err)
 	}
 	line.Str("status", string(m.Status))
+	if m.BatchID != "" {
+		line.Str("batch_id", string(m.BatchID))
+	}
 	switch {
 	case got.Unproven != "": // on the timeline, and nothing changed
 		return Result(got.Unproven), nil
