@@ -11,6 +11,7 @@ import (
 
 	"mmsdispatch/internal/apikey"
 	"mmsdispatch/internal/background"
+	"mmsdispatch/internal/callback"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/httpapi"
 	"mmsdispatch/internal/jobs/queue"
@@ -56,6 +57,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		return nil, fmt.Errorf("API_KEYS: %w", err)
 	}
 	tasks := queue.New(env.rdb, cfg.Worker.TaskTimeout)
+	streams := callback.NewStreams(env.rdb, env.callbacks, env.scopes)
 	opts := httpapi.Options{
 		Ledger:      env.ledger,
 		Batches:     env.ledger,
@@ -76,6 +78,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		FindShared: savesShared(cfg),
 		NowFunc:    env.clock.Now,
 		ShareCalls: cfg.Sinch.API == string(sinch.APIBatches),
+		Events:     streams,
 		Callbacks:  env.callbacks, CallbackRules: httpapi.NewCallbackRules(cfg.Callback.AllowPrivate),
 		Webhook: httpapi.WebhookOptions{
 			Token: cfg.Webhook.Token.Reveal(), Secret: cfg.Webhook.Secret.Reveal(), User: string(cfg.Webhook.User),
@@ -95,7 +98,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http api: %w", err)
 	}
-	parts = append(parts, followKeys(verifier, env.rdb), publicListener(env, handler, fail))
+	parts = append(parts, followKeys(verifier, env.rdb), publicListener(env, handler, fail), part{name: "streams of events", Service: streams})
 	if len(cfg.API.Keys.List()) == 0 {
 		parts = append(parts, keyCheck(store, fail))
 	}

@@ -137,7 +137,9 @@ func (b *bundle) accept(tb testing.TB, own string) message.ID {
 func (b *bundle) deliver(tb testing.TB, id message.ID) {
 	tb.Helper()
 	for _, change := range []ledger.Change{
-		func(m *message.Message, now time.Time) error { return m.Begin(m.Task, message.Attempt{Worker: "w"}, now) },
+		func(m *message.Message, now time.Time) error {
+			return m.Begin(m.Task, message.Attempt{Worker: "w"}, now)
+		},
 		func(m *message.Message, now time.Time) error {
 			return m.Conclude(m.Attempts, message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T"}, message.Retry{}, now)
 		},

@@ -70,6 +70,7 @@ type Options struct {
 	Media      Media   // nil: media are not looked at
 	Rules      *message.Rules
 	Receipts   Receipts
+	Events     Events
 	Callbacks  Callbacks
 	// CallbackRules are for what callers write of callbacks.
 	CallbackRules message.CallbackRules
@@ -145,6 +146,8 @@ func (a *api) routes(pages *pages) []route {
 		{http.MethodPost, "/v1/callback/test", a.private(a.testCallback)},
 		{http.MethodGet, "/v1/callback/deliveries", a.private(a.listDeliveries)},
 		{http.MethodPost, "/v1/callback/deliveries/:" + deliveryParam + "/redeliver", a.private(a.redeliver)},
+
+		{http.MethodGet, "/v1/events", a.private(a.streamEvents)},
 
 		{http.MethodPost, webhooksPath + "dlr", hook.receive},
 		{http.MethodPost, webhooksPath + "inbound", hook.receive},

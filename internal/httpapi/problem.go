@@ -33,6 +33,7 @@ const (
 	codeRateLimited      = "rate_limited"
 	codeQuotaExceeded    = "quota_exceeded"
 	codeBackpressure     = "backpressure"
+	codeCursorExpired    = "cursor_expired"
 	codeUnavailable      = "unavailable"
 	codeInternal         = "internal"
 )
@@ -62,6 +63,7 @@ var problemKinds = map[string]problemKind{
 	codeQuotaExceeded:    {http.StatusTooManyRequests, "Daily quota exceeded", ""},
 	codeRateLimited:      {http.StatusTooManyRequests, "Too many requests", ""},
 	codeBackpressure:     {http.StatusServiceUnavailable, "Too many messages waiting", "10"},
+	codeCursorExpired:    {http.StatusGone, "Cursor expired", ""},
 	codeUnavailable:      {http.StatusServiceUnavailable, "Temporarily unavailable", "2"},
 	codeInternal:         {http.StatusInternalServerError, "Internal error", ""},
 }
@@ -119,6 +121,10 @@ func asProblem(err error) *problem {
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return newProblem(codeNotFound, "There is no such message.")
+	case errors.Is(err, callback.ErrExpired):
+		return newProblem(codeCursorExpired, "The events after this one are no longer kept; subscribe without it and list what has changed.")
+	case errors.Is(err, callback.ErrTooMany):
+		return newProblem(codeRateLimited, "This key has 20 streams of events; close one.")
 	case errors.Is(err, callback.ErrNotFound):
 		return newProblem(codeNotFound, "There is no such callback.")
 	case errors.Is(err, suppression.ErrNotFound):

@@ -1,0 +1,159 @@
+package callback
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"mmsdispatch/internal/message"
+)
+
+// streams starts the reader of a process.
+func (b *bundle) streams(tb testing.TB) *Streams {
+	tb.Helper()
+	s := NewStreams(b.rdb, b.store, b.scopes)
+	if err := s.Start(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { s.Stop(context.WithoutCancel(tb.Context())) })
+	return s
+}
+
+func subscribe(tb testing.TB, s *Streams, after string) *Subscription {
+	tb.Helper()
+	sub, err := s.Subscribe(tb.Context(), shop, "key-1", after)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { sub.Close(context.WithoutCancel(tb.Context())) })
+	return sub
+}
+
+func next(tb testing.TB, sub *Subscription) StreamEvent {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	defer cancel()
+	e, err := sub.Next(ctx)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return e
+}
+
+// Subscribers of all processes get each event once and in order, and one that was
+// cut goes on where it was.
+func TestSubscribersFollowAndResume(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	here, there := b.streams(t), b.streams(t)
+	first, second := subscribe(t, here, ""), subscribe(t, there, "")
+	id := b.accept(t, "")
+	b.deliver(t, id)
+	b.consume(t)
+	var ids []string
+	for _, want := range []Type{"message.queued", "message.sending", "message.sent", "message.delivered"} {
+		e, other := next(t, first), next(t, second)
+		if e.Type != want || e.ID != other.ID || !strings.Contains(string(e.Data), `"type":"`+string(want)+`"`) {
+			t.Errorf("%+v and %+v, want %s", e, other, want)
+		}
+		ids = append(ids, e.ID)
+	}
+	resumed := subscribe(t, there, ids[1])
+	b.accept(t, "")
+	b.consume(t)
+	for _, want := range []string{ids[2], ids[3], ""} {
+		if e := next(t, resumed); want != "" && e.ID != want || want == "" && e.Type != "message.queued" {
+			t.Errorf("%+v, want %s", e, want)
+		}
+	}
+}
+
+func TestExpiredPositionsAreRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := b.streams(t)
+	subscribe(t, s, "")
+	now := strconv.FormatInt(time.Now().UnixMilli(), 10)
+	for _, position := range []string{now + "-0", "1-1"} {
+		if _, err := s.Subscribe(t.Context(), shop, "key-1", position); !errors.Is(err, ErrExpired) {
+			t.Errorf("%s: %v", position, err)
+		}
+	}
+}
+
+func TestSubscribersOfAKeyAreBounded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	here, there := b.streams(t), b.streams(t)
+	var last *Subscription
+	for i := range SubscribersMax {
+		s := here
+		if i%2 == 1 {
+			s = there
+		}
+		last = subscribe(t, s, "")
+	}
+	if _, err := here.Subscribe(t.Context(), shop, "key-1", ""); !errors.Is(err, ErrTooMany) {
+		t.Fatalf("%v", err)
+	}
+	if other, err := here.Subscribe(t.Context(), shop, "key-2", ""); err != nil {
+		t.Errorf("another key: %v", err)
+	} else {
+		other.Close(t.Context())
+	}
+	last.Close(t.Context())
+	subscribe(t, here, "")
+}
+
+// A subscriber that does not keep up is cut, and no other.
+func TestSlowSubscriberIsCut(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := b.streams(t)
+	slow, quick := subscribe(t, s, ""), subscribe(t, s, "")
+	for range bufferedMax + 1 {
+		e := NewEvent(shop, TypeTest, []byte("{}"), time.Now())
+		err := b.store.emitAll(t.Context(), []emission{{
+			subject: e.ID, scope: shop, upTo: 1, keep: time.Minute, entries: []entry{{event: TypeTest, body: []byte("{}")}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next(t, quick)
+	}
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		_, err := slow.Next(ctx)
+		cancel()
+		if errors.Is(err, ErrSlow) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestOutboxBecomesEvents(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.configure(t, "https://example.com/hook")
+	sub := subscribe(t, b.streams(t), "")
+	items, err := b.scopes.Outbox([]message.Scope{shop, {Tenant: "other"}}, TypeOptOutAdded, []byte(`{"number":"+1"}`), time.Now())
+	if err != nil || len(items) != 1 {
+		t.Fatalf("%d events, %v", len(items), err)
+	}
+	if err := b.rdb.RPush(t.Context(), OutboxKey, items...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	b.consume(t)
+	if e := next(t, sub); e.Type != TypeOptOutAdded || !strings.Contains(string(e.Data), `"data":{"number":"+1"}`) {
+		t.Errorf("%+v", e)
+	}
+	if found := b.deliveries(t, Filter{}); len(found) != 1 || found[0].Event != TypeOptOutAdded {
+		t.Errorf("%+v", found)
+	}
+}
