@@ -55,7 +55,8 @@ type Metrics interface {
 
 const (
 	// highShare of the concurrency comes on top of it for the high lane, which
-	// has a server of its own, so that fifty slow bulk calls cannot delay it.
+	// has a server of its own, so that fifty slow bulk calls cannot delay it, and as
+	// much for test messages, whose calls hang on purpose.
 	highShare = 10
 	// slotsPerServer and serversMax divide the other slots between servers:
 	// each has one loop that dequeues tasks, which fast calls would wait for. With
@@ -107,15 +108,22 @@ func NewRunner(o Options) *Runner {
 	r := &Runner{
 		worker: worker, sweeper: recovery.NewSweeper(recoverer), heartbeat: recovery.NewHeartbeat(recoverer), ledger: o.Ledger, log: log,
 	}
+	slots := dispatch.Slots{High: part(o.Concurrency), Shared: o.Concurrency, Test: part(o.Concurrency)}
 	r.pool = newPool(dispatch.New(dispatch.Options{
 		Ledger: o.Ledger, Queue: tasks, Worker: worker, Media: o.Media, Limiter: o.Limiter, Providers: o.Providers,
-		OptOuts: o.OptOuts, Pauses: pause.NewView(pauses), Saved: o.Saved, Metrics: o.Metrics, Retry: retry, Timing: o.Timing, Log: log, Life: life, Open: open,
+		OptOuts: o.OptOuts, Pauses: pause.NewView(pauses), Saved: o.Saved, Metrics: o.Metrics, Retry: retry, Timing: o.Timing, Slots: slots, Log: log, Life: life, Open: open,
 	}))
 	r.tasks = asynqredis.NewServers(life, o.Redis, o.Clock, queue.Lanes(), telemetry.NewStateLog(log, "tasks cannot be taken from Redis", "tasks are taken from Redis again").Report)
-	high := max(2, o.Concurrency/highShare)
-	r.servers = r.newServers(o, []int{high}, map[string]int{string(message.High): 1}, string(message.High))
-	r.servers = append(r.servers, r.newServers(o, split(o.Concurrency), queue.SharedLanes(), sharedName)...)
-	loops := slices.Repeat([]func(context.Context){r.pool.work}, high+o.Concurrency)
+	shared := o.Concurrency
+	if o.Media != nil { // tasks that wait for media take no slot
+		shared += dispatch.MediaPlaces(o.Concurrency)
+	}
+	r.servers = slices.Concat(
+		r.newServers(o, []int{slots.High}, map[string]int{string(message.High): 1}, string(message.High)),
+		r.newServers(o, []int{slots.Test}, map[string]int{queue.Test: 1}, queue.Test),
+		r.newServers(o, split(shared), queue.SharedLanes(), sharedName),
+	)
+	loops := slices.Repeat([]func(context.Context){r.pool.work}, slots.High+slots.Test+shared)
 	r.loops = background.Loop(append(loops, r.heartbeat.Run, r.heartbeat.Listen, r.sweeper.Run, r.tasks.Watch)...)
 	r.Service = background.New(r.start, func(ctx context.Context) {
 		closeDoor()
@@ -128,6 +136,9 @@ func NewRunner(o Options) *Runner {
 	})
 	return r
 }
+
+// part is how many slots a lane has that is served beside the others.
+func part(concurrency int) int { return max(2, concurrency/highShare) } //nolint:mnd // one slow call is not all of them
 
 // split divides slots between servers.
 func split(slots int) []int {

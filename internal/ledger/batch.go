@@ -168,7 +168,7 @@ func (l *Ledger) openBatch(ctx context.Context, secret *message.Secret, r BatchR
 	args := []any{
 		openID: string(id), openTenant: r.Scope.Tenant, openTest: flag(r.Scope.Test), openReference: r.Reference,
 		openDigest: r.Digest, openCreated: r.Now.UnixMilli(), openEmptyTTL: l.opts.RecordTTL.Milliseconds(),
-		openSecretValue: secret.Value(),
+		openSecretValue: secret.Value(), openListed: batchesKept,
 	}
 	reply, err := l.open.Run(ctx, l.rdb, keys, args...).StringSlice()
 	if err != nil {
@@ -230,6 +230,12 @@ func (l *Ledger) GetBatch(ctx context.Context, scope message.Scope, id message.B
 	if err != nil {
 		return Batch{}, unavailable("read batch", err)
 	}
+	return batchOf(scope, id, fields)
+}
+
+// batchOf reads the fields of a batch. It returns ErrNotFound for one of another
+// scope.
+func batchOf(scope message.Scope, id message.BatchID, fields map[string]string) (Batch, error) {
 	if len(fields) == 0 {
 		return Batch{}, ErrNotFound
 	}
@@ -286,39 +292,4 @@ func (p BatchPosition) Before(b Batch) bool { return p.before(b.CreatedAt.UnixMi
 
 func (p BatchPosition) before(created int64, id message.BatchID) bool {
 	return p.ID == "" || created < p.CreatedAt || created == p.CreatedAt && id < p.ID
-}
-
-// batchesKept is how many batches of a scope can be listed.
-const batchesKept = 10_000
-
-// Batches lists up to limit batches of a scope behind a position; complete is true
-// when the scope has no more batches than can be listed. Expired batches are
-// removed from the list.
-func (l *Ledger) Batches(
-	ctx context.Context, scope message.Scope, after BatchPosition, limit int,
-) (found []Batch, complete bool, err error) {
-	entries, err := l.rdb.ZRevRangeWithScores(ctx, l.batchesKey(scope), 0, batchesKept-1).Result()
-	if err != nil {
-		return nil, false, unavailable("list batches", err)
-	}
-	for _, entry := range entries {
-		id, _ := entry.Member.(string)
-		if !after.before(int64(entry.Score), message.BatchID(id)) {
-			continue
-		}
-		b, err := l.GetBatch(ctx, scope, message.BatchID(id))
-		switch {
-		case errors.Is(err, ErrNotFound):
-			if err := l.rdb.ZRem(ctx, l.batchesKey(scope), id).Err(); err != nil {
-				return nil, false, unavailable("list batches", err)
-			}
-			continue
-		case err != nil:
-			return nil, false, err
-		}
-		if found = append(found, b); len(found) == limit {
-			break
-		}
-	}
-	return found, len(entries) < batchesKept, nil
 }

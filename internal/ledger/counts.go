@@ -10,7 +10,7 @@ import (
 // counter names the count that a message in a state is part of; empty for a state
 // whose record expires, since no process would lower the count then.
 func counter(status message.Status, m *message.Message) string {
-	if status.Expires() {
+	if m.Scope.Expires(status) {
 		return ""
 	}
 	return string(status) + ":" + lane(m)

@@ -16,6 +16,7 @@ const (
 	openCreated     // in Unix ms
 	openEmptyTTL    // of a batch without messages, in ms
 	openSecretValue //
+	openListed      // how many batches are listed
 )
 
 // The key and the arguments of count.lua.
@@ -74,7 +75,7 @@ func listPositions(script string) positions {
 			keys: []string{openBatch: "BATCH", openBatches: "BATCHES", openSecret: "SECRET"},
 			args: []string{
 				openID: "ID", openTenant: "TENANT", openTest: "TEST", openReference: "REFERENCE", openDigest: "DIGEST",
-				openCreated: "CREATED", openEmptyTTL: "EMPTY_TTL", openSecretValue: "SECRET_VALUE",
+				openCreated: "CREATED", openEmptyTTL: "EMPTY_TTL", openSecretValue: "SECRET_VALUE", openListed: "LISTED",
 			},
 		}
 	case "count":

@@ -39,8 +39,8 @@ func (l *Ledger) period() time.Duration {
 
 // bytesField names the field that counts the bytes of a record: it follows from
 // the record alone, so that a later change finds it again.
-func (l *Ledger) bytesField(status message.Status, updated time.Time) string {
-	if !status.Expires() {
+func (l *Ledger) bytesField(scope message.Scope, status message.Status, updated time.Time) string {
+	if !scope.Expires(status) {
 		return bytesOpen
 	}
 	return strconv.FormatInt(updated.Add(l.opts.RecordTTL).UnixMilli()/l.period().Milliseconds(), 10)

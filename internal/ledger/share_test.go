@@ -243,3 +243,40 @@ func number(t *testing.T, text string) int64 {
 	}
 	return n
 }
+
+// A test message of unknown outcome expires, with all that lists and counts it; a
+// live one is kept.
+func TestUnknownTestMessagesExpire(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLedger(t, ledger.Options{})
+	for _, test := range []bool{false, true} {
+		r := request("")
+		r.Scope.Test = test
+		b, _, err := l.OpenBatch(t.Context(), ledger.BatchRequest{Scope: r.Scope, Reference: "campaign", Now: r.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := l.AcceptRows(t.Context(), b, []ledger.Row{{Content: r.Content, From: r.From}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := results[0].Message
+		begin(t, l, m.ID, "w1")
+		if _, err := l.Update(t.Context(), m.ID, func(m *message.Message, now time.Time) error {
+			return m.Conclude(1, message.Outcome{Kind: message.OutcomeUnknown, Detail: "no answer"}, message.Retry{}, now)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{m.ID.Identity(), "unknown:" + r.Scope.String(), "batch:" + b.ID.Identity()} {
+			if expires := rdb.PTTL(t.Context(), "mms:{m}:"+key).Val() > 0; expires != test {
+				t.Errorf("test message %t: %s expires %t", test, key, expires)
+			}
+		}
+		if rdb.PTTL(t.Context(), "mms:{m}:batches:"+r.Scope.String()).Val() <= 0 {
+			t.Error("the list of batches is kept for ever")
+		}
+	}
+	if share := shareOf(t, rdb, "shop"); share["unknown:normal"] != 1 || share["unknown:normal:test"] != 0 {
+		t.Errorf("%v", share)
+	}
+}

@@ -267,11 +267,11 @@ func (l *Ledger) fillSwap(row []any, s swap) {
 	if m.BatchID != "" {
 		row[putFrom], row[putTo] = string(before), string(m.Status)
 	}
-	row[putBatchStay] = batchStay(before, m.Status)
+	row[putBatchStay] = batchStay(m.Scope, before, m.Status)
 	row[putCancelable], row[putSuppressed] = flag(m.Replays == 0), flag(!s.cleared)
 	row[putEvent] = usageEvent(before, m.Status)
 	row[putConsumers] = string(l.opts.Consumers(m))
-	row[putBytesFrom], row[putBytesTo] = l.bytesField(before, s.updated), l.bytesField(m.Status, m.UpdatedAt)
+	row[putBytesFrom], row[putBytesTo] = l.bytesField(m.Scope, before, s.updated), l.bytesField(m.Scope, m.Status, m.UpdatedAt)
 }
 
 // parseSwaps reads the script's reply to n rows.

@@ -116,12 +116,15 @@ func body(record []byte) []byte {
 
 // batchStay is the argument of put.lua for the expiry of a batch, which starts when
 // no message of the batch is open: "closed" when the step can be the last one,
-// "open" when it opens a message again, else empty.
-func batchStay(before, after message.Status) string {
+// "open" when it opens a message again, else empty. In a batch of test messages those
+// of unknown outcome are not open.
+func batchStay(scope message.Scope, before, after message.Status) string {
 	switch {
-	case after.Expires():
+	case scope.Expires(after) && scope.Test:
+		return "closed test"
+	case scope.Expires(after):
 		return "closed"
-	case before.Expires():
+	case scope.Expires(before):
 		return "open"
 	default:
 		return ""
@@ -130,7 +133,7 @@ func batchStay(before, after message.Status) string {
 
 // ttl is the time after which the record expires; zero: it does not.
 func (l *Ledger) ttl(m *message.Message) time.Duration {
-	if m.Status.Expires() {
+	if m.Scope.Expires(m.Status) {
 		return l.opts.RecordTTL
 	}
 	return 0

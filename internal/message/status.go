@@ -119,6 +119,10 @@ func (s Status) Waiting() bool { return s == StatusScheduled || s == StatusQueue
 // unknown message keeps its record.
 func (s Status) Expires() bool { return s.Final() || s == StatusSent }
 
+// Expires is Status.Expires for a message of the scope: test messages of unknown
+// outcome expire, too, since no operator resolves them.
+func (s Scope) Expires(status Status) bool { return status.Expires() || s.Test && status == StatusUnknown }
+
 // TransitionError is returned for a transition that the table does not have.
 type TransitionError struct {
 	From, To Status

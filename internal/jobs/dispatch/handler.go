@@ -65,6 +65,7 @@ type Options struct {
 	Metrics   Metrics
 	Retry     message.Retry
 	Timing    Timing
+	Slots     Slots
 	Log       zerolog.Logger
 	// Life ends when the process must give up even the calls under way, Open
 	// when no further call may begin. Both outlive the context of each task.
@@ -87,6 +88,10 @@ type Handler struct {
 	retry     message.Retry
 	timing    Timing
 	log       zerolog.Logger
+	places    *places // of tasks that wait for media
+
+	highSlots, sharedSlots, testSlots *slots
+
 	life      context.Context //nolint:containedctx // Options.Life
 	open      context.Context //nolint:containedctx // Options.Open
 }
@@ -98,7 +103,10 @@ func New(o Options) *Handler {
 	}
 	return &Handler{
 		ledger: o.Ledger, queue: o.Queue, worker: o.Worker, media: o.Media, limiter: o.Limiter, providers: o.Providers,
-		optOuts: o.OptOuts, pauses: o.Pauses, saved: o.Saved, metrics: o.Metrics, retry: o.Retry, timing: o.Timing, log: o.Log, life: o.Life, open: o.Open,
+		optOuts: o.OptOuts, pauses: o.Pauses, saved: o.Saved, metrics: o.Metrics, retry: o.Retry, timing: o.Timing, log: o.Log,
+		life: o.Life, open: o.Open,
+		places:    newPlaces(MediaPlaces(o.Slots.Shared)),
+		highSlots: newSlots(o.Slots.High), sharedSlots: newSlots(o.Slots.Shared), testSlots: newSlots(o.Slots.Test),
 	}
 }
 
@@ -178,6 +186,11 @@ func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) erro
 	if err != nil {
 		return err
 	}
+	slot, err := h.slotsOf(m).acquire(ctx, m.Scope.Tenant)
+	if err != nil {
+		return err
+	}
+	defer slot.release()
 	permit, err := h.admit(ctx, m, queue.MessageTask(m))
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"mmsdispatch/internal/ledger"
@@ -46,7 +47,62 @@ func (h *Handler) checkMedia(ctx context.Context, m *message.Message) ([]string,
 	ctx, cancel := context.WithDeadline(ctx, end.Add(-h.timing.Call))
 	defer cancel()
 	defer context.AfterFunc(h.open, cancel)()
-	return h.media.Check(ctx, m)
+	soon, cancelSoon := context.WithTimeout(ctx, mediaSoon)
+	defer cancelSoon()
+	types, err := h.media.Check(soon, m)
+	if err == nil || soon.Err() == nil {
+		return types, err //nolint:wrapcheck // a *MediumError stays one
+	}
+	if !h.places.take(m.Scope.Tenant) {
+		return nil, err //nolint:wrapcheck // as above
+	}
+	defer h.places.leave(m.Scope.Tenant)
+	return h.media.Check(ctx, m) //nolint:wrapcheck // it joins the check under way
+}
+
+// mediaSoon is how long a task waits for a check without one of the places.
+const mediaSoon = 100 * time.Millisecond
+
+// MediaPlaces is how many tasks of a worker with so many slots wait for media
+// checks that take long. They take no slot, and half of the places at most are
+// those of one tenant: the others come again later.
+func MediaPlaces(slots int) int {
+	const least, part = 8, 2
+	return max(least, slots/part)
+}
+
+// places bound the tasks that wait.
+type places struct {
+	most int // of a tenant
+
+	mu   sync.Mutex
+	free int
+	held map[string]int
+}
+
+func newPlaces(n int) *places {
+	return &places{most: max(1, n/2), free: n, held: make(map[string]int)} //nolint:mnd // half
+}
+
+// take takes a place and reports whether there was one.
+func (p *places) take(tenant string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.free == 0 || p.held[tenant] >= p.most {
+		return false
+	}
+	p.free--
+	p.held[tenant]++
+	return true
+}
+
+func (p *places) leave(tenant string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free++
+	if p.held[tenant]--; p.held[tenant] == 0 {
+		delete(p.held, tenant)
+	}
 }
 
 // badMedia decides what follows a medium that cannot be sent.

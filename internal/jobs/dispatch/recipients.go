@@ -140,6 +140,11 @@ func (h *Handler) sendReady(ctx context.Context, run *groupRun, now time.Time) e
 	if err != nil {
 		return h.badGroupMedia(ctx, run, err)
 	}
+	slot, err := h.slotsOf(first).acquire(ctx, first.Scope.Tenant)
+	if err != nil {
+		return err
+	}
+	defer slot.release()
 	permit, err := h.admit(ctx, first, run.task())
 	if err != nil {
 		return err

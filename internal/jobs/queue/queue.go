@@ -266,7 +266,7 @@ func (q *Queue) States(ctx context.Context, tasks []Task) []batcher.Result[TaskS
 // PublishLanes lists the lanes for the queue UI. asynq does so once a process, so
 // the list would stay empty after Redis was emptied.
 func (q *Queue) PublishLanes(ctx context.Context) error {
-	names := make([]any, 0, message.BulkShards+2)
+	names := make([]any, 0, message.BulkShards+3) //nolint:mnd // as Lanes
 	for _, lane := range Lanes() {
 		names = append(names, lane)
 	}

@@ -119,12 +119,12 @@ func (r *Receiver) report(ctx context.Context, got receipt.Receipt, line *zerolo
 }
 
 // settles reports whether a receipt can be about an attempt: about one made
-// through the API that writes such receipts. Where Redis lost the attempt, the
-// built-in simulator's receipts settle test messages only.
+// through the API that writes such receipts. Where Redis lost the attempt, receipts
+// of the built-in simulator settle test messages, and all others live ones.
 func settles(m *message.Message, n int, shape receipt.Shape) bool {
 	i := slices.IndexFunc(m.Calls, func(a message.Attempt) bool { return a.N == n })
 	if i < 0 {
-		return shape != receipt.ShapeSimulator || m.Scope.Test
+		return (shape == receipt.ShapeSimulator) == m.Scope.Test
 	}
 	return shape.WrittenBy(sinch.API(m.Calls[i].API))
 }

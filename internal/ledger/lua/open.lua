@@ -14,6 +14,9 @@ if redis.call('EXISTS', KEYS[BATCH]) == 0 then
     'digest', ARGV[DIGEST], 'created', ARGV[CREATED], 'total', 0)
   redis.call('PEXPIRE', KEYS[BATCH], ARGV[EMPTY_TTL])
   redis.call('ZADD', KEYS[BATCHES], ARGV[CREATED], ARGV[ID])
+  redis.call('ZREMRANGEBYRANK', KEYS[BATCHES], 0, -ARGV[LISTED] - 1)
+  -- A batch is kept for the same time after its last message is final, and that can be scheduled for a month ahead.
+  redis.call('PEXPIRE', KEYS[BATCHES], 2 * ARGV[EMPTY_TTL] + 31 * 24 * 3600 * 1000)
   answer[1] = 'new'
 end
 for _, field in ipairs(redis.call('HGETALL', KEYS[BATCH])) do

@@ -101,6 +101,7 @@ local function write(k, a)
     redis.call('ZREM', KEYS[k + UNKNOWN_OF_SCOPE], ARGV[a + ID])
   elseif ARGV[a + AT_UNKNOWN] ~= '' then
     redis.call('ZADD', KEYS[k + UNKNOWN_OF_SCOPE], ARGV[a + CREATED], ARGV[a + ID])
+    if ARGV[a + TTL] ~= '0' then redis.call('PEXPIRE', KEYS[k + UNKNOWN_OF_SCOPE], ARGV[a + TTL]) end -- all that it lists expire
   end
   if ARGV[a + LOWER] ~= '' then add(counts, ARGV[a + LOWER], -1) end
   if ARGV[a + RAISE] ~= '' then add(counts, ARGV[a + RAISE], 1) end
@@ -122,7 +123,8 @@ local function write(k, a)
       batch.called = (batch.called or 0) + 1
     end
     batch.open = batch.open or ARGV[a + BATCH_STAY] == 'open'
-    batch.closed = batch.closed or ARGV[a + BATCH_STAY] == 'closed'
+    batch.test = batch.test or ARGV[a + BATCH_STAY] == 'closed test'
+    batch.closed = batch.closed or batch.test or ARGV[a + BATCH_STAY] == 'closed'
   end
   if begin then
     epoch, begins = epoch + 1, begins + 1
@@ -189,7 +191,7 @@ for key, batch in pairs(batches) do
   end
   if batch.closed then
     local open = 0
-    for _, n in ipairs(redis.call('HMGET', key, 'n:scheduled', 'n:queued', 'n:sending', 'n:unknown')) do
+    for _, n in ipairs(redis.call('HMGET', key, 'n:scheduled', 'n:queued', 'n:sending', batch.test and 'n:' or 'n:unknown')) do
       open = open + (tonumber(n) or 0)
     end
     if open == 0 then

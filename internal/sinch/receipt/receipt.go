@@ -28,11 +28,9 @@ const (
 	ShapeUnknown      Shape = "unknown"
 )
 
-// WrittenBy reports whether an API writes receipts of the shape. The simulator
-// writes those of the MMS API.
-func (s Shape) WrittenBy(api sinch.API) bool {
-	return string(s) == string(api) || s == ShapeMMS && api == sinch.APISimulator
-}
+// WrittenBy reports whether an API writes receipts of the shape. Those of the
+// built-in simulator come within the process: none of a webhook is written by it.
+func (s Shape) WrittenBy(api sinch.API) bool { return string(s) == string(api) }
 
 // Kind tells what a receipt is about.
 type Kind string
