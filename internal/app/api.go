@@ -17,6 +17,7 @@ import (
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/mediastore"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/pause"
 	"mmsdispatch/internal/sinch"
@@ -89,7 +90,15 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	if cfg.Process != config.Dev { // whose Redis tells nothing of its memory
 		parts = append(parts, part{name: "watch of Redis' memory", Service: background.Loop(env.ledger.WatchMemory)})
 	}
-	if cfg.Media.Check == mediaAccept {
+	hosted, storeParts, err := newMediaStore(env)
+	if err != nil {
+		return nil, err
+	}
+	if hosted != nil {
+		opts.Uploads = uploads{Store: hosted, cache: mediastore.NewCache(hosted, hostedBytes)}
+		parts = append(parts, storeParts...)
+	}
+	if cfg.Media.Check == mediaAccept && cfg.Media.Fit == fitOff {
 		shared, closing := newMedia(env)
 		opts.Media = newAPIMedia(cfg, shared)
 		parts = append(parts, closing)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/jobs/dispatch"
 	"mmsdispatch/internal/media"
+	"mmsdispatch/internal/mediastore"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
 )
@@ -15,6 +17,7 @@ import (
 // The values of MEDIA_CHECK that have an effect here.
 const (
 	mediaOff    = "off"
+	fitOff      = "off"
 	mediaAccept = "accept"
 )
 
@@ -37,42 +40,79 @@ func newMedia(env *environment) (*media.Shared, part) {
 	})
 }
 
-// workerMedia checks before a call.
+// workerMedia checks before a call, and finds the links of uploads.
 type workerMedia struct {
-	shared *media.Shared
+	shared   *media.Shared     // nil: media are not checked
+	store    *mediastore.Store // nil: there are no uploads
+	maxBytes int64
 	// free lets a message pass that never reaches Sinch.
 	free func(m *message.Message) bool
 }
 
-// Check implements dispatch.Media.
-func (w *workerMedia) Check(ctx context.Context, m *message.Message) ([]string, error) {
-	if w.free(m) {
-		return nil, nil
+// newWorkerMedia makes what readies the media of messages.
+func newWorkerMedia(env *environment, free func(m *message.Message) bool) (*workerMedia, []part, error) {
+	store, parts, err := newMediaStore(env)
+	if err != nil {
+		return nil, nil, err
 	}
-	verdicts := w.shared.CheckAll(ctx, message.WireURLs(m.Content.Media))
-	types := make([]string, len(verdicts))
-	for i, v := range verdicts {
-		types[i] = v.Info.Type
+	w := &workerMedia{store: store, maxBytes: env.cfg.Media.MaxBytes, free: free}
+	if store != nil {
+		parts = append(parts, mediaSweep(env, store))
 	}
-	return types, worst(verdicts)
+	if env.cfg.Media.Check != mediaOff {
+		shared, closing := newMedia(env)
+		w.shared, parts = shared, append(parts, closing)
+	}
+	return w, parts, nil
 }
 
-// namedMedia checks only the names of media, where none is fetched.
-type namedMedia struct {
-	free func(m *message.Message) bool // its call reaches no Sinch
-}
-
 // Check implements dispatch.Media.
-func (n namedMedia) Check(_ context.Context, m *message.Message) ([]string, error) {
-	if n.free(m) {
-		return nil, nil
-	}
-	for i, address := range m.Content.Media {
-		if bad, ok := errors.AsType[*media.Error](media.CheckName(address)); ok {
-			return nil, &dispatch.MediumError{Detail: detail(len(m.Content.Media), i, bad)}
+func (w *workerMedia) Check(ctx context.Context, m *message.Message) ([]sinch.Media, error) {
+	checks := !w.free(m)
+	ready := make([]sinch.Media, len(m.Content.Media))
+	verdicts := make([]media.Verdict, len(ready))
+	var (
+		urls  []string
+		where []int
+	)
+	for i, entry := range m.Content.Media {
+		switch {
+		case message.IsMediaID(entry):
+			ready[i], verdicts[i] = w.upload(ctx, m.Scope, entry, checks && w.shared != nil)
+		default:
+			ready[i].URL = message.WireURL(entry)
+			if checks && w.shared == nil {
+				verdicts[i].Err = media.CheckName(entry)
+			}
+			urls, where = append(urls, ready[i].URL), append(where, i)
 		}
 	}
-	return nil, nil
+	if checks && w.shared != nil {
+		for i, v := range w.shared.CheckAll(ctx, urls) {
+			ready[where[i]].ContentType, verdicts[where[i]] = v.Info.Type, v
+		}
+	}
+	return ready, worst(verdicts)
+}
+
+// upload is an upload as Sinch gets it. A message may have waited for longer than
+// the upload is kept.
+func (w *workerMedia) upload(ctx context.Context, scope message.Scope, id string, checked bool) (sinch.Media, media.Verdict) {
+	if w.store == nil {
+		return sinch.Media{}, media.Verdict{Err: &media.Error{Code: media.CodeNotFound}}
+	}
+	kept, err := w.store.Keep(ctx, scope.String(), id, time.Time{})
+	switch {
+	case errors.Is(err, mediastore.ErrNotFound):
+		return sinch.Media{}, media.Verdict{Err: &media.Error{Code: media.CodeNotFound}}
+	case err != nil:
+		return sinch.Media{}, media.Verdict{Err: err}
+	}
+	verdict := media.Verdict{Info: media.Info{Type: kept.Type, Size: kept.Bytes}}
+	if checked {
+		verdict.Err = media.Sendable(verdict.Info, w.maxBytes)
+	}
+	return sinch.Media{URL: w.store.SendLink(kept), ContentType: kept.Type}, verdict
 }
 
 // worst is what is wrong with media as a whole: what is bad for good comes
@@ -123,6 +163,9 @@ func (a *apiMedia) Check(ctx context.Context, scope message.Scope, urls []string
 		return wrong
 	}
 	for i, v := range a.shared.CheckAll(ctx, message.WireURLs(urls)) {
+		if message.IsMediaID(urls[i]) { // it was found in the store
+			continue
+		}
 		if bad, ok := errors.AsType[*media.Error](v.Err); ok && !bad.Temporary() {
 			wrong[i] = bad.Error()
 		}

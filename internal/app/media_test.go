@@ -50,7 +50,7 @@ func TestMediaThatAreNotFetchedAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	m := &message.Message{Content: message.Content{Media: []string{"https://e.example/a.jpg", "https://e.example/notes.txt"}}}
 	for free, want := range map[bool]string{true: "", false: "media[1]: media_type: its type is not named, or is none that an MMS carries"} {
-		_, err := namedMedia{free: func(*message.Message) bool { return free }}.Check(t.Context(), m)
+		_, err := (&workerMedia{free: func(*message.Message) bool { return free }}).Check(t.Context(), m)
 		bad, refused := errors.AsType[*dispatch.MediumError](err)
 		if refused != (want != "") || refused && (bad.Detail != want || bad.Temporary) {
 			t.Errorf("free %v: %v", free, err)

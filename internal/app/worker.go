@@ -77,12 +77,12 @@ func sendingParts(env *environment) ([]part, error) {
 		opts.Saved = env.saved
 	}
 	parts := []part{sim.part()}
-	opts.Media = namedMedia{free: routes.free}
-	if cfg.Media.Check != mediaOff {
-		shared, closing := newMedia(env)
-		opts.Media = &workerMedia{shared: shared, free: routes.free}
-		parts = append(parts, closing)
+	checks, mediaParts, err := newWorkerMedia(env, routes.free)
+	if err != nil {
+		return nil, err
 	}
+	opts.Media = checks
+	parts = append(parts, mediaParts...)
 	runner := jobs.NewRunner(opts)
 	env.instance.tell(runner.Suspect)
 	return append(parts, part{name: "worker", Service: background.New(

@@ -150,6 +150,10 @@ func (c *Config) checkTogether(problems *problems) {
 		problems.add("must be set both or neither", "TLS_CERT_FILE", "TLS_KEY_FILE")
 	}
 
+	if c.Media.Fit == "on" && c.PublicURL() == "" && (c.Process == API || c.Process == Worker) {
+		problems.add("is needed when MEDIA_FIT is on (or SINCH_CALLBACK_URL, its default): Sinch fetches fitted media from there", "PUBLIC_URL")
+	}
+
 	checkScheme(problems, "REDIS_URL", c.Store.RedisURL,
 		"redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster")
 	checkScheme(problems, "DATABASE_URL", c.Store.DatabaseURL, "postgres", "postgresql")

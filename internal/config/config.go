@@ -151,8 +151,20 @@ type Media struct {
 	Check string `env:"MEDIA_CHECK" envDefault:"worker" oneof:"worker accept off"`
 	// Fetch media from private and loopback addresses too. For development only.
 	AllowPrivate bool `env:"MEDIA_ALLOW_PRIVATE" envDefault:"false"`
-	// Largest medium, in bytes.
+	// Largest media, in bytes; with `MEDIA_FIT` all media of a message together.
 	MaxBytes int64 `env:"MEDIA_MAX_BYTES" envDefault:"1048576" min:"1"`
+	// `on` makes media fit before the call: pictures of any common format and size are converted, shrunk and stripped of their metadata, and Sinch gets them from this service. `off` sends the URLs of the caller.
+	Fit string `env:"MEDIA_FIT" envDefault:"off" oneof:"off on"`
+	// Bytes that all media of a message from a sender may have together, `number=bytes,…`; other senders have `MEDIA_MAX_BYTES`. For `MEDIA_FIT`.
+	SenderBytes SenderBytes `env:"SINCH_SENDER_MEDIA"`
+	// Public base URL of the api, under which media are hosted at `/m/…`. By default that of `SINCH_CALLBACK_URL`; one of the two is needed for uploads and for `MEDIA_FIT`.
+	PublicURL BaseURL `env:"PUBLIC_URL"`
+	// Where uploaded and fitted media are kept: empty for Redis, `file:///path` for a folder that all processes share, `s3://bucket/prefix?endpoint=&region=` for a bucket, with the credentials of the AWS tools (`AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, their file, or the role of the instance).
+	Store MediaStore `env:"MEDIA_STORE"`
+	// Bytes that all media in Redis may have together. Beyond that uploads get 503 `backpressure`, and messages that need room wait.
+	StoreMax int64 `env:"MEDIA_STORE_MAX" envDefault:"268435456" min:"1"`
+	// How long an uploaded or fitted media is kept after the last message that uses it.
+	TTL time.Duration `env:"MEDIA_TTL" envDefault:"720h"`
 }
 
 // Callback says how status callbacks are delivered.

@@ -17,6 +17,7 @@ import (
 
 	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/mediastore"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch/receipt"
 )
@@ -68,10 +69,12 @@ type Options struct {
 	Limiter    Limiter
 	Rate       float64 // requests a second of keys without a rate of their own; 0: no limit
 	Media      Media   // nil: media are not looked at
-	Rules      *message.Rules
-	Receipts   Receipts
-	Events     Events
-	Callbacks  Callbacks
+	// Uploads keeps media of callers; nil: there is no place to host them.
+	Uploads   Uploads
+	Rules     *message.Rules
+	Receipts  Receipts
+	Events    Events
+	Callbacks Callbacks
 	// CallbackRules are for what callers write of callbacks.
 	CallbackRules message.CallbackRules
 	Nonces        Nonces // needed with Webhook.Secret
@@ -146,6 +149,10 @@ func (a *api) routes(pages *pages) []route {
 		{http.MethodPost, "/v1/callback/test", a.private(a.testCallback)},
 		{http.MethodGet, "/v1/callback/deliveries", a.private(a.listDeliveries)},
 		{http.MethodPost, "/v1/callback/deliveries/:" + deliveryParam + "/redeliver", a.private(a.redeliver)},
+		{http.MethodPost, "/v1/media", a.private(a.uploadMedia)},
+		{http.MethodGet, "/v1/media/:" + mediaParam, a.private(a.getMedia)},
+		{http.MethodDelete, "/v1/media/:" + mediaParam, a.private(a.deleteMedia)},
+		{http.MethodGet, mediastore.LinkPath + ":" + linkParam, a.hostMedia},
 
 		{http.MethodGet, "/v1/events", a.private(a.streamEvents)},
 

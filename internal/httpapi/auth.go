@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/mediastore"
 	"mmsdispatch/internal/message"
 )
 
@@ -107,6 +108,10 @@ func (a *api) checkPath(c echo.Context) error {
 		case "id":
 			if _, err := message.ParseID(c.Param(name)); err != nil {
 				return ledger.ErrNotFound
+			}
+		case mediaParam:
+			if _, err := mediastore.ParseID(c.Param(name)); err != nil {
+				return mediastore.ErrNotFound
 			}
 		case batchParam:
 			if _, err := message.ParseBatchID(c.Param(name)); err != nil {

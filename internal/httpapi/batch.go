@@ -126,6 +126,9 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 	b.all, b.dryRun = true, dryRun
 	defer b.settle()
 	if dryRun {
+		if err := b.reserveMedia(rows); err != nil {
+			return err
+		}
 		b.rehearse(rows)
 		b.answer(c, http.StatusOK)
 		return nil

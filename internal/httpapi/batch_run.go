@@ -66,6 +66,7 @@ type batchRun struct {
 	// again begins with them.
 	duplicates []rowResult
 	alike      *likeness // nil: no matter what rows share
+	uploads    *reservation
 	groups     groups
 	numbers    rowstream.Numbers // of all rows so far
 	problems   int               // listed so far
@@ -75,6 +76,7 @@ type batchRun struct {
 
 func newBatchRun(a *api, who Caller) *batchRun {
 	b := &batchRun{api: a, who: who, quota: who.Quota, dispatching: make(chan struct{}, chunksDispatched)}
+	b.uploads = newReservation(a.Uploads, who.Scope)
 	if a.FindShared && !who.Scope.Test {
 		b.alike = newLikeness()
 	}
@@ -107,6 +109,10 @@ func (b *batchRun) rehearse(rows []draftRow) {
 // accept writes the rows of a chunk down and has the tasks made of those that are
 // new. Only a failure of the storage is an error.
 func (b *batchRun) accept(c chunk) error {
+	if err := b.reserveMedia(c.rows); err != nil {
+		c.release()
+		return err
+	}
 	if b.dryRun {
 		defer c.release()
 		b.rehearse(c.rows)
@@ -139,6 +145,24 @@ func (b *batchRun) accept(c chunk) error {
 		fresh = slices.DeleteFunc(fresh, func(m *message.Message) bool { return !m.Status.Waiting() })
 	}
 	b.dispatch(fresh, c)
+	return nil
+}
+
+// reserveMedia keeps the uploads that rows name, and finds rows that name others.
+func (b *batchRun) reserveMedia(rows []draftRow) error {
+	for i := range rows {
+		row := &rows[i]
+		if len(row.wrong()) > 0 || !slices.ContainsFunc(row.draft.Content.Media, message.IsMediaID) {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
+		unknown, err := b.uploads.reserve(ctx, row.draft)
+		cancel()
+		if err != nil {
+			return err
+		}
+		row.draft.Problems = unknown
+	}
 	return nil
 }
 

@@ -46,6 +46,11 @@ func (a *api) readBody(c echo.Context) (body []byte, over bool, err error) {
 // readBodyUpTo reads at most limit bytes within the budget, which has them back
 // when the request is answered.
 func (a *api) readBodyUpTo(c echo.Context, limit int64) (body []byte, over bool, err error) {
+	return a.readBodyAt(c, limit, bodyCost)
+}
+
+// readBodyAt is readBodyUpTo for a body that takes the memory that cost says.
+func (a *api) readBodyAt(c echo.Context, limit int64, cost func(n int64) int64) (body []byte, over bool, err error) {
 	r, current := c.Request(), callOf(c)
 	size := r.ContentLength
 	switch {
@@ -56,7 +61,7 @@ func (a *api) readBodyUpTo(c echo.Context, limit int64) (body []byte, over bool,
 	}
 	tenant := current.caller.Scope.Tenant
 	current.working = a.work.grant(tenant)
-	if err := current.working.grow(r.Context(), bodyCost(min(size, bodyProof))); err != nil {
+	if err := current.working.grow(r.Context(), cost(min(size, bodyProof))); err != nil {
 		return nil, false, err
 	}
 	body, ended, err := readPiece(r.Body, make([]byte, 0, min(size, bodyProof)+bytes.MinRead), min(size, bodyProof)+1)
@@ -71,7 +76,7 @@ func (a *api) readBodyUpTo(c echo.Context, limit int64) (body []byte, over bool,
 	if body, err = readRest(c, body, size, limit); err != nil || int64(len(body)) > limit {
 		return nil, err == nil, err
 	}
-	return body, false, current.working.grow(r.Context(), bodyCost(int64(len(body))))
+	return body, false, current.working.grow(r.Context(), cost(int64(len(body))))
 }
 
 // readRest reads what follows the beginning of a body, at the least pace.

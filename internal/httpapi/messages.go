@@ -26,6 +26,9 @@ func (a *api) create(c echo.Context, who Caller, show view) error {
 	if err != nil {
 		return err
 	}
+	if err := a.reserveMedia(c, who, draft); err != nil {
+		return err
+	}
 	if err := a.checkMedia(c, who, draft); err != nil {
 		return err
 	}

@@ -199,7 +199,7 @@ func everyAnswer() http.Header {
 
 // drainMax is how much of a refused body is read, so that the caller gets to
 // see the answer instead of a reset connection.
-const drainMax = 16 << 20
+const drainMax = uploadMax + 4<<20
 
 // drain reads what a refusal left of the body. A caller that waits for leave
 // to send the body is not given it.

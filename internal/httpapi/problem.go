@@ -9,6 +9,7 @@ import (
 
 	"mmsdispatch/internal/callback"
 	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/mediastore"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/strictjson"
@@ -127,6 +128,14 @@ func asProblem(err error) *problem {
 		return newProblem(codeRateLimited, "This key has 20 streams of events; close one.")
 	case errors.Is(err, callback.ErrNotFound):
 		return newProblem(codeNotFound, "There is no such callback.")
+	case errors.Is(err, mediastore.ErrNotFound):
+		return newProblem(codeNotFound, "There is no such media.")
+	case errors.Is(err, mediastore.ErrFull):
+		return newProblem(codeBackpressure, "The store of media is full; nothing was stored.")
+	case errors.Is(err, mediastore.ErrBusy):
+		return newProblem(codeBackpressure, "Too many media are fetched at once; try again.")
+	case errors.Is(err, mediastore.ErrBlobs):
+		return newProblem(codeUnavailable, "The store of media does not answer. The request may be repeated.")
 	case errors.Is(err, suppression.ErrNotFound):
 		return newProblem(codeNotFound, "The number has not opted out.")
 	case errors.Is(err, ledger.ErrReused):

@@ -11,6 +11,7 @@ import (
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/jobs/recovery"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
 )
 
 // The sweeper makes the task of a group again, whether it is gone or will not
@@ -103,7 +104,7 @@ func TestBadMediaOfAGroup(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	f := b.bulk()
-	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]string, error) {
+	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]sinch.Media, error) {
 		return nil, &dispatch.MediumError{Detail: "not an image"}
 	})
 	messages := b.acceptBatch(t, 20)

@@ -14,14 +14,18 @@ import (
 )
 
 // mediaFunc is a Media.
-type mediaFunc func(ctx context.Context, m *message.Message) ([]string, error)
+type mediaFunc func(ctx context.Context, m *message.Message) ([]sinch.Media, error)
 
-func (f mediaFunc) Check(ctx context.Context, m *message.Message) ([]string, error) { return f(ctx, m) }
+func (f mediaFunc) Check(ctx context.Context, m *message.Message) ([]sinch.Media, error) {
+	return f(ctx, m)
+}
 
 func TestCheckedTypesReachTheProvider(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]string, error) { return []string{"video/mp4"}, nil })
+	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]sinch.Media, error) {
+		return []sinch.Media{{URL: "https://example.com/a.jpg", ContentType: "video/mp4"}}, nil
+	})
 	got := make(chan sinch.Message, 1)
 	b.sinch.answer = func(_ int, m sinch.Message) message.Outcome {
 		got <- m
@@ -59,7 +63,7 @@ func TestMediaAreSentAsTheyAreChecked(t *testing.T) {
 func TestBadMediumFailsWithoutACall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]string, error) {
+	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]sinch.Media, error) {
 		return nil, &dispatch.MediumError{Detail: "media_too_large: it is too large"}
 	})
 	b.run(t)
@@ -79,7 +83,7 @@ func TestMediaHostThatIsDownIsWaitedFor(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		var checks atomic.Int64
-		b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]string, error) {
+		b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]sinch.Media, error) {
 			if checks.Add(1) == 1 {
 				return nil, down
 			}
@@ -100,7 +104,7 @@ func TestMediaHostThatIsDownIsWaitedFor(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		var checks atomic.Int64
-		b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]string, error) {
+		b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]sinch.Media, error) {
 			checks.Add(1)
 			return nil, down
 		})
@@ -125,7 +129,7 @@ func TestCheckLeavesTimeForTheCall(t *testing.T) {
 	b.opts.Timing = dispatch.Timing{Call: time.Second, Task: 2 * time.Second}
 	b.queue = queue.New(b.rdb, b.opts.Timing.Task)
 	var checks atomic.Int64
-	b.opts.Media = mediaFunc(func(ctx context.Context, _ *message.Message) ([]string, error) {
+	b.opts.Media = mediaFunc(func(ctx context.Context, _ *message.Message) ([]sinch.Media, error) {
 		if checks.Add(1) == 1 {
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -151,7 +155,7 @@ func TestMessageThatIsCanceledDuringACheck(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	asked, release, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]string, error) {
+	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]sinch.Media, error) {
 		close(asked)
 		<-release
 		defer close(done)
@@ -179,7 +183,7 @@ func TestStoppingWorkerDoesNotWaitForMedia(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	asked := make(chan struct{})
-	b.opts.Media = mediaFunc(func(ctx context.Context, _ *message.Message) ([]string, error) {
+	b.opts.Media = mediaFunc(func(ctx context.Context, _ *message.Message) ([]sinch.Media, error) {
 		close(asked)
 		<-ctx.Done()
 		return nil, ctx.Err()

@@ -67,8 +67,48 @@ func formatOf(contentType string) (format, bool) {
 	return formats[i], true
 }
 
+// Sendable returns what is wrong with a file as part of an MMS: an *Error, or nil.
+func Sendable(file Info, maxBytes int64) error {
+	if _, ok := formatOf(file.Type); !ok {
+		return &Error{Code: CodeType}
+	}
+	if file.Size > maxBytes {
+		return &Error{Code: CodeTooLarge}
+	}
+	return nil
+}
+
 // name is the content type that is passed on.
 func (f format) name() string { return f.names[0] }
+
+// pictures are further formats that can be made into one that an MMS carries.
+var pictures = []format{
+	{[]string{"image/heic", "image/heif"}, []string{"image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence"}},
+	{[]string{"image/avif"}, []string{"image/avif"}},
+	{[]string{"image/bmp", "image/x-ms-bmp"}, []string{"image/bmp"}},
+	{[]string{"image/tiff"}, []string{"image/tiff"}},
+}
+
+// Sniff returns the content type that the first bytes of a file show: the claimed
+// one if they agree with it, since one container may hold sound or film. ok is
+// false for what neither an MMS carries nor can be made into a picture.
+func Sniff(claimed string, first []byte) (contentType string, ok bool) {
+	if f, known := formatOf(claimed); known && f.begins(first) {
+		return f.name(), true
+	}
+	found := mimetype.Detect(bytes.TrimPrefix(first, []byte(byteOrderMark)))
+	for _, f := range slices.Concat(formats, pictures) {
+		if slices.ContainsFunc(f.names, found.Is) {
+			return f.name(), true
+		}
+	}
+	for _, f := range slices.Concat(formats, pictures) {
+		if f.begins(first) {
+			return f.name(), true
+		}
+	}
+	return "", false
+}
 
 // byteOrderMark is what many programs write before UTF-8.
 const byteOrderMark = "\ufeff"

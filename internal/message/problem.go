@@ -21,6 +21,7 @@ const (
 	ProblemDestinationUnsupported ProblemCode = "destination_unsupported"
 	ProblemSubjectCharacters      ProblemCode = "subject_characters"
 	ProblemMediaCount             ProblemCode = "media_count"
+	ProblemMediaUnknown           ProblemCode = "media_unknown"
 	ProblemUnsupported            ProblemCode = "unsupported"
 )
 

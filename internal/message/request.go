@@ -199,11 +199,11 @@ func (r *Rules) checkMedia(c *check, f Fields) []string {
 	}
 	var media []string
 	if single := f.texts[textMediaURL]; single != nil {
-		media = append(media, c.url(fieldMediaURL, *single))
+		media = append(media, c.media(fieldMediaURL, *single))
 	}
-	for i, url := range f.Media {
-		if url != nil {
-			media = append(media, c.url(mediaName(i), *url))
+	for i, entry := range f.Media {
+		if entry != nil {
+			media = append(media, c.media(mediaName(i), *entry))
 		}
 	}
 	return media

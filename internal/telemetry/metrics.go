@@ -217,6 +217,9 @@ type MediaMetrics struct {
 	checks   *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	reused   prometheus.Counter
+	fits     *prometheus.CounterVec
+	fitting  *prometheus.HistogramVec
+	stored   prometheus.Gauge
 }
 
 func newMediaMetrics(with factory) *MediaMetrics {
@@ -225,6 +228,10 @@ func newMediaMetrics(with factory) *MediaMetrics {
 		duration: with.histogram("media_check_duration_seconds", "Time a media host took to answer.",
 			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5}),
 		reused: with.counter("media_verdicts_reused_total", "Media whose hosts another check had asked before.").WithLabelValues(),
+		fits:   with.counter("media_fits_total", "Media that were made to fit, by result (unchanged, stripped, converted, or the code of what is wrong).", "result"),
+		fitting: with.histogram("media_fit_duration_seconds", "Time to fetch, convert and store a media.",
+			[]float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20, 40}),
+		stored: with.gauge("media_store_bytes", "Size of all media in the store.").WithLabelValues(),
 	}
 }
 
@@ -233,6 +240,15 @@ func (m *MediaMetrics) Checked(result string, took time.Duration) {
 	m.checks.WithLabelValues(result).Inc()
 	m.duration.WithLabelValues().Observe(took.Seconds())
 }
+
+// Fitted counts a media that was made to fit, or could not be.
+func (m *MediaMetrics) Fitted(result string, took time.Duration) {
+	m.fits.WithLabelValues(result).Inc()
+	m.fitting.WithLabelValues().Observe(took.Seconds())
+}
+
+// SetStored sets the size of all media in the store.
+func (m *MediaMetrics) SetStored(bytes int64) { m.stored.Set(float64(bytes)) }
 
 // Reused counts a verdict that was known.
 func (m *MediaMetrics) Reused() { m.reused.Inc() }

@@ -178,11 +178,11 @@ func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) erro
 	if err := h.paused(ctx, m, queue.MessageTask(m)); err != nil {
 		return err
 	}
-	types, err := h.checkMedia(ctx, m)
+	media, err := h.checkMedia(ctx, m)
 	if err != nil {
 		return h.badMedia(ctx, seen, task, err)
 	}
-	content, err := h.payload(ctx, m, types)
+	content, err := h.payload(ctx, m, media)
 	if err != nil {
 		return err
 	}

@@ -8,14 +8,15 @@ import (
 
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
 )
 
 // Media checks what a message carries before it is called.
 type Media interface {
-	// Check returns the content type of each medium; none where nothing is
-	// checked. The error is a *MediumError when a medium is bad; any other says
-	// that nothing was found out before ctx ended.
-	Check(ctx context.Context, m *message.Message) (types []string, err error)
+	// Check returns the media as Sinch gets them, with their content types where
+	// they were checked. The error is a *MediumError when a medium is bad; any other
+	// says that nothing was found out before ctx ended.
+	Check(ctx context.Context, m *message.Message) ([]sinch.Media, error)
 }
 
 // MediumError says that a medium cannot be sent.
@@ -31,7 +32,14 @@ func (e *MediumError) Error() string { return e.Detail }
 // unchecked lets every medium pass.
 type unchecked struct{}
 
-func (unchecked) Check(context.Context, *message.Message) ([]string, error) { return nil, nil }
+// Check implements Media.
+func (unchecked) Check(_ context.Context, m *message.Message) ([]sinch.Media, error) {
+	media := make([]sinch.Media, len(m.Content.Media))
+	for i, url := range m.Content.Media {
+		media[i].URL = message.WireURL(url)
+	}
+	return media, nil
+}
 
 // mediaDeferrals is how often in a row a message waits for a media host: about
 // half a minute with the default pauses.
@@ -39,7 +47,7 @@ const mediaDeferrals = 4
 
 // checkMedia leaves enough of the task's time for the call, and ends when the
 // worker stops.
-func (h *Handler) checkMedia(ctx context.Context, m *message.Message) ([]string, error) {
+func (h *Handler) checkMedia(ctx context.Context, m *message.Message) ([]sinch.Media, error) {
 	end, ok := ctx.Deadline()
 	if !ok {
 		end = time.Now().Add(h.timing.Task)

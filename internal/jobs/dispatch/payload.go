@@ -44,8 +44,8 @@ type payload struct {
 // payload returns what a message is sent with: its media, or the name under which
 // Sinch has saved them. The first task of those that share media has them saved.
 // The error is a laterError.
-func (h *Handler) payload(ctx context.Context, m *message.Message, types []string) (payload, error) {
-	c := payload{media: wireMedia(m, types)}
+func (h *Handler) payload(ctx context.Context, m *message.Message, media []sinch.Media) (payload, error) {
+	c := payload{media: media}
 	saver, ok := h.providers.For(m).(sinch.Saver)
 	if !ok || !h.shares(m) {
 		return c, nil
@@ -187,17 +187,4 @@ func (h *Handler) write(change func(ctx context.Context) error) {
 	if err := change(ctx); err != nil {
 		h.log.Warn().Err(err).Msg("state of saved media not recorded")
 	}
-}
-
-// wireMedia are the media of a message. types are theirs, where they were
-// checked.
-func wireMedia(m *message.Message, types []string) []sinch.Media {
-	media := make([]sinch.Media, len(m.Content.Media))
-	for i, url := range m.Content.Media {
-		media[i].URL = message.WireURL(url)
-		if i < len(types) {
-			media[i].ContentType = types[i]
-		}
-	}
-	return media
 }

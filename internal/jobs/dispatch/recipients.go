@@ -136,7 +136,7 @@ func (h *Handler) sendReady(ctx context.Context, run *groupRun, now time.Time) e
 		return later(batchWindow, "batch window")
 	}
 	h.separate(ctx, run, run.repeated)
-	types, err := h.checkMedia(ctx, first)
+	media, err := h.checkMedia(ctx, first)
 	if err != nil {
 		return h.badGroupMedia(ctx, run, err)
 	}
@@ -155,7 +155,7 @@ func (h *Handler) sendReady(ctx context.Context, run *groupRun, now time.Time) e
 		return err
 	}
 	run.ready = run.ready[:n]
-	return h.sendMany(ctx, run, bulk, types, permit)
+	return h.sendMany(ctx, run, bulk, media, permit)
 }
 
 // extend has a permit cover the members that are ready and returns how many of
@@ -282,7 +282,7 @@ type multiCall struct {
 
 // sendMany begins a request for the members that are ready, makes it and records
 // what became of each.
-func (h *Handler) sendMany(ctx context.Context, run *groupRun, bulk sinch.Bulk, types []string, permit *throttle.Permit) error {
+func (h *Handler) sendMany(ctx context.Context, run *groupRun, bulk sinch.Bulk, media []sinch.Media, permit *throttle.Permit) error {
 	ids := make([]message.ID, len(run.ready))
 	for i, seen := range run.ready {
 		ids[i] = seen.Message.ID
@@ -304,7 +304,7 @@ func (h *Handler) sendMany(ctx context.Context, run *groupRun, bulk sinch.Bulk, 
 	for i, b := range call.members {
 		to[i] = b.Message.Content.To
 	}
-	outcome, took := h.call(ctx, recipients{bulk, to}, first, a, wireMessage(first, a, payload{media: wireMedia(first, types)}, call.deadline))
+	outcome, took := h.call(ctx, recipients{bulk, to}, first, a, wireMessage(first, a, payload{media: media}, call.deadline))
 	for _, b := range call.members {
 		h.worker.calls.concluded(b.Message.ID, b.Message.Attempts, call.forEach(outcome))
 	}

@@ -1,0 +1,11 @@
+package mediastore
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"mmsdispatch/internal/redistest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
