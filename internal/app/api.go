@@ -34,7 +34,7 @@ func newAPI(_ context.Context, cfg *config.Config, out io.Writer) (*process, err
 		return nil, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
-	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart(), env.scopesPart())
+	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart(), env.scopesPart(), env.numberKey())
 	adminParts, err := env.admin(p.fail)
 	if err != nil {
 		return nil, err

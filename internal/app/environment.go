@@ -18,6 +18,7 @@ import (
 	"mmsdispatch/internal/callback"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/console"
+	"mmsdispatch/internal/encryption"
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
@@ -37,6 +38,7 @@ type environment struct {
 	redis     redisconn.Options
 	rdb       redis.UniversalClient
 	clock     *redisconn.Clock
+	keys      *encryption.Keys
 	ledger    *ledger.Ledger
 	optOuts   *suppression.Store
 	saved     *saved.Store
@@ -81,20 +83,26 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	redis.SetLogger(telemetry.NewRedisLogger(log, metrics.Redis, watch.down.Load))
 	clock := redisconn.NewClock(rdb, time.Now)
 	scopes := callback.NewScopes(rdb)
+	keys, err := recordKeys(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	optOuts, err := suppression.NewStore(suppression.Options{
+		Redis: rdb, Metrics: metrics.OptOuts, Keys: keys, Embedded: cfg.Process == config.Dev,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opt-outs: %w", err)
+	}
 	l, err := ledger.New(rdb, ledger.Options{
 		Consumers: consumers(scopes),
 		Now:       clock.Now,
 		RecordTTL: cfg.Store.RecordTTL, MinReplicas: watch.minReplicas,
 		LaneLimit: int(cfg.API.QueueLimit), TenantLimit: int(cfg.API.TenantLimit()), TenantMemory: int(cfg.API.TenantMemoryShare),
 		Moved:     func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
-		OptOutKey: suppression.Key, Embedded: cfg.Process == config.Dev,
+		OptOutKey: optOuts.Key, Keys: keys, Embedded: cfg.Process == config.Dev,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
-	}
-	optOuts, err := suppression.NewStore(rdb, metrics.OptOuts, cfg.Process == config.Dev)
-	if err != nil {
-		return nil, fmt.Errorf("opt-outs: %w", err)
 	}
 	callbacks, err := callback.NewStore(rdb, clock.Now, cfg.Process == config.Dev)
 	if err != nil {
@@ -102,9 +110,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	}
 	env := &environment{
 		scopes: scopes, callbacks: callbacks,
-		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, clock: clock, ledger: l, optOuts: optOuts, watch: watch,
+		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, clock: clock, keys: keys, ledger: l, optOuts: optOuts, watch: watch,
 		instance: instance,
-		saved:    saved.NewStore(rdb, metrics.Saved),
+		saved:    saved.NewStore(rdb, metrics.Saved, keys),
 	}
 	env.pauses = throttle.NewWatch(rdb, func(p *throttle.Pause) {
 		if p == nil {

@@ -31,7 +31,8 @@ func newMedia(env *environment) (*media.Shared, part) {
 	fetcher := media.NewFetcher(media.Options{MaxBytes: limits.MaxBytes, AllowPrivate: limits.AllowPrivate})
 	shared := media.NewShared(media.SharedOptions{
 		Checker: media.NewHosts(fetcher), Redis: env.rdb, Metrics: env.metrics.Media,
-		Policy: fmt.Sprintf("%s %d %t", mediaRules, limits.MaxBytes, limits.AllowPrivate),
+		Policy:   fmt.Sprintf("%s %d %t", mediaRules, limits.MaxBytes, limits.AllowPrivate),
+		NameFunc: func(hash string) string { return env.keys.Name("media", hash) },
 	})
 	return shared, closer("media", env.log, func() error {
 		shared.Close()

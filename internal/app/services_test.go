@@ -55,6 +55,7 @@ func TestPartsAreServices(t *testing.T) { //nolint:tparallel // the parts share 
 	for _, newPart := range []func() part{ //nolint:paralleltest // the same
 		env.watch.part,
 		env.clockPart,
+		env.numberKey,
 		env.pauseWatch,
 		env.readiness,
 		func() part { return newSimulator(env).part() },

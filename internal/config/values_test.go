@@ -14,6 +14,8 @@ import (
 func TestValues(t *testing.T) {
 	t.Parallel()
 
+	const key32 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
 	tests := map[string]struct{ good, bad []string }{
 		"SINCH_API":                   {[]string{"mms", "simulator"}, []string{"MMS", "sms", "mms "}},
 		"SINCH_BASE_URL":              {[]string{"http://127.0.0.1:8080", "https://x.example/", "http://[::1]:80"}, []string{"x.example", "ftp://x", "https://", "https://u@x", "https://x/ep/v2/", "https://x?a=b", "https://x#f", "https://x:0", "https://x:99999", "//x"}},
@@ -40,6 +42,8 @@ func TestValues(t *testing.T) {
 		"DATABASE_URL":                {[]string{"postgres://u:p@h/d", "postgresql:///d?host=/run"}, []string{"host=h", "mysql://h/d"}},
 		"SENTRY_DSN":                  {[]string{"https://key@sentry.example/1", "https://key:old@sentry.example:9000/sub/1"}, []string{"key@sentry.example/1", "https://sentry.example/1", "https://key@sentry.example", "https://key@sentry.example/", "https://key@/1", "https://key@sentry.example:0/1", "https://@sentry.example/1"}},
 		"RECORD_TTL":                  {[]string{"200ms"}, []string{"30d", "0"}},
+		"RECORD_KEYS":                 {[]string{"k1:" + key32, "2026-11:" + key32 + ", old.1:" + key32}, []string{key32, ":" + key32, "k1:", "k1:" + key32[4:], "k1:" + key32 + ",k1:" + key32, "k 1:" + key32, "k1:" + key32 + ",", "k1:" + strings.Repeat("=", 44)}},
+		"CONTENT_TTL":                 {[]string{"0", "1ms", "24h"}, []string{"-1s", "1d", "soon"}},
 		"MMS_DESTINATIONS":            {[]string{"*", "US", "us, CA"}, []string{"US,*", "US,", "USA", "XX", "1"}},
 		"DEFAULT_REGION":              {[]string{"US", "gb"}, []string{"XX", "*", "USA"}},
 		"EXTRA_AREA_CODES":            {[]string{"861:US", "861:us, 942:CA,658:JM"}, []string{"861", "861:US,", "061:US", "86:US", "8611:US", "861:GB", "861:XX", "+861:US", "861:US;679:US"}},

@@ -152,7 +152,7 @@ func (a *api) known(ctx context.Context, who Caller, draft message.Draft) (*mess
 		return nil, ledger.ErrNotFound
 	}
 	m, err := a.Ledger.ByReference(ctx, who.Scope, draft.Content.ClientReference)
-	if err == nil && !m.Content.Equal(draft.Content) {
+	if err == nil && !m.Repeats(draft.Content) {
 		return nil, ledger.ErrReused
 	}
 	return m, err
@@ -184,11 +184,11 @@ func (a *api) getMessage(c echo.Context, who Caller) error {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	m, err := a.Ledger.Get(ctx, message.ID(c.Param("id")))
+	if m != nil && m.Scope != who.Scope {
+		return ledger.ErrNotFound
+	}
 	if err != nil {
 		return err
-	}
-	if m.Scope != who.Scope {
-		return ledger.ErrNotFound
 	}
 	writeMessage(c, http.StatusOK, m, showMessage(a.waiting(m)))
 	return nil

@@ -22,11 +22,11 @@ import (
 func setupOptOuts(t *testing.T, configure ...func(*httpapi.Options)) *bundle {
 	t.Helper()
 	rdb := redistest.Shared(t).Client(t)
-	l, err := ledger.New(rdb, ledger.Options{RecordTTL: time.Hour, OptOutKey: suppression.Key})
+	store, err := suppression.NewStore(suppression.Options{Redis: rdb, Metrics: telemetry.NewMetrics(telemetry.Build{}).OptOuts})
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := suppression.NewStore(rdb, telemetry.NewMetrics(telemetry.Build{}).OptOuts, false)
+	l, err := ledger.New(rdb, ledger.Options{RecordTTL: time.Hour, OptOutKey: store.Key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestAcceptWithoutOptOuts(t *testing.T) {
 func TestOptOutsWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	store, err := suppression.NewStore(server.Client(t), telemetry.NewMetrics(telemetry.Build{}).OptOuts, false)
+	store, err := suppression.NewStore(suppression.Options{Redis: server.Client(t), Metrics: telemetry.NewMetrics(telemetry.Build{}).OptOuts})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,12 +84,12 @@ func (w *members) messageWith(m *message.Message, content bool) {
 	c := &m.Content
 	w.text("id", string(m.ID))
 	w.text("clientReference", c.ClientReference)
-	w.quoted("to", c.To)
+	w.text("to", c.To)
 	w.quoted("from", m.From)
 	if content {
 		w.text("subject", c.Subject)
 		w.text("text", c.Text)
-		w.texts("media", c.Media)
+		w.media(m)
 	}
 	w.quoted("priority", string(c.Priority))
 	w.quoted("status", string(m.Status))
@@ -109,7 +109,28 @@ func (w *members) messageWith(m *message.Message, content bool) {
 	w.time("sentAt", m.SentAt)
 	w.time("finalAt", m.FinalAt)
 	w.timeline(m.Timeline)
-	w.mapping("metadata", c.Metadata)
+	w.metadata(m)
+	w.time("redactedAt", m.RedactedAt)
+}
+
+// hides reports whether a message is shown without its content: it was dropped,
+// or its key is missing.
+func hides(m *message.Message) bool { return !m.RedactedAt.IsZero() || m.Content.To == "" }
+
+func (w *members) media(m *message.Message) {
+	if hides(m) {
+		w.null("media")
+		return
+	}
+	w.texts("media", m.Content.Media)
+}
+
+func (w *members) metadata(m *message.Message) {
+	if hides(m) {
+		w.null("metadata")
+		return
+	}
+	w.mapping("metadata", m.Content.Metadata)
 }
 
 func (w *members) reason(r *message.Reason) {

@@ -17,10 +17,10 @@ func TestShownMessages(t *testing.T) {
 		message message.Message
 		want    string
 	}{
-		"nothing": {message.Message{}, `{"id":null,"clientReference":null,"to":"","from":"","subject":null,"text":null,"media":[],` +
+		"nothing": {message.Message{}, `{"id":null,"clientReference":null,"to":null,"from":"","subject":null,"text":null,"media":null,` +
 			`"priority":"","status":"","reason":null,"attempts":0,"sinchId":null,"sentAs":null,"batchId":null,"fallbackText":null,` +
 			`"callbackUrl":null,"createdAt":null,"updatedAt":null,"sendAt":null,"expiresAt":null,"sentAt":null,"finalAt":null,` +
-			`"timeline":[],"metadata":{}}`},
+			`"timeline":[],"metadata":null,"redactedAt":null}`},
 		"everything": {message.Message{
 			ID: "msg_1", BatchID: "bat_1", From: "+12065550000", Status: message.StatusFailed, Counters: message.Counters{Attempts: 12}, SinchID: "s", SentAs: "SMS",
 			Content: message.Content{
@@ -37,7 +37,12 @@ func TestShownMessages(t *testing.T) {
 			`"fallbackText":"f","callbackUrl":"https://c/","createdAt":"2026-11-01T10:00:00.005Z","updatedAt":"2026-11-01T10:00:00.005Z",` +
 			`"sendAt":"2026-11-01T10:00:00.005Z","expiresAt":"2026-11-01T10:00:00.005Z","sentAt":"2026-11-01T10:00:00.005Z",` +
 			`"finalAt":"2026-11-01T10:00:00.005Z","timeline":[{"at":"2026-11-01T10:00:00.005Z","status":"queued","detail":"accepted",` +
-			`"attempt":null},{"at":"2026-11-01T10:00:00.005Z","status":"x","detail":"y","attempt":3}],"metadata":{"a\"":"1","b":"","c":"2"}}`},
+			`"attempt":null},{"at":"2026-11-01T10:00:00.005Z","status":"x","detail":"y","attempt":3}],"metadata":{"a\"":"1","b":"","c":"2"},` +
+			`"redactedAt":null}`},
+		"redacted": {message.Message{Content: message.Content{To: "+1…12"}, RedactedAt: at}, `{"id":null,"clientReference":null,"to":"+1…12","from":"",` +
+			`"subject":null,"text":null,"media":null,"priority":"","status":"","reason":null,"attempts":0,"sinchId":null,"sentAs":null,"batchId":null,` +
+			`"fallbackText":null,"callbackUrl":null,"createdAt":null,"updatedAt":null,"sendAt":null,"expiresAt":null,"sentAt":null,"finalAt":null,` +
+			`"timeline":[],"metadata":null,"redactedAt":"2026-11-01T10:00:00.005Z"}`},
 	} {
 		if got := string(showMessage(&tc.message)); got != tc.want {
 			t.Errorf("%s:\n%s, want\n%s", name, got, tc.want)

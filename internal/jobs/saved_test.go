@@ -68,8 +68,8 @@ type savedBench struct {
 func setupSaved(t *testing.T) *savedBench {
 	t.Helper()
 	b := setup(t)
-	b.opts.Saved = saved.NewStore(b.rdb, savedEvents{})
-	s := &savedBench{bench: b, t: t, receipts: receipts.New(b.ledger, b.optOuts, saved.NewStore(b.rdb, savedEvents{}), zerolog.Nop())}
+	b.opts.Saved = saved.NewStore(b.rdb, savedEvents{}, nil)
+	s := &savedBench{bench: b, t: t, receipts: receipts.New(b.ledger, b.optOuts, saved.NewStore(b.rdb, savedEvents{}, nil), zerolog.Nop())}
 	s.sinch = &savingSinch{fakeSinch: b.sinch, sent: make(map[string]int)}
 	s.sinch.save = func(n int, shared sinch.Shared) message.Outcome {
 		s.report(shared.Ref, strconv.Itoa(n), true)
@@ -156,7 +156,7 @@ func TestSharedMediaAreSavedOnce(t *testing.T) {
 	t.Parallel()
 	b := setupSaved(t)
 	b.run(t)
-	b.opts.Saved = saved.NewStore(b.rdb, savedEvents{}) // the other process remembers for itself
+	b.opts.Saved = saved.NewStore(b.rdb, savedEvents{}, nil) // the other process remembers for itself
 	b.run(t)
 	all := b.batch(40)
 	b.wantSent(all, 1, map[string]int{"1": 40})
@@ -187,7 +187,7 @@ func TestSavedMediaThatAreNotReadyAreWaitedFor(t *testing.T) {
 	ref := b.sinch.saves[0].Ref
 	eventually(t, func() bool { // the worker has taken it in
 		key := saved.Key(strings.TrimPrefix(ref, "saved-"))
-		template, err := saved.NewStore(b.rdb, savedEvents{}).Look(t.Context(), key)
+		template, err := saved.NewStore(b.rdb, savedEvents{}, nil).Look(t.Context(), key)
 		return err == nil && template.State == saved.Waiting
 	})
 	b.report(ref, "1", true)

@@ -44,7 +44,7 @@ func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
 		if err != nil {
 			return err
 		}
-		accepted, err = outcome(m, answer)
+		accepted, err = l.outcome(m, answer)
 		return err
 	})
 	return accepted, err
@@ -60,7 +60,7 @@ func newID(secret *message.Secret, r Request) message.ID {
 
 // outcome reads the script's answer for a message: a verdict, or the record of
 // the message that has its reference.
-func outcome(m *message.Message, answer string) (Accepted, error) {
+func (l *Ledger) outcome(m *message.Message, answer string) (Accepted, error) {
 	switch answer {
 	case "ok":
 		return Accepted{Message: m}, nil
@@ -75,11 +75,12 @@ func outcome(m *message.Message, answer string) (Accepted, error) {
 	case "canceled":
 		return Accepted{}, ErrCanceled
 	}
-	_, known, err := decode([]byte(answer))
+	r, err := l.codec.decode([]byte(answer))
 	if err != nil {
 		return Accepted{}, err
 	}
-	if known.Scope != m.Scope || known.Content.ClientReference != m.Content.ClientReference || !known.Content.Equal(m.Content) {
+	known := r.message
+	if known.Scope != m.Scope || known.Content.ClientReference != m.Content.ClientReference || !known.Repeats(m.Content) {
 		return Accepted{}, ErrReused
 	}
 	return Accepted{Message: known, Duplicate: true}, nil
@@ -195,7 +196,7 @@ func (l *Ledger) groupCall(g group) (keys []string, args []any) {
 		var rowArgs []any
 		args, rowArgs = extend(args, len(p.rowArgs))
 		// Each row has its own operation, so that a row that repeats another is not mistaken for our own write.
-		rowArgs[acceptValue] = encode(head{version: 1, operation: operation + strconv.Itoa(i)}, m)
+		rowArgs[acceptValue] = encode(head{version: 1, operation: operation + strconv.Itoa(i)}, m, l.codec.seal(m))
 		rowArgs[acceptID], rowArgs[acceptStatus], rowArgs[acceptCounter] = m.ID.Packed(), string(m.Status), lane(m)
 		rowArgs[acceptLane], rowArgs[acceptClosed], rowArgs[acceptDue] = laneIndex(m), flag(row.closed), ""
 		rowArgs[acceptConsumers] = string(l.opts.Consumers(m))

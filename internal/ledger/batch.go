@@ -152,7 +152,7 @@ func (l *Ledger) OpenBatch(ctx context.Context, r BatchRequest) (b Batch, known 
 	if err != nil {
 		return Batch{}, false, err
 	}
-	if known && (b.Scope != r.Scope || b.Reference != r.Reference || b.Digest != r.Digest) {
+	if known && (b.Scope != r.Scope || b.Reference != r.Reference || !l.codec.isDigest(b.Digest, r.Digest)) {
 		return Batch{}, false, ErrReused
 	}
 	return b, known, nil
@@ -167,7 +167,7 @@ func (l *Ledger) openBatch(ctx context.Context, secret *message.Secret, r BatchR
 	keys := []string{openBatch: l.batchKey(id), openBatches: l.batchesKey(r.Scope), openSecret: l.key("secret")}
 	args := []any{
 		openID: string(id), openTenant: r.Scope.Tenant, openTest: flag(r.Scope.Test), openReference: r.Reference,
-		openDigest: r.Digest, openCreated: r.Now.UnixMilli(), openEmptyTTL: l.opts.RecordTTL.Milliseconds(),
+		openDigest: l.codec.digest(r.Digest), openCreated: r.Now.UnixMilli(), openEmptyTTL: l.opts.RecordTTL.Milliseconds(),
 		openSecretValue: secret.Value(), openListed: batchesKept,
 	}
 	reply, err := l.open.Run(ctx, l.rdb, keys, args...).StringSlice()

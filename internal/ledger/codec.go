@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"mmsdispatch/internal/encryption"
 	"mmsdispatch/internal/message"
 )
 
@@ -18,7 +21,8 @@ import (
 // format of Protocol Buffers, so that fields can be added; the numbers below
 // are its schema: a number is never changed and never used again. Times are in
 // Unix milliseconds. Empty fields are omitted, since a million records wait in
-// memory. testdata/records holds a record of each version of the schema, which
+// memory. What is private in the content is encrypted where there are keys, and
+// then stands in fieldSealed instead of fieldContent. testdata/records holds a record of each version of the schema, which
 // every later release must read.
 
 // errRecord is returned for a record that this release cannot read.
@@ -68,6 +72,10 @@ const (
 	fieldUpdatedSince protowire.Number = 36
 	fieldSentSince    protowire.Number = 37
 	fieldFinalSince   protowire.Number = 38
+
+	fieldSealed        protowire.Number = 40 // what is private in the content, encrypted
+	fieldNumber        protowire.Number = 41 // keyed hash of the recipient, beside fieldSealed
+	fieldRedactedSince protowire.Number = 42
 )
 
 // The fields of a content.
@@ -147,37 +155,105 @@ func newOperation() string { return rand.Text()[:operationChars] }
 // recordRoom is the size that most records do not exceed, in bytes.
 const recordRoom = 400
 
-// encode packs a message into a record.
-func encode(h head, m *message.Message) []byte {
-	out := make([]byte, 0, recordRoom)
+// codec packs messages into records, encrypted where there are keys.
+type codec struct{ keys *encryption.Keys }
+
+// sealed is the private part of a content as a record has it. It is written again
+// as it is for as long as the content stays the same.
+type sealed struct{ content, number []byte }
+
+// numberLabel is of the hashes of recipients.
+const numberLabel = "number"
+
+// seal encrypts what is private in the content of a message, and hashes its
+// recipient.
+func (c codec) seal(m *message.Message) sealed {
+	if !c.keys.On() {
+		return sealed{}
+	}
+	var w writer
+	w.private(&m.Content)
+	s := sealed{content: c.keys.Seal(w.out, []byte(m.ID))}
+	if m.Content.To != "" && !message.IsMasked(m.Content.To) {
+		s.number = []byte(c.keys.Hash(numberLabel, m.Content.To))
+	}
+	return s
+}
+
+// group is a group's name that gives nothing away of what its messages say, also
+// to a guess.
+func (c codec) group(name string) string {
+	if name == "" {
+		return ""
+	}
+	return c.keys.Name("group", name)
+}
+
+// digestLabel is of the digests of batches.
+const digestLabel = "digest"
+
+// digest is the digest of a batch's content as it is kept: a batch may be a
+// single message, whose content could be guessed.
+func (c codec) digest(content string) string {
+	if content == "" {
+		return ""
+	}
+	return c.keys.Hash(digestLabel, content)
+}
+
+// isDigest reports whether a kept digest is that of a content.
+func (c codec) isDigest(kept, content string) bool {
+	return kept == content || content != "" && slices.Contains(c.keys.Hashes(digestLabel, content), kept)
+}
+
+// encode packs a message into a record; s is of its content.
+func encode(h head, m *message.Message, s sealed) []byte {
+	out := make([]byte, 0, recordRoom+len(s.content))
 	out = strconv.AppendInt(out, h.version, 10)
 	out = append(out, ':')
 	out = append(out, h.operation...)
 	out = append(out, ':')
 	w := writer{out: out}
-	w.message(m)
+	w.message(m, s)
 	return w.out
 }
 
-// decode unpacks a record.
-func decode(record []byte) (head, *message.Message, error) {
-	version, rest, found := bytes.Cut(record, []byte(":"))
+// record is a record taken apart.
+type record struct {
+	head
+
+	message *message.Message
+	sealed  sealed
+}
+
+// decode unpacks a record. With encryption.ErrKeyMissing the message is there
+// without what is private in its content.
+func (c codec) decode(raw []byte) (record, error) {
+	version, rest, found := bytes.Cut(raw, []byte(":"))
 	operation, body, ok := bytes.Cut(rest, []byte(":"))
 	n, err := strconv.ParseInt(string(version), 10, 64)
 	if !found || !ok || err != nil {
-		return head{}, nil, errRecord
+		return record{}, errRecord
 	}
-	m := &message.Message{}
-	if err := readMessage(body, m); err != nil {
-		return head{}, nil, err
+	r := record{head: head{version: n, operation: string(operation)}, message: &message.Message{}}
+	m := r.message
+	if err := readMessage(body, m, &r.sealed); err != nil {
+		return record{}, err
 	}
 	if m.ID == "" {
-		return head{}, nil, errRecord
+		return record{}, errRecord
 	}
 	if last := len(m.Timeline) - 1; last >= 0 {
 		m.Timeline[last].Reason = m.Reason
 	}
-	return head{version: n, operation: string(operation)}, m, nil
+	if r.sealed.content == nil {
+		return r, nil
+	}
+	private, err := c.keys.Open(r.sealed.content, []byte(m.ID))
+	if err != nil {
+		return r, fmt.Errorf("message %s: %w", m.ID, err)
+	}
+	return r, readContent(private, &m.Content)
 }
 
 func millis(t time.Time) int64 {

@@ -46,7 +46,7 @@ func eachField(record []byte, read field) error {
 	return nil
 }
 
-func readMessage(record []byte, m *message.Message) error {
+func readMessage(record []byte, m *message.Message, s *sealed) error {
 	base := int64(0) // the id is the first field
 	return eachField(record, func(n protowire.Number, v value) error {
 		switch n {
@@ -58,6 +58,12 @@ func readMessage(record []byte, m *message.Message) error {
 			return nil
 		case fieldContent:
 			return readContent(v.raw, &m.Content)
+		case fieldSealed:
+			s.content = v.raw
+			return nil
+		case fieldNumber:
+			s.number = v.raw
+			return nil
 		case fieldReason:
 			m.Reason = &message.Reason{}
 			return readReason(v.raw, m.Reason)
@@ -162,6 +168,8 @@ func readPacked(n protowire.Number, number int64, m *message.Message, base int64
 		m.SentAt = instant(sinceBase(base, number))
 	case fieldFinalSince:
 		m.FinalAt = instant(sinceBase(base, number))
+	case fieldRedactedSince:
+		m.RedactedAt = instant(sinceBase(base, number))
 	default:
 	}
 }

@@ -24,6 +24,14 @@ func (w *writer) text(field protowire.Number, value string) {
 	w.out = protowire.AppendString(w.out, value)
 }
 
+func (w *writer) bytes(field protowire.Number, value []byte) {
+	if value == nil {
+		return
+	}
+	w.out = protowire.AppendTag(w.out, field, protowire.BytesType)
+	w.out = protowire.AppendBytes(w.out, value)
+}
+
 // number writes a whole number that may be negative, as sint64.
 func (w *writer) number(field protowire.Number, value int64) {
 	if value == 0 {
@@ -73,7 +81,7 @@ func (w *writer) nested(field protowire.Number, write func(w *writer)) {
 	protowire.AppendVarint(w.out[:start], uint64(inner)) //nolint:gosec // a length; it fills the gap
 }
 
-func (w *writer) message(m *message.Message) {
+func (w *writer) message(m *message.Message, s sealed) {
 	if m.ID != "" {
 		w.text(fieldID, m.ID.Packed())
 		w.base = m.ID.Created().UnixMilli()
@@ -82,7 +90,9 @@ func (w *writer) message(m *message.Message) {
 	if m.Scope.Test {
 		w.count(fieldTest, 1)
 	}
-	w.nested(fieldContent, func(w *writer) { w.content(&m.Content) })
+	w.nested(fieldContent, func(w *writer) { w.content(&m.Content, s.content == nil) })
+	w.bytes(fieldSealed, s.content)
+	w.bytes(fieldNumber, s.number)
 	w.phone(fieldFrom, fieldFromNumber, m.From)
 	if m.BatchID != "" {
 		w.text(fieldBatchID, m.BatchID.Packed())
@@ -114,6 +124,7 @@ func (w *writer) message(m *message.Message) {
 	w.since(fieldUpdatedSince, m.UpdatedAt)
 	w.since(fieldSentSince, m.SentAt)
 	w.since(fieldFinalSince, m.FinalAt)
+	w.since(fieldRedactedSince, m.RedactedAt)
 	w.count(fieldDropped, m.Dropped)
 	for i := range m.Timeline {
 		w.nested(fieldEntry, func(w *writer) {
@@ -125,18 +136,28 @@ func (w *writer) message(m *message.Message) {
 	}
 }
 
-func (w *writer) content(c *message.Content) {
-	w.phone(contentTo, contentToNumber, c.To)
+// content writes the fields of a content, those that are private unless they are
+// sealed.
+func (w *writer) content(c *message.Content, private bool) {
+	if private {
+		w.private(c)
+	}
 	w.text(contentFrom, c.From)
+	w.text(contentReference, c.ClientReference)
+	w.word(contentPriority, contentPriorityWord, string(c.Priority))
+	w.time(contentSendAt, c.SendAt)
+	w.time(contentExpiresAt, c.ExpiresAt)
+}
+
+// private writes those fields of a content that are encrypted where there are
+// keys.
+func (w *writer) private(c *message.Content) {
+	w.phone(contentTo, contentToNumber, c.To)
 	w.text(contentSubject, c.Subject)
 	w.text(contentText, c.Text)
 	for _, url := range c.Media {
 		w.text(contentMedia, url)
 	}
-	w.text(contentReference, c.ClientReference)
-	w.word(contentPriority, contentPriorityWord, string(c.Priority))
-	w.time(contentSendAt, c.SendAt)
-	w.time(contentExpiresAt, c.ExpiresAt)
 	w.text(contentFallbackText, c.FallbackText)
 	w.text(contentCallbackURL, c.CallbackURL)
 	if len(c.Metadata) == 0 {

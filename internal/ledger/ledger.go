@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"mmsdispatch/internal/batcher"
+	"mmsdispatch/internal/encryption"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redisconn"
 )
@@ -68,6 +69,8 @@ type Options struct {
 	// MinReplicas is the number of replicas that must have a begin before its request
 	// is written; nil: none.
 	MinReplicas func() int
+	// Keys encrypt what is private in a message; nil: nothing is encrypted.
+	Keys *encryption.Keys
 	// Prefix begins every key and contains the hash tag; empty: DefaultPrefix.
 	Prefix string
 	// OptOutKey names the record of opt-outs of a number. While that record exists,
@@ -110,6 +113,7 @@ func DefaultChecks() Checks {
 type Ledger struct {
 	rdb     redis.UniversalClient
 	opts    Options
+	codec   codec
 	accept  *redis.Script
 	put     *redis.Script
 	open    *redis.Script
@@ -148,7 +152,7 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	if opts.Consumers == nil {
 		opts.Consumers = func(*message.Message) Consumers { return "" }
 	}
-	l := &Ledger{rdb: rdb, opts: opts}
+	l := &Ledger{rdb: rdb, opts: opts, codec: codec{opts.Keys}}
 	l.memory.Store(&memory{})
 	for name, script := range map[string]**redis.Script{
 		"accept": &l.accept, "put": &l.put, "open": &l.open, "count": &l.count, "read": &l.read, "recheck": &l.recheck, "reserve": &l.reserve,

@@ -3,11 +3,13 @@ package ledger
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/encryption"
 	"mmsdispatch/internal/message"
 )
 
@@ -100,7 +102,8 @@ func (l *Ledger) Unknown(ctx context.Context, scope message.Scope, r Range, yiel
 }
 
 // yieldEach reads messages in chunks and yields them with their indexes in ids,
-// until yield returns false. Messages that have expired are skipped.
+// until yield returns false. Messages that have expired are skipped. One whose
+// key is missing is yielded without what is private in its content.
 func (l *Ledger) yieldEach(
 	ctx context.Context, ids []message.ID, expect int, yield func(i int, m *message.Message) bool,
 ) (more bool, err error) {
@@ -112,7 +115,7 @@ func (l *Ledger) yieldEach(
 			return false, err
 		}
 		for i, result := range read {
-			if result.Err == nil && !yield(first+i, result.Value.Message) {
+			if (result.Err == nil || errors.Is(result.Err, encryption.ErrKeyMissing)) && !yield(first+i, result.Value.Message) {
 				return false, nil
 			}
 		}

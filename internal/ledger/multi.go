@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -30,14 +29,14 @@ func (l *Ledger) BeginMany(ctx context.Context, call string, seen []Snapshot, ch
 	places := make([]int, 0, len(seen))
 	index := make(map[string]any, len(seen))
 	for i, s := range seen {
-		one, err := s.step(change, s.Now(), newOperation())
+		one, err := l.step(s, change, s.Now(), newOperation())
 		if err != nil {
 			members[i].Err = err
 			continue
 		}
 		one.lease = lease
 		swaps, places = append(swaps, one), append(places, i)
-		index[bare(one.message.Content.To)] = one.message.ID.AttemptRef(one.message.Attempts)
+		index[l.callField(one.message.Content.To)] = one.message.ID.AttemptRef(one.message.Attempts)
 	}
 	if len(swaps) == 0 {
 		return members, nil
@@ -67,7 +66,7 @@ func (l *Ledger) indexCall(ctx context.Context, pipe redis.Pipeliner, call strin
 // a rollback of Redis.
 func (l *Ledger) IndexCall(ctx context.Context, call, number, ref string) error {
 	pipe := l.rdb.Pipeline()
-	l.indexCall(ctx, pipe, call, map[string]any{bare(number): ref})
+	l.indexCall(ctx, pipe, call, map[string]any{l.callField(number): ref})
 	if _, err := pipe.Exec(ctx); err != nil {
 		return unavailable("index call", err)
 	}
@@ -77,15 +76,20 @@ func (l *Ledger) IndexCall(ctx context.Context, call, number, ref string) error 
 // AttemptOf finds the attempt of a number of a multi-recipient send. It returns
 // ErrNotFound for a send or a number that is not known.
 func (l *Ledger) AttemptOf(ctx context.Context, call, number string) (ref string, err error) {
-	ref, err = l.rdb.HGet(ctx, l.callKey(call), bare(number)).Result()
-	switch {
-	case errors.Is(err, redis.Nil):
-		return "", ErrNotFound
-	case err != nil:
+	refs, err := l.rdb.HMGet(ctx, l.callKey(call), l.codec.keys.Hashes(numberLabel, bare(number))...).Result()
+	if err != nil {
 		return "", unavailable("find attempt", err)
 	}
-	return ref, nil
+	for _, found := range refs {
+		if ref, ok := found.(string); ok {
+			return ref, nil
+		}
+	}
+	return "", ErrNotFound
 }
+
+// callField is how a request for several messages names a number.
+func (l *Ledger) callField(number string) string { return l.codec.keys.Hash(numberLabel, bare(number)) }
 
 // bare is a number in the form that Sinch reports it: digits only.
 func bare(number string) string { return strings.TrimPrefix(strings.TrimPrefix(number, "+"), "00") }

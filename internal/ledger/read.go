@@ -24,6 +24,7 @@ type Snapshot struct {
 
 	version int64
 	record  []byte
+	sealed  sealed    // in the record
 	now     time.Time // Redis' time of the reading
 	read    time.Time // local time of it
 	cleared bool
@@ -55,7 +56,9 @@ func (l *Ledger) Read(ctx context.Context, id message.ID) (Snapshot, error) {
 	return do(ctx, l.reads, id)
 }
 
-// Get is Read for a message that is shown and not changed.
+// Get is Read for a message that is shown and not changed. With
+// encryption.ErrKeyMissing the message is there without what is private in its
+// content.
 func (l *Ledger) Get(ctx context.Context, id message.ID) (*message.Message, error) {
 	s, err := l.Read(ctx, id)
 	return s.Message, err
@@ -123,7 +126,7 @@ func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]snapshotRes
 			results[i].Err = ErrNotFound
 			continue
 		}
-		s, err := snapshot(ids[i], []byte(record))
+		s, err := l.snapshot(ids[i], []byte(record))
 		s.now, s.read = now, read
 		results[i] = snapshotResult{Value: s, Err: err}
 	}
@@ -150,16 +153,17 @@ func (l *Ledger) readValues(ctx context.Context, keys []string) (values []any, n
 var errReply = errors.New("unexpected reply of a script")
 
 // snapshot decodes the record of a message. It returns ErrNotFound when the
-// record belongs to an older message with the same reference.
-func snapshot(id message.ID, record []byte) (Snapshot, error) {
-	h, m, err := decode(record)
+// record belongs to an older message with the same reference, and with
+// encryption.ErrKeyMissing the message without what is private in its content.
+func (l *Ledger) snapshot(id message.ID, raw []byte) (Snapshot, error) {
+	r, err := l.codec.decode(raw)
 	switch {
-	case err != nil:
+	case r.message == nil:
 		return Snapshot{}, err
-	case m.ID != id:
+	case r.message.ID != id:
 		return Snapshot{}, ErrNotFound
 	default:
-		return Snapshot{Message: m, version: h.version, record: record}, nil
+		return Snapshot{Message: r.message, version: r.version, record: raw, sealed: r.sealed}, err
 	}
 }
 
@@ -193,7 +197,8 @@ func (l *Ledger) byReference(ctx context.Context, secret *message.Secret, scope 
 	if !found {
 		return nil, ErrNotFound
 	}
-	_, m, err := decode([]byte(record))
+	r, err := l.codec.decode([]byte(record))
+	m := r.message
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func (l *Ledger) AcceptRows(ctx context.Context, b Batch, rows []Row) ([]RowResu
 	if err != nil {
 		return nil, err
 	}
-	batch := rowBatch{batch: b, rows: rows, shard: shard, now: l.opts.Now().UTC().Truncate(time.Millisecond)}
+	batch := rowBatch{codec: l.codec, batch: b, rows: rows, shard: shard, now: l.opts.Now().UTC().Truncate(time.Millisecond)}
 	results := make([]RowResult, len(rows))
 	pending := make([]int, 0, len(rows)/groupMax+1)
 	for first := 0; first < len(rows); first += groupMax {
@@ -49,7 +49,7 @@ func (l *Ledger) acceptRows(ctx context.Context, groups []group, first []int, re
 		}
 		for row, verdict := range answer.Value {
 			r := &results[first[i]+row]
-			r.Accepted, r.Err = outcome(groups[i].rows[row].message, verdict)
+			r.Accepted, r.Err = l.outcome(groups[i].rows[row].message, verdict)
 		}
 	}
 	return pending, err
@@ -57,6 +57,7 @@ func (l *Ledger) acceptRows(ctx context.Context, groups []group, first []int, re
 
 // rowBatch holds the rows of one AcceptRows.
 type rowBatch struct {
+	codec codec
 	batch Batch
 	rows  []Row
 	shard int // of those in the bulk lane
@@ -71,7 +72,7 @@ func (b rowBatch) groups(secret *message.Secret, first []int) []group {
 		g := group{secret: secret.Value(), batch: b.batch.ID, quota: b.batch.Quota, rows: make([]groupRow, len(rows))}
 		for j, row := range rows {
 			m := message.New(rowID(secret, b.batch, row, b.now), b.batch.Scope, row.Content, row.From, b.now)
-			m.BatchID, m.Shared, m.Group = b.batch.ID, row.Shared, row.Group
+			m.BatchID, m.Shared, m.Group = b.batch.ID, row.Shared, b.codec.group(row.Group)
 			if row.Content.Priority == message.Bulk {
 				m.Shard = b.shard
 			}

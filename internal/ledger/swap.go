@@ -27,7 +27,7 @@ type swapReply struct {
 func (r swapReply) begun(s swap) (Begun, error) {
 	switch r.verdict {
 	case "ok":
-		after := Snapshot{Message: s.message, version: s.version + 1, record: s.value, now: r.now, read: time.Now()}
+		after := Snapshot{Message: s.message, version: s.version + 1, record: s.value, sealed: s.sealed, now: r.now, read: time.Now()}
 		return Begun{Message: s.message, After: after, Now: r.now, Begins: r.begins, Epoch: r.epoch}, nil
 	case "conflict":
 		return Begun{}, errConflict
@@ -48,6 +48,7 @@ type swap struct {
 	version   int64  // of that record
 	operation string
 	value     []byte
+	sealed    sealed           // in value
 	message   *message.Message // the message in value
 	before    message.Status
 	updated   time.Time // of the record that is expected

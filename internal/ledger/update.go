@@ -63,7 +63,7 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 	id, now := seen.Message.ID, seen.Now()
 	operation := newOperation()
 	for range updateRounds {
-		step, err := seen.step(change, now, operation)
+		step, err := l.step(seen, change, now, operation)
 		if err != nil {
 			return Begun{Message: step.message, Now: now}, err
 		}
@@ -79,7 +79,7 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 		if !errors.Is(err, errConflict) {
 			return begun, err
 		}
-		newer, err := snapshot(id, []byte(reply.record))
+		newer, err := l.snapshot(id, []byte(reply.record))
 		if err != nil {
 			return Begun{}, err
 		}
@@ -91,13 +91,18 @@ func (l *Ledger) apply(ctx context.Context, seen Snapshot, change Change, lease 
 
 // step applies a change to a copy of the message and encodes it. The copy is
 // returned also when the change refuses.
-func (s Snapshot) step(change Change, now time.Time, operation string) (swap, error) {
+func (l *Ledger) step(s Snapshot, change Change, now time.Time, operation string) (swap, error) {
 	m := s.Message.Clone()
 	if err := change(m, now); err != nil {
 		return swap{message: m}, err
 	}
+	kept := s.sealed
+	if kept.content == nil || !m.RedactedAt.Equal(s.Message.RedactedAt) || m.Content.To != s.Message.Content.To {
+		kept = l.codec.seal(m)
+	}
 	return swap{
-		read: s.head(), version: s.version, operation: operation, value: encode(head{version: s.version + 1, operation: operation}, m),
+		read: s.head(), version: s.version, operation: operation, sealed: kept,
+		value:   encode(head{version: s.version + 1, operation: operation}, m, kept),
 		message: m, before: s.Message.Status, updated: s.Message.UpdatedAt, cleared: s.cleared,
 		named: m.SinchID != s.Message.SinchID, called: m.Attempts != s.Message.Attempts,
 	}, nil

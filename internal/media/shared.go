@@ -61,6 +61,9 @@ type SharedOptions struct {
 	// Policy names the settings and rules that verdicts depend on: a verdict under
 	// another policy does not count.
 	Policy string
+	// NameFunc names a hash by another one, which cannot be guessed; nil: the hash
+	// stays.
+	NameFunc func(hash string) string
 }
 
 // Shared checks a URL once for all messages that carry it, in all processes on
@@ -130,7 +133,11 @@ func notChecked(ctx context.Context) error {
 // key names a URL by its hash.
 func (s *Shared) key(address string) string {
 	hash := sha256.Sum256([]byte(s.opts.Policy + " " + address))
-	return DefaultPrefix + hex.EncodeToString(hash[:])
+	name := hex.EncodeToString(hash[:])
+	if s.opts.NameFunc != nil {
+		name = s.opts.NameFunc(name)
+	}
+	return DefaultPrefix + name
 }
 
 // decide takes the verdict that another check left in Redis, or checks under a

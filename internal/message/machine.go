@@ -31,7 +31,7 @@ var (
 // with it: a replay in between has started a new generation.
 func (m *Message) CheckTask(task int) error {
 	switch {
-	case !m.Status.Waiting():
+	case !m.Status.Waiting() || !m.RedactedAt.IsZero(): // there is nothing to send
 		return ErrNotWaiting
 	case task != m.Task:
 		return ErrStaleTask
@@ -175,8 +175,12 @@ func (m *Message) fail(reason Reason, on Trigger, attempt int, now time.Time) er
 // Replay queues a message again. A message of unknown outcome needs force,
 // because the replay may double it. expiresAt replaces an ExpiresAt that has
 // passed; zero: no expiry. A message that was never attempted and whose sendAt
-// has not come is scheduled again.
+// has not come is scheduled again. A message whose content was dropped cannot be
+// replayed.
 func (m *Message) Replay(force bool, expiresAt, now time.Time) error {
+	if !m.RedactedAt.IsZero() {
+		return ErrNotReplayable
+	}
 	switch m.Status {
 	case StatusFailed, StatusExpired, StatusUndelivered, StatusCanceled:
 	case StatusUnknown:

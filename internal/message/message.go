@@ -33,7 +33,9 @@ type Message struct {
 	UpdatedAt time.Time
 	SentAt    time.Time
 	FinalAt   time.Time
-	Timeline  []Entry
+	// RedactedAt is when the content was dropped; zero: it was not.
+	RedactedAt time.Time
+	Timeline   []Entry
 }
 
 // Counters count the attempts, retries and tasks of a message. Each of them

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/encryption"
 	"mmsdispatch/internal/redisconn"
 )
 
@@ -47,12 +48,19 @@ type Store struct {
 	metrics Metrics
 	swap    *redis.Script
 	memory  *memory
+	keys    *encryption.Keys
 	nowFunc func() time.Time
 }
 
-// NewStore makes a store on a Redis client.
-func NewStore(rdb redis.UniversalClient, metrics Metrics) *Store {
-	return &Store{rdb: rdb, metrics: metrics, swap: redis.NewScript(swapSource), memory: newMemory(), nowFunc: time.Now}
+// NewStore makes a store on a Redis client. keys make the names of templates;
+// nil: hashes do.
+func NewStore(rdb redis.UniversalClient, metrics Metrics, keys *encryption.Keys) *Store {
+	return &Store{rdb: rdb, metrics: metrics, keys: keys, swap: redis.NewScript(swapSource), memory: newMemory(), nowFunc: time.Now}
+}
+
+// NewKey is the name of what consists of these parts, in their order.
+func (s *Store) NewKey(parts ...string) Key {
+	return Key(s.keys.Name("saved", string(NewKey(parts...))))
 }
 
 func unavailable(doing string, err error) error {

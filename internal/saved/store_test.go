@@ -55,7 +55,7 @@ func setup(t *testing.T) *bench {
 
 // process is one more process on the same Redis.
 func (b *bench) process() *Store {
-	s := NewStore(b.rdb, b.events)
+	s := NewStore(b.rdb, b.events, nil)
 	s.nowFunc = func() time.Time {
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -32,11 +32,11 @@ func PositionOf(e Entry) Position {
 // place is a line of a list in Redis.
 type place struct {
 	at     int64
-	number string
+	name   string // of the number
 	sender string
 }
 
-func (p place) member() string { return p.number + " " + shownSender(p.sender) }
+func (p place) member() string { return p.name + " " + shownSender(p.sender) }
 
 // compare orders places as lists are.
 func (p place) compare(o place) int {
@@ -45,8 +45,8 @@ func (p place) compare(o place) int {
 
 func readPlace(z redis.Z) place {
 	member, _ := z.Member.(string)
-	number, shown, _ := strings.Cut(member, " ")
-	return place{at: int64(z.Score), number: number, sender: readSender(shown)}
+	name, shown, _ := strings.Cut(member, " ")
+	return place{at: int64(z.Score), name: name, sender: readSender(shown)}
 }
 
 // listRead is how many places are read at a time.
@@ -55,14 +55,21 @@ const listRead = 200
 // List lists up to limit opt-outs of a scope behind a position: the tenant's
 // own, and the STOPs that count for it.
 func (s *Store) List(ctx context.Context, scope message.Scope, after Position, limit int) ([]Entry, error) {
-	from := place{at: after.CreatedAt, number: after.Number, sender: after.Sender}
+	k, err := s.numbers.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from := place{at: after.CreatedAt, name: after.Number, sender: after.Sender}
+	if after.Number != "" {
+		from.name = k.name(after.Number)
+	}
 	found := make([]Entry, 0, limit)
 	for {
 		places, err := s.places(ctx, scope, from)
 		if err != nil || len(places) == 0 {
 			return found, err
 		}
-		entries, err := s.look(ctx, scope, places)
+		entries, err := s.look(ctx, k, scope, places)
 		if err != nil {
 			return nil, err
 		}
@@ -119,18 +126,26 @@ func (s *Store) behind(ctx context.Context, key string, after place) ([]place, e
 
 // look reads what stands at places, and leaves out what does not count or is
 // listed at another place.
-func (s *Store) look(ctx context.Context, scope message.Scope, places []place) ([]Entry, error) {
+func (s *Store) look(ctx context.Context, k *numberKey, scope message.Scope, places []place) ([]Entry, error) {
 	pipe := s.rdb.Pipeline()
 	reads := make([]*redis.MapStringStringCmd, len(places))
 	for i, p := range places {
-		reads[i] = pipe.HGetAll(ctx, Key(p.number))
+		reads[i] = pipe.HGetAll(ctx, recordPrefix+p.name)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, unavailable("list opt-outs", err)
 	}
 	found := make([]Entry, 0, len(places))
 	for i, p := range places {
-		for _, e := range (record{number: p.number, fields: reads[i].Val()}).entries(scope) {
+		fields := reads[i].Val()
+		if len(fields) == 0 {
+			continue
+		}
+		number, err := k.open(p.name, fields[numberField])
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range (record{number: number, fields: fields}).entries(scope) {
 			if e.Sender == p.sender && e.CreatedAt.UnixMilli() == p.at {
 				found = append(found, e)
 			}

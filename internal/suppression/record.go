@@ -15,6 +15,7 @@ import (
 //	own <scope> <sender>   "<ms> <source> <reason>"  what a tenant, or Sinch to a tenant, said
 //	word <sender>          "<ms> <meaning> <word>"   the last word that the phone itself sent to a sender
 //	lift <scope> <sender>  "<ms>"                    until when STOPs do not count for a tenant that took them off
+//	number                 the number, encrypted     where the key of the record is a hash of it
 //
 // with times in Unix milliseconds and the sender of all being anySender.
 // What counts is worked out when it is read. The record expires once nothing in it counts.
@@ -27,6 +28,8 @@ const (
 	kindOwn  = "own "
 	kindWord = "word "
 	kindLift = "lift "
+
+	numberField = "number"
 
 	anySender = "*"
 )

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/encryption"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redisconn"
 )
@@ -33,6 +34,7 @@ type Store struct {
 	put     *redis.Script
 	hear    *redis.Script
 	remove  *redis.Script
+	numbers *numbers
 	nowFunc func() time.Time
 }
 
@@ -40,22 +42,69 @@ type Store struct {
 // more. Words of the phone that are older than the last one may come until then.
 const endedKept = 30 * 24 * time.Hour
 
-// NewStore makes a store on a Redis client; embedded says that the Redis is the
-// development mode's own.
-func NewStore(rdb redis.UniversalClient, metrics Metrics, embedded bool) (*Store, error) {
-	s := &Store{rdb: rdb, metrics: metrics, nowFunc: time.Now}
-	expire, err := scripts.ReadFile("lua/expire.lua")
+// Options are what a Store is made of.
+type Options struct {
+	Redis   redis.UniversalClient
+	Metrics Metrics
+	// Keys encrypt the numbers; nil: nothing is encrypted.
+	Keys *encryption.Keys
+	// Embedded says that the Redis is the development mode's own.
+	Embedded bool
+}
+
+// NewStore makes a store. Its Follow has to run.
+func NewStore(o Options) (*Store, error) {
+	s := &Store{
+		rdb: o.Redis, metrics: o.Metrics, nowFunc: time.Now,
+		numbers: &numbers{rdb: o.Redis, keys: o.Keys, encrypts: o.Keys.On()},
+	}
+	shared, err := scripts.ReadFile("lua/shared.lua")
 	if err != nil {
 		return nil, fmt.Errorf("read script: %w", err)
 	}
-	for name, script := range map[string]**redis.Script{"put": &s.put, "hear": &s.hear, "remove": &s.remove} {
+	for name, script := range map[string]**redis.Script{
+		"put": &s.put, "hear": &s.hear, "remove": &s.remove, "numbers": &s.numbers.load, "convert": &s.numbers.convert,
+	} {
 		source, err := scripts.ReadFile("lua/" + name + ".lua")
 		if err != nil {
 			return nil, fmt.Errorf("read script: %w", err)
 		}
-		*script = redisconn.NewScript(string(source), string(expire), embedded)
+		*script = redisconn.NewScript(string(source), string(shared), o.Embedded)
 	}
 	return s, nil
+}
+
+// Key is a key of Redis that exists when a number may have opted out. It
+// begins with redisconn.KeyPrefix.
+func (s *Store) Key(number string) string { return s.numbers.key(number) }
+
+// name is the number key. The record of the number stands under its hash, also
+// when it did not before.
+func (s *Store) name(ctx context.Context, number string) (*numberKey, error) {
+	k, err := s.numbers.get(ctx)
+	if err != nil || k.keys == nil || k.converted {
+		return k, err
+	}
+	return k, s.numbers.convertOne(ctx, k, number)
+}
+
+// under writes about a number, and again when numbers are hashed by another key
+// than was known: write says so.
+func (s *Store) under(ctx context.Context, number string, write func(k *numberKey) (current bool, err error)) error {
+	for range 2 {
+		k, err := s.name(ctx, number)
+		if err != nil {
+			return err
+		}
+		current, err := write(k)
+		if err != nil || current {
+			return err
+		}
+		if _, err := s.numbers.read(ctx); err != nil {
+			return err
+		}
+	}
+	return errNumberKey
 }
 
 // now is the time in the precision that is kept.
@@ -76,10 +125,13 @@ func (s *Store) Block(ctx context.Context, scope message.Scope, number, sender, 
 }
 
 func (s *Store) add(ctx context.Context, scope message.Scope, e Entry) (Entry, bool, error) {
-	keys := []string{Key(e.Number), listKey(scope.String())}
-	member := place{number: e.Number, sender: e.Sender}.member()
-	reply, err := s.put.Run(ctx, s.rdb, keys,
-		ownField(scope, e.Sender), s.now().UnixMilli(), string(e.Source), e.Reason, member).Slice()
+	var reply []any
+	err := s.under(ctx, e.Number, func(k *numberKey) (current bool, err error) {
+		keys := []string{k.recordKey(e.Number), listKey(scope.String()), numbersKey}
+		reply, err = s.put.Run(ctx, s.rdb, keys, ownField(scope, e.Sender), s.now().UnixMilli(), string(e.Source), e.Reason,
+			place{name: k.name(e.Number), sender: e.Sender}.member(), k.generation, k.seal(e.Number)).Slice()
+		return len(reply) > 0, err
+	})
 	if err != nil {
 		return Entry{}, false, unavailable("add opt-out", err)
 	}
@@ -112,9 +164,14 @@ func (s *Store) Hear(ctx context.Context, h Heard) error {
 	if !h.At.IsZero() && h.At.Before(at) {
 		at = h.At
 	}
-	last, err := s.hear.Run(ctx, s.rdb, []string{Key(h.Number), heardKey},
-		wordField(h.Sender), at.UnixMilli(), string(h.Meaning), h.Word, place{number: h.Number, sender: h.Sender}.member(),
-		endedKept.Milliseconds()).Bool()
+	last := false
+	err := s.under(ctx, h.Number, func(k *numberKey) (current bool, err error) {
+		answer, err := s.hear.Run(ctx, s.rdb, []string{k.recordKey(h.Number), heardKey, numbersKey},
+			wordField(h.Sender), at.UnixMilli(), string(h.Meaning), h.Word, place{name: k.name(h.Number), sender: h.Sender}.member(),
+			endedKept.Milliseconds(), k.generation, k.seal(h.Number)).Int()
+		last = answer == 1
+		return answer >= 0, err
+	})
 	switch {
 	case err != nil:
 		return unavailable("hear of opt-out", err)
@@ -128,7 +185,11 @@ func (s *Store) Hear(ctx context.Context, h Heard) error {
 
 // load reads the record of a number.
 func (s *Store) load(ctx context.Context, number string) (record, error) {
-	fields, err := s.rdb.HGetAll(ctx, Key(number)).Result()
+	k, err := s.name(ctx, number)
+	if err != nil {
+		return record{}, err
+	}
+	fields, err := s.rdb.HGetAll(ctx, k.recordKey(number)).Result()
 	if err != nil {
 		return record{}, unavailable("read opt-outs", err)
 	}
@@ -173,10 +234,14 @@ func (s *Store) Delete(ctx context.Context, scope message.Scope, number, sender 
 	if err != nil {
 		return err
 	}
+	k, err := s.numbers.get(ctx)
+	if err != nil {
+		return err
+	}
 	var own, lifts []any
 	r.each(kindOwn+scope.String()+" ", func(shown string, _ saying) {
 		if from := readSender(shown); sender == EverySender || sender == from {
-			own = append(own, ownField(scope, from), place{number: number, sender: from}.member())
+			own = append(own, ownField(scope, from), place{name: k.name(number), sender: from}.member())
 		}
 	})
 	if !scope.Test {
@@ -190,7 +255,7 @@ func (s *Store) Delete(ctx context.Context, scope message.Scope, number, sender 
 		return nil
 	}
 	args := slices.Concat([]any{endedKept.Milliseconds(), len(own)}, own, lifts)
-	if err := s.remove.Run(ctx, s.rdb, []string{Key(number), listKey(scope.String())}, args...).Err(); err != nil {
+	if err := s.remove.Run(ctx, s.rdb, []string{k.recordKey(number), listKey(scope.String())}, args...).Err(); err != nil {
 		return unavailable("delete opt-out", err)
 	}
 	s.metrics.OptedIn(string(SourceAPI))

@@ -63,7 +63,7 @@ type bundle struct {
 func on(tb testing.TB, rdb *redis.Client, embedded bool) *bundle {
 	tb.Helper()
 	b := &bundle{rdb: rdb, metrics: &counted{counts: make(map[string]int)}, clock: noon}
-	store, err := NewStore(rdb, b.metrics, embedded)
+	store, err := NewStore(Options{Redis: rdb, Metrics: b.metrics, Embedded: embedded})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -368,7 +368,7 @@ func TestEndedRecordExpires(t *testing.T) {
 	b := setup(t)
 	expires := func(when string, want bool) {
 		t.Helper()
-		if ttl := b.rdb.PTTL(t.Context(), Key(phone)).Val(); ttl != -1 != want { // -1: kept
+		if ttl := b.rdb.PTTL(t.Context(), b.Key(phone)).Val(); ttl != -1 != want { // -1: kept
 			t.Errorf("%s: expires in %s", when, ttl)
 		}
 	}

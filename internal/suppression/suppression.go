@@ -48,12 +48,14 @@ type Entry struct {
 // covers reports whether nothing may be sent from sender.
 func (e Entry) covers(sender string) bool { return e.Sender == EverySender || e.Sender == sender }
 
-// Key is the key of the record of a number. The number has no opt-out where it
-// does not exist, which the scripts of the ledger check.
-func Key(number string) string { return redisconn.KeyPrefix + "optout:" + number }
+// recordPrefix begins the keys of the records of numbers.
+const recordPrefix = redisconn.KeyPrefix + "optout:"
 
 // heardKey lists the STOPs of all numbers by time.
 const heardKey = redisconn.KeyPrefix + "optouts:heard"
 
+// listPrefix begins the keys of the lists of scopes.
+const listPrefix = redisconn.KeyPrefix + "optouts:"
+
 // listKey lists the opt-outs of a scope by time.
-func listKey(scope string) string { return redisconn.KeyPrefix + "optouts:" + scope }
+func listKey(scope string) string { return listPrefix + scope }

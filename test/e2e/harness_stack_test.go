@@ -137,7 +137,7 @@ func newStack(t *testing.T, opts []option) *stack {
 		sinchKey: "sinch-token-" + rand.Text(),
 		private:  &private{},
 	}
-	for _, opt := range append([]option{redisOfAll(t)}, opts...) {
+	for _, opt := range append([]option{redisOfAll(t), encryptionOfAll()}, opts...) {
 		opt(&s.conf)
 	}
 	s.private.add("live key", s.key)

@@ -50,7 +50,7 @@ func (h *Handler) payload(ctx context.Context, m *message.Message, media []sinch
 	if !ok || !h.shares(m) {
 		return c, nil
 	}
-	c.key, c.grace = templateKey(h.providers.For(m).Origin(), m, c.media), graceImages
+	c.key, c.grace = h.templateKey(h.providers.For(m).Origin(), m, c.media), graceImages
 	if saver.Encodes(c.media) {
 		c.grace = graceEncoded
 	}
@@ -104,14 +104,14 @@ func (h *Handler) shares(m *message.Message) bool {
 
 // templateKey names what messages of one batch share: a batch, since a URL may
 // hold something else the next day.
-func templateKey(origin sinch.Origin, m *message.Message, media []sinch.Media) saved.Key {
+func (h *Handler) templateKey(origin sinch.Origin, m *message.Message, media []sinch.Media) saved.Key {
 	const fixed = 5
 	parts := make([]string, 0, fixed+2*len(media))
 	parts = append(parts, string(origin.API), origin.BaseURL, origin.Account, string(m.BatchID), m.Content.Text)
 	for _, medium := range media {
 		parts = append(parts, medium.URL, medium.ContentType)
 	}
-	return saved.NewKey(parts...)
+	return h.saved.NewKey(parts...)
 }
 
 // save has text and media saved at Sinch. It is a call like any other to pace

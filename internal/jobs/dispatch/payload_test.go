@@ -17,7 +17,7 @@ func (savedEvents) Saved(string) {}
 // TestMessagesAreHeldWhileOthersSave, and not put back as fast as Redis can.
 func TestMessagesAreHeldWhileOthersSave(t *testing.T) {
 	t.Parallel()
-	store := saved.NewStore(redistest.Shared(t).Client(t), savedEvents{})
+	store := saved.NewStore(redistest.Shared(t).Client(t), savedEvents{}, nil)
 	key := saved.NewKey("held")
 	if _, won, err := store.Claim(t.Context(), key, time.Hour); err != nil || !won {
 		t.Fatal(won, err)
@@ -33,7 +33,7 @@ func TestMessagesAreHeldWhileOthersSave(t *testing.T) {
 func TestWhichMessagesShare(t *testing.T) {
 	t.Parallel()
 	alike := &message.Message{Shared: true}
-	h := &Handler{saved: saved.NewStore(redistest.Shared(t).Client(t), savedEvents{})}
+	h := &Handler{saved: saved.NewStore(redistest.Shared(t).Client(t), savedEvents{}, nil)}
 	for name, m := range map[string]*message.Message{
 		"single":       {},
 		"test":         {Shared: true, Scope: message.Scope{Test: true}},

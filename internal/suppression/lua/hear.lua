@@ -1,9 +1,11 @@
 #!lua flags=allow-oom
 -- Writes a word of the phone down, unless a later one is known: they may come out of order. Sinch's times have whole seconds, so a
 -- word of the same time is put a little behind the one that is known: a STOP must not be taken for one that was taken off before.
--- KEYS: 1 number's record · 2 list of STOPs
--- ARGV: 1 field · 2 time (Unix ms) · 3 meaning · 4 word · 5 member of the list · 6 how long a record is kept in which nothing counts, in ms
--- Answers 1 when it is the last word.
+-- KEYS: 1 number's record · 2 list of STOPs · 3 number key
+-- ARGV: 1 field · 2 time (Unix ms) · 3 meaning · 4 word · 5 member of the list · 6 how long a record is kept in which nothing counts, in ms ·
+--       7 generation of the number key ('' = none) · 8 encrypted number
+-- Answers 1 when it is the last word, and -1 when numbers are hashed by another key.
+if not encrypt(KEYS[1], KEYS[3], ARGV[7], ARGV[8]) then return -1 end
 local at = tonumber(ARGV[2])
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 if known then

@@ -1,8 +1,10 @@
 #!lua flags=allow-oom
 -- Writes an opt-out of a tenant down. One that a caller made keeps its time, and is not replaced by what Sinch says.
--- KEYS: 1 number's record · 2 list of the scope
--- ARGV: 1 field · 2 time (Unix ms) · 3 source · 4 reason · 5 member of the list
--- Answers {is it new, its value}.
+-- KEYS: 1 number's record · 2 list of the scope · 3 number key
+-- ARGV: 1 field · 2 time (Unix ms) · 3 source · 4 reason · 5 member of the list · 6 generation of the number key ('' = none) ·
+--       7 encrypted number
+-- Answers {is it new, its value}; nothing when numbers are hashed by another key.
+if not encrypt(KEYS[1], KEYS[3], ARGV[6], ARGV[7]) then return {} end
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 local at = ARGV[2]
 if known then

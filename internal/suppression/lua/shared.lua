@@ -11,3 +11,12 @@ local function expire(record, ttl)
   end
   redis.call('PEXPIRE', record, ttl)
 end
+-- encrypt notes that an opt-out is recorded under the hash of its number, and keeps the number beside it. It is false when numbers are
+-- hashed by another key by now.
+local function encrypt(record, key, generation, number)
+  if generation == '' then return true end
+  if redis.call('HGET', key, 'generation') ~= generation then return false end
+  redis.call('HSET', key, 'used', 1)
+  redis.call('HSET', record, 'number', number)
+  return true
+end

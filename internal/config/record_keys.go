@@ -1,0 +1,59 @@
+package config
+
+import (
+	"encoding/base64"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// RecordKey is a key that encrypts what is kept, and the id that it is known by.
+type RecordKey struct {
+	ID     string
+	Secret Secret // recordKeyBytes, raw
+}
+
+// RecordKeys is the list in RECORD_KEYS.
+type RecordKeys struct{ list []RecordKey }
+
+// recordKeyBytes is the length of a key of AES-256.
+const recordKeyBytes = 32
+
+var recordKeyID = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,32}$`)
+
+// List returns the keys in the order they were written.
+func (k RecordKeys) List() []RecordKey { return slices.Clone(k.list) }
+
+// UnmarshalText takes the value from the environment. Errors name an entry by
+// its place only.
+func (k *RecordKeys) UnmarshalText(text []byte) error {
+	var (
+		list  []RecordKey
+		wrong []string
+	)
+
+	for i, entry := range strings.Split(string(text), ",") {
+		id, encoded, _ := strings.Cut(strings.TrimSpace(entry), ":")
+		secret, err := base64.StdEncoding.DecodeString(encoded)
+
+		switch {
+		case !recordKeyID.MatchString(id):
+			wrong = append(wrong, fmt.Sprintf("entry %d needs an id of 1 to 32 letters, digits and _ . -", i+1))
+		case err != nil || len(secret) != recordKeyBytes:
+			wrong = append(wrong, fmt.Sprintf("entry %d needs a key of 32 bytes in base64", i+1))
+		case slices.ContainsFunc(list, func(other RecordKey) bool { return other.ID == id }):
+			wrong = append(wrong, fmt.Sprintf("entry %d has an id that another one has too", i+1))
+		}
+
+		list = append(list, RecordKey{ID: id, Secret: NewSecret(string(secret))})
+	}
+
+	if len(wrong) > 0 {
+		return invalidError("must be id:key,id:key,…: " + strings.Join(wrong, "; "))
+	}
+
+	k.list = list
+
+	return nil
+}

@@ -1,0 +1,175 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mmsdispatch/test/harness"
+)
+
+// encryptedVariable, set to anything, runs every test of this package with
+// RECORD_KEYS.
+const encryptedVariable = "E2E_ENCRYPTED"
+
+// recordKey is a key whose secret follows from its id.
+func recordKey(id string) string {
+	secret := bytes.Repeat([]byte(id), 32)[:32]
+	return id + ":" + base64.StdEncoding.EncodeToString(secret)
+}
+
+// encrypted gives the programs keys, the first of which encrypts.
+func encrypted(ids ...string) option {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = recordKey(id)
+	}
+	return with("RECORD_KEYS", strings.Join(keys, ","))
+}
+
+// encryptionOfAll is what encryptedVariable asks for.
+func encryptionOfAll() option {
+	if os.Getenv(encryptedVariable) == "" {
+		return func(*settings) {}
+	}
+	return encrypted("k1")
+}
+
+// restart ends all programs and starts them again with some options more.
+func (s *stack) restart(opts ...option) {
+	s.t.Helper()
+	for _, p := range s.started {
+		if p.Running() {
+			if err := p.Stop(); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+	for _, opt := range opts {
+		opt(&s.conf)
+	}
+	n := len(s.workers)
+	s.workers = nil
+	s.startAPI()
+	for range n {
+		s.startWorker()
+	}
+	s.awaitUp()
+}
+
+// storage is all that Redis ever wrote: its append-only file has every key and
+// every value. With the sender, which is no person's, left out of what is private.
+func (s *stack) searchStorage() {
+	s.t.Helper()
+	rdb := s.redis.Client(s.t)
+	config, err := rdb.ConfigGet(s.t.Context(), "*dir*").Result()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(config["dir"], config["appenddirname"], "*"))
+	if err != nil || len(files) == 0 {
+		s.t.Fatalf("append-only files %v, %v", files, err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, leak := range s.private.found(content) {
+			if !strings.HasPrefix(leak, "the sender ") {
+				s.t.Errorf("%s holds %.200s", filepath.Base(file), leak)
+			}
+		}
+	}
+}
+
+// TestNothingPrivateIsKept sends all kinds of messages with RECORD_KEYS and looks
+// for what they said in Redis, logs, metrics and queue pages.
+func TestNothingPrivateIsKept(t *testing.T) {
+	t.Parallel()
+	for _, api := range apis() {
+		t.Run(api, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, over(api), encrypted("k1"), redisWith("--appendfsync", "always"), workers(2))
+			s.sendAllKinds()
+			s.private.add("metadata", "value-of-metadata")
+			s.send(message{
+				"subject": "subject-" + secretText(), "metadata": map[string]string{"k": "value-of-metadata"},
+				"callbackUrl": "https://app.example.com/hook?secret=" + secretText(), "sendAt": time.Now().Add(time.Hour).Format(time.RFC3339),
+			})
+			phone := numberPool.Next()
+			s.private.addMessage(message{"to": phone})
+			s.want(s.call(http.MethodPut, optOut(phone), nil), http.StatusCreated)
+			if list := s.want(s.call(http.MethodGet, "/v1/suppressions", nil), http.StatusOK); !strings.Contains(list.String(), phone) {
+				t.Errorf("the list lacks the number: %s", list)
+			}
+			s.wantSuppressed(s.send(message{"to": phone}))
+			s.searchStorage()
+			for _, base := range []string{s.admin, s.workers[0].admin} {
+				for _, page := range []string{"/metrics", "/queues/api/queues/bulk/pending_tasks", "/queues/api/queues/normal/scheduled_tasks"} {
+					for _, leak := range s.private.found(s.adminGet(base + page).Body) {
+						t.Errorf("%s shows %s", page, leak)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestRotationAndMissingKey: records of an old key are read as long as it is
+// listed. Without it they are kept, and readable once it is back.
+func TestRotationAndMissingKey(t *testing.T) {
+	t.Parallel()
+	s := start(t, encrypted("old"))
+	phone := numberPool.Next()
+	first := s.send(message{"to": phone, "clientReference": "first", "text": secretText()})
+	s.awaitStatus(first, "delivered")
+	out := numberPool.Next()
+	s.want(s.call(http.MethodPut, optOut(out), nil), http.StatusCreated)
+
+	s.restart(encrypted("new", "old"))
+	if got := s.get200(first); got.To != phone {
+		t.Errorf("after the rotation: %+v", got)
+	}
+	second := s.send(message{})
+	s.awaitStatus(second, "delivered")
+	s.wantSuppressed(s.send(message{"to": out}))
+
+	s.restart(encrypted("new"))
+	s.want(s.call(http.MethodGet, "/v1/messages/"+first, nil), http.StatusServiceUnavailable)
+	s.want(s.call(http.MethodGet, "/v1/messages/"+first, nil, harness.Bearer(s.otherKey)), http.StatusNotFound)
+	s.awaitLog(s.api, `"key_id":"old"`)
+	list := s.want(s.call(http.MethodGet, "/v1/messages", nil), http.StatusOK).String()
+	if !strings.Contains(list, first) || strings.Contains(list, phone) || !strings.Contains(list, `"to":null`) || !strings.Contains(list, `"media":null`) {
+		t.Errorf("list without the key: %s", list)
+	}
+	s.get200(second)
+	s.awaitStatus(s.send(message{}), "delivered")
+	s.wantSuppressed(s.send(message{"to": out}))
+
+	s.restart(encrypted("new", "old"))
+	if got := s.get200(first); got.To != phone {
+		t.Errorf("with the key again: %+v", got)
+	}
+}
+
+// get200 reads a message.
+func (s *stack) get200(id string) resource {
+	s.t.Helper()
+	var got resource
+	s.read(s.want(s.call(http.MethodGet, "/v1/messages/"+id, nil), http.StatusOK), &got)
+	return got
+}
+
+// awaitLog waits until a program has logged a text.
+func (s *stack) awaitLog(p *harness.Program, text string) {
+	s.t.Helper()
+	s.await(text+" in the log", harness.Patience, func() (bool, string) {
+		return bytes.Contains(p.Log(), []byte(text)), string(p.LastLines())
+	})
+}
