@@ -8,20 +8,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Producer is the Redis client under asynq's own. With a pipeline in the context
-// it notes down there the script that makes a task, and says that the task was
-// made; the truth comes when the pipeline is sent. So many tasks go to Redis at
-// once, and asynq still says how each is made.
+// Producer is the Redis client of asynq's client. With a pipeline in the context it
+// queues the script that enqueues a task there, and answers asynq that the task was
+// enqueued; the result comes when the pipeline is executed. Many tasks are enqueued
+// in one round trip in this way, by asynq's own scripts.
 type Producer struct{ redis.UniversalClient }
 
 type pipelineKey struct{}
 
-// Noting makes asynq's scripts be noted down in pipe.
-func Noting(ctx context.Context, pipe redis.Pipeliner) context.Context {
+// Pipelined queues asynq's scripts in pipe instead of running them.
+func Pipelined(ctx context.Context, pipe redis.Pipeliner) context.Context {
 	return context.WithValue(ctx, pipelineKey{}, pipe)
 }
 
-// What asynq's scripts answer.
+// The answers of asynq's scripts.
 const (
 	taskMade   = 1
 	taskExists = 0
@@ -34,28 +34,28 @@ func (p Producer) EvalSha(ctx context.Context, sha string, keys []string, args .
 		return p.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	}
 	pipe.EvalSha(ctx, sha, keys, args...)
-	said := redis.NewCmd(ctx)
-	said.SetVal(int64(taskMade))
-	return said
+	cmd := redis.NewCmd(ctx)
+	cmd.SetVal(int64(taskMade))
+	return cmd
 }
 
-// ErrNotNoted says that asynq makes tasks in another way than this package
-// knows. TestAsynqMakesATaskByOneScript notices it first.
-var ErrNotNoted = errors.New("asynq does not make a task by one script")
+// ErrNotPipelined is returned when asynq enqueues a task by anything but one script,
+// which TestAsynqMakesATaskByOneScript checks for the version in use.
+var ErrNotPipelined = errors.New("asynq does not make a task by one script")
 
-// Made reads what a script that was noted down said about its task: whether it
-// was made just now, or there before.
+// Made reads the answer of a pipelined script: true for a task that it enqueued,
+// false for one that existed.
 func Made(cmd redis.Cmder) (bool, error) {
-	said, ok := cmd.(*redis.Cmd)
+	script, ok := cmd.(*redis.Cmd)
 	if !ok {
-		return false, ErrNotNoted
+		return false, ErrNotPipelined
 	}
-	n, err := said.Int64()
+	n, err := script.Int64()
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("enqueue message: %w", err)
 	case n != taskMade && n != taskExists:
-		return false, ErrNotNoted
+		return false, ErrNotPipelined
 	default:
 		return n == taskMade, nil
 	}

@@ -31,7 +31,7 @@ func TestAsynqMakesATaskByOneScript(t *testing.T) {
 	tap.Alone, tap.Pipelines = nil, nil
 	pipe := rdb.Pipeline()
 	for i, opts := range append(options("new"), options("known")...) {
-		if _, err := client.EnqueueContext(Noting(t.Context(), pipe), asynq.NewTask("test", nil), opts...); err != nil {
+		if _, err := client.EnqueueContext(Pipelined(t.Context(), pipe), asynq.NewTask("test", nil), opts...); err != nil {
 			t.Fatal(err)
 		}
 		if pipe.Len() != i+1 {

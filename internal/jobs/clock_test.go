@@ -19,7 +19,7 @@ func skewed(t *testing.T, ahead time.Duration) (*bench, *redistest.Clock) {
 }
 
 // A worker that is ahead of Redis expires no message whose time has not come, and
-// leaves one that is not due alone until it is.
+// does not send one that is not due.
 func TestClockOfAWorkerDecidesNothing(t *testing.T) {
 	t.Parallel()
 	const ahead = 50 * time.Second
@@ -59,6 +59,6 @@ func TestCorrectedClockProvesNoAbsence(t *testing.T) {
 	clock.Move(time.Minute)
 	eventually(t, lookups(message.LookupsNeeded))
 	if got, err := b.ledger.Get(t.Context(), m.ID); err != nil || got.Status != message.StatusUnknown {
-		t.Errorf("%+v, %v: its absence was taken for proved", got, err)
+		t.Errorf("%+v, %v: its absence counts as proved", got, err)
 	}
 }

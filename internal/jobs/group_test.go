@@ -19,8 +19,8 @@ import (
 func TestSweeperRenewsTheTaskOfAGroup(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		spoil  func(t *testing.T, b *bench, task string)
-		healed string // its metric; empty: nothing has to be healed
+		spoil     func(t *testing.T, b *bench, task string)
+		recovered string // its metric; empty: nothing has to be recovered
 	}{
 		"comes": {func(*testing.T, *bench, string) {}, ""},
 		"gone": {func(t *testing.T, b *bench, task string) {
@@ -51,7 +51,7 @@ func TestSweeperRenewsTheTaskOfAGroup(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, kind := range []string{recovery.TaskMissing, recovery.TaskStuck} {
-				if n := b.metrics.of(kind); (n == 1) != (kind == c.healed) || n > 1 {
+				if n := b.metrics.of(kind); (n == 1) != (kind == c.recovered) || n > 1 {
 					t.Errorf("%d of kind %s", n, kind)
 				}
 			}
@@ -77,7 +77,7 @@ func TestGroupUnderAnotherAPI(t *testing.T) {
 	}
 }
 
-// A member whose time is over gets no call, and the others do.
+// An expired member gets no call, and the others do.
 func TestExpiredMemberIsLeftOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

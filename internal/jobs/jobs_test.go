@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
 
-// fakeSinch answers calls as its script says and counts them.
+// fakeSinch answers calls by its script and counts them.
 type fakeSinch struct {
 	mu     sync.Mutex
 	calls  map[string]int
@@ -73,17 +73,17 @@ func (open) Acquire(context.Context, *message.Message) (*throttle.Permit, error)
 	return &throttle.Permit{}, nil
 }
 
-type counted struct{ healed sync.Map }
+type counted struct{ recovered sync.Map }
 
 func (*counted) Attempt(string, string, time.Duration) {}
 func (*counted) Swept(error)                           {}
 func (c *counted) Recovered(kind string) {
-	n, _ := c.healed.LoadOrStore(kind, new(atomic.Int64))
+	n, _ := c.recovered.LoadOrStore(kind, new(atomic.Int64))
 	n.(*atomic.Int64).Add(1)
 }
 
 func (c *counted) of(kind string) int64 {
-	n, ok := c.healed.Load(kind)
+	n, ok := c.recovered.Load(kind)
 	if !ok {
 		return 0
 	}
@@ -299,7 +299,7 @@ func TestSweeperMakesTheMissingTask(t *testing.T) {
 	m := b.accept(t) // and the process dies before it enqueues
 	b.await(t, m.ID, message.StatusSent)
 	if b.metrics.of(recovery.TaskMissing) != 1 {
-		t.Fatal("healed, but not counted")
+		t.Fatal("recovered, but not counted")
 	}
 }
 
@@ -315,11 +315,11 @@ func TestSweeperReplacesABuriedTask(t *testing.T) {
 	b.run(t)
 	b.await(t, m.ID, message.StatusSent)
 	if b.sinch.count(m.ID) != 1 || b.metrics.of(recovery.TaskStuck) != 1 {
-		t.Fatalf("%d calls, %d healed", b.sinch.count(m.ID), b.metrics.of(recovery.TaskStuck))
+		t.Fatalf("%d calls, %d recovered", b.sinch.count(m.ID), b.metrics.of(recovery.TaskStuck))
 	}
 }
 
-// orphan leaves a message as a worker does that dies in the middle of a call.
+// orphan creates a message in the state of a worker's crash during a call.
 func (b *bench) orphan(t *testing.T) *message.Message {
 	t.Helper()
 	return b.begin(t, 50*time.Millisecond)
@@ -369,13 +369,13 @@ func TestLostWorkerIsSettledByLookUp(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		b.opts.Recovery.LookupWindow = 5 * time.Second // longer than as many rounds of the sweeper
-		var looks atomic.Int64
-		b.sinch.find = func(string) (string, bool, error) { looks.Add(1); return "", false, nil }
+		var lookups atomic.Int64
+		b.sinch.find = func(string) (string, bool, error) { lookups.Add(1); return "", false, nil }
 		m := b.orphan(t)
 		b.run(t)
 		b.await(t, m.ID, message.StatusSent)
-		if b.sinch.count(m.ID) != 1 || looks.Load() != message.LookupsNeeded {
-			t.Fatalf("%d calls after %d looks, want %d", b.sinch.count(m.ID), looks.Load(), message.LookupsNeeded)
+		if b.sinch.count(m.ID) != 1 || lookups.Load() != message.LookupsNeeded {
+			t.Fatalf("%d calls after %d lookups, want %d", b.sinch.count(m.ID), lookups.Load(), message.LookupsNeeded)
 		}
 	})
 }
@@ -455,8 +455,8 @@ func TestRollbackDoesNotDouble(t *testing.T) {
 	eventually(t, func() bool { return b.metrics.of(recovery.Rollback) == 1 })
 }
 
-// TestRollbackRestoresTheCallsOfADeadWorker lets a living worker tell Redis of
-// what one has begun that died together with the lost data.
+// TestRollbackRestoresTheCallsOfADeadWorker: a live worker restores the calls of
+// one that crashed at the time of the rollback.
 func TestRollbackRestoresTheCallsOfADeadWorker(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -492,7 +492,7 @@ func TestRollbackRestoresTheCallsOfADeadWorker(t *testing.T) {
 	eventually(t, func() bool { return b.metrics.of(recovery.Rollback) > 0 })
 }
 
-// awaitListener announces a begin until a worker hears of it.
+// awaitListener announces a begin until a worker receives it.
 func awaitListener(t *testing.T, rdb *redis.Client, r *Runner) {
 	t.Helper()
 	id := message.NewID(message.RandomIdentity(), time.Now())

@@ -41,7 +41,7 @@ func TestCheckedTypesReachTheProvider(t *testing.T) {
 	}
 }
 
-// TestMediaAreSentAsTheyAreChecked: in the escaped form, whatever the caller wrote.
+// TestMediaAreSentAsTheyAreChecked: in the escaped form.
 func TestMediaAreSentAsTheyAreChecked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -150,7 +150,7 @@ func TestCheckLeavesTimeForTheCall(t *testing.T) {
 	}
 }
 
-// TestMessageThatIsCanceledDuringACheck stays canceled, whatever is found.
+// TestMessageThatIsCanceledDuringACheck stays canceled with either result.
 func TestMessageThatIsCanceledDuringACheck(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

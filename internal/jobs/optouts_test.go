@@ -19,19 +19,19 @@ import (
 
 func optOutKey(number string) string { return ledger.DefaultPrefix + "out:" + number }
 
-// fakeOptOuts holds messages of a number back as the ledger wants it, and
-// answers what it was told to.
+// fakeOptOuts writes a record of opt-outs for the ledger, and answers lookups by its
+// fields.
 type fakeOptOuts struct {
 	rdb redis.UniversalClient
 
 	mu         sync.Mutex
 	suppressed bool
-	failures   int // of the next look-ups
+	failures   int // of the next lookups
 	lookups    int
 	blocked    []string
 }
 
-func (f *fakeOptOuts) hold(t *testing.T, number string, suppressed bool) {
+func (f *fakeOptOuts) add(t *testing.T, number string, suppressed bool) {
 	t.Helper()
 	if err := f.rdb.HSet(t.Context(), optOutKey(number), "field", "value").Err(); err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestSuppressedBeforeTheCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	m := b.accept(t)
-	b.optOuts.hold(t, m.Content.To, true) // after it was accepted
+	b.optOuts.add(t, m.Content.To, true) // after it was accepted
 	b.run(t)
 	b.dispatch(t, m)
 	got := b.await(t, m.ID, message.StatusFailed)
@@ -78,7 +78,7 @@ func TestSuppressedBeforeTheCall(t *testing.T) {
 		t.Errorf("reason %+v after %d attempts, %d calls", got.Reason, got.Attempts, b.sinch.count(m.ID))
 	}
 
-	b.optOuts.hold(t, m.Content.To, false)
+	b.optOuts.add(t, m.Content.To, false)
 	replayed, err := b.ledger.Update(t.Context(), m.ID, func(m *message.Message, now time.Time) error {
 		return m.Replay(false, time.Time{}, now)
 	})
@@ -88,39 +88,39 @@ func TestSuppressedBeforeTheCall(t *testing.T) {
 	b.dispatch(t, replayed)
 	b.await(t, m.ID, message.StatusSent)
 	if _, lookups := b.optOuts.seen(); lookups != 2 {
-		t.Errorf("%d look-ups, want one a run", lookups)
+		t.Errorf("%d lookups, want one a run", lookups)
 	}
 }
 
 func TestOthersCostNoLookup(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.optOuts.hold(t, "+12065559999", true)
+	b.optOuts.add(t, "+12065559999", true)
 	b.run(t)
 	m := b.accept(t)
 	b.dispatch(t, m)
 	b.await(t, m.ID, message.StatusSent)
 	if _, lookups := b.optOuts.seen(); lookups != 0 {
-		t.Errorf("%d look-ups, want none", lookups)
+		t.Errorf("%d lookups, want none", lookups)
 	}
 }
 
-// What cannot be looked up is not sent.
+// A message is not sent while the opt-outs cannot be read.
 func TestNoCallWhileOptOutsAreUnavailable(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	m := b.accept(t)
-	b.optOuts.hold(t, m.Content.To, true)
+	b.optOuts.add(t, m.Content.To, true)
 	b.optOuts.failures = 1
 	b.run(t)
 	b.dispatch(t, m)
 	b.await(t, m.ID, message.StatusFailed)
 	if _, lookups := b.optOuts.seen(); lookups != 2 || b.sinch.count(m.ID) != 0 {
-		t.Errorf("%d look-ups, %d calls", lookups, b.sinch.count(m.ID))
+		t.Errorf("%d lookups, %d calls", lookups, b.sinch.count(m.ID))
 	}
 }
 
-// simulated is the simulator: what it blocks is not taken in.
+// simulated is the simulator, whose blocks are not recorded.
 type simulated struct{ *fakeSinch }
 
 func (s simulated) For(*message.Message) sinch.Provider { return s }

@@ -6,23 +6,24 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// pool runs tasks on goroutines that stay. asynq makes a new one for each task,
-// whose stack would have to grow several times on the way to Sinch: a tenth of
+// pool runs tasks on long-lived goroutines. asynq starts a new goroutine for each
+// task, whose stack would have to grow several times during the call: a tenth of
 // the worker's time.
 type pool struct {
 	handler asynq.Handler
-	tasks   chan job // unbuffered: only an idle goroutine takes one
+	tasks   chan job // unbuffered: only an idle goroutine receives one
 }
 
+// job carries the arguments of one ProcessTask to a goroutine of the pool.
 type job struct {
-	ctx  context.Context //nolint:containedctx // passed on with its task
+	ctx  context.Context //nolint:containedctx // an argument of ProcessTask
 	task *asynq.Task
 	done chan error
 }
 
 func newPool(handler asynq.Handler) *pool { return &pool{handler: handler, tasks: make(chan job)} }
 
-// work is what each goroutine of the pool runs.
+// work is the loop of each goroutine of the pool.
 func (p *pool) work(ctx context.Context) {
 	for {
 		select {
@@ -34,8 +35,8 @@ func (p *pool) work(ctx context.Context) {
 	}
 }
 
-// ProcessTask implements asynq.Handler. With no goroutine idle it runs the task
-// itself: a task that asynq has given up is still under way.
+// ProcessTask implements asynq.Handler. Without an idle goroutine it runs the task
+// itself: a task that asynq has abandoned still occupies one.
 func (p *pool) ProcessTask(ctx context.Context, task *asynq.Task) error {
 	j := job{ctx: ctx, task: task, done: make(chan error, 1)}
 	select {

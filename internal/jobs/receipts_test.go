@@ -38,8 +38,8 @@ func TestReceiptsJoinBySinchsID(t *testing.T) {
 	apply(receipt.Receipt{Shape: shape, SinchID: sent.SinchID}, receipts.Applied) // once more is harmless
 }
 
-// A receipt of another API and one that proves nothing leave the state as it
-// is; the second is noted on the timeline.
+// A receipt of another API and one that proves nothing do not change the state; the
+// second is an entry of the timeline.
 func TestReceiptsThatProveNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -69,7 +69,7 @@ func TestReceiptsThatProveNothing(t *testing.T) {
 	}
 }
 
-// A receipt of a shared call needs its recipient besides.
+// The receipt of a multi-recipient send needs the recipient, too.
 func TestReceiptsOfASharedCallJoinBySinchsID(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

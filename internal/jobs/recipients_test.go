@@ -19,11 +19,11 @@ import (
 
 // fakeBulk is a Sinch whose calls have many recipients.
 type fakeBulk struct {
-	mu     sync.Mutex
-	calls  []bulkCall
-	looks  []string // references that were asked for
-	answer func(call int, to []string) message.Outcome
-	found  func(ref string) (string, bool, error)
+	mu      sync.Mutex
+	calls   []bulkCall
+	lookups []string // references
+	answer  func(call int, to []string) message.Outcome
+	found   func(ref string) (string, bool, error)
 }
 
 type bulkCall struct {
@@ -58,7 +58,7 @@ func (f *fakeBulk) SendMany(_ context.Context, m sinch.Message, to []string) mes
 func (f *fakeBulk) Find(_ context.Context, c sinch.Call) (string, bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.looks = append(f.looks, c.Ref)
+	f.lookups = append(f.lookups, c.Ref)
 	if f.found == nil {
 		return "", false, nil
 	}
@@ -92,7 +92,7 @@ func (b *bench) bulk() *fakeBulk {
 
 func bulkNumber(i int) string { return fmt.Sprintf("+1206555%04d", i) }
 
-// acceptBatch hands over n messages that differ in their numbers alone.
+// acceptBatch accepts n messages that differ in their numbers alone.
 func (b *bench) acceptBatch(t *testing.T, n int, change ...func(row *ledger.Row)) []*message.Message {
 	t.Helper()
 	batch, _, err := b.ledger.OpenBatch(t.Context(), ledger.BatchRequest{Scope: message.Scope{Tenant: "shop"}, Now: time.Now()})
@@ -124,7 +124,7 @@ func (b *bench) acceptBatch(t *testing.T, n int, change ...func(row *ledger.Row)
 	return messages
 }
 
-// awaitAll waits until each message is in the state that want says.
+// awaitAll waits until each message is in the state of want.
 func (b *bench) awaitAll(t *testing.T, messages []*message.Message, want func(i int) message.Status) []*message.Message {
 	t.Helper()
 	got := make([]*message.Message, len(messages))
@@ -176,7 +176,7 @@ func TestIdenticalMessagesShareCalls(t *testing.T) {
 	}
 }
 
-// Sinch drops a number that a call has twice, so that it would be lost.
+// Sinch drops a repeated number of a call, so that its second message would be lost.
 func TestNoNumberIsTwiceInACall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -255,7 +255,7 @@ func TestThrottledCallGoesTogetherAgain(t *testing.T) {
 	}
 }
 
-// TestThrottledCallBecomesSmallEnough: Sinch may never take as many at once.
+// TestThrottledCallBecomesSmallEnough: the request may exceed Sinch's limit.
 func TestThrottledCallBecomesSmallEnough(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -295,8 +295,8 @@ func TestUnknownSharedCallIsSettledForAll(t *testing.T) {
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if len(f.looks) > 2 || f.looks[0] != calls[0].ref {
-			t.Errorf("asked %d times, for %q", len(f.looks), f.looks[0])
+		if len(f.lookups) > 2 || f.lookups[0] != calls[0].ref {
+			t.Errorf("%d lookups, of %q", len(f.lookups), f.lookups[0])
 		}
 	})
 	t.Run("absent", func(t *testing.T) {
@@ -320,8 +320,8 @@ func TestUnknownSharedCallIsSettledForAll(t *testing.T) {
 	})
 }
 
-// A worker that died between the begin and the call leaves all of its members
-// to be looked up, by the name of their call.
+// After a worker's crash between the begin and the call, all of its members are
+// looked up by the reference of the multi-recipient send.
 func TestLostWorkerOfASharedCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -352,12 +352,12 @@ func TestLostWorkerOfASharedCall(t *testing.T) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.calls) != 0 || slices.ContainsFunc(f.looks, func(ref string) bool { return ref != call }) {
-		t.Errorf("%d calls, asked for %q", len(f.calls), f.looks)
+	if len(f.calls) != 0 || slices.ContainsFunc(f.lookups, func(ref string) bool { return ref != call }) {
+		t.Errorf("%d calls, lookups of %q", len(f.calls), f.lookups)
 	}
 }
 
-// A list that is lost makes calls smaller and nothing else.
+// The loss of a group's set only makes calls smaller.
 func TestLostGroupList(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -376,7 +376,7 @@ func TestSharedCallLeavesOutWhoOptedOut(t *testing.T) {
 	b := setup(t)
 	f := b.bulk()
 	messages := b.acceptBatch(t, 30)
-	b.optOuts.hold(t, bulkNumber(4), true)
+	b.optOuts.add(t, bulkNumber(4), true)
 	b.run(t)
 	got := b.awaitAll(t, messages, func(i int) message.Status {
 		if i == 4 {
@@ -390,7 +390,7 @@ func TestSharedCallLeavesOutWhoOptedOut(t *testing.T) {
 	f.wantOnceEach(t, 29)
 }
 
-// The receipts of a shared call find their messages by number.
+// The receipts of a multi-recipient send are matched by number.
 func TestReceiptsOfASharedCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -417,7 +417,7 @@ func TestReceiptsOfASharedCall(t *testing.T) {
 }
 
 // TestStopFinishesTheSharedCallInFlight stops a worker during a call for many:
-// the outcome of each is written down before it ends.
+// the outcome of each is recorded before it ends.
 func TestStopFinishesTheSharedCallInFlight(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -495,8 +495,8 @@ func TestRollbackRestoresASharedCall(t *testing.T) {
 		t.Fatalf("%+v, %d calls", got, len(f.made()))
 	}
 	f.mu.Lock()
-	if f.looks[0] != call {
-		t.Errorf("asked for %q, want %q", f.looks[0], call)
+	if f.lookups[0] != call {
+		t.Errorf("lookup of %q, want %q", f.lookups[0], call)
 	}
 	f.mu.Unlock()
 	got, err := receipts.New(b.ledger, b.optOuts, nil, zerolog.Nop()).Apply(t.Context(), receipt.Receipt{

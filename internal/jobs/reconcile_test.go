@@ -13,21 +13,21 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// askedSinch is a Sinch whose look-ups end with their context at the latest.
-type askedSinch struct {
+// lookupSinch is a Sinch whose lookups end with their context at the latest.
+type lookupSinch struct {
 	*fakeSinch
 
 	find func(ctx context.Context, ref string) (string, bool, error)
 
 	mu      sync.Mutex
-	refs    []string // that were asked for
+	refs    []string // of the lookups
 	running int
-	most    int // look-ups at once
+	most    int // concurrent lookups
 }
 
-func (f *askedSinch) For(*message.Message) sinch.Provider { return f }
+func (f *lookupSinch) For(*message.Message) sinch.Provider { return f }
 
-func (f *askedSinch) Find(ctx context.Context, c sinch.Call) (string, bool, error) {
+func (f *lookupSinch) Find(ctx context.Context, c sinch.Call) (string, bool, error) {
 	f.mu.Lock()
 	f.refs = append(f.refs, c.Ref)
 	f.running++
@@ -41,15 +41,15 @@ func (f *askedSinch) Find(ctx context.Context, c sinch.Call) (string, bool, erro
 	return f.find(ctx, c.Ref)
 }
 
-// asked is how many look-ups were begun, and how many of them at once at most.
-func (f *askedSinch) asked() (n, most int) {
+// asked returns the number of lookups, and the largest number of concurrent ones.
+func (f *lookupSinch) asked() (n, most int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.refs), f.most
 }
 
-func (b *bench) asking(find func(ctx context.Context, ref string) (string, bool, error)) *askedSinch {
-	f := &askedSinch{fakeSinch: b.sinch, find: find}
+func (b *bench) asking(find func(ctx context.Context, ref string) (string, bool, error)) *lookupSinch {
+	f := &lookupSinch{fakeSinch: b.sinch, find: find}
 	b.opts.Providers = f
 	return f
 }
@@ -59,7 +59,7 @@ func hang(ctx context.Context, _ string) (string, bool, error) {
 	return "", false, ctx.Err()
 }
 
-// unknown leaves messages whose outcome nobody knows, past their deadline.
+// unknown creates messages of unknown outcome, past their deadline.
 func (b *bench) unknown(t *testing.T, n int) []*message.Message {
 	t.Helper()
 	messages := make([]*message.Message, n)
@@ -87,7 +87,7 @@ func (b *bench) due(t *testing.T, list ledger.Queue) int {
 	return len(due)
 }
 
-// While Sinch does not answer look-ups, everything else is healed as ever.
+// While Sinch does not answer lookups, other messages are recovered.
 func TestHangingLookUpsDelayNoHealing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -99,17 +99,17 @@ func TestHangingLookUpsDelayNoHealing(t *testing.T) {
 	b.await(t, lost.ID, message.StatusSent)
 	b.await(t, called.ID, message.StatusUnknown)
 	if n, _ := f.asked(); n != itemsAtOnce || b.metrics.of(recovery.TaskMissing) != 1 || b.metrics.of(recovery.WorkerLost) != 1 {
-		t.Errorf("%d look-ups, %d tasks made, %d calls of dead workers", n, b.metrics.of(recovery.TaskMissing), b.metrics.of(recovery.WorkerLost))
+		t.Errorf("%d lookups, %d tasks made, %d calls of crashed workers", n, b.metrics.of(recovery.TaskMissing), b.metrics.of(recovery.WorkerLost))
 	}
 }
 
-// Look-ups are made as many at once as may be, and each of them once.
+// Lookups are made up to the limit concurrently, and each of them once.
 func TestLookUpsShareTheirTime(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	many := make(chan struct{})
 	all := sync.OnceFunc(func() { close(many) })
-	var f *askedSinch
+	var f *lookupSinch
 	f = b.asking(func(ctx context.Context, _ string) (string, bool, error) {
 		if _, most := f.asked(); most == itemsAtOnce {
 			all()
@@ -126,11 +126,11 @@ func TestLookUpsShareTheirTime(t *testing.T) {
 	NewRunner(b.opts).sweeper.Reconcile(t.Context())
 	b.awaitAll(t, messages, func(int) message.Status { return message.StatusSent })
 	if n, most := f.asked(); n != calls || most != itemsAtOnce || b.metrics.of(recovery.CallFound) != calls {
-		t.Errorf("%d look-ups, %d at once, %d healed", n, most, b.metrics.of(recovery.CallFound))
+		t.Errorf("%d lookups, %d at once, %d recovered", n, most, b.metrics.of(recovery.CallFound))
 	}
 }
 
-// Where Sinch cannot be asked, it is left alone, and asked again later.
+// After failures in a row the lookups end, and are made again later.
 func TestSilentSinchIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -138,14 +138,14 @@ func TestSilentSinchIsLeftAlone(t *testing.T) {
 	b.unknown(t, 6*itemsAtOnce)
 	NewRunner(b.opts).sweeper.Reconcile(t.Context())
 	if n, _ := f.asked(); n < failuresInARow || n >= failuresInARow+itemsAtOnce {
-		t.Errorf("asked %d times", n)
+		t.Errorf("%d lookups", n)
 	}
 	if n := b.due(t, ledger.Unknown); n != 0 {
 		t.Errorf("%d are still due", n)
 	}
 }
 
-// A call that cannot be looked up hinders no others.
+// A call that cannot be looked up does not prevent the lookups of others.
 func TestOneFailedLookUpHindersNoOthers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -166,12 +166,12 @@ func TestOneFailedLookUpHindersNoOthers(t *testing.T) {
 	})
 }
 
-// Two sweepers that ask at the same time count what they heal once.
+// Two sweepers that look up the same calls count each recovery once.
 func TestTwoSweepersCountOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var mu sync.Mutex
-	met := make(map[string]chan struct{}) // closed once both have asked
+	met := make(map[string]chan struct{}) // closed once both lookups have begun
 	b.asking(func(ctx context.Context, ref string) (string, bool, error) {
 		mu.Lock()
 		both, second := met[ref]

@@ -27,7 +27,7 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// Options are what a worker process is made of.
+// Options are the parts and settings of a worker process.
 type Options struct {
 	Redis       redis.UniversalClient
 	Clock       func() time.Time // Redis' time, by which tasks are due; nil: the system's
@@ -47,7 +47,7 @@ type Options struct {
 	Recovery    recovery.Policy
 }
 
-// Metrics counts what the worker does.
+// Metrics counts the attempts and recoveries of the worker.
 type Metrics interface {
 	dispatch.Metrics
 	recovery.Metrics
@@ -59,24 +59,24 @@ const (
 	// much for test messages, whose calls hang on purpose.
 	highShare = 10
 	// slotsPerServer and serversMax divide the other slots between servers:
-	// each has one loop that dequeues tasks, which fast calls would wait for. With
+	// each has one loop that dequeues tasks, which limits the rate of fast calls. With
 	// two servers in place of these a worker sends half as many messages a second.
 	slotsPerServer = 4
 	serversMax     = 16
-	// takeAgain is asynq's pause after it found no task. asynqredis makes its
-	// servers wait until there may be one, so that it need not be long.
-	takeAgain = time.Millisecond
+	// pollEvery is asynq's pause after it found no task. asynqredis blocks its servers
+	// until there may be one, so that the pause can be short.
+	pollEvery = time.Millisecond
 	// janitorEvery is asynq's interval of deleting completed tasks, of which there are
 	// none: no task is retained.
 	janitorEvery = 24 * time.Hour
-	// delayedPickUp is how long a task that is due can lie unseen.
-	delayedPickUp = 200 * time.Millisecond
+	// delayedEvery is the interval in which asynq enqueues scheduled tasks that are due.
+	delayedEvery = 200 * time.Millisecond
 )
 
-// Runner runs the worker: asynq's servers, the heartbeat and the sweeper. Its
-// Start does not need Redis to be there yet. Its Stop takes no more tasks, lets
-// the calls in flight finish and be recorded, and ends the loops; when its
-// context ends first, the rest is left to the sweeper of another process.
+// Runner runs the worker: asynq's servers, the heartbeat and the sweeper. Start
+// does not need a reachable Redis. Stop dequeues no more tasks, waits until the
+// calls in flight are finished and recorded, and ends the loops; when its context
+// ends first, the sweeper of another process recovers the remaining messages.
 type Runner struct {
 	background.Service
 
@@ -84,16 +84,16 @@ type Runner struct {
 	sweeper   *recovery.Sweeper
 	heartbeat *recovery.Heartbeat
 	servers   []*asynq.Server
-	tasks     *asynqredis.Servers // under the servers
-	pool      *pool               // works on what the servers take
+	tasks     *asynqredis.Servers // the Redis clients of the servers
+	pool      *pool               // runs the tasks that the servers dequeue
 	loops     background.Service
 	ledger    *ledger.Ledger
 	log       zerolog.Logger
 }
 
-// NewRunner puts a worker together. It does nothing before Start.
+// NewRunner builds a worker. It does nothing before Start.
 func NewRunner(o Options) *Runner {
-	life, end := context.WithCancel(context.Background()) // ends when even the calls in flight are given up
+	life, end := context.WithCancel(context.Background()) // ends when even the calls in flight are abandoned
 	open, closeDoor := context.WithCancel(life)           // ends when no new call begins
 	worker, retry, tasks := dispatch.NewWorker(), o.Backoff.Retry(), queue.New(o.Redis, o.Timing.Task)
 	pauses := pause.NewStore(o.Redis)
@@ -113,7 +113,7 @@ func NewRunner(o Options) *Runner {
 		Ledger: o.Ledger, Queue: tasks, Worker: worker, Media: o.Media, Limiter: o.Limiter, Providers: o.Providers,
 		OptOuts: o.OptOuts, Pauses: pause.NewView(pauses), Saved: o.Saved, Metrics: o.Metrics, Retry: retry, Timing: o.Timing, Slots: slots, Log: log, Life: life, Open: open,
 	}))
-	r.tasks = asynqredis.NewServers(life, o.Redis, o.Clock, queue.Lanes(), telemetry.NewStateLog(log, "tasks cannot be taken from Redis", "tasks are taken from Redis again").Report)
+	r.tasks = asynqredis.NewServers(life, o.Redis, o.Clock, queue.Lanes(), telemetry.NewStateLog(log, "tasks cannot be dequeued from Redis", "tasks are dequeued from Redis again").Report)
 	shared := o.Concurrency
 	if o.Media != nil { // tasks that wait for media take no slot
 		shared += dispatch.MediaPlaces(o.Concurrency)
@@ -153,7 +153,8 @@ func split(slots int) []int {
 // sharedName is shown for the servers of all lanes but high.
 const sharedName = string(message.Normal) + "+" + string(message.Bulk)
 
-// newServers makes a server for each number of slots. Pages show them as one.
+// newServers creates a server for each number of slots. The queue UI shows them as
+// one.
 func (r *Runner) newServers(o Options, slots []int, lanes map[string]int, name string) []*asynq.Server {
 	all := 0
 	for _, n := range slots {
@@ -168,8 +169,8 @@ func (r *Runner) newServers(o Options, slots []int, lanes map[string]int, name s
 			RetryDelayFunc:           dispatch.RetryDelay,
 			IsFailure:                func(error) bool { return false }, // the ledger counts the tries
 			ShutdownTimeout:          o.Shutdown,
-			TaskCheckInterval:        takeAgain,
-			DelayedTaskCheckInterval: delayedPickUp,
+			TaskCheckInterval:        pollEvery,
+			DelayedTaskCheckInterval: delayedEvery,
 			JanitorInterval:          janitorEvery,
 			Logger:                   o.AsynqLog,
 		})
@@ -180,8 +181,8 @@ func (r *Runner) newServers(o Options, slots []int, lanes map[string]int, name s
 // WorkerID is the identity of this process in the ledger.
 func (r *Runner) WorkerID() string { return r.worker.ID }
 
-// Suspect pauses the calls of the worker, since another Redis server answers
-// now, which may know less than the one before.
+// Suspect pauses the calls of the worker after a failover of Redis: the new primary
+// may not have all writes of the one before.
 func (r *Runner) Suspect() { r.worker.Pause(recovery.PauseAfterChange) }
 
 func (r *Runner) start(ctx context.Context) error {
@@ -197,8 +198,8 @@ func (r *Runner) start(ctx context.Context) error {
 	return nil
 }
 
-// stop keeps the heartbeat until the servers have no more tasks: another process
-// would take over the calls of a worker without one.
+// stop keeps the heartbeat until the servers have no more tasks: the sweeper
+// recovers the calls of a worker without one.
 func (r *Runner) stop(ctx context.Context) {
 	r.tasks.Release()
 	var servers sync.WaitGroup

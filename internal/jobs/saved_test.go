@@ -79,7 +79,7 @@ func setupSaved(t *testing.T) *savedBench {
 	return s
 }
 
-// report is what Sinch says of what was saved.
+// report is Sinch's report on a saved template.
 func (b *savedBench) report(ref, id string, ready bool) {
 	got := receipt.Receipt{Kind: receipt.KindTemplate, Ref: ref, Template: receipt.Template{ID: id, Ready: ready}}
 	if result, err := b.receipts.Apply(context.WithoutCancel(b.t.Context()), got); err != nil || result != receipts.Applied {
@@ -87,7 +87,7 @@ func (b *savedBench) report(ref, id string, ready bool) {
 	}
 }
 
-// batch accepts n messages that are alike and makes their tasks.
+// batch accepts n messages with equal content and enqueues their tasks.
 func (b *savedBench) batch(n int) []*message.Message {
 	b.t.Helper()
 	now := time.Now().UTC().Truncate(time.Millisecond)
@@ -156,7 +156,7 @@ func TestSharedMediaAreSavedOnce(t *testing.T) {
 	t.Parallel()
 	b := setupSaved(t)
 	b.run(t)
-	b.opts.Saved = saved.NewStore(b.rdb, savedEvents{}, nil) // the other process remembers for itself
+	b.opts.Saved = saved.NewStore(b.rdb, savedEvents{}, nil) // the other process has a cache of its own
 	b.run(t)
 	all := b.batch(40)
 	b.wantSent(all, 1, map[string]int{"1": 40})
@@ -185,7 +185,7 @@ func TestSavedMediaThatAreNotReadyAreWaitedFor(t *testing.T) {
 	b.run(t)
 	<-early
 	ref := b.sinch.saves[0].Ref
-	eventually(t, func() bool { // the worker has taken it in
+	eventually(t, func() bool { // the worker has recorded it
 		key := saved.Key(strings.TrimPrefix(ref, "saved-"))
 		template, err := saved.NewStore(b.rdb, savedEvents{}, nil).Look(t.Context(), key)
 		return err == nil && template.State == saved.Waiting
@@ -286,7 +286,7 @@ func TestSavingWaitsForPaceAndAccount(t *testing.T) {
 	}
 }
 
-// A message that shares nothing is sent with its media.
+// A message without shared media is sent with its media.
 func TestSingleMessageIsSentWithItsMedia(t *testing.T) {
 	t.Parallel()
 	b := setupSaved(t)

@@ -45,7 +45,7 @@ func (b *bench) task(t *testing.T, m *message.Message) queue.TaskState {
 	return state
 }
 
-// A message that was accepted just now, and lost its task, does not wait behind
+// A newly accepted message without a task does not wait behind
 // all those that have theirs.
 func TestBacklogDoesNotDelayAFreshMessage(t *testing.T) {
 	t.Parallel()
@@ -59,19 +59,18 @@ func TestBacklogDoesNotDelayAFreshMessage(t *testing.T) {
 	if err := s.Round(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if b.task(t, fresh) != queue.StateComes || b.metrics.of(recovery.TaskMissing) != 1 {
-		t.Errorf("task in state %d, %d healed", b.task(t, fresh), b.metrics.of(recovery.TaskMissing))
+	if b.task(t, fresh) != queue.StatePending || b.metrics.of(recovery.TaskMissing) != 1 {
+		t.Errorf("task in state %d, %d recovered", b.task(t, fresh), b.metrics.of(recovery.TaskMissing))
 	}
 	if err := s.Round(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if b.task(t, oldest) != queue.StateComes || b.metrics.of(recovery.TaskMissing) != 2 {
-		t.Errorf("the oldest of the backlog: task in state %d, %d healed", b.task(t, oldest), b.metrics.of(recovery.TaskMissing))
+	if b.task(t, oldest) != queue.StatePending || b.metrics.of(recovery.TaskMissing) != 2 {
+		t.Errorf("the oldest of the backlog: task in state %d, %d recovered", b.task(t, oldest), b.metrics.of(recovery.TaskMissing))
 	}
 }
 
-// What hinders the sweeper from looking at one message does not hinder it from
-// looking at others.
+// A failed check of one message does not prevent the checks of others.
 func TestSweeperGoesOnAfterOneMessage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -86,10 +85,10 @@ func TestSweeperGoesOnAfterOneMessage(t *testing.T) {
 	}
 	b.place(t, time.Now().Add(-time.Minute), unreadable, unmade, lost)
 	if err := NewRunner(b.opts).sweeper.Round(t.Context()); err == nil {
-		t.Error("the round does not tell of it")
+		t.Error("the round returns no error")
 	}
-	if b.task(t, lost) != queue.StateComes {
-		t.Error("the message behind them is not healed")
+	if b.task(t, lost) != queue.StatePending {
+		t.Error("the message behind them is not recovered")
 	}
 	for _, m := range []*message.Message{unreadable, unmade} {
 		if !b.listed(t, m) {
@@ -98,9 +97,9 @@ func TestSweeperGoesOnAfterOneMessage(t *testing.T) {
 	}
 }
 
-// TestWhatBecomesOfATask tells by the state of a task, and by how long its
+// TestTaskRecovery: whether a task is replaced depends on its state, and on how long its
 // message waits, whether it is replaced.
-func TestWhatBecomesOfATask(t *testing.T) {
+func TestTaskRecovery(t *testing.T) {
 	t.Parallel()
 	const fresh, old = time.Second, 2 * stuckAfter
 	for name, c := range map[string]struct {
@@ -111,8 +110,8 @@ func TestWhatBecomesOfATask(t *testing.T) {
 	}{
 		"pending":                 {"pending", 0, old, false},
 		"to be retried":           {"retry", 0, old, false},
-		"just taken":              {"active", 30 * time.Second, fresh, false},
-		"taken out of a backlog":  {"active", 30 * time.Second, old, false},
+		"just dequeued":           {"active", 30 * time.Second, fresh, false},
+		"dequeued from a backlog": {"active", 30 * time.Second, old, false},
 		"its worker died":         {"active", -time.Second, old, true},
 		"its worker died, unseen": {"active", 0, old, true},
 		"archived":                {"archived", 0, fresh, true},
@@ -134,7 +133,7 @@ func TestWhatBecomesOfATask(t *testing.T) {
 			if err := b.rdb.HSet(t.Context(), "asynq:{normal}:t:"+queue.MessageTask(m).ID, "state", c.state).Err(); err != nil {
 				t.Fatal(err)
 			}
-			if c.lease != 0 { // as asynq takes a task
+			if c.lease != 0 { // as asynq dequeues a task
 				b.rdb.LMove(t.Context(), "asynq:{normal}:pending", "asynq:{normal}:active", "RIGHT", "LEFT")
 				b.rdb.ZAdd(t.Context(), "asynq:{normal}:lease", redis.Z{Score: float64(time.Now().Add(c.lease).Unix()), Member: queue.MessageTask(m).ID})
 			}
@@ -147,16 +146,16 @@ func TestWhatBecomesOfATask(t *testing.T) {
 				t.Fatal(err)
 			}
 			if replaced := after.Task == 1 && b.metrics.of(recovery.TaskStuck) == 1; replaced != c.replaced {
-				t.Errorf("task %d, %d healed", after.Task, b.metrics.of(recovery.TaskStuck))
+				t.Errorf("task %d, %d recovered", after.Task, b.metrics.of(recovery.TaskStuck))
 			}
-			if c.replaced && b.task(t, after) != queue.StateComes {
+			if c.replaced && b.task(t, after) != queue.StatePending {
 				t.Error("the new task does not come")
 			}
 		})
 	}
 }
 
-// A message whose task stands in a long queue does not wait beyond its time.
+// A message whose task is in a long queue expires in time.
 func TestSweeperExpiresWhatWaits(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

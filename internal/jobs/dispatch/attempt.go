@@ -16,8 +16,8 @@ import (
 // attempt begins a call, makes it and records its outcome.
 func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, content payload, permit *throttle.Permit) error {
 	m := seen.Message
-	h.worker.enter(m.ID)
-	defer h.worker.leave(m.ID)
+	h.worker.track(m.ID)
+	defer h.worker.untrack(m.ID)
 	provider := h.providers.For(m)
 	begun, a, deadline, err := h.begin(ctx, seen, task, provider.Origin())
 	if err != nil {
@@ -27,7 +27,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, c
 	outcome, took := h.call(ctx, provider, begun.Message, a, wireMessage(begun.Message, a, content, deadline))
 	h.worker.calls.concluded(m.ID, a.N, outcome)
 	h.block(begun.Message, a, outcome)
-	h.noteSaved(content, outcome)
+	h.reportSaved(content, outcome)
 	outcome = permit.Report(h.life, outcome)
 	after, err := h.record(begun.After, a.N, func(m *message.Message, now time.Time) error {
 		return m.Conclude(a.N, outcome, h.retry, now)
@@ -39,7 +39,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, c
 	if !after.Status.Waiting() || after.Task != task {
 		return nil
 	}
-	if ctx.Err() != nil { // asynq has given the task up
+	if ctx.Err() != nil { // asynq has abandoned the task
 		if err := h.queue.Dispatch(context.WithoutCancel(ctx), after); err != nil {
 			h.log.Warn().Err(err).Str("message_id", string(m.ID)).Msg("task not enqueued; the sweeper will enqueue it")
 		}
@@ -47,12 +47,12 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, c
 	return later(after.NextAt.Sub(after.UpdatedAt), "next try")
 }
 
-// UnconfirmedFor is how long a begin whose reply was lost may still reach Redis: it
-// can wait in a socket of a frozen server.
+// UnconfirmedFor is the time within which a begin without a reply may still reach
+// Redis: it can wait in a socket of a frozen server.
 const UnconfirmedFor = time.Minute
 
-// begin writes the attempt down. The local deadline is taken from before it is
-// written, so that it never lies behind the recorded one.
+// begin records the attempt. The local deadline counts from before the write, so
+// that it is never later than the recorded one.
 func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, origin sinch.Origin) (
 	ledger.Begun, message.Attempt, time.Time, error,
 ) {
@@ -86,11 +86,11 @@ func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, ori
 	return begun, a, start.Add(a.Deadline.Sub(begun.Now)), nil
 }
 
-// notBegun decides what follows a call that may not be made.
+// notBegun ends or reschedules the task of a call that may not be made.
 func (h *Handler) notBegun(ctx context.Context, read *message.Message, begun ledger.Begun, err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrRollback):
-		h.worker.miss()
+		h.worker.markRolledBack()
 		return later(pauseOnFault, "Redis was rolled back")
 	case errors.Is(err, ledger.ErrUnavailable):
 		h.log.Warn().Err(err).Str("message_id", string(read.ID)).Msg("call not begun")
@@ -108,15 +108,15 @@ func (h *Handler) notBegun(ctx context.Context, read *message.Message, begun led
 	}
 }
 
-// end ends a message that no attempt may begin for: it has expired, its batch was
+// end ends a message for which no attempt may begin: it has expired, its batch was
 // canceled or its recipient has opted out. A message that was replayed since it
-// was read stays as it is: its new task decides again.
-func (h *Handler) end(ctx context.Context, read *message.Message, how ledger.Change) error {
+// was read is not changed: its new task decides again.
+func (h *Handler) end(ctx context.Context, read *message.Message, change ledger.Change) error {
 	_, err := h.ledger.Update(ctx, read.ID, func(m *message.Message, now time.Time) error {
 		if err := m.CheckTask(read.Task); err != nil {
 			return err
 		}
-		return how(m, now)
+		return change(m, now)
 	})
 	if errors.Is(err, ledger.ErrUnavailable) {
 		return later(pauseOnFault, "ledger unavailable")
@@ -169,7 +169,7 @@ func (h *Handler) logCall(before *message.Message, a message.Attempt, o message.
 	line.Msg("call")
 }
 
-// wireMessage is what the provider needs to know.
+// wireMessage is the message for the provider.
 func wireMessage(m *message.Message, a message.Attempt, content payload, deadline time.Time) sinch.Message {
 	return sinch.Message{
 		Ref: a.Ref(m.ID), To: m.Content.To, From: m.From, Subject: m.Content.Subject, Text: m.Content.Text,
@@ -183,8 +183,8 @@ const (
 	recordPauseMax = time.Second
 )
 
-// record writes the outcome down, again and again until Redis takes it or the
-// process has to end.
+// record records the outcome. It repeats the write until Redis acknowledges it or
+// the process has to end.
 func (h *Handler) record(begun ledger.Snapshot, n int, conclude ledger.Change) (*message.Message, error) {
 	pause := recordPause
 	for {

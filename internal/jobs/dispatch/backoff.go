@@ -15,7 +15,7 @@ type Backoff struct {
 	Cap  time.Duration // ceiling of every pause
 }
 
-// Retry is the policy as the domain wants it.
+// Retry is the retry policy for package message.
 func (b Backoff) Retry() message.Retry {
 	return message.Retry{Max: b.Max, Delay: func(tries int) time.Duration { return jitter(b.ceiling(tries)) }}
 }

@@ -8,16 +8,15 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// The cache of calls keeps the most recent ones: those that a Redis which goes
-// back to older data has lost.
+// The bounds of the cache of calls. A rollback of Redis loses the most recent ones.
 const (
 	callsFor = 10 * time.Minute
 	callsMax = 100_000
 )
 
 // callCache holds the calls of the last minutes, so that the worker can restore
-// them in a Redis that has lost them: its own with their outcome, those of other
-// workers without, since the worker that made them may be gone.
+// them after a rollback of Redis: its own calls with their outcome, those of other
+// workers without it, since those workers may have crashed.
 type callCache struct {
 	mu    sync.Mutex
 	calls map[callKey]*Call
@@ -29,18 +28,18 @@ type callKey struct {
 	n  int
 }
 
-// Call is one call as far as this process knows it. Of a call that another
-// worker has begun, Attempt has the number, the worker and the request alone.
+// Call is one cached call. For a call of another worker, Attempt has only N, Worker
+// and Call.
 type Call struct {
 	ID      message.ID
 	Attempt message.Attempt
-	Outcome *message.Outcome // nil: not known here
-	SeenAt  time.Time        // when this process learnt of it
+	Outcome *message.Outcome // nil: not known to this process
+	SeenAt  time.Time        // when it was cached
 }
 
 func newCallCache() *callCache { return &callCache{calls: make(map[callKey]*Call)} }
 
-// put adds a call, unless it is there.
+// put adds a call, unless the cache has it.
 func (c *callCache) put(call Call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,4 +1,5 @@
-// Package dispatch takes messages from the queue through their calls to Sinch.
+// Package dispatch processes the tasks of the queue: it sends their messages to
+// Sinch and records the outcomes.
 package dispatch
 
 import (
@@ -22,21 +23,21 @@ import (
 
 // Limiter decides when a call may begin.
 type Limiter interface {
-	// Acquire waits a short while for the permit to make one call. The error is
+	// Acquire waits a short time for the permit to make one call. The error is
 	// a *throttle.DeniedError, or wraps ctx's.
 	Acquire(ctx context.Context, m *message.Message) (*throttle.Permit, error)
 }
 
-// Providers chooses the way to Sinch for a message.
+// Providers selects the Sinch API for a message.
 type Providers interface {
 	For(m *message.Message) sinch.Provider
 }
 
-// OptOuts knows who must not be written to.
+// OptOuts is the list of numbers that must not be written to.
 type OptOuts interface {
 	// Suppressed reports whether the sender must not write to the number.
 	Suppressed(ctx context.Context, scope message.Scope, number, sender string) (bool, error)
-	// Block adds a number that Sinch refuses to send to; code is what it said.
+	// Block adds a number that Sinch refuses to send to; code is Sinch's error code.
 	Block(ctx context.Context, scope message.Scope, number, sender, code string) error
 }
 
@@ -51,7 +52,7 @@ type Timing struct {
 	Task time.Duration // of one run of a task
 }
 
-// Options are what a Handler is made of.
+// Options are the parts and settings of a Handler.
 type Options struct {
 	Ledger    *ledger.Ledger
 	Queue     *queue.Queue
@@ -67,13 +68,15 @@ type Options struct {
 	Timing    Timing
 	Slots     Slots
 	Log       zerolog.Logger
-	// Life ends when the process must give up even the calls under way, Open
-	// when no further call may begin. Both outlive the context of each task.
+	// Life ends when the process must abandon even the calls in flight, Open when no
+	// further call may begin. They are fields since asynq.Handler gives ProcessTask no
+	// other context than the task's, which both must outlive.
 	Life context.Context //nolint:containedctx // see above
 	Open context.Context //nolint:containedctx // see above
 }
 
-// Handler takes a message from the queue through one call to Sinch.
+// Handler implements asynq.Handler: it makes one call to Sinch for the message or
+// the group of a task.
 type Handler struct {
 	ledger    *ledger.Ledger
 	queue     *queue.Queue
@@ -92,11 +95,11 @@ type Handler struct {
 
 	highSlots, sharedSlots, testSlots *slots
 
-	life      context.Context //nolint:containedctx // Options.Life
-	open      context.Context //nolint:containedctx // Options.Open
+	life context.Context //nolint:containedctx // Options.Life
+	open context.Context //nolint:containedctx // Options.Open
 }
 
-// New makes a Handler.
+// New creates a Handler.
 func New(o Options) *Handler {
 	if o.Media == nil {
 		o.Media = unchecked{}
@@ -122,8 +125,8 @@ func (e *laterError) Error() string { return "waits: " + e.why }
 
 func later(in time.Duration, why string) error { return &laterError{in: max(in, 0), why: why} }
 
-// RetryDelay reads the pause out of the error, rounded up, since asynq keeps
-// whole seconds and would come too early.
+// RetryDelay returns the pause of a laterError, rounded up: asynq keeps whole
+// seconds and would run the task too early.
 func RetryDelay(_ int, err error, _ *asynq.Task) time.Duration {
 	var e *laterError
 	if !errors.As(err, &e) {
@@ -136,8 +139,8 @@ func RetryDelay(_ int, err error, _ *asynq.Task) time.Duration {
 	return time.Until(at.Add(time.Second - time.Nanosecond).Truncate(time.Second))
 }
 
-// pauseOnFault is the pause after a fault that is not the message's: Redis is
-// down, or our own code failed.
+// pauseOnFault is the pause after a fault that is independent of the message: Redis
+// is down, or our own code failed.
 const pauseOnFault = 2 * time.Second
 
 // ProcessTask implements asynq.Handler.
@@ -168,7 +171,7 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 	return h.send(ctx, seen, task)
 }
 
-// send takes one message through a call.
+// send makes the call of one message.
 func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) error {
 	m := seen.Message
 	now := seen.Now()
@@ -211,7 +214,7 @@ func (h *Handler) admit(ctx context.Context, m *message.Message, task queue.Task
 	return permit, nil
 }
 
-// blocked returns when to come back, if the call of a permit cannot begin now, or
+// blocked returns a laterError when the call of a permit cannot begin now, or
 // errParked.
 func (h *Handler) blocked(ctx context.Context, m *message.Message, task queue.Task) error {
 	if h.open.Err() != nil {
@@ -221,12 +224,13 @@ func (h *Handler) blocked(ctx context.Context, m *message.Message, task queue.Ta
 		return later(0, "too little time left for a call")
 	}
 	if wait := h.worker.paused(); wait > 0 {
-		return later(wait, "Redis changed hands")
+		return later(wait, "Redis has failed over")
 	}
 	return h.paused(ctx, m, task)
 }
 
-// errParked ends a task that is parked: it comes back when its pause is over.
+// errParked ends a task that is parked: the sweeper enqueues it when its pause is
+// over.
 var errParked = errors.New("task is parked")
 
 // paused parks the task of a message that is paused.

@@ -41,12 +41,12 @@ func (unchecked) Check(_ context.Context, m *message.Message) ([]sinch.Media, er
 	return media, nil
 }
 
-// mediaDeferrals is how often in a row a message waits for a media host: about
-// half a minute with the default pauses.
+// mediaDeferrals is the number of times in a row that a message waits for a media
+// host: about half a minute with the default pauses.
 const mediaDeferrals = 4
 
-// checkMedia leaves enough of the task's time for the call, and ends when the
-// worker stops.
+// checkMedia checks the media within the task's time less that of a call. It ends
+// when the worker stops.
 func (h *Handler) checkMedia(ctx context.Context, m *message.Message) ([]sinch.Media, error) {
 	end, ok := ctx.Deadline()
 	if !ok {
@@ -113,7 +113,7 @@ func (p *places) leave(tenant string) {
 	}
 }
 
-// badMedia decides what follows a medium that cannot be sent.
+// badMedia ends or defers a message with media that cannot be sent.
 func (h *Handler) badMedia(ctx context.Context, seen ledger.Snapshot, task int, why error) error {
 	bad, ok := errors.AsType[*MediumError](why)
 	if !ok {
@@ -134,7 +134,7 @@ func (h *Handler) badMedia(ctx context.Context, seen ledger.Snapshot, task int, 
 	}
 }
 
-// change ends a message that waits for task number task, or puts it off.
+// change ends a message that waits for the task of generation task, or defers it.
 func (e *MediumError) change(task int, retry message.Retry) ledger.Change {
 	return func(m *message.Message, now time.Time) error {
 		if err := m.Ready(task, now); err != nil {

@@ -10,40 +10,39 @@ import (
 )
 
 const (
-	// graceImages and graceEncoded are after how long saved media without a report
-	// from Sinch count as ready: reports may not come, or get lost.
+	// graceImages and graceEncoded are the times after which saved media without a
+	// report from Sinch count as ready: a report can be missing.
 	graceImages  = 5 * time.Second
 	graceEncoded = 30 * time.Second
 
-	// plainFault is how long messages are sent with their media after Sinch could
-	// not be reached to save them: their own calls show whether it can be.
+	// plainFault is the time for which messages are sent with their media after Sinch
+	// could not be reached to save them: their own calls show when it is reachable.
 	plainFault = 10 * time.Second
-	// savedPause is after how long a message comes back that got no permit to save.
+	// savedPause is the pause of a message that got no permit to save.
 	savedPause = time.Second
-	// savedWait is how long a task waits while another one saves its media, before
-	// it goes back to the queue. Put back at once, the tasks of a campaign would
-	// circulate as fast as Redis can. savedPoll is how often it checks meanwhile.
+	// savedWait is the time for which a task waits while another one saves its media,
+	// before it is enqueued again. Without it the tasks of a campaign would be
+	// dequeued and enqueued in a tight loop. savedPoll is the interval of its checks.
 	savedWait = 500 * time.Millisecond
 	savedPoll = 100 * time.Millisecond
-	// savedWriteTime bounds a write about a template.
+	// savedWriteTime bounds a write of a template's state.
 	savedWriteTime = 2 * time.Second
 
-	// savedCallsMax is after how many calls a message is sent with its media,
-	// whatever the reason of the others.
+	// savedCallsMax is the number of attempts after which a message is sent with its
+	// media, for any reason of the failures.
 	savedCallsMax = 20
 )
 
-// payload is what a message is sent with.
+// payload is the media of a request, or the template that replaces them.
 type payload struct {
 	media   []sinch.Media
 	key     saved.Key // of its template; empty: it has none
-	savedID string    // what text and media are saved as at Sinch; empty: they are sent along
+	savedID string    // Sinch's id of the saved text and media; empty: they are in the request
 	grace   time.Duration
 }
 
-// payload returns what a message is sent with: its media, or the name under which
-// Sinch has saved them. The first task of those that share media has them saved.
-// The error is a laterError.
+// payload returns the media of a message, or Sinch's id of the saved ones. The first
+// task of the messages with equal media has them saved. The error is a laterError.
 func (h *Handler) payload(ctx context.Context, m *message.Message, media []sinch.Media) (payload, error) {
 	c := payload{media: media}
 	saver, ok := h.providers.For(m).(sinch.Saver)
@@ -55,8 +54,8 @@ func (h *Handler) payload(ctx context.Context, m *message.Message, media []sinch
 		c.grace = graceEncoded
 	}
 	template, err := h.savedSoon(ctx, c.key)
-	if err != nil { // saved media save work and are not needed
-		return c, nil //nolint:nilerr // the call does not begin either, when Redis is down
+	if err != nil { // the message can be sent with its media
+		return c, nil //nolint:nilerr // when Redis is down, the call does not begin either
 	}
 	switch template.State {
 	case saved.Ready:
@@ -71,20 +70,20 @@ func (h *Handler) payload(ctx context.Context, m *message.Message, media []sinch
 	return c, nil
 }
 
-// savedSoon reads the state of a template, and waits a moment for one that another
-// task saves.
+// savedSoon reads the state of a template, and waits up to savedWait for one that
+// another task saves.
 func (h *Handler) savedSoon(ctx context.Context, key saved.Key) (saved.Template, error) {
-	hold, cancel := context.WithTimeout(ctx, savedWait)
+	soon, cancel := context.WithTimeout(ctx, savedWait)
 	defer cancel()
-	defer context.AfterFunc(h.open, cancel)() // a worker that stops gives its tasks back
+	defer context.AfterFunc(h.open, cancel)() // a worker that stops returns its tasks to the queue
 	template, err := h.saved.Look(ctx, key)
-	for err == nil && template.Pending() && sleep(hold, savedPoll) {
+	for err == nil && template.Pending() && sleep(soon, savedPoll) {
 		template, err = h.saved.Look(ctx, key)
 	}
 	return template, err
 }
 
-// sleep lets time pass and reports whether ctx is still there.
+// sleep waits for d, and returns false when ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -96,32 +95,32 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// shares reports whether a message may go out by what it shares with others of
-// its batch. A replay is one message by itself.
+// shares reports whether a message may be sent by a template, which it shares with
+// others of its batch. A replay is sent with its media.
 func (h *Handler) shares(m *message.Message) bool {
 	return h.saved != nil && m.Shared && !m.Scope.Test && m.Replays == 0 && m.Attempts < savedCallsMax
 }
 
-// templateKey names what messages of one batch share: a batch, since a URL may
-// hold something else the next day.
+// templateKey names the text and media that messages of one batch share. It
+// contains the batch, since the content of a URL may change between batches.
 func (h *Handler) templateKey(origin sinch.Origin, m *message.Message, media []sinch.Media) saved.Key {
 	const fixed = 5
 	parts := make([]string, 0, fixed+2*len(media))
 	parts = append(parts, string(origin.API), origin.BaseURL, origin.Account, string(m.BatchID), m.Content.Text)
-	for _, medium := range media {
-		parts = append(parts, medium.URL, medium.ContentType)
+	for _, one := range media {
+		parts = append(parts, one.URL, one.ContentType)
 	}
 	return h.saved.NewKey(parts...)
 }
 
-// save has text and media saved at Sinch. It is a call like any other to pace
-// and pause, but no attempt of the message, which then comes again. No error:
-// the message brings its media along.
+// save has text and media saved at Sinch. The call needs a permit like any other,
+// but is no attempt of the message, whose task then runs again. Without an error
+// the message is sent with its media.
 func (h *Handler) save(ctx context.Context, m *message.Message, saver sinch.Saver, c payload) error {
 	claim, won, err := h.saved.Claim(ctx, c.key, h.timing.Task)
 	switch {
 	case err != nil:
-		return nil // as in load
+		return nil // as in payload
 	case !won:
 		return later(savedPause, "its media are being saved")
 	}
@@ -143,7 +142,7 @@ func (h *Handler) save(ctx context.Context, m *message.Message, saver sinch.Save
 	return h.savedBy(claim, c, permit.Report(h.life, outcome))
 }
 
-// savedBy takes in what became of the call that saves.
+// savedBy records the outcome of the call that saves.
 func (h *Handler) savedBy(claim saved.Claim, c payload, o message.Outcome) error {
 	plain := saved.PlainFor
 	switch o.Kind {
@@ -163,8 +162,8 @@ func (h *Handler) savedBy(claim saved.Claim, c payload, o message.Outcome) error
 	return nil
 }
 
-// noteSaved records what the outcome of a call shows about saved media.
-func (h *Handler) noteSaved(c payload, o message.Outcome) {
+// reportSaved records the state of saved media that the outcome of a call proves.
+func (h *Handler) reportSaved(c payload, o message.Outcome) {
 	if c.savedID == "" {
 		return
 	}
@@ -179,8 +178,8 @@ func (h *Handler) noteSaved(c payload, o message.Outcome) {
 	}
 }
 
-// write records the state of a template, also when the task's own time
-// is over. A state that Redis does not take expires, or the next call shows it.
+// write records the state of a template, also after the end of the task's time. A
+// state that could not be written expires, or the next call reports it again.
 func (h *Handler) write(change func(ctx context.Context) error) {
 	ctx, cancel := context.WithTimeout(h.life, savedWriteTime)
 	defer cancel()

@@ -25,14 +25,14 @@ func TestMessagesAreHeldWhileOthersSave(t *testing.T) {
 	h := &Handler{saved: store, open: t.Context()}
 	start := time.Now()
 	if template, err := h.savedSoon(t.Context(), key); err != nil || !template.Pending() || time.Since(start) < savedWait {
-		t.Errorf("%+v, %v after %s, want it to be held for %s", template, err, time.Since(start), savedWait)
+		t.Errorf("%+v, %v after %s, want it to wait for %s", template, err, time.Since(start), savedWait)
 	}
 }
 
-// Only first calls of messages that share something name what was saved.
+// Only the first calls of messages with shared media use a template.
 func TestWhichMessagesShare(t *testing.T) {
 	t.Parallel()
-	alike := &message.Message{Shared: true}
+	shared := &message.Message{Shared: true}
 	h := &Handler{saved: saved.NewStore(redistest.Shared(t).Client(t), savedEvents{}, nil)}
 	for name, m := range map[string]*message.Message{
 		"single":       {},
@@ -44,7 +44,7 @@ func TestWhichMessagesShare(t *testing.T) {
 			t.Errorf("%s: named what was saved", name)
 		}
 	}
-	if !h.shares(alike) || (&Handler{}).shares(alike) {
-		t.Error("what is alike is shared where a store is")
+	if !h.shares(shared) || (&Handler{}).shares(shared) {
+		t.Error("a message with shared media is sent by a template only with a store")
 	}
 }

@@ -9,28 +9,28 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// Worker is the identity of this process and what it knows of its own calls.
+// Worker is the identity of this process, with the state of its calls.
 type Worker struct {
 	ID string
 
 	mu          sync.Mutex
 	lease       ledger.Lease
-	inFlight    map[message.ID]int              // tasks that are about to make, make or record a call
-	unconfirmed map[message.ID]unconfirmedBegin // begins whose reply was lost
-	missed      bool                            // Redis knew fewer begins than it had acknowledged
+	inFlight    map[message.ID]int              // tasks that prepare, make or record a call
+	unconfirmed map[message.ID]unconfirmedBegin // begins without a reply
+	rolledBack  bool                            // Redis had fewer begins than it had acknowledged
 	pausedTill  time.Time                       // no call begins before
 
 	calls *callCache
 }
 
-// unconfirmedBegin is a begin whose reply was lost: it may have taken effect, but no call
+// unconfirmedBegin is a begin without a reply: it may have taken effect, but no call
 // was made for it.
 type unconfirmedBegin struct {
 	n     int       // number of the attempt
 	until time.Time // it may still take effect
 }
 
-// NewWorker makes an identity that no other process has had.
+// NewWorker creates an identity that no other process has had.
 func NewWorker() *Worker {
 	id := rand.Text()[:12]
 	return &Worker{
@@ -42,22 +42,22 @@ func NewWorker() *Worker {
 	}
 }
 
-// Lease is what the worker knows of its own begins.
+// Lease returns the worker's counts of begins.
 func (w *Worker) Lease() ledger.Lease {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.lease
 }
 
-// enter marks a message whose call is about to begin.
-func (w *Worker) enter(id message.ID) {
+// track marks a message whose call is about to begin.
+func (w *Worker) track(id message.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.inFlight[id]++
 }
 
-// leave undoes enter, once the outcome is recorded.
-func (w *Worker) leave(id message.ID) {
+// untrack undoes track, once the outcome is recorded.
+func (w *Worker) untrack(id message.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.inFlight[id]--; w.inFlight[id] <= 0 {
@@ -65,22 +65,22 @@ func (w *Worker) leave(id message.ID) {
 	}
 }
 
-// Busy reports whether the worker is about to make, makes or records a call.
+// Busy reports whether the worker prepares, makes or records a call of a message.
 func (w *Worker) Busy(id message.ID) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.inFlight[id] > 0
 }
 
-// AddUnconfirmed records a begin whose reply was lost.
+// AddUnconfirmed adds a begin without a reply.
 func (w *Worker) AddUnconfirmed(id message.ID, n int, until time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.unconfirmed[id] = unconfirmedBegin{n: n, until: until}
 }
 
-// Unconfirmed lists the begins whose reply was lost, with the number of the attempt,
-// and drops those that can no longer take effect.
+// Unconfirmed lists the begins without a reply, with the number of the attempt, and
+// drops those that can no longer take effect.
 func (w *Worker) Unconfirmed(now time.Time) map[message.ID]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,15 +94,15 @@ func (w *Worker) Unconfirmed(now time.Time) map[message.ID]int {
 	return begins
 }
 
-// IsUnconfirmed reports whether the reply to the begin of attempt n was lost.
+// IsUnconfirmed reports whether the begin of attempt n had no reply.
 func (w *Worker) IsUnconfirmed(id message.ID, n int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	d, lost := w.unconfirmed[id]
-	return lost && d.n == n
+	begin, ok := w.unconfirmed[id]
+	return ok && begin.n == n
 }
 
-// begun takes in that the ledger has acknowledged a begin of this worker.
+// begun applies a begin of this worker that the ledger has acknowledged.
 func (w *Worker) begun(b ledger.Begun, a message.Attempt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,7 +112,7 @@ func (w *Worker) begun(b ledger.Begun, a message.Attempt) {
 	w.calls.put(Call{ID: b.Message.ID, Attempt: a, SeenAt: time.Now()})
 }
 
-// OnBegin takes in that another worker has begun a call.
+// OnBegin applies a begin of another worker.
 func (w *Worker) OnBegin(b ledger.Begin) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,14 +120,14 @@ func (w *Worker) OnBegin(b ledger.Begin) {
 	w.calls.onBegin(b)
 }
 
-// miss takes in that the ledger refused a begin because Redis went back.
-func (w *Worker) miss() {
+// markRolledBack records that the ledger refused a begin because of a rollback.
+func (w *Worker) markRolledBack() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.missed = true
+	w.rolledBack = true
 }
 
-// Pause keeps calls from beginning for a while.
+// Pause prevents calls from beginning for d.
 func (w *Worker) Pause(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -143,30 +143,31 @@ func (w *Worker) Resume() {
 	w.pausedTill = time.Time{}
 }
 
-// paused is how long no call may begin; zero or less: one may.
+// paused is the time for which no call may begin; zero or less: one may.
 func (w *Worker) paused() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return time.Until(w.pausedTill)
 }
 
-// MissesCalls reports whether Redis went back: at a heartbeat it knew of epoch
-// calls, though before it had acknowledged more.
-func (w *Worker) MissesCalls(before, epoch int64) bool {
+// RolledBack reports whether Redis was rolled back: a heartbeat returned an epoch
+// below the one that Redis had returned before, or a begin was refused.
+func (w *Worker) RolledBack(before, epoch int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.missed || epoch < before {
+	if w.rolledBack || epoch < before {
 		return true
 	}
 	w.lease.Epoch = max(w.lease.Epoch, epoch)
 	return false
 }
 
-// Reset counts from what Redis knows now, once the lost calls are restored.
+// Reset starts the counts again from those of Redis, once the missing calls are
+// restored.
 func (w *Worker) Reset(epoch int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.lease.Begins, w.lease.Epoch, w.missed = 0, epoch, false
+	w.lease.Begins, w.lease.Epoch, w.rolledBack = 0, epoch, false
 }
 
 // RecentCalls returns the calls of the last minutes, of all workers, oldest

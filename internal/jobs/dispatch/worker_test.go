@@ -45,10 +45,10 @@ func TestHeartbeatOvertakenByABegin(t *testing.T) {
 	w.OnBegin(ledger.Begin{Worker: "other", Epoch: 7})
 	before := w.Lease().Epoch
 	w.OnBegin(ledger.Begin{Worker: "other", Epoch: 9})
-	if w.MissesCalls(before, 8) || w.Lease().Epoch != 9 {
+	if w.RolledBack(before, 8) || w.Lease().Epoch != 9 {
 		t.Fatalf("lease %+v", w.Lease())
 	}
-	if !w.MissesCalls(w.Lease().Epoch, 8) {
+	if !w.RolledBack(w.Lease().Epoch, 8) {
 		t.Fatal("a rollback is not noticed")
 	}
 }

@@ -9,15 +9,15 @@ import (
 	"mmsdispatch/internal/batcher"
 )
 
-// enqueueMany makes tasks in one round trip, and answers of each whether it was
-// missing.
+// enqueueMany enqueues tasks in one round trip. The results are true for the tasks
+// that were missing.
 func (q *Queue) enqueueMany(ctx context.Context, tasks []Task) []batcher.Result[bool] {
 	if len(tasks) == 0 {
 		return nil
 	}
 	pipe := q.rdb.Pipeline()
 	for _, t := range tasks {
-		if _, err := q.Enqueue(asynqredis.Noting(ctx, pipe), t); err != nil {
+		if _, err := q.Enqueue(asynqredis.Pipelined(ctx, pipe), t); err != nil {
 			return batcher.Failed[bool](len(tasks), err)
 		}
 	}
@@ -27,27 +27,27 @@ func (q *Queue) enqueueMany(ctx context.Context, tasks []Task) []batcher.Result[
 	}
 	made := pipe.Len()
 	q.notifier.Notify(ctx, pipe, lanes)
-	said, _ := pipe.Exec(ctx) // each has its own error
-	if made != len(tasks) || len(said) < made {
-		return batcher.Failed[bool](len(tasks), asynqredis.ErrNotNoted)
+	cmds, _ := pipe.Exec(ctx) // each has its own error
+	if made != len(tasks) || len(cmds) < made {
+		return batcher.Failed[bool](len(tasks), asynqredis.ErrNotPipelined)
 	}
 	answers := make([]batcher.Result[bool], len(tasks))
-	var unknown []int // those whose script Redis does not know
-	for i, cmd := range said[:made] {
+	var unknown []int // tasks whose script Redis has not loaded
+	for i, cmd := range cmds[:made] {
 		answers[i].Value, answers[i].Err = asynqredis.Made(cmd)
 		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
 			unknown = append(unknown, i)
 		}
 	}
 	if len(unknown) > 0 {
-		q.teach(ctx, tasks, unknown, answers)
+		q.loadScript(ctx, tasks, unknown, answers)
 	}
 	return answers
 }
 
-// teach makes the first of the tasks alone, by which asynq lets Redis know the
-// script, and then the others.
-func (q *Queue) teach(ctx context.Context, tasks []Task, which []int, answers []batcher.Result[bool]) {
+// loadScript enqueues the first of the tasks alone, so that asynq loads the script
+// into Redis, and then the others.
+func (q *Queue) loadScript(ctx context.Context, tasks []Task, which []int, answers []batcher.Result[bool]) {
 	first, others := which[0], which[1:]
 	answers[first].Value, answers[first].Err = q.Enqueue(ctx, tasks[first])
 	if len(others) == 0 || answers[first].Err != nil {

@@ -25,7 +25,7 @@ func waiting(n int) []*message.Message {
 	return some
 }
 
-func newHeardQueue(t *testing.T) (*Queue, *redis.Client, *redistest.Tap) {
+func newTappedQueue(t *testing.T) (*Queue, *redis.Client, *redistest.Tap) {
 	t.Helper()
 	rdb, hook := redistest.Start(t).Client(t), &redistest.Tap{}
 	rdb.AddHook(hook)
@@ -52,7 +52,7 @@ func same(t *testing.T, q *Queue, messages []*message.Message) {
 
 func TestManyTasksTakeOneRoundTrip(t *testing.T) {
 	t.Parallel()
-	q, _, hook := newHeardQueue(t)
+	q, _, hook := newTappedQueue(t)
 	if err := q.DispatchMany(t.Context(), waiting(2)); err != nil {
 		t.Fatal(err)
 	}
@@ -71,10 +71,10 @@ func TestManyTasksTakeOneRoundTrip(t *testing.T) {
 	}
 }
 
-// Redis knows no script after it was started anew.
-func TestTasksAreMadeThoughRedisForgotTheScripts(t *testing.T) {
+// Redis has no scripts after a restart.
+func TestTasksAreMadeAfterScriptFlush(t *testing.T) {
 	t.Parallel()
-	q, rdb, _ := newHeardQueue(t)
+	q, rdb, _ := newTappedQueue(t)
 	for range 2 {
 		messages := waiting(5)
 		if err := q.DispatchMany(t.Context(), messages); err != nil {
@@ -87,11 +87,10 @@ func TestTasksAreMadeThoughRedisForgotTheScripts(t *testing.T) {
 	}
 }
 
-// A task that cannot be made is told of, and does not keep the others from
-// being made.
+// A task that cannot be enqueued is an error, and does not prevent the others.
 func TestOneTaskThatCannotBeMade(t *testing.T) {
 	t.Parallel()
-	q, rdb, _ := newHeardQueue(t)
+	q, rdb, _ := newTappedQueue(t)
 	messages := waiting(5)
 	messages[2].Content.Priority = message.High
 	if err := rdb.Set(t.Context(), "asynq:{high}:pending", "no list", 0).Err(); err != nil {

@@ -15,10 +15,10 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// Waiting messages of one group have no tasks of their own. They stand in a
-// sorted set, and one task stands for the set: its id holds the generation of
-// the group, so that a conflict of that id means that the task is there. The
-// set is rebuilt by the sweeper from the records, which alone decide.
+// Waiting messages of one group have no tasks of their own. They are members of a
+// sorted set, and the set has one task, whose id contains the generation of the
+// group: a conflict of that id means that the task exists. The sweeper rebuilds the
+// set from the records of the ledger.
 
 //go:embed group.lua
 var groupLua string
@@ -26,12 +26,12 @@ var groupLua string
 // groupTaskPrefix begins the id of a group's task.
 const groupTaskPrefix = "group_"
 
-// generationBase is the base in which a task's id holds the generation.
+// generationBase is the base of the generation in a task's id.
 const generationBase = 36
 
-var errGroupReply = errors.New("script for groups answered in another form")
+var errGroupReply = errors.New("unexpected answer of the script for groups")
 
-// Group is a group with the task that stands for it.
+// Group is a group and its task.
 type Group struct {
 	Name       string
 	Lane       string
@@ -41,13 +41,13 @@ type Group struct {
 
 func groupKey(name string) string { return ledger.DefaultPrefix + "group:" + name }
 
-// Task is the one that stands for the group.
+// Task is the task of the group.
 func (g Group) Task() Task {
 	return Task{ID: groupTaskPrefix + g.Name + "-" + strconv.FormatInt(g.Generation, generationBase), Lane: g.Lane, At: g.Due}
 }
 
-// ParseGroupTask takes the id of a group's task apart; ok is false for the task
-// of a message.
+// ParseGroupTask parses the id of a group's task; ok is false for that of a
+// message's.
 func ParseGroupTask(id string) (name string, generation int64, ok bool) {
 	rest, ok := strings.CutPrefix(id, groupTaskPrefix)
 	if !ok {
@@ -63,26 +63,26 @@ func ParseGroupTask(id string) (name string, generation int64, ok bool) {
 
 // GroupChange changes the members of one group.
 type GroupChange struct {
-	Name   string
-	Lane   string
-	HandOn int64 // generation of the task that hands the group on to a new one; zero: none
-	Leave  []message.ID
-	Join   []*message.Message
+	Name    string
+	Lane    string
+	Replace int64 // generation of the task to replace by one of the next; zero: none
+	Remove  []message.ID
+	Add     []*message.Message
 }
 
 func (c GroupChange) args() []any {
 	const fixed = 2
-	args := make([]any, 0, fixed+len(c.Leave)+2*len(c.Join))
-	handOn := ""
-	if c.HandOn != 0 {
-		handOn = strconv.FormatInt(c.HandOn, 10)
+	args := make([]any, 0, fixed+len(c.Remove)+2*len(c.Add))
+	replace := ""
+	if c.Replace != 0 {
+		replace = strconv.FormatInt(c.Replace, 10)
 	}
-	args = append(args, handOn, len(c.Leave))
-	for _, id := range c.Leave {
+	args = append(args, replace, len(c.Remove))
+	for _, id := range c.Remove {
 		args = append(args, id.Packed())
 	}
-	for _, m := range c.Join {
-		due := "" // the script's now: the clock of the process that accepted it may be ahead
+	for _, m := range c.Add {
+		due := "" // now by Redis' clock: that of the process that accepted it may be ahead
 		if !m.NextAt.IsZero() {
 			due = strconv.FormatInt(m.NextAt.UnixMilli(), 10)
 		}
@@ -91,27 +91,27 @@ func (c GroupChange) args() []any {
 	return args
 }
 
-// groupMembers bounds a change and the reading of a group.
+// groupMembers bounds the members of a change and of a ReadGroup.
 const groupMembers = 1000
 
-// joins are the changes by which messages join their groups.
-func joins(messages []*message.Message) []GroupChange {
+// additions are the changes that add messages to their groups.
+func additions(messages []*message.Message) []GroupChange {
 	var changes []GroupChange
-	open := make(map[string]int) // index of the change that takes more members
+	open := make(map[string]int) // index of the change that has room for more members
 	for _, m := range messages {
 		i, ok := open[m.Group]
-		if !ok || len(changes[i].Join) == groupMembers {
+		if !ok || len(changes[i].Add) == groupMembers {
 			i = len(changes)
 			open[m.Group] = i
 			changes = append(changes, GroupChange{Name: m.Group, Lane: LaneOf(m)})
 		}
-		changes[i].Join = append(changes[i].Join, m)
+		changes[i].Add = append(changes[i].Add, m)
 	}
 	return changes
 }
 
-// Regroup makes some changes in one round trip and returns the groups after
-// them. Making a change again does no harm.
+// Regroup makes changes in one round trip and returns the groups after them. A
+// change is idempotent.
 func (q *Queue) Regroup(ctx context.Context, changes ...GroupChange) ([]Group, error) {
 	calls := q.regroupCalls(ctx, changes)
 	if redis.HasErrorPrefix(calls[0].Err(), "NOSCRIPT") {
@@ -143,7 +143,7 @@ func (q *Queue) regroupCalls(ctx context.Context, changes []GroupChange) []*redi
 	return calls
 }
 
-// parseGroup reads the answer of the script to a change.
+// parseGroup parses the answer of the script to a change.
 func parseGroup(change GroupChange, reply []string) (Group, error) {
 	const fields = 2
 	group := Group{Name: change.Name, Lane: change.Lane}
@@ -165,7 +165,7 @@ func parseGroup(change GroupChange, reply []string) (Group, error) {
 	return group, nil
 }
 
-// GroupView is what a group's task reads.
+// GroupView is the state of a group for the run of its task.
 type GroupView struct {
 	Generation int64
 	Now        time.Time    // Redis' time
@@ -200,16 +200,16 @@ func (q *Queue) ReadGroup(ctx context.Context, name string) (GroupView, error) {
 	return view, nil
 }
 
-// Absent returns the generation of a group, zero for an empty one, and which of
-// its messages do not stand in it.
+// Absent returns the generation of a group, zero for an empty one, and the messages
+// that are not members of it.
 func (q *Queue) Absent(ctx context.Context, name string, members []*message.Message) (int64, []*message.Message, error) {
-	names := make([]string, 1, 1+len(members)) // the first one is that of the generation
+	names := make([]string, 1, 1+len(members)) // the first one is the entry of the generation
 	for _, m := range members {
 		names = append(names, m.ID.Packed())
 	}
 	scores, err := q.rdb.ZMScore(ctx, groupKey(name), names...).Result()
 	if err != nil {
-		return 0, nil, fmt.Errorf("look for members: %w", err)
+		return 0, nil, fmt.Errorf("read members: %w", err)
 	}
 	var absent []*message.Message
 	for i, m := range members {

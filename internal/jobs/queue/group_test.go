@@ -57,35 +57,35 @@ func eachRedis(t *testing.T, test func(t *testing.T, rdb *redis.Client)) {
 	})
 }
 
-// A group has the same task until that one hands it on or the group is empty,
-// and no task that it has had before.
+// A group has the same task until the task is replaced or the group is empty, and no
+// task that it has had before.
 func TestGenerationsOfAGroup(t *testing.T) {
 	t.Parallel()
 	eachRedis(t, func(t *testing.T, rdb *redis.Client) {
 		q := New(rdb, time.Second)
 		some := members(5)
-		first := regroupOne(t, q, GroupChange{Join: some[:2]})
-		if again := regroupOne(t, q, GroupChange{Join: some[1:4]}); again.Generation != first.Generation || first.Generation == 0 {
+		first := regroupOne(t, q, GroupChange{Add: some[:2]})
+		if again := regroupOne(t, q, GroupChange{Add: some[1:4]}); again.Generation != first.Generation || first.Generation == 0 {
 			t.Errorf("generation %d after %d, though the first task is there", again.Generation, first.Generation)
 		}
-		if other := regroupOne(t, q, GroupChange{HandOn: first.Generation + 7, Leave: idsOf(some[3:4])}); other.Generation != first.Generation {
-			t.Errorf("handed on by a task that does not stand for the group: %d, then %d", first.Generation, other.Generation)
+		if other := regroupOne(t, q, GroupChange{Replace: first.Generation + 7, Remove: idsOf(some[3:4])}); other.Generation != first.Generation {
+			t.Errorf("replaced by a task of another generation: %d, then %d", first.Generation, other.Generation)
 		}
-		second := regroupOne(t, q, GroupChange{HandOn: first.Generation, Leave: idsOf(some[:1])})
+		second := regroupOne(t, q, GroupChange{Replace: first.Generation, Remove: idsOf(some[:1])})
 		if second.Generation != first.Generation+1 {
-			t.Errorf("handed on: generation %d after %d", second.Generation, first.Generation)
+			t.Errorf("replaced: generation %d after %d", second.Generation, first.Generation)
 		}
 		view, err := q.ReadGroup(t.Context(), "g")
 		if err != nil || len(view.Due) != 2 || view.Generation != second.Generation {
 			t.Errorf("%+v, %v", view, err)
 		}
-		if empty := regroupOne(t, q, GroupChange{HandOn: second.Generation, Leave: idsOf(some)}); empty.Generation != 0 {
+		if empty := regroupOne(t, q, GroupChange{Replace: second.Generation, Remove: idsOf(some)}); empty.Generation != 0 {
 			t.Errorf("empty: %+v", empty)
 		}
 		if n := rdb.Exists(t.Context(), groupKey("g")).Val(); n != 0 {
 			t.Error("an empty group is kept")
 		}
-		if third := regroupOne(t, q, GroupChange{Join: some[4:]}); third.Generation <= second.Generation {
+		if third := regroupOne(t, q, GroupChange{Add: some[4:]}); third.Generation <= second.Generation {
 			t.Errorf("there again: generation %d after %d", third.Generation, second.Generation)
 		}
 	})
@@ -101,15 +101,15 @@ func TestEarlierMemberHasATaskOfItsOwn(t *testing.T) {
 		for _, m := range late {
 			m.NextAt = at
 		}
-		first := regroupOne(t, q, GroupChange{Join: late})
+		first := regroupOne(t, q, GroupChange{Add: late})
 		if !first.Due.Equal(at) {
 			t.Errorf("due at %s, want %s", first.Due, at)
 		}
-		second := regroupOne(t, q, GroupChange{Join: now[:1]})
+		second := regroupOne(t, q, GroupChange{Add: now[:1]})
 		if second.Generation == first.Generation || second.Due.After(time.Now().Add(time.Minute)) {
 			t.Errorf("%+v after %+v", second, first)
 		}
-		if third := regroupOne(t, q, GroupChange{Join: now[1:]}); third.Generation != second.Generation {
+		if third := regroupOne(t, q, GroupChange{Add: now[1:]}); third.Generation != second.Generation {
 			t.Errorf("another generation for a member that is due like others: %+v after %+v", third, second)
 		}
 		view, err := q.ReadGroup(t.Context(), "g")
@@ -145,6 +145,6 @@ func TestGroupHasOneTask(t *testing.T) {
 		t.Errorf("%q is of %q, %d, %t", g.Task().ID, name, generation, ok)
 	}
 	if _, _, ok := ParseGroupTask(MessageTask(some[0]).ID); ok {
-		t.Error("the task of a message is taken for that of a group")
+		t.Error("the task of a message is parsed as that of a group")
 	}
 }

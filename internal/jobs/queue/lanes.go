@@ -6,9 +6,8 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// bulkPart names a queue of the bulk Lane: bulk, bulk-1 and so on, one for each
-// shard, so that a tenant with a long queue stands beside the others and not
-// before them.
+// bulkPart names a queue of the bulk lane: bulk, bulk-1 and so on, one for each
+// shard, so that the long queue of a tenant does not delay those of the others.
 func bulkPart(shard int) string {
 	if shard == 0 {
 		return string(message.Bulk)
@@ -16,10 +15,10 @@ func bulkPart(shard int) string {
 	return string(message.Bulk) + "-" + strconv.Itoa(shard)
 }
 
-// Test names the queue of test messages, whatever their lane.
+// Test names the queue of the test messages of all lanes.
 const Test = "test"
 
-// LaneOf names the queue a message waits in.
+// LaneOf names the queue of a message.
 func LaneOf(m *message.Message) string {
 	if m.Scope.Test {
 		return Test

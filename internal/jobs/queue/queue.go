@@ -1,6 +1,5 @@
-// Package queue is the way of a message into asynq: lanes, and the tasks that
-// stand for messages and for groups of them. The ledger decides; a task only
-// says that a message may be due.
+// Package queue enqueues the tasks of messages and of groups in asynq, by lane. The
+// ledger alone has the state of a message: a task only causes a worker to read it.
 package queue
 
 import (
@@ -20,15 +19,15 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// TaskType is the one kind of task. It is short because a million of them
-// wait in memory, and its payload is empty: the task's id says it all.
+// TaskType is the type of all tasks. It is short because a million of them wait in
+// memory, and their payload is empty: the task's id identifies the message or group.
 const TaskType = "mms"
 
 // neverArchived is a retry count that is never reached, since no error of ours
 // counts as a failure for asynq. Zero would archive at the first one.
 const neverArchived = 100
 
-// Queue puts messages into their lanes. It is safe for concurrent use.
+// Queue enqueues messages in their lanes. It is safe for concurrent use.
 type Queue struct {
 	client    *asynq.Client
 	questions *asynqredis.Questions
@@ -42,7 +41,7 @@ type Queue struct {
 	parkings  *batcher.Batcher[parking, bool]
 }
 
-// New makes a queue whose tasks have timeout for one run.
+// New creates a queue. timeout bounds one run of a task.
 func New(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 	q := &Queue{
 		client:    asynq.NewClientFromRedisClient(asynqredis.Producer{UniversalClient: rdb}),
@@ -59,15 +58,15 @@ func New(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 	return q
 }
 
-// Dispatch makes the task of a waiting message. A task that exists is no error.
+// Dispatch enqueues the task of a waiting message. A task that exists is no error.
 // Concurrent calls share a round trip.
 func (q *Queue) Dispatch(ctx context.Context, m *message.Message) error {
 	_, err := q.batched.Do(ctx, m)
 	return err
 }
 
-// DispatchSoon is Dispatch without waiting. failed is called with an error, on
-// another goroutine.
+// DispatchSoon is Dispatch without waiting for the result. failed is called with an
+// error, on another goroutine.
 func (q *Queue) DispatchSoon(m *message.Message, failed func(error)) {
 	q.batched.DoAsync(m, func(answer batcher.Result[bool]) {
 		if answer.Err != nil {
@@ -76,11 +75,11 @@ func (q *Queue) DispatchSoon(m *message.Message, failed func(error)) {
 	})
 }
 
-// Wait returns when the tasks of all calls of DispatchSoon are made.
+// Wait returns when all calls of DispatchSoon have their results.
 func (q *Queue) Wait() { q.batched.Wait() }
 
-// DispatchMany makes the tasks of waiting messages, all at once. It tries all of
-// them and returns one of the errors.
+// DispatchMany enqueues the tasks of waiting messages in one round trip. It tries
+// all of them and returns one of the errors.
 func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) error {
 	for _, answer := range q.DispatchEach(ctx, messages) {
 		if answer.Err != nil {
@@ -90,9 +89,9 @@ func (q *Queue) DispatchMany(ctx context.Context, messages []*message.Message) e
 	return nil
 }
 
-// DispatchEach makes the tasks of waiting messages in one round trip and reports
-// for each whether it was missing. Members of groups join them in another one
-// before it, and have the answer for the task of their group.
+// DispatchEach enqueues the tasks of waiting messages in one round trip. The results
+// are true for tasks that were missing. Members of groups are added to them in
+// another round trip before it, and have the result of their group's task.
 func (q *Queue) DispatchEach(ctx context.Context, messages []*message.Message) []batcher.Result[bool] {
 	tasks := make([]Task, 0, len(messages))
 	places := make([]int, len(messages)) // in tasks
@@ -108,7 +107,7 @@ func (q *Queue) DispatchEach(ctx context.Context, messages []*message.Message) [
 	var failed error
 	if len(grouped) > 0 {
 		var groups []Group
-		groups, failed = q.Regroup(ctx, joins(grouped)...)
+		groups, failed = q.Regroup(ctx, additions(grouped)...)
 		placeOf := make(map[string]int, len(groups))
 		for _, g := range groups { // the last one of a name is the latest
 			placeOf[g.Name] = len(tasks)
@@ -130,7 +129,7 @@ func (q *Queue) DispatchEach(ctx context.Context, messages []*message.Message) [
 	return answers
 }
 
-// Task is what is enqueued. Its id alone tells what it stands for.
+// Task is one task of asynq. Its id identifies its message or group.
 type Task struct {
 	ID   string
 	Lane string
@@ -142,7 +141,7 @@ func MessageTask(m *message.Message) Task {
 	return Task{ID: taskName(m), Lane: LaneOf(m), At: m.NextAt}
 }
 
-// Enqueue makes a task and reports whether it was missing.
+// Enqueue enqueues a task. missing is false for one that exists.
 func (q *Queue) Enqueue(ctx context.Context, t Task) (missing bool, err error) {
 	opts := []asynq.Option{
 		asynq.TaskID(t.ID),
@@ -170,8 +169,8 @@ func wholeSeconds(d time.Duration) time.Duration {
 	return (d + time.Second - 1).Truncate(time.Second)
 }
 
-// taskName is the task id of a message: its own id, with a number once a task
-// had to be made again.
+// taskName is the task id of a message: its own id, with the generation of the task
+// from the second one on.
 func taskName(m *message.Message) string {
 	if m.Task == 0 {
 		return m.ID.Short()
@@ -179,8 +178,7 @@ func taskName(m *message.Message) string {
 	return m.ID.Short() + "-" + strconv.Itoa(m.Task)
 }
 
-// ParseTask returns the message that a task stands for, and the number of the
-// task.
+// ParseTask returns the message of a task, and the generation of the task.
 func ParseTask(name string) (message.ID, int, error) {
 	short, number, replaced := strings.Cut(name, "-")
 	id, err := message.ParseID("msg_" + short)
@@ -197,41 +195,41 @@ func ParseTask(name string) (message.ID, int, error) {
 	return id, n, nil
 }
 
-// TaskState tells whether a task will run.
+// TaskState is the state of a task.
 type TaskState int
 
 // The states.
 const (
-	StateComes  TaskState = iota // it will be run
-	StateRuns                    // it is being run, or its worker died with it
-	StateBuried                  // archived or completed: it will not be run
-	StateGone                    // there is none
+	StatePending  TaskState = iota // it will run
+	StateActive                    // it runs, or its worker crashed
+	StateArchived                  // archived or completed: it will not run
+	StateMissing                   // it does not exist
 )
 
-// State looks a task up.
+// State reads the state of a task.
 func (q *Queue) State(ctx context.Context, t Task) (TaskState, error) {
 	info, err := q.inspector(ctx).GetTaskInfo(t.Lane, t.ID)
 	switch {
 	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
-		return StateGone, nil
+		return StateMissing, nil
 	case err != nil:
-		return StateGone, fmt.Errorf("inspect task: %w", err)
+		return StateMissing, fmt.Errorf("inspect task: %w", err)
 	}
 	switch info.State {
 	case asynq.TaskStateActive:
-		return StateRuns, nil
+		return StateActive, nil
 	case asynq.TaskStateArchived, asynq.TaskStateCompleted:
-		return StateBuried, nil
+		return StateArchived, nil
 	default:
-		return StateComes, nil
+		return StatePending, nil
 	}
 }
 
-// activePage is how many tasks asynq lists at a time.
+// activePage is the number of tasks that asynq lists at a time.
 const activePage = 1000
 
-// Running names the tasks of a lane that are being run: their workers live and
-// go on renewing asynq's lease.
+// Running returns the ids of the active tasks of a lane; true: a live worker renews
+// asynq's lease.
 func (q *Queue) Running(ctx context.Context, lane string) (map[string]bool, error) {
 	names := make(map[string]bool)
 	for page := 1; ; page++ {
@@ -252,7 +250,7 @@ func (q *Queue) inspector(ctx context.Context) *asynq.Inspector {
 	return asynq.NewInspectorFromRedisClient(q.questions.Client(ctx))
 }
 
-// States looks tasks up, all at once.
+// States reads the states of tasks concurrently.
 func (q *Queue) States(ctx context.Context, tasks []Task) []batcher.Result[TaskState] {
 	answers := make([]batcher.Result[TaskState], len(tasks))
 	var all sync.WaitGroup
@@ -263,8 +261,8 @@ func (q *Queue) States(ctx context.Context, tasks []Task) []batcher.Result[TaskS
 	return answers
 }
 
-// PublishLanes lists the lanes for the queue UI. asynq does so once a process, so
-// the list would stay empty after Redis was emptied.
+// PublishLanes writes the list of lanes for the queue UI. asynq writes it once per
+// process, so that it would stay empty after Redis was emptied.
 func (q *Queue) PublishLanes(ctx context.Context) error {
 	names := make([]any, 0, message.BulkShards+3) //nolint:mnd // as Lanes
 	for _, lane := range Lanes() {

@@ -34,22 +34,22 @@ func TestDispatchManyNeedsOneConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range messages {
-		if state, err := queue.State(t.Context(), MessageTask(m)); err != nil || state != StateComes {
+		if state, err := queue.State(t.Context(), MessageTask(m)); err != nil || state != StatePending {
 			t.Fatalf("the task of %s is in state %d: %v", m.ID, state, err)
 		}
 	}
 }
 
-// Whoever does not wait for a task gets on while Redis does not answer, and is
-// told when it could not be made.
+// DispatchSoon does not wait while Redis does not answer, and reports a task that
+// could not be enqueued.
 func TestDispatchSoonDoesNotWait(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	rdb, tap := server.Client(t), &redistest.Tap{}
 	rdb.AddHook(tap)
-	queue, looker := New(rdb, time.Second), New(server.Client(t), time.Second)
+	queue, reader := New(rdb, time.Second), New(server.Client(t), time.Second)
 	some := waiting(2)
-	if err := queue.DispatchMany(t.Context(), waiting(1)); err != nil { // Redis learns the script
+	if err := queue.DispatchMany(t.Context(), waiting(1)); err != nil { // Redis loads the script
 		t.Fatal(err)
 	}
 	letGo := make(chan struct{})
@@ -57,13 +57,13 @@ func TestDispatchSoonDoesNotWait(t *testing.T) {
 	unexpected := func(err error) { t.Error(err) }
 	queue.DispatchSoon(some[0], unexpected)
 	queue.DispatchSoon(some[1], unexpected)
-	if state, err := looker.State(t.Context(), MessageTask(some[0])); err != nil || state != StateGone {
-		t.Errorf("the task is there before Redis was asked: %v, %v", state, err)
+	if state, err := reader.State(t.Context(), MessageTask(some[0])); err != nil || state != StateMissing {
+		t.Errorf("the task exists before the command was sent: %v, %v", state, err)
 	}
 	close(letGo)
 	queue.Wait()
 	for _, m := range some {
-		if state, err := looker.State(t.Context(), MessageTask(m)); err != nil || state != StateComes {
+		if state, err := reader.State(t.Context(), MessageTask(m)); err != nil || state != StatePending {
 			t.Errorf("after the wait: %v, %v", state, err)
 		}
 	}
@@ -71,7 +71,7 @@ func TestDispatchSoonDoesNotWait(t *testing.T) {
 	var failed error
 	queue.DispatchSoon(waiting(1)[0], func(err error) { failed = err })
 	queue.Wait()
-	if failed == nil || errors.Is(failed, asynqredis.ErrNotNoted) {
+	if failed == nil || errors.Is(failed, asynqredis.ErrNotPipelined) {
 		t.Errorf("without Redis: %v", failed)
 	}
 }

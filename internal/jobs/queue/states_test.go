@@ -11,7 +11,7 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// The states of many tasks cost few round trips, also when Redis has forgotten
+// The states of many tasks cost few round trips, also when Redis has no longer
 // the script.
 func TestStatesShareRoundTrips(t *testing.T) {
 	t.Parallel()
@@ -24,9 +24,9 @@ func TestStatesShareRoundTrips(t *testing.T) {
 	for range 2 {
 		tap.Alone, tap.Pipelines = nil, nil
 		for i, state := range queue.States(t.Context(), tasksOf(messages)) {
-			want := StateComes
+			want := StatePending
 			if i == 0 {
-				want = StateGone
+				want = StateMissing
 			}
 			if state.Err != nil || state.Value != want {
 				t.Errorf("task %d in state %d, %v", i, state.Value, state.Err)
@@ -41,7 +41,7 @@ func TestStatesShareRoundTrips(t *testing.T) {
 	}
 }
 
-// A sweeper that is told to end does not wait for a Redis that does not answer.
+// A sweeper whose context ends does not wait for a Redis that does not answer.
 func TestStatesEndWithTheSweeper(t *testing.T) {
 	t.Parallel()
 	rdb, held, letGo := redistest.Start(t).Client(t), make(chan struct{}), make(chan struct{})

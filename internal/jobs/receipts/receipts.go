@@ -1,4 +1,4 @@
-// Package receipts records in the ledger what Sinch reports.
+// Package receipts records the receipts of Sinch in the ledger.
 package receipts
 
 import (
@@ -16,14 +16,14 @@ import (
 	"mmsdispatch/internal/sinch/receipt"
 )
 
-// Result is what followed from a receipt.
+// Result is the result of a receipt.
 type Result string
 
 // The results.
 const (
 	Applied Result = "applied"
 	Unknown Result = "unknown_message" // about no message of ours
-	Ignored Result = "ignored"         // about something else than a message
+	Ignored Result = "ignored"         // not about a message
 	Foreign Result = "foreign_api"     // about an attempt made through another API
 )
 
@@ -36,14 +36,14 @@ type Blocker interface {
 	Block(ctx context.Context, scope message.Scope, number, sender, code string) error
 }
 
-// Templates is told the state of saved media.
+// Templates records the state of saved media.
 type Templates interface {
 	// Report records the state of saved media, by our reference or by Sinch's id.
 	// known is false for media that no message needs.
 	Report(ctx context.Context, ref, id string, ready bool) (known bool, err error)
 }
 
-// Receiver records what Sinch reports in the ledger.
+// Receiver applies receipts.
 type Receiver struct {
 	ledger    *ledger.Ledger
 	optOuts   Blocker
@@ -51,13 +51,13 @@ type Receiver struct {
 	log       zerolog.Logger
 }
 
-// New makes a Receiver.
+// New creates a Receiver.
 func New(l *ledger.Ledger, optOuts Blocker, templates Templates, log zerolog.Logger) *Receiver {
 	return &Receiver{ledger: l, optOuts: optOuts, templates: templates, log: log}
 }
 
-// Apply records one receipt. Only an error of the ledger is an error; then
-// Sinch has to be asked to send the receipt again.
+// Apply records one receipt. It fails only when Redis is unavailable: Sinch must
+// send the receipt again then.
 func (r *Receiver) Apply(ctx context.Context, got receipt.Receipt) (Result, error) {
 	switch got.Kind {
 	case receipt.KindReport:
@@ -81,7 +81,7 @@ func (r *Receiver) report(ctx context.Context, got receipt.Receipt, line *zerolo
 	case errors.Is(err, ledger.ErrUnavailable):
 		return "", fmt.Errorf("apply receipt: %w", err)
 	case err != nil:
-		return Unknown, nil //nolint:nilerr // not ours: it never will be
+		return Unknown, nil //nolint:nilerr // not ours: sending it again would not help
 	}
 	line.Str("message_id", string(id)).Int("attempt", n).Str("receipt", string(got.State)).
 		Str("code", string(got.Code)).Str("sinch_code", got.SinchCode)
@@ -107,7 +107,7 @@ func (r *Receiver) report(ctx context.Context, got receipt.Receipt, line *zerolo
 		line.Str("batch_id", string(m.BatchID))
 	}
 	switch {
-	case got.Unproven != "": // on the timeline, and nothing changed
+	case got.Unproven != "": // on the timeline, without another change
 		return Result(got.Unproven), nil
 	}
 	if got.Code == message.ReasonSuppressed && !m.Scope.Test {
@@ -129,7 +129,7 @@ func settles(m *message.Message, n int, shape receipt.Shape) bool {
 	return shape.WrittenBy(sinch.API(m.Calls[i].API))
 }
 
-// template takes in what has become of saved media.
+// template records the state of saved media.
 func (r *Receiver) template(ctx context.Context, got receipt.Receipt) (Result, error) {
 	known, err := r.templates.Report(ctx, got.Ref, got.Template.ID, got.Template.Ready)
 	switch {
@@ -142,8 +142,8 @@ func (r *Receiver) template(ctx context.Context, got receipt.Receipt) (Result, e
 	}
 }
 
-// attempt is the attempt that a receipt is about. Our reference tells, and
-// Sinch's id of the call where none has come back, or somebody else's.
+// attempt finds the attempt of a receipt: by our reference, or by Sinch's id of the
+// call when the receipt has no reference of ours.
 func (r *Receiver) attempt(ctx context.Context, got receipt.Receipt) (message.ID, int, error) {
 	if _, _, err := message.ParseAttemptRef(got.Ref); err != nil && !message.IsCall(got.Ref) {
 		if got.SinchID == "" {
@@ -153,7 +153,7 @@ func (r *Receiver) attempt(ctx context.Context, got receipt.Receipt) (message.ID
 			return "", 0, err
 		}
 	}
-	if message.IsCall(got.Ref) { // one of several messages: its recipient tells which
+	if message.IsCall(got.Ref) { // a multi-recipient send: the recipient identifies the message
 		ref, err := r.ledger.AttemptOf(ctx, got.Ref, got.Recipient)
 		if err != nil {
 			return "", 0, err

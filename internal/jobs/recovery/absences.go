@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// clockJump is by how much Redis' clock and the monotonic one may differ
-	// between two observations: more is a correction of Redis' clock.
+	// clockJump is the largest drift between Redis' clock and the monotonic one in two
+	// observations: more is a correction of Redis' clock.
 	clockJump = 2 * time.Second
-	// absenceKept is how long the evidence of an attempt is kept after its last
-	// lookup.
+	// absenceKept is the time for which the evidence of an attempt is kept after its
+	// last lookup.
 	absenceKept = time.Hour
 )
 
@@ -61,8 +61,8 @@ func (a *absences) observe(redis time.Time) {
 	a.redis, a.local = redis, local
 }
 
-// add adds a lookup that was asked at a local time and did not find attempt n. A
-// positive duration says that it does not count, and when the next one does.
+// add adds a lookup that began at a local time and did not find attempt n. When the
+// lookup does not count, it returns the time until the next one does.
 func (a *absences) add(id message.ID, n int, asked time.Time) (message.Absence, time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

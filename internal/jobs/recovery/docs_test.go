@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestRecoveriesAreDocumented holds the page for operators against the kinds.
+// TestRecoveriesAreDocumented checks the page for operators against the kinds.
 func TestRecoveriesAreDocumented(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../../docs/promises.md")
@@ -18,7 +18,7 @@ func TestRecoveriesAreDocumented(t *testing.T) {
 	}
 	for _, kind := range kinds {
 		if !strings.Contains(string(page), "| `"+kind+"` |") {
-			t.Errorf("docs/promises.md does not say how long %q takes", kind)
+			t.Errorf("docs/promises.md has no time for %q", kind)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// byGroup divides items into those to messages without a group and the others,
-// by group.
+// byGroup divides items into those of messages without a group and the others, by
+// group.
 func byGroup(items []*item) (single []*item, groups map[string][]*item) {
 	groups = make(map[string][]*item)
 	for _, v := range items {
@@ -23,10 +23,10 @@ func byGroup(items []*item) (single []*item, groups map[string][]*item) {
 	return single, groups
 }
 
-// checkGroup makes sure that waiting messages stand in their group, and that a
-// task that will come stands for it.
+// checkGroup adds waiting messages that are missing to their group, and replaces a
+// task of the group that will not run.
 func (s *Sweeper) checkGroup(ctx context.Context, name string, items []*item, now time.Time) {
-	generation, err := s.rejoin(ctx, name, items)
+	generation, err := s.addMissing(ctx, name, items)
 	if err == nil && generation != 0 {
 		first := items[0].message
 		err = s.checkGroupTask(ctx, queue.Group{Name: name, Lane: queue.LaneOf(first), Generation: generation}, first, now)
@@ -38,10 +38,10 @@ func (s *Sweeper) checkGroup(ctx context.Context, name string, items []*item, no
 	}
 }
 
-// rejoin has messages join their group that are not in it, and returns its
-// generation. They are read once more after the group: one that was sent just
-// now has left it.
-func (s *Sweeper) rejoin(ctx context.Context, name string, items []*item) (generation int64, err error) {
+// addMissing adds messages to their group that are not members of it, and returns
+// its generation. They are read again after the group: a message that was sent in
+// the meantime has been removed from it.
+func (s *Sweeper) addMissing(ctx context.Context, name string, items []*item) (generation int64, err error) {
 	byID := make(map[message.ID]*item, len(items))
 	for _, v := range items {
 		byID[v.message.ID] = v
@@ -50,11 +50,11 @@ func (s *Sweeper) rejoin(ctx context.Context, name string, items []*item) (gener
 	if err != nil || len(absent) == 0 {
 		return generation, err
 	}
-	lost := make([]*item, len(absent))
+	missing := make([]*item, len(absent))
 	for i, m := range absent {
-		lost[i] = byID[m.ID]
+		missing[i] = byID[m.ID]
 	}
-	found, err := s.read(ctx, lost)
+	found, err := s.read(ctx, missing)
 	if err != nil {
 		return 0, err
 	}
@@ -67,8 +67,8 @@ func (s *Sweeper) rejoin(ctx context.Context, name string, items []*item) (gener
 	return 0, nil
 }
 
-// checkGroupTask makes sure that the task of a group will come. m is one of its
-// members.
+// checkGroupTask enqueues the task of a group when it is missing, and replaces it
+// when it will not run. m is a member of the group.
 func (s *Sweeper) checkGroupTask(ctx context.Context, g queue.Group, m *message.Message, now time.Time) error {
 	state, err := s.queue.State(ctx, g.Task())
 	if err != nil {
@@ -76,15 +76,15 @@ func (s *Sweeper) checkGroupTask(ctx context.Context, g queue.Group, m *message.
 	}
 	kind := TaskMissing
 	switch state {
-	case queue.StateGone:
+	case queue.StateMissing:
 		generation, _, err := s.queue.Absent(ctx, g.Name, nil)
-		if err != nil || generation != g.Generation { // handed on meanwhile
+		if err != nil || generation != g.Generation { // replaced meanwhile
 			return err
 		}
 		if parked, err := s.queue.Parked(ctx, []queue.Task{g.Task()}); err != nil || parked[0] {
 			return err
 		}
-	case queue.StateRuns:
+	case queue.StateActive:
 		if waits(m, now) <= stuckAfter {
 			return nil
 		}
@@ -93,13 +93,13 @@ func (s *Sweeper) checkGroupTask(ctx context.Context, g queue.Group, m *message.
 			return err
 		}
 		kind = TaskStuck
-	case queue.StateBuried:
+	case queue.StateArchived:
 		kind = TaskStuck
 	default:
 		return nil
 	}
 	if kind == TaskStuck {
-		groups, err := s.queue.Regroup(ctx, queue.GroupChange{Name: g.Name, Lane: g.Lane, HandOn: g.Generation})
+		groups, err := s.queue.Regroup(ctx, queue.GroupChange{Name: g.Name, Lane: g.Lane, Replace: g.Generation})
 		if err != nil || groups[0].Generation == 0 {
 			return err
 		}

@@ -15,44 +15,43 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// beatEvery is the interval of heartbeats; their key lives five times as long.
-const beatEvery = 2 * time.Second
+// heartbeatEvery is the interval of heartbeats; their key expires after five of them.
+const heartbeatEvery = 2 * time.Second
 
-// PauseAfterChange is how long no call begins after Redis changed hands or went
-// back: long enough for every living worker to notice with its next heartbeat
-// and to restore the calls that Redis has lost, before they are made again.
-const PauseAfterChange = 2*beatEvery + time.Second
+// PauseAfterChange is the time for which no call begins after a failover or a
+// rollback of Redis: every live worker detects it with its next heartbeat and
+// restores the missing calls before they would be made again.
+const PauseAfterChange = 2*heartbeatEvery + time.Second
 
-// Heartbeat keeps the sign of life of this worker, and notices when Redis has
-// gone back to older data.
+// Heartbeat writes the heartbeat of this worker, and detects a rollback of Redis.
 type Heartbeat struct {
 	ledger     *ledger.Ledger
 	worker     *dispatch.Worker
 	reconciler *reconciler
 	callTime   time.Duration // of one call to Sinch
 	log        zerolog.Logger
-	beats      *telemetry.StateLog
+	state      *telemetry.StateLog
 }
 
-// NewHeartbeat makes a Heartbeat.
+// NewHeartbeat creates a Heartbeat.
 func NewHeartbeat(o Options) *Heartbeat {
 	return &Heartbeat{
 		ledger: o.Ledger, worker: o.Worker, reconciler: o.reconciler(), callTime: o.CallTime, log: o.Log,
-		beats: telemetry.NewStateLog(o.Log, "heartbeats fail", "heartbeats succeed again"),
+		state: telemetry.NewStateLog(o.Log, "heartbeats fail", "heartbeats succeed again"),
 	}
 }
 
-// Listen takes in the begins of other workers until ctx ends.
+// Listen caches the begins of other workers until ctx ends.
 func (h *Heartbeat) Listen(ctx context.Context) {
 	h.ledger.WatchBegins(ctx, h.worker.ID, h.worker.OnBegin)
 }
 
 // Run sends heartbeats until ctx ends.
 func (h *Heartbeat) Run(ctx context.Context) {
-	ticker := time.NewTicker(beatEvery)
+	ticker := time.NewTicker(heartbeatEvery)
 	defer ticker.Stop()
 	for {
-		h.Beat(ctx)
+		h.Send(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -61,46 +60,46 @@ func (h *Heartbeat) Run(ctx context.Context) {
 	}
 }
 
-// Beat sends one heartbeat.
-func (h *Heartbeat) Beat(ctx context.Context) {
-	before := h.worker.Lease().Epoch // what Redis must know, whatever begins until it answers
+// Send sends one heartbeat.
+func (h *Heartbeat) Send(ctx context.Context) {
+	before := h.worker.Lease().Epoch // read first: begins until the answer only raise it
 	epoch, err := h.ledger.Heartbeat(ctx, h.worker.ID)
 	if ctx.Err() == nil {
-		h.beats.Report(err)
+		h.state.Report(err)
 	}
 	if err != nil {
 		return
 	}
 	if epoch == 0 && before == 0 {
-		h.worker.Resume() // a Redis in which nothing was begun has forgotten nothing
+		h.worker.Resume() // a Redis without begins cannot have lost any
 	}
-	if !h.worker.MissesCalls(before, epoch) {
+	if !h.worker.RolledBack(before, epoch) {
 		return
 	}
 	h.worker.Pause(PauseAfterChange)
 	if err := h.restore(ctx); err != nil {
-		h.log.Error().Err(err).Msg("rollback of Redis not made good yet")
+		h.log.Error().Err(err).Msg("calls not restored yet after the rollback of Redis")
 		return
 	}
 	h.worker.Reset(epoch)
 }
 
-// restore records the calls again that a rolled back Redis has lost, before this
+// restore records the calls again that a rollback of Redis has removed, before this
 // worker begins another one.
 func (h *Heartbeat) restore(ctx context.Context) error {
-	h.log.Error().Msg("Redis was rolled back: it no longer knows what it had acknowledged")
-	for some := range slices.Chunk(h.worker.RecentCalls(time.Now()), restoreChunk) {
-		if err := h.restoreSome(ctx, some); err != nil {
+	h.log.Error().Msg("Redis was rolled back: it has lost writes that it had acknowledged")
+	for calls := range slices.Chunk(h.worker.RecentCalls(time.Now()), restoreChunk) {
+		if err := h.restoreCalls(ctx, calls); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// restoreChunk is how many messages are looked at in one round trip.
+// restoreChunk is the number of messages that are read in one round trip.
 const restoreChunk = 500
 
-func (h *Heartbeat) restoreSome(ctx context.Context, calls []dispatch.Call) error {
+func (h *Heartbeat) restoreCalls(ctx context.Context, calls []dispatch.Call) error {
 	ids := make([]message.ID, len(calls))
 	for i, c := range calls {
 		ids[i] = c.ID
@@ -125,8 +124,8 @@ func (h *Heartbeat) restoreSome(ctx context.Context, calls []dispatch.Call) erro
 	return nil
 }
 
-// isRecorded reports whether the record holds as much of a call as this process
-// knows.
+// isRecorded reports whether the record has the call, and its outcome where the
+// cache has it.
 func isRecorded(c dispatch.Call, m *message.Message) bool {
 	if m.Attempts < c.Attempt.N {
 		return false
@@ -135,17 +134,17 @@ func isRecorded(c dispatch.Call, m *message.Message) bool {
 	return !unresolved || c.Outcome == nil || c.Outcome.Kind == message.OutcomeUnknown
 }
 
-// restoreCall brings back one call, as unknown, and then how it ended, where
-// this process knows that.
+// restoreCall records one call again as unknown, and then its outcome where the
+// cache has it.
 func (h *Heartbeat) restoreCall(ctx context.Context, c dispatch.Call, m *message.Message) error {
-	a, lost := h.attempt(c, m), false
+	a, missing := h.attempt(c, m), false
 	after, err := h.reconciler.change(ctx, c.ID, func(m *message.Message, now time.Time) error {
 		a.Deadline = latest(a.Deadline, now.Add(h.callTime))
 		before := m.Attempts
 		if err := m.Restore(a, now); err != nil {
 			return err
 		}
-		lost = m.Attempts != before
+		missing = m.Attempts != before
 		if c.Outcome == nil || c.Outcome.Kind == message.OutcomeUnknown {
 			return nil
 		}
@@ -154,19 +153,19 @@ func (h *Heartbeat) restoreCall(ctx context.Context, c dispatch.Call, m *message
 	if err != nil {
 		return err
 	}
-	if lost && a.Call != "" { // receipts find the attempt by it
+	if missing && a.Call != "" { // receipts find the attempt by it
 		if err := h.ledger.IndexCall(ctx, a.Call, after.Content.To, c.ID.AttemptRef(a.N)); err != nil {
 			return fmt.Errorf("restore call: %w", err)
 		}
 	}
-	if lost {
+	if missing {
 		h.reconciler.recovered(Rollback, after)
 	}
 	return nil
 }
 
-// attempt is the call as it is recorded again. Of another worker's only
-// the number is known; it went where such a message goes.
+// attempt is the call as it is recorded again. The API of another worker's call is
+// not cached: it is that of the message under the current settings.
 func (h *Heartbeat) attempt(c dispatch.Call, m *message.Message) message.Attempt {
 	a := c.Attempt
 	if a.API == "" {

@@ -13,31 +13,32 @@ import (
 )
 
 const (
-	// lookupEvery is the interval of lookups: 50 a second are far
-	// below what Sinch allows an account, whose sending comes first.
+	// lookupEvery is the interval of lookups: 50 a second are far below the limit of a
+	// Sinch account, which is for sending in the first place.
 	lookupEvery = 20 * time.Millisecond
-	// lookupAtMost bounds a lookup, however many pages of a list it reads.
+	// lookupAtMost bounds one lookup, with all pages of a list.
 	lookupAtMost = 30 * time.Second
-	// failuresInARow end the asking until the next time: as many lookups as are
-	// made at once, so that one call that cannot be looked up blocks no others.
+	// failuresInARow end the lookups of a session: as many as are made concurrently,
+	// so that one call that cannot be looked up blocks no others.
 	failuresInARow = itemsAtOnce
 )
 
-// errSilent says that Sinch was not asked, since it has not answered others.
-var errSilent = errors.New("sinch does not answer lookups")
+// errUnresponsive is returned for a lookup that was not made, since the lookups
+// before it failed.
+var errUnresponsive = errors.New("sinch does not answer lookups")
 
-// lookupSession is one time of asking Sinch about calls, some of them at once.
+// lookupSession makes the lookups of one round, several of them concurrently.
 type lookupSession struct {
 	pace *rate.Limiter
 
 	mu       sync.Mutex
-	shared   map[string]func() answer // about calls that messages share
-	failures map[sinch.Origin]int     // in a row
+	multi    map[string]func() lookupResult // by reference of a multi-recipient send
+	failures map[sinch.Origin]int           // in a row
 }
 
-// answer is what Sinch said when it was asked about a call.
-type answer struct {
-	asked time.Time
+// lookupResult is the result of one lookup.
+type lookupResult struct {
+	began time.Time
 	id    string
 	found bool
 	err   error
@@ -46,64 +47,64 @@ type answer struct {
 func newLookupSession() *lookupSession {
 	return &lookupSession{
 		pace:     rate.NewLimiter(rate.Every(lookupEvery), 1),
-		shared:   make(map[string]func() answer),
+		multi:    make(map[string]func() lookupResult),
 		failures: make(map[sinch.Origin]int),
 	}
 }
 
-// find asks about the call of a message; about one that messages share, once
-// for all of them.
-func (q *lookupSession) find(ctx context.Context, f finder, m *message.Message, a message.Attempt) answer {
-	ask := func() answer {
-		return q.ask(ctx, f, sinch.Call{Ref: a.Ref(m.ID), To: m.Content.To, Begun: a.Begun})
+// find looks up the call of a message. A multi-recipient send is looked up once for
+// all of its messages.
+func (q *lookupSession) find(ctx context.Context, f finder, m *message.Message, a message.Attempt) lookupResult {
+	query := func() lookupResult {
+		return q.query(ctx, f, sinch.Call{Ref: a.Ref(m.ID), To: m.Content.To, Begun: a.Begun})
 	}
 	if a.Call != "" {
-		ask = q.once(a.Call, ask)
+		query = q.once(a.Call, query)
 	}
-	return ask()
+	return query()
 }
 
-// finder is a provider that can be asked.
+// finder is a provider that supports lookups.
 type finder interface {
 	sinch.Finder
 	Origin() sinch.Origin
 }
 
-// once is ask for the first who comes with a call, and the answer to it for
-// everybody else.
-func (q *lookupSession) once(call string, ask func() answer) func() answer {
+// once returns the one query of a multi-recipient send: its first call runs it, and
+// the others return the same result.
+func (q *lookupSession) once(call string, query func() lookupResult) func() lookupResult {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.shared[call] == nil {
-		q.shared[call] = sync.OnceValue(ask)
+	if q.multi[call] == nil {
+		q.multi[call] = sync.OnceValue(query)
 	}
-	return q.shared[call]
+	return q.multi[call]
 }
 
-func (q *lookupSession) ask(ctx context.Context, f finder, c sinch.Call) answer {
-	if q.silent(f.Origin()) {
-		return answer{err: errSilent}
+func (q *lookupSession) query(ctx context.Context, f finder, c sinch.Call) lookupResult {
+	if q.unresponsive(f.Origin()) {
+		return lookupResult{err: errUnresponsive}
 	}
 	if err := q.pace.Wait(ctx); err != nil {
-		return answer{err: err}
+		return lookupResult{err: err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupAtMost)
 	defer cancel()
-	got := answer{asked: time.Now()}
-	got.id, got.found, got.err = f.Find(ctx, c)
-	q.heard(f.Origin(), got.err)
-	return got
+	result := lookupResult{began: time.Now()}
+	result.id, result.found, result.err = f.Find(ctx, c)
+	q.count(f.Origin(), result.err)
+	return result
 }
 
-// silent reports whether Sinch has stopped answering.
-func (q *lookupSession) silent(o sinch.Origin) bool {
+// unresponsive reports whether the lookups at an origin have ended.
+func (q *lookupSession) unresponsive(o sinch.Origin) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.failures[o] >= failuresInARow
 }
 
-// heard takes in whether Sinch has answered.
-func (q *lookupSession) heard(o sinch.Origin, err error) {
+// count counts the failures in a row.
+func (q *lookupSession) count(o sinch.Origin, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err == nil || errors.Is(err, sinch.ErrNotKept) {

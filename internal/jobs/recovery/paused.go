@@ -8,7 +8,7 @@ import (
 	"mmsdispatch/internal/pause"
 )
 
-// resumeShare is how long a round enqueues parked tasks.
+// resumeShare bounds the time of a round for parked tasks.
 const resumeShare = sweepEvery
 
 // resume enqueues the tasks that were parked by pauses that are over.
@@ -47,7 +47,7 @@ func (s *Sweeper) endPauses(ctx context.Context, paused pause.Set) error {
 	return nil
 }
 
-// notParked returns the items to messages whose task is not parked.
+// notParked returns the items of messages whose task is not parked.
 func (s *Sweeper) notParked(ctx context.Context, items []*item) []*item {
 	tasks := make([]queue.Task, len(items))
 	for i, v := range items {

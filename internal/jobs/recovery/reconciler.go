@@ -15,17 +15,17 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// lookupFailed is the pause after Sinch could not be asked.
+// lookupFailed is the pause after a failed lookup.
 const lookupFailed = 5 * time.Second
 
-// shortestPause is the shortest pause between two lookups. It comes on top of
-// longer ones, too, so that the last one is not a moment too early.
+// shortestPause is the shortest pause between two lookups. It is added to longer
+// ones, too, so that the last lookup is not a moment before the end of the window.
 const shortestPause = 20 * time.Millisecond
 
-// lookupsAtMost ends the lookups when absence resolves nothing.
+// lookupsAtMost ends the lookups when absence does not resolve an attempt.
 const lookupsAtMost = 20
 
-// reconciler decides what became of calls whose outcome is unknown.
+// reconciler resolves calls whose outcome is unknown.
 type reconciler struct {
 	ledger    *ledger.Ledger
 	queue     *queue.Queue
@@ -37,7 +37,7 @@ type reconciler struct {
 	log       zerolog.Logger
 }
 
-// margin is what is added to an attempt's deadline before it counts as over.
+// margin is the time after its deadline from which an attempt counts as over.
 func (t *reconciler) margin() time.Duration { return deadlineSlack }
 
 // reconcile reconciles one message of unknown outcome and returns when to check
@@ -45,32 +45,32 @@ func (t *reconciler) margin() time.Duration { return deadlineSlack }
 func (t *reconciler) reconcile(ctx context.Context, q *lookupSession, m *message.Message, now time.Time) (time.Time, error) {
 	provider, elsewhere := t.providers.For(m), false
 	for _, a := range m.Unresolved() {
-		elsewhere = elsewhere || !asked(provider.Origin(), a)
+		elsewhere = elsewhere || !isOf(provider.Origin(), a)
 		over := a.Deadline.Add(t.margin())
 		if now.Before(over) {
 			return over, nil
 		}
-		if f, ok := provider.(finder); ok && asked(provider.Origin(), a) {
+		if f, ok := provider.(finder); ok && isOf(provider.Origin(), a) {
 			return t.lookup(ctx, q, f, m, a, now)
 		}
 	}
 	again, err := t.resend(ctx, m, now)
 	if elsewhere && again.IsZero() && err == nil {
-		again = now.Add(askElsewhere)
+		again = now.Add(recheckElsewhere)
 	}
 	return again, err
 }
 
-// asked reports whether a call went where the provider would ask.
-func asked(o sinch.Origin, a message.Attempt) bool {
+// isOf reports whether an attempt was made at an origin.
+func isOf(o sinch.Origin, a message.Attempt) bool {
 	return string(o.API) == a.API && o.BaseURL == a.BaseURL && o.Account == a.Account
 }
 
-// askElsewhere is when to check a call again that went where this process
-// does not ask: another one may sweep then, as while a setting is rolled out.
-const askElsewhere = time.Minute
+// recheckElsewhere is the pause before a call of another origin is checked again:
+// a process with that origin may sweep then, as during the rollout of a setting.
+const recheckElsewhere = time.Minute
 
-// lookup asks Sinch about one call.
+// lookup looks up one call at Sinch.
 func (t *reconciler) lookup(
 	ctx context.Context, q *lookupSession, f finder, m *message.Message, a message.Attempt, now time.Time,
 ) (time.Time, error) {
@@ -78,37 +78,37 @@ func (t *reconciler) lookup(
 		return time.Time{}, nil
 	}
 	began := time.Now()
-	said := q.find(ctx, f, m, a)
+	result := q.find(ctx, f, m, a)
 	now = now.Add(time.Since(began))
 	switch {
-	case said.err == nil:
-		return t.take(ctx, m.ID, a.N, said, now)
-	case errors.Is(said.err, sinch.ErrNotKept):
-		t.log.Warn().Str("message_id", string(m.ID)).Int("attempt", a.N).Msg("Sinch keeps nothing to look up")
+	case result.err == nil:
+		return t.apply(ctx, m.ID, a.N, result, now)
+	case errors.Is(result.err, sinch.ErrNotKept):
+		t.log.Warn().Str("message_id", string(m.ID)).Int("attempt", a.N).Msg("Sinch does not keep the attempt for lookups")
 		return t.resend(ctx, m, now)
 	case ctx.Err() != nil:
-		return time.Time{}, fmt.Errorf("look up: %w", said.err)
-	case !errors.Is(said.err, errSilent):
-		t.log.Warn().Err(said.err).Str("message_id", string(m.ID)).Int("attempt", a.N).Msg("lookup failed")
+		return time.Time{}, fmt.Errorf("look up: %w", result.err)
+	case !errors.Is(result.err, errUnresponsive):
+		t.log.Warn().Err(result.err).Str("message_id", string(m.ID)).Int("attempt", a.N).Msg("lookup failed")
 	}
 	return now.Add(lookupFailed), nil
 }
 
-// take takes in what Sinch said of a call.
-func (t *reconciler) take(ctx context.Context, id message.ID, n int, said answer, now time.Time) (time.Time, error) {
+// apply records the result of a lookup and returns the time of the next one.
+func (t *reconciler) apply(ctx context.Context, id message.ID, n int, result lookupResult, now time.Time) (time.Time, error) {
 	kind, seen := CallFound, message.Absence{}
-	if !said.found {
+	if !result.found {
 		var wait time.Duration
-		if seen, wait = t.absences.add(id, n, said.asked); wait > 0 {
+		if seen, wait = t.absences.add(id, n, result.began); wait > 0 {
 			return now.Add(wait), nil
 		}
 		kind = CallAbsent
 	}
 	after, err := t.recover(ctx, kind, id, func(m *message.Message, now time.Time) error {
-		if said.found {
-			return m.Conclude(n, message.Outcome{Kind: message.OutcomeAccepted, SinchID: said.id}, t.retry, now)
+		if result.found {
+			return m.Conclude(n, message.Outcome{Kind: message.OutcomeAccepted, SinchID: result.id}, t.retry, now)
 		}
-		return m.Absent(n, seen, t.policy.LookupWindow, t.retry, now.Add(-time.Since(said.asked))) // others may have asked before
+		return m.Absent(n, seen, t.policy.LookupWindow, t.retry, now.Add(-time.Since(result.began))) // the result may be that of an earlier message
 	})
 	if err != nil {
 		return now.Add(lookupFailed), err
@@ -130,7 +130,7 @@ func (t *reconciler) nextLookup(m *message.Message, n int) time.Time {
 	return time.Time{}
 }
 
-// resend follows the operator's policy for what cannot be asked.
+// resend applies the operator's policy to a call that cannot be looked up.
 func (t *reconciler) resend(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
 	if t.policy.Unknown != Resend {
 		return time.Time{}, nil
@@ -152,8 +152,8 @@ func (t *reconciler) resend(ctx context.Context, m *message.Message, now time.Ti
 	return time.Time{}, nil
 }
 
-// recover is change for a recovery. It is counted by the process that moved the
-// message: others may have looked at it at the same time.
+// recover is change for a recovery. Only the process that changed the state counts
+// it: others may check the message at the same time.
 func (t *reconciler) recover(ctx context.Context, kind string, id message.ID, change ledger.Change) (*message.Message, error) {
 	var before message.Status
 	m, err := t.change(ctx, id, func(m *message.Message, now time.Time) error {
@@ -166,7 +166,7 @@ func (t *reconciler) recover(ctx context.Context, kind string, id message.ID, ch
 	return m, err
 }
 
-// change updates a message and makes the task that follows when it waits now.
+// change updates a message, and enqueues its task when it waits now.
 func (t *reconciler) change(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error) {
 	var before message.Status
 	m, err := t.ledger.Update(ctx, id, func(m *message.Message, now time.Time) error {

@@ -1,7 +1,7 @@
-// Package recovery brings back what a crash, a lost Redis or a Sinch that does
-// not answer leaves behind: the sweeper re-enqueues messages without a task and
-// reconciles calls of unknown outcome, and the heartbeat notices dead workers
-// and a Redis that went back to older data.
+// Package recovery recovers messages after a crash, a failure of Redis or an
+// unanswered request to Sinch: the sweeper re-enqueues messages without a task and
+// reconciles calls of unknown outcome, and the heartbeat detects crashed workers
+// and a rollback of Redis.
 package recovery
 
 import (
@@ -17,16 +17,16 @@ import (
 	"mmsdispatch/internal/pause"
 )
 
-// The kinds of recoveries, as metrics and log lines name them.
+// The kinds of recoveries in metrics and log lines.
 const (
 	TaskMissing  = "task_missing"   // a waiting message without a task
-	TaskStuck    = "task_stuck"     // a task that was archived, or taken by a worker that died
-	WorkerLost   = "worker_lost"    // a call whose worker is gone
+	TaskStuck    = "task_stuck"     // a task that was archived, or dequeued by a worker that crashed
+	WorkerLost   = "worker_lost"    // a call whose worker crashed
 	CallNotBegun = "call_not_begun" // a call that was recorded but never made
 	CallFound    = "call_found"     // a lookup found the call
 	CallAbsent   = "call_absent"    // a lookup did not find the call
 	Resent       = "resent"         // sent again by policy
-	Rollback     = "rollback"       // a call that Redis had lost
+	Rollback     = "rollback"       // a call that a rollback of Redis had removed
 )
 
 // Metrics counts recoveries.
@@ -37,23 +37,23 @@ type Metrics interface {
 	Swept(err error)
 }
 
-// UnknownPolicy decides about a call that cannot be looked up.
+// UnknownPolicy is the policy for a call that cannot be looked up.
 type UnknownPolicy string
 
 // The policies.
 const (
-	Hold   UnknownPolicy = "hold"   // leave it to a receipt or an operator
+	Hold   UnknownPolicy = "hold"   // wait for a receipt or an operator
 	Resend UnknownPolicy = "resend" // send again after a while
 )
 
-// Policy is how calls of unknown outcome are reconciled.
+// Policy defines the reconciliation of calls of unknown outcome.
 type Policy struct {
 	Unknown        UnknownPolicy
 	ReconcileAfter time.Duration // after the deadline, for Resend
-	LookupWindow   time.Duration // over which lookups must find nothing; zero: absence is never believed
+	LookupWindow   time.Duration // over which lookups must not find a call; zero: absence proves nothing
 }
 
-// Options are what the Sweeper and the Heartbeat are made of.
+// Options are the parts and settings of the Sweeper and the Heartbeat.
 type Options struct {
 	Redis     redis.UniversalClient // for the lock of the sweeper
 	Ledger    *ledger.Ledger

@@ -23,18 +23,18 @@ import (
 // The sweeper's rhythm.
 const (
 	sweepEvery     = time.Second
-	recheckAfter   = time.Second     // a call whose worker lives
+	recheckAfter   = time.Second     // of a call whose worker is alive
 	recheckBlocked = 5 * time.Second // after a check that failed
-	// neverAgain is in how many years to check a message again that only a receipt
-	// or an operator can resolve.
+	// neverAgain is the number of years until the next check of a message that only a
+	// receipt or an operator can resolve.
 	neverAgain    = 100
-	lockTTL       = 4 * time.Second // a sweeper that dies must not keep the others waiting
+	lockTTL       = 4 * time.Second // bounds the time without a sweeper after a crash
 	lockKey       = ledger.DefaultPrefix + "sweeper"
-	deadlineSlack = time.Second // for what the kernel still holds when the deadline passes
+	deadlineSlack = time.Second // for bytes in the kernel's buffers when the deadline passes
 )
 
-// Sweeper recovers messages. One of all replicas sweeps at a time; two at once
-// do no harm, since each change is a compare-and-set.
+// Sweeper recovers messages. One replica sweeps at a time; two concurrent sweepers
+// are safe, since each change is a compare-and-set.
 type Sweeper struct {
 	ledger     *ledger.Ledger
 	queue      *queue.Queue
@@ -49,7 +49,7 @@ type Sweeper struct {
 	lookups    *telemetry.StateLog
 }
 
-// NewSweeper makes a Sweeper.
+// NewSweeper creates a Sweeper.
 func NewSweeper(o Options) *Sweeper {
 	return &Sweeper{
 		ledger: o.Ledger, queue: o.Queue, pauses: o.Pauses, worker: o.Worker, reconciler: o.reconciler(), locker: redislock.New(o.Redis),
@@ -66,15 +66,15 @@ func (s *Sweeper) Run(ctx context.Context) {
 	defer ticker.Stop()
 	var lock *redislock.Lock
 	defer func() { s.release(lock) }()
-	turns := make(chan struct{})
+	rounds := make(chan struct{})
 	var reconciling sync.WaitGroup
 	reconciling.Go(func() {
-		for range turns {
+		for range rounds {
 			s.Reconcile(ctx)
 		}
 	})
 	defer reconciling.Wait()
-	defer close(turns)
+	defer close(rounds)
 	for {
 		select {
 		case <-ctx.Done():
@@ -82,18 +82,18 @@ func (s *Sweeper) Run(ctx context.Context) {
 		case <-ticker.C:
 		}
 		s.resolveOwn(ctx)
-		if lock = s.hold(ctx, lock); lock != nil {
+		if lock = s.lock(ctx, lock); lock != nil {
 			s.metrics.Swept(s.Round(ctx))
 			select {
-			case turns <- struct{}{}:
-			default: // still asking
+			case rounds <- struct{}{}:
+			default: // the last one is still running
 			}
 		}
 	}
 }
 
-// hold keeps the lock or tries to get it; nil: another replica sweeps.
-func (s *Sweeper) hold(ctx context.Context, lock *redislock.Lock) *redislock.Lock {
+// lock refreshes the lock or tries to obtain it; nil: another replica sweeps.
+func (s *Sweeper) lock(ctx context.Context, lock *redislock.Lock) *redislock.Lock {
 	if lock != nil && lock.Refresh(ctx, lockTTL, nil) == nil {
 		return lock
 	}
@@ -115,14 +115,14 @@ func (s *Sweeper) release(lock *redislock.Lock) {
 	}
 }
 
-// How much of a round its parts have, so that it is over long before the lock
-// runs out. What they do not come to stays due.
+// The time limits of the parts of a round, which ends long before the lock expires.
+// Messages that a part does not reach stay due.
 const (
 	listShare   = sweepEvery
 	cancelShare = sweepEvery / 2 // for the messages of canceled batches
 )
 
-// Round works once through the messages that wait and those that are being sent.
+// Round checks the messages that wait and those that are being sent once.
 func (s *Sweeper) Round(ctx context.Context) error {
 	err := errors.Join(
 		s.queue.PublishLanes(ctx),
@@ -137,7 +137,7 @@ func (s *Sweeper) Round(ctx context.Context) error {
 	return err
 }
 
-// Reconcile works once through the messages of unknown outcome.
+// Reconcile checks the messages of unknown outcome once.
 func (s *Sweeper) Reconcile(ctx context.Context) {
 	if now, err := s.ledger.Now(ctx); err == nil {
 		s.reconciler.absences.observe(now)
@@ -152,8 +152,8 @@ func (s *Sweeper) Reconcile(ctx context.Context) {
 	}
 }
 
-// continueCancels goes on canceling messages of canceled batches. None of them
-// can begin a call, so that nothing is lost by taking time.
+// continueCancels cancels further messages of canceled batches. It is not urgent:
+// none of them can begin a call.
 func (s *Sweeper) continueCancels(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, cancelShare)
 	defer cancel()
@@ -167,51 +167,51 @@ func (s *Sweeper) continueCancels(ctx context.Context) error {
 type item struct {
 	due     ledger.Due
 	message *message.Message
-	again   time.Time // when to check again; zero: never
+	again   time.Time // of the next check; zero: never
 	err     error     // of the check
 }
 
-// check makes some items. Its error is one that ends the round.
+// check checks items. An error ends the round.
 type check func(ctx context.Context, items []*item, now time.Time) error
 
-// list is what a round checks of a list, and how.
+// list configures the checks of one list.
 type list struct {
 	name     ledger.Queue
-	end      int // messages from either end of what is due
-	together int // items that are made together
+	end      int // messages from either end of the due ones
+	together int // items in one call of check
 	check    check
 }
 
 // Checks of waiting messages are cheap: 2,000 a second are enough for 120,000
-// messages once a minute. A call is looked at when it takes long, and what is
-// unknown can be a question to Sinch.
+// messages once a minute. Calls are checked only when they take long, and messages
+// of unknown outcome can need a lookup at Sinch.
 const (
 	waitingEnd      = 1000
 	waitingTogether = 250
 	callsEnd        = 500
 	callsTogether   = 100
 	unknownEnd      = 250
-	itemsAtOnce     = 8 // of those that are made one by one
+	itemsAtOnce     = 8 // checked concurrently by each
 )
 
-// sweepFor sweeps for as long as a list's share of a round is.
+// sweepFor sweeps a list within its time of a round.
 func (s *Sweeper) sweepFor(ctx context.Context, share time.Duration, l list) error {
 	ctx, cancel := context.WithTimeout(ctx, share)
 	defer cancel()
 	return s.sweep(ctx, l)
 }
 
-// sweep checks the due messages of a list, some at a time. A check that fails
-// blocks no others; but without the ledger no message can be read or changed.
+// sweep checks the due messages of a list in chunks. A failed check does not prevent
+// the others, but an unavailable ledger ends the sweep.
 func (s *Sweeper) sweep(ctx context.Context, l list) error {
 	due, now, err := s.ledger.Due(ctx, l.name, l.end)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	var failed error
-	for some := range slices.Chunk(due, l.together) {
-		items := make([]*item, len(some))
-		for i, d := range some {
+	for chunk := range slices.Chunk(due, l.together) {
+		items := make([]*item, len(chunk))
+		for i, d := range chunk {
 			items[i] = &item{due: d}
 		}
 		if err := s.check(ctx, l, items, now); err != nil {
@@ -226,7 +226,7 @@ func (s *Sweeper) sweep(ctx context.Context, l list) error {
 	return failed
 }
 
-// check checks messages and records when to check them again.
+// check checks messages and sets their next checks.
 func (s *Sweeper) check(ctx context.Context, l list, items []*item, now time.Time) error {
 	found, err := s.read(ctx, items)
 	if err != nil {
@@ -245,8 +245,8 @@ func (s *Sweeper) check(ctx context.Context, l list, items []*item, now time.Tim
 	return s.ledger.CheckAgain(ctx, l.name, checks)
 }
 
-// read reads the messages of items, and returns the items to those that it
-// found; those that are gone need no further check.
+// read reads the messages of items and returns the items with a message; expired
+// ones need no further check.
 func (s *Sweeper) read(ctx context.Context, items []*item) ([]*item, error) {
 	ids := make([]message.ID, len(items))
 	for i, v := range items {
@@ -270,14 +270,14 @@ func (s *Sweeper) read(ctx context.Context, items []*item) ([]*item, error) {
 	return found, nil
 }
 
-// each makes items one by one, a few at a time.
+// each checks items one by one, up to itemsAtOnce concurrently.
 func each(one func(ctx context.Context, m *message.Message, now time.Time) (again time.Time, err error)) check {
 	return func(ctx context.Context, items []*item, now time.Time) error {
 		began := time.Now()
-		some, ctx := errgroup.WithContext(ctx)
-		some.SetLimit(itemsAtOnce)
+		checks, ctx := errgroup.WithContext(ctx)
+		checks.SetLimit(itemsAtOnce)
 		for _, v := range items {
-			some.Go(func() error {
+			checks.Go(func() error {
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
@@ -288,7 +288,7 @@ func each(one func(ctx context.Context, m *message.Message, now time.Time) (agai
 				return nil
 			})
 		}
-		return some.Wait()
+		return checks.Wait()
 	}
 }
 
@@ -304,7 +304,7 @@ func (s *Sweeper) checkUnknown(ctx context.Context, q *lookupSession, m *message
 	return again, err
 }
 
-// checkSending tells a dead attempt from a living one.
+// checkSending marks an attempt whose worker has crashed as unknown.
 func (s *Sweeper) checkSending(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
 	if m.Status != message.StatusSending {
 		return time.Time{}, nil
@@ -321,8 +321,8 @@ func (s *Sweeper) checkSending(ctx context.Context, m *message.Message, now time
 	case mine && s.worker.IsUnconfirmed(m.ID, a.N):
 		return now.Add(recheckAfter), s.notBegun(ctx, m.ID, a.N)
 	case !expired:
-		lives, err := s.ledger.Alive(ctx, a.Worker)
-		if err != nil || lives {
+		alive, err := s.ledger.Alive(ctx, a.Worker)
+		if err != nil || alive {
 			return now.Add(recheckAfter), err
 		}
 	}
@@ -333,7 +333,8 @@ func (s *Sweeper) checkSending(ctx context.Context, m *message.Message, now time
 	return now.Add(recheckAfter), err
 }
 
-// resolveOwn resolves begins of this process whose reply was lost: it made no call.
+// resolveOwn resolves begins of this process without a reply: it made no call for
+// them.
 func (s *Sweeper) resolveOwn(ctx context.Context) {
 	for id, n := range s.worker.Unconfirmed(time.Now()) {
 		if s.worker.Busy(id) {
@@ -345,8 +346,8 @@ func (s *Sweeper) resolveOwn(ctx context.Context) {
 	}
 }
 
-// notBegun takes back attempt n, if it was recorded after all. Others may
-// have marked it unknown meanwhile.
+// notBegun concludes attempt n as not begun, if it was recorded after all. Another
+// process may have marked it unknown meanwhile.
 func (s *Sweeper) notBegun(ctx context.Context, id message.ID, n int) error {
 	recovered := false
 	m, err := s.reconciler.change(ctx, id, func(m *message.Message, now time.Time) error {

@@ -71,8 +71,8 @@ func (b *bench) accept(t *testing.T) *message.Message {
 	return a.Message
 }
 
-// A message that was sent, and its task done, between the sweeper's reading and
-// its looking for the task, is not recovered.
+// A message that was sent, and its task done, between the sweeper's reading of the
+// message and that of the task, is not recovered.
 func TestSentMessageGetsNoTask(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -83,12 +83,12 @@ func TestSentMessageGetsNoTask(t *testing.T) {
 		t.Fatal(err)
 	}
 	state, err := b.sweeper.queue.State(t.Context(), queue.MessageTask(m))
-	if err != nil || state != queue.StateGone || b.kinds[TaskMissing] != 0 {
+	if err != nil || state != queue.StateMissing || b.kinds[TaskMissing] != 0 {
 		t.Errorf("task in state %d, %v; %d recovered", state, err, b.kinds[TaskMissing])
 	}
 }
 
-// Two sweepers that find the same task buried replace it once.
+// Two sweepers that find the same task archived replace it once.
 func TestTaskIsReplacedOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -104,9 +104,9 @@ func TestTaskIsReplacedOnce(t *testing.T) {
 	}
 }
 
-// That Sinch knows nothing of a call counts from when it was asked: what it said
-// may be taken in later, for others that share the call.
-func TestAbsenceCountsFromTheQuestion(t *testing.T) {
+// The absence of a call counts from the begin of its lookup: the result may be
+// applied later, for other messages of a multi-recipient send.
+func TestAbsenceCountsFromTheLookup(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	m, err := b.ledger.Update(t.Context(), b.begun(t).ID, func(m *message.Message, now time.Time) error {
@@ -115,13 +115,13 @@ func TestAbsenceCountsFromTheQuestion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for looks, asked := range []time.Time{m.Calls[0].Deadline.Add(-time.Second), time.Now()} {
-		if _, err := b.sweeper.reconciler.take(t.Context(), m.ID, 1, answer{asked: asked}, time.Now()); err != nil {
+	for lookups, began := range []time.Time{m.Calls[0].Deadline.Add(-time.Second), time.Now()} {
+		if _, err := b.sweeper.reconciler.apply(t.Context(), m.ID, 1, lookupResult{began: began}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		after, err := b.ledger.Get(t.Context(), m.ID)
-		if err != nil || after.Calls[0].Lookups != looks {
-			t.Errorf("asked at %s: %d looks, %v", asked, after.Calls[0].Lookups, err)
+		if err != nil || after.Calls[0].Lookups != lookups {
+			t.Errorf("begun at %s: %d lookups, %v", began, after.Calls[0].Lookups, err)
 		}
 	}
 }

@@ -12,12 +12,12 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// stuckAfter its message was due, a task that is still run may have been left by
-// a worker that died: no sooner is asynq's lease over.
+// stuckAfter is the time after which the active task of a message that is due may be
+// that of a crashed worker: asynq's lease expires no earlier.
 const stuckAfter = 30 * time.Second
 
-// checkWaiting makes sure that waiting messages have tasks that will come, and
-// that none waits beyond its time.
+// checkWaiting enqueues or replaces the missing and stuck tasks of waiting messages,
+// and ends messages that have expired.
 func (s *Sweeper) checkWaiting(ctx context.Context, items []*item, now time.Time) error {
 	single, groups := byGroup(s.expire(ctx, s.checkable(stillWaiting(items), now), now))
 	for name, members := range groups {
@@ -26,42 +26,43 @@ func (s *Sweeper) checkWaiting(ctx context.Context, items []*item, now time.Time
 	return s.checkSingle(ctx, single, now)
 }
 
-// checkSingle makes sure that messages without a group have tasks that will come.
+// checkSingle enqueues or replaces the missing and stuck tasks of messages without a
+// group.
 func (s *Sweeper) checkSingle(ctx context.Context, waiting []*item, now time.Time) error {
 	tasks := make([]queue.Task, len(waiting))
 	for i, v := range waiting {
 		tasks[i] = queue.MessageTask(v.message)
 	}
-	var lost, run, buried []*item
+	var missing, active, archived []*item
 	for i, task := range s.queue.States(ctx, tasks) {
 		v := waiting[i]
 		switch {
 		case task.Err != nil:
 			v.err = task.Err
-		case task.Value == queue.StateGone:
-			lost = append(lost, v)
-		case task.Value == queue.StateBuried:
-			buried = append(buried, v)
-		case task.Value == queue.StateRuns && waits(v.message, now) > stuckAfter:
-			run = append(run, v)
+		case task.Value == queue.StateMissing:
+			missing = append(missing, v)
+		case task.Value == queue.StateArchived:
+			archived = append(archived, v)
+		case task.Value == queue.StateActive && waits(v.message, now) > stuckAfter:
+			active = append(active, v)
 		}
 	}
-	for _, v := range append(buried, s.abandoned(ctx, run)...) {
+	for _, v := range append(archived, s.abandoned(ctx, active)...) {
 		if v.err = s.reissue(ctx, v.message); errors.Is(v.err, ledger.ErrUnavailable) {
 			return v.err
 		}
 	}
-	return s.remake(ctx, s.notParked(ctx, lost))
+	return s.enqueue(ctx, s.notParked(ctx, missing))
 }
 
-// waits is how long a message has waited since it was due; negative: it will be.
+// waits is the time since a message was due; negative: until it is.
 func waits(m *message.Message, now time.Time) time.Duration {
 	return now.Sub(latest(m.NextAt, m.UpdatedAt))
 }
 
-// expire ends the messages whose time is over and returns the items to the
-// others. A worker does so when it comes to their tasks, but these may stand in
-// a long queue, or behind a pause.
+// expire ends the messages that have expired and returns the items of the others. A
+// worker does so when it runs their tasks, but these may wait in a long queue or be
+// parked.
 func (s *Sweeper) expire(ctx context.Context, items []*item, now time.Time) []*item {
 	others := make([]*item, 0, len(items))
 	var all sync.WaitGroup
@@ -82,10 +83,10 @@ func expired(m *message.Message, now time.Time) bool {
 	return errors.Is(m.Ready(m.Task, now), message.ErrExpired)
 }
 
-// abandoned returns the items to those messages whose task no worker runs any more.
+// abandoned returns the items whose active task has no live worker.
 func (s *Sweeper) abandoned(ctx context.Context, items []*item) []*item {
 	lanes := make(map[string]map[string]bool)
-	var left []*item
+	var abandoned []*item
 	for _, v := range items {
 		lane := queue.LaneOf(v.message)
 		if lanes[lane] == nil {
@@ -94,10 +95,10 @@ func (s *Sweeper) abandoned(ctx context.Context, items []*item) []*item {
 			}
 		}
 		if !lanes[lane][queue.MessageTask(v.message).ID] {
-			left = append(left, v)
+			abandoned = append(abandoned, v)
 		}
 	}
-	return left
+	return abandoned
 }
 
 func latest(a, b time.Time) time.Time {
@@ -107,10 +108,10 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// remake makes tasks that are missing. The messages are read once more, after
-// the tasks were looked for: one that was sent just now needs no task.
-func (s *Sweeper) remake(ctx context.Context, lost []*item) error {
-	found, err := s.read(ctx, lost)
+// enqueue enqueues missing tasks. The messages are read again after the states of
+// the tasks: one that was sent in the meantime needs no task.
+func (s *Sweeper) enqueue(ctx context.Context, missing []*item) error {
+	found, err := s.read(ctx, missing)
 	if err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ func (s *Sweeper) remake(ctx context.Context, lost []*item) error {
 	return nil
 }
 
-// reissue replaces a task that will not come, unless another worker has done so.
+// reissue replaces a task that will not run, unless another worker has done so.
 func (s *Sweeper) reissue(ctx context.Context, seen *message.Message) error {
 	after, err := s.ledger.Update(ctx, seen.ID, func(m *message.Message, now time.Time) error {
 		if m.Task != seen.Task {
