@@ -1,0 +1,3 @@
+// Package isolation holds the tests in which one tenant misbehaves and another
+// must not notice: with the built programs, a Redis and a simulated Sinch.
+package isolation
