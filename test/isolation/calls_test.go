@@ -89,7 +89,7 @@ func TestSlowCalls(t *testing.T) {
 	var slow []string
 	for range 80 {
 		to := numberPool.Next()
-		s.sim.ForNumber(to, 0, "slow:8s")
+		s.sim.ForNumber(to, 0, "slow:3s")
 		m, _ := s.greedy.send(map[string]any{"to": to})
 		slow = append(slow, m.ID)
 	}
