@@ -51,32 +51,44 @@ const (
 
 // createBatch takes many messages over, in whatever form they come.
 func (a *api) createBatch(c echo.Context, who Caller) error {
-	mediaType, ok := bodyType(c.Request().Header)
+	mediaType, charset, ok := writtenType(c.Request().Header)
+	utf8 := charset == "utf-8"
 	switch {
-	case ok && mediaType == echo.MIMEApplicationJSON:
+	case ok && utf8 && mediaType == echo.MIMEApplicationJSON:
 		return a.createListed(c, who)
-	case ok && mediaType == "application/x-ndjson":
+	case ok && utf8 && mediaType == "application/x-ndjson":
 		return a.createStreamed(c, who, func(body io.Reader) rowReader { return rowstream.NewLines(body) })
-	case ok && mediaType == "text/csv":
-		return a.createStreamed(c, who, func(body io.Reader) rowReader { return rowstream.NewTable(body) })
+	case ok && mediaType == "text/csv" && slices.Contains(rowstream.Charsets(), charset):
+		return a.createStreamed(c, who, func(body io.Reader) rowReader { return rowstream.NewTable(rowstream.InUTF8(body, charset)) })
 	default:
 		return newProblem(codeMediaType,
-			"The body must be application/json, application/x-ndjson or text/csv, in UTF-8 and not compressed.")
+			"The body must be application/json or application/x-ndjson in UTF-8, or text/csv with a charset of "+
+				strings.Join(rowstream.Charsets(), ", ")+"; and not compressed.")
 	}
 }
 
 // bodyType is the media type of a body that is UTF-8 and not compressed.
 func bodyType(h http.Header) (string, bool) {
+	mediaType, charset, ok := writtenType(h)
+	return mediaType, ok && charset == "utf-8"
+}
+
+// writtenType is the media type of a body that is not compressed, and its charset
+// in lower case.
+func writtenType(h http.Header) (mediaType, charset string, ok bool) {
 	if len(h.Values(echo.HeaderContentEncoding)) > 0 || len(h.Values(echo.HeaderContentType)) != 1 {
-		return "", false
+		return "", "", false
 	}
 	written := h.Get(echo.HeaderContentType)
 	if written == echo.MIMEApplicationJSON { // as nearly all are
-		return written, true
+		return written, "utf-8", true
 	}
 	mediaType, params, err := mime.ParseMediaType(written)
 	charset, named := params["charset"]
-	return mediaType, err == nil && (!named || strings.EqualFold(charset, "utf-8"))
+	if !named {
+		charset = "utf-8"
+	}
+	return mediaType, strings.ToLower(charset), err == nil
 }
 
 // draftRow is a row that was read and checked.

@@ -106,6 +106,13 @@ func TestBatchEnvelopeIsStrict(t *testing.T) {
 	}
 	b.do(t, post("/v1/batches", `{"messages":`)).refused(t, http.StatusBadRequest, "invalid_json")
 	b.do(t, stream("text/plain", "", "x")).refused(t, http.StatusUnsupportedMediaType, "unsupported_media_type")
+	for _, charset := range []string{"latin1", "utf-32", "windows-1252"} {
+		p := b.do(t, stream("text/csv; charset="+charset, "", "to\n")).refused(t, http.StatusUnsupportedMediaType, "unsupported_media_type")
+		if !strings.Contains(p.Detail, "utf-8, utf-16, utf-16le, utf-16be") {
+			t.Errorf("%s: %s", charset, p.Detail)
+		}
+	}
+	b.do(t, stream("application/x-ndjson; charset=utf-16", "", "{}")).refused(t, http.StatusUnsupportedMediaType, "unsupported_media_type")
 	b.do(t, stream(ndjson, "odd=1", "{}")).invalid(t)
 	b.do(t, stream(ndjson, "", "\n\n")).invalid(t)
 	b.do(t, stream(csv, "", "to,odd\n1,2\n")).invalid(t)
@@ -113,6 +120,22 @@ func TestBatchEnvelopeIsStrict(t *testing.T) {
 	p := b.do(t, stream(csv, "", "to,caf\xe9\n1,2\n")).invalid(t)
 	if len(p.fields()) != 1 || p.fields()[0] == "query unknown_field" {
 		t.Errorf("a column that is no UTF-8 is taken for a parameter: %v", p.fields())
+	}
+}
+
+// A table in UTF-16 is taken by its charset, with and without a byte order mark.
+func TestTableInUTF16(t *testing.T) {
+	t.Parallel()
+	b := setupBatches(t, 0)
+	for charset, table := range map[string]string{
+		"UTF-16": "\xff\xfe", "utf-16le": "", "utf-16": "",
+	} {
+		for _, c := range "to,mediaUrl\n+12065551212,https://example.com/a.jpg\n" {
+			table += string([]byte{byte(c), 0})
+		}
+		if got := b.do(t, stream("text/csv; charset="+charset, "", table)).ok(t, http.StatusAccepted); counts(got) != "1 0 0" {
+			t.Errorf("%s: %v", charset, got)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // cellState is where the reading of a row of CSV has come to.
@@ -128,18 +129,23 @@ func (r *record) begin() int {
 	return r.ends[len(r.ends)-1]
 }
 
+// isPadding reports whether a character is none of the cell that it stands at the
+// edge of: spaces, the mark that begins each of several files that were joined, and
+// the one that DOS ends a file with.
+func isPadding(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' || r == '\x1a' }
+
 // cells are the cells of a row that was read, without the spaces around them.
 func (r *record) cells() []string {
 	cells, text, begin := make([]string, len(r.ends)), string(r.text), 0
 	for i, end := range r.ends {
-		cells[i], begin = strings.TrimSpace(text[begin:end]), end
+		cells[i], begin = strings.TrimFunc(text[begin:end], isPadding), end
 	}
 	return cells
 }
 
 // isEmpty reports whether no cell of the row has content.
 func (r *record) isEmpty() bool {
-	return !r.loose && !r.dropped && len(bytes.TrimSpace(r.text)) == 0
+	return !r.loose && !r.dropped && len(bytes.TrimFunc(r.text, isPadding)) == 0
 }
 
 // cellsOf reads a line that is a row of its own.

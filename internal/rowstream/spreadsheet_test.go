@@ -88,12 +88,37 @@ func TestTablesAsSpreadsheetsWriteThem(t *testing.T) {
 		"spaces around cells":         " to , text,subject \n 1 ,  hi ,  \n2 , \"a,b\nc\" , s\n",
 		"tabs around cells":           "to\t,\ttext,subject\n\t1,hi\t,\n2,\t\"a,b\nc\"\t,s\n",
 		"no-break spaces":             "to\u00a0,text,subject\n\u00a01\u00a0,hi,\n2,\"a,b\nc\",\u00a0s\n",
+		"the end mark of DOS":         strings.ReplaceAll(plain, "\n", "\r\n")[:len("to,text,subject\r\n1,hi,\r\n")] + "2,\"a,b\nc\",s\r\n\x1a",
+		"a mark before the last row":  "\ufeffto,text,subject\n1,hi,\n\ufeff2,\"a,b\nc\",s\n",
+		"tabs inside of quotes":       "to,text,subject\n\"1\t\",\"\thi\",\"\t\"\n2,\"a,b\nc\",s\n",
 		"everything in quotes":        "\"to\",\"text\",\"subject\"\n\"1\",\"hi\",\"\"\n\"2\",\"a,b\nc\",\"s\"\n",
 		"spaces inside of the quotes": "\" to\",\"text \",subject\n\"1 \",\" hi\",\n2,\"a,b\nc\",s\n",
 	} {
 		rows, wrong := readAll(t, file)
 		if got := fmt.Sprintf("%q", rows); got != `["1|hi|-" "2|a,b\nc|s"]` || len(wrong) > 0 {
 			t.Errorf("%s: %s %v", name, got, wrong)
+		}
+	}
+}
+
+// TestTablesInOtherCharsets: a mark wins over the name of the encoding.
+func TestTablesInOtherCharsets(t *testing.T) {
+	t.Parallel()
+	const text = "to,text\n1,hé\n"
+	little, big := utf16Of(text, true), utf16Of(text, false)
+	for _, c := range []struct{ charset, file string }{
+		{"utf-8", text},
+		{"utf-16", little}, {"utf-16", big}, {"utf-16", little[2:]}, {"utf-16", big[2:]}, {"utf-16", "\ufeff" + text},
+		{"utf-16le", little[2:]}, {"utf-16le", little}, {"utf-16le", big},
+		{"utf-16be", big[2:]}, {"utf-16be", big}, {"utf-16be", little},
+	} {
+		table := rowstream.NewTable(rowstream.InUTF8(strings.NewReader(c.file), c.charset))
+		if wrong := table.Begin(); len(wrong) > 0 {
+			t.Errorf("%s, %q: %v", c.charset, c.file[:4], wrong)
+			continue
+		}
+		if row, err := table.Next(); err != nil || shownRow(row) != "1|hé|-" {
+			t.Errorf("%s, %q: %s, %v", c.charset, c.file[:4], shownRow(row), err)
 		}
 	}
 }

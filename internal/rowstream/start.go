@@ -34,6 +34,28 @@ func open(in *bufio.Reader) *bufio.Reader {
 	}
 }
 
+// charsets are the names of encodings, by the order of bytes of a text in it that
+// begins with no mark.
+var charsets = map[string]unicode.Endianness{"utf-16": unicode.BigEndian, "utf-16be": unicode.BigEndian, "utf-16le": unicode.LittleEndian}
+
+// Charsets lists the names of the encodings that a table can have.
+func Charsets() []string { return []string{"utf-8", "utf-16", "utf-16le", "utf-16be"} }
+
+// InUTF8 decodes a text in one of Charsets. A mark at its beginning wins over the
+// name. Without one a text in utf-16 is read by the order that its first character
+// has, which is an ASCII one in a header.
+func InUTF8(in io.Reader, charset string) io.Reader {
+	order, wide := charsets[charset]
+	if !wide {
+		return in
+	}
+	text := bufio.NewReader(in)
+	if head, _ := text.Peek(2); charset == "utf-16" && len(head) == 2 && head[1] == 0 {
+		order = unicode.LittleEndian
+	}
+	return transform.NewReader(text, unicode.BOMOverride(unicode.UTF16(order, unicode.IgnoreBOM).NewDecoder()))
+}
+
 // peekLine is the first line of a text with its end, or as much of it as the
 // buffer holds. Of a text whose lines end in CR it is the first one, too.
 func peekLine(in *bufio.Reader) []byte {
