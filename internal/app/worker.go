@@ -85,6 +85,7 @@ func sendingParts(env *environment) ([]part, error) {
 	parts = append(parts, mediaParts...)
 	runner := jobs.NewRunner(opts)
 	env.instance.tell(runner.Suspect)
+	parts = append(parts, compareRates(env, runner.WorkerID()))
 	return append(parts, part{name: "worker", Service: background.New(
 		func(ctx context.Context) error {
 			env.log.Info().Str("worker", runner.WorkerID()).Msg("worker starts")
@@ -99,6 +100,15 @@ func sendingParts(env *environment) ([]part, error) {
 			client.Close()
 		},
 	)}), nil
+}
+
+// compareRates logs while workers have different settings of SINCH_RATE.
+func compareRates(env *environment, worker string) part {
+	rates := throttle.ConfiguredRate{
+		Redis: env.rdb, Worker: worker, Rate: env.cfg.Sinch.Rate, Now: env.clock.Now,
+		Report: telemetry.NewStateLog(env.log, "workers have different settings of SINCH_RATE", "workers have the same SINCH_RATE again").Report,
+	}
+	return part{name: "comparison of SINCH_RATE", Service: background.Loop(rates.Run)}
 }
 
 // probeSlack is added to the task timeout before another message may probe.

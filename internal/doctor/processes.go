@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hibiken/asynq"
 
 	"mmsdispatch/internal/apikey"
 	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/throttle"
 )
 
 // keys looks whether anybody could call the api.
@@ -38,7 +40,7 @@ func (e *examination) keys(ctx context.Context, n *notes) {
 
 // workers counts those that live, by the heartbeats of their queue servers: a
 // process has several.
-func (e *examination) workers(_ context.Context, n *notes) {
+func (e *examination) workers(ctx context.Context, n *notes) {
 	if e.rdb == nil {
 		n.warn(notLookedAt, redisFirst)
 		return
@@ -62,6 +64,9 @@ func (e *examination) workers(_ context.Context, n *notes) {
 	if len(alive) == 0 {
 		n.warn("no worker is alive: what is accepted waits", "start one; docs/deployment.md")
 		return
+	}
+	if err := throttle.CheckConfiguredRates(ctx, e.rdb, "", time.Now()); err != nil {
+		n.warn(said(err), "set the same SINCH_RATE for all workers, or one pace with mmsctl rate")
 	}
 	n.ok(fmt.Sprintf("%d alive, which make up to %d calls at once", len(alive), slots))
 }
