@@ -58,7 +58,7 @@ func TestTakenAddress(t *testing.T) {
 	} {
 		p := newProcess(env.log, time.Second)
 		p.add(c.parts...)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		if err := p.run(ctx); err == nil || err.Error() != c.want {
 			t.Errorf("%s: %v", variable, err)
 		}

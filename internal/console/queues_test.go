@@ -503,7 +503,7 @@ func TestRedisOptions(t *testing.T) {
 func eventually(tb testing.TB, conditionFunc func() bool) {
 	tb.Helper()
 
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 
 	defer tick.Stop()

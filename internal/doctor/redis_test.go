@@ -182,7 +182,7 @@ func TestWorkers(t *testing.T) {
 // eventually examines until a check finds something.
 func eventually(tb testing.TB, environ map[string]string, check, line string) doctor.Report {
 	tb.Helper()
-	const patience = 10 * time.Second
+	const patience = time.Minute
 	for end := time.Now().Add(patience); ; {
 		report := examine(tb, environ)
 		if strings.Contains(found(report, check), line) {

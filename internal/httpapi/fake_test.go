@@ -23,6 +23,7 @@ type fakeLedger struct {
 	messages []*message.Message // in the order they were accepted
 	err      error              // of every method
 	block    bool               // until the context ends
+	budget   time.Duration      // that a blocked method had
 	held     bool               // what is accepted is held back
 	panics   any
 	clock    func() time.Time
@@ -36,6 +37,8 @@ func (l *fakeLedger) enter(ctx context.Context) error {
 		panic(l.panics)
 	}
 	if l.block {
+		end, _ := ctx.Deadline()
+		l.budget = time.Until(end)
 		<-ctx.Done()
 		return ctx.Err()
 	}

@@ -143,7 +143,7 @@ func (b *bench) run(t *testing.T) *Runner {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		r.Stop(ctx)
 	})
@@ -174,7 +174,7 @@ func (b *bench) dispatch(t *testing.T, m *message.Message) {
 
 func (b *bench) await(t *testing.T, id message.ID, status message.Status) *message.Message {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -511,7 +511,7 @@ func (r *Runner) hasHeardOf(id message.ID) bool {
 
 func eventually(tb testing.TB, ok func() bool) {
 	tb.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

@@ -170,7 +170,7 @@ func TestMessageThatIsCanceledDuringACheck(t *testing.T) {
 	}
 	close(release)
 	<-done
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	r.Stop(ctx) // the task has ended then
 	if got, err := b.ledger.Get(t.Context(), m.ID); err != nil || got.Status != message.StatusCanceled {
@@ -194,7 +194,7 @@ func TestStoppingWorkerDoesNotWaitForMedia(t *testing.T) {
 	m := b.accept(t)
 	b.dispatch(t, m)
 	<-asked
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	r.Stop(ctx)
 	if ctx.Err() != nil {

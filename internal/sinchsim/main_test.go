@@ -25,7 +25,7 @@ const (
 	plan   = "plan1"
 	// soon bounds what must happen; never bounds what must not, where nothing
 	// else can tell.
-	soon = 5 * time.Second
+	soon = time.Minute
 )
 
 // receiver takes receipts over HTTP and answers as told.

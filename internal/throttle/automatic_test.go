@@ -53,7 +53,7 @@ func TestAutomaticPausesAreShown(t *testing.T) {
 	out.changed(time.Now().Add(5 * time.Second))
 	eventually(t, "the outage is shown", func() bool { return shown(" (workers: 1)") })
 	since := list()[2].Since
-	out.changed(time.Now().Add(20 * time.Second))
+	out.changed(time.Now().Add(time.Minute))
 	eventually(t, "the next probe is shown", func() bool { return time.Until(list()[2].ProbeAt) > 10*time.Second && list()[2].Since.Equal(since) })
 	out.changed(time.Time{})
 	eventually(t, "the outage is over", func() bool { return len(list()) == 2 })
@@ -86,7 +86,7 @@ func TestOpenBreakerIsAnAutomaticPause(t *testing.T) {
 
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {

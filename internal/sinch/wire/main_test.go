@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	// soon is long enough for anything on the loopback.
-	soon = 10 * time.Second
+	soon = time.Minute
 	// brief is a deadline that a test waits for.
 	brief = time.Second
 )
