@@ -1,4 +1,4 @@
-// Command api takes messages and receipts over HTTP.
+// Command api accepts messages and receipts over HTTP.
 package main
 
 import (

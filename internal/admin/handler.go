@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	// scrapeTimeout is above what a collector may take to ask Redis.
+	// scrapeTimeout is above the time in which a collector queries Redis.
 	scrapeTimeout = 5 * time.Second
-	// maxScrapes is how many may run at once.
+	// maxScrapes bounds concurrent scrapes.
 	maxScrapes = 4
 )
 
-// index lists what there is. It is all that a path without a page shows.
+// index lists the pages; it is also the response to an unknown path.
 const index = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Admin</title>
 <ul><li><a href="/queues/">queues</a><li><a href="/metrics">metrics</a><li><a href="/readyz">readyz</a>
 <li><a href="/livez">livez</a><li><a href="/debug/pprof/">pprof</a></ul></html>
 `
 
-// newHandler routes requests. Only health needs no credentials: probes have
-// none.
+// newHandler routes requests. Only the health checks need no credentials, because
+// probes have none.
 func newHandler(opts Options) http.Handler {
 	private := http.NewServeMux()
 	private.HandleFunc("GET /{$}", serveIndex)
@@ -62,5 +62,5 @@ func metricsHandler(metrics prometheus.Gatherer, log zerolog.Logger) http.Handle
 
 func serveIndex(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write([]byte(index)) // the operator's browser is gone when it fails
+	_, _ = w.Write([]byte(index)) // it fails only when the browser has disconnected
 }

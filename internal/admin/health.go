@@ -16,21 +16,21 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// checkTimeout bounds all checks together, below what probes wait for.
+// checkTimeout bounds all checks together, below the timeout of probes.
 const checkTimeout = 1500 * time.Millisecond
 
-// stopping is named as down by a process that was told to stop, so that no new
-// requests are routed to it.
+// stopping is listed as down while the process stops, so that no new requests are
+// routed to it.
 const stopping = "stopping"
 
-// Check is one thing that a process needs to do its work.
+// Check is a dependency of a process.
 type Check struct {
 	Name string
 	Func func(ctx context.Context) error
 }
 
-// Readiness answers whether a process can do its work. It serves /readyz, on
-// the public listener too.
+// Readiness reports whether a process can work. It serves /readyz, also on the
+// public listener.
 type Readiness struct {
 	checks       []Check
 	warningsFunc func() []string
@@ -42,8 +42,8 @@ type Readiness struct {
 	before bool     // it was ready before
 }
 
-// NewReadiness makes the answer out of checks. warningsFunc returns what is
-// wrong and can be lived with; it may be nil and must not block.
+// NewReadiness combines checks. warningsFunc returns faults that do not stop the
+// process from working; it may be nil and must not block.
 func NewReadiness(log zerolog.Logger, warningsFunc func() []string, checks ...Check) *Readiness {
 	if warningsFunc == nil {
 		warningsFunc = func() []string { return nil }
@@ -52,12 +52,14 @@ func NewReadiness(log zerolog.Logger, warningsFunc func() []string, checks ...Ch
 	return &Readiness{checks: checks, warningsFunc: warningsFunc, log: log}
 }
 
-// Stopping makes the process not ready for good.
+// Stopping makes the process not ready for the rest of its life.
 func (r *Readiness) Stopping() { r.stopping.Store(true) }
 
-// Down names what is not there, in the order of the checks; empty means ready.
+// Down names the dependencies that are down, in the order of the checks; empty
+// means ready.
 func (r *Readiness) Down(ctx context.Context) []string {
-	// A probe that hangs up early says nothing of what it asked about.
+	// A probe that disconnects early must not cancel the checks and count as an
+	// outage.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
 
@@ -81,12 +83,12 @@ func (r *Readiness) Down(ctx context.Context) []string {
 		down = append(down, stopping)
 	}
 
-	r.note(down, causes)
+	r.logChange(down, causes)
 
 	return down
 }
 
-// await takes an answer, preferring one that is there over the end of the time.
+// await receives a result, preferring one that has arrived over the end of ctx.
 func await(ctx context.Context, answer <-chan error) error {
 	select {
 	case err := <-answer:
@@ -102,8 +104,8 @@ func await(ctx context.Context, answer <-chan error) error {
 	}
 }
 
-// note logs what is down, once for each change.
-func (r *Readiness) note(down, causes []string) {
+// logChange logs the dependencies that are down, once for each change.
+func (r *Readiness) logChange(down, causes []string) {
 	r.mu.Lock()
 	first := len(down) == 0 && !r.before
 	changed := first || !slices.Equal(down, r.last)
@@ -121,8 +123,8 @@ func (r *Readiness) note(down, causes []string) {
 	}
 }
 
-// ServeHTTP answers 200 or, naming what is down, 503. Warnings never change
-// the status.
+// ServeHTTP responds 200, or 503 with the dependencies that are down. Warnings do
+// not change the status.
 func (r *Readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	down := r.Down(request.Context())
 
@@ -140,7 +142,7 @@ func (r *Readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	writeJSON(w, status, answer)
 }
 
-// ServeLive answers 200 as long as the process runs.
+// ServeLive responds 200 as long as the process runs.
 func ServeLive(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "UP"})
 }
@@ -149,5 +151,5 @@ func writeJSON(w http.ResponseWriter, status int, content any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(content) //nolint:errchkjson // plain structs; the probe is gone when it fails
+	_ = json.NewEncoder(w).Encode(content) //nolint:errchkjson // plain structs; it fails only when the probe has disconnected
 }

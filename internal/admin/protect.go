@@ -6,10 +6,10 @@ import (
 	"net/netip"
 )
 
-// protect asks for credentials when there are any. When there are none the
-// listener is a loopback one, and a page on the internet could still reach it
-// through a name that it lets resolve to 127.0.0.1 (DNS rebinding): requests
-// must then be addressed to this machine.
+// protect requires the credentials if some are configured. Without them the
+// listener is a loopback one, which a page on the internet could reach through a
+// name that resolves to 127.0.0.1 (DNS rebinding): requests must then be
+// addressed to this machine.
 func protect(next http.Handler, known *users) http.Handler {
 	if !known.any() {
 		return onlyLocal(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -35,7 +35,7 @@ func protect(next http.Handler, known *users) http.Handler {
 func onlyLocal(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLocalHost(r.Host) {
-			http.Error(w, "without ADMIN_USER only localhost is answered", http.StatusMisdirectedRequest)
+			http.Error(w, "without ADMIN_USER only requests to localhost are served", http.StatusMisdirectedRequest)
 
 			return
 		}
@@ -65,8 +65,8 @@ func isLocalHost(host string) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
-// secure sets headers that every answer has; a page that needs another policy
-// sets its own.
+// secure sets the headers common to all responses; a page that needs another
+// policy replaces it.
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()

@@ -18,8 +18,8 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// The bounds of one request. net/http/pprof extends the time to write by the
-// seconds it is asked to record.
+// The bounds of one request. net/http/pprof extends the write deadline by the
+// seconds it has to record.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
@@ -28,16 +28,16 @@ const (
 	maxHeaderBytes    = 16 << 10
 )
 
-// maxConns is how many connections the listener serves at once.
+// maxConns bounds the connections that are served at once.
 const maxConns = 100
 
-// ErrExposed says that others than this machine could reach the listener, and
-// no credentials are asked for.
+// ErrExposed is returned for an address that other machines could reach without
+// credentials.
 var ErrExposed = errors.New("the admin listener needs a user and a password on any but a loopback address")
 
 // Options configure the listener.
 type Options struct {
-	Addr     string // host:port; port 0 takes any free one
+	Addr     string // host:port; port 0 chooses a free one
 	User     string // basic authentication, with Password; both empty: none
 	Password string
 	Users    []User // with roles of their own, beside User, whose role is Admin
@@ -47,20 +47,20 @@ type Options struct {
 	Ready   *Readiness
 	Queues  http.Handler // the pages under /queues/; nil: none
 
-	// Failed is called when the listener breaks down by itself: neither health nor
-	// metrics can be read any more.
+	// Failed is called when the listener fails by itself: health and metrics can no
+	// longer be read.
 	Failed func(error)
 }
 
-// Server is the listener.
+// Server is the admin listener.
 type Server struct {
 	opts     Options
 	http     *http.Server
 	listener net.Listener
-	served   chan struct{} // closed when no connection is accepted any more
+	served   chan struct{} // closed when no further connection is accepted
 }
 
-// New makes a listener; nothing listens before Start.
+// New returns a server that does not listen before Start.
 func New(opts Options) *Server {
 	return &Server{
 		opts: opts,
@@ -77,8 +77,8 @@ func New(opts Options) *Server {
 	}
 }
 
-// Start listens and returns; requests are served until Stop. It must not be
-// called twice.
+// Start opens the listener and returns; requests are served until Stop. It must
+// not be called twice.
 func (s *Server) Start(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.opts.Addr)
 	if err != nil {
@@ -102,11 +102,11 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// Addr is the address that is listened on, known after Start.
+// Addr is the listener's address, known after Start.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Stop lets requests finish until ctx ends and then cuts them off. It may be
-// called again, and without Start.
+// Stop waits for open requests until ctx ends, then closes their connections. It
+// may be called again, and without Start.
 func (s *Server) Stop(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package apikey knows who calls: keys of callers, listed in the configuration
-// or stored in Redis. A key is only ever seen when it comes in and when it is
-// made; what is kept, in memory and in Redis, is its SHA-256. Keys are long and
+// Package apikey authenticates callers by API keys, which are listed in the
+// configuration or stored in Redis. A key exists in plain text only in a request
+// and when it is created; memory and Redis hold its SHA-256. Keys are long and
 // random, so that hash needs neither salt nor stretching.
 package apikey
 
@@ -18,50 +18,52 @@ import (
 	"mmsdispatch/internal/redisconn"
 )
 
-// The beginnings of a key say what it may do: a test key never reaches Sinch.
+// The prefix of a key is its kind: a test key never reaches Sinch.
 const (
 	LivePrefix = "mms_live_"
 	TestPrefix = "mms_test_"
 )
 
-// idBytes of the hash are the short id: enough to tell keys apart, nothing to
-// guess one from.
+// idBytes is the length of the hash prefix that forms the id: enough to
+// distinguish keys, and no help to guess one.
 const idBytes = 6
 
 var (
-	// ErrUnknown says that there is no such key, or that it is not one at all.
+	// ErrUnknown is returned for a text that is not a valid key.
 	ErrUnknown = errors.New("unknown API key")
 	// ErrUnavailable is redisconn.ErrUnavailable of the stored keys. It comes
 	// with its cause.
 	ErrUnavailable = fmt.Errorf("API keys: %w", redisconn.ErrUnavailable)
-	// ErrTenant says that a tenant's name is not made of 1 to 40 of [a-z0-9_-].
+	// ErrTenant is returned for a tenant that is not 1 to 40 of [a-z0-9_-].
 	ErrTenant = errors.New("a tenant is 1 to 40 of a-z, 0-9, _ and -")
-	// ErrMalformed says that a key is not mms_live_ or mms_test_ and 24 to 64
-	// letters and digits.
+	// ErrMalformed is returned for a key that is not mms_live_ or mms_test_ and 24
+	// to 64 letters and digits.
 	ErrMalformed = errors.New("an API key is mms_live_ or mms_test_ and 24 to 64 letters and digits")
-	// ErrSettings says that a key cannot have these settings. It comes with its cause.
+	// ErrSettings is returned for settings that a key cannot have. It comes with its
+	// cause.
 	ErrSettings = errors.New("a key cannot have these settings")
-	// errAnnounced says that a change was not made since it could not be announced.
+	// errAnnounced is returned for a change that was not made because its
+	// announcement failed.
 	errAnnounced = errors.New("not changed")
 )
 
 var tenantPattern = regexp.MustCompile(`^[a-z0-9_-]{1,40}$`)
 
-// Principal is who a key speaks for.
+// Principal is the tenant of a key, with the key's kind, scopes and rate.
 type Principal struct {
 	Tenant string
-	// Test says that messages go to the simulator instead of Sinch.
+	// Test is true when messages go to the simulator instead of Sinch.
 	Test bool
-	// KeyID names the key in logs and for the methods of Store; it is no secret.
+	// KeyID identifies the key in logs and in methods of Store; it is no secret.
 	KeyID string
-	// Scopes are what the key allows.
+	// Scopes are the requests that the key allows.
 	Scopes Scopes
-	// Rate is in requests a second; 0: the service's own.
+	// Rate is in requests a second; 0: that of the service.
 	Rate float64
 	// Daily is in messages a UTC day; 0: no limit. Keys of one Quota share the count.
 	Daily int64
 	Quota string
-	// ExpiresAt is when the key ends; zero: never.
+	// ExpiresAt is the end of the key; zero: never.
 	ExpiresAt time.Time
 }
 
@@ -70,15 +72,15 @@ type digest [sha256.Size]byte
 
 func digestOf(key string) digest { return sha256.Sum256([]byte(key)) }
 
-// idPrefix begins the id of a key. Redis keeps keys under the rest.
+// idPrefix begins the id of a key. The field in Redis is the rest.
 const idPrefix = "key_"
 
 func (d digest) id() string { return idPrefix + hex.EncodeToString(d[:idBytes]) }
 
-// equal takes the same time wherever the digests differ.
+// equal takes constant time.
 func (d digest) equal(other digest) bool { return subtle.ConstantTimeCompare(d[:], other[:]) == 1 }
 
-// wellFormed is asked for every request, hence no pattern.
+// wellFormed runs for every request, hence without a regular expression.
 func wellFormed(key string) bool {
 	const least, most = 24, 64
 	random, live := strings.CutPrefix(key, LivePrefix)
@@ -92,7 +94,7 @@ func wellFormed(key string) bool {
 
 func isTest(key string) bool { return key[:len(TestPrefix)] == TestPrefix }
 
-// generate makes a key with at least 128 bits of randomness.
+// generate returns a new key with at least 128 bits of randomness.
 func generate(test bool) string {
 	if test {
 		return TestPrefix + rand.Text()

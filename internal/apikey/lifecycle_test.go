@@ -184,7 +184,7 @@ func TestAChangeIsInForceAtOnce(t *testing.T) {
 	}
 	for _, err := v.Verify(t.Context(), key); err == nil; _, err = v.Verify(t.Context(), key) {
 		if time.Since(begun) >= apikey.ChangedAfter {
-			t.Fatal("the change was not heard of")
+			t.Fatal("the change was not noticed")
 		}
 	}
 }

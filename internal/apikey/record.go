@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// record is what Redis holds of a key. What later versions added is absent from
-// older records.
+// record is a key in Redis. Fields added by later versions are absent from older
+// records.
 type record struct {
 	Digest    string    `json:"sha256"`
 	Tenant    string    `json:"tenant"`
@@ -47,7 +47,7 @@ func (r record) encode() (string, error) {
 	return string(value), nil
 }
 
-// field is the key's place in Redis.
+// field is the key's field in the hash.
 func (r record) field() string {
 	const digits = 2 * idBytes
 	return r.Digest[:min(digits, len(r.Digest))]

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Scopes are what a key allows, as a set.
+// Scopes is the set of requests that a key allows.
 type Scopes uint8
 
 // The scopes.
@@ -16,7 +16,7 @@ const (
 	AllScopes = ScopeSend | ScopeRead
 )
 
-// ParseScopes reads scopes separated by commas; at least one.
+// ParseScopes parses scopes separated by commas; at least one.
 func ParseScopes(text string) (Scopes, error) {
 	var scopes Scopes
 	for name := range strings.SplitSeq(text, ",") {
@@ -32,7 +32,7 @@ func ParseScopes(text string) (Scopes, error) {
 	return scopes, nil
 }
 
-// Names are the names of the scopes.
+// Names returns the names of the scopes.
 func (s Scopes) Names() []string {
 	names := []string{}
 	if s&ScopeSend != 0 {
@@ -44,5 +44,5 @@ func (s Scopes) Names() []string {
 	return names
 }
 
-// Has reports whether all scopes of other are there.
+// Has reports whether s includes all scopes of other.
 func (s Scopes) Has(other Scopes) bool { return s&other == other }

@@ -22,11 +22,11 @@ const (
 	DefaultKey = redisconn.KeyPrefix + "keys"
 	// usedKey is the hash of the last uses: id -> Unix minutes.
 	usedKey = DefaultKey + ":used"
-	// changedChannel is where changes are published.
+	// changedChannel is the Pub/Sub channel for changes.
 	changedChannel = DefaultKey + ":changed"
 )
 
-// Store keeps keys in Redis.
+// Store stores keys in Redis.
 type Store struct {
 	rdb      redis.UniversalClient
 	key      string
@@ -34,23 +34,24 @@ type Store struct {
 	announce Announce
 }
 
-// Announce is called before a change takes effect, which an error prevents. before
-// is nil for a new key; of a rotation, after is the key that replaces it. A change
-// that another operator's forestalls is made, and announced, again.
+// Announce is called before a change takes effect; an error prevents the change.
+// before is nil for a new key; of a rotation, after is the key that replaces it.
+// When another operator changes the keys at the same time, the change is repeated
+// and announced again.
 type Announce func(ctx context.Context, before, after *Info) error
 
-// Settings are what an operator decides about a key.
+// Settings are the part of a key that an operator sets.
 type Settings struct {
 	Tenant    string
 	Test      bool
-	Name      string // for people; at most 100 bytes
+	Name      string // for the operator; at most 100 bytes
 	Scopes    Scopes
-	Rate      float64   // requests a second; 0: the service's own
+	Rate      float64   // requests a second; 0: that of the service
 	Daily     int64     // messages a UTC day; 0: no limit
 	ExpiresAt time.Time // zero: never
 }
 
-// check says why a key cannot have the settings.
+// check validates the settings.
 func (s Settings) check() error {
 	const longest = 100
 	strange := func(r rune) bool { return r < ' ' }
@@ -91,18 +92,18 @@ func NewStore(rdb redis.UniversalClient) *Store {
 	}
 }
 
-// Announcing returns the store with changes announced before they take effect.
+// Announcing returns the store with announce called before each change.
 func (s *Store) Announcing(announce Announce) *Store {
 	announcing := *s
 	announcing.announce = announce
 	return &announcing
 }
 
-// time is now in the precision of records.
+// time is the current time, truncated to the precision of records.
 func (s *Store) time() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
 
-// Create makes and stores a key. It is returned this once and cannot be read
-// again.
+// Create creates and stores a key. The plain text is returned this once and
+// cannot be read again.
 func (s *Store) Create(ctx context.Context, settings Settings) (plaintext string, _ Info, _ error) {
 	if err := settings.check(); err != nil {
 		return "", Info{}, err
@@ -121,12 +122,12 @@ func (s *Store) Create(ctx context.Context, settings Settings) (plaintext string
 		if stored {
 			return plaintext, info, s.publish(ctx)
 		}
-		// The id is taken by another key.
+		// Another key has this id.
 	}
 }
 
-// put stores a key unless its id is taken. The client may repeat a command
-// whose reply was lost, so what is found there may be this very key.
+// put stores a key unless another one has its id. The client may repeat a command
+// whose reply was lost, so an existing record may be this key's own.
 func (s *Store) put(ctx context.Context, r record) (stored bool, err error) {
 	value, err := r.encode()
 	if err != nil {
@@ -146,7 +147,7 @@ func (s *Store) put(ctx context.Context, r record) (stored bool, err error) {
 	return there == value, nil
 }
 
-// publish has all processes read changed keys again.
+// publish makes all processes read the changed keys again.
 func (s *Store) publish(ctx context.Context) error {
 	if err := s.rdb.Publish(ctx, changedChannel, "").Err(); err != nil {
 		return unavailable(err)
@@ -154,7 +155,7 @@ func (s *Store) publish(ctx context.Context) error {
 	return nil
 }
 
-// List returns all stored keys, oldest first, those that ended included.
+// List returns all stored keys, oldest first, including expired and revoked ones.
 func (s *Store) List(ctx context.Context) ([]Info, error) {
 	pipe := s.rdb.Pipeline()
 	values, used := pipe.HGetAll(ctx, s.key), pipe.HGetAll(ctx, usedKey)
@@ -177,7 +178,7 @@ func (s *Store) List(ctx context.Context) ([]Info, error) {
 	return list, nil
 }
 
-// minute is a time in Unix minutes; zero for none.
+// minute parses Unix minutes; zero for an empty text.
 func minute(text string) time.Time {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
@@ -186,8 +187,8 @@ func minute(text string) time.Time {
 	return time.Unix(n*int64(time.Minute/time.Second), 0).UTC()
 }
 
-// Update changes the settings of a key; tenant and kind stay. It returns ErrUnknown
-// when there is none with that id, or it was revoked.
+// Update changes the settings of a key, but neither tenant nor kind. It returns
+// ErrUnknown for an unknown id and for a revoked key.
 func (s *Store) Update(ctx context.Context, id string, change func(*Settings)) (Info, error) {
 	var after record
 	err := s.change(ctx, id, func(r *record) ([]record, error) {
@@ -201,8 +202,8 @@ func (s *Store) Update(ctx context.Context, id string, change func(*Settings)) (
 	return after.info(time.Time{}), err
 }
 
-// Rotate makes a key with the settings of another, which ends after the overlap
-// if it does not end before.
+// Rotate creates a key with the settings of another, which expires after the
+// overlap if not before.
 func (s *Store) Rotate(ctx context.Context, id string, overlap time.Duration) (plaintext string, info Info, err error) {
 	err = s.change(ctx, id, func(r *record) ([]record, error) {
 		plaintext = generate(r.Test)
@@ -217,7 +218,7 @@ func (s *Store) Rotate(ctx context.Context, id string, overlap time.Duration) (p
 	return plaintext, info, err
 }
 
-// Revoke ends the key with that id, or returns ErrUnknown. It stays on the list.
+// Revoke ends the key with that id, or returns ErrUnknown. List still returns it.
 func (s *Store) Revoke(ctx context.Context, id string) error {
 	return s.change(ctx, id, func(r *record) ([]record, error) {
 		r.RevokedAt = s.time()
@@ -225,7 +226,7 @@ func (s *Store) Revoke(ctx context.Context, id string) error {
 	})
 }
 
-// change changes a key that was not revoked, stores further ones with it, and
+// change updates a key that was not revoked, stores further ones with it, and
 // publishes the change.
 func (s *Store) change(ctx context.Context, id string, change func(*record) (further []record, err error)) error {
 	field := strings.TrimPrefix(id, idPrefix)
@@ -274,7 +275,7 @@ func (s *Store) change(ctx context.Context, id string, change func(*record) (fur
 	}
 }
 
-// Any says whether any stored key is valid now.
+// Any reports whether any stored key is valid now.
 func (s *Store) Any(ctx context.Context) (bool, error) {
 	list, err := s.List(ctx)
 	if err != nil {
@@ -287,7 +288,7 @@ func (s *Store) Any(ctx context.Context) (bool, error) {
 }
 
 // find returns the principal of the key with that digest, or ErrUnknown. Once a
-// minute it records that the key was used.
+// minute it records the use of the key.
 func (s *Store) find(ctx context.Context, d digest) (Principal, error) {
 	field := strings.TrimPrefix(d.id(), idPrefix)
 	pipe := s.rdb.Pipeline()
@@ -310,7 +311,7 @@ func (s *Store) find(ctx context.Context, d digest) (Principal, error) {
 		return Principal{}, ErrUnknown
 	}
 	if now := s.now().Truncate(time.Minute); minute(used.Val()).Before(now) {
-		// A Redis that is full or read-only keeps no caller from reading.
+		// A Redis that is full or read-only must not stop callers from reading.
 		_ = s.rdb.HSet(ctx, usedKey, field, now.Unix()/int64(time.Minute/time.Second)).Err()
 	}
 	return r.principal(d.id()), nil
@@ -331,8 +332,8 @@ func encodeAll(records []record) ([]any, error) {
 	return fields, nil
 }
 
-// write stores fields and announces the change, unless the keys were changed
-// since the transaction began: then the error is redis.TxFailedErr.
+// write stores fields and announces the change. The error is redis.TxFailedErr
+// when the keys were changed since the transaction began.
 func (s *Store) write(ctx context.Context, tx *redis.Tx, fields []any) error {
 	_, err := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.HSet(ctx, s.key, fields...)

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// ChangedAfter is how long a key may go on as it was before a change: for so long
-	// a process relies on what it read, when it does not hear of the change at once.
+	// ChangedAfter bounds the time until a change is in force: a process caches what
+	// it read for so long when it misses the announcement.
 	ChangedAfter = 5 * time.Second
-	// unknownFor is how long a process relies on not having seen a key. It
-	// takes the edge off a caller that repeats a wrong key.
+	// unknownFor is the time for which an unknown key is cached, against callers
+	// that repeat a wrong key.
 	unknownFor = time.Second
-	// subscribeAgain is how long Follow waits after an error.
+	// subscribeAgain is the pause of Follow after an error.
 	subscribeAgain = time.Second
-	// maxRemembered bounds the memory that callers with made-up keys can take.
-	maxRemembered = 4096
+	// cacheMax bounds the memory for made-up keys.
+	cacheMax = 4096
 )
 
 // Bootstrapped is a key from the configuration.
@@ -30,26 +30,26 @@ type Bootstrapped struct {
 	Key    string
 }
 
-// Verifier tells whom a key belongs to. It is safe for concurrent use.
+// Verifier authenticates API keys. It is safe for concurrent use.
 type Verifier struct {
 	bootstrapped map[string]known // by key id; never changes
 	stored       finder           // nil: only bootstrapped keys
-	memory       memory
+	cache        cache
 }
 
-// finder is where stored keys are looked up.
+// finder looks stored keys up.
 type finder interface {
 	find(ctx context.Context, d digest) (Principal, error)
 }
 
-// known is what is remembered of a key.
+// known is a bootstrapped key.
 type known struct {
 	digest    digest
 	principal Principal
 }
 
 // NewVerifier returns a Verifier of the bootstrapped keys and those in store,
-// which may be nil. Errors name a key by its place in the list.
+// which may be nil. Errors identify a key by its position in the list.
 func NewVerifier(bootstrapped []Bootstrapped, store *Store) (*Verifier, error) {
 	v := &Verifier{bootstrapped: make(map[string]known, len(bootstrapped))}
 	if store != nil {
@@ -72,9 +72,9 @@ func NewVerifier(bootstrapped []Bootstrapped, store *Store) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify returns whom the key belongs to. The error is ErrUnknown, or wraps
-// ErrUnavailable when Redis had to be asked and did not answer. It is not
-// asked for bootstrapped keys, nor for what cannot be a key.
+// Verify returns the principal of a key. The error is ErrUnknown, or wraps
+// ErrUnavailable when a query to Redis failed. Bootstrapped keys and malformed
+// ones need no query.
 func (v *Verifier) Verify(ctx context.Context, key string) (Principal, error) {
 	if !wellFormed(key) {
 		return Principal{}, ErrUnknown
@@ -86,19 +86,19 @@ func (v *Verifier) Verify(ctx context.Context, key string) (Principal, error) {
 	if v.stored == nil {
 		return Principal{}, ErrUnknown
 	}
-	r, found := v.memory.recall(d)
+	r, found := v.cache.get(d)
 	if !found {
-		changes := v.memory.changes.Load()
+		changes := v.cache.changes.Load()
 		p, err := v.stored.find(ctx, d)
 		if err != nil && !errors.Is(err, ErrUnknown) {
 			return Principal{}, err
 		}
-		r = v.memory.keep(d, p, err == nil, changes)
+		r = v.cache.put(d, p, err == nil, changes)
 	}
 	return r.answer()
 }
 
-// Follow drops what is known of stored keys whenever one is changed, until ctx
+// Follow empties the cache of stored keys whenever one is changed, until ctx
 // ends. Without it a change is in force after ChangedAfter.
 func (v *Verifier) Follow(ctx context.Context, rdb redis.UniversalClient) {
 	subscription := rdb.Subscribe(ctx, changedChannel)
@@ -111,34 +111,34 @@ func (v *Verifier) Follow(ctx context.Context, rdb redis.UniversalClient) {
 			case <-time.After(subscribeAgain):
 			}
 		}
-		v.memory.forget() // also when subscribed again: changes may have been missed
+		v.cache.evict() // also after each subscription: changes may have been missed
 	}
 }
 
-// memory remembers answers for a short while, good and bad ones apart: made-up
-// keys cannot push real ones out.
-type memory struct {
+// cache holds results for a short time, valid and unknown keys apart: made-up
+// keys cannot evict real ones.
+type cache struct {
 	mu      sync.Mutex
-	good    map[digest]remembered
-	unknown map[digest]remembered
-	changes atomic.Int64 // that were published: what was read before one is not kept
+	good    map[digest]cached
+	unknown map[digest]cached
+	changes atomic.Int64 // number of announced changes: results read before one are not cached
 }
 
-// forget drops all answers.
-func (m *memory) forget() {
+// evict removes all results.
+func (m *cache) evict() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.changes.Add(1)
 	m.good, m.unknown = nil, nil
 }
 
-type remembered struct {
+type cached struct {
 	principal Principal
 	good      bool
 	until     time.Time
 }
 
-func (r remembered) answer() (Principal, error) {
+func (r cached) answer() (Principal, error) {
 	ended := !r.principal.ExpiresAt.IsZero() && !time.Now().Before(r.principal.ExpiresAt)
 	if !r.good || ended {
 		return Principal{}, ErrUnknown
@@ -146,7 +146,7 @@ func (r remembered) answer() (Principal, error) {
 	return r.principal, nil
 }
 
-func (m *memory) recall(d digest) (r remembered, found bool) {
+func (m *cache) get(d digest) (r cached, found bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r, found = m.good[d]
@@ -156,11 +156,11 @@ func (m *memory) recall(d digest) (r remembered, found bool) {
 	return r, found && time.Now().Before(r.until)
 }
 
-// keep keeps an answer, unless a key was changed since it was asked for.
-func (m *memory) keep(d digest, p Principal, good bool, changes int64) remembered {
+// put caches a result, unless a key was changed since it was read.
+func (m *cache) put(d digest, p Principal, good bool, changes int64) cached {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := remembered{principal: p, good: good, until: time.Now().Add(ChangedAfter)}
+	r := cached{principal: p, good: good, until: time.Now().Add(ChangedAfter)}
 	switch {
 	case m.changes.Load() != changes:
 	case good:
@@ -174,11 +174,11 @@ func (m *memory) keep(d digest, p Principal, good bool, changes int64) remembere
 	return r
 }
 
-// add begins anew when the map is full: it costs a question to Redis for each
+// add empties the map when it is full: the cost is one query to Redis for each
 // key in use, and no bookkeeping.
-func add(to map[digest]remembered, d digest, r remembered) map[digest]remembered {
-	if to == nil || len(to) >= maxRemembered {
-		to = make(map[digest]remembered)
+func add(to map[digest]cached, d digest, r cached) map[digest]cached {
+	if to == nil || len(to) >= cacheMax {
+		to = make(map[digest]cached)
 	}
 	to[d] = r
 	return to

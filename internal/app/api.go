@@ -24,7 +24,7 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// apiConns is how many Redis connections an api process uses at its busiest.
+// apiConns is the greatest number of Redis connections of an api process.
 const apiConns = 64
 
 // newAPI builds an api process.
@@ -49,7 +49,7 @@ func newAPI(_ context.Context, cfg *config.Config, out io.Writer) (*process, err
 	return p, nil
 }
 
-// servingParts are the public listener and the check for keys.
+// servingParts returns the public listener and the check for keys.
 func servingParts(env *environment, fail func(error)) ([]part, error) {
 	cfg := env.cfg
 	store := apikey.NewStore(env.rdb)
@@ -87,7 +87,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		},
 	}
 	parts := []part{{name: "tasks under way", Service: background.AtStop(func(context.Context) { tasks.Wait() })}}
-	if cfg.Process != config.Dev { // whose Redis tells nothing of its memory
+	if cfg.Process != config.Dev { // whose Redis does not report its memory
 		parts = append(parts, part{name: "watch of Redis' memory", Service: background.Loop(env.ledger.WatchMemory)})
 	}
 	hosted, storeParts, err := newMediaStore(env)
@@ -114,7 +114,8 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	return parts, nil
 }
 
-// paused is the reason of messages that wait for the account, or nil.
+// paused returns the reason of messages that wait while the account is paused, or
+// nil.
 func (e *environment) paused() *message.Reason {
 	pause := e.pauses.Paused()
 	if pause == nil {
@@ -152,19 +153,19 @@ func newRules(cfg *config.Config) *message.Rules {
 	return message.NewRules(opts)
 }
 
-// followKeys has changes of stored keys in force at once.
+// followKeys makes changes of stored keys take effect at once.
 func followKeys(verifier *apikey.Verifier, rdb redis.UniversalClient) part {
 	return part{name: "changes of keys", Service: background.Loop(func(ctx context.Context) { verifier.Follow(ctx, rdb) })}
 }
 
-// keyCheckEvery is how often Redis is asked until it answers.
+// keyCheckEvery is the interval between tries until Redis responds.
 const keyCheckEvery = time.Second
 
-// errNoKeys stops an api that nobody could call.
+// errNoKeys stops an api without any key.
 var errNoKeys = errors.New("no API keys: set API_KEYS, or store one with mmsctl keys create")
 
-// keyCheck ends the process when no key is configured and none is stored, as
-// soon as Redis can say so.
+// keyCheck ends the process when no key is configured and none is stored, as soon
+// as Redis responds.
 func keyCheck(store *apikey.Store, fail func(error)) part {
 	return part{name: "key check", Service: background.Loop(func(ctx context.Context) {
 		ticker := time.NewTicker(keyCheckEvery)
@@ -186,7 +187,7 @@ func keyCheck(store *apikey.Store, fail func(error)) part {
 	})}
 }
 
-// keys lets the API ask for a key's owner.
+// keys adapts the verifier to httpapi.Keys.
 type keys struct{ verifier *apikey.Verifier }
 
 // Identify implements httpapi.Keys.
@@ -206,7 +207,7 @@ func (k keys) Identify(ctx context.Context, key string) (httpapi.Caller, error) 
 	}
 }
 
-// apiMetrics counts what the API does.
+// apiMetrics adapts the metrics to httpapi.Metrics.
 type apiMetrics struct{ metrics *telemetry.Metrics }
 
 // Request implements httpapi.Metrics.

@@ -7,8 +7,8 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// answerArguments answers the command line of a process, which is configured by
-// its environment alone. done says that there is nothing left to do.
+// answerArguments handles the arguments of a process, which is configured by its
+// environment alone. done is true when the process is to exit.
 func answerArguments(kind Kind, args []string, stdout, stderr io.Writer) (code int, done bool) {
 	switch {
 	case len(args) == 0:
@@ -27,7 +27,7 @@ func answerArguments(kind Kind, args []string, stdout, stderr io.Writer) (code i
 }
 
 func usage(kind Kind) string {
-	does := "Takes messages over HTTP and receipts from Sinch."
+	does := "Accepts messages and receipts from Sinch over HTTP."
 	if kind == Worker {
 		does = "Sends queued messages through Sinch."
 	}

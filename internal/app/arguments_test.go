@@ -25,8 +25,8 @@ func TestArguments(t *testing.T) {
 		} {
 			var out, errOut bytes.Buffer
 			code, done := answerArguments(kind, strings.Fields(args), &out, &errOut)
-			said := strings.Contains(out.String(), want.out) && strings.Contains(errOut.String(), want.errOut)
-			if !done || code != want.code || !said || (out.Len() > 0) == (errOut.Len() > 0) {
+			output := strings.Contains(out.String(), want.out) && strings.Contains(errOut.String(), want.errOut)
+			if !done || code != want.code || !output || (out.Len() > 0) == (errOut.Len() > 0) {
 				t.Errorf("%s %s: %d %t %q %q", kind, args, code, done, out.String(), errOut.String())
 			}
 		}

@@ -16,15 +16,16 @@ const (
 	clockTimeout = 2 * time.Second
 )
 
-// clockPart measures Redis' clock and tells by how much this process differs.
+// clockPart measures and exports the difference between Redis' clock and that of
+// this process.
 func (e *environment) clockPart() part {
-	host, _ := os.Hostname() // a name for people; the number of the process stands beside it
+	host, _ := os.Hostname() // part of the worker's id, beside the process id
 	w := &clockWatch{
 		clock: e.clock, metrics: e.metrics.Clock, process: string(e.cfg.Process) + " " + host + ":" + strconv.Itoa(os.Getpid()),
 	}
 	looks := background.Loop(w.run)
 	first := func(ctx context.Context) error {
-		w.look(ctx)
+		w.measure(ctx)
 		return looks.Start(ctx)
 	}
 	return part{name: "clock", Service: background.New(first, looks.Stop)}
@@ -45,12 +46,12 @@ func (w *clockWatch) run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		w.look(ctx)
+		w.measure(ctx)
 	}
 }
 
-// look measures once. Other parts say when Redis does not answer.
-func (w *clockWatch) look(ctx context.Context) {
+// measure measures once. Other parts log when Redis does not respond.
+func (w *clockWatch) measure(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
 	defer cancel()
 	if w.clock.Measure(ctx) != nil {
@@ -60,8 +61,8 @@ func (w *clockWatch) look(ctx context.Context) {
 	_ = w.clock.Publish(ctx, w.process)
 }
 
-// sinchSkew sets by how much Redis' clock is ahead of Sinch's. skew is by how much
-// Sinch's is ahead of this process'.
+// sinchSkew exports by how much Redis' clock is ahead of Sinch's. skew is by how
+// much Sinch's is ahead of that of this process.
 func (e *environment) sinchSkew(skew time.Duration) {
 	e.metrics.Clock.Sinch(-skew - e.clock.Skew())
 }

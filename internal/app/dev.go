@@ -15,16 +15,16 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// The embedded Redis is let know of the passing of time this often: its keys do
-// not run out by themselves. It looks at each of its keys then, which must not
-// take more than a part of the time.
+// The embedded Redis does not expire keys by itself; its time is advanced this
+// often. Each advance checks every key, which must not take more than a part of
+// the time.
 const (
 	devTick      = time.Second
 	devTickShare = 20
 )
 
 // Dev runs everything in one process: api, worker, simulator and an embedded
-// Redis. Nothing is kept when it ends.
+// Redis. All state is lost when it ends.
 func Dev(ctx context.Context, out io.Writer) error {
 	environ, err := config.OSEnviron()
 	if err != nil {
@@ -47,8 +47,8 @@ func Dev(ctx context.Context, out io.Writer) error {
 	return p.run(ctx)
 }
 
-// devEnviron adds what this mode decides itself: its Redis, that no call leaves
-// the machine, and a key that is new every time.
+// devEnviron adds the variables that this mode sets: its own Redis, no request
+// that leaves the machine, and a new key at each start.
 func devEnviron(environ map[string]string, redisAddr, key string) map[string]string {
 	environ = maps.Clone(environ)
 	environ["REDIS_URL"] = "redis://" + redisAddr + "/0"
@@ -64,7 +64,7 @@ func devEnviron(environ map[string]string, redisAddr, key string) map[string]str
 	return environ
 }
 
-// newDev builds the process that is everything.
+// newDev builds the process with all components.
 func newDev(cfg *config.Config, embedded *miniredis.Miniredis, out io.Writer, ready func()) (*process, error) {
 	env, err := newEnvironment(cfg, out, connsPerSlot*cfg.Worker.Concurrency+apiConns)
 	if err != nil {
@@ -95,7 +95,7 @@ func newDev(cfg *config.Config, embedded *miniredis.Miniredis, out io.Writer, re
 	return p, nil
 }
 
-// passingTime lets keys of the embedded Redis run out.
+// passingTime expires the keys of the embedded Redis.
 func passingTime(embedded *miniredis.Miniredis) part {
 	return part{name: "time of the embedded redis", Service: background.Loop(func(ctx context.Context) {
 		timer := time.NewTimer(devTick)
@@ -113,7 +113,7 @@ func passingTime(embedded *miniredis.Miniredis) part {
 	})}
 }
 
-// banner says where everything is and what to paste.
+// banner prints the URLs, the key and a sample command.
 func banner(out io.Writer, cfg *config.Config, key string) {
 	api := fmt.Sprintf("http://127.0.0.1:%d", cfg.API.Port)
 	fmt.Fprintf(out, `

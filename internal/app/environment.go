@@ -30,7 +30,7 @@ import (
 	"mmsdispatch/internal/throttle"
 )
 
-// environment is what both processes stand on.
+// environment is the common part of both processes.
 type environment struct {
 	cfg       *config.Config
 	log       zerolog.Logger
@@ -51,7 +51,8 @@ type environment struct {
 	pauses   *throttle.Watch
 }
 
-// newEnvironment makes the parts that need nobody else. Redis need not be there.
+// newEnvironment builds the parts without dependencies on others. Redis need not
+// be running.
 func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment, error) {
 	log, err := telemetry.NewLogger(telemetry.LogOptions{
 		Level: cfg.Telemetry.LogLevel, Format: cfg.Telemetry.LogFormat, Process: string(cfg.Process), Writer: out,
@@ -60,7 +61,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		return nil, fmt.Errorf("logger: %w", err)
 	}
 	if file := config.DotEnvFile("."); file != "" {
-		log.Info().Str("file", file).Msg("a .env file was read; variables that are set win over it")
+		log.Info().Str("file", file).Msg("a .env file was read; variables of the environment override it")
 	}
 	for _, warning := range cfg.Warnings() {
 		log.Warn().Msg(warning)
@@ -75,7 +76,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		opts.Idle = idleWorkerConns
 	}
 	instance := &instanceWatch{}
-	if opts.Mode() != redisconn.ModeCluster { // a cluster has many servers at once; its begins are checked all the same
+	if opts.Mode() != redisconn.ModeCluster { // a cluster has many servers at once; each begin is checked in any case
 		opts.OnConnect = instance.onConnect
 	}
 	rdb := redisconn.New(opts)
@@ -126,7 +127,8 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	return env, nil
 }
 
-// warnings are about Redis and, where messages are sent, about the account.
+// warnings returns those about Redis and, in a process that sends, about the
+// account.
 func (e *environment) warnings() []string {
 	warnings := e.watch.warnings()
 	if pause := e.pauses.Paused(); pause != nil && e.cfg.Process != config.API {
@@ -135,12 +137,12 @@ func (e *environment) warnings() []string {
 	return warnings
 }
 
-// pauseWatch keeps the pause of the account in view.
+// pauseWatch reads the pause of the account periodically.
 func (e *environment) pauseWatch() part {
 	return part{name: "watch of the account's pause", Service: background.Loop(e.pauses.Run)}
 }
 
-// usable reports whether Redis allows what is needed and takes writes.
+// usable reports whether Redis grants the needed rights and accepts writes.
 func (e *environment) usable(ctx context.Context) error {
 	if err := e.watch.allowed(ctx); err != nil {
 		return err
@@ -165,8 +167,8 @@ func (e *environment) readLanes(ctx context.Context) (map[string]telemetry.LaneS
 	return states, nil
 }
 
-// admin makes the listener for operators, with the queue pages. It calls fail
-// when the listener breaks down.
+// admin returns the parts of the admin listener with the queue pages. It calls
+// fail when the listener fails.
 func (e *environment) admin(fail func(error)) ([]part, error) {
 	queues, err := console.NewQueues(console.Options{
 		Redis: queuePagesRedis{e.redis}, Write: e.cfg.Admin.Write, ErrorText: func(text string) string { return text },
@@ -230,7 +232,7 @@ func (e *environment) adminListener(server *admin.Server) part {
 	)}
 }
 
-// queuePagesRedis makes the client of the queue pages.
+// queuePagesRedis creates the Redis client of the queue pages.
 type queuePagesRedis struct{ redisconn.Options }
 
 // MakeRedisClient implements asynq.RedisConnOpt.

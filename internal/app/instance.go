@@ -11,21 +11,21 @@ import (
 	"mmsdispatch/internal/redisconn"
 )
 
-// instanceWatch notices with every new connection whether another Redis
-// answers than before: one that was restarted, or a replica that took over. One
-// that has just started may have been another before this process was.
+// instanceWatch detects on each new connection whether Redis is another instance
+// than before: it was restarted, or a replica was promoted. An instance that has
+// just started may have been another one before this process started.
 type instanceWatch struct {
 	mu      sync.Mutex
 	runID   string
 	changed func()
 }
 
-// onConnect is called with every new connection before it is used, so that no
-// command goes to another server unnoticed.
+// onConnect runs on each new connection before its first command, so that no
+// command reaches another instance undetected.
 func (w *instanceWatch) onConnect(ctx context.Context, conn *redis.Conn) error {
 	text, err := conn.Info(ctx, "server").Result()
 	if err != nil {
-		return nil // a server that hides it is not suspected
+		return nil // a server that hides its run id cannot be compared
 	}
 	info := redisconn.ParseInfo(text)
 	id := info["run_id"]
@@ -38,8 +38,8 @@ func (w *instanceWatch) onConnect(ctx context.Context, conn *redis.Conn) error {
 	return nil
 }
 
-// justStarted is the age up to which a Redis may have lost something that other
-// workers are still to tell it of.
+// justStarted is the age up to which a Redis may have lost writes that other
+// workers have still to restore.
 const justStarted = 10 * time.Second
 
 func young(info map[string]string) bool {
@@ -47,8 +47,8 @@ func young(info map[string]string) bool {
 	return err == nil && time.Duration(seconds)*time.Second < justStarted
 }
 
-// tell sets who is told of a change.
-func (w *instanceWatch) tell(changed func()) {
+// notify sets the function called on a change.
+func (w *instanceWatch) notify(changed func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.changed = changed

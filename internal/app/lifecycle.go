@@ -24,11 +24,11 @@ type part struct {
 	name string
 }
 
-// process is a list of parts with one life.
+// process is a list of parts that start and stop together.
 type process struct {
 	log      zerolog.Logger
 	parts    []part
-	failed   chan error    // a part that runs in the background has failed
+	failed   chan error    // error of a failed background part
 	shutdown time.Duration // for all parts together
 }
 
@@ -38,7 +38,7 @@ func newProcess(log zerolog.Logger, shutdown time.Duration) *process {
 
 func (p *process) add(parts ...part) { p.parts = append(p.parts, parts...) }
 
-// fail ends the process because a part cannot go on.
+// fail ends the process because a part has failed.
 func (p *process) fail(err error) {
 	select {
 	case p.failed <- err:
@@ -69,7 +69,7 @@ func (p *process) start(ctx context.Context) error {
 	return nil
 }
 
-// stop passes over the parts that were not started.
+// stop skips parts that were not started.
 func (p *process) stop() {
 	p.log.Info().Msg("stopping")
 	ctx, cancel := context.WithTimeout(context.Background(), p.shutdown)
@@ -80,8 +80,8 @@ func (p *process) stop() {
 	p.log.Info().Msg("stopped")
 }
 
-// untilSignal ends the context at the first SIGTERM or SIGINT. The second one
-// gets the system's own treatment and ends the process at once.
+// untilSignal ends the context at the first SIGTERM or SIGINT. The second one has
+// its default effect and ends the process at once.
 func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(ctx, stop)

@@ -13,7 +13,7 @@ import (
 	"mmsdispatch/internal/config"
 )
 
-// taken is an address that somebody listens on already.
+// taken is an address that is in use.
 func taken(t *testing.T) (addr, port string) {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -49,11 +49,11 @@ func TestTakenAddress(t *testing.T) {
 	}{
 		"PORT": {
 			[]part{publicListener(env, http.NotFoundHandler(), func(error) {})},
-			fmt.Sprintf("start public listener: PORT %s is taken by another process: stop that one, or set PORT to another", port),
+			fmt.Sprintf("start public listener: PORT %s is in use by another process: stop that process, or set PORT to another value", port),
 		},
 		"ADMIN_ADDR": {
 			admin,
-			fmt.Sprintf("start admin listener: ADMIN_ADDR %s is taken by another process: stop that one, or set ADMIN_ADDR to another", addr),
+			fmt.Sprintf("start admin listener: ADMIN_ADDR %s is in use by another process: stop that process, or set ADMIN_ADDR to another value", addr),
 		},
 	} {
 		p := newProcess(env.log, time.Second)

@@ -28,8 +28,8 @@ const (
 	exitConfig  = 2
 )
 
-// Main runs a process from its arguments and environment until it is told to stop, and
-// returns its exit code.
+// Main runs a process from its arguments and environment until a signal stops it,
+// and returns its exit code.
 func Main(kind Kind) int {
 	if code, done := answerArguments(kind, os.Args[1:], os.Stdout, os.Stderr); done {
 		return code
@@ -49,8 +49,8 @@ func Main(kind Kind) int {
 	return exitOK
 }
 
-// load reads the configuration. What package config leaves of REDIS_URL to its
-// owner joins the one list of problems.
+// load reads the configuration. Problems of REDIS_URL, which package redisconn
+// parses, join the list of all problems.
 func load(kind Kind) (*config.Config, error) {
 	environ, err := config.OSEnviron()
 	if err != nil {

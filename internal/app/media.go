@@ -21,11 +21,11 @@ const (
 	mediaAccept = "accept"
 )
 
-// mediaRules names the version of the rules of package media: verdicts of
-// releases with other rules do not count.
+// mediaRules is the version of the rules of package media: verdicts of releases
+// with other rules are ignored.
 const mediaRules = "2"
 
-// newMedia makes the check of media, shared with all other processes.
+// newMedia returns the media check, whose verdicts all processes share.
 func newMedia(env *environment) (*media.Shared, part) {
 	limits := env.cfg.Media
 	fetcher := media.NewFetcher(media.Options{MaxBytes: limits.MaxBytes, AllowPrivate: limits.AllowPrivate})
@@ -46,7 +46,8 @@ type workerMedia struct {
 	shared   *media.Shared     // nil: media are not checked
 	store    *mediastore.Store // nil: there are no uploads
 	maxBytes int64
-	// free lets a message pass that never reaches Sinch.
+	// free reports whether a message never reaches Sinch, so that its media are not
+	// checked.
 	free func(m *message.Message) bool
 }
 
@@ -116,8 +117,8 @@ func (w *workerMedia) upload(ctx context.Context, scope message.Scope, id string
 	return sinch.Media{URL: w.store.SendLink(kept), ContentType: kept.Type}, verdict
 }
 
-// worst is what is wrong with media as a whole: what is bad for good comes
-// before what may go away, and that before what nobody knows.
+// worst returns the error of all media together: a permanent fault before a
+// temporary one, and that before an unknown result.
 func worst(verdicts []media.Verdict) error {
 	var temporary *dispatch.MediumError
 	var unknown error
@@ -139,7 +140,7 @@ func worst(verdicts []media.Verdict) error {
 	return unknown
 }
 
-// detail says which medium is bad, where there are several.
+// detail names the bad media item when there are several.
 func detail(media, i int, bad *media.Error) string {
 	if media == 1 {
 		return bad.Error()
@@ -147,7 +148,7 @@ func detail(media, i int, bad *media.Error) string {
 	return fmt.Sprintf("media[%d]: %s", i, bad)
 }
 
-// apiMedia checks before a message is taken.
+// apiMedia checks media before a message is accepted.
 type apiMedia struct {
 	shared    *media.Shared
 	simulated bool // no message reaches Sinch

@@ -26,7 +26,7 @@ func TestWorstOfSeveralMedia(t *testing.T) {
 		"the second":    {verdicts: []media.Verdict{good, bad}, detail: "media[1]: media_empty: it is empty"},
 		"bad for good":  {verdicts: []media.Verdict{down, canceled, bad}, detail: "media[2]: media_empty: it is empty"},
 		"down":          {verdicts: []media.Verdict{canceled, down}, detail: "media[1]: media_timeout: its host did not answer in time", temporary: true},
-		"nobody knows":  {verdicts: []media.Verdict{good, canceled}, unknown: true},
+		"unknown":       {verdicts: []media.Verdict{good, canceled}, unknown: true},
 		"no media (so)": {},
 	}
 	for name, tt := range tests {

@@ -8,21 +8,21 @@ import (
 )
 
 const (
-	// heapGrowth is by how many percent the heap may grow before it is collected.
-	// What a process keeps is small and what passes through it is much: Go's own
-	// 100 would spend a quarter of the api's time on collecting.
+	// heapGrowth is the percentage by which the heap may grow between collections.
+	// The live heap is small and the turnover large: at Go's default of 100 the api
+	// would spend a quarter of its time on garbage collection.
 	heapGrowth = 400
-	// heapGrowthOfGo is what Go sets when GOGC does not.
+	// heapGrowthOfGo is Go's default.
 	heapGrowthOfGo = 100
-	// apiMemory is the heap up to which heapGrowth holds in an api process, in bytes:
-	// twice what its requests may use at once.
+	// apiMemory is the heap up to which heapGrowth applies in an api process, in
+	// bytes: twice the budget of its requests.
 	apiMemory = 320 << 20
-	// memoryShare is the part of the container's memory that is left to the heap.
+	// memoryShare is the share of the container's memory limit for the heap.
 	memoryShare = 0.9
 )
 
-// tuneMemory sets when the heap is collected, unless the operator has by GOGC and
-// GOMEMLIMIT: seldom, but before the container's limit is reached.
+// tuneMemory sets the garbage collector, unless GOGC or GOMEMLIMIT does: it
+// collects rarely, but before the container's limit is reached.
 func tuneMemory(kind Kind) {
 	if before := debug.SetGCPercent(heapGrowth); before != heapGrowthOfGo {
 		debug.SetGCPercent(before)

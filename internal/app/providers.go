@@ -47,8 +47,8 @@ func (r *routes) free(m *message.Message) bool { return r.simulated || m.Scope.T
 // errNoProvider is a fault of the configuration check.
 var errNoProvider = errors.New("no provider for SINCH_API")
 
-// newRoutes makes the providers a configuration asks for: calls to Sinch go
-// through client, those to the built-in simulator through simulated.
+// newRoutes builds the configured providers: requests to Sinch use client, those
+// to the built-in simulator use simulated.
 func newRoutes(cfg *config.Config, client, simulated *wire.Client) (*routes, error) {
 	test := mmsjson.New(mmsjson.Options{
 		API:     sinch.APISimulator,
@@ -81,11 +81,11 @@ func newRoutes(cfg *config.Config, client, simulated *wire.Client) (*routes, err
 	return nil, fmt.Errorf("%w=%s", errNoProvider, cfg.Sinch.API)
 }
 
-// savesShared reports whether what the rows of a batch share is saved at Sinch:
-// of its APIs only that one can.
+// savesShared reports whether shared content of batches is stored at Sinch. Only
+// the mms API offers that.
 func savesShared(cfg *config.Config) bool { return sinch.API(cfg.Sinch.API) == sinch.APIMMS }
 
-// callbackURL is where Sinch is asked to post the receipts of a call.
+// callbackURL is the URL for receipts in requests to Sinch.
 func callbackURL(cfg *config.Config) string {
 	to := cfg.ReceiptURL()
 	if to == nil {
@@ -94,12 +94,12 @@ func callbackURL(cfg *config.Config) string {
 	return to.String()
 }
 
-// simulatorURL is where calls to the built-in simulator go. Its client dials the
-// simulator whatever the host; the name keeps the address free of a port.
+// simulatorURL is the base URL of the built-in simulator. Its client dials the
+// simulator for any host; the name keeps a port out of the address.
 const simulatorURL = "http://simulator.internal"
 
-// simulatedHang bounds how long a call for a magic number that hangs holds a
-// slot of the worker.
+// simulatedHang bounds the time for which a request to a hanging magic number
+// occupies a slot of the worker.
 const simulatedHang = time.Second
 
 // simulator is the built-in Sinch for test keys. It listens in memory, on no
@@ -112,7 +112,7 @@ type simulator struct {
 	client   *wire.Client
 }
 
-// newSimulator makes the simulator and the client that reaches it.
+// newSimulator returns the simulator and its client.
 func newSimulator(env *environment) *simulator {
 	listener := sinchsim.NewMemoryListener()
 	return &simulator{
@@ -146,15 +146,14 @@ func (s *simulator) serve(ctx context.Context) {
 	}
 }
 
-// deliver applies a receipt of the simulator. The simulator delivers it again
-// after an error.
+// deliver applies a receipt of the simulator, which repeats it after an error.
 func (s *simulator) deliver(ctx context.Context, r sinchsim.Receipt) error {
 	_, all, err := receipt.Parse(r.Body)
 	if err != nil {
 		return fmt.Errorf("simulated receipt: %w", err)
 	}
 	for _, one := range all {
-		one.Shape = receipt.ShapeSimulator // settles no attempt that went to Sinch
+		one.Shape = receipt.ShapeSimulator // matches no attempt made through Sinch
 		if _, err := s.receipts.Apply(ctx, one); err != nil {
 			return fmt.Errorf("simulated receipt: %w", err)
 		}

@@ -20,12 +20,12 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// publicConns is how many connections the public listener serves at once, and
-// how many requests: a connection of HTTP/2 carries several.
+// publicConns bounds the connections of the public listener, and its concurrent
+// requests: an HTTP/2 connection carries several.
 const publicConns = 2000
 
-// connectionRefused logs at most once a minute that a listener has no connection
-// left.
+// connectionRefused logs at most once a minute that a listener has reached its
+// bound.
 func connectionRefused(log zerolog.Logger, listener string) func() {
 	sampled := log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Minute})
 	return func() {
@@ -95,8 +95,8 @@ func (p *public) stop(ctx context.Context) {
 	}
 }
 
-// refusals is the TLS of connections beyond the bound, which are answered in
-// HTTP/1.1; nil: plain.
+// refusals is the TLS configuration for connections beyond the bound, which are
+// answered in HTTP/1.1; nil: plain.
 func refusals(served *tls.Config) *tls.Config {
 	if served == nil {
 		return nil

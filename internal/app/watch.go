@@ -14,26 +14,26 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// watchEvery is how often Redis' settings are looked at.
+// watchEvery is the interval of the checks of Redis' settings.
 const watchEvery = 2 * time.Second
 
-// The rights of the user are checked this often, and while some are missing with
-// every look.
+// The rights of the Redis user are checked at this interval, and while some are
+// missing at each check.
 const rightsEvery = 15 * time.Second
 
-// redisWatch looks at how Redis is set up and keeps what is wrong with it.
+// redisWatch checks Redis' settings and keeps the faults found.
 type redisWatch struct {
 	rdb      redis.UniversalClient
 	log      zerolog.Logger
 	metrics  *telemetry.RedisMetrics
-	embedded bool // which knows no users and not all commands
+	embedded bool // without users and some commands
 	answers  *telemetry.StateLog
 
 	found   atomic.Pointer[[]string]
 	rights  atomic.Pointer[redisconn.Rights]
-	checked time.Time // when rights were, as far as only run looks
+	checked time.Time // of the last check of rights; used by run only
 	down    atomic.Bool
-	least   atomic.Int64 // replicas that must have a write
+	least   atomic.Int64 // replicas that must acknowledge a write
 }
 
 func newRedisWatch(rdb redis.UniversalClient, log zerolog.Logger, metrics *telemetry.RedisMetrics, embedded bool) *redisWatch {
@@ -43,7 +43,7 @@ func newRedisWatch(rdb redis.UniversalClient, log zerolog.Logger, metrics *telem
 	}
 }
 
-// warnings are what was found last, with the rights that are missing.
+// warnings returns the faults found last, with missing rights.
 func (w *redisWatch) warnings() []string {
 	var all []string
 	if found := w.found.Load(); found != nil {
@@ -55,8 +55,8 @@ func (w *redisWatch) warnings() []string {
 	return all
 }
 
-// allowed fails when Redis does not allow what is needed. It asks Redis only
-// while nothing is known, or something is missing.
+// allowed fails when needed rights are missing. It queries Redis only before the
+// first check and while rights are missing.
 func (w *redisWatch) allowed(ctx context.Context) error {
 	if w.embedded {
 		return nil
@@ -73,8 +73,8 @@ func (w *redisWatch) allowed(ctx context.Context) error {
 	return rights.Err()
 }
 
-// minReplicas is how many replicas must have a begin before its call leaves:
-// as many as Redis itself asks for.
+// minReplicas is the number of replicas that must acknowledge a begin before its
+// request is sent: the number that Redis itself requires.
 func (w *redisWatch) minReplicas() int { return int(w.least.Load()) }
 
 func (w *redisWatch) part() part { return part{name: "redis watch", Service: background.Loop(w.run)} }
@@ -83,7 +83,7 @@ func (w *redisWatch) run(ctx context.Context) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {
-		w.look(ctx)
+		w.check(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -92,7 +92,7 @@ func (w *redisWatch) run(ctx context.Context) {
 	}
 }
 
-func (w *redisWatch) look(ctx context.Context) {
+func (w *redisWatch) check(ctx context.Context) {
 	health, err := redisconn.Inspect(ctx, w.rdb)
 	w.answers.Report(err)
 	w.down.Store(err != nil)
@@ -114,8 +114,8 @@ func (w *redisWatch) look(ctx context.Context) {
 	w.metrics.SetWarnings(kinds(health)...)
 }
 
-// checkRights returns the warnings about commands that Redis forbids and the
-// service can do without, and logs when needed rights are missing or no longer.
+// checkRights returns warnings about forbidden commands that the service can do
+// without, and logs changes of needed rights.
 func (w *redisWatch) checkRights(ctx context.Context) []string {
 	if w.embedded {
 		return nil
@@ -126,15 +126,15 @@ func (w *redisWatch) checkRights(ctx context.Context) []string {
 	}
 	rights, err := redisconn.CheckRights(ctx, w.rdb)
 	if err != nil {
-		return nil // the next look says whether Redis answers
+		return nil // the next check reports whether Redis responds
 	}
 	w.checked = time.Now()
 	w.rights.Store(&rights)
 	return rights.Warnings
 }
 
-// kinds names what is wrong for the metric, whose labels must not change with
-// the wording of the warnings.
+// kinds names the faults for the metric, whose labels must not change with the
+// wording of the warnings.
 func kinds(h redisconn.Health) []string {
 	var names []string
 	if h.Policy != "" && h.Policy != "noeviction" {

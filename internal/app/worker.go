@@ -16,13 +16,12 @@ import (
 	"mmsdispatch/internal/throttle"
 )
 
-// connsPerSlot is how many Redis connections a slot of the worker needs at
-// its busiest: its own commands, and those asynq makes for it.
+// connsPerSlot is the greatest number of Redis connections per slot of the
+// worker: for its own commands and those of asynq.
 const connsPerSlot = 2
 
-// idleWorkerConns is how many connections a worker keeps in its pool while it has
-// nothing to do. The commands of one moment share a round trip, so that a busy
-// worker does not use many more.
+// idleWorkerConns is the number of idle connections in a worker's pool.
+// Concurrent commands share a round trip, so a busy worker uses few more.
 const idleWorkerConns = 6
 
 // newWorker builds a worker process.
@@ -48,7 +47,7 @@ func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, 
 	return p, nil
 }
 
-// sendingParts are the simulator for test keys and the runner of the jobs.
+// sendingParts returns the simulator for test keys and the runner of the jobs.
 func sendingParts(env *environment) ([]part, error) {
 	cfg := env.cfg
 	sim := newSimulator(env)
@@ -114,7 +113,7 @@ func compareRates(env *environment, worker string) part {
 // probeSlack is added to the task timeout before another message may probe.
 const probeSlack = 5 * time.Second
 
-// newLimiter makes the limiter of the calls to the account in use.
+// newLimiter builds the limiter of the configured account.
 func newLimiter(env *environment, routes *routes) *throttle.Limiter {
 	cfg, origin := env.cfg, routes.live.Origin()
 	lease := cfg.Worker.TaskTimeout + probeSlack
@@ -131,7 +130,7 @@ func newLimiter(env *environment, routes *routes) *throttle.Limiter {
 	})
 }
 
-// jobMetrics counts what the jobs do.
+// jobMetrics adapts the metrics to jobs.Metrics.
 type jobMetrics struct{ metrics *telemetry.Metrics }
 
 // Attempt implements jobs.Metrics.

@@ -1,5 +1,5 @@
-// Package background is the contract of everything that runs beside its caller:
-// it is started once and stopped once, whoever asks and how often.
+// Package background is the contract of background services: each is started once
+// and stopped once, however often Start and Stop are called.
 package background
 
 import (
@@ -11,19 +11,19 @@ import (
 // Service runs in the background. Its methods may be called at any time, in any
 // order and concurrently; Start and Stop wait for each other.
 type Service interface {
-	// Start returns when the service runs, or with an error when nothing of it
-	// does. ctx bounds the start; the service runs until Stop. A service that
-	// runs already is left alone, one that was stopped answers ErrStopped.
+	// Start returns when the service runs, or with an error when no part of it does.
+	// ctx bounds the start; the service runs until Stop. On a running service it has
+	// no effect, on a stopped one it returns ErrStopped.
 	Start(ctx context.Context) error
 	// Stop returns when the service has ended. When ctx ends first, the service
-	// gives up its work in progress. A service that was never started only
-	// starts no more.
+	// abandons its work in progress. A service that was never started can no longer
+	// be started.
 	Stop(ctx context.Context)
 	// Started is closed once Start has succeeded.
 	Started() <-chan struct{}
 }
 
-// ErrStopped is the answer to a Start after Stop: a service has one life.
+// ErrStopped is returned by a Start after Stop: a service cannot be restarted.
 var ErrStopped = errors.New("the service has been stopped")
 
 type state int
@@ -43,19 +43,20 @@ type service struct {
 	state state
 }
 
-// New makes a Service of two functions. start is called again only after it has
+// New returns a Service of two functions. start is called again only after it has
 // failed, and stop once, after a start that succeeded.
 func New(start func(ctx context.Context) error, stop func(ctx context.Context)) Service {
 	return &service{startFunc: start, stopFunc: stop, started: make(chan struct{})}
 }
 
-// AtStop makes a Service that works only at its Stop.
+// AtStop returns a Service that works only at its Stop.
 func AtStop(stop func(ctx context.Context)) Service {
 	return New(func(context.Context) error { return nil }, stop)
 }
 
-// Loop makes a Service of functions that run side by side, each on a goroutine of
-// its own, until their context ends at Stop. It has the values of Start's.
+// Loop returns a Service of functions that run concurrently, each in its own
+// goroutine, until their context ends at Stop. The context has the values of that
+// of Start.
 func Loop(runs ...func(ctx context.Context)) Service {
 	var (
 		loops sync.WaitGroup

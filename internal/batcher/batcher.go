@@ -1,6 +1,6 @@
-// Package batcher puts requests that are made at the same time into one round
-// trip (group commit): while one batch is in flight the next one fills. A request
-// never waits for others to join it, and batches grow with the load.
+// Package batcher sends concurrent requests in one round trip (group commit):
+// while one batch is in flight the next one fills. A request never waits for
+// others to join it, and batches grow with the load.
 package batcher
 
 import (
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// ErrAbandoned reports that the caller's context ended before the result came.
-// The request may still be carried out.
+// ErrAbandoned is returned when the caller's context ended before the result
+// came. The request may still be carried out.
 var ErrAbandoned = errors.New("result not awaited")
 
 const (
@@ -49,7 +49,7 @@ type pending[Q, A any] struct {
 	done    func(Result[A])
 }
 
-// New makes a batcher that sends by send.
+// New returns a Batcher that calls send.
 func New[Q, A any](send Send[Q, A]) *Batcher[Q, A] { return &Batcher[Q, A]{send: send} }
 
 // Do waits for the result of one request. When ctx ends first, the error wraps
@@ -113,7 +113,7 @@ func (b *Batcher[Q, A]) next() []pending[Q, A] {
 	return batch
 }
 
-// Failed makes n results of one error.
+// Failed returns n results with one error.
 func Failed[A any](n int, err error) []Result[A] {
 	results := make([]Result[A], n)
 	for i := range results {

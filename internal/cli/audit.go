@@ -12,7 +12,7 @@ import (
 	"mmsdispatch/internal/operator"
 )
 
-// newAudit lists what operators did.
+// newAudit lists the changes made by operators.
 func newAudit() *cobra.Command {
 	var (
 		since  string
@@ -20,7 +20,7 @@ func newAudit() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:     "audit",
-		Short:   "List what operators did, newest first",
+		Short:   "List the changes made by operators, newest first",
 		Example: "  mmsctl audit --since 7d",
 		Args:    cobra.NoArgs,
 		RunE: withRedis(func(cmd *cobra.Command, _ []string, s session) error {

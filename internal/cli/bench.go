@@ -20,29 +20,29 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newBench measures how fast an api takes messages.
+// newBench measures how many messages a second an api accepts.
 func newBench() *cobra.Command {
 	const connections, messages = 50, 10000
 	b := benchmark{}
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure how fast an api takes messages, with a test key",
-		Long: "Hands messages over to POST /v1/messages, each with a reference of its own, over several connections at once, and\n" +
-			"says how many a second were taken and how long the answers took. Workers send them: with a test key to the\n" +
-			"built-in simulator, so that any installation can be measured without an MMS to anybody.",
+		Short: "Measure how many messages a second an api accepts, with a test key",
+		Long: "Sends messages to POST /v1/messages, each with a reference of its own, over several connections at once, and\n" +
+			"reports how many a second were accepted and the response times. Workers then send them: with a test key to the\n" +
+			"built-in simulator, so that any installation can be measured without sending an MMS.",
 		Example: `  MMS_KEY=mms_test_… mmsctl bench --connections 50 --messages 10000`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return b.run(cmd.Context(), cmd.OutOrStdout()) },
 	}
 	b.api.addFlags(cmd)
 	f := cmd.Flags()
-	f.IntVarP(&b.connections, "connections", "c", connections, "how many connections are used at once")
-	f.IntVarP(&b.messages, "messages", "n", messages, "how many messages are handed over")
+	f.IntVarP(&b.connections, "connections", "c", connections, "number of concurrent connections")
+	f.IntVarP(&b.messages, "messages", "n", messages, "number of messages")
 	f.StringVar(&b.to, "to", "+12065551212", "number to send to")
 	f.StringVar(&b.media, "media", "https://example.com/a.jpg", "media URL")
 	f.StringVar(&b.priority, "priority", "normal", "high, normal or bulk")
 	completeLanes(cmd, "priority")
-	f.BoolVar(&b.live, "live", false, "allow a live key: every message is sent in earnest, unless SINCH_API is simulator")
+	f.BoolVar(&b.live, "live", false, "allow a live key: every message is really sent, unless SINCH_API is simulator")
 	return cmd
 }
 
@@ -53,12 +53,12 @@ type benchmark struct {
 	to, media, priority   string
 	live                  bool
 
-	next atomic.Int64 // messages begun
+	next atomic.Int64 // messages started
 }
 
-// answered is one answer, or the lack of one.
+// answered is one response, or a request without one.
 type answered struct {
-	status int // 0: no answer
+	status int // 0: no response
 	took   time.Duration
 }
 
@@ -71,8 +71,8 @@ func (b *benchmark) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	if !b.live && !strings.HasPrefix(probe.Header.Get("Authorization"), "Bearer mms_test_") {
-		return errors.New("this is no test key, so that the messages may be sent in earnest: " +
-			"take a mms_test_… key, or --live where that is meant, as against make dev")
+		return errors.New("this is not a test key, so the messages would really be sent: " +
+			"use a mms_test_… key, or --live if that is intended, as with make dev")
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: b.connections, MaxConnsPerHost: b.connections}
 	defer transport.CloseIdleConnections()
@@ -88,7 +88,7 @@ func (b *benchmark) run(ctx context.Context, out io.Writer) error {
 	return b.report(out, slices.Concat(results...), time.Since(begun))
 }
 
-// worker hands messages over, one after the other, until there are enough.
+// worker sends messages one after the other until there are enough.
 func (b *benchmark) worker(ctx context.Context, via *http.Client, name string) []answered {
 	var results []answered
 	for ctx.Err() == nil {
@@ -97,17 +97,17 @@ func (b *benchmark) worker(ctx context.Context, via *http.Client, name string) [
 			break
 		}
 		begun := time.Now()
-		status := b.hand(ctx, via, name+strconv.FormatInt(n, 10))
+		status := b.send(ctx, via, name+strconv.FormatInt(n, 10))
 		if status == 0 && ctx.Err() != nil {
-			break // cut off by Ctrl-C, which says nothing of the api
+			break // canceled by Ctrl-C, which is no result of the api
 		}
 		results = append(results, answered{status: status, took: time.Since(begun)})
 	}
 	return results
 }
 
-// hand hands one message over and returns the status of the answer.
-func (b *benchmark) hand(ctx context.Context, via *http.Client, reference string) int {
+// send sends one message and returns the status of the response.
+func (b *benchmark) send(ctx context.Context, via *http.Client, reference string) int {
 	body, err := json.Marshal(map[string]string{
 		"to": b.to, "mediaUrl": b.media, "priority": b.priority, "text": "Benchmark", "clientReference": reference,
 	})
@@ -130,11 +130,10 @@ func (b *benchmark) hand(ctx context.Context, via *http.Client, reference string
 	return res.StatusCode
 }
 
-// report prints what was measured. Times are those of all answers, refusals
-// included.
+// report prints the measurement. Times include refused requests.
 func (b *benchmark) report(out io.Writer, results []answered, took time.Duration) error {
 	if len(results) == 0 {
-		return errors.New("stopped before the first answer")
+		return errors.New("stopped before the first response")
 	}
 	slices.SortFunc(results, func(x, y answered) int { return int(x.took - y.took) })
 	statuses := map[int]int{}
@@ -147,12 +146,12 @@ func (b *benchmark) report(out io.Writer, results []answered, took time.Duration
 	taken := statuses[http.StatusAccepted]
 	fmt.Fprintf(out, "%d messages over %d connections in %s: %.0f accepted a second\n",
 		len(results), b.connections, took.Round(time.Millisecond), float64(taken)/took.Seconds())
-	fmt.Fprintf(out, "answers took  p50 %s  p95 %s  p99 %s  longest %s\n", at(.50), at(.95), at(.99), at(1)) //nolint:mnd // as named
+	fmt.Fprintf(out, "response times  p50 %s  p95 %s  p99 %s  longest %s\n", at(.50), at(.95), at(.99), at(1)) //nolint:mnd // as named
 	for _, status := range slices.Sorted(maps.Keys(statuses)) {
 		fmt.Fprintf(out, "%7d × %s\n", statuses[status], statusText(status))
 	}
 	if taken < len(results) {
-		return fmt.Errorf("%w: not all were accepted", errSaid)
+		return fmt.Errorf("%w: not all were accepted", errReported)
 	}
 	return nil
 }

@@ -17,10 +17,10 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// bulkTypes are the files that can be handed over, by their ending.
+// bulkTypes are the media types of accepted files, by extension.
 var bulkTypes = map[string]string{".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
 
-// typeOf is the media type of a file.
+// typeOf returns the media type of a file.
 func typeOf(file string) (string, error) {
 	ext := strings.ToLower(filepath.Ext(file))
 	if mediaType, ok := bulkTypes[ext]; ok {
@@ -32,18 +32,18 @@ func typeOf(file string) (string, error) {
 	return "", errors.New("the file must end in .csv, .ndjson or .jsonl")
 }
 
-// newBulk hands a file of messages over.
+// newBulk sends a file of messages as one batch.
 func newBulk() *cobra.Command {
 	b := bulk{stall: bulkStall, pauseFunc: sleep, now: time.Now, region: envOr("DEFAULT_REGION", "US")}
 	var defaults []string
 	cmd := &cobra.Command{
 		Use:   "bulk FILE.csv|FILE.ndjson",
-		Short: "Hand a file of messages over; run it again to go on where it was cut",
-		Long: "Streams a file of up to a million rows to POST /v1/batches as one batch. Its reference is made of the\n" +
-			"file's content unless --reference names one, so that the same file never makes a message twice: after an\n" +
+		Short: "Send a file of messages as a batch; after an interruption run it again",
+		Long: "Streams a file of up to a million rows to POST /v1/batches as one batch. Its reference is derived from\n" +
+			"the file's content unless --reference names one, so that the same file never creates a message twice: after an\n" +
 			"interruption, run the same command again. Rejected rows are written to FILE.rejected.csv (or .ndjson), to be\n" +
-			"corrected and handed over as a file of their own, and what is wrong with them to FILE.errors.ndjson. Where the\n" +
-			"api is away, or has no room for more, the file is sent again by itself. docs/bulk.md tells more.",
+			"corrected and sent as a file of their own, and their problems to FILE.errors.ndjson. When the\n" +
+			"api is down, or has no room for more, the command sends the file again. See docs/bulk.md.",
 		Example: `  mmsctl bulk campaign.csv --default mediaUrl=https://example.com/a.jpg --default priority=normal`,
 		Args:    cobra.ExactArgs(1),
 
@@ -54,32 +54,32 @@ func newBulk() *cobra.Command {
 		},
 	}
 	b.api.addFlags(cmd)
-	cmd.Flags().StringVar(&b.reference, "reference", "", "reference of the batch; empty: made of the file's content")
-	cmd.Flags().StringArrayVar(&defaults, "default", nil, "NAME=VALUE of a field that rows leave open; repeat for more")
-	cmd.Flags().BoolVar(&b.unique, "unique", false, "leave out rows to a number that an earlier row has")
-	cmd.Flags().BoolVar(&b.dryRun, "dry-run", false, "check every row, accept none")
-	cmd.Flags().DurationVar(&b.giveUp, "give-up", bulkGiveUp, "how long to go on trying while the api takes no row; 0: one try")
+	cmd.Flags().StringVar(&b.reference, "reference", "", "reference of the batch; empty: derived from the file's content")
+	cmd.Flags().StringArrayVar(&defaults, "default", nil, "NAME=VALUE for rows without that field; repeat for more")
+	cmd.Flags().BoolVar(&b.unique, "unique", false, "omit rows with the number of an earlier row")
+	cmd.Flags().BoolVar(&b.dryRun, "dry-run", false, "validate every row, accept none")
+	cmd.Flags().DurationVar(&b.giveUp, "give-up", bulkGiveUp, "how long to retry while the api accepts no row; 0: one try")
 	completeDefaults(cmd)
 	return cmd
 }
 
-// bulk is one file to hand over.
+// bulk sends one file.
 type bulk struct {
 	api       api
 	file      string
 	reference string
 	unique    bool
 	region    string // of numbers written without +
-	source    string // what is sent: file, or a copy without repeated numbers
+	source    string // the file that is sent: file, or a copy without repeated numbers
 	dryRun    bool
-	giveUp    time.Duration // without a row taken, until the command ends
-	stall     time.Duration // without a byte read or an answer, until a try ends
+	giveUp    time.Duration // time without an accepted row until the command gives up
+	stall     time.Duration // time without a byte read or a response until a try ends
 	out, log  io.Writer
 	pauseFunc func(ctx context.Context, d time.Duration) error
 	now       func() time.Time
 }
 
-// bulkAnswer is what the api says of a batch.
+// bulkAnswer is the response to a batch.
 type bulkAnswer struct {
 	ID         string    `json:"id"`
 	Accepted   int64     `json:"accepted"`
@@ -88,13 +88,13 @@ type bulkAnswer struct {
 	Results    []bulkRow `json:"results"`
 }
 
-// The problems of rows with which nothing is wrong.
+// The codes of rows that are valid.
 const (
 	rowTurnedAway = "backpressure"   // a lane has no room: it wants to be sent again
-	rowCanceled   = "batch_canceled" // somebody took the batch back: it must not be sent again by mistake
+	rowCanceled   = "batch_canceled" // the batch was canceled: its rows must not be sent again by mistake
 )
 
-// count is how many of the listed rows have a problem of this code alone.
+// count returns how many of the listed rows have only a problem with this code.
 func (a *bulkAnswer) count(code string) (rows int64) {
 	for _, row := range a.Results {
 		if row.code() == code {
@@ -112,7 +112,7 @@ type bulkRow struct {
 	Error  json.RawMessage `json:"error"`
 }
 
-// code is of the row's problem, if it has one only.
+// code returns the code of the row's problem; empty when it has several.
 func (r bulkRow) code() string {
 	var problems []struct {
 		Code string `json:"code"`
@@ -143,7 +143,7 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 		return err
 	}
 	begun := b.now()
-	answer, err := b.sendUntilTaken(ctx, query)
+	answer, err := b.sendUntilAccepted(ctx, query)
 	if err != nil {
 		return namingFlags(err, func(field string) string { return bulkFlag(field, query) })
 	}
@@ -158,9 +158,9 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 		return fmt.Errorf("the batch was canceled and takes no more rows; left out, and in no file: %s or more", rowCount(canceled))
 	}
 	if waiting := answer.turnedAway(); waiting > 0 {
-		return fmt.Errorf("the api has no room for %s or more%s", rowCount(waiting), b.goOn())
+		return fmt.Errorf("the api has no room for %s or more%s", rowCount(waiting), b.continuation())
 	}
-	return errSaid
+	return errReported
 }
 
 // bulkFlag is the flag for a field of the batch that the api names; empty: it is a
@@ -176,7 +176,7 @@ func bulkFlag(field string, query url.Values) string {
 	}
 }
 
-// report says in one line what became of the rows.
+// report prints the outcome of the rows in one line.
 func (b *bulk) report(answer bulkOutcome, took time.Duration) {
 	rows := answer.Accepted + answer.Duplicates + answer.Rejected
 	took = max(took.Round(time.Millisecond), time.Millisecond)
@@ -187,13 +187,13 @@ func (b *bulk) report(answer bulkOutcome, took time.Duration) {
 	}
 	before := "accepted before"
 	if answer.cut {
-		before = "accepted before or by a try that was cut"
+		before = "accepted before or by an interrupted try"
 	}
 	fmt.Fprintf(b.out, "batch %s: %d accepted, %d %s, %d rejected (%s)\n",
 		answer.ID, answer.Accepted, answer.Duplicates, before, answer.Rejected, speed)
 }
 
-// query are the parameters of the batch.
+// query returns the query parameters of the batch.
 func (b *bulk) query(defaults []string) (url.Values, error) {
 	if _, err := typeOf(b.file); err != nil {
 		return nil, err
@@ -219,7 +219,7 @@ func (b *bulk) query(defaults []string) (url.Values, error) {
 	return query, nil
 }
 
-// name gives the batch its reference.
+// name sets the reference of the batch.
 func (b *bulk) name(query url.Values) error {
 	if b.reference == "" {
 		sum, err := b.sum()

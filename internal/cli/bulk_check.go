@@ -15,9 +15,9 @@ import (
 	"mmsdispatch/internal/rowstream"
 )
 
-// prepare reads the file before a row of it is sent: where a table has no certain
-// end it is refused, rows to a number that an earlier row has are counted, and
-// with --unique they are left out of what is sent. release removes what was made.
+// prepare reads the file before any row is sent: it refuses a table in which the
+// end of a row cannot be found, counts the rows with the number of an earlier
+// row, and with --unique copies the file without them. release removes the copy.
 func (b *bulk) prepare() (release func(), err error) {
 	b.source, release = b.file, func() {}
 	if b.unique {
@@ -31,7 +31,7 @@ func (b *bulk) prepare() (release func(), err error) {
 		return nil, err
 	}
 	if repeated > 0 {
-		fmt.Fprintf(b.log, "%s %s to a number that an earlier row has: with --unique they are left out\n",
+		fmt.Fprintf(b.log, "%s %s to a number that an earlier row has: with --unique they are omitted\n",
 			rowCount(repeated), goes(repeated))
 	}
 	return release, nil
@@ -44,7 +44,7 @@ func goes(rows int64) string {
 	return "go"
 }
 
-// sum is a hash of what is sent, short enough for a reference.
+// sum hashes the file that is sent, short enough for a reference.
 func (b *bulk) sum() (string, error) {
 	file, err := os.Open(b.source)
 	if err != nil {
@@ -67,10 +67,10 @@ type rowReader interface {
 	Next() (message.Fields, error)
 }
 
-// countRepeated counts the rows to a number that an earlier row has. A table that
-// the api could not read to its end is an error here: corrected, it would be
-// another batch, and its first rows would go out twice. Other problems of the
-// header and of rows the api reports.
+// countRepeated counts the rows with the number of an earlier row. A table that
+// the api could not read to its end is an error here: the corrected file would be
+// another batch, and its first rows would be sent twice. The api reports all
+// other problems.
 func (b *bulk) countRepeated() (repeated int64, err error) {
 	file, err := os.Open(b.file)
 	if err != nil {
@@ -98,8 +98,7 @@ func (b *bulk) countRepeated() (repeated int64, err error) {
 	}
 }
 
-// isRepeated reports whether a row goes to a number that an earlier row has,
-// however the two are written.
+// isRepeated reports whether an earlier row has the same number, in any notation.
 func (b *bulk) isRepeated(numbers *rowstream.Numbers, fields message.Fields) bool {
 	to := fields.Text("to")
 	if to == nil {
@@ -109,8 +108,8 @@ func (b *bulk) isRepeated(numbers *rowstream.Numbers, fields message.Fields) boo
 	return ok && numbers.Add(number)
 }
 
-// copyUnique makes a file of the rows without those to a number that an earlier
-// row has. It is the batch: its content makes the reference.
+// copyUnique writes the rows without those with the number of an earlier row to a
+// file. That file is the batch: the reference is derived from its content.
 func (b *bulk) copyUnique() (release func(), err error) {
 	file, err := os.Open(b.file)
 	if err != nil {
@@ -119,7 +118,7 @@ func (b *bulk) copyUnique() (release func(), err error) {
 	defer file.Close()
 	unique, err := os.CreateTemp("", "mmsctl-bulk-*"+filepath.Ext(b.file)) // for its owner only
 	if err != nil {
-		return nil, fmt.Errorf("make a file without repeated numbers: %w", err)
+		return nil, fmt.Errorf("write a file without repeated numbers: %w", err)
 	}
 	release = func() { _ = os.Remove(unique.Name()) }
 	var numbers rowstream.Numbers
@@ -137,6 +136,6 @@ func (b *bulk) copyUnique() (release func(), err error) {
 		return nil, fmt.Errorf("nothing was sent: %w", err)
 	}
 	b.source = unique.Name()
-	fmt.Fprintf(b.log, "%s to a number that an earlier row has: left out\n", rowCount(repeated))
+	fmt.Fprintf(b.log, "%s to a number that an earlier row has: omitted\n", rowCount(repeated))
 	return release, nil
 }

@@ -20,16 +20,16 @@ func TestBulkSaysWhichRowsRepeatANumber(t *testing.T) {
 		for _, unique := range []bool{false, true} {
 			var sent string
 			b := bulk{region: "US", unique: unique}
-			out, _, err := handOverAs(t, b, name, file, func(w http.ResponseWriter, r *http.Request) {
+			out, _, err := runBulkAs(t, b, name, file, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				sent = string(body)
 				_, _ = io.WriteString(w, `{"id":"bat_1","accepted":1}`)
 			})
-			said, isWhole := "2 rows go to a number that an earlier row has: with --unique they are left out\n", sent == file
+			output, isWhole := "2 rows go to a number that an earlier row has: with --unique they are omitted\n", sent == file
 			if unique {
-				said = "2 rows to a number that an earlier row has: left out\n"
+				output = "2 rows to a number that an earlier row has: omitted\n"
 			}
-			if err != nil || !strings.HasPrefix(out, said) || isWhole == unique {
+			if err != nil || !strings.HasPrefix(out, output) || isWhole == unique {
 				t.Errorf("%s, unique %t: sent %q: %s %v", name, unique, sent, out, err)
 			}
 			if unique && (strings.Count(sent, "1212") != 1 || !strings.Contains(sent, "1213") || strings.Contains(sent, "\ufeff")) {
@@ -46,7 +46,7 @@ func TestBulkOfUniqueRowsIsABatchOfItsOwn(t *testing.T) {
 	t.Setenv("TMPDIR", temp)
 	references := map[string]bool{}
 	for _, unique := range []bool{true, false, true} {
-		out, _, err := handOverAs(t, bulk{region: "US", unique: unique}, "rows.csv", "to\n+12065551212\n2065551212\nbad\n",
+		out, _, err := runBulkAs(t, bulk{region: "US", unique: unique}, "rows.csv", "to\n+12065551212\n2065551212\nbad\n",
 			func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				references[r.URL.Query().Get("clientReference")] = true
@@ -84,7 +84,7 @@ func TestBulkKeepsRejectedRowsOfSpreadsheets(t *testing.T) {
 		"marked.ndjson": {"\ufeff{\"to\":1}\n{\"to\":2}\n", "{\"to\":2}\n"},
 		"first.csv":     {"\ufeffto;text\r1;a\r;\r2;b\r", "to;text\n2;b\n"},
 	} {
-		out, _, _ := handOverAs(t, bulk{region: "US"}, name, c.file, taking(rejected))
+		out, _, _ := runBulkAs(t, bulk{region: "US"}, name, c.file, taking(rejected))
 		if !strings.Contains(out, "--\n"+c.kept+"--\n") {
 			t.Errorf("%s: %s", name, out)
 		}
@@ -94,7 +94,7 @@ func TestBulkKeepsRejectedRowsOfSpreadsheets(t *testing.T) {
 // TestBulkNamesAWorkbook instead of sending it.
 func TestBulkNamesAWorkbook(t *testing.T) {
 	t.Parallel()
-	_, _, err := handOver(t, "rows.xlsx", "PK\x03\x04", func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
+	_, _, err := runBulk(t, "rows.xlsx", "PK\x03\x04", func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
 	if err == nil || err.Error() != "rows.xlsx is an Excel workbook: save it as CSV UTF-8" {
 		t.Error(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress is a file being handed over, with a bar that shows it.
+// progress reads the file that is sent and shows a progress bar.
 type progress struct {
 	in   io.Reader
 	name string
@@ -24,18 +24,18 @@ func newProgress(in io.Reader, name string, size int64, out io.Writer) *progress
 	)}
 }
 
-// Read implements io.Reader. The last bytes leave long before the last rows are
-// taken: from then on the bar says what is waited for.
+// Read implements io.Reader. The last bytes are sent long before the last rows
+// are accepted: from then on the bar says that the response is awaited.
 func (p *progress) Read(b []byte) (int, error) {
 	n, err := p.in.Read(b)
 	_ = p.bar.Add(n)
 	if errors.Is(err, io.EOF) {
-		p.bar.Describe(p.name + " handed over, waiting for the answer")
+		p.bar.Describe(p.name + " sent, waiting for the response")
 	}
-	return n, err //nolint:wrapcheck // io.EOF has to stay itself
+	return n, err //nolint:wrapcheck // callers compare with io.EOF
 }
 
-// end leaves the bar as far as it came.
+// end keeps the bar at its last position.
 func (p *progress) end() {
 	_ = p.bar.Exit()
 	fmt.Fprintln(p.out)

@@ -12,7 +12,7 @@ func TestProgressSaysThatTheAnswerIsWaitedFor(t *testing.T) {
 	const file = "to\n1\n2\n"
 	var out bytes.Buffer
 	p := newProgress(strings.NewReader(file), "rows.csv", int64(len(file)), &out)
-	const waiting = "rows.csv handed over, waiting for the answer 100%"
+	const waiting = "rows.csv sent, waiting for the response 100%"
 	if _, err := io.ReadFull(p, make([]byte, len(file))); err != nil || strings.Contains(out.String(), "waiting") {
 		t.Errorf("%q %v", out.String(), err)
 	}
@@ -25,7 +25,7 @@ func TestProgressSaysThatTheAnswerIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestProgressStaysWhereItCame: a file that is refused at once was not handed over.
+// TestProgressStaysWhereItCame: a file that is refused at once was not sent.
 func TestProgressStaysWhereItCame(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

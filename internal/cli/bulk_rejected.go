@@ -15,16 +15,15 @@ import (
 	"mmsdispatch/internal/rowstream"
 )
 
-// rejectedPaths are the file of rejected rows, and that of what is wrong with
-// them.
+// rejectedPaths are the paths of the rejected rows and of their problems.
 func (b *bulk) rejectedPaths() (rows, problems string) {
 	ext := filepath.Ext(b.file)
 	name := strings.TrimSuffix(b.file, ext)
 	return name + ".rejected" + ext, name + ".errors.ndjson"
 }
 
-// dropRejected removes what an earlier run left: nothing is rejected any more. A
-// dry run proves that of no row that was rejected in earnest.
+// dropRejected removes the files of an earlier run once no row is rejected. After
+// a dry run it keeps them, since rows may have been rejected for other reasons.
 func (b *bulk) dropRejected() error {
 	if b.dryRun {
 		return nil
@@ -36,7 +35,7 @@ func (b *bulk) dropRejected() error {
 	}
 	stale := []string{rows, problems}
 	if corrected {
-		fmt.Fprintf(b.out, "%s stays: it was changed since an earlier run wrote it\n", rows)
+		fmt.Fprintf(b.out, "%s is kept: it was changed after an earlier run wrote it\n", rows)
 		stale = stale[1:]
 	}
 	for _, path := range stale {
@@ -52,12 +51,11 @@ func (b *bulk) dropRejected() error {
 	return nil
 }
 
-// keepRejected writes the rejected rows that the api lists to a file of the same
-// form, and their problems to another. Rows that a lane had no room
-// for are not among them: they would be sent twice, from here and from the file.
-// Neither are those of a batch that was canceled: they are not meant to be sent.
-// When a file is sent again, the api may list duplicates only: older files stay
-// then.
+// keepRejected writes the listed rejected rows to a file of the same format, and
+// their problems to another. It omits rows refused for lack of room, which the
+// next try sends again, and rows of a canceled batch, which are not meant to be
+// sent. A repeated file may list duplicates only; the files of the earlier run
+// are then kept.
 func (b *bulk) keepRejected(answer bulkAnswer) error {
 	rejected := slices.DeleteFunc(slices.Clone(answer.Results), func(row bulkRow) bool {
 		return !row.wrong()
@@ -76,7 +74,7 @@ func (b *bulk) keepRejected(answer bulkAnswer) error {
 	if err := writeFile(rowsPath, func(out io.Writer) error { return b.copyRows(out, rejected) }); err != nil {
 		return err
 	}
-	// Last, so that a file of rows that is newer was changed by hand.
+	// Written last: a rows file that is newer than it was changed by hand.
 	if err := writeFile(errorsPath, func(out io.Writer) error {
 		encoder := json.NewEncoder(out)
 		for _, row := range rejected {
@@ -95,8 +93,8 @@ func (b *bulk) keepRejected(answer bulkAnswer) error {
 	return nil
 }
 
-// rejectedChanged reports whether the file of rejected rows was changed after a
-// run had written it and the file of its problems.
+// rejectedChanged reports whether the file of rejected rows was changed after an
+// earlier run wrote it.
 func (b *bulk) rejectedChanged() (bool, error) {
 	rows, problems := b.rejectedPaths()
 	kept, wrong := os.Stat(rows)
@@ -108,13 +106,12 @@ func (b *bulk) rejectedChanged() (bool, error) {
 		return true, nil
 	}
 	if err := errors.Join(wrong, err); err != nil {
-		return false, fmt.Errorf("look at the rejected rows of an earlier run: %w", err)
+		return false, fmt.Errorf("check the rejected rows of an earlier run: %w", err)
 	}
 	return kept.ModTime().After(errorsFile.ModTime()), nil
 }
 
-// keepCorrected gives a file of rejected rows that was corrected by hand another
-// name.
+// keepCorrected renames a file of rejected rows that was corrected by hand.
 func (b *bulk) keepCorrected() error {
 	corrected, err := b.rejectedChanged()
 	if err != nil || !corrected {
@@ -128,17 +125,17 @@ func (b *bulk) keepCorrected() error {
 			continue
 		}
 		if err := os.Rename(path, kept); err != nil {
-			return fmt.Errorf("keep the rejected rows that were changed: %w", err)
+			return fmt.Errorf("keep the corrected rejected rows: %w", err)
 		}
-		fmt.Fprintf(b.out, "%s was changed since an earlier run wrote it, and is kept as %s: hand over one of the two only\n", path, kept)
+		fmt.Fprintf(b.out, "%s was changed after an earlier run wrote it, and is kept as %s: send only one of the two\n", path, kept)
 		return nil
 	}
 }
 
-// writeFile makes a file that only its owner reads: rows hold numbers.
+// writeFile creates a file that only its owner can read: rows contain numbers.
 func writeFile(path string, write func(io.Writer) error) error {
 	const ownerOnly = 0o600
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, ownerOnly) //nolint:gosec // beside the file the caller named
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, ownerOnly) //nolint:gosec // in the directory of the given file
 	if err != nil {
 		return fmt.Errorf("write rejected rows: %w", err)
 	}
@@ -149,7 +146,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return nil
 }
 
-// copyRows copies rows of the file that was sent; of a table the header, too.
+// copyRows copies rows of the file that was sent, after the header of a table.
 func (b *bulk) copyRows(out io.Writer, rows []bulkRow) error {
 	wanted := make(map[int64]bool, len(rows))
 	for _, row := range rows {

@@ -18,15 +18,15 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// The patience of the command with an api that is down or busy.
+// The retries while the api is down or busy.
 const (
-	bulkGiveUp   = 10 * time.Minute // while no row is taken
+	bulkGiveUp   = 10 * time.Minute // without an accepted row
 	bulkPauseMax = 30 * time.Second
-	bulkStall    = 2 * time.Minute // without a byte or an answer: the connection is dead
+	bulkStall    = 2 * time.Minute // without a byte or a response: the connection is broken
 	bulkFullWait = 10 * time.Second
 )
 
-// laterError says that the api wants the file again later.
+// laterError says that the file has to be sent again later.
 type laterError struct {
 	in  time.Duration
 	why string
@@ -35,16 +35,16 @@ type laterError struct {
 // Error implements error.
 func (e *laterError) Error() string { return e.why }
 
-// bulkOutcome is what became of a file over all tries.
+// bulkOutcome is the outcome of a file over all tries.
 type bulkOutcome struct {
 	bulkAnswer
-	cut bool // a try ended without saying what it had taken to the last row
+	cut bool // a try ended before it reported all rows
 }
 
-// sendUntilTaken sends the file, again where the api could not take all of it:
-// what was taken before is found there and costs little. It ends when no row was
-// taken for as long as the caller wants to wait.
-func (b *bulk) sendUntilTaken(ctx context.Context, query url.Values) (bulkOutcome, error) {
+// sendUntilAccepted sends the file until the api has accepted all valid rows;
+// rows accepted before are duplicates, which cost little. It gives up when no row
+// was accepted for the time of --give-up.
+func (b *bulk) sendUntilAccepted(ctx context.Context, query url.Values) (bulkOutcome, error) {
 	var sum bulkOutcome
 	wait, moved := time.Second, b.now()
 	for {
@@ -56,13 +56,13 @@ func (b *bulk) sendUntilTaken(ctx context.Context, query url.Values) (bulkOutcom
 		if answer.Accepted > 0 {
 			wait, moved = time.Second, b.now()
 		}
-		// What earlier tries of this run took is found again by this one.
+		// Rows accepted by earlier tries of this run are the duplicates of this one.
 		answer.Duplicates = max(0, answer.Duplicates-sum.Accepted)
 		answer.Accepted += sum.Accepted
 		sum = bulkOutcome{bulkAnswer: answer, cut: sum.cut || again}
 		if full := answer.turnedAway(); !again && full > 0 {
 			again = true
-			busy = &laterError{in: bulkFullWait, why: fmt.Sprintf("too many messages wait, %s or more not taken", rowCount(full))}
+			busy = &laterError{in: bulkFullWait, why: fmt.Sprintf("too many messages wait, %s or more not accepted", rowCount(full))}
 		}
 		if !again {
 			return sum, nil
@@ -73,48 +73,48 @@ func (b *bulk) sendUntilTaken(ctx context.Context, query url.Values) (bulkOutcom
 		}
 		fmt.Fprintf(b.log, "%s; sent again in %s\n", busy.why, wait)
 		if err := b.pauseFunc(ctx, wait); err != nil {
-			return sum, errors.New("stopped between two tries" + b.goOn())
+			return sum, errors.New("stopped between two tries" + b.continuation())
 		}
 		wait *= 2
 	}
 }
 
-// gaveUp is the end of the patience. After an answer there is no error: it is
-// reported, and what is left with it.
+// gaveUp is the error after the last try. After a response there is none: the
+// response is reported, with the rest.
 func (b *bulk) gaveUp(err error, accepted int64) error {
 	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("%w; given up (--give-up %s), %s accepted by this run as far as is known%s",
-		err, b.giveUp, rowCount(accepted), b.goOn())
+		err, b.giveUp, rowCount(accepted), b.continuation())
 }
 
-// refused tells, of a refusal in the middle of the file or of a later try, what
-// was taken before.
+// refused adds, to a refusal in the middle of the file or of a later try, the
+// rows that were accepted before.
 func (b *bulk) refused(err error, tries bulkOutcome) error {
-	said, ok := errors.AsType[*refusal](err)
+	refused, ok := errors.AsType[*refusal](err)
 	switch {
-	case ok && said.ID != "":
+	case ok && refused.ID != "":
 		return fmt.Errorf("%w\nrows before: %d accepted, %d accepted before, %d rejected%s",
-			err, said.Accepted, said.Duplicates, said.Rejected, b.goOn())
+			err, refused.Accepted, refused.Duplicates, refused.Rejected, b.continuation())
 	case tries.Accepted > 0 || tries.cut:
-		return fmt.Errorf("%w\n%s accepted by earlier tries as far as is known%s", err, rowCount(tries.Accepted), b.goOn())
+		return fmt.Errorf("%w\n%s accepted by earlier tries as far as is known%s", err, rowCount(tries.Accepted), b.continuation())
 	default:
 		return err
 	}
 }
 
-// goOn says what can follow on a batch that may have begun. A file that is changed
-// has another hash, so that only the reference makes it the same batch.
-func (b *bulk) goOn() string {
+// continuation describes how to proceed with a batch that may have begun. A changed
+// file has another hash, so that only the reference makes it the same batch.
+func (b *bulk) continuation() string {
 	if b.dryRun {
-		return "\n  to go on: run the same command again"
+		return "\n  to continue: run the same command again"
 	}
-	return fmt.Sprintf("\n  to go on: run the same command again; if the file is changed first, with --reference %[1]s\n"+
-		"  to take back what waits: mmsctl cancel %[1]s", b.reference)
+	return fmt.Sprintf("\n  to continue: run the same command again; if the file is changed first, with --reference %[1]s\n"+
+		"  to cancel the waiting messages: mmsctl cancel %[1]s", b.reference)
 }
 
-// rowCount writes a number of rows.
+// rowCount formats a number of rows.
 func rowCount(rows int64) string {
 	if rows == 1 {
 		return "1 row"
@@ -151,7 +151,7 @@ func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
 	}
 	stalled, cancel := context.WithCancel(ctx)
 	defer cancel()
-	body := &handing{in: file, stall: b.stall, alive: time.AfterFunc(b.stall, cancel)}
+	body := &sending{in: file, stall: b.stall, alive: time.AfterFunc(b.stall, cancel)}
 	defer body.alive.Stop()
 	if isTerminal(b.log) {
 		shown := newProgress(file, filepath.Base(b.file), info.Size(), b.log)
@@ -165,7 +165,8 @@ func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
 	req.ContentLength = info.Size()
 	req.Header.Set("Content-Type", mediaType)
 	req.Header.Set("Expect", "100-continue") // a refusal of the parameters or the key comes before the rows, and is not lost
-	// No time-out for the whole: a million rows take their time, and Ctrl-C ends it.
+	// No timeout for the whole request: a million rows take time, and Ctrl-C cancels
+	// it.
 	res, err := (&http.Client{}).Do(req)
 	if err == nil {
 		defer res.Body.Close()
@@ -176,17 +177,17 @@ func (b *bulk) send(ctx context.Context, query url.Values) (bulkAnswer, error) {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return bulkAnswer{}, fmt.Errorf("stopped when %d of %d bytes were handed over%s", body.n.Load(), info.Size(), b.goOn())
+		return bulkAnswer{}, fmt.Errorf("stopped after %d of %d bytes%s", body.n.Load(), info.Size(), b.continuation())
 	case stalled.Err() != nil:
-		return bulkAnswer{}, &laterError{why: fmt.Sprintf("the api neither read nor answered for %s", b.stall)}
+		return bulkAnswer{}, &laterError{why: fmt.Sprintf("the api neither read nor responded for %s", b.stall)}
 	default:
 		return bulkAnswer{}, &laterError{why: "the api at " + b.api.shownURL() + " cannot be reached"}
 	}
 }
 
-// handing counts what is handed over, and puts off the end of a connection as
-// long as something moves.
-type handing struct {
+// sending counts the bytes sent, and extends the deadline as long as bytes are
+// read.
+type sending struct {
 	in    io.Reader
 	n     atomic.Int64
 	stall time.Duration
@@ -194,11 +195,11 @@ type handing struct {
 }
 
 // Read implements io.Reader.
-func (h *handing) Read(p []byte) (int, error) {
+func (h *sending) Read(p []byte) (int, error) {
 	h.alive.Reset(h.stall)
 	n, err := h.in.Read(p)
 	h.n.Add(int64(n))
-	return n, err //nolint:wrapcheck // io.EOF has to stay itself
+	return n, err //nolint:wrapcheck // callers compare with io.EOF
 }
 
 func isTerminal(out io.Writer) bool {
@@ -206,8 +207,8 @@ func isTerminal(out io.Writer) bool {
 	return ok && isatty.IsTerminal(file.Fd())
 }
 
-// laterStatuses are of answers after which the same file is sent again: of the
-// api, and of what stands before it while it restarts.
+// laterStatuses are the statuses after which the file is sent again: those of the
+// api, and of a proxy while the api restarts.
 func laterStatuses() []int {
 	return []int{http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
 }
@@ -221,11 +222,11 @@ func readBulkAnswer(res *http.Response) (bulkAnswer, error) {
 	switch {
 	case slices.Contains(laterStatuses(), res.StatusCode):
 		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-		return answer, &laterError{in: time.Duration(seconds) * time.Second, why: "the api answered " + res.Status}
+		return answer, &laterError{in: time.Duration(seconds) * time.Second, why: "the api responded " + res.Status}
 	case res.StatusCode >= http.StatusBadRequest:
 		return bulkAnswer{}, readRefusal(res.Status, text)
 	case err != nil:
-		return bulkAnswer{}, &laterError{why: "the answer was cut off"}
+		return bulkAnswer{}, &laterError{why: "the response was cut off"}
 	}
 	return answer, nil
 }

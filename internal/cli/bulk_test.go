@@ -17,15 +17,15 @@ import (
 	"time"
 )
 
-// handOver runs the command on a file against an api.
-func handOver(t *testing.T, name, content string, serve http.HandlerFunc) (out string, waited []time.Duration, err error) {
+// runBulk runs the command on a file against an api.
+func runBulk(t *testing.T, name, content string, serve http.HandlerFunc) (out string, waited []time.Duration, err error) {
 	t.Helper()
-	return handOverAs(t, bulk{giveUp: time.Minute}, name, content, serve)
+	return runBulkAs(t, bulk{giveUp: time.Minute}, name, content, serve)
 }
 
-// handOverAs does so with settings. Time passes in pauses only. Files that
+// runBulkAs does so with settings. Time passes in pauses only. Files that
 // earlier runs left are there.
-func handOverAs(t *testing.T, b bulk, name, content string, serve http.HandlerFunc) (out string, waited []time.Duration, err error) {
+func runBulkAs(t *testing.T, b bulk, name, content string, serve http.HandlerFunc) (out string, waited []time.Duration, err error) {
 	t.Helper()
 	server := httptest.NewServer(serve)
 	t.Cleanup(server.Close)
@@ -35,9 +35,9 @@ func handOverAs(t *testing.T, b bulk, name, content string, serve http.HandlerFu
 	if err := errors.Join(os.WriteFile(file, []byte(content), 0o600), os.WriteFile(stale, []byte("stale"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	var said bytes.Buffer
+	var output bytes.Buffer
 	now := time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)
-	b.api, b.file, b.out, b.log = api{url: server.URL, key: "mms_live_000000000000000000000000"}, file, &said, &said
+	b.api, b.file, b.out, b.log = api{url: server.URL, key: "mms_live_000000000000000000000000"}, file, &output, &output
 	b.now = func() time.Time { return now }
 	b.stall = cmp.Or(b.stall, time.Minute)
 	b.pauseFunc = func(_ context.Context, d time.Duration) error {
@@ -47,10 +47,10 @@ func handOverAs(t *testing.T, b bulk, name, content string, serve http.HandlerFu
 	err = b.run(t.Context(), []string{"priority=normal"})
 	for _, kept := range []string{".rejected" + ext, ".errors.ndjson"} {
 		if text, wrong := os.ReadFile(strings.TrimSuffix(file, ext) + kept); wrong == nil {
-			said.WriteString("--\n" + string(text))
+			output.WriteString("--\n" + string(text))
 		}
 	}
-	return said.String(), waited, err
+	return output.String(), waited, err
 }
 
 func TestBulkGoesOnWhereItWasCut(t *testing.T) {
@@ -58,7 +58,7 @@ func TestBulkGoesOnWhereItWasCut(t *testing.T) {
 	const content = "to,mediaUrl\n+12065551212,https://example.com/a.jpg\n"
 	var calls atomic.Int64
 	var references []string
-	out, waited, err := handOver(t, "rows.csv", content, func(w http.ResponseWriter, r *http.Request) {
+	out, waited, err := runBulk(t, "rows.csv", content, func(w http.ResponseWriter, r *http.Request) {
 		references = append(references, r.URL.Query().Get("clientReference"))
 		body, _ := io.ReadAll(r.Body)
 		if string(body) != content || r.Header.Get("Content-Type") != "text/csv" || r.URL.Query().Get("priority") != "normal" {
@@ -71,7 +71,7 @@ func TestBulkGoesOnWhereItWasCut(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, `{"id":"bat_1","accepted":1,"duplicates":2,"rejected":0,"results":[]}`)
 	})
-	if err != nil || !strings.Contains(out, "batch bat_1: 1 accepted, 2 accepted before or by a try that was cut, 0 rejected") {
+	if err != nil || !strings.Contains(out, "batch bat_1: 1 accepted, 2 accepted before or by an interrupted try, 0 rejected") {
 		t.Errorf("%s %v", out, err)
 	}
 	if len(waited) != 1 || waited[0] != 7*time.Second {
@@ -89,14 +89,14 @@ func TestBulkKeepsRejectedRows(t *testing.T) {
 		"rows.csv":    {"to,text\n1,\"a\nb\"\n\n2,c\n3,\"d\"\"\"", "--\nto,text\n1,\"a\nb\"\n3,\"d\"\"\"\n"},
 		"bad.csv":     {"to,text\n1,a\"b\n2,c\r\n3,d\r\n", "--\nto,text\n1,a\"b\n3,d\r\n"},
 	} {
-		out, _, err := handOver(t, name, c.file, func(w http.ResponseWriter, r *http.Request) {
+		out, _, err := runBulk(t, name, c.file, func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			w.WriteHeader(http.StatusAccepted)
 			_, _ = io.WriteString(w, `{"id":"bat_1","accepted":0,"duplicates":1,"rejected":3,"results":[
 				{"index":0,"status":"rejected","id":null,"error":[{"field":"to"}]},{"index":1,"status":"duplicate","id":"m","error":null},
 				{"index":2,"status":"rejected","id":null,"error":[]}]}`)
 		})
-		if !errors.Is(err, errSaid) || !strings.Contains(out, `{"index":0,"status":"rejected","error":[{"field":"to"}]}`) ||
+		if !errors.Is(err, errReported) || !strings.Contains(out, `{"index":0,"status":"rejected","error":[{"field":"to"}]}`) ||
 			!strings.Contains(out, "there are more than these") || strings.Contains(out, `"index":1`) || !strings.Contains(out, c.kept) {
 			t.Errorf("%s: %s %v", name, out, err)
 		}
@@ -123,32 +123,32 @@ const full = `{"id":"bat_1","accepted":1,"duplicates":0,"rejected":2,"results":[
 func TestBulkWaitsForRoom(t *testing.T) {
 	t.Parallel()
 	const file = "to\n1\n2\n3\n"
-	out, waited, err := handOver(t, "rows.csv", file, taking(full, `{"id":"bat_1","accepted":1,"duplicates":1,"rejected":1,"results":[
+	out, waited, err := runBulk(t, "rows.csv", file, taking(full, `{"id":"bat_1","accepted":1,"duplicates":1,"rejected":1,"results":[
 		{"index":0,"status":"rejected","id":null,"error":[{"field":"to","code":"invalid"}]}]}`))
-	if !errors.Is(err, errSaid) || len(waited) != 1 || !strings.Contains(out, "batch bat_1: 2 accepted, 0 accepted before, 1 rejected") ||
-		!strings.Contains(out, "1 row or more not taken; sent again in 10s") || !strings.Contains(out, "--\nto\n1\n--\n") {
+	if !errors.Is(err, errReported) || len(waited) != 1 || !strings.Contains(out, "batch bat_1: 2 accepted, 0 accepted before, 1 rejected") ||
+		!strings.Contains(out, "1 row or more not accepted; sent again in 10s") || !strings.Contains(out, "--\nto\n1\n--\n") {
 		t.Errorf("after %v: %s %v", waited, out, err)
 	}
-	out, waited, err = handOver(t, "rows.csv", file, taking(full, strings.ReplaceAll(full, `"accepted":1,"duplicates":0`, `"accepted":0,"duplicates":1`)))
+	out, waited, err = runBulk(t, "rows.csv", file, taking(full, strings.ReplaceAll(full, `"accepted":1,"duplicates":0`, `"accepted":0,"duplicates":1`)))
 	if err == nil || !strings.Contains(err.Error(), "no room") || len(waited) != 3 || !strings.Contains(out, "1 accepted, 0 accepted before") ||
 		!strings.Contains(out, "--\nto\n1\n--\n") {
 		t.Errorf("given up after %v: %s %v", waited, out, err)
 	}
 }
 
-// TestBulkLeavesOutWhatWasCanceled: rows of a batch that somebody took back are
+// TestBulkOmitsCanceledRows: rows of a canceled batch are
 // not offered to be sent again.
-func TestBulkLeavesOutWhatWasCanceled(t *testing.T) {
+func TestBulkOmitsCanceledRows(t *testing.T) {
 	t.Parallel()
 	const file, canceled = "to\n1\n2\n3\n", `{"id":"bat_1","accepted":0,"duplicates":1,"rejected":2,"results":[
 		{"index":1,"status":"rejected","error":[{"field":"","code":"batch_canceled"}]},
 		{"index":2,"status":"rejected","error":[{"field":"to","code":"invalid"}]}]}`
-	out, waited, err := handOver(t, "rows.csv", file, taking(canceled))
+	out, waited, err := runBulk(t, "rows.csv", file, taking(canceled))
 	if err == nil || len(waited) > 0 || !strings.Contains(err.Error(), "the batch was canceled and takes no more rows; left out, and in no file: 1 row or more") ||
 		!strings.Contains(out, "--\nto\n3\n--\n") || strings.Contains(out, `{"index":1`) || strings.Contains(out, "more than these") {
 		t.Errorf("%s %v", out, err)
 	}
-	out, _, err = handOver(t, "rows.csv", file, taking(strings.ReplaceAll(canceled, `"code":"invalid"`, `"code":"batch_canceled"`)))
+	out, _, err = runBulk(t, "rows.csv", file, taking(strings.ReplaceAll(canceled, `"code":"invalid"`, `"code":"batch_canceled"`)))
 	if err == nil || !strings.Contains(err.Error(), "left out, and in no file: 2 rows or more") || strings.Contains(out, "1,000") || !strings.Contains(out, "--\nstale") {
 		t.Errorf("all of them: %s %v", out, err)
 	}
@@ -156,31 +156,31 @@ func TestBulkLeavesOutWhatWasCanceled(t *testing.T) {
 
 func TestBulkGivesUp(t *testing.T) {
 	t.Parallel()
-	_, waited, err := handOver(t, "rows.csv", "x", taking(`{"status":503,"accepted":0}`))
+	_, waited, err := runBulk(t, "rows.csv", "x", taking(`{"status":503,"accepted":0}`))
 	if err == nil || !strings.Contains(err.Error(), "503 Service Unavailable; given up (--give-up 1m0s)") || len(waited) != 5 {
 		t.Errorf("%v after %v", err, waited)
 	}
-	if _, waited, err = handOverAs(t, bulk{}, "rows.csv", "x", taking(`{"status":503}`)); err == nil || len(waited) > 0 {
+	if _, waited, err = runBulkAs(t, bulk{}, "rows.csv", "x", taking(`{"status":503}`)); err == nil || len(waited) > 0 {
 		t.Errorf("%v after %v", err, waited)
 	}
 }
 
 func TestBulkLeavesAnAPIThatHangs(t *testing.T) {
 	t.Parallel()
-	_, _, err := handOverAs(t, bulk{stall: 50 * time.Millisecond}, "rows.csv", "x", func(_ http.ResponseWriter, r *http.Request) {
+	_, _, err := runBulkAs(t, bulk{stall: 50 * time.Millisecond}, "rows.csv", "x", func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	})
-	if err == nil || !strings.HasPrefix(err.Error(), "the api neither read nor answered for 50ms; given up") {
+	if err == nil || !strings.HasPrefix(err.Error(), "the api neither read nor responded for 50ms; given up") {
 		t.Error(err)
 	}
 }
 
 func TestBulkCountsItsOwnTries(t *testing.T) {
 	t.Parallel()
-	out, _, err := handOver(t, "rows.csv", "x", taking(`{"status":503,"accepted":500,"duplicates":7,"rejected":0}`,
+	out, _, err := runBulk(t, "rows.csv", "x", taking(`{"status":503,"accepted":500,"duplicates":7,"rejected":0}`,
 		`{"id":"bat_1","accepted":10,"duplicates":507,"rejected":0,"results":[]}`))
-	if err != nil || !strings.Contains(out, "510 accepted, 7 accepted before or by a try that was cut, 0 rejected") {
+	if err != nil || !strings.Contains(out, "510 accepted, 7 accepted before or by an interrupted try, 0 rejected") {
 		t.Errorf("%s %v", out, err)
 	}
 }
@@ -188,19 +188,19 @@ func TestBulkCountsItsOwnTries(t *testing.T) {
 func TestBulkRemovesWhatAnEarlierRunLeft(t *testing.T) {
 	t.Parallel()
 	clean := taking(`{"id":"bat_1","accepted":1,"duplicates":0,"rejected":0,"results":[]}`)
-	out, _, err := handOver(t, "rows.csv", "x", clean)
+	out, _, err := runBulk(t, "rows.csv", "x", clean)
 	if err != nil || strings.Contains(out, "stale") || !strings.Contains(out, "rows.errors.ndjson of an earlier run is removed") {
 		t.Errorf("%s %v", out, err)
 	}
-	out, _, err = handOverAs(t, bulk{dryRun: true}, "rows.csv", "x", clean)
+	out, _, err = runBulkAs(t, bulk{dryRun: true}, "rows.csv", "x", clean)
 	if err != nil || !strings.Contains(out, "dry run: 1 would be accepted, 0 would be rejected (") || !strings.Contains(out, "--\nstale") {
 		t.Errorf("%s %v", out, err)
 	}
 }
 
-// TestBulkKeepsMendedRows: what somebody has corrected by hand is neither written
-// over nor removed, what nobody touched is.
-func TestBulkKeepsMendedRows(t *testing.T) {
+// TestBulkKeepsCorrectedRows: a file that was corrected by hand is neither
+// overwritten nor removed, an unchanged one is.
+func TestBulkKeepsCorrectedRows(t *testing.T) {
 	t.Parallel()
 	const one = `{"id":"bat_1","accepted":0,"rejected":1,"results":[{"index":0,"status":"rejected","error":[{"field":"to"}]}]}`
 	server := httptest.NewServer(taking(one, one, one, one, `{"id":"bat_1","accepted":1}`))
@@ -210,14 +210,14 @@ func TestBulkKeepsMendedRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := func(dryRun bool) string {
-		var said bytes.Buffer
+		var output bytes.Buffer
 		b := bulk{
-			api: api{url: server.URL, key: "k"}, file: file, dryRun: dryRun, log: &said, out: &said, now: time.Now, stall: time.Minute,
+			api: api{url: server.URL, key: "k"}, file: file, dryRun: dryRun, log: &output, out: &output, now: time.Now, stall: time.Minute,
 		}
-		if err := b.run(t.Context(), nil); err != nil && !errors.Is(err, errSaid) {
+		if err := b.run(t.Context(), nil); err != nil && !errors.Is(err, errReported) {
 			t.Fatal(err)
 		}
-		return said.String()
+		return output.String()
 	}
 	correct := func(text string) {
 		later := time.Now().Add(time.Hour)
@@ -231,22 +231,22 @@ func TestBulkKeepsMendedRows(t *testing.T) {
 		return string(kept)
 	}
 	run(false)
-	if said := run(false); strings.Contains(said, "kept") || text("rows.rejected.csv") != "to\n1\n" {
-		t.Errorf("what nobody touched: %s", said)
+	if output := run(false); strings.Contains(output, "kept") || text("rows.rejected.csv") != "to\n1\n" {
+		t.Errorf("unchanged file: %s", output)
 	}
 	correct("first")
-	said := run(true)
+	output := run(true)
 	correct("second")
-	said += run(false)
+	output += run(false)
 	if text("rows.rejected.1.csv") != "first" || text("rows.rejected.2.csv") != "second" || text("rows.rejected.csv") != "to\n1\n" {
-		t.Errorf("corrected rows were lost: %s", said)
+		t.Errorf("corrected rows were lost: %s", output)
 	}
-	if !strings.Contains(said, "is kept as "+strings.TrimSuffix(file, ".csv")+".rejected.1.csv") {
-		t.Error(said)
+	if !strings.Contains(output, "is kept as "+strings.TrimSuffix(file, ".csv")+".rejected.1.csv") {
+		t.Error(output)
 	}
 	correct("third")
-	if said := run(false); text("rows.rejected.csv") != "third" || text("rows.errors.ndjson") != "" || !strings.Contains(said, "rejected.csv stays") {
-		t.Errorf("after a run without rejected rows: %s", said)
+	if output := run(false); text("rows.rejected.csv") != "third" || text("rows.errors.ndjson") != "" || !strings.Contains(output, "rejected.csv is kept") {
+		t.Errorf("after a run without rejected rows: %s", output)
 	}
 }
 
@@ -265,9 +265,9 @@ func TestBulkSaysHowFarItCame(t *testing.T) {
 	}
 	b := bulk{api: api{url: server.URL, key: "k"}, file: file, log: io.Discard, out: io.Discard, now: time.Now, stall: time.Minute}
 	err := b.run(ctx, nil)
-	const want = "stopped when 5 of 5 bytes were handed over\n  to go on: run the same command again; if the file is changed first, " +
+	const want = "stopped after 5 of 5 bytes\n  to continue: run the same command again; if the file is changed first, " +
 		"with --reference file-6f862b9112653d002776f1e1dafc7f6c214fd592\n" +
-		"  to take back what waits: mmsctl cancel file-6f862b9112653d002776f1e1dafc7f6c214fd592"
+		"  to cancel the waiting messages: mmsctl cancel file-6f862b9112653d002776f1e1dafc7f6c214fd592"
 	if err == nil || err.Error() != want {
 		t.Error(err)
 	}
@@ -279,14 +279,14 @@ func TestBulkRefusesATableWithoutEnd(t *testing.T) {
 	t.Parallel()
 	const rows = "to,text\n1,a\n\n\"2\",\"oops\n3,b\n"
 	for _, b := range []bulk{{}, {reference: "named"}, {dryRun: true}} {
-		_, _, err := handOverAs(t, b, "rows.CSV", rows, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
+		_, _, err := runBulkAs(t, b, "rows.CSV", rows, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
 		const want = "nothing was sent: the row that begins in line 4 has a quote that is not closed, or not doubled"
 		if err == nil || err.Error() != want {
 			t.Error(err)
 		}
 	}
 	for name, content := range map[string]string{"rows.ndjson": rows, "rows.csv": "to,text\n1\"2,a\n"} {
-		if _, _, err := handOver(t, name, content, taking(`{"id":"bat_1","accepted":1}`)); err != nil {
+		if _, _, err := runBulk(t, name, content, taking(`{"id":"bat_1","accepted":1}`)); err != nil {
 			t.Errorf("%s, in which only rows are wrong: %v", name, err)
 		}
 	}
@@ -301,10 +301,10 @@ func TestBulkSaysWhatWasTakenBeforeARefusal(t *testing.T) {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, `{"code":"validation_failed","detail":"No end.","id":"bat_1","accepted":1,"duplicates":2,"rejected":0}`)
 	}
-	_, _, err := handOverAs(t, bulk{reference: "named"}, "rows.csv", "to\n1\n", serve)
-	const want = "the api answered 400 Bad Request (validation_failed): No end.\nrows before: 1 accepted, 2 accepted before, 0 rejected\n" +
-		"  to go on: run the same command again; if the file is changed first, with --reference named\n" +
-		"  to take back what waits: mmsctl cancel named"
+	_, _, err := runBulkAs(t, bulk{reference: "named"}, "rows.csv", "to\n1\n", serve)
+	const want = "the api responded 400 Bad Request (validation_failed): No end.\nrows before: 1 accepted, 2 accepted before, 0 rejected\n" +
+		"  to continue: run the same command again; if the file is changed first, with --reference named\n" +
+		"  to cancel the waiting messages: mmsctl cancel named"
 	if err == nil || err.Error() != want {
 		t.Error(err)
 	}
@@ -314,7 +314,7 @@ func TestBulkSaysWhatWasTakenBeforeARefusal(t *testing.T) {
 func TestBulkSaysWhatEarlierTriesTook(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int64
-	_, waited, err := handOverAs(t, bulk{giveUp: time.Minute, reference: "named"}, "rows.csv", "x", func(w http.ResponseWriter, r *http.Request) {
+	_, waited, err := runBulkAs(t, bulk{giveUp: time.Minute, reference: "named"}, "rows.csv", "x", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		if calls.Add(1) > 1 {
 			w.WriteHeader(http.StatusUnauthorized)
@@ -323,7 +323,7 @@ func TestBulkSaysWhatEarlierTriesTook(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = io.WriteString(w, `{"id":"bat_1","accepted":1000}`)
 	})
-	const want = "the api answered 401 Unauthorized\n1000 rows accepted by earlier tries as far as is known\n  to go on: "
+	const want = "the api responded 401 Unauthorized\n1000 rows accepted by earlier tries as far as is known\n  to continue: "
 	if err == nil || len(waited) != 1 || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "mmsctl cancel named") {
 		t.Error(err)
 	}
@@ -352,7 +352,7 @@ func TestBulkWaitsForAProxy(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusBadGateway, http.StatusGatewayTimeout} {
 		var calls atomic.Int64
-		out, waited, err := handOver(t, "rows.csv", "x", func(w http.ResponseWriter, r *http.Request) {
+		out, waited, err := runBulk(t, "rows.csv", "x", func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			if calls.Add(1) == 1 {
 				w.WriteHeader(status)
@@ -361,12 +361,12 @@ func TestBulkWaitsForAProxy(t *testing.T) {
 			}
 			_, _ = io.WriteString(w, `{"id":"bat_1","accepted":1}`)
 		})
-		if err != nil || len(waited) != 1 || !strings.Contains(out, "the api answered "+strconv.Itoa(status)+" ") ||
-			!strings.Contains(out, "by a try that was cut") {
+		if err != nil || len(waited) != 1 || !strings.Contains(out, "the api responded "+strconv.Itoa(status)+" ") ||
+			!strings.Contains(out, "by an interrupted try") {
 			t.Errorf("after %v: %s %v", waited, out, err)
 		}
 	}
-	_, waited, err := handOver(t, "rows.csv", "x", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	_, waited, err := runBulk(t, "rows.csv", "x", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	if err == nil || len(waited) > 0 {
 		t.Errorf("a fault of the api: %v after %v", err, waited)
 	}
@@ -374,18 +374,18 @@ func TestBulkWaitsForAProxy(t *testing.T) {
 
 func TestBulkStopsAtARefusal(t *testing.T) {
 	t.Parallel()
-	_, waited, err := handOver(t, "rows.csv", "x", func(w http.ResponseWriter, r *http.Request) {
+	_, waited, err := runBulk(t, "rows.csv", "x", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, `{"code":"validation_failed","detail":"The request breaks the rules.","errors":[
 			{"field":"\ufeffto","message":"there is no such column"},{"field":"to","message":"written more than once"}]}`)
 	})
-	const want = "the api answered 400 Bad Request (validation_failed): The request breaks the rules.\n" +
+	const want = "the api responded 400 Bad Request (validation_failed): The request breaks the rules.\n" +
 		"  \\ufeffto: there is no such column\n  to: written more than once"
 	if err == nil || err.Error() != want || len(waited) > 0 {
 		t.Errorf("%v after %v", err, waited)
 	}
-	if _, _, err := handOver(t, "rows.txt", "x", nil); err == nil {
+	if _, _, err := runBulk(t, "rows.txt", "x", nil); err == nil {
 		t.Error("a file of unknown form was sent")
 	}
 }

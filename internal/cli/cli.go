@@ -26,12 +26,12 @@ const (
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	logging.Disable()            // what the Redis client tells is in the errors of its commands
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	logging.Disable()            // errors of the Redis client are in those of its commands
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
-		if !errors.Is(err, errSaid) {
+		if !errors.Is(err, errReported) {
 			fmt.Fprintln(stderr, "mmsctl:", err)
 		}
 		return exitFailure
@@ -39,8 +39,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// errSaid ends a command whose trouble was printed already.
-var errSaid = errors.New("failed")
+// errReported ends a command that has printed its error already.
+var errReported = errors.New("failed")
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
@@ -62,7 +62,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Say which release this is",
+		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
 			build := telemetry.ReadBuild(cmd.Root().Name())

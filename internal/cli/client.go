@@ -20,21 +20,21 @@ import (
 // requestTimeout bounds one request of the command line.
 const requestTimeout = 30 * time.Second
 
-// maxAnswer is how much of an answer is read, in bytes.
+// maxAnswer bounds the part of a response that is read, in bytes.
 const maxAnswer = 8 << 20
 
-// client is for requests to our own processes.
+// client returns the HTTP client for requests to our own processes.
 func client() *http.Client { return &http.Client{Timeout: requestTimeout} }
 
-// api is where the commands that talk to a running service send to.
+// api is the service that a command sends requests to.
 type api struct {
 	url, key string
 }
 
-// addFlags lets a command say which service it means.
+// addFlags adds the flags that select the service.
 func (a *api) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.url, "url", envOr("MMS_URL", "http://127.0.0.1:3000"), "base URL of the api, or MMS_URL")
-	cmd.Flags().StringVar(&a.key, "key", "", "API key; better MMS_KEY, which no process list shows")
+	cmd.Flags().StringVar(&a.key, "key", "", "API key; prefer MMS_KEY, which no process list shows")
 }
 
 func envOr(name, fallback string) string {
@@ -44,7 +44,7 @@ func envOr(name, fallback string) string {
 	return fallback
 }
 
-// call sends a request and returns the answer. An answer of 400 and above is a
+// call sends a request and returns the response. A status of 400 and above is a
 // *refusal.
 func (a *api) call(ctx context.Context, method, path string, body any) (answer []byte, header http.Header, err error) {
 	payload := io.Reader(http.NoBody)
@@ -77,8 +77,8 @@ func (a *api) call(ctx context.Context, method, path string, body any) (answer [
 	return answer, res.Header, nil
 }
 
-// unreachable names the api that did not answer. The URL of the request stays out
-// of it: its query may hold a number.
+// unreachable is the error for an api that did not respond. It omits the URL of
+// the request, whose query may contain a number.
 func (a *api) unreachable(err error) error {
 	if sent, ok := errors.AsType[*url.Error](err); ok {
 		err = sent.Err
@@ -86,7 +86,7 @@ func (a *api) unreachable(err error) error {
 	return fmt.Errorf("the api at %s cannot be reached (--url or MMS_URL names it): %w", a.shownURL(), err)
 }
 
-// shownURL is the address of the api without a password.
+// shownURL is the base URL without a password.
 func (a *api) shownURL() string {
 	base, err := url.Parse(a.url)
 	if err != nil {
@@ -95,7 +95,7 @@ func (a *api) shownURL() string {
 	return base.Redacted()
 }
 
-// request makes a request with the caller's key.
+// request returns a request with the API key.
 func (a *api) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
 	key := a.key
 	if key == "" {
@@ -106,7 +106,7 @@ func (a *api) request(ctx context.Context, method, path string, body io.Reader) 
 	}
 	base, err := url.Parse(a.url)
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
-		return nil, errors.New("--url or MMS_URL is no base URL: it begins with http:// or https://, as http://127.0.0.1:3000 does")
+		return nil, errors.New("--url or MMS_URL is not a base URL, which begins with http:// or https://, such as http://127.0.0.1:3000")
 	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(a.url, "/")+path, body)
 	if err != nil {
@@ -116,7 +116,7 @@ func (a *api) request(ctx context.Context, method, path string, body io.Reader) 
 	return req, nil
 }
 
-// refusal is a problem that the api answered with.
+// refusal is a problem response.
 type refusal struct {
 	status string
 	Detail string `json:"detail"`
@@ -129,15 +129,15 @@ type refusal struct {
 	// flagOf names the flag that a field came from; empty: none. nil: it is not known.
 	flagOf func(field string) string
 
-	// What was taken of a batch before.
+	// The counts of a batch when a failure ended it.
 	ID         string `json:"id"`
 	Accepted   int64  `json:"accepted"`
 	Duplicates int64  `json:"duplicates"`
 	Rejected   int64  `json:"rejected"`
 }
 
-// readRefusal reads a problem; of an answer that is none, as proxies give, the
-// status is left.
+// readRefusal reads a problem; a response of a proxy that is not one leaves only
+// the status.
 func readRefusal(status string, answer []byte) *refusal {
 	r := &refusal{}
 	if json.Unmarshal(answer, r) != nil {
@@ -147,10 +147,10 @@ func readRefusal(status string, answer []byte) *refusal {
 	return r
 }
 
-// Error implements error. Each rule that was broken has a line.
+// Error implements error. Each field error has a line.
 func (r *refusal) Error() string {
 	var text strings.Builder
-	text.WriteString("the api answered " + r.status)
+	text.WriteString("the api responded " + r.status)
 	if r.Code != "" {
 		text.WriteString(" (" + r.Code + ")")
 	}
@@ -185,8 +185,8 @@ func namingFlags(err error, flagOf func(field string) string) error {
 	return err
 }
 
-// visible writes characters that would not be seen, as the mark that some
-// programs begin a file with, by their number.
+// visible replaces invisible characters, such as a byte order mark, by their
+// code.
 func visible(text string) string {
 	var shown strings.Builder
 	for _, r := range text {
@@ -199,7 +199,7 @@ func visible(text string) string {
 	return shown.String()
 }
 
-// show prints an answer, indented when it is JSON.
+// show prints a response, indented when it is JSON.
 func show(out io.Writer, answer []byte) {
 	var pretty bytes.Buffer
 	if json.Indent(&pretty, answer, "", "  ") == nil {
@@ -208,8 +208,8 @@ func show(out io.Writer, answer []byte) {
 	fmt.Fprintln(out, strings.TrimSpace(string(answer)))
 }
 
-// find returns the id of what a list of messages or batches has under a client
-// reference; empty: there is none.
+// find returns the id of the message or batch in a list that has a client
+// reference; empty: none has it.
 func (a *api) find(ctx context.Context, list, reference string) (id string, err error) {
 	answer, _, err := a.call(ctx, http.MethodGet, list+"?clientReference="+url.QueryEscape(reference), nil)
 	if err != nil {
@@ -229,14 +229,14 @@ func (a *api) find(ctx context.Context, list, reference string) (id string, err 
 	return page.Data[0].ID, nil
 }
 
-// The lists of what there is.
+// The lists.
 const (
 	messagesPath = "/v1/messages"
 	batchesPath  = "/v1/batches"
 )
 
-// pathOf is the path of what a caller names: a message or a batch, by its id or
-// its reference. Where both have the reference it is the message's.
+// pathOf returns the path of a message or batch, given by its id or reference.
+// When both have the reference the message is chosen.
 func (a *api) pathOf(ctx context.Context, name string) (string, error) {
 	switch {
 	case strings.HasPrefix(name, batchPrefix):
@@ -256,7 +256,7 @@ func (a *api) pathOf(ctx context.Context, name string) (string, error) {
 	return "", fmt.Errorf("there is no message and no batch with the reference %s", name)
 }
 
-// What ids begin with.
+// The prefixes of ids.
 const (
 	batchPrefix   = "bat_"
 	messagePrefix = "msg_"

@@ -6,7 +6,7 @@ import (
 	"mmsdispatch/internal/app"
 )
 
-// newDev runs everything in one process.
+// newDev runs all components in one process.
 func newDev() *cobra.Command {
 	return &cobra.Command{
 		Use:   "dev",

@@ -9,15 +9,15 @@ import (
 	"mmsdispatch/internal/doctor"
 )
 
-// newDoctor examines the installation that the environment describes.
+// newDoctor checks the installation that the environment describes.
 func newDoctor() *cobra.Command {
 	var asJSON bool
 	var process string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check configuration, Redis, database and Sinch without sending; exits 1 when something fails",
-		Long: "Reads the environment (and .env) as the processes would and looks at everything they need. It sends no\n" +
-			"message, changes nothing, and shows no secret, so that its output can be passed on.",
+		Long: "Reads the environment (and .env) as the processes do and checks everything they need. It sends no\n" +
+			"message, changes nothing, and prints no secret, so that its output can be shared.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			processes, err := processesOf(process)
@@ -37,18 +37,18 @@ func newDoctor() *cobra.Command {
 				return fmt.Errorf("doctor: %w", err)
 			}
 			if report.Level() == doctor.Fail {
-				return errSaid
+				return errReported
 			}
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
-	cmd.Flags().StringVar(&process, "process", "all", "whose environment this is: api, worker, or all when it is for both")
+	cmd.Flags().StringVar(&process, "process", "all", "process of this environment: api, worker, or all for both")
 	completeValues(cmd, "process", "all", string(config.API), string(config.Worker))
 	return cmd
 }
 
-// processesOf are the processes that a flag names.
+// processesOf returns the processes that a flag names.
 func processesOf(name string) ([]config.Process, error) {
 	switch name {
 	case "all":

@@ -10,15 +10,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// healthTimeout is below what container engines wait for.
+// healthTimeout is below the timeout of container engines.
 const healthTimeout = 3 * time.Second
 
-// newHealth asks a process whether it is ready, for images without a shell.
+// newHealth checks whether a process is ready, for images without a shell.
 func newHealth() *cobra.Command {
 	var url string
 	cmd := &cobra.Command{
 		Use:   "health",
-		Short: "Ask a process whether it is ready; exits 1 when it is not",
+		Short: "Check whether a process is ready; exits 1 when it is not",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), healthTimeout)
@@ -36,11 +36,11 @@ func newHealth() *cobra.Command {
 				return fmt.Errorf("read answer: %w", err)
 			}
 			if res.StatusCode != http.StatusOK {
-				return fmt.Errorf("%w: %s", errSaid, res.Status)
+				return fmt.Errorf("%w: %s", errReported, res.Status)
 			}
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:3000/readyz", "what to ask")
+	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:3000/readyz", "URL to check")
 	return cmd
 }

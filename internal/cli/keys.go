@@ -21,7 +21,7 @@ func newKeys() *cobra.Command {
 	return cmd
 }
 
-// keyFlags are the settings of a key as flags.
+// keyFlags are the flags for the settings of a key.
 type keyFlags struct {
 	name, scopes, expires string
 	rate                  float64
@@ -29,15 +29,16 @@ type keyFlags struct {
 }
 
 func (f *keyFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.name, "name", "", "a name for people")
+	cmd.Flags().StringVar(&f.name, "name", "", "a name for your own use")
 	cmd.Flags().StringVar(&f.scopes, "scopes", "send,read", "send allows POST, PUT and DELETE, read allows GET and HEAD")
 	completeValues(cmd, "scopes", "send,read", "send", "read")
 	cmd.Flags().Float64Var(&f.rate, "rate", 0, "requests a second; 0 for API_RATE_LIMIT")
 	cmd.Flags().Int64Var(&f.daily, "daily", 0, "messages a UTC day; 0 for no limit")
-	cmd.Flags().StringVar(&f.expires, "expires", "never", "when the key ends, from now, such as 90d or 12h")
+	cmd.Flags().StringVar(&f.expires, "expires", "never", "time until the key expires, such as 90d or 12h")
 }
 
-// apply changes the settings whose flags were given, or all of a new key.
+// apply changes the settings whose flags were given, or all settings of a new
+// key.
 func (f *keyFlags) apply(cmd *cobra.Command, s *apikey.Settings, all bool) error {
 	given := func(flag string) bool { return all || cmd.Flags().Changed(flag) }
 	if given("name") {
@@ -69,7 +70,7 @@ func (f *keyFlags) apply(cmd *cobra.Command, s *apikey.Settings, all bool) error
 	return nil
 }
 
-// parseDays reads a duration, which may be in whole days.
+// parseDays parses a duration, which may be in whole days.
 func parseDays(text string) (time.Duration, error) {
 	const day = 24 * time.Hour
 	days, isDays := strings.CutSuffix(text, "d")
@@ -87,7 +88,7 @@ func newKeysCreate() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "create TENANT",
-		Short: "Make a key and print it, this once",
+		Short: "Create a key and print it once",
 		Args:  cobra.ExactArgs(1),
 		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
 			settings := apikey.Settings{Tenant: args[0], Test: test}
@@ -152,7 +153,7 @@ func newKeysUpdate() *cobra.Command {
 	var flags keyFlags
 	cmd := &cobra.Command{
 		Use:   "update ID",
-		Short: "Change what the flags name; in force within seconds",
+		Short: "Change the settings that the flags name; in force within seconds",
 		Args:  cobra.ExactArgs(1),
 		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
 			if err := flags.apply(cmd, &apikey.Settings{}, false); err != nil {
@@ -175,7 +176,7 @@ func newKeysRotate() *cobra.Command {
 	var overlap string
 	cmd := &cobra.Command{
 		Use:   "rotate ID",
-		Short: "Make a key with the same settings and print it; the old one ends after the overlap",
+		Short: "Create a key with the same settings and print it; the old one ends after the overlap",
 		Args:  cobra.ExactArgs(1),
 		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
 			both, err := parseDays(overlap)
@@ -190,7 +191,7 @@ func newKeysRotate() *cobra.Command {
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&overlap, "overlap", "24h", "how long the old key goes on working")
+	cmd.Flags().StringVar(&overlap, "overlap", "24h", "how long the old key stays valid")
 	return cmd
 }
 
@@ -208,7 +209,7 @@ func newKeysRevoke() *cobra.Command {
 	}
 }
 
-// shownKey is a key as the list shows it; null: never.
+// shownKey is a key in the JSON list; null: never.
 type shownKey struct {
 	ID         string     `json:"id"`
 	Tenant     string     `json:"tenant"`
@@ -234,7 +235,7 @@ func showKey(info apikey.Info) shownKey {
 	}
 }
 
-// known is nil for a zero time.
+// known returns nil for a zero time.
 func known(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

@@ -40,7 +40,7 @@ func newSend() *cobra.Command {
 				return namingFlags(err, sendFlag)
 			}
 			if header.Get("Idempotent-Replayed") == "true" {
-				fmt.Fprintln(cmd.ErrOrStderr(), "accepted before: this is the message that has the reference, nothing was sent again")
+				fmt.Fprintln(cmd.ErrOrStderr(), "accepted before: this is the message with the reference, nothing was sent again")
 			}
 			show(cmd.OutOrStdout(), answer)
 			return nil
@@ -56,8 +56,8 @@ func newSend() *cobra.Command {
 	f.String("priority", "", "high, normal or bulk")
 	f.String("from", "", "number to send from; empty: that of the service")
 	f.String("send-at", "", "when to send, as 2030-01-31T09:00:00Z; empty: now")
-	f.String("expires-at", "", "when not to send any more, in the same form")
-	f.String("fallback-text", "", "SMS for handsets that take no MMS")
+	f.String("expires-at", "", "when to stop trying, in the same form")
+	f.String("fallback-text", "", "SMS text for handsets without MMS")
 	f.String("callback-url", "", "kept with the message; nothing calls it in this release")
 	f.StringArrayVar(&metadata, "metadata", nil, "NAME=VALUE to get back with the message; repeat for more")
 	_ = cmd.MarkFlagRequired("to")
@@ -66,7 +66,7 @@ func newSend() *cobra.Command {
 	return cmd
 }
 
-// sendFields are the fields of a message by the flags for them.
+// sendFields are the fields of a message by flag.
 var sendFields = map[string]string{
 	"to": "to", "text": "text", "subject": "subject", "reference": "clientReference", "priority": "priority", "from": "from",
 	"send-at": "sendAt", "expires-at": "expiresAt", "fallback-text": "fallbackText", "callback-url": "callbackUrl",
@@ -103,28 +103,28 @@ func pairsOf(args []string) (map[string]string, error) {
 	return pairs, nil
 }
 
-// howNamed says how a command is told of which message or batch.
-const howNamed = ". It is named by its id or by its\n" +
-	"reference, which mmsctl bulk prints; where a message and a batch have it, the message is meant."
+// howNamed explains the argument of commands on a message or batch.
+const howNamed = ". The argument is its id or its\n" +
+	"reference, which mmsctl bulk prints; when a message and a batch have it, the message is chosen."
 
 // newStatus shows a message or a batch.
 func newStatus() *cobra.Command {
 	var of api
 	cmd := &cobra.Command{
 		Use:   "status ID|REFERENCE",
-		Short: "Show what became of a message or a batch; exits 1 when there is none",
-		Long:  "Show what became of a message or a batch" + howNamed,
+		Short: "Show the state of a message or a batch; exits 1 when it does not exist",
+		Long:  "Show the state of a message or a batch" + howNamed,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return of.ask(cmd, http.MethodGet, args[0], "")
+			return of.query(cmd, http.MethodGet, args[0], "")
 		},
 	}
 	of.addFlags(cmd)
 	return cmd
 }
 
-// ask makes a call about a message or a batch, and shows the answer.
-func (a *api) ask(cmd *cobra.Command, method, what, verb string) error {
+// query requests a message or a batch, and shows the response.
+func (a *api) query(cmd *cobra.Command, method, what, verb string) error {
 	path, err := a.pathOf(cmd.Context(), what)
 	if err != nil {
 		return err
@@ -137,11 +137,12 @@ func (a *api) ask(cmd *cobra.Command, method, what, verb string) error {
 	return nil
 }
 
-// errBatchReplay says that only messages can be replayed.
+// errBatchReplay is the error for a replay of a batch.
 var errBatchReplay = errors.New("a batch cannot be replayed, only its messages: GET /v1/messages?batchId= lists them")
 
-// change has the api change a message or a batch, and shows the answer. Where
-// REDIS_URL is set the command is an operator's, and is recorded before the call.
+// change changes a message or a batch through the api, and shows the response.
+// When REDIS_URL is set the change is that of an operator, and is recorded before
+// the request.
 func (a *api) change(cmd *cobra.Command, action operator.Action, what, verb string, body any) error {
 	path, err := a.pathOf(cmd.Context(), what)
 	if err != nil {
@@ -176,13 +177,13 @@ func recorded(cmd *cobra.Command, change operator.Change) error {
 	})(cmd, nil)
 }
 
-// newCancel takes back what waits.
+// newCancel cancels waiting messages.
 func newCancel() *cobra.Command {
 	var of api
 	cmd := &cobra.Command{
 		Use:   "cancel ID|REFERENCE",
-		Short: "Take back a message that waits, or what has not begun of a batch",
-		Long:  "Take back a message that waits, or what has not begun of a batch" + howNamed,
+		Short: "Cancel a waiting message, or the waiting messages of a batch",
+		Long:  "Cancel a waiting message, or the waiting messages of a batch" + howNamed,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return of.change(cmd, operator.ActionMessageCancel, args[0], "/cancel", nil)
@@ -192,7 +193,7 @@ func newCancel() *cobra.Command {
 	return cmd
 }
 
-// newReplay starts a message anew.
+// newReplay replays a message.
 func newReplay() *cobra.Command {
 	var of api
 	var force bool

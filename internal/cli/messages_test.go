@@ -81,7 +81,7 @@ func TestMessageCommands(t *testing.T) {
 				asked = fake.asked[len(fake.asked)-1]
 			}
 			if (code != exitOK) != c.fails || asked != c.asked || !strings.Contains(out.String(), c.says) {
-				t.Errorf("exit code %d, asked %q, said %s", code, fake.asked, out.String())
+				t.Errorf("exit code %d, asked %q, output %s", code, fake.asked, out.String())
 			}
 		})
 	}
@@ -96,7 +96,7 @@ func TestUnreachableAPIIsNamed(t *testing.T) {
 	code := Main([]string{"status", "order-7", "--url", server.URL, "--key", testKey}, &out, &out)
 	if code == exitOK || !strings.Contains(out.String(), "the api at "+server.URL+" cannot be reached (--url or MMS_URL names it)") ||
 		strings.Contains(out.String(), "order-7") {
-		t.Errorf("exit code %d, said %s", code, out.String())
+		t.Errorf("exit code %d, output %s", code, out.String())
 	}
 }
 
@@ -105,7 +105,7 @@ func TestVersion(t *testing.T) {
 	for _, args := range [][]string{{"version"}, {"--version"}} {
 		var out bytes.Buffer
 		if code := Main(args, &out, &out); code != exitOK || !strings.HasPrefix(out.String(), "mmsctl ") {
-			t.Errorf("exit code %d, said %s", code, out.String())
+			t.Errorf("exit code %d, output %s", code, out.String())
 		}
 	}
 }
@@ -127,9 +127,9 @@ func TestBench(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	run := func(args ...string) (code int, out string) {
-		var said bytes.Buffer
-		code = Main(append([]string{"bench", "--url", server.URL}, args...), &said, &said)
-		return code, said.String()
+		var output bytes.Buffer
+		code = Main(append([]string{"bench", "--url", server.URL}, args...), &output, &output)
+		return code, output.String()
 	}
 	code, out := run("--key", testKey, "-c", "4", "-n", "50")
 	if code != exitFailure || len(seen) != 50 {
@@ -141,7 +141,7 @@ func TestBench(t *testing.T) {
 		}
 	}
 	live := "mms_live_000000000000000000000000"
-	if code, out = run("--key", live); code != exitFailure || !strings.Contains(out, "no test key") {
+	if code, out = run("--key", live); code != exitFailure || !strings.Contains(out, "not a test key") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 	if code, out = run("--key", live, "--live", "-n", fmt.Sprint(1)); code != exitOK {

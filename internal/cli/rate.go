@@ -13,7 +13,8 @@ import (
 	"mmsdispatch/internal/throttle"
 )
 
-// errReason asks for the reason of a change that all tenants notice.
+// errReason is the error for a change of the pace without a reason, which affects
+// all tenants.
 var errReason = errors.New("--reason is required: the next operator has to know why")
 
 // rateReset is the argument that returns to SINCH_RATE.

@@ -12,14 +12,14 @@ import (
 	"mmsdispatch/internal/redisconn"
 )
 
-// session is what a command needs that works on the configured Redis.
+// session is the Redis connection, configuration and operator of a command.
 type session struct {
 	cfg      *config.Config
 	rdb      redis.UniversalClient
 	operator *operator.Operator
 }
 
-// withRedis runs a command on the configured Redis.
+// withRedis runs a command with a connection to the configured Redis.
 func withRedis(run func(cmd *cobra.Command, args []string, s session) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		cfg, err := config.FromOS(config.Ctl)
@@ -44,7 +44,7 @@ func addAs(cmd *cobra.Command) {
 	cmd.PersistentFlags().String(asFlag, "", "name that the audit shows for a change (default: the operating system's user)")
 }
 
-// actorName is the name that an operator acts under.
+// actorName is the operator's name in the audit.
 func actorName(cmd *cobra.Command) string {
 	if given := cmd.Flag(asFlag); given != nil && given.Value.String() != "" {
 		return given.Value.String()

@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	// minDuration is the shortest time any variable may be set to.
+	// minDuration is the least value of any duration.
 	minDuration = time.Millisecond
-	// recordMargin is what a task needs beyond its call to record the outcome.
+	// recordMargin is the time that a task needs after its request to record the
+	// outcome.
 	recordMargin = time.Second
 )
 
@@ -84,8 +85,8 @@ func orZero(tag reflect.StructTag) string {
 	return ""
 }
 
-// checkRequired reports what a process cannot do without. API_KEYS is not
-// here: keys may be stored, which is known only once Redis answers.
+// checkRequired reports missing variables of a process. API_KEYS is not checked:
+// keys may be stored, which is known only once Redis responds.
 func (c *Config) checkRequired(problems *problems) {
 	if c.Process == Ctl {
 		return
@@ -119,7 +120,7 @@ func (c *Config) checkRequired(problems *problems) {
 	}
 }
 
-// checkTogether applies the rules that take more than one variable.
+// checkTogether applies the rules over several variables.
 func (c *Config) checkTogether(problems *problems) {
 	if c.Sinch.Timeout > c.Worker.TaskTimeout-recordMargin {
 		problems.add("do not fit: SINCH_TIMEOUT + 1s must not be more than TASK_TIMEOUT", "SINCH_TIMEOUT", "TASK_TIMEOUT")
@@ -138,8 +139,8 @@ func (c *Config) checkTogether(problems *problems) {
 	}
 
 	c.checkToken(problems)
-	together(problems, "SINCH_WEBHOOK_USER", c.Webhook.User, "SINCH_WEBHOOK_PASSWORD", c.Webhook.Password)
-	together(problems, "ADMIN_USER", c.Admin.User, "ADMIN_PASSWORD", c.Admin.Password)
+	checkPair(problems, "SINCH_WEBHOOK_USER", c.Webhook.User, "SINCH_WEBHOOK_PASSWORD", c.Webhook.Password)
+	checkPair(problems, "ADMIN_USER", c.Admin.User, "ADMIN_PASSWORD", c.Admin.Password)
 
 	if !c.Admin.Addr.Loopback() && (c.Admin.User == "" || c.Admin.Password.IsZero()) && len(c.Admin.Users.List()) == 0 {
 		problems.add("must be a loopback address such as 127.0.0.1:9090 unless ADMIN_USER and ADMIN_PASSWORD, or ADMIN_USERS, are set",
@@ -161,15 +162,15 @@ func (c *Config) checkTogether(problems *problems) {
 	checkDSN(problems, "SENTRY_DSN", c.Telemetry.SentryDSN)
 }
 
-// together reports a user without a password and the other way round.
-func together(problems *problems, userName string, user Identifier, passwordName string, password Secret) {
+// checkPair reports a user without a password, or a password without a user.
+func checkPair(problems *problems, userName string, user Identifier, passwordName string, password Secret) {
 	if (user == "") != password.IsZero() {
 		problems.add("must be set both or neither", userName, passwordName)
 	}
 }
 
-// checkScheme looks at a URL that may hold a password. Its details are the
-// business of the package that dials it.
+// checkScheme checks the scheme of a URL that may contain a password. The package
+// that dials it checks the rest.
 func checkScheme(problems *problems, name string, secret Secret, schemes ...string) {
 	if secret.IsZero() {
 		return
@@ -181,8 +182,8 @@ func checkScheme(problems *problems, name string, secret Secret, schemes ...stri
 	}
 }
 
-// checkDSN looks at the parts that Sentry's DSN must have
-// (develop.sentry.dev: SDK overview, parsing the DSN).
+// checkDSN checks the parts that Sentry requires of a DSN (develop.sentry.dev:
+// SDK overview, parsing the DSN).
 func checkDSN(problems *problems, name string, secret Secret) {
 	if secret.IsZero() {
 		return

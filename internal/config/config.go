@@ -1,12 +1,12 @@
-// Package config turns the environment into one documented, validated struct.
-// The comments and tags of the fields below are the only description of a
-// variable: .env.example and docs/configuration.md are generated from them.
+// Package config reads the environment into one documented, validated struct. The
+// comments and tags of the fields are the only description of a variable:
+// .env.example and docs/configuration.md are generated from them.
 package config
 
 import "time"
 
-// Process is the kind of process that is being configured. What is required
-// and a few defaults depend on it.
+// Process is the kind of process being configured. Required variables and some
+// defaults depend on it.
 type Process string
 
 // The kinds of processes.
@@ -39,7 +39,7 @@ type Config struct {
 
 // Sinch is the account messages are sent with.
 type Sinch struct {
-	// Which Sinch API carries the messages. `simulator` calls nobody.
+	// The Sinch API that messages are sent through. `simulator` sends nothing to Sinch.
 	API string `env:"SINCH_API" envDefault:"mms" oneof:"mms batches conversation simulator"`
 	// Replaces scheme, host and port of the API; its own path is appended. By default they follow from `SINCH_API` and `SINCH_REGION`.
 	BaseURL Origin `env:"SINCH_BASE_URL"`
@@ -69,14 +69,14 @@ type Sinch struct {
 	Timeout time.Duration `env:"SINCH_TIMEOUT" envDefault:"10s"`
 	// Messages per second over all workers; 0 means no limit. No more than a tenth of a second's worth goes out at once, but one call for many recipients (batches) takes what a second gives.
 	Rate float64 `env:"SINCH_RATE" envDefault:"10" min:"0.001" max:"1000000" zero:"allowed"`
-	// How long all calls pause after Sinch answered that the account is the trouble; then one message probes it.
+	// How long all calls pause after Sinch refused one because of the account; then one message probes it.
 	Pause time.Duration `env:"SINCH_PAUSE" envDefault:"30s"`
 	// Public base URL of the api, without the path of the webhook; `/webhooks/sinch/dlr` is appended to it in batches and conversation calls. Without it batches asks for no delivery reports, and those of conversation go to the webhooks of the app.
 	CallbackURL BaseURL `env:"SINCH_CALLBACK_URL"`
 }
 
-// Webhook says how receipts prove where they come from. Every configured
-// check that fits the shape of a receipt must pass.
+// Webhook configures the checks of receipts. Every configured check that applies
+// to the shape of a receipt must pass.
 type Webhook struct {
 	// Secret of the HMAC signature (batches, conversation: the app's secret for overridden callback URLs).
 	Secret Secret `env:"SINCH_WEBHOOK_SECRET"`
@@ -86,15 +86,15 @@ type Webhook struct {
 	Password Secret `env:"SINCH_WEBHOOK_PASSWORD"`
 	// Secret in the query, `?token=`, for any shape. The mms API signs nothing, so this is its only check. Letters, digits and `-` `.` `_` `~` only: `openssl rand -hex 32` makes a good one.
 	Token Secret `env:"SINCH_WEBHOOK_TOKEN"`
-	// Oldest signature that is taken.
+	// Greatest age of a signature.
 	MaxAge time.Duration `env:"SINCH_WEBHOOK_MAX_AGE" envDefault:"24h"`
-	// Take receipts of a shape that no check is configured for. Anyone who finds the URL can then change what messages say of themselves.
+	// Accept receipts of a shape that no check is configured for. Any request to the URL can then change the status of messages.
 	Insecure bool `env:"SINCH_WEBHOOK_INSECURE" envDefault:"false"`
 }
 
 // HTTPAPI is the public listener.
 type HTTPAPI struct {
-	// Port of the public listener; 0 takes any free one. A second api on one machine needs one of its own.
+	// Port of the public listener; 0 chooses a free one. A second api on the same machine needs a port of its own.
 	Port int `env:"PORT" envDefault:"3000" min:"0" max:"65535"`
 	// Keys for bootstrapping, `tenant:key,tenant:key,…`. A tenant is 1 to 40 of `a-z 0-9 _ -` and may appear several times; a key is `mms_live_` or `mms_test_` and 24 to 64 letters and digits. Valid as long as they are listed, also while Redis is down.
 	Keys APIKeys `env:"API_KEYS"`
@@ -106,7 +106,7 @@ type HTTPAPI struct {
 	TLSCertFile Path `env:"TLS_CERT_FILE"`
 	// Private key that belongs to `TLS_CERT_FILE`, a PEM file. Goes with it.
 	TLSKeyFile Path `env:"TLS_KEY_FILE"`
-	// Networks of the proxies before the api, CIDRs separated by commas. The access log takes the address of the caller from `X-Forwarded-For` when the connection comes from one of them, and shows the peer of the connection otherwise.
+	// Networks of the proxies before the api, CIDRs separated by commas. The access log reads the address of the caller from `X-Forwarded-For` when the connection comes from one of them, and shows the peer of the connection otherwise.
 	TrustedProxies Networks `env:"TRUSTED_PROXIES"`
 	// Messages of one tenant that may wait in one lane, scheduled and retrying included, before that tenant alone gets 503 `backpressure`; 0 means half of `QUEUE_LIMIT`.
 	TenantQueueLimit int64 `env:"TENANT_QUEUE_LIMIT" envDefault:"0" min:"1" zero:"allowed"`
@@ -114,22 +114,22 @@ type HTTPAPI struct {
 	TenantMemoryShare int64 `env:"TENANT_MEMORY_SHARE" envDefault:"50" min:"1" max:"100"`
 }
 
-// TenantLimit is how many messages of one tenant may wait in one lane.
+// TenantLimit is the limit of messages of one tenant that wait in one lane.
 func (a HTTPAPI) TenantLimit() int64 {
 	if a.TenantQueueLimit > 0 {
 		return a.TenantQueueLimit
 	}
 
-	return (a.QueueLimit + 1) / 2 //nolint:mnd // half, and never nothing
+	return (a.QueueLimit + 1) / 2 //nolint:mnd // half, and at least 1
 }
 
-// Store is where things are kept. Both URLs may hold passwords.
+// Store configures the data stores. Both URLs may contain passwords.
 type Store struct {
 	// `redis://`, `rediss://` (TLS), `redis-sentinel://host:port?master_name=m&addr=…`, `redis-cluster://host:port?addr=…`, or the latter two as `rediss-…`.
 	RedisURL Secret `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0"`
-	// `postgres://…` of a long-term log. Nothing writes one in this release: it has no effect, `mmsctl doctor` only tries it.
+	// `postgres://…` of a long-term log. It has no effect in this release; `mmsctl doctor` only tests the connection.
 	DatabaseURL Secret `env:"DATABASE_URL"`
-	// How long a message is kept after the last change of its sent or final state. What is open or unknown never expires.
+	// How long a message is kept after the last change of its sent or final state. An open or unknown message never expires.
 	RecordTTL time.Duration `env:"RECORD_TTL" envDefault:"720h"`
 	// Keys that encrypt what is kept about people, `id:key,id:key,…`, a key being 32 bytes in base64 (`openssl rand -base64 32`). The first encrypts, all decrypt. To rotate, put a new key first in all processes and keep the old one until `RECORD_TTL` has passed. Empty: nothing is encrypted.
 	RecordKeys RecordKeys `env:"RECORD_KEYS"`
@@ -137,7 +137,7 @@ type Store struct {
 	ContentTTL time.Duration `env:"CONTENT_TTL" envDefault:"0" zero:"allowed"`
 }
 
-// Message holds the rules and defaults for what callers write.
+// Message configures the rules and defaults for messages of callers.
 type Message struct {
 	// Countries messages may go to, ISO codes separated by commas, or `*` for any.
 	Destinations Destinations `env:"MMS_DESTINATIONS" envDefault:"US,CA,AU,PR"`
@@ -149,7 +149,7 @@ type Message struct {
 	DefaultSubject Subject `env:"DEFAULT_SUBJECT" envDefault:"MMS"`
 }
 
-// Media says how media URLs are checked before Sinch gets them.
+// Media configures the check of media URLs before they are sent to Sinch.
 type Media struct {
 	// `worker` checks before the call, `accept` before answering the caller (bulk is still checked by the worker), `off` never; only a name that ends in `.txt` or the like is refused before the call.
 	Check string `env:"MEDIA_CHECK" envDefault:"worker" oneof:"worker accept off"`
@@ -179,17 +179,17 @@ type Callback struct {
 	AllowPrivate bool `env:"CALLBACK_ALLOW_PRIVATE" envDefault:"false"`
 }
 
-// Sending is how a worker works.
+// Sending configures a worker.
 type Sending struct {
 	// Calls that one worker makes at once in the lanes `normal` and `bulk`. The lane `high` has a tenth of that for itself, 2 at least, on top.
 	Concurrency int `env:"WORKER_CONCURRENCY" envDefault:"50" min:"1" max:"10000"`
 	// Longest time a message may be worked on, from its media check to its record. At least `SINCH_TIMEOUT` + 1s.
 	TaskTimeout time.Duration `env:"TASK_TIMEOUT" envDefault:"30s"`
-	// How long a process that is told to stop waits for calls in flight. More than `SINCH_TIMEOUT`, less than the grace period of what runs it.
+	// How long a stopping process waits for calls in flight. More than `SINCH_TIMEOUT`, less than the grace period of the container or service manager.
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"30s"`
 }
 
-// Retry is the schedule of tries after a call that surely sent nothing.
+// Retry is the schedule of tries after a request that was certainly not sent.
 type Retry struct {
 	// Tries after the first one. Throttled and account answers use none.
 	Max int `env:"RETRY_MAX" envDefault:"8" min:"0" max:"1000"`
@@ -199,13 +199,13 @@ type Retry struct {
 	Cap time.Duration `env:"RETRY_CAP" envDefault:"15m"`
 }
 
-// Unknown says what becomes of a call whose outcome is not known.
+// Unknown configures the handling of requests whose outcome is unknown.
 type Unknown struct {
-	// For what Sinch cannot be asked about: `hold` leaves it unknown for an operator or a receipt, `resend` sends it again, which may send it twice.
+	// For attempts that Sinch cannot be queried about: `hold` leaves the message unknown for an operator or a receipt, `resend` sends it again, which may send it twice.
 	Policy string `env:"UNKNOWN_POLICY" envDefault:"hold" oneof:"hold resend"`
 	// When `resend` sends again, counted from the deadline of the attempt.
 	ReconcileAfter time.Duration `env:"RECONCILE_AFTER" envDefault:"15m"`
-	// For what Sinch can be asked about: three look-ups over this time, from the deadline of the attempt, must find nothing before it is sent again; 0 means never again.
+	// For attempts that Sinch can be queried about: three lookups over this time, from the deadline of the attempt, must find nothing before the message is sent again; 0 means never.
 	LookupWindow time.Duration `env:"LOOKUP_WINDOW" envDefault:"60s" zero:"allowed"`
 }
 
@@ -223,7 +223,7 @@ type Admin struct {
 	Write bool `env:"ADMIN_WRITE" envDefault:"false"`
 }
 
-// Telemetry is what the processes tell about themselves.
+// Telemetry configures logs, traces and error reports.
 type Telemetry struct {
 	// Least severe level that is logged.
 	LogLevel string `env:"LOG_LEVEL" envDefault:"info" oneof:"trace debug info warn error"`

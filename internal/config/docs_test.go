@@ -20,7 +20,7 @@ import (
 
 //go:generate go test -run ^TestDocuments$ -update .
 
-var update = flag.Bool("update", false, "write the generated documents anew")
+var update = flag.Bool("update", false, "rewrite the generated documents")
 
 const (
 	examplePath  = "../../.env.example"

@@ -18,7 +18,8 @@ import (
 // dotEnv is a file of variables for development.
 const dotEnv = ".env"
 
-// DotEnvFile is the .env file in a directory; empty: there is none.
+// DotEnvFile returns the path of the .env file in a directory; empty: there is
+// none.
 func DotEnvFile(dir string) string {
 	path := filepath.Join(dir, dotEnv)
 	if info, err := os.Stat(path); err != nil || info.IsDir() {
@@ -57,8 +58,8 @@ func dotEnvError(text string) error {
 	return &Error{Problems: []Problem{{Names: []string{dotEnv}, Text: text}}}
 }
 
-// faultIn finds the line at which a file stops being readable, and why. A value
-// in quotes may have several lines.
+// faultIn finds the first unreadable line of a file, and the fault. A quoted
+// value may span several lines.
 func faultIn(text []byte) string {
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	start := 0
@@ -74,7 +75,7 @@ func faultIn(text []byte) string {
 
 var namePattern = regexp.MustCompile(`^\s*(export\s+)?[A-Za-z_][A-Za-z0-9_.]*\s*$`)
 
-// causeOf says what is wrong with a line, without repeating any of it.
+// causeOf describes the fault of a line without quoting it.
 func causeOf(line string) string {
 	name, value, assigned := strings.Cut(line, "=")
 	value = strings.TrimSpace(value)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// APIKey is a key and the tenant it speaks for.
+// APIKey is a key and its tenant.
 type APIKey struct {
 	Tenant string
 	Key    Secret
@@ -21,11 +21,11 @@ var (
 	keyPattern    = regexp.MustCompile(`^mms_(live|test)_[A-Za-z0-9]{24,64}$`)
 )
 
-// List returns the keys in the order they were written, each once.
+// List returns the keys in order, each once.
 func (k APIKeys) List() []APIKey { return slices.Clone(k.list) }
 
-// UnmarshalText takes the value from the environment. Errors name an entry by
-// its place only: a key may stand where a tenant should.
+// UnmarshalText parses the variable. Errors identify an entry by its position
+// only, since a key may be where a tenant should be.
 func (k *APIKeys) UnmarshalText(text []byte) error {
 	var (
 		list   []APIKey
@@ -61,7 +61,7 @@ func (k *APIKeys) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// checkKey tells all that is wrong with an entry; empty: nothing is.
+// checkKey describes the faults of an entry; empty: it is valid.
 func checkKey(tenant, key string) string {
 	if tenant == "" && key == "" {
 		return "is empty"

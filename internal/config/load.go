@@ -20,13 +20,13 @@ func FromOS(process Process) (*Config, error) {
 	return Load(process, environ)
 }
 
-// OSEnviron is the environment of this process joined with the .env file in
+// OSEnviron returns the environment of this process joined with the .env file in
 // the working directory.
 func OSEnviron() (map[string]string, error) { return Environ(".", os.Environ()) }
 
-// Environ joins a real environment, as os.Environ gives it, with the .env file
-// in a directory. The file is a convenience of development: it need not exist
-// and never overrides a variable that is set, even to nothing.
+// Environ joins an environment, in the form of os.Environ, with the .env file in
+// a directory. The file is for development: it need not exist and never overrides
+// a variable that is set, even to the empty string.
 func Environ(dir string, environ []string) (map[string]string, error) {
 	joined, err := readDotEnv(dir)
 	if err != nil {
@@ -42,9 +42,9 @@ func Environ(dir string, environ []string) (map[string]string, error) {
 	return joined, nil
 }
 
-// Load reads and checks the configuration of a process. It depends on nothing
-// but its arguments. A variable that is set to nothing counts as absent. The
-// error is an *Error with all problems at once.
+// Load parses and validates the configuration of a process. It depends only on
+// its arguments. An empty variable counts as absent. The error is an *Error with
+// all problems at once.
 func Load(process Process, environ map[string]string) (*Config, error) {
 	values := withDefaults(process, environ)
 	cfg := &Config{Process: process}
@@ -68,7 +68,7 @@ func Load(process Process, environ map[string]string) (*Config, error) {
 	return cfg, nil
 }
 
-// withDefaults drops empty variables and adds the defaults of a process.
+// withDefaults removes empty variables and adds the defaults of a process.
 func withDefaults(process Process, environ map[string]string) map[string]string {
 	values := processDefaults(process)
 
@@ -81,7 +81,7 @@ func withDefaults(process Process, environ map[string]string) map[string]string 
 	return values
 }
 
-// groups yields the structs in a Config that hold variables.
+// groups yields the structs of a Config that hold variables.
 func groups(cfg *Config) func(yield func(reflect.Value) bool) {
 	return func(yield func(reflect.Value) bool) {
 		value := reflect.ValueOf(cfg).Elem()
@@ -93,7 +93,7 @@ func groups(cfg *Config) func(yield func(reflect.Value) bool) {
 	}
 }
 
-// knownNames are all variables there are.
+// knownNames are the names of all variables.
 func knownNames(cfg *Config) map[string]bool {
 	known := map[string]bool{}
 
@@ -106,17 +106,17 @@ func knownNames(cfg *Config) map[string]bool {
 	return known
 }
 
-// Problem is one thing that is wrong with the environment.
+// Problem is one fault of the environment.
 type Problem struct {
-	Names []string // the variables it is about
-	Text  string   // what they must be; never a value
+	Names []string // the variables concerned
+	Text  string   // the rule that they break; never a value
 }
 
 func (p Problem) String() string {
 	return strings.Join(p.Names, " and ") + " " + p.Text
 }
 
-// Error holds everything that is wrong with an environment.
+// Error lists all faults of an environment.
 type Error struct{ Problems []Problem }
 
 func (e *Error) Error() string {

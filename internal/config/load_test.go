@@ -324,7 +324,7 @@ func TestMisspeltVariables(t *testing.T) {
 		"SINCH_CALLBACK_UR": "SINCH_CALLBACK_URL",
 	} {
 		got := load(t, config.Worker, complete(map[string]string{name: "1"})).Warnings()
-		if len(got) != 1 || got[0] != name+" is set but means nothing here: is "+meant+" meant?" {
+		if len(got) != 1 || got[0] != name+" is set but has no effect: is "+meant+" meant?" {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
@@ -338,8 +338,8 @@ func TestMisspeltVariables(t *testing.T) {
 	}
 }
 
-// TestCallbackURLIsTheBase: the refusal says the right value, and the URL that
-// Sinch gets is put together once.
+// TestCallbackURLIsTheBase: the refusal names the right value, and the webhook
+// path is appended once.
 func TestCallbackURLIsTheBase(t *testing.T) {
 	t.Parallel()
 
@@ -416,7 +416,7 @@ func TestWarnings(t *testing.T) {
 		"insecure": {
 			config.API,
 			map[string]string{"SINCH_WEBHOOK_INSECURE": "true", "SINCH_WEBHOOK_SECRET": "s"},
-			[]string{"receipts of the mms API are taken from anybody"},
+			[]string{"receipts of the mms API are accepted without a check"},
 		},
 		"conversation": {
 			config.Worker,

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// misspeltVariable is a variable that is set and means nothing.
+// misspeltVariable is a variable that is set and has no effect.
 type misspeltVariable struct {
 	name  string
-	meant string // the variable that is nearly the same; empty: there is none
+	meant string // the known variable with a similar name; empty: there is none
 }
 
 func (m misspeltVariable) String() string {
-	text := m.name + " is set but means nothing here"
+	text := m.name + " is set but has no effect"
 	if m.meant != "" {
 		text += ": is " + m.meant + " meant?"
 	}
@@ -21,9 +21,9 @@ func (m misspeltVariable) String() string {
 	return text
 }
 
-// misspelt lists variables that are none of the known ones: all that begin with
-// SINCH_, and of the others those whose names are nearly known ones. An
-// environment has many variables of others, so similarity has to be close.
+// misspelt lists unknown variables that are probably misspelt: all that begin
+// with SINCH_, and others whose names nearly match a known one. An environment
+// has many unrelated variables, so the match has to be close.
 func misspelt(known map[string]bool, values map[string]string) []misspeltVariable {
 	var found []misspeltVariable
 
@@ -40,14 +40,14 @@ func misspelt(known map[string]bool, values map[string]string) []misspeltVariabl
 	return found
 }
 
-// ofCommandLine are the variables that mmsctl alone reads.
+// ofCommandLine are the variables that only mmsctl reads.
 func ofCommandLine() []string { return []string{"MMS_URL", "MMS_KEY"} }
 
-// nearest is the known variable that a name is a slip of: two characters at most
-// differ, or the end is missing.
+// nearest returns the known variable that a name is probably meant to be: they
+// differ in at most two characters, or the end is missing.
 func nearest(known map[string]bool, name string) string {
 	const (
-		shortest = 6 // of known names; others have neighbours by chance
+		shortest = 6 // of known names; shorter ones match by chance
 		slips    = 2
 	)
 
@@ -71,8 +71,7 @@ func nearest(known map[string]bool, name string) string {
 	return best
 }
 
-// distance is how many characters have to be added, removed or changed to make one
-// text of another (Levenshtein).
+// distance is the Levenshtein distance of two texts.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -10,11 +10,11 @@ import (
 // Networks is a list of CIDRs.
 type Networks struct{ list []netip.Prefix }
 
-// Prefixes are the networks in the order they were written.
+// Prefixes returns the networks in order.
 func (n Networks) Prefixes() []netip.Prefix { return slices.Clone(n.list) }
 
-// UnmarshalText takes the value from the environment. An address alone is the
-// network of that address.
+// UnmarshalText parses the variable. A single address is the network of that
+// address.
 func (n *Networks) UnmarshalText(text []byte) error {
 	var (
 		list  []netip.Prefix
@@ -24,7 +24,7 @@ func (n *Networks) UnmarshalText(text []byte) error {
 	for i, entry := range strings.Split(string(text), ",") {
 		network, ok := parseNetwork(strings.TrimSpace(entry))
 		if !ok {
-			wrong = append(wrong, fmt.Sprintf("entry %d is none", i+1))
+			wrong = append(wrong, fmt.Sprintf("entry %d is invalid", i+1))
 
 			continue
 		}
@@ -54,10 +54,10 @@ func parseNetwork(entry string) (netip.Prefix, bool) {
 	return netip.PrefixFrom(addr, addr.BitLen()), true
 }
 
-// Path names a file. Whether it can be read is checked when it is opened.
+// Path is the path of a file. The file is checked when it is opened.
 type Path string
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (p *Path) UnmarshalText(text []byte) error {
 	for _, c := range text {
 		if c < ' ' || c == 0x7f {

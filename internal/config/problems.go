@@ -9,11 +9,11 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// problems collects what is wrong, at most once for each variable: a rule over
-// two variables says nothing new about one that could not even be read.
+// problems collects the faults, at most one for each variable: a rule over two
+// variables adds nothing about one that could not be parsed.
 type problems struct {
 	list  []Problem
-	wrong map[string]bool // variables that are wrong by themselves
+	wrong map[string]bool // variables with a fault of their own
 }
 
 func (p *problems) add(text string, names ...string) {
@@ -28,8 +28,8 @@ func (p *problems) add(text string, names ...string) {
 	p.list = append(p.list, Problem{Names: names, Text: text})
 }
 
-// addParsed translates the parser's errors, which name Go fields and quote
-// values, for a group.
+// addParsed adds the parser's errors for a group. It translates them, since they
+// name Go fields and quote values.
 func (p *problems) addParsed(group reflect.Type, err error) {
 	if err == nil {
 		return

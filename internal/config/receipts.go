@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// The webhook that Sinch posts receipts to, below SINCH_CALLBACK_URL.
+// The path of the webhook for receipts, below SINCH_CALLBACK_URL.
 const (
 	receiptPath = "/webhooks/sinch/dlr"
 	webhookRoot = "/webhooks/sinch"
 	tokenName   = "token"
 )
 
-// ReceiptURL is where Sinch is asked to post receipts; nil: SINCH_CALLBACK_URL is
-// not set. It holds the token, so it must not be shown.
+// ReceiptURL is the URL for receipts in requests to Sinch; nil:
+// SINCH_CALLBACK_URL is not set. It contains the token, so it must not be shown.
 func (c *Config) ReceiptURL() *url.URL {
 	base, err := url.Parse(string(c.Sinch.CallbackURL))
 	if err != nil || c.Sinch.CallbackURL == "" {
@@ -31,7 +31,7 @@ func (c *Config) ReceiptURL() *url.URL {
 	return receipts
 }
 
-// ShownReceiptURL is ReceiptURL without the token, for people.
+// ShownReceiptURL is ReceiptURL without the token, for output.
 func (c *Config) ShownReceiptURL() string {
 	receipts := c.ReceiptURL()
 	if receipts == nil {
@@ -48,8 +48,8 @@ func (c *Config) ShownReceiptURL() string {
 	return shown.String()
 }
 
-// withoutWebhook is the base of a URL that has the path of a webhook already; ok
-// is false when it has none.
+// withoutWebhook returns the base of a URL that already has the path of a
+// webhook; ok is false when it has none.
 func withoutWebhook(written *url.URL) (base string, ok bool) {
 	at := strings.Index(strings.ToLower(written.Path), webhookRoot)
 	if at < 0 {
@@ -63,8 +63,8 @@ func withoutWebhook(written *url.URL) (base string, ok bool) {
 
 var urlSafe = regexp.MustCompile(`^[A-Za-z0-9._~-]*$`)
 
-// checkToken refuses a token that would have to be encoded in a URL: pasted into
-// Sinch's settings as it is, no receipt would match it.
+// checkToken refuses a token that would have to be encoded in a URL: copied into
+// Sinch's settings without encoding, no receipt would match it.
 func (c *Config) checkToken(problems *problems) {
 	if !urlSafe.MatchString(c.Webhook.Token.Reveal()) {
 		problems.add("must be URL-safe, letters, digits and - . _ ~ only, since it stands in a URL; openssl rand -hex 32 makes a good one",
@@ -72,9 +72,9 @@ func (c *Config) checkToken(problems *problems) {
 	}
 }
 
-// InsideOnly reports whether a host can only be meant for a private network: a
-// name without dots or under a domain that is kept for that (RFC 6761, RFC 6762,
-// ICANN's .internal), or such an address.
+// InsideOnly reports whether a host belongs to a private network: a name without
+// dots or under a reserved domain (RFC 6761, RFC 6762, ICANN's .internal), or a
+// private address.
 func InsideOnly(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		addr = addr.Unmap()
@@ -89,8 +89,8 @@ func InsideOnly(host string) bool {
 			func(domain string) bool { return strings.HasSuffix(host, domain) })
 }
 
-// CallbackInside reports whether Sinch cannot reach SINCH_CALLBACK_URL. A stand-in
-// of Sinch's in the same network can.
+// CallbackInside reports whether Sinch cannot reach SINCH_CALLBACK_URL. A
+// simulator in the same network can.
 func (c *Config) CallbackInside() bool {
 	callback, err := url.Parse(string(c.Sinch.CallbackURL))
 	if err != nil || callback.Host == "" || !InsideOnly(callback.Hostname()) {

@@ -8,17 +8,17 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret is a value that must not be seen: every way of printing or encoding
-// it gives [redacted].
+// Secret is a value that must not be shown: every way of printing or encoding it
+// gives [redacted].
 //
 // The value is behind a pointer because fmt cannot call methods on unexported
-// fields: a Secret inside somebody's private field then prints as an address.
+// fields: a Secret in a private field of another package prints as an address.
 type Secret struct{ value *string }
 
-// NewSecret wraps a value.
+// NewSecret returns a Secret of the value.
 func NewSecret(value string) Secret { return Secret{value: &value} }
 
-// Reveal returns the value itself.
+// Reveal returns the value.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""
@@ -30,11 +30,11 @@ func (s Secret) Reveal() string {
 // IsZero reports whether there is no value.
 func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
-// Equal compares values. It is for tests and start-up checks: it takes longer
-// the more the values agree, so credentials must not be checked with it.
+// Equal compares values. It is for tests and start-up checks: its time depends on
+// the values, so credentials must not be compared with it.
 func (s Secret) Equal(other Secret) bool { return s.Reveal() == other.Reveal() }
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (s *Secret) UnmarshalText(text []byte) error {
 	for _, c := range text {
 		if c < ' ' || c == 0x7f {

@@ -17,8 +17,8 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// invalidError says in an operator's words what a value must be. It never
-// holds the value: what stands in the wrong variable may be a secret.
+// invalidError is the rule that a value breaks, in an operator's words. It never
+// contains the value: a wrong variable may contain a secret.
 type invalidError string
 
 func (e invalidError) Error() string { return string(e) }
@@ -26,7 +26,7 @@ func (e invalidError) Error() string { return string(e) }
 // Origin is scheme, host and port of a URL, without a slash at its end.
 type Origin string
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (o *Origin) UnmarshalText(text []byte) error {
 	parsed, err := parseURL(text)
 	if err != nil {
@@ -45,7 +45,7 @@ func (o *Origin) UnmarshalText(text []byte) error {
 // BaseURL is a URL that paths are appended to, without a slash at its end.
 type BaseURL string
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (b *BaseURL) UnmarshalText(text []byte) error {
 	parsed, err := parseURL(text)
 	if err != nil {
@@ -68,7 +68,7 @@ func (b *BaseURL) UnmarshalText(text []byte) error {
 // Endpoint is a complete URL.
 type Endpoint string
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (e *Endpoint) UnmarshalText(text []byte) error {
 	parsed, err := parseURL(text)
 	if err != nil {
@@ -80,7 +80,7 @@ func (e *Endpoint) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// parseURL reads an absolute http or https URL without user info and fragment.
+// parseURL parses an absolute http or https URL without user info and fragment.
 func parseURL(text []byte) (*url.URL, error) {
 	parsed, err := url.Parse(string(text))
 	if err != nil || parsed.Hostname() == "" || !slices.Contains([]string{"http", "https"}, parsed.Scheme) || !validPort(parsed.Port()) {
@@ -98,7 +98,7 @@ func parseURL(text []byte) (*url.URL, error) {
 	return parsed, nil
 }
 
-// validPort reports whether a URL's port is absent or one that can be dialled.
+// validPort reports whether a URL's port is absent or valid.
 func validPort(port string) bool {
 	if port == "" {
 		return true
@@ -115,7 +115,7 @@ type Identifier string
 
 var identifierPattern = regexp.MustCompile(`^[!-~]{1,255}$`)
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (i *Identifier) UnmarshalText(text []byte) error {
 	if !identifierPattern.Match(text) || bytes.ContainsAny(text, ":/?#%") {
 		return invalidError("must be 1 to 255 printable ASCII characters without spaces and : / ? # %")
@@ -126,13 +126,13 @@ func (i *Identifier) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Sender is what messages come from: a phone number with or without +, or a
-// short code, as the operator wrote it.
+// Sender is the origin of messages: a phone number with or without +, or a short
+// code, as the operator wrote it.
 type Sender string
 
 var senderPattern = regexp.MustCompile(`^(\+[1-9][0-9]{6,14}|[0-9]{3,15})$`)
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (s *Sender) UnmarshalText(text []byte) error {
 	if !senderPattern.Match(text) {
 		return invalidError("must be a phone number (+ and 7 to 15 digits, the + may be left out) or a short code (3 to 8 digits)")
@@ -146,7 +146,7 @@ func (s *Sender) UnmarshalText(text []byte) error {
 // Senders is a list of numbers and short codes.
 type Senders []Sender
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (s *Senders) UnmarshalText(text []byte) error {
 	entries := strings.Split(string(text), ",")
 	senders := make(Senders, len(entries))
@@ -171,7 +171,7 @@ func (s *Senders) UnmarshalText(text []byte) error {
 // Region is an ISO 3166 country code that libphonenumber knows.
 type Region string
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (r *Region) UnmarshalText(text []byte) error {
 	region := strings.ToUpper(string(text))
 	if !phonenumbers.GetSupportedRegions()[region] {
@@ -195,7 +195,7 @@ func (d Destinations) Any() bool { return d.any }
 // Regions lists the countries; it is empty when Any.
 func (d Destinations) Regions() []Region { return slices.Clone(d.regions) }
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (d *Destinations) UnmarshalText(text []byte) error {
 	if string(text) == "*" {
 		*d = Destinations{any: true}
@@ -210,7 +210,7 @@ func (d *Destinations) UnmarshalText(text []byte) error {
 
 	for i, entry := range entries {
 		if err := regions[i].UnmarshalText([]byte(strings.TrimSpace(entry))); err != nil {
-			wrong = append(wrong, fmt.Sprintf("entry %d is none", i+1))
+			wrong = append(wrong, fmt.Sprintf("entry %d is invalid", i+1))
 		}
 	}
 
@@ -232,7 +232,7 @@ func (a AreaCodes) Countries() map[string]string { return maps.Clone(a.countries
 
 var areaCodePattern = regexp.MustCompile(`^[2-9][0-9]{2}$`)
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (a *AreaCodes) UnmarshalText(text []byte) error {
 	countries := map[string]string{}
 
@@ -243,7 +243,7 @@ func (a *AreaCodes) UnmarshalText(text []byte) error {
 		country = strings.ToUpper(country)
 
 		if !areaCodePattern.MatchString(code) || phonenumbers.GetCountryCodeForRegion(country) != 1 {
-			wrong = append(wrong, fmt.Sprintf("entry %d is none", i+1))
+			wrong = append(wrong, fmt.Sprintf("entry %d is invalid", i+1))
 		}
 
 		countries[code] = country
@@ -262,7 +262,7 @@ func (a *AreaCodes) UnmarshalText(text []byte) error {
 // HostPort is an address to listen on.
 type HostPort string
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (h *HostPort) UnmarshalText(text []byte) error {
 	_, port, err := net.SplitHostPort(string(text))
 	if err != nil {
@@ -297,7 +297,7 @@ func (h HostPort) Loopback() bool {
 // Subject is the subject line of a message.
 type Subject string
 
-// UnmarshalText takes the value from the environment.
+// UnmarshalText parses the variable.
 func (s *Subject) UnmarshalText(text []byte) error {
 	subject := string(text)
 	if strings.TrimSpace(subject) == "" || !message.ValidSubject(subject) {

@@ -1,7 +1,7 @@
 package config
 
-// Warnings lists what is allowed and probably not meant; each is one line for
-// the start-up log.
+// Warnings lists settings that are allowed and probably unintended; each is one
+// line for the start-up log.
 func (c *Config) Warnings() []string {
 	var warnings []string
 
@@ -31,9 +31,9 @@ func (c *Config) Warnings() []string {
 	return append(warnings, c.webhookWarnings()...)
 }
 
-// webhookWarnings names the shapes of receipts that will be refused, or taken
-// from anybody. Receipts of all shapes may come, whatever SINCH_API is now; but
-// none to the development mode, whose simulator needs no way through HTTP.
+// webhookWarnings names the shapes of receipts that will be refused, or accepted
+// without a check. Receipts of all shapes may arrive, whatever SINCH_API is now;
+// but none in development mode, whose simulator delivers receipts in process.
 func (c *Config) webhookWarnings() []string {
 	if c.Process != API {
 		return nil
@@ -41,7 +41,7 @@ func (c *Config) webhookWarnings() []string {
 
 	effect := "are refused with 401"
 	if c.Webhook.Insecure {
-		effect = "are taken from anybody, since SINCH_WEBHOOK_INSECURE is on"
+		effect = "are accepted without a check, since SINCH_WEBHOOK_INSECURE is on"
 	}
 
 	hmac, token, basic := !c.Webhook.Secret.IsZero(), !c.Webhook.Token.IsZero(), c.Webhook.User != ""

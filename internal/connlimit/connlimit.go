@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// refusal is the answer to a connection beyond the bound, whatever it asks for.
+// refusal is the response to a connection beyond the bound, whatever its request.
 const refusal = "HTTP/1.1 503 Service Unavailable\r\n" +
 	"Connection: close\r\n" +
 	"Retry-After: 1\r\n" +
@@ -24,23 +24,23 @@ const refusal = "HTTP/1.1 503 Service Unavailable\r\n" +
 const (
 	// refusalTimeout bounds the answer to a refused connection.
 	refusalTimeout = time.Second
-	// refusalsAtOnce is how many refused connections are answered at a time; others
-	// are closed without an answer.
+	// refusalsAtOnce bounds the refused connections that get a response at a time;
+	// others are closed without one.
 	refusalsAtOnce = 64
 )
 
 // Options are the settings of a listener.
 type Options struct {
-	// Max is how many connections are open at a time.
+	// Max bounds the open connections.
 	Max int64
-	// TLS is for the answer to a refused connection, which is HTTP/1.1; nil: plain.
-	// The listener hands out connections without TLS in either case.
+	// TLS is for the response to a refused connection, which is HTTP/1.1; nil:
+	// plain. Accept returns connections without TLS in either case.
 	TLS *tls.Config
 	// RefusedFunc is called for each connection that is refused; nil: not called.
 	RefusedFunc func()
 }
 
-// listener hands out at most a number of connections at a time.
+// listener returns at most Max connections at a time.
 type listener struct {
 	net.Listener
 
@@ -48,8 +48,8 @@ type listener struct {
 	open, refusals *semaphore.Weighted
 }
 
-// New bounds the connections that inner hands out at a time. A connection beyond
-// is answered 503 and closed.
+// New bounds the open connections of inner. A connection beyond the bound gets a
+// 503 and is closed.
 func New(inner net.Listener, opts Options) net.Listener {
 	if opts.RefusedFunc == nil {
 		opts.RefusedFunc = func() {}
@@ -84,8 +84,8 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// refuse answers, and reads what comes until the caller closes: a connection that
-// is closed with unread data resets, and the answer is lost.
+// refuse responds, and reads until the caller closes: closing a connection with
+// unread data resets it, and the response is lost.
 func refuse(c net.Conn) {
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(refusalTimeout))
@@ -97,7 +97,7 @@ func refuse(c net.Conn) {
 	}
 }
 
-// conn gives its place back when it is closed.
+// conn is removed from the count when it is closed.
 type conn struct {
 	net.Conn
 
@@ -110,7 +110,8 @@ func (c *conn) Close() error {
 	return c.Conn.Close() //nolint:wrapcheck // the connection's own
 }
 
-// CloseWrite lets package http close a connection without losing its last answer.
+// CloseWrite lets package http close a connection without losing its last
+// response.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

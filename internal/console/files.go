@@ -31,17 +31,16 @@ var (
 	errNoPage = errors.New("the queue UI has no page")
 )
 
-// files serves the UI's one page and what it loads.
+// files serves the UI's page and its assets.
 type files struct {
 	ui     http.Handler
 	page   []byte
 	policy string // the page's Content-Security-Policy
 }
 
-// newFiles prepares the page. It asks Google for fonts: those links are cut
-// out, so that no operator's visit is told to anybody and the page looks the
-// same without the internet. Its two inline scripts are named by their hashes,
-// so that no other one runs.
+// newFiles prepares the page. It removes the links to Google Fonts, so that no
+// third party sees an operator's visit and the page is the same without the
+// internet. The policy allows its two inline scripts by hash, and no others.
 func newFiles(ui http.Handler) (*files, error) {
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, QueuesPath+"/", http.NoBody)
 	if err != nil {
@@ -60,8 +59,8 @@ func newFiles(ui http.Handler) (*files, error) {
 	return &files{ui: ui, page: page, policy: policyFor(page)}, nil
 }
 
-// policyFor allows a page what it consists of. Material UI, which it is made
-// with, writes its styles while it runs.
+// policyFor returns the policy that allows the content of the page. Material UI
+// adds its styles at run time.
 func policyFor(page []byte) string {
 	var scripts strings.Builder
 	scripts.WriteString("script-src 'self'")
@@ -89,7 +88,7 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case isFile:
 		answer.header.Set("Content-Type", contentType(r.URL.Path, answer.header.Get("Content-Type")))
 
-		if hashed { // the name says which version it is
+		if hashed { // the name contains the version
 			answer.header.Set("Cache-Control", "private, max-age=86400, immutable")
 		}
 
@@ -99,12 +98,12 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", f.policy)
-		_, _ = w.Write(f.page) //nolint:gosec // asynqmon's own page, made before any request; the operator's browser is gone when it fails
+		_, _ = w.Write(f.page) //nolint:gosec // asynqmon's own page, prepared before any request; it fails only when the browser has disconnected
 	}
 }
 
-// contentType corrects what asynqmon guesses from content: browsers are told
-// not to guess themselves, and take neither styles nor drawings as text.
+// contentType corrects the type that asynqmon guesses: with nosniff, browsers
+// accept neither styles nor drawings as text.
 func contentType(file, guessed string) string {
 	switch path.Ext(file) {
 	case ".js":
@@ -120,8 +119,8 @@ func contentType(file, guessed string) string {
 	}
 }
 
-// recorded is an answer kept in memory. What the UI answers is small: a page
-// of tasks, or a script.
+// recorded buffers a response. Those of the UI are small: a page of tasks, or a
+// script.
 type recorded struct {
 	header http.Header
 	status int
@@ -135,23 +134,23 @@ func record(handler http.Handler, r *http.Request) *recorded {
 	return answer
 }
 
-// Header returns the headers to be sent.
+// Header implements http.ResponseWriter.
 func (a *recorded) Header() http.Header { return a.header }
 
-// Write adds to the body.
+// Write implements http.ResponseWriter.
 func (a *recorded) Write(part []byte) (int, error) {
 	a.body.Write(part)
 
 	return len(part), nil
 }
 
-// WriteHeader sets the status.
+// WriteHeader implements http.ResponseWriter.
 func (a *recorded) WriteHeader(status int) { a.status = status }
 
-// send passes the answer on.
+// send writes the buffered response.
 func (a *recorded) send(w http.ResponseWriter) {
 	maps.Copy(w.Header(), a.header)
 
 	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body.Bytes()) // the operator's browser is gone when it fails
+	_, _ = w.Write(a.body.Bytes()) // it fails only when the browser has disconnected
 }

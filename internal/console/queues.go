@@ -15,14 +15,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// QueuesPath is where the queue pages are mounted.
+// QueuesPath is the path of the queue pages.
 const QueuesPath = "/queues"
 
 const redacted = "[redacted]"
 
 // Options configure the queue pages.
 type Options struct {
-	// Redis opens connections of the pages' own.
+	// Redis creates the connections of the pages.
 	Redis asynq.RedisConnOpt
 	// Write allows changes: pause, run, archive, delete.
 	Write bool
@@ -31,8 +31,9 @@ type Options struct {
 	// Change is told of every change before it is made; after an error it is not made.
 	// It is needed with Write.
 	Change func(ctx context.Context, c Change) error
-	// ErrorText returns what may be shown of a task's error. Without it every
-	// error is redacted: asynq keeps what libraries say, panics included.
+	// ErrorText returns the part of a task's error that may be shown. When it is
+	// nil, every error is redacted: asynq stores errors of libraries, panics
+	// included.
 	ErrorText func(text string) string
 }
 
@@ -44,7 +45,7 @@ type Queues struct {
 
 var errNotRedis = errors.New("the Redis options do not make a Redis client")
 
-// NewQueues makes the pages. It does not need Redis to be there yet.
+// NewQueues builds the pages. Redis need not be running.
 func NewQueues(opts Options) (*Queues, error) {
 	if err := checkRedis(opts.Redis); err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func NewQueues(opts Options) (*Queues, error) {
 // ServeHTTP serves one request.
 func (q *Queues) ServeHTTP(w http.ResponseWriter, r *http.Request) { q.handler.ServeHTTP(w, r) }
 
-// Close closes the pages' connections to Redis.
+// Close closes the Redis connections of the pages.
 func (q *Queues) Close() error {
 	if err := q.close(); err != nil {
 		return fmt.Errorf("close the queue pages: %w", err)
@@ -86,7 +87,7 @@ func (q *Queues) Close() error {
 	return nil
 }
 
-// checkRedis makes sure of what asynqmon would panic about.
+// checkRedis checks the options that asynqmon would panic about.
 func checkRedis(opt asynq.RedisConnOpt) error {
 	if opt == nil {
 		return errNotRedis
@@ -104,7 +105,7 @@ func checkRedis(opt asynq.RedisConnOpt) error {
 	return nil
 }
 
-// hide shows that there is something without showing it.
+// hide replaces a text by its size.
 func hide(content []byte) string {
 	if len(content) == 0 {
 		return ""
@@ -113,8 +114,7 @@ func hide(content []byte) string {
 	return redacted
 }
 
-// guard refuses changes: all of them without write, and with it those that
-// another site makes a browser send.
+// guard refuses changes: all of them without write, and cross-site ones with it.
 func guard(next http.Handler, write bool) http.Handler {
 	if write {
 		return http.NewCrossOriginProtection().Handler(next)

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
 const number = "+12065551212"
 
 // pages is the queue pages over a Redis with one task in each lane and one
-// task whose payload, result and error are nobody's business.
+// task whose payload, result and error must not be shown.
 type pages struct {
 	*httptest.Server
 
@@ -100,7 +100,7 @@ func (p *pages) ask(tb testing.TB, method, path string, headers ...string) (*htt
 }
 
 // The page loads nothing from elsewhere, and all it asks for is there with the
-// type that a browser told not to sniff wants.
+// type that a browser requires with nosniff.
 func TestPageIsComplete(t *testing.T) {
 	t.Parallel()
 
@@ -265,7 +265,7 @@ func TestKnownErrorsMayBeShown(t *testing.T) {
 
 	p := setup(t, func(opts *console.Options) {
 		opt = opts.Redis
-		opts.ErrorText = func(text string) string { return strings.ReplaceAll(text, number, "<somebody>") }
+		opts.ErrorText = func(text string) string { return strings.ReplaceAll(text, number, "<redacted>") }
 	})
 	p.runSecret(t, opt)
 
@@ -276,7 +276,7 @@ func TestKnownErrorsMayBeShown(t *testing.T) {
 			Error string `json:"error_message"`
 		}
 	}
-	if err := json.Unmarshal([]byte(body), &listed); err != nil || len(listed.Tasks) != 1 || listed.Tasks[0].Error != "cannot send to <somebody>" {
+	if err := json.Unmarshal([]byte(body), &listed); err != nil || len(listed.Tasks) != 1 || listed.Tasks[0].Error != "cannot send to <redacted>" {
 		t.Errorf("archived: %s, %v", body, err)
 	}
 }
@@ -460,7 +460,7 @@ func TestRedisDown(t *testing.T) {
 	server.Stop()
 
 	answer, body := p.ask(t, http.MethodGet, "/queues/api/queues")
-	if answer.StatusCode != http.StatusInternalServerError || body != "Redis cannot be asked now\n" {
+	if answer.StatusCode != http.StatusInternalServerError || body != "Redis is unavailable\n" {
 		t.Errorf("%d %q", answer.StatusCode, body)
 	}
 

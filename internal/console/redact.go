@@ -7,18 +7,18 @@ import (
 	"net/http"
 )
 
-// errorField is where asynqmon's API puts the last error of a task.
+// errorField is the field of a task's last error in asynqmon's API.
 const errorField = "error_message"
 
-// redactErrors rewrites the API's answers, because asynqmon has no formatter
-// for errors: the error of a task becomes what errorText makes of it, and what
-// the API says when Redis fails becomes our own words.
+// redactErrors rewrites the API's responses, because asynqmon has no formatter
+// for errors: the error of a task passes through errorText, and the API's own
+// errors about Redis are replaced.
 func redactErrors(api http.Handler, errorText func(string) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := record(api, r)
 
 		if answer.status >= http.StatusInternalServerError {
-			http.Error(w, "Redis cannot be asked now", answer.status)
+			http.Error(w, "Redis is unavailable", answer.status)
 
 			return
 		}
@@ -26,7 +26,7 @@ func redactErrors(api http.Handler, errorText func(string) string) http.Handler 
 		if bytes.Contains(answer.body.Bytes(), []byte(errorField)) {
 			redactedBody, err := redactJSON(answer.body.Bytes(), errorText)
 			if err != nil {
-				http.Error(w, "the answer cannot be redacted", http.StatusInternalServerError)
+				http.Error(w, "the response cannot be redacted", http.StatusInternalServerError)
 
 				return
 			}
@@ -40,7 +40,7 @@ func redactErrors(api http.Handler, errorText func(string) string) http.Handler 
 
 func redactJSON(body []byte, errorText func(string) string) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber() // memory and times stay exact
+	decoder.UseNumber() // numbers stay exact
 
 	var content any
 	if err := decoder.Decode(&content); err != nil {

@@ -62,7 +62,7 @@ func TestConfiguration(t *testing.T) {
 		"SENTRY_DSN": "https://hunter2",
 	}))
 	want(t, report, "configuration", "fail SINCH_TIMEOUT must be a duration", "fail MEDIA_CHECK must be one of", "fail SENTRY_DSN must be a DSN",
-		"fail SINCH_SERVICE_PLAN_ID is required when SINCH_API is batches", "warn SINCH_TYPO is set but means nothing", "warn UNKNOWN_POLICY is resend")
+		"fail SINCH_SERVICE_PLAN_ID is required when SINCH_API is batches", "warn SINCH_TYPO is set but has no effect", "warn UNKNOWN_POLICY is resend")
 	want(t, report, "media", "warn not looked at → put MEDIA_CHECK right first")
 	want(t, report, "sinch", "warn not looked at → put SINCH_SERVICE_PLAN_ID right first")
 	want(t, report, "sender", "ok SINCH_NUMBER: ten-digit number +1…00")
@@ -148,7 +148,7 @@ func TestWebhooks(t *testing.T) {
 		"insecure": {
 			map[string]string{"SINCH_API": "mms", "SINCH_WEBHOOK_INSECURE": "true"},
 			none,
-			[]string{"warn*mms API are taken from anybody", "warn*batches API", "warn*conversation API"},
+			[]string{"warn*mms API are accepted without a check", "warn*batches API", "warn*conversation API"},
 		},
 		"batches with password": {
 			batches,

@@ -38,7 +38,7 @@ func (e *examination) webhookChecks(n *notes, used sinch.API) {
 		case len(checks) > 0:
 			n.ok("receipts of the " + string(api) + " API are checked by " + strings.Join(checks, " and "))
 		case e.cfg.Webhook.Insecure:
-			n.warn("receipts of the "+string(api)+" API are taken from anybody, since SINCH_WEBHOOK_INSECURE is on", fix)
+			n.warn("receipts of the "+string(api)+" API are accepted without a check, since SINCH_WEBHOOK_INSECURE is on", fix)
 		case api == used:
 			n.fail("receipts of the "+string(api)+" API are refused with 401, since no check is configured that fits them", fix)
 		default:

@@ -1,5 +1,5 @@
-// Package httpapi is the public HTTP API: it takes messages from callers and
-// receipts from Sinch, and answers what became of them.
+// Package httpapi is the public HTTP API: it accepts messages from callers and
+// receipts from Sinch, and serves the state of messages and batches.
 package httpapi
 
 import (
@@ -22,7 +22,7 @@ import (
 	"mmsdispatch/internal/sinch/receipt"
 )
 
-// Ledger is what the API needs of the record of messages.
+// Ledger is the part of the message record that the API uses.
 type Ledger interface {
 	Accept(ctx context.Context, r ledger.Request) (ledger.Accepted, error)
 	ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error)
@@ -34,31 +34,33 @@ type Ledger interface {
 	Usage(ctx context.Context, scope message.Scope, first time.Time, days int) ([]ledger.Usage, error)
 }
 
-// Dispatcher makes the task of a message that waits.
+// Dispatcher enqueues the task of a waiting message.
 type Dispatcher interface {
-	// DispatchSoon does not wait; failed is called with an error.
+	// DispatchSoon does not block; failed is called with the error of a task that
+	// could not be enqueued.
 	DispatchSoon(m *message.Message, failed func(error))
 	DispatchMany(ctx context.Context, messages []*message.Message) error
 }
 
-// Receipts records what Sinch reports.
+// Receipts applies delivery reports from Sinch to messages.
 type Receipts interface {
 	Apply(ctx context.Context, got receipt.Receipt) (receipts.Result, error)
 }
 
-// Metrics counts what the API does.
+// Metrics counts requests, messages and receipts.
 type Metrics interface {
-	// Request counts a request. route is a template, empty when there was none.
+	// Request counts a request. route is the route's template, empty for an unknown
+	// path.
 	Request(method, route string, status int, took time.Duration)
-	// Message counts a message handed over: accepted, duplicate or rejected.
+	// Message counts a message of a request: accepted, duplicate or rejected.
 	Message(lane, result string)
-	// Receipt counts a receipt that was let in.
+	// Receipt counts a receipt that passed its checks.
 	Receipt(shape, result string)
 	// WebhookRefused counts a receipt that failed a check.
 	WebhookRefused(shape, check string)
 }
 
-// Options are the parts the API is made of.
+// Options are the dependencies and limits of the API.
 type Options struct {
 	Ledger     Ledger
 	Batches    Batches
@@ -68,7 +70,7 @@ type Options struct {
 	Keys       Keys
 	Limiter    Limiter
 	Rate       float64 // requests a second of keys without a rate of their own; 0: no limit
-	Media      Media   // nil: media are not looked at
+	Media      Media   // nil: media are not checked
 	// Uploads keeps media of callers; nil: there is no place to host them.
 	Uploads   Uploads
 	Rules     *message.Rules
@@ -87,15 +89,17 @@ type Options struct {
 	Log     zerolog.Logger
 	NowFunc func() time.Time // nil: time.Now
 
-	// MaxRequests is how many requests are served at once; 0: no limit.
+	// MaxRequests bounds the requests served at once; 0: no limit.
 	MaxRequests int64
-	// TrustedProxies are the networks whose X-Forwarded-For the access log believes.
+	// TrustedProxies are the networks from which the access log accepts
+	// X-Forwarded-For.
 	TrustedProxies []netip.Prefix
 
-	// FindShared has rows of batches marked that share text and media.
+	// FindShared marks the rows of a batch that have text and media in common, so
+	// that the record stores these once.
 	FindShared bool
-	// ShareCalls says that one call to Sinch can carry several messages: rows of a
-	// batch that differ in nothing but the recipient are put together.
+	// ShareCalls groups the rows of a batch that differ in nothing but the
+	// recipient, so that one request to Sinch carries several of them.
 	ShareCalls bool
 }
 
@@ -117,7 +121,7 @@ type route struct {
 	handler echo.HandlerFunc
 }
 
-// routes is the routing table.
+// routes returns the routing table.
 func (a *api) routes(pages *pages) []route {
 	hook := &webhook{api: a}
 	return []route{
@@ -168,7 +172,7 @@ func (a *api) routes(pages *pages) []route {
 	}
 }
 
-// New makes the handler of the public listener.
+// New returns the handler of the public listener.
 func New(opts Options) (http.Handler, error) {
 	a := &api{
 		Options: opts, allow: make(map[string]string), common: everyAnswer(), bodies: newBudget(bodiesBudget), work: newBudget(workBudget),
@@ -188,7 +192,7 @@ func New(opts Options) (http.Handler, error) {
 		return nil, err
 	}
 	e := echo.New()
-	e.Logger.SetOutput(io.Discard) // what matters goes to the access log
+	e.Logger.SetOutput(io.Discard) // the access log has every request
 	e.HTTPErrorHandler = a.fail
 	e.IPExtractor = clientAddress(a.TrustedProxies)
 	e.Pre(a.observe, a.admit, a.drain, refuseSlash)
@@ -204,7 +208,7 @@ func New(opts Options) (http.Handler, error) {
 	return e, nil
 }
 
-// allowed adds a method to those of a route template.
+// allowed adds a method to the header Allow of a route template.
 func (a *api) allowed(path, method string) {
 	methods := []string{method}
 	if before := a.allow[path]; before != "" {
@@ -214,10 +218,11 @@ func (a *api) allowed(path, method string) {
 	a.allow[path] = strings.Join(methods, ", ")
 }
 
-// now is the time in the precision of the API.
+// now is the current time in UTC, truncated to the milliseconds that the API
+// shows.
 func (a *api) now() time.Time { return a.NowFunc().UTC().Truncate(time.Millisecond) }
 
-// The bounds of a request. A process that streams extends them by itself.
+// The bounds of a request. A streamed batch extends its own deadlines.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 30 * time.Second
@@ -225,15 +230,16 @@ const (
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 32 << 10
 
-	// What one connection of HTTP/2 may have open, and may send ahead of its
-	// handlers. An idle connection of HTTP/1.1 costs less; 2,000 connections that
-	// fill their window hold 128 MiB.
+	// maxStreams and maxReceiveAhead bound the requests that one HTTP/2 connection
+	// has open, and the bytes it may send before a handler reads them. An idle
+	// connection of HTTP/1.1 costs less; 2,000 connections that fill their window
+	// use 128 MiB.
 	maxStreams      = 100
 	maxReceiveAhead = 64 << 10
 )
 
-// NewServer makes a server for the handler. The caller listens, and decides
-// where its errors are logged.
+// NewServer returns a server for the handler. The caller opens the listener and
+// sets ErrorLog.
 func NewServer(addr string, handler http.Handler) *http.Server {
 	return &http.Server{
 		Addr:              addr,

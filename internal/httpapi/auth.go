@@ -14,17 +14,18 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// Caller is who a key speaks for.
+// Caller is the tenant and kind that a key belongs to, with the key's scopes and
+// rate.
 type Caller struct {
 	Scope message.Scope
-	KeyID string  // names the key in logs without giving it away
+	KeyID string  // names the key in logs; the key cannot be derived from it
 	Send  bool    // the key allows POST, PUT and DELETE
 	Read  bool    // the key allows GET and HEAD
 	Rate  float64 // of the key, in requests a second; 0: that of the service
 	Quota ledger.Quota
 }
 
-// may reports whether the key allows a method.
+// may reports whether the key's scopes allow a method.
 func (c Caller) may(method string) bool {
 	if method == http.MethodGet || method == http.MethodHead {
 		return c.Read
@@ -32,17 +33,18 @@ func (c Caller) may(method string) bool {
 	return c.Send
 }
 
-// ErrUnknownKey says that a key is not valid.
+// ErrUnknownKey is returned for a key that does not exist, has expired or was
+// revoked.
 var ErrUnknownKey = errors.New("unknown key")
 
-// Keys knows the keys of callers.
+// Keys looks API keys up.
 type Keys interface {
-	// Identify returns ErrUnknownKey for a key that is not valid.
+	// Identify returns the caller of a key, or ErrUnknownKey.
 	Identify(ctx context.Context, key string) (Caller, error)
 }
 
-// credential is the one key that a request carries, in whatever header. Two
-// that disagree are none.
+// credential returns the one key of a request, from Authorization or X-Api-Key.
+// Two different keys are refused.
 func credential(h http.Header) (string, error) {
 	keys := slices.Clone(h.Values("X-Api-Key"))
 	for _, value := range h.Values(echo.HeaderAuthorization) {
@@ -66,7 +68,7 @@ func errNoKey() error {
 	return newProblem(codeUnauthorized, "A key is needed: Authorization: Bearer KEY, or X-API-Key: KEY.")
 }
 
-// privateHandler serves a caller whose key is valid.
+// privateHandler serves a request with a valid key.
 type privateHandler func(c echo.Context, who Caller) error
 
 // private checks, in this order, the key, its scopes, the form of the id or number
@@ -91,13 +93,13 @@ func (a *api) private(next privateHandler) echo.HandlerFunc {
 	}
 }
 
-// batchParam and keyHeader are names that requests use.
+// batchParam is a parameter of paths, keyHeader a request header.
 const (
 	batchParam = "batchId"
 	keyHeader  = "Idempotency-Key"
 )
 
-// checkPath refuses what cannot be the id of anything.
+// checkPath refuses a path parameter that is not a valid id or number.
 func (a *api) checkPath(c echo.Context) error {
 	for _, name := range c.ParamNames() {
 		switch name {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestBadInput: whatever comes in, the answer is a 4xx problem that names the
-// field, and the service goes on.
+// TestBadInput: every invalid request gets a 4xx problem that names the field,
+// and the service continues.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -66,7 +66,7 @@ func TestBadInput(t *testing.T) {
 		{"no media in list", `{"to":"+12065551212","media":[]}`, "media required"},
 		{"nine media", `{"to":"+12065551212","media":["https://e.com/a"` + strings.Repeat(`,"https://e.com/a"`, 8) + `]}`, "media too_many"},
 		{"media is a string", `{"to":"+12065551212","media":"https://e.com/a"}`, "media wrong_type"},
-		{"medium is an object", `{"to":"+12065551212","media":["https://e.com/a",{"url":"x"}]}`, "media[1] wrong_type"},
+		{"media item is an object", `{"to":"+12065551212","media":["https://e.com/a",{"url":"x"}]}`, "media[1] wrong_type"},
 		{"file", media(`"file:///etc/passwd"`), "mediaUrl invalid"},
 		{"gopher", media(`"gopher://e.com/a"`), "mediaUrl invalid"},
 		{"javascript", media(`"javascript:alert(1)"`), "mediaUrl invalid"},

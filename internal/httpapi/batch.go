@@ -21,7 +21,7 @@ import (
 	"mmsdispatch/internal/strictjson"
 )
 
-// Batches is what the API needs of the record of batches.
+// Batches is the part of the record of batches that the API uses.
 type Batches interface {
 	OpenBatch(ctx context.Context, r ledger.BatchRequest) (b ledger.Batch, known bool, err error)
 	FindBatch(ctx context.Context, scope message.Scope, ref string) (ledger.Batch, error)
@@ -43,13 +43,14 @@ type Batches interface {
 const (
 	// batchBodyMax is the limit of a batch in JSON, in bytes.
 	batchBodyMax = 16 << 20
-	// batchItemsMax is how many messages a batch in JSON may have.
+	// batchItemsMax is the limit of messages in a JSON batch.
 	batchItemsMax = 10_000
-	// messagesField is where a batch in JSON has them.
+	// messagesField is the member of a JSON batch that lists its messages.
 	messagesField = "messages"
 )
 
-// createBatch takes many messages over, in whatever form they come.
+// createBatch accepts a batch as a JSON document or as a stream of NDJSON or CSV
+// rows.
 func (a *api) createBatch(c echo.Context, who Caller) error {
 	mediaType, charset, ok := writtenType(c.Request().Header)
 	utf8 := charset == "utf-8"
@@ -67,7 +68,8 @@ func (a *api) createBatch(c echo.Context, who Caller) error {
 	}
 }
 
-// bodyType is the media type of a body that is UTF-8 and not compressed.
+// bodyType returns the media type of a body; ok is false when it is compressed or
+// not UTF-8.
 func bodyType(h http.Header) (string, bool) {
 	mediaType, charset, ok := writtenType(h)
 	return mediaType, ok && charset == "utf-8"
@@ -91,16 +93,17 @@ func writtenType(h http.Header) (mediaType, charset string, ok bool) {
 	return mediaType, strings.ToLower(charset), err == nil
 }
 
-// draftRow is a row that was read and checked.
+// draftRow is a row after validation.
 type draftRow struct {
 	index int64
 	draft message.Draft
 }
 
-// problemsOfItem is how many problems of a row are listed.
+// problemsOfItem bounds the problems listed for one row.
 const problemsOfItem = 20
 
-// newDraftRow keeps of a row's problems those that may be listed.
+// newDraftRow keeps the first problemsOfItem problems of a row and counts the
+// others.
 func newDraftRow(index int64, draft message.Draft) draftRow {
 	if more := len(draft.Problems) - problemsOfItem; more > 0 {
 		draft.Problems, draft.More = slices.Clone(draft.Problems[:problemsOfItem]), draft.More+more
@@ -108,10 +111,11 @@ func newDraftRow(index int64, draft message.Draft) draftRow {
 	return draftRow{index: index, draft: draft}
 }
 
-// wrong are the problems that reject a row whatever is known of it.
+// wrong returns the problems that reject a row even if it repeats an accepted
+// one.
 func (r draftRow) wrong() []message.FieldError { return r.draft.Problems }
 
-// createListed takes a batch in JSON.
+// createListed accepts a JSON batch.
 func (a *api) createListed(c echo.Context, who Caller) error {
 	body, over, err := a.readBodyUpTo(c, batchBodyMax)
 	switch {
@@ -136,12 +140,12 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 	rows, digest := a.checkItems(items, defaults)
 	b := newBatchRun(a, who)
 	b.all, b.dryRun = true, dryRun
-	defer b.settle()
+	defer b.waitDispatched()
 	if dryRun {
 		if err := b.reserveMedia(rows); err != nil {
 			return err
 		}
-		b.rehearse(rows)
+		b.validate(rows)
 		b.answer(c, http.StatusOK)
 		return nil
 	}
@@ -162,8 +166,8 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 	return nil
 }
 
-// countProblems is what is wrong with the number of items, unless it is known
-// already what is wrong with their list.
+// countProblems checks the number of items, unless the list itself already has a
+// problem.
 func countProblems(items int, wrong []message.FieldError) []message.FieldError {
 	switch {
 	case items > batchItemsMax:
@@ -175,8 +179,9 @@ func countProblems(items int, wrong []message.FieldError) []message.FieldError {
 	}
 }
 
-// checkItems checks all items, and makes the digest by which a batch is known
-// again: of what was asked for, and of the text of what is no message.
+// checkItems validates all items and computes the digest that identifies a
+// repeated batch: over the content of valid items and the raw text of invalid
+// ones.
 func (a *api) checkItems(items []strictjson.Value, defaults message.Fields) (rows []draftRow, digest string) {
 	now, sum := a.now(), sha256.New()
 	rows = make([]draftRow, len(items))
@@ -199,7 +204,7 @@ func digestRow(sum hash.Hash, row draftRow, item strictjson.Value) {
 	_, _ = sum.Write(content)
 }
 
-// openListed opens the batch of a list, unless its lanes have no room for it.
+// openListed opens a JSON batch, or refuses it whole when its lanes are full.
 func (a *api) openListed(c echo.Context, b *batchRun, reference, digest string, rows []draftRow) error {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
@@ -217,7 +222,7 @@ func (a *api) openListed(c echo.Context, b *batchRun, reference, digest string, 
 	return b.open(ctx, c, ledger.BatchRequest{Scope: b.who.Scope, Reference: reference, Digest: digest, Now: a.now()})
 }
 
-// demand is what all rows that may be accepted need.
+// demand is the room in the lanes that the valid rows need.
 func demand(rows []draftRow) (d ledger.Demand) {
 	for _, row := range rows {
 		if len(row.wrong()) == 0 {

@@ -16,7 +16,7 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// unknownNames is an object with that many names that no message has.
+// unknownNames is an object with that many unknown names.
 func unknownNames(count int) string {
 	var out strings.Builder
 	for n := range count {
@@ -25,7 +25,7 @@ func unknownNames(count int) string {
 	return `{"to":"+12065551212","mediaUrl":"https://e.com/a"` + out.String() + `}`
 }
 
-// listedProblems counts the problems that results list, and those beyond.
+// listedProblems counts the problems in results, and moreProblems.
 func listedProblems(got map[string]any) (listed, more int) {
 	for _, one := range got["results"].([]any) {
 		row, _ := one.(map[string]any)
@@ -86,7 +86,7 @@ func TestAMessageSaysHowManyProblemsItDoesNotList(t *testing.T) {
 	}
 }
 
-// TestRepeatedNumbers counts rows to one number, however it is written.
+// TestRepeatedNumbers counts rows to one number in any notation.
 func TestRepeatedNumbers(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)
@@ -103,7 +103,7 @@ func TestRepeatedNumbers(t *testing.T) {
 		got := b.do(t, r)
 		want := 2.0
 		if name == "dry" {
-			want = 3 // it does not know references
+			want = 3 // a dry run does not look references up
 		}
 		if body := got.ok(t, got.status); body["repeatedNumbers"] != want {
 			t.Errorf("%s: %v", name, body)
@@ -111,9 +111,9 @@ func TestRepeatedNumbers(t *testing.T) {
 	}
 }
 
-// TestTricklingCallersRefuseNobody: bodies that are announced and do not come
-// leave room for one that does.
-func TestTricklingCallersRefuseNobody(t *testing.T) {
+// TestTricklingCallersRefuseNoOther: announced bodies that do not arrive leave
+// room for a complete one.
+func TestTricklingCallersRefuseNoOther(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)
 	const callers = 20
@@ -151,7 +151,7 @@ func TestABodyOfUnknownLength(t *testing.T) {
 	b.do(t, r).refused(t, http.StatusRequestEntityTooLarge, "body_too_large")
 }
 
-// hiccups is a record that accepts rows and does not always say so.
+// hiccups is a record that accepts rows and sometimes loses the response.
 type hiccups struct {
 	*ledger.Ledger
 
@@ -166,8 +166,8 @@ func (h *hiccups) AcceptRows(ctx context.Context, b ledger.Batch, rows []ledger.
 	return results, err
 }
 
-// TestAChunkIsTriedAgain: rows that were accepted without an answer are counted as
-// accepted, and once.
+// TestAChunkIsTriedAgain: rows accepted by a try whose response was lost are
+// counted as accepted, once.
 func TestAChunkIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	l, err := ledger.New(redistest.Shared(t).Client(t), ledger.Options{RecordTTL: time.Hour})
@@ -198,8 +198,8 @@ func TestAChunkIsTriedAgain(t *testing.T) {
 	b.do(t, stream(ndjson, "", bare)).refused(t, http.StatusServiceUnavailable, "unavailable")
 }
 
-// TestReadinessIsNotAskedByEveryCaller: the public listener asks at most once a
-// second.
+// TestReadinessIsNotAskedByEveryCaller: the public listener runs the readiness
+// check at most once a second.
 func TestReadinessIsNotAskedByEveryCaller(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64

@@ -11,38 +11,39 @@ import (
 
 // The bounds of a chunk of rows.
 const (
-	// chunkRows is how many rows are accepted in one round trip.
+	// chunkRows is the number of rows accepted in one round trip.
 	chunkRows = 1000
-	// chunkBytes is how much of the body makes a chunk.
+	// chunkBytes is the size of the body part that makes a chunk.
 	chunkBytes = 2 << 20
 )
 
 // The memory of a stream, in bytes.
 const (
-	// streamCost is what a stream takes besides its chunks: the buffer of a row, and
-	// what it answers.
+	// streamCost is the memory of a stream besides its chunks: the row buffer and
+	// the response.
 	streamCost = 192 << 10
-	// numberCost is what the number of a row takes, which is known until the end.
+	// numberCost is the memory of one row's number, which is kept until the stream
+	// ends.
 	numberCost = 24
-	// rowCost is what a row takes besides its texts.
+	// rowCost is the memory of a row besides its texts.
 	rowCost = 2 << 10
-	// textCost is how often the texts of a row are in memory: as read, as checked,
-	// and on their way to Redis.
+	// textCost counts the copies of a row's texts in memory: as read, as validated,
+	// and as sent to Redis.
 	textCost = 3
-	// chunkStep is by how much the memory of a chunk grows.
+	// chunkStep is the increment by which the memory of a chunk grows.
 	chunkStep = 512 << 10
 )
 
 // chunk is a part of a batch that is accepted in one round trip.
 type chunk struct {
 	rows   []draftRow
-	memory grant // of a stream's chunk; a batch in JSON holds that of its body
+	memory grant // of a stream's chunk; a JSON batch uses the grant of its body
 }
 
-// release gives the memory of a chunk back, once nothing of it is needed.
+// release returns the memory of a chunk to the budget.
 func (c *chunk) release() { c.memory.release() }
 
-// meter counts the bytes that are read.
+// meter counts the bytes read.
 type meter struct {
 	from io.Reader
 	read int64
@@ -52,23 +53,23 @@ type meter struct {
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.from.Read(p)
 	m.read += int64(n)
-	return n, err //nolint:wrapcheck // io.EOF has to stay what it is
+	return n, err //nolint:wrapcheck // callers compare with io.EOF
 }
 
 // rowStream reads the chunks of a stream.
 type rowStream struct {
 	api      *api
 	tenant   string
-	kept     *grant // what the stream holds between its chunks
+	kept     *grant // memory that the stream keeps between chunks
 	body     *meter
 	rows     rowReader
 	defaults message.Fields
 	index    int64 // of the next row
 }
 
-// next reads and checks rows up to the bounds of a chunk; there are none at the
-// end. A chunk for which the budget has no more room ends early: waiting for room
-// with rows in hand could keep others waiting for the same.
+// next reads and validates rows up to the bounds of a chunk; it returns no rows
+// at the end. A chunk ends early when the budget has no room for more: a stream
+// that waits for memory while it uses some could deadlock with another.
 func (s *rowStream) next(ctx context.Context) (next chunk, err error) {
 	next = chunk{rows: make([]draftRow, 0, chunkRows), memory: s.api.work.grant(s.tenant)}
 	defer func() {
@@ -76,13 +77,13 @@ func (s *rowStream) next(ctx context.Context) (next chunk, err error) {
 			next.release()
 		}
 	}()
-	if err := s.hold(ctx, &next.memory); err != nil {
+	if err := s.reserve(ctx, &next.memory); err != nil {
 		return next, err
 	}
 	begun, now := s.body.read, s.api.now()
 	for len(next.rows) < chunkRows && s.body.read-begun < chunkBytes {
 		cost := rowCost*int64(len(next.rows)) + textCost*(s.body.read-begun)
-		if cost > next.memory.held && !next.memory.tryGrow(chunkStep) {
+		if cost > next.memory.reserved && !next.memory.tryGrow(chunkStep) {
 			break
 		}
 		fields, err := s.rows.Next()
@@ -97,10 +98,10 @@ func (s *rowStream) next(ctx context.Context) (next chunk, err error) {
 	return next, nil
 }
 
-// hold waits for the memory with which a chunk begins, and for that of the numbers
-// of the rows so far.
-func (s *rowStream) hold(ctx context.Context, memory *grant) error {
-	if more := numberCost*s.index + streamCost - s.kept.held; more > 0 {
+// reserve waits for the memory with which a chunk begins and for that of the
+// numbers of the rows so far.
+func (s *rowStream) reserve(ctx context.Context, memory *grant) error {
+	if more := numberCost*s.index + streamCost - s.kept.reserved; more > 0 {
 		if err := s.kept.grow(ctx, max(more, streamCost)); err != nil {
 			return err
 		}
@@ -108,7 +109,7 @@ func (s *rowStream) hold(ctx context.Context, memory *grant) error {
 	return memory.grow(ctx, chunkStep)
 }
 
-// check checks the next row.
+// check validates the next row.
 func (s *rowStream) check(fields message.Fields, now time.Time) draftRow {
 	row := newDraftRow(s.index, s.api.Rules.CheckRow(fields, s.defaults, now))
 	if s.index >= rowsMax {

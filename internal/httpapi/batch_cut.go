@@ -8,7 +8,7 @@ import (
 	"mmsdispatch/internal/rowstream"
 )
 
-// cutError says that a stream could be read up to a row and no further.
+// cutError reports the row at which a stream became unreadable.
 type cutError struct {
 	row   int64 // its index
 	cause error
@@ -17,35 +17,36 @@ type cutError struct {
 // Error implements error.
 func (e *cutError) Error() string { return fmt.Sprintf("row %d cannot be read: %v", e.row, e.cause) }
 
-// Unwrap makes the cause known to package errors.
+// Unwrap returns the cause.
 func (e *cutError) Unwrap() error { return e.cause }
 
-// cut is what a caller is told whose stream ended before its time, if it is
-// still there. What was accepted stays accepted, so it says how the rest follows
-// without doubling that.
+// cut is the problem for a caller whose stream ended early. Accepted rows stay
+// accepted, so the detail names the way to send the rest without sending them
+// twice.
 func (b *batchRun) cut(e *cutError) *problem {
 	endless, ok := errors.AsType[*rowstream.EndlessError](e)
 	if !ok {
-		return newProblem(codeInvalidJSON, "The body could not be read to its end. "+b.goOn("Send"))
+		return newProblem(codeInvalidJSON, "The body could not be read to its end. "+b.continuation("Send"))
 	}
-	p := newProblem(codeValidation, "The end of a row cannot be found, so nothing after it was read. "+b.goOn("Correct it and send"))
+	p := newProblem(codeValidation, "The end of a row cannot be found, so nothing after it was read. "+b.continuation("Correct it and send"))
 	p.Errors = []message.FieldError{{
 		Field: fmt.Sprintf("messages[%d]", e.row), Code: message.ProblemInvalid, Message: endless.Error(),
 	}}
 	return p
 }
 
-// goOn says what was taken of a stream that was cut, and what to send now.
-func (b *batchRun) goOn(send string) string {
+// continuation is the part of the detail that says whether rows were accepted and
+// which part of the stream to send next.
+func (b *batchRun) continuation(send string) string {
 	switch {
 	case b.dryRun:
-		return "Nothing was taken: this was a dry run. " + send + " the whole again."
+		return "Nothing was accepted: this was a dry run. " + send + " the whole body again."
 	case b.batch.ID == "":
-		return "Nothing was taken. " + send + " the whole again."
+		return "Nothing was accepted. " + send + " the whole body again."
 	case b.batch.Reference == "":
-		return "The rows before were taken, and the batch has no reference by which they would be known again. " + send +
-			" only what follows them."
+		return "The rows before the error were accepted, and the batch has no reference that would identify them in a second request. " + send +
+			" only the rows after them."
 	default:
-		return "The rows before were taken. " + send + " the whole again under the same reference."
+		return "The rows before the error were accepted. " + send + " the whole body again under the same reference."
 	}
 }

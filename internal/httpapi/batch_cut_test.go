@@ -16,9 +16,9 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// TestCutStreamSaysHowToGoOn: what to do depends on what was taken, and on
-// whether that would be known again.
-func TestCutStreamSaysHowToGoOn(t *testing.T) {
+// TestCutStreamSaysHowToContinue: the advice depends on whether rows were
+// accepted, and on whether a reference identifies them.
+func TestCutStreamSaysHowToContinue(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)
 	const head, row = "to,mediaUrl\n", "\n+12065551212,https://e.com/a\n"
@@ -27,11 +27,11 @@ func TestCutStreamSaysHowToGoOn(t *testing.T) {
 		rows   int
 		detail string
 	}{
-		"clientReference=c":             {1, "The rows before were taken. Correct it and send the whole again under the same reference."},
-		"":                              {2, "no reference by which they would be known again. Correct it and send only what follows them."},
-		"clientReference=d":             {0, "Nothing was taken. Correct it and send the whole again."},
-		"dryRun=true&to=+12065551212":   {1, "Nothing was taken: this was a dry run. Correct it and send the whole again."},
-		"clientReference=e&dryRun=true": {1001, "Nothing was taken: this was a dry run."},
+		"clientReference=c":             {1, "The rows before the error were accepted. Correct it and send the whole body again under the same reference."},
+		"":                              {2, "no reference that would identify them in a second request. Correct it and send only the rows after them."},
+		"clientReference=d":             {0, "Nothing was accepted. Correct it and send the whole body again."},
+		"dryRun=true&to=+12065551212":   {1, "Nothing was accepted: this was a dry run. Correct it and send the whole body again."},
+		"clientReference=e&dryRun=true": {1001, "Nothing was accepted: this was a dry run."},
 	} {
 		query = strings.ReplaceAll(query, "+", "%2B")
 		p := b.do(t, stream(csv, query, head+strings.Repeat(row, c.rows)+torn)).invalid(t)
@@ -44,17 +44,17 @@ func TestCutStreamSaysHowToGoOn(t *testing.T) {
 		}
 	}
 	if list := b.do(t, get("/v1/batches")).ok(t, http.StatusOK)["data"].([]any); len(list) != 2 {
-		t.Errorf("%d batches were made, want one for each that says rows were taken", len(list))
+		t.Errorf("%d batches were created, want one for each that accepted rows", len(list))
 	}
 }
 
-// TestStreamThatEndsTooEarly: the body is announced longer than it is.
+// TestStreamThatEndsTooEarly: Content-Length is larger than the body.
 func TestStreamThatEndsTooEarly(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)
 	for query, want := range map[string]string{
-		"clientReference=c": "The rows before were taken. Send the whole again under the same reference.",
-		"dryRun=true":       "Nothing was taken: this was a dry run. Send the whole again.",
+		"clientReference=c": "The rows before the error were accepted. Send the whole body again under the same reference.",
+		"dryRun=true":       "Nothing was accepted: this was a dry run. Send the whole body again.",
 	} {
 		if detail := cutAfter(t, b, query, `{"to":"+12065551212","mediaUrl":"https://e.com/a"}`+"\n{"); !strings.HasSuffix(detail, want) {
 			t.Errorf("%s: %s", query, detail)
@@ -62,14 +62,15 @@ func TestStreamThatEndsTooEarly(t *testing.T) {
 	}
 }
 
-// losing is a record that loses its storage before rows are written down.
+// losing is a record whose storage fails before rows are recorded.
 type losing struct{ *ledger.Ledger }
 
 func (losing) AcceptRows(context.Context, ledger.Batch, []ledger.Row) ([]ledger.RowResult, error) {
 	return nil, ledger.ErrUnavailable
 }
 
-// TestCutStreamWhoseRowsWereLost: what could not be written down was not taken.
+// TestCutStreamWhoseRowsWereLost: rows that could not be recorded are not
+// reported as accepted.
 func TestCutStreamWhoseRowsWereLost(t *testing.T) {
 	t.Parallel()
 	l, err := ledger.New(redistest.Shared(t).Client(t), ledger.Options{RecordTTL: time.Hour})
@@ -81,7 +82,7 @@ func TestCutStreamWhoseRowsWereLost(t *testing.T) {
 		refused(t, http.StatusServiceUnavailable, "unavailable")
 }
 
-// cutAfter sends the beginning of a stream and no more.
+// cutAfter sends the beginning of a stream and closes the connection.
 func cutAfter(t *testing.T, b *bundle, query, begin string) (detail string) {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))

@@ -5,17 +5,17 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// groups finds rows of a batch that one call to Sinch can carry: those that
-// differ in nothing but the recipient. A row that is like no other of its chunk,
-// nor like those found together in an earlier one, stays without a group, so
-// that a batch of unlike messages costs nothing.
+// groups assigns a group to rows that differ in nothing but the recipient, so
+// that one request to Sinch can carry them. A row without a match in its chunk or
+// among the known groups stays without a group: a batch of different messages
+// pays nothing.
 type groups struct{ known map[string]bool }
 
-// groupsMax bounds what is remembered of a stream. A batch with more different
-// contents than that has small groups anyway.
+// groupsMax bounds the known groups of a stream. A batch with more different
+// contents has small groups in any case.
 const groupsMax = 10_000
 
-// mark gives rows of a chunk their groups.
+// mark sets the group of the rows of a chunk.
 func (g *groups) mark(batch message.BatchID, rows []ledger.Row) {
 	names := make([]string, len(rows))
 	members := make(map[string]int, len(rows))
@@ -26,12 +26,12 @@ func (g *groups) mark(batch message.BatchID, rows []ledger.Row) {
 	for i, name := range names {
 		if members[name] > 1 || g.known[name] {
 			rows[i].Group = name
-			g.remember(name)
+			g.add(name)
 		}
 	}
 }
 
-func (g *groups) remember(name string) {
+func (g *groups) add(name string) {
 	if g.known == nil || len(g.known) >= groupsMax && !g.known[name] {
 		g.known = make(map[string]bool)
 	}

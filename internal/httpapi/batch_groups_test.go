@@ -13,8 +13,8 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// Rows that differ in nothing but the recipient get a group, where calls can be
-// shared; a row that is like no other gets none, and neither does a test key's.
+// Rows that differ in nothing but the recipient get a group when ShareCalls is
+// set; a row without a match gets none, and neither does a test key's.
 func TestRowsThatMayShareACall(t *testing.T) {
 	t.Parallel()
 	row := func(i int, text string) string {
@@ -26,7 +26,7 @@ func TestRowsThatMayShareACall(t *testing.T) {
 		rows   []string
 		want   []int // a number for each group, 0: none
 	}{
-		"alike":       {true, liveKey, []string{row(1, "a"), row(2, "a"), row(3, "a")}, []int{1, 1, 1}},
+		"equal":       {true, liveKey, []string{row(1, "a"), row(2, "a"), row(3, "a")}, []int{1, 1, 1}},
 		"two kinds":   {true, liveKey, []string{row(1, "a"), row(2, "b"), row(3, "a"), row(4, "b")}, []int{1, 2, 1, 2}},
 		"one alone":   {true, liveKey, []string{row(1, "a"), row(2, "b"), row(3, "a")}, []int{1, 0, 1}},
 		"all unlike":  {true, liveKey, []string{row(1, "a"), row(2, "b"), row(3, "c")}, []int{0, 0, 0}},

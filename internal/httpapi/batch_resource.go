@@ -14,7 +14,7 @@ import (
 	"mmsdispatch/internal/pause"
 )
 
-// batchResource is a batch as callers see it.
+// batchResource is a batch in responses.
 type batchResource struct {
 	ID              string                   `json:"id"`
 	ClientReference *string                  `json:"clientReference"`
@@ -29,7 +29,8 @@ type batchResource struct {
 	ETASeconds      *int64                   `json:"etaSeconds"`
 }
 
-// showBatch shows a batch at a moment; a halted one makes no calls.
+// showBatch shows a batch at the given time; a halted one has neither rate nor
+// ETA.
 func showBatch(b ledger.Batch, now time.Time, halted bool) batchResource {
 	shown := batchResource{
 		ID: string(b.ID), ClientReference: some(b.Reference), Status: "done", Counts: b.Counts, CreatedAt: at(b.CreatedAt),
@@ -57,7 +58,7 @@ func showBatch(b ledger.Batch, now time.Time, halted bool) batchResource {
 	return shown
 }
 
-// batch is a batch as it is now, under the pauses in force.
+// batch shows a batch at the current time, under the pauses in force.
 func (a *api) batch(b ledger.Batch, set pause.Set) batchResource {
 	shown := showBatch(b, a.now(), !b.Scope.Test && a.Paused() != nil || set.Halts(b.Scope.Tenant, b.ID))
 	if shown.Status == "running" && set.Batch(b.ID) {
@@ -66,7 +67,7 @@ func (a *api) batch(b ledger.Batch, set pause.Set) batchResource {
 	return shown
 }
 
-// answerBatch answers with a batch as it is now.
+// answerBatch responds with a batch at the current time.
 func (a *api) answerBatch(ctx context.Context, c echo.Context, b ledger.Batch) error {
 	callOf(c).batch = b.ID
 	set, err := a.Pauses.Read(ctx)
@@ -103,7 +104,7 @@ func (a *api) cancelBatch(c echo.Context, who Caller) error {
 	return a.answerBatch(ctx, c, b)
 }
 
-// batchError says what a batch does not allow.
+// batchError maps an error of the batch record to its problem.
 func batchError(err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
@@ -155,9 +156,9 @@ func (a *api) listBatches(c echo.Context, who Caller) error {
 	return nil
 }
 
-// findBatches are up to limit batches behind a position; with a reference at most
-// the one that has it, which is found however many came after it. complete says
-// that there are no others.
+// findBatches returns up to limit batches after a position; with a reference at
+// most the one batch that has it, whatever its age. complete is true when there
+// are no others.
 func (a *api) findBatches(
 	ctx context.Context, who Caller, reference string, after ledger.BatchPosition, limit int,
 ) (_ []ledger.Batch, complete bool, _ error) {
@@ -175,7 +176,7 @@ func (a *api) findBatches(
 	}
 }
 
-// listBatchMessages lists the messages of a batch, the last accepted first.
+// listBatchMessages lists the messages of a batch, newest first.
 func (a *api) listBatchMessages(ctx context.Context, who Caller, f filter) (page[resource], error) {
 	p := a.newPager(f)
 	p.page.Complete = true

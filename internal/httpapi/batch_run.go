@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	// chunksDispatched is of how many chunks tasks are made at a time: with a second
-	// one Redis has work while the tasks of the next are put together.
+	// chunksDispatched bounds the chunks whose tasks are being enqueued: with two,
+	// Redis is busy with one while the other is prepared.
 	chunksDispatched = 2
-	// resultsMax is how many rows the answer to a stream lists.
+	// resultsMax bounds the rows listed in the response to a stream.
 	resultsMax = 1000
-	// problemsOfBatch is how many problems the answer to a batch lists.
+	// problemsOfBatch bounds the problems listed in the response to a batch.
 	problemsOfBatch = 5000
 )
 
-// rowResult is what became of a row, as the caller sees it.
+// rowResult is the outcome of a row in a response.
 type rowResult struct {
 	Index        int64                 `json:"index"`
 	Status       string                `json:"status"`
@@ -41,7 +41,7 @@ const (
 	rowRejected  = "rejected"
 )
 
-// batchAnswer is the answer to a batch.
+// batchAnswer is the response to a batch.
 type batchAnswer struct {
 	ID              *string     `json:"id"`
 	Accepted        int64       `json:"accepted"`
@@ -49,23 +49,23 @@ type batchAnswer struct {
 	Rejected        int64       `json:"rejected"`
 	RepeatedNumbers int64       `json:"repeatedNumbers"`
 	Results         []rowResult `json:"results"`
-	MoreProblems    int         `json:"moreProblems,omitzero"` // that the bounds of the batch keep off the list
+	MoreProblems    int         `json:"moreProblems,omitzero"` // cut from the list by problemsOfBatch
 }
 
-// batchRun takes the rows of one batch over.
+// batchRun accepts the rows of one batch.
 type batchRun struct {
-	api    *api
-	who    Caller
-	quota  ledger.Quota // of the key
-	batch  ledger.Batch
-	known  bool // the batch was there before
-	all    bool // every row is listed, not only those that were not accepted
-	dryRun bool
-	told   batchAnswer
-	// duplicates are listed where rejected rows leave room: a stream that is sent
-	// again begins with them.
+	api      *api
+	who      Caller
+	quota    ledger.Quota // of the key
+	batch    ledger.Batch
+	known    bool // the request repeats a batch
+	all      bool // every row is listed, not only those that were not accepted
+	dryRun   bool
+	response batchAnswer
+	// duplicates are listed in the room that rejected rows leave: a stream that is
+	// sent again begins with its accepted rows.
 	duplicates []rowResult
-	alike      *likeness // nil: no matter what rows share
+	content    *contentDetector // nil: no matter what rows share
 	uploads    *reservation
 	groups     groups
 	numbers    rowstream.Numbers // of all rows so far
@@ -78,36 +78,36 @@ func newBatchRun(a *api, who Caller) *batchRun {
 	b := &batchRun{api: a, who: who, quota: who.Quota, dispatching: make(chan struct{}, chunksDispatched)}
 	b.uploads = newReservation(a.Uploads, who.Scope)
 	if a.FindShared && !who.Scope.Test {
-		b.alike = newLikeness()
+		b.content = newContentDetector()
 	}
 	return b
 }
 
-// open makes the batch, or finds it.
+// open creates the batch, or finds the one with its reference.
 func (b *batchRun) open(ctx context.Context, c echo.Context, r ledger.BatchRequest) (err error) {
 	b.batch, b.known, err = b.api.Batches.OpenBatch(ctx, r)
 	if err != nil {
 		return err
 	}
 	callOf(c).batch = b.batch.ID
-	b.told.ID = some(string(b.batch.ID))
+	b.response.ID = some(string(b.batch.ID))
 	b.batch.Quota = b.quota
 	return nil
 }
 
-// rehearse says of each row whether it would be accepted.
-func (b *batchRun) rehearse(rows []draftRow) {
+// validate lists for each row whether it would be accepted; it is the dry run.
+func (b *batchRun) validate(rows []draftRow) {
 	for _, row := range rows {
 		if wrong := slices.Concat(row.wrong(), row.draft.Late); len(wrong) > 0 {
 			b.reject(row, wrong)
 			continue
 		}
-		b.tell(rowResult{Index: row.index, Status: rowAccepted}, row)
+		b.report(rowResult{Index: row.index, Status: rowAccepted}, row)
 	}
 }
 
-// accept writes the rows of a chunk down and has the tasks made of those that are
-// new. Only a failure of the storage is an error.
+// accept records the rows of a chunk and enqueues the tasks of new messages. Only
+// a storage failure is an error.
 func (b *batchRun) accept(c chunk) error {
 	if err := b.reserveMedia(c.rows); err != nil {
 		c.release()
@@ -115,7 +115,7 @@ func (b *batchRun) accept(c chunk) error {
 	}
 	if b.dryRun {
 		defer c.release()
-		b.rehearse(c.rows)
+		b.validate(c.rows)
 		return nil
 	}
 	results, err := b.write(b.marked(c.rows))
@@ -124,24 +124,24 @@ func (b *batchRun) accept(c chunk) error {
 		return err
 	}
 	fresh := make([]*message.Message, 0, len(results))
-	var held []*message.Message
+	var suppressed []*message.Message
 	for _, row := range c.rows {
 		if wrong := row.wrong(); len(wrong) > 0 {
 			b.reject(row, wrong)
 			continue
 		}
-		if m := b.take(row, results[0]); m != nil {
+		if m := b.conclude(row, results[0]); m != nil {
 			fresh = append(fresh, m)
 			if results[0].Suppressed {
-				held = append(held, m)
+				suppressed = append(suppressed, m)
 			}
 		}
 		results = results[1:]
 	}
-	if len(held) > 0 {
+	if len(suppressed) > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
 		defer cancel()
-		b.api.suppress(ctx, held)
+		b.api.suppress(ctx, suppressed)
 		fresh = slices.DeleteFunc(fresh, func(m *message.Message) bool { return !m.Status.Waiting() })
 	}
 	b.dispatch(fresh, c)
@@ -166,7 +166,7 @@ func (b *batchRun) reserveMedia(rows []draftRow) error {
 	return nil
 }
 
-// marked are the valid ones of the rows, with what they share.
+// marked returns the valid rows with the marks of shared content and groups.
 func (b *batchRun) marked(rows []draftRow) []ledger.Row {
 	asked := make([]ledger.Row, 0, len(rows))
 	for _, row := range rows {
@@ -176,8 +176,8 @@ func (b *batchRun) marked(rows []draftRow) []ledger.Row {
 			})
 		}
 	}
-	if b.alike != nil {
-		b.alike.mark(asked)
+	if b.content != nil {
+		b.content.mark(asked)
 	}
 	if b.api.ShareCalls && !b.who.Scope.Test {
 		b.groups.mark(b.batch.ID, asked)
@@ -185,8 +185,8 @@ func (b *batchRun) marked(rows []draftRow) []ledger.Row {
 	return asked
 }
 
-// dispatch makes the tasks of new messages while the next chunks are written
-// down, and waits while those of too many are being made.
+// dispatch enqueues the tasks of new messages in the background; it blocks while
+// chunksDispatched chunks are in progress.
 func (b *batchRun) dispatch(fresh []*message.Message, c chunk) {
 	b.dispatching <- struct{}{}
 	go func() {
@@ -195,43 +195,43 @@ func (b *batchRun) dispatch(fresh []*message.Message, c chunk) {
 		ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
 		defer cancel()
 		if err := b.api.Dispatcher.DispatchMany(ctx, fresh); err != nil {
-			b.api.Log.Warn().Str("batch_id", string(b.batch.ID)).Err(err).Msg("tasks not made; the sweeper will")
+			b.api.Log.Warn().Str("batch_id", string(b.batch.ID)).Err(err).Msg("tasks not enqueued; the sweeper will enqueue them")
 		}
 	}()
 }
 
 func (b *batchRun) dispatched() { <-b.dispatching }
 
-// settle waits until the tasks of all chunks are made.
-func (b *batchRun) settle() {
+// waitDispatched waits until the tasks of all chunks are enqueued.
+func (b *batchRun) waitDispatched() {
 	for range chunksDispatched {
 		b.dispatching <- struct{}{}
 	}
 }
 
-// take tells what became of a row, and returns the message if it is new.
-func (b *batchRun) take(row draftRow, r ledger.RowResult) *message.Message {
+// conclude lists the outcome of a row and returns its message if it is new.
+func (b *batchRun) conclude(row draftRow, r ledger.RowResult) *message.Message {
 	switch {
 	case r.Err != nil:
 		b.reject(row, rowProblem(row, r.Err))
 		return nil
 	case r.Duplicate:
-		b.tell(rowResult{Index: row.index, Status: rowDuplicate, ID: some(string(r.Message.ID))}, row)
+		b.report(rowResult{Index: row.index, Status: rowDuplicate, ID: some(string(r.Message.ID))}, row)
 		return nil
 	default:
-		b.tell(rowResult{Index: row.index, Status: rowAccepted, ID: some(string(r.Message.ID))}, row)
+		b.report(rowResult{Index: row.index, Status: rowAccepted, ID: some(string(r.Message.ID))}, row)
 		return r.Message
 	}
 }
 
-// rowProblem says why the ledger did not take a row.
+// rowProblem maps the ledger's error for a row to a problem.
 func rowProblem(row draftRow, err error) []message.FieldError {
 	switch {
 	case errors.Is(err, ledger.ErrFull) && len(row.draft.Late) > 0:
 		return row.draft.Late
 	case errors.Is(err, ledger.ErrTenantFull):
 		return []message.FieldError{{
-			Code: message.ProblemCode(codeBackpressure), Message: "your messages have their share of this lane or of the storage",
+			Code: message.ProblemCode(codeBackpressure), Message: "your messages have used their share of this lane or of the storage",
 		}}
 	case errors.Is(err, ledger.ErrFull):
 		return []message.FieldError{{
@@ -247,33 +247,34 @@ func rowProblem(row draftRow, err error) []message.FieldError {
 			Message: "the reference belongs to a message with other content",
 		}}
 	default:
-		return []message.FieldError{{Code: message.ProblemCode(codeInternal), Message: "the row could not be taken"}}
+		return []message.FieldError{{Code: message.ProblemCode(codeInternal), Message: "the row could not be accepted"}}
 	}
 }
 
 func (b *batchRun) reject(row draftRow, wrong []message.FieldError) {
-	b.tell(rowResult{Index: row.index, Status: rowRejected, Error: &wrong, MoreProblems: row.draft.More}, row)
+	b.report(rowResult{Index: row.index, Status: rowRejected, Error: &wrong, MoreProblems: row.draft.More}, row)
 }
 
-// tell counts a row and lists it where it is listed.
-func (b *batchRun) tell(r rowResult, row draftRow) {
+// report counts the outcome of a row and lists it within the bounds of the
+// response.
+func (b *batchRun) report(r rowResult, row draftRow) {
 	repeats := b.numbers.Add(row.draft.Content.To)
 	switch r.Status {
 	case rowAccepted:
-		b.told.Accepted++
+		b.response.Accepted++
 		if repeats {
-			b.told.RepeatedNumbers++
+			b.response.RepeatedNumbers++
 		}
 	case rowDuplicate:
-		b.told.Duplicates++
+		b.response.Duplicates++
 	default:
-		b.told.Rejected++
+		b.response.Rejected++
 	}
 	switch {
-	case b.all, r.Status == rowRejected && len(b.told.Results) < resultsMax:
-		b.told.Results = append(b.told.Results, b.bounded(r))
+	case b.all, r.Status == rowRejected && len(b.response.Results) < resultsMax:
+		b.response.Results = append(b.response.Results, b.bounded(r))
 	case r.Status == rowRejected:
-		b.told.MoreProblems += len(*r.Error)
+		b.response.MoreProblems += len(*r.Error)
 	case r.Status == rowDuplicate && len(b.duplicates) < resultsMax:
 		b.duplicates = append(b.duplicates, r)
 	}
@@ -282,7 +283,7 @@ func (b *batchRun) tell(r rowResult, row draftRow) {
 	}
 }
 
-// bounded leaves out the problems of a row that the batch may not list any more.
+// bounded removes the problems of a row that exceed problemsOfBatch.
 func (b *batchRun) bounded(r rowResult) rowResult {
 	if r.Error == nil {
 		return r
@@ -290,7 +291,7 @@ func (b *batchRun) bounded(r rowResult) rowResult {
 	listed := (*r.Error)[:min(len(*r.Error), problemsOfBatch-b.problems)]
 	left := len(*r.Error) - len(listed)
 	b.problems += len(listed)
-	b.told.MoreProblems += left
+	b.response.MoreProblems += left
 	r.Error, r.MoreProblems = &listed, r.MoreProblems+left
 	return r
 }
@@ -303,19 +304,19 @@ func (b *batchRun) count(status string, row draftRow) {
 	b.api.Metrics.Message(string(row.draft.Content.Priority), status)
 }
 
-// record has the batch know what this request came to.
+// record adds the counts of this request to the batch.
 func (b *batchRun) record() {
 	if b.batch.ID == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
 	defer cancel()
-	if err := b.api.Batches.CountBatch(ctx, b.who.Scope, b.batch.ID, ledger.Tally{Accepted: b.told.Accepted, Duplicates: b.told.Duplicates, Rejected: b.told.Rejected}); err != nil {
+	if err := b.api.Batches.CountBatch(ctx, b.who.Scope, b.batch.ID, ledger.Tally{Accepted: b.response.Accepted, Duplicates: b.response.Duplicates, Rejected: b.response.Rejected}); err != nil {
 		b.api.Log.Warn().Str("batch_id", string(b.batch.ID)).Err(err).Msg("counts of the batch not recorded")
 	}
 }
 
-// finish answers a batch that was taken to its end.
+// finish responds to a batch whose rows were all read.
 func (b *batchRun) finish(c echo.Context) {
 	b.record()
 	if b.dryRun {
@@ -332,36 +333,37 @@ func (b *batchRun) finish(c echo.Context) {
 }
 
 func (b *batchRun) answer(c echo.Context, status int) {
-	told := b.told
-	told.Results = b.listed()
-	streamJSON(c, status, echo.MIMEApplicationJSON, told)
+	response := b.response
+	response.Results = b.listed()
+	streamJSON(c, status, echo.MIMEApplicationJSON, response)
 }
 
-// listed are the rows the answer tells of, in order.
+// listed returns the rows of the response, ordered by index.
 func (b *batchRun) listed() []rowResult {
-	room := max(0, resultsMax-len(b.told.Results))
-	rows := slices.Concat([]rowResult{}, b.told.Results, b.duplicates[:min(room, len(b.duplicates))])
+	room := max(0, resultsMax-len(b.response.Results))
+	rows := slices.Concat([]rowResult{}, b.response.Results, b.duplicates[:min(room, len(b.duplicates))])
 	slices.SortFunc(rows, func(x, y rowResult) int { return cmp.Compare(x.Index, y.Index) })
 	return rows
 }
 
-// interrupted is the problem of a batch that ended before its time, with what
-// was taken so far.
+// interrupted is the problem of a batch that a storage failure ended, with the
+// counts so far.
 func (b *batchRun) interrupted(err error) error {
 	b.record()
 	p := *asProblem(err)
 	if cut, ok := errors.AsType[*cutError](err); ok {
 		p = *b.cut(cut)
 	}
-	p.ID, p.Accepted, p.Duplicates, p.Rejected = b.told.ID, &b.told.Accepted, &b.told.Duplicates, &b.told.Rejected
+	p.ID, p.Accepted, p.Duplicates, p.Rejected = b.response.ID, &b.response.Accepted, &b.response.Duplicates, &b.response.Rejected
 	return errors.Join(&p, err)
 }
 
-// chunkTimeout bounds the reading of one chunk of a stream, and its writing.
+// chunkTimeout bounds the reading of one chunk of a stream and the writing of its
+// response.
 const chunkTimeout = 30 * time.Second
 
-// extend gives a stream time for its next chunk. A writer that knows no
-// deadlines has none that would have to be moved.
+// extend moves the deadlines of a stream for its next chunk. An
+// http.ResponseWriter without deadlines has none to move.
 func extend(c echo.Context) {
 	control := http.NewResponseController(c.Response())
 	at := time.Now().Add(chunkTimeout)

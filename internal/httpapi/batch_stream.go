@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	// rowsMax is how many rows a stream may have.
+	// rowsMax is the limit of rows in a stream.
 	rowsMax = 1_000_000
 )
 
-// rowReader reads the rows of a stream. Begin reads what stands before them.
+// rowReader reads the rows of a stream. Begin reads the header before them.
 type rowReader interface {
 	Begin() (wrong []message.FieldError)
 	Next() (message.Fields, error)
 }
 
-// streamQuery reads the parameters of a stream: its reference, whether it is a
-// rehearsal, and the defaults of its rows.
+// streamQuery reads the parameters of a stream: its reference, dryRun, and the
+// defaults of its rows.
 func streamQuery(r *http.Request) (reference string, defaults message.Fields, dryRun bool, wrong []message.FieldError) {
 	names := []string{"dryRun", "clientReference"}
 	for name := range r.URL.Query() {
@@ -49,8 +49,8 @@ func streamQuery(r *http.Request) (reference string, defaults message.Fields, dr
 	return reference, defaults, dryRun, append(q.problems, problems...)
 }
 
-// createStreamed takes a batch whose rows come one after the other. While a
-// chunk is accepted, the next one is read and checked.
+// createStreamed accepts a batch as a stream. The next chunk is read and
+// validated while the previous one is accepted.
 func (a *api) createStreamed(c echo.Context, who Caller, newRows func(io.Reader) rowReader) error {
 	reference, defaults, dryRun, wrong := streamQuery(c.Request())
 	current := callOf(c)
@@ -67,7 +67,7 @@ func (a *api) createStreamed(c echo.Context, who Caller, newRows func(io.Reader)
 	}
 	b := newBatchRun(a, who)
 	b.dryRun = dryRun
-	defer b.settle()
+	defer b.waitDispatched()
 	first, err := s.next(c.Request().Context())
 	switch {
 	case len(first.rows) == 0 && err != nil:
@@ -94,8 +94,8 @@ func errNoRows() error {
 	return invalid([]message.FieldError{{Field: "messages", Code: message.ProblemRequired, Message: "at least one row is required"}})
 }
 
-// acceptAll accepts all chunks. The one that is being accepted is waited for
-// before the next one is handed over, so that two are in memory at most.
+// acceptAll accepts all chunks. It waits for the chunk in progress before it
+// passes on the next one, so that at most two are in memory.
 func (s *rowStream) acceptAll(c echo.Context, b *batchRun, first chunk, end error) error {
 	accepted := make(chan error, 1)
 	accepted <- nil

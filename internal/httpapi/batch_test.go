@@ -50,7 +50,7 @@ func code(result map[string]any) any {
 	return one["code"]
 }
 
-// problemsOf is all that is wrong with a row, by field and code.
+// problemsOf lists the problems of a row by field and code.
 func problemsOf(result map[string]any) string {
 	var found []string
 	list, _ := result["error"].([]any)
@@ -224,8 +224,8 @@ func TestStreamOfTable(t *testing.T) {
 	}
 }
 
-// TestTableEndsWhereARowDoes: when nobody can tell where a row ends, the inside
-// of a cell must not be taken for rows, and no row may vanish uncounted.
+// TestTableEndsWhereARowDoes: when the end of a row cannot be found, the inside
+// of a cell must not be read as rows, and every row must be counted.
 func TestTableEndsWhereARowDoes(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)
@@ -253,8 +253,8 @@ func TestTableEndsWhereARowDoes(t *testing.T) {
 	}
 }
 
-// TestLongRowIsRejectedAlone: what is quoted as it should be has an end that can
-// be found, however long it is.
+// TestLongRowIsRejectedAlone: the end of a correctly quoted row can be found,
+// however long it is.
 func TestLongRowIsRejectedAlone(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)
@@ -275,7 +275,7 @@ func TestLongRowIsRejectedAlone(t *testing.T) {
 	}
 }
 
-// TestRowOfTheLongestLength: what ends a row does not count.
+// TestRowOfTheLongestLength: the limit does not count the line ending.
 func TestRowOfTheLongestLength(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)
@@ -334,7 +334,8 @@ func TestUnreadableRowHasOneProblem(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreCheckedBeforeTheRows: a wrong default is wrong in each row.
+// TestDefaultsAreCheckedBeforeTheRows: a wrong default would be wrong in each
+// row.
 func TestDefaultsAreCheckedBeforeTheRows(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)
@@ -369,9 +370,9 @@ func TestDefaultsAreCheckedBeforeTheRows(t *testing.T) {
 	}
 }
 
-// TestDefaultsThatARowMayMend: what depends on the row or on the clock is told
-// with the rows.
-func TestDefaultsThatARowMayMend(t *testing.T) {
+// TestDefaultsThatARowMayCorrect: problems that depend on the row or on the clock
+// are reported with the rows.
+func TestDefaultsThatARowMayCorrect(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)
 	const rows = `{"to":"+12065551212","mediaUrl":"https://e.com/a","sendAt":"2026-03-01T12:30:00Z","expiresAt":"2026-03-02T00:00:00Z"}` +

@@ -10,14 +10,15 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// The trying again of rows that the storage did not accept in time.
+// The retry of rows that the storage did not accept in time.
 const (
 	writeAgainFor   = 5 * time.Second // from the first try to the last
 	writeAgainPause = 250 * time.Millisecond
 )
 
-// write accepts rows. What may have been accepted already is tried again for some
-// seconds, if every row is known again by its reference or its place.
+// write accepts rows. After a storage failure, which may have accepted some of
+// them, it retries for writeAgainFor if every row is identified by a reference or
+// by its position in a batch with a reference.
 func (b *batchRun) write(rows []ledger.Row) ([]ledger.RowResult, error) {
 	if len(rows) == 0 {
 		return nil, nil
@@ -47,8 +48,9 @@ func (b *batchRun) knownAgain(rows []ledger.Row) bool {
 		!slices.ContainsFunc(rows, func(r ledger.Row) bool { return r.Content.ClientReference == "" })
 }
 
-// claim counts rows as accepted that an earlier try of this call has accepted and
-// could not say so: the first row with a message that the batch has got since.
+// claim counts rows as accepted, not as duplicates, when an earlier try of this
+// request accepted them but its result was lost: the first row of each message
+// that the batch got since then.
 func (b *batchRun) claim(results []ledger.RowResult, begun time.Time) {
 	seen := make(map[message.ID]bool, len(results))
 	for i := range results {

@@ -18,22 +18,22 @@ import (
 // bodyMax is the limit of a message or receipt, in bytes.
 const bodyMax = 1 << 20
 
-// storageTimeout bounds what a request waits for Redis, so that together with
-// limitTimeout a caller hears within 2 s that it is down.
+// storageTimeout bounds the wait of a request for Redis, so that together with
+// limitTimeout a caller gets the 503 within 2 s.
 const storageTimeout = 1500 * time.Millisecond
 
-// bounded is the context for storage work. It outlives the caller's interest:
-// work cut off half-way leaves open whether it was done.
+// bounded is the context for storage calls. It is not canceled when the caller
+// disconnects: a call that is cut off leaves its outcome unknown.
 func (a *api) bounded(c echo.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(c.Request().Context()), storageTimeout)
 }
 
 // The reading of a body.
 const (
-	// bodyProof is how much of a body has to arrive before memory is reserved for
-	// all of it: a caller that announces much and sends little holds little.
+	// bodyProof is the part of a body that has to arrive before memory is reserved
+	// for all of it: a caller that announces much and sends little uses little.
 	bodyProof = 64 << 10
-	// bodyPiece and pieceTimeout are the least pace of a larger body.
+	// bodyPiece per pieceTimeout is the minimum pace of a larger body.
 	bodyPiece    = 1 << 20
 	pieceTimeout = 4 * time.Second
 )
@@ -43,8 +43,8 @@ func (a *api) readBody(c echo.Context) (body []byte, over bool, err error) {
 	return a.readBodyUpTo(c, bodyMax)
 }
 
-// readBodyUpTo reads at most limit bytes within the budget, which has them back
-// when the request is answered.
+// readBodyUpTo reads at most limit bytes. Their memory is taken from the budget
+// and returned when the request ends.
 func (a *api) readBodyUpTo(c echo.Context, limit int64) (body []byte, over bool, err error) {
 	return a.readBodyAt(c, limit, bodyCost)
 }
@@ -79,12 +79,12 @@ func (a *api) readBodyAt(c echo.Context, limit int64, cost func(n int64) int64) 
 	return body, false, current.working.grow(r.Context(), cost(int64(len(body))))
 }
 
-// readRest reads what follows the beginning of a body, at the least pace.
+// readRest reads the rest of a body at the minimum pace.
 func readRest(c echo.Context, begin []byte, size, limit int64) (body []byte, err error) {
 	control := http.NewResponseController(c.Response())
 	body = append(make([]byte, 0, size+bytes.MinRead), begin...)
 	for ended := false; !ended && int64(len(body)) <= limit; {
-		_ = control.SetReadDeadline(time.Now().Add(pieceTimeout)) // a writer without deadlines has none to be moved
+		_ = control.SetReadDeadline(time.Now().Add(pieceTimeout)) // a writer without deadlines has none to move
 		if body, ended, err = readPiece(c.Request().Body, body, min(int64(len(body))+bodyPiece, limit+1)); err != nil {
 			return nil, err
 		}
@@ -94,7 +94,7 @@ func readRest(c echo.Context, begin []byte, size, limit int64) (body []byte, err
 	return body, nil
 }
 
-// readPiece reads on until there are upTo bytes, or the body ends.
+// readPiece reads until body has upTo bytes, or until the end.
 func readPiece(from io.Reader, body []byte, upTo int64) (_ []byte, ended bool, err error) {
 	for int64(len(body)) < upTo {
 		n, err := from.Read(body[len(body):min(int64(cap(body)), upTo)])
@@ -113,8 +113,8 @@ func tooLarge(limit int) *problem {
 	return newProblem(codeBodyTooLarge, "The body is larger than "+strconv.Itoa(limit)+" bytes.")
 }
 
-// readJSON reads the body of a request. A request without a body needs no
-// media type.
+// readJSON reads the body of a request. A request without a body needs no media
+// type.
 func (a *api) readJSON(c echo.Context) ([]byte, error) {
 	body, over, err := a.readBody(c)
 	if err != nil {
@@ -134,7 +134,8 @@ func isJSON(h http.Header) bool {
 	return ok && mediaType == echo.MIMEApplicationJSON
 }
 
-// writeJSON answers with content. It can only fail when the caller is gone.
+// writeJSON responds with content. It fails only when the caller has
+// disconnected.
 func writeJSON(c echo.Context, status int, content any) {
 	mediaType := echo.MIMEApplicationJSON
 	body, err := json.Marshal(content, json.Deterministic(true))
@@ -144,26 +145,26 @@ func writeJSON(c echo.Context, status int, content any) {
 	writeBytes(c, status, mediaType, body)
 }
 
-// streamJSON answers with content that may be large, without holding all of it in
-// JSON. It can only fail when the caller is gone.
+// streamJSON responds with content that may be large, without the whole JSON in
+// memory. It fails only when the caller has disconnected.
 func streamJSON(c echo.Context, status int, mediaType string, content any) {
 	c.Response().Header().Set(echo.HeaderContentType, mediaType)
 	c.Response().WriteHeader(status)
 	_ = json.MarshalWrite(c.Response(), content, json.Deterministic(true))
 }
 
-// writeMessage answers with a message.
+// writeMessage responds with a message in JSON.
 func writeMessage(c echo.Context, status int, m *message.Message, shown []byte) {
 	callOf(c).message = m.ID
 	writeBytes(c, status, echo.MIMEApplicationJSON, shown)
 }
 
-// shortBody is how many bytes of a body net/http keeps until the answer is over,
-// and then gives their number by itself: one header less for nearly all answers,
-// and eight are what a map holds before it has to grow.
+// shortBody is the size up to which net/http buffers a body and sets
+// Content-Length itself. Most responses then have eight headers, which is the
+// capacity of a map before it has to grow.
 const shortBody = 2048
 
-// writeBytes answers with a body of known length.
+// writeBytes responds with a body of known length.
 func writeBytes(c echo.Context, status int, mediaType string, body []byte) {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, mediaType)

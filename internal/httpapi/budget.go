@@ -8,31 +8,31 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// The memory of all requests in flight, in bytes. A body that is being read holds
-// up nothing but other bodies, however slowly it comes.
+// The memory of all requests in flight, in bytes. A body that arrives slowly
+// delays only other bodies.
 const (
-	bodiesBudget = 64 << 20  // large bodies that are being read or were
-	workBudget   = 112 << 20 // small bodies, chunks of streams, and what is made of all
-	// budgetPatience is how long a request waits for memory before it is refused.
+	bodiesBudget = 64 << 20  // large bodies while and after they are read
+	workBudget   = 112 << 20 // small bodies, chunks of streams, and the objects parsed from all
+	// budgetPatience bounds the wait of a request for memory.
 	budgetPatience = 20 * time.Second
 )
 
 // budget bounds the memory of requests in flight. Memory is granted in the order
-// it is asked for.
+// of requests for it.
 type budget struct {
 	all   *semaphore.Weighted
 	bytes int64
 
 	mu     sync.Mutex
-	shares map[string]*semaphore.Weighted // by tenant; "" has the requests without a key
+	shares map[string]*semaphore.Weighted // by tenant; "" is for requests without a key
 }
 
 func newBudget(size int64) *budget {
 	return &budget{all: semaphore.NewWeighted(size), bytes: size, shares: make(map[string]*semaphore.Weighted)}
 }
 
-// share is the half of the budget that a tenant may use. Tenants have keys, so
-// there are few of them.
+// share is the half of the budget that a tenant may use. Only tenants with a key
+// have an entry, so the map stays small.
 func (b *budget) share(tenant string) *semaphore.Weighted {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -42,23 +42,23 @@ func (b *budget) share(tenant string) *semaphore.Weighted {
 	return b.shares[tenant]
 }
 
-// grant is the memory that a request holds. It belongs to one goroutine at a time.
+// grant is the memory of one request. It belongs to one goroutine at a time.
 type grant struct {
-	budget *budget
-	share  *semaphore.Weighted
-	held   int64
+	budget   *budget
+	share    *semaphore.Weighted
+	reserved int64
 }
 
-// grant begins with no memory.
+// grant returns a grant of no bytes.
 func (b *budget) grant(tenant string) grant { return grant{budget: b, share: b.share(tenant)} }
 
-// errBusy says that the budget had no room in time.
+// errBusy is the refusal of a request for which the budget had no room in time.
 func errBusy() error {
-	return newProblem(codeBackpressure, "The service is busy with other requests; this one was not begun.")
+	return newProblem(codeBackpressure, "The service is busy with other requests; this one was not started.")
 }
 
-// grow waits for n bytes more. A request that holds much must not wait for more of
-// the same budget: two of them would wait for each other.
+// grow waits for n more bytes. A request with a large grant must not wait for
+// more of the same budget: two of them would deadlock.
 func (g *grant) grow(ctx context.Context, n int64) error {
 	if g.tryGrow(n) {
 		return nil
@@ -72,11 +72,11 @@ func (g *grant) grow(ctx context.Context, n int64) error {
 		g.share.Release(n)
 		return errBusy()
 	}
-	g.held += n
+	g.reserved += n
 	return nil
 }
 
-// tryGrow takes n bytes more if they are there.
+// tryGrow adds n bytes if they are available now.
 func (g *grant) tryGrow(n int64) bool {
 	if !g.share.TryAcquire(n) {
 		return false
@@ -85,23 +85,23 @@ func (g *grant) tryGrow(n int64) bool {
 		g.share.Release(n)
 		return false
 	}
-	g.held += n
+	g.reserved += n
 	return true
 }
 
-// release gives all back. It may be called again, and without a grant.
+// release returns the memory. It may be called twice, and on a zero grant.
 func (g *grant) release() {
 	if g.budget == nil {
 		return
 	}
-	g.budget.all.Release(g.held)
-	g.share.Release(g.held)
-	g.held = 0
+	g.budget.all.Release(g.reserved)
+	g.share.Release(g.reserved)
+	g.reserved = 0
 }
 
-// bodyCost is the memory that a body of n bytes takes: the body, its texts, and
-// what is made around them, which short items multiply and the number of items
-// of a batch bounds.
+// bodyCost is the memory of a request with a body of n bytes: the body, its
+// texts, and the objects parsed from it. Short items multiply the latter; the
+// limit of items in a batch bounds it.
 func bodyCost(n int64) int64 {
 	const around, aroundMax = 7, 20 << 20
 	return 2*n + min(around*n, aroundMax)

@@ -5,15 +5,15 @@ import (
 	"testing"
 )
 
-// TestATenantHasAShareOfTheBudget: one tenant leaves room to the others, and
-// gives back what it held.
+// TestATenantHasAShareOfTheBudget: one tenant leaves room for the others, and
+// releases the memory it was granted.
 func TestATenantHasAShareOfTheBudget(t *testing.T) {
 	t.Parallel()
 	const size = 1000
 	b := newBudget(size)
 	first, second, other := b.grant("a"), b.grant("a"), b.grant("b")
 	if !first.tryGrow(size/2) || second.tryGrow(1) || !other.tryGrow(size/2) {
-		t.Fatalf("held %d, %d and %d", first.held, second.held, other.held)
+		t.Fatalf("reserved %d, %d and %d", first.reserved, second.reserved, other.reserved)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -24,8 +24,8 @@ func TestATenantHasAShareOfTheBudget(t *testing.T) {
 	go func() { waiting <- second.grow(t.Context(), size/2) }()
 	first.release()
 	first.release()
-	if err := <-waiting; err != nil || first.held != 0 || second.held != size/2 {
-		t.Errorf("held %d and %d, %v", first.held, second.held, err)
+	if err := <-waiting; err != nil || first.reserved != 0 || second.reserved != size/2 {
+		t.Errorf("reserved %d and %d, %v", first.reserved, second.reserved, err)
 	}
 	new(grant).release()
 }

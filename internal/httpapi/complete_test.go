@@ -17,7 +17,7 @@ func TestListsSayWhenTheyAreCut(t *testing.T) {
 	id := b.do(t, stream(ndjson, "clientReference=c", strings.Repeat(row, 999))).ok(t, http.StatusAccepted)["id"]
 	complete := func(path string) any { return b.do(t, get(path)).ok(t, http.StatusOK)["complete"] }
 	if complete("/v1/messages") != true {
-		t.Error("a list of 999 messages is said to be cut")
+		t.Error("a list of 999 messages is marked incomplete")
 	}
 	b.do(t, stream(ndjson, "clientReference=d", strings.Repeat(row, 2))).ok(t, http.StatusAccepted)
 	later := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
@@ -33,8 +33,8 @@ func TestListsSayWhenTheyAreCut(t *testing.T) {
 	}
 }
 
-// TestABatchShowsItsRows: what became of them stays with the batch, also when it is
-// sent again.
+// TestABatchShowsItsRows: the counts of its rows stay with the batch, also when
+// it is sent again.
 func TestABatchShowsItsRows(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)

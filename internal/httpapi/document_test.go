@@ -32,8 +32,8 @@ func TestDocumentIsValid(t *testing.T) {
 	}
 }
 
-// TestDocumentAndRoutesAgree: nothing is served that is not described, and
-// nothing described that is not served.
+// TestDocumentAndRoutesAgree: every route is described, and every described route
+// is served.
 func TestDocumentAndRoutesAgree(t *testing.T) {
 	t.Parallel()
 	var served, described []string
@@ -75,8 +75,8 @@ func TestDocumentNamesEveryCode(t *testing.T) {
 	}
 }
 
-// TestDocumentShowsIDsAsTheyAre: the examples are well-formed, and the pattern
-// of an id in a query lets through what the service makes.
+// TestDocumentShowsIDsAsTheyAre: the examples are valid ids, and the pattern of
+// an id in a query accepts the generated ones.
 func TestDocumentShowsIDsAsTheyAre(t *testing.T) {
 	t.Parallel()
 	document := loadDocument(t, apidoc.OpenAPI)

@@ -17,7 +17,7 @@ import (
 	"mmsdispatch/internal/suppression"
 )
 
-// fakeLedger is a ledger in memory, with a switch for every way of failing.
+// fakeLedger is a ledger in memory with a switch for each kind of failure.
 type fakeLedger struct {
 	mu       sync.Mutex
 	messages []*message.Message // in the order they were accepted
@@ -29,7 +29,7 @@ type fakeLedger struct {
 	clock    func() time.Time
 }
 
-// enter is the way every method begins.
+// enter begins every method.
 func (l *fakeLedger) enter(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,7 +129,7 @@ func (l *fakeLedger) Update(ctx context.Context, id message.ID, change ledger.Ch
 	return m, change(m, l.clock())
 }
 
-// fakeQueue remembers what was dispatched.
+// fakeQueue records the dispatched messages.
 type fakeQueue struct {
 	mu  sync.Mutex
 	ids []message.ID
@@ -172,7 +172,7 @@ func (q *fakeQueue) dispatched() []message.ID {
 	return slices.Clone(q.ids)
 }
 
-// fakeReceipts remembers what Sinch reported.
+// fakeReceipts records the applied receipts.
 type fakeReceipts struct {
 	mu     sync.Mutex
 	got    []receipt.Receipt
@@ -196,7 +196,8 @@ func (r *fakeReceipts) count() int {
 	return len(r.got)
 }
 
-// fakeOptOuts remembers what phones said, and fails when told to.
+// fakeOptOuts records inbound STOP and START words, and fails with a configured
+// error.
 type fakeOptOuts struct {
 	httpapi.OptOuts
 
@@ -221,14 +222,14 @@ func (o *fakeOptOuts) Suppressed(context.Context, message.Scope, string, string)
 	return o.suppressed, o.err
 }
 
-// answers sets what becomes of everything asked from now on.
+// answers sets the result of all further calls.
 func (o *fakeOptOuts) answers(suppressed bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.suppressed, o.err = suppressed, err
 }
 
-// fakeNonces remembers nonces for good.
+// fakeNonces keeps nonces for ever.
 type fakeNonces struct {
 	mu   sync.Mutex
 	used map[string]bool
@@ -241,14 +242,14 @@ func (n *fakeNonces) Seen(_ context.Context, nonce string) (bool, error) {
 	return n.used[nonce], n.err
 }
 
-func (n *fakeNonces) Remember(_ context.Context, nonce string) error {
+func (n *fakeNonces) Put(_ context.Context, nonce string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.used[nonce] = true
 	return n.err
 }
 
-// fakeLimiter answers what it was told to.
+// fakeLimiter returns a configured allowance.
 type fakeLimiter struct {
 	mu     sync.Mutex
 	answer httpapi.Allowance
@@ -264,7 +265,7 @@ func (l *fakeLimiter) Allow(_ context.Context, keyID string, perSecond float64) 
 	return l.answer, l.err
 }
 
-// fakeKeys knows keys and who they speak for.
+// fakeKeys maps keys to callers.
 type fakeKeys struct {
 	mu      sync.Mutex
 	callers map[string]httpapi.Caller
@@ -314,14 +315,14 @@ func (m *fakeMetrics) WebhookRefused(shape, check string) { m.count("refused " +
 
 var errRedis = errors.Join(ledger.ErrUnavailable, errors.New("dial tcp: connection refused"))
 
-// fails makes every method of the ledger fail from now on; nil: no more.
+// fails makes every method of the ledger fail from now on; nil: they work again.
 func (l *fakeLedger) fails(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.err = err
 }
 
-// change does something to a message behind the API's back.
+// change changes a message without the API.
 func (l *fakeLedger) change(id message.ID, do func(*message.Message)) {
 	m := l.find(func(m *message.Message) bool { return m.ID == id })
 	l.mu.Lock()

@@ -9,8 +9,8 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// FuzzCursor: a cursor that is taken names one place, which written down again
-// is the same place; and no cursor fits two kinds of lists.
+// FuzzCursor: an accepted cursor encodes one position and is encoded the same
+// again; no cursor fits two kinds of lists.
 func FuzzCursor(f *testing.F) {
 	id := message.NewID(message.RandomIdentity(), time.UnixMilli(1_772_366_400_000))
 	f.Add(*positionCursor(ledger.PositionOf(id)))

@@ -88,7 +88,7 @@ func (s *lockedStatus) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"status":"UP","down":[],"warnings":["no AOF"]}`)
 }
 
-// setup starts a server; configure may change its parts before.
+// setup starts a server; configure may replace its dependencies before.
 func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 	tb.Helper()
 	b := &bundle{
@@ -185,14 +185,14 @@ func (r request) with(name, value string) request {
 	return r
 }
 
-// without takes a header away.
+// without removes a header.
 func (r request) without(name string) request {
 	r.header = maps.Clone(r.header)
 	delete(r.header, name)
 	return r
 }
 
-// as uses another key.
+// as uses another API key.
 func (r request) as(key string) request {
 	r.key = key
 	return r
@@ -227,7 +227,7 @@ func (b *bundle) do(tb testing.TB, r request) answer {
 	return got
 }
 
-// checkDocument: every answer that any test gets must be one that the document
+// checkDocument: every response in any test must be one that the document
 // describes.
 func (b *bundle) checkDocument(tb testing.TB, sent *http.Request, got answer) {
 	tb.Helper()
@@ -259,7 +259,7 @@ func (b *bundle) checkDocument(tb testing.TB, sent *http.Request, got answer) {
 	}
 }
 
-// problem is what a refusal looks like.
+// problem is the JSON of a refusal.
 type problem struct {
 	Type, Title, Detail, Code, RequestID string
 	Status                               int
@@ -285,7 +285,7 @@ func (got answer) refused(tb testing.TB, status int, code string) problem {
 	return p
 }
 
-// invalid checks that an answer tells what is wrong with the request.
+// invalid checks that a response is a validation problem with these errors.
 func (got answer) invalid(tb testing.TB) problem {
 	tb.Helper()
 	return got.refused(tb, http.StatusBadRequest, "validation_failed")
@@ -313,7 +313,7 @@ func (got answer) ok(tb testing.TB, status int) map[string]any {
 	return body
 }
 
-// create hands a message over and returns its id.
+// create sends a message and returns its id.
 func (b *bundle) create(tb testing.TB, more string) message.ID {
 	tb.Helper()
 	body := b.do(tb, post("/v1/messages", messageBody(more))).ok(tb, http.StatusAccepted)
@@ -326,7 +326,7 @@ func messageBody(more string) string {
 	return `{"to":"+12065551212","mediaUrl":"https://media.example.com/a.jpg"` + strings.TrimSuffix(","+more, ",") + `}`
 }
 
-// eventually waits for something that happens behind an answer.
+// eventually waits for an effect that happens after the response.
 func eventually(tb testing.TB, what string, done func() bool) {
 	tb.Helper()
 	deadline := time.NewTimer(5 * time.Second)
@@ -350,8 +350,8 @@ func decode(tb testing.TB, got answer, into any) {
 	}
 }
 
-// checkTimes has the document's times checked for the form in which the API writes
-// them: in UTC and with milliseconds.
+// checkTimes makes the document's validator check the API's form of times: in UTC
+// and with milliseconds.
 var checkTimes = sync.OnceFunc(func() {
 	openapi3.DefineStringFormatValidator("date-time",
 		openapi3.NewRegexpFormatValidator(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`))

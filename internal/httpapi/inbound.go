@@ -9,9 +9,9 @@ import (
 	"mmsdispatch/internal/suppression"
 )
 
-// hear takes an inbound message in: STOP and START words go to the opt-outs,
-// and all else is only counted. The result says what it was.
-func (a *api) hear(ctx context.Context, got receipt.Receipt) (result string, err error) {
+// handleInbound passes STOP and START words to the opt-outs; any other inbound
+// message is only counted. The result is the label of the receipt metric.
+func (a *api) handleInbound(ctx context.Context, got receipt.Receipt) (result string, err error) {
 	meaning, word := suppression.Understand(got.Inbound.Text)
 	if meaning == suppression.Other {
 		return "inbound", nil
@@ -24,13 +24,13 @@ func (a *api) hear(ctx context.Context, got receipt.Receipt) (result string, err
 		Number: number, Sender: message.CanonicalSender(got.Inbound.To), Meaning: meaning, Word: word, At: got.At,
 	})
 	if err != nil {
-		return "", fmt.Errorf("hear %s: %w", meaning, err)
+		return "", fmt.Errorf("record %s: %w", meaning, err)
 	}
 	return "inbound_" + string(meaning), nil
 }
 
-// phoneOf brings the digits that Sinch writes into E.164: the country comes
-// first, but a carrier may leave it out.
+// phoneOf converts the digits that Sinch sends into E.164. They begin with the
+// country code, which some carriers leave out.
 func (a *api) phoneOf(digits string) (number string, ok bool) {
 	if number, ok = a.Rules.Phone("+" + digits); ok {
 		return number, true

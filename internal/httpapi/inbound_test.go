@@ -102,7 +102,7 @@ func TestInboundIsCounted(t *testing.T) {
 		}
 	}
 	if n := b.receipt.count(); n != 0 || len(b.optOuts.heard) != 16 {
-		t.Errorf("%d taken for receipts, %d heard", n, len(b.optOuts.heard))
+		t.Errorf("%d applied as receipts, %d recorded", n, len(b.optOuts.heard))
 	}
 }
 
@@ -118,12 +118,12 @@ func TestInboundNumbers(t *testing.T) {
 		b.do(t, hook(inboundPath, `{"code":"N401","keyword":"STOP","from":"`+tt.from+`","to":"`+tt.to+`"}`)).ok(t, http.StatusOK)
 		got := b.optOuts.heard[len(b.optOuts.heard)-1]
 		if want := (suppression.Heard{Number: tt.number, Sender: tt.sender, Meaning: suppression.Stop, Word: "STOP"}); got != want {
-			t.Errorf("from %s to %s: heard %+v", tt.from, tt.to, got)
+			t.Errorf("from %s to %s: recorded %+v", tt.from, tt.to, got)
 		}
 	}
 }
 
-// An inbound message has the checks of its shape, and is taken once.
+// An inbound message has the checks of its shape, and is recorded once.
 func TestInboundCredentials(t *testing.T) {
 	t.Parallel()
 	b := setup(t, webhookWith(httpapi.WebhookOptions{Secret: "s"}))
@@ -140,6 +140,6 @@ func TestInboundCredentials(t *testing.T) {
 		b.do(t, signed).ok(t, http.StatusOK)
 	}
 	if len(b.optOuts.heard) != 2 {
-		t.Errorf("heard %d times, want twice", len(b.optOuts.heard))
+		t.Errorf("recorded %d times, want twice", len(b.optOuts.heard))
 	}
 }

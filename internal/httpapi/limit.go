@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Allowance is what a limiter says to one request.
+// Allowance is the limiter's decision on one request.
 type Allowance struct {
 	Allowed    bool
 	Limit      int           // requests that may come at once
@@ -22,9 +22,9 @@ type Allowance struct {
 	RetryAfter time.Duration // until another request is allowed
 }
 
-// Limiter bounds the requests of a key, over all replicas.
+// Limiter limits the requests of a key over all replicas.
 type Limiter interface {
-	// Allow counts a request of a key that may send perSecond requests a second.
+	// Allow counts a request of a key limited to perSecond requests a second.
 	Allow(ctx context.Context, keyID string, perSecond float64) (Allowance, error)
 }
 
@@ -36,7 +36,7 @@ func NewRateLimit(rdb redis.UniversalClient) *RateLimit {
 	return &RateLimit{limiter: redis_rate.NewLimiter(rdb)}
 }
 
-// Allow implements Limiter. A second's worth of requests may come at once.
+// Allow implements Limiter. The burst is one second's worth of requests.
 func (r *RateLimit) Allow(ctx context.Context, keyID string, perSecond float64) (Allowance, error) {
 	result, err := r.limiter.Allow(ctx, "api:"+keyID, redis_rate.Limit{
 		Rate: 1, Period: time.Duration(float64(time.Second) / perSecond), Burst: max(1, int(math.Ceil(perSecond))),
@@ -50,12 +50,12 @@ func (r *RateLimit) Allow(ctx context.Context, keyID string, perSecond float64) 
 	}, nil
 }
 
-// limitTimeout is short: a limiter that does not answer must not keep a
-// request from being refused or accepted in time.
+// limitTimeout is short: a limiter that does not respond must not delay the
+// request beyond its time.
 const limitTimeout = 300 * time.Millisecond
 
-// limit refuses a request of a key that sends too many. A limiter that does
-// not answer lets it pass: the ledger has the last word.
+// limit refuses requests over the key's rate. When the limiter fails, the request
+// passes: the ledger still protects the storage.
 func (a *api) limit(c echo.Context, who Caller) error {
 	perSecond := cmp.Or(who.Rate, a.Rate)
 	if perSecond == 0 {
@@ -65,7 +65,7 @@ func (a *api) limit(c echo.Context, who Caller) error {
 	defer cancel()
 	allowance, err := a.Limiter.Allow(ctx, who.KeyID, perSecond)
 	if err != nil {
-		a.Log.Warn().Str("request_id", callOf(c).logged).Err(err).Msg("request passes without a rate limit")
+		a.Log.Warn().Str("request_id", callOf(c).logged).Err(err).Msg("rate limit skipped: the limiter failed")
 		return nil
 	}
 	h := c.Response().Header()
@@ -79,7 +79,7 @@ func (a *api) limit(c echo.Context, who Caller) error {
 	return newProblem(codeRateLimited, "This key sends more requests than it may.")
 }
 
-// seconds rounds up to whole ones, as headers have them.
+// seconds rounds up to whole seconds, the unit of the headers.
 func seconds(d time.Duration, least int) string {
 	return strconv.Itoa(max(least, int(math.Ceil(d.Seconds()))))
 }

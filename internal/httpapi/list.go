@@ -14,7 +14,7 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// filter says which messages are listed.
+// filter selects the messages of a list.
 type filter struct {
 	reference string
 	statuses  []message.Status
@@ -24,10 +24,10 @@ type filter struct {
 	before    time.Time
 	limit     int
 	position  ledger.Position
-	place     int64 // in a batch: the page begins below it; negative: at the end
+	place     int64 // of a batch: the page begins before it; negative: at the end
 }
 
-// positionCursor is where the next page begins.
+// positionCursor is the cursor of the page after a message.
 func positionCursor(p ledger.Position) *string {
 	return cursorMessages.write(p.CreatedAt, string(p.ID))
 }
@@ -73,10 +73,10 @@ func (a *api) readFilter(r *http.Request) (filter, error) {
 	return f, nil
 }
 
-// ofBatch reports whether the messages of a batch are to be listed.
+// ofBatch reports whether the list is that of a batch.
 func (f filter) ofBatch() bool { return f.batchID != "" && f.reference == "" }
 
-// statuses is a list of states separated by commas.
+// statuses is a list of message states separated by commas.
 func (q *query) statuses(name string) []message.Status {
 	value, ok := q.get(name)
 	if !ok {
@@ -93,7 +93,7 @@ func (q *query) statuses(name string) []message.Status {
 	return statuses
 }
 
-// phone is a number in any form, brought into E.164.
+// phone is a number in any form, converted to E.164.
 func (q *query) phone(name string, rules *message.Rules) string {
 	value, ok := q.get(name)
 	if !ok {
@@ -115,26 +115,26 @@ func (f filter) matches(m *message.Message) bool {
 		(f.before.IsZero() || m.CreatedAt.Before(f.before))
 }
 
-// listTime is how long one page looks for messages. A page of few matches among
-// many messages is short then, or empty, and its cursor goes on.
+// listTime bounds the search for one page. When matches are rare, the page is
+// short or empty, and its cursor continues.
 const listTime = time.Second
 
-// pager fills a page with the messages that match, until it is full or its time
-// is up.
+// pager fills a page with matching messages until it is full or listTime has
+// passed.
 type pager struct {
 	filter filter
 	show   func(m *message.Message) resource
 	page   page[resource]
 	until  time.Time
-	next   *string // cursor behind the last message that was seen
+	next   *string // cursor after the last message examined
 }
 
 func (a *api) newPager(f filter) *pager {
 	return &pager{filter: f, show: a.shown, page: page[resource]{Data: []resource{}}, until: time.Now().Add(listTime)}
 }
 
-// add takes a message, and makes the cursor behind it when the page ends there;
-// more is false once the page has ended.
+// add appends a matching message, and sets the cursor when the page ends before
+// it; more is false once the page has ended.
 func (p *pager) add(m *message.Message, cursor func() *string) (more bool) {
 	matches := p.filter.matches(m)
 	if p.next != nil && (matches && len(p.page.Data) == p.filter.limit || time.Now().After(p.until)) {
@@ -171,10 +171,10 @@ func (a *api) listMessages(c echo.Context, who Caller) error {
 	return nil
 }
 
-// listScope lists the latest messages of a caller, or all that are unknown.
+// listScope lists the caller's latest messages, or all unknown ones.
 func (a *api) listScope(ctx context.Context, who Caller, f filter) (page[resource], error) {
 	p, ends := a.newPager(f), false
-	take := func(m *message.Message) bool {
+	add := func(m *message.Message) bool {
 		if ends = !f.after.IsZero() && !m.CreatedAt.After(f.after); ends {
 			return false
 		}
@@ -182,16 +182,16 @@ func (a *api) listScope(ctx context.Context, who Caller, f filter) (page[resourc
 	}
 	r := ledger.Range{After: f.position, Expect: f.limit + 1}
 	if slices.Equal(f.statuses, []message.Status{message.StatusUnknown}) {
-		err := a.Ledger.Unknown(ctx, who.Scope, r, take)
+		err := a.Ledger.Unknown(ctx, who.Scope, r, add)
 		p.page.Complete = true
 		return p.page, err
 	}
-	complete, err := a.Ledger.Recent(ctx, who.Scope, r, take)
+	complete, err := a.Ledger.Recent(ctx, who.Scope, r, add)
 	p.page.Complete = complete || ends
 	return p.page, err
 }
 
-// listReference lists the message that has a reference, if there is one.
+// listReference lists the message with a reference, if there is one.
 func (a *api) listReference(ctx context.Context, who Caller, f filter) (page[resource], error) {
 	p := page[resource]{Data: []resource{}, Complete: true}
 	m, err := a.Ledger.ByReference(ctx, who.Scope, f.reference)

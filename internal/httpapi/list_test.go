@@ -27,7 +27,7 @@ func listed(tb testing.TB, b *bundle, query string) (refs []string, next string)
 	return refs, next
 }
 
-// ticking makes every message a second younger than the one before.
+// ticking gives every message a time one second before the previous one.
 func ticking(o *httpapi.Options) {
 	start, seconds := o.NowFunc(), 0
 	o.NowFunc = func() time.Time { seconds++; return start.Add(time.Duration(seconds) * time.Second) }
@@ -86,7 +86,7 @@ func TestListPages(t *testing.T) {
 	t.Parallel()
 	for name, configure := range map[string]func(*httpapi.Options){
 		"times differ":    ticking,
-		"times are alike": func(*httpapi.Options) {},
+		"times are equal": func(*httpapi.Options) {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -178,7 +178,7 @@ func TestOtherRoutesRefuseOddQueries(t *testing.T) {
 	b.do(t, post("/v1/messages?dryRun=false", messageBody(""))).ok(t, http.StatusAccepted)
 }
 
-// Commands know no dry run; who tries one must not find it done.
+// Commands have no dry run; a request with dryRun must not take effect.
 func TestCommandsRefuseADryRun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -11,26 +11,26 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// Media looks at the media of a message before it is taken.
+// Media checks the media of a message before it is accepted.
 type Media interface {
-	// Check says of each URL what is wrong with it for good; empty: nothing, or
-	// nothing was found out before ctx ended.
+	// Check returns one text per URL: the reason why it can never be sent, or ""
+	// when it can or when the check did not finish before ctx ended.
 	Check(ctx context.Context, scope message.Scope, urls []string) []string
 }
 
-// mediaTimeout is how long a caller waits for the hosts of its media. A slower
-// one is the worker's to wait for.
+// mediaTimeout bounds the wait for media hosts. The worker checks the media of
+// slower ones.
 const mediaTimeout = 3 * time.Second
 
-// checkMedia refuses a new message with media that cannot be sent. One that is
-// known by its reference is answered as ever: its media may be gone by now.
+// checkMedia refuses a new message with media that cannot be sent. A repeated
+// message is answered from the record: its media may no longer exist.
 func (a *api) checkMedia(c echo.Context, who Caller, draft message.Draft) error {
 	if a.Media == nil || len(draft.Late) > 0 {
 		return nil
 	}
-	// Asked first also without a reference: a caller must not wait for its media
-	// only to hear that Redis is down.
-	known, err := a.knows(c, who, draft.Content.ClientReference)
+	// The ledger is queried first, also without a reference, so that a caller gets
+	// the 503 of a broken Redis at once and not after its media were fetched.
+	known, err := a.exists(c, who, draft.Content.ClientReference)
 	if known || err != nil {
 		return err
 	}
@@ -49,8 +49,8 @@ func (a *api) checkMedia(c echo.Context, who Caller, draft message.Draft) error 
 	return invalid(wrong)
 }
 
-// knows reports whether a message has the reference.
-func (a *api) knows(c echo.Context, who Caller, ref string) (bool, error) {
+// exists reports whether a message has the reference.
+func (a *api) exists(c echo.Context, who Caller, ref string) (bool, error) {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	_, err := a.Ledger.ByReference(ctx, who.Scope, ref)

@@ -14,7 +14,7 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// fakeMedia knows what is wrong with which URL, and remembers what it was asked.
+// fakeMedia has a result per URL, and records the URLs it checked.
 type fakeMedia struct {
 	mu    sync.Mutex
 	wrong map[string]string
@@ -97,7 +97,8 @@ func TestKnownMessageIsAnsweredWhateverItsMediaAre(t *testing.T) {
 	b.do(t, post("/v1/messages", body)).refused(t, http.StatusServiceUnavailable, "unavailable")
 }
 
-// TestMediaOfBatchesAreTheWorkers: a million hosts are not asked while a caller waits.
+// TestMediaOfBatchesAreTheWorkers: a request with a million rows does not wait
+// for a million hosts.
 func TestMediaOfBatchesAreTheWorkers(t *testing.T) {
 	t.Parallel()
 	media := &fakeMedia{wrong: map[string]string{"https://e.com/bad": "media_type: bad"}}

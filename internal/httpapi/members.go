@@ -9,9 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// members writes the members of a JSON object, one after the other. Nearly every
-// answer is a message, and of the work of accepting one a tenth was finding out,
-// anew each time, which members it has.
+// members writes the members of a JSON object. Most responses are messages, and
+// reflection over their type was a tenth of the work of accepting one.
 type members struct{ json []byte }
 
 // name begins a member; its value follows.
@@ -22,8 +21,8 @@ func (w *members) name(name string) {
 	w.json = append(append(append(w.json, '"'), name...), `":`...)
 }
 
-// quote writes a text. What is not UTF-8 is replaced; there is none, since all
-// texts were checked when they came.
+// quote writes a text. AppendQuote replaces invalid UTF-8; there is none, since
+// all texts were validated when they were accepted.
 func (w *members) quote(text string) { w.json, _ = jsontext.AppendQuote(w.json, text) }
 
 func (w *members) null(name string) {
@@ -31,13 +30,13 @@ func (w *members) null(name string) {
 	w.json = append(w.json, "null"...)
 }
 
-// quoted writes a text, even an empty one.
+// quoted writes a text, also an empty one.
 func (w *members) quoted(name, value string) {
 	w.name(name)
 	w.quote(value)
 }
 
-// text writes a text, or null where there is none.
+// text writes a text, or null when it is empty.
 func (w *members) text(name, value string) {
 	if value == "" {
 		w.null(name)
@@ -46,7 +45,7 @@ func (w *members) text(name, value string) {
 	w.quoted(name, value)
 }
 
-// time writes a time, or null where there is none.
+// time writes a time, or null when it is zero.
 func (w *members) time(name string, t time.Time) {
 	if t.IsZero() {
 		w.null(name)
@@ -75,7 +74,7 @@ func (w *members) texts(name string, values []string) {
 	w.json = append(w.json, ']')
 }
 
-// mapping writes an object of texts, its names in order.
+// mapping writes an object of texts, ordered by name.
 func (w *members) mapping(name string, values map[string]string) {
 	w.name(name)
 	w.json = append(w.json, '{')
@@ -90,7 +89,7 @@ func (w *members) mapping(name string, values map[string]string) {
 	w.json = append(w.json, '}')
 }
 
-// object writes an object whose members write writes.
+// object writes an object whose members write adds.
 func (w *members) object(write func()) {
 	w.json = append(w.json, '{')
 	write()

@@ -19,7 +19,7 @@ func (a *api) createMessage(c echo.Context, who Caller) error {
 
 func (a *api) sendMMS(c echo.Context, who Caller) error { return a.create(c, who, a.view(showGuide)) }
 
-// create takes a message over. 202 is given once the ledger has it.
+// create accepts a message. It responds 202 once the ledger has recorded it.
 func (a *api) create(c echo.Context, who Caller, show view) error {
 	now := a.now()
 	draft, dryRun, err := a.readDraft(c, now)
@@ -33,7 +33,7 @@ func (a *api) create(c echo.Context, who Caller, show view) error {
 		return err
 	}
 	if dryRun {
-		return a.rehearse(c, who, draft, show)
+		return a.dryRun(c, who, draft, show)
 	}
 	accepted, err := a.accept(c, who, draft, now)
 	if err != nil {
@@ -63,16 +63,16 @@ func locate(c echo.Context, m *message.Message) {
 	c.Response().Header().Set(echo.HeaderLocation, "/v1/messages/"+string(m.ID))
 }
 
-// answerKnown answers with a message that was accepted before.
+// answerKnown responds with a message that was accepted before.
 func answerKnown(c echo.Context, m *message.Message, show view) {
 	locate(c, m)
 	c.Response().Header().Set("Idempotent-Replayed", "true")
 	writeMessage(c, http.StatusOK, m, show(m))
 }
 
-// rehearse answers a request as it would be answered, and writes nothing down:
-// with the message it repeats, or with the one it would become.
-func (a *api) rehearse(c echo.Context, who Caller, draft message.Draft, show view) error {
+// dryRun responds as create would, and records nothing: with the message that the
+// request repeats, or with the one it would create.
+func (a *api) dryRun(c echo.Context, who Caller, draft message.Draft, show view) error {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	find := a.known
@@ -82,7 +82,7 @@ func (a *api) rehearse(c echo.Context, who Caller, draft message.Draft, show vie
 	m, err := find(ctx, who, draft)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		m := rehearsal(who, draft, a.now())
+		m := dryRunMessage(who, draft, a.now())
 		writeMessage(c, http.StatusOK, m, show(m))
 		return nil
 	case err != nil:
@@ -93,15 +93,15 @@ func (a *api) rehearse(c echo.Context, who Caller, draft message.Draft, show vie
 	}
 }
 
-// rehearsal is the message that a request would become.
-func rehearsal(who Caller, draft message.Draft, now time.Time) *message.Message {
+// dryRunMessage is the message that a request would create.
+func dryRunMessage(who Caller, draft message.Draft, now time.Time) *message.Message {
 	m := message.New("", who.Scope, draft.Content, draft.From, now)
 	m.CreatedAt, m.UpdatedAt, m.Timeline = time.Time{}, time.Time{}, nil
 	return m
 }
 
-// readDraft reads and checks body, headers and query, and tells of everything
-// that is wrong at once. What depends on the clock stays in the draft.
+// readDraft reads and validates body, headers and query, and collects every
+// problem. Problems that depend on the clock stay in the draft.
 func (a *api) readDraft(c echo.Context, now time.Time) (draft message.Draft, dryRun bool, err error) {
 	body, err := a.readJSON(c)
 	if err != nil {
@@ -124,7 +124,8 @@ func (a *api) readDraft(c echo.Context, now time.Time) (draft message.Draft, dry
 	return draft, dryRun, nil
 }
 
-// rejected counts a refused message; its lane only if it is one.
+// rejected counts a refused message; the lane is empty when its priority is
+// invalid.
 func (a *api) rejected(draft message.Draft) {
 	lane := "none"
 	if slices.Contains(message.Lanes(), draft.Content.Priority) {
@@ -133,8 +134,8 @@ func (a *api) rejected(draft message.Draft) {
 	a.Metrics.Message(lane, "rejected")
 }
 
-// accept writes the message down. One that comes too late by its own times is
-// refused, unless it is the repetition of one that came in time.
+// accept records the message. One whose times have passed is refused, unless it
+// repeats a recorded one.
 func (a *api) accept(c echo.Context, who Caller, draft message.Draft, now time.Time) (ledger.Accepted, error) {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
@@ -145,8 +146,9 @@ func (a *api) accept(c echo.Context, who Caller, draft message.Draft, now time.T
 	return a.Ledger.Accept(ctx, ledger.Request{Scope: who.Scope, Content: draft.Content, From: draft.From, Now: now, Quota: who.Quota})
 }
 
-// known is the message that a draft repeats. It is ledger.ErrNotFound when none
-// has its reference, and ledger.ErrReused when the one that has says other things.
+// known returns the message that a draft repeats. The error is ledger.ErrNotFound
+// when no message has its reference, and ledger.ErrReused when that message has
+// other content.
 func (a *api) known(ctx context.Context, who Caller, draft message.Draft) (*message.Message, error) {
 	if draft.Content.ClientReference == "" {
 		return nil, ledger.ErrNotFound
@@ -158,7 +160,8 @@ func (a *api) known(ctx context.Context, who Caller, draft message.Draft) (*mess
 	return m, err
 }
 
-// knownLate is known for a draft that is refused unless it repeats a message.
+// knownLate is known for a draft whose times have passed: it is refused unless it
+// repeats a message.
 func (a *api) knownLate(ctx context.Context, who Caller, draft message.Draft) (*message.Message, error) {
 	m, err := a.known(ctx, who, draft)
 	if errors.Is(err, ledger.ErrNotFound) || errors.Is(err, ledger.ErrReused) {
@@ -168,12 +171,12 @@ func (a *api) knownLate(ctx context.Context, who Caller, draft message.Draft) (*
 	return m, err
 }
 
-// dispatch has the task made beside the answer: the caller need not wait for it,
-// and what fails here is mended by the sweeper.
+// dispatch enqueues the task in the background; the sweeper enqueues it when that
+// fails.
 func (a *api) dispatch(c echo.Context, m *message.Message) {
 	logged := callOf(c).logged
 	a.Dispatcher.DispatchSoon(m, func(err error) {
-		a.Log.Warn().Str("request_id", logged).Str("message_id", string(m.ID)).Err(err).Msg("task not made; the sweeper will")
+		a.Log.Warn().Str("request_id", logged).Str("message_id", string(m.ID)).Err(err).Msg("task not enqueued; the sweeper will enqueue it")
 	})
 }
 
@@ -194,7 +197,7 @@ func (a *api) getMessage(c echo.Context, who Caller) error {
 	return nil
 }
 
-// readNothing reads a request that says all with its path.
+// readNothing reads a request that takes no body.
 func (a *api) readNothing(c echo.Context) error {
 	body, err := a.readJSON(c)
 	if err != nil {
@@ -254,7 +257,7 @@ func (a *api) replayMessage(c echo.Context, who Caller) error {
 	return nil
 }
 
-// update changes a message of the caller's own.
+// update changes a message that belongs to the caller.
 func (a *api) update(c echo.Context, who Caller, change ledger.Change) (*message.Message, error) {
 	ctx, cancel := a.bounded(c)
 	defer cancel()

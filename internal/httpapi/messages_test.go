@@ -134,7 +134,7 @@ func TestLateRetryOfAKnownMessage(t *testing.T) {
 func TestDryRunAcceptsNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.ledger.fails(errRedis) // not even asked
+	b.ledger.fails(errRedis) // not called
 	body := b.do(t, post("/v1/messages?dryRun=true", messageBody(`"sendAt":"2026-03-02T00:00:00Z"`))).ok(t, http.StatusOK)
 	if body["id"] != nil || body["status"] != "scheduled" || body["to"] != "+12065551212" || body["createdAt"] != nil {
 		t.Errorf("body %v", body)
@@ -152,7 +152,7 @@ func TestDryRunAcceptsNothing(t *testing.T) {
 	}
 }
 
-// What is known by its reference is answered as without dryRun, and stays as it is.
+// A dry run of a repeated message shows the recorded one and changes nothing.
 func TestDryRunOfAKnownReference(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

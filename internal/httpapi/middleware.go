@@ -20,22 +20,22 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// call is what is known about the request being served.
+// call is the state of one request.
 type call struct {
-	id     string // for the caller
-	logged string // the same, for the log
+	id     string // as the response shows it
+	logged string // as the log shows it
 	caller Caller
 
 	message message.ID      // that the answer is about; empty: none
 	batch   message.BatchID // the same
 
-	reading, working grant // the memory of the request, until it is answered
+	reading, working grant // the memory of the request, until it ends
 }
 
-// callKey is where a call is kept in Echo's context.
+// callKey is the key of the call in Echo's context.
 const callKey = "httpapi.call"
 
-// callOf is the call a context belongs to.
+// callOf returns the call of a context.
 func callOf(c echo.Context) *call {
 	if known, ok := c.Get(callKey).(*call); ok {
 		return known
@@ -43,9 +43,8 @@ func callOf(c echo.Context) *call {
 	return &call{}
 }
 
-// observe is around everything: it names the request, sets the headers that
-// every answer has, turns errors and panics into problems, and writes the one
-// log line.
+// observe wraps every other handler: it assigns the request id, sets the common
+// headers, converts errors and panics to problems, and writes the access log.
 func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begun := time.Now()
@@ -58,7 +57,7 @@ func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := a.guard(next, c); err != nil {
 			if errors.Is(err, http.ErrAbortHandler) {
 				a.record(c, current, begun)
-				panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to cut a connection
+				panic(http.ErrAbortHandler) //nolint:forbidigo // documented by net/http to abort a response
 			}
 			a.fail(err, c)
 		}
@@ -67,15 +66,15 @@ func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// guard turns a panic into an error. The value of a panic may hold anything,
-// so only its type is told.
+// guard converts a panic to an error. Only the type of its value is logged, since
+// the value may contain personal data.
 func (a *api) guard(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
 		value := recover()
 		if value == nil {
 			return
 		}
-		err = http.ErrAbortHandler         // half an answer must not look like a whole one
+		err = http.ErrAbortHandler         // a partial response must not look complete
 		if value == http.ErrAbortHandler { //nolint:errorlint // documented to be this very value
 			return
 		}
@@ -112,9 +111,9 @@ func (a *api) record(c echo.Context, current *call, begun time.Time) {
 		Str("client", c.RealIP()).Msg("request")
 }
 
-// clientAddress finds the address of a caller for the log: the nearest one in
-// X-Forwarded-For that is no trusted proxy, where the peer is one, and the peer
-// otherwise.
+// clientAddress returns the caller's address for the log: that of the peer, or,
+// when the peer is a trusted proxy, the nearest address in X-Forwarded-For that
+// is not one.
 func clientAddress(proxies []netip.Prefix) echo.IPExtractor {
 	if len(proxies) == 0 {
 		return echo.ExtractIPDirect()
@@ -128,8 +127,8 @@ func clientAddress(proxies []netip.Prefix) echo.IPExtractor {
 	return echo.ExtractIPFromXFFHeader(trusted...)
 }
 
-// admit refuses a request while as many are served as may be: connections of
-// HTTP/2 carry more than one.
+// admit refuses a request while MaxRequests are being served: an HTTP/2
+// connection carries several.
 func (a *api) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if a.requests == nil {
@@ -143,7 +142,7 @@ func (a *api) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// shortMethod keeps a made-up method out of the log.
+// shortMethod replaces an unknown method in the log.
 func shortMethod(method string) string {
 	const longest = len(http.MethodConnect)
 	if len(method) > longest {
@@ -154,7 +153,7 @@ func shortMethod(method string) string {
 
 const requestIDMax = 64
 
-// named takes the caller's id for a request when it is one, and makes one
+// named uses the caller's request id when it is valid, and generates one
 // otherwise.
 func named(given string) *call {
 	strange := func(r rune) bool {
@@ -168,16 +167,16 @@ func named(given string) *call {
 }
 
 var (
-	// numberInID is what may be a phone number, with the separators that an id
-	// may have.
+	// numberInID matches a possible phone number, with the separators that an id may
+	// contain.
 	numberInID = regexp.MustCompile(`\d(?:[._-]*\d){6,}`)
-	// randomID is a UUID or a trace id: its digits are no number, and without
-	// them the request would not be found again.
+	// randomID matches a UUID or a trace id. Its digits are no phone number, and a
+	// masked id could not be searched for.
 	randomID = regexp.MustCompile(`^(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})$`)
 )
 
-// loggedID is an id as the log may show it: callers do take a phone number for
-// one.
+// loggedID is a request id with phone numbers masked: some callers use a number
+// as id.
 func loggedID(id string) string {
 	if randomID.MatchString(id) && strings.ContainsAny(id, "abcdefABCDEF") {
 		return id
@@ -185,8 +184,8 @@ func loggedID(id string) string {
 	return numberInID.ReplaceAllString(id, "[number]")
 }
 
-// everyAnswer is what the headers of every answer have in common. The names are
-// in their canonical form.
+// everyAnswer returns the headers common to all responses. The names are in their
+// canonical form.
 func everyAnswer() http.Header {
 	return http.Header{
 		echo.HeaderCacheControl:          {"no-store"},
@@ -197,24 +196,25 @@ func everyAnswer() http.Header {
 	}
 }
 
-// drainMax is how much of a refused body is read, so that the caller gets to
-// see the answer instead of a reset connection.
+// drainMax bounds the part of a refused body that is read, so that the caller
+// receives the response and not a reset connection.
 const drainMax = uploadMax + 4<<20
 
-// drain reads what a refusal left of the body. A caller that waits for leave
-// to send the body is not given it.
+// drain reads the rest of a refused body. A caller that sent Expect: 100-continue
+// gets no 100 for it.
 func (a *api) drain(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		err := next(c)
 		r := c.Request()
 		if r.Body != nil && r.Header.Get("Expect") == "" && r.ContentLength <= drainMax {
-			_, _ = io.CopyN(io.Discard, r.Body, drainMax) // the answer is the same when it fails
+			_, _ = io.CopyN(io.Discard, r.Body, drainMax) // the response is the same when it fails
 		}
 		return err
 	}
 }
 
-// refuseSlash refuses what a router would take for an empty parameter.
+// refuseSlash refuses a trailing slash, which the router would read as an empty
+// parameter.
 func refuseSlash(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if strings.HasSuffix(c.Request().URL.Path, "/") {
@@ -224,7 +224,7 @@ func refuseSlash(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// refuseOptions keeps Echo from answering OPTIONS by itself.
+// refuseOptions disables Echo's own answer to OPTIONS.
 func (a *api) refuseOptions(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if _, known := a.allow[c.Path()]; known && c.Request().Method == http.MethodOptions {

@@ -14,33 +14,34 @@ import (
 	"mmsdispatch/internal/sinch/receipt"
 )
 
-// Nonces remembers the signatures that were used.
+// Nonces stores the signature nonces that were used.
 type Nonces interface {
 	Seen(ctx context.Context, nonce string) (bool, error)
-	Remember(ctx context.Context, nonce string) error
+	Put(ctx context.Context, nonce string) error
 }
 
-// RedisNonces remembers nonces for as long as their signatures are valid.
+// RedisNonces stores each nonce as long as its signature is valid.
 type RedisNonces struct {
-	rdb      redis.UniversalClient
-	ttl      time.Duration
-	remember *redis.Script
+	rdb redis.UniversalClient
+	ttl time.Duration
+	put *redis.Script
 }
 
-// NewRedisNonces makes a memory for signatures that are valid for maxAge.
-// embedded says that the Redis is the development mode's own.
+// NewRedisNonces returns the store for signatures valid for maxAge. embedded: the
+// Redis is that of development mode.
 func NewRedisNonces(rdb redis.UniversalClient, maxAge time.Duration, embedded bool) *RedisNonces {
-	return &RedisNonces{rdb: rdb, ttl: maxAge + receipt.Ahead, remember: redisconn.NewScript(rememberNonce, "", embedded)}
+	return &RedisNonces{rdb: rdb, ttl: maxAge + receipt.Ahead, put: redisconn.NewScript(putNonce, "", embedded)}
 }
 
-// rememberNonce writes a nonce also when memory is full: receipts go on.
-const rememberNonce = "#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], '', 'PX', ARGV[1])"
+// putNonce writes a nonce also when Redis is full, since receipts are still
+// accepted then.
+const putNonce = "#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], '', 'PX', ARGV[1])"
 
-// nonceBytes is how much of a nonce's hash names it: two of a day's nonces never
-// share it.
+// nonceBytes is the length of the hash in a key: enough that two nonces of a day
+// never collide.
 const nonceBytes = 12
 
-// key is a hash, because a nonce is of any length and form.
+// key hashes the nonce, which may have any length and form.
 func (n *RedisNonces) key(nonce string) string {
 	hash := sha256.Sum256([]byte(nonce))
 	return ledger.DefaultPrefix + "nonce:" + base64.RawURLEncoding.EncodeToString(hash[:nonceBytes])
@@ -55,10 +56,10 @@ func (n *RedisNonces) Seen(ctx context.Context, nonce string) (bool, error) {
 	return found > 0, nil
 }
 
-// Remember implements Nonces.
-func (n *RedisNonces) Remember(ctx context.Context, nonce string) error {
-	if err := n.remember.Run(ctx, n.rdb, []string{n.key(nonce)}, n.ttl.Milliseconds()).Err(); err != nil {
-		return fmt.Errorf("remember nonce: %w", err)
+// Put implements Nonces.
+func (n *RedisNonces) Put(ctx context.Context, nonce string) error {
+	if err := n.put.Run(ctx, n.rdb, []string{n.key(nonce)}, n.ttl.Milliseconds()).Err(); err != nil {
+		return fmt.Errorf("store nonce: %w", err)
 	}
 	return nil
 }

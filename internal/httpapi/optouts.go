@@ -12,7 +12,7 @@ import (
 	"mmsdispatch/internal/suppression"
 )
 
-// OptOuts is what the API needs of the list of those who must not be written to.
+// OptOuts is the part of the opt-out list that the API uses.
 type OptOuts interface {
 	Put(ctx context.Context, scope message.Scope, number, sender, reason string) (e suppression.Entry, created bool, err error)
 	Get(ctx context.Context, scope message.Scope, number, sender string) (suppression.Entry, error)
@@ -25,7 +25,7 @@ type OptOuts interface {
 // numberParam is the name of the number in paths.
 const numberParam = "number"
 
-// optOutResource is an opt-out as callers see it.
+// optOutResource is an opt-out in responses.
 type optOutResource struct {
 	Number    string             `json:"number"`
 	Sender    *string            `json:"sender"`
@@ -38,7 +38,7 @@ func showOptOut(e suppression.Entry) optOutResource {
 	return optOutResource{Number: e.Number, Sender: some(e.Sender), Reason: some(e.Reason), Source: e.Source, CreatedAt: at(e.CreatedAt)}
 }
 
-// number is the number of a path; ok is false for what can be none.
+// number is the number of a path; ok is false when it is invalid.
 func (a *api) number(c echo.Context) (number string, ok bool) {
 	value := c.Param(numberParam)
 	if c.Request().URL.RawPath != "" { // Echo routes by it and leaves it as it is
@@ -50,8 +50,8 @@ func (a *api) number(c echo.Context) (number string, ok bool) {
 	return a.Rules.Phone(value)
 }
 
-// sender is a sender in any of its forms; empty: absent. It need not be one
-// that messages may be sent from now.
+// sender is a sender in any form; empty: absent. It need not be one of the
+// configured senders.
 func (q *query) sender(name string) string {
 	value, ok := q.get(name)
 	if !ok {

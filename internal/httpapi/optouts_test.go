@@ -247,7 +247,8 @@ func TestRowsToSomebodyWhoOptedOut(t *testing.T) {
 	}
 }
 
-// What cannot be looked up at accept is accepted: the worker looks again.
+// A message whose opt-out lookup fails is accepted: the worker repeats the
+// lookup.
 func TestAcceptWithoutOptOuts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -16,11 +16,11 @@ const (
 type page[T any] struct {
 	Data       []T     `json:"data"`
 	NextCursor *string `json:"nextCursor"`
-	// Complete says that the list reaches back to the beginning.
+	// Complete is true when the list reaches back to the first item.
 	Complete bool `json:"complete"`
 }
 
-// cursorOf names the list that a cursor belongs to.
+// cursorOf names the list of a cursor.
 type cursorOf string
 
 // The lists.
@@ -33,14 +33,14 @@ const (
 	cursorSeparator           = " "
 )
 
-// write makes a cursor of a number and texts without spaces.
+// write encodes a number and texts without spaces as a cursor.
 func (of cursorOf) write(number int64, texts ...string) *string {
 	parts := append([]string{string(of), strconv.FormatInt(number, 10)}, texts...)
 	return new(base64.RawURLEncoding.EncodeToString([]byte(strings.Join(parts, cursorSeparator))))
 }
 
-// read is the reverse of write; ok is false for a cursor of another list and for
-// what is none.
+// read is the reverse of write; ok is false for an invalid cursor or one of
+// another list.
 func (of cursorOf) read(cursor string, texts int) (number int64, _ []string, ok bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	parts := strings.Split(string(raw), cursorSeparator)
@@ -52,7 +52,7 @@ func (of cursorOf) read(cursor string, texts int) (number int64, _ []string, ok 
 	return number, parts[fixed:], err == nil && number >= 0
 }
 
-// cursor is the parameter of that name, read by read.
+// cursor reads the parameter cursor with read.
 func (q *query) cursor(read func(cursor string) (ok bool)) {
 	if cursor, given := q.get("cursor"); given && !read(cursor) {
 		q.wrong("cursor", "invalid", "is not a cursor of this list")

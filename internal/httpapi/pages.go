@@ -20,10 +20,10 @@ import (
 //go:embed docs.html
 var docsPage []byte
 
-// pages are the description of the API, in three forms.
+// pages are the API description as YAML, JSON and HTML.
 type pages struct {
 	document []byte // openapi.json
-	policy   string // what the page to try it may do
+	policy   string // Content-Security-Policy of the HTML page
 }
 
 func newPages() (*pages, error) {
@@ -36,8 +36,8 @@ func newPages() (*pages, error) {
 	return &pages{document: document, policy: policy}, nil
 }
 
-// hashes allows the one inline element of a kind that a page has, and nothing
-// that somebody may slip into it.
+// hashes allows the one inline element of a kind that the page has, and no
+// injected one.
 func hashes(page []byte, element string) string {
 	inner := regexp.MustCompile(`(?s)<` + element + `>(.*?)</` + element + `>`).FindSubmatch(page)
 	if inner == nil {
@@ -63,7 +63,7 @@ func (p *pages) docs(c echo.Context) error {
 	return nil
 }
 
-// yamlToJSON keeps the order in which the document was written.
+// yamlToJSON converts the document and keeps the order of its members.
 func yamlToJSON(document []byte) ([]byte, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(document, &root); err != nil {
@@ -112,7 +112,7 @@ func writeNodes(enc *jsontext.Encoder, begin jsontext.Token, nodes []*yaml.Node,
 }
 
 func writeScalar(enc *jsontext.Encoder, n *yaml.Node) error {
-	value := jsontext.Value(n.Value) // numbers, true, false and null are written alike
+	value := jsontext.Value(n.Value) // numbers, true, false and null have the same form in both
 	if n.ShortTag() == "!!str" {
 		quoted, err := jsontext.AppendQuote(nil, n.Value)
 		if err != nil {

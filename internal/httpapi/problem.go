@@ -16,7 +16,7 @@ import (
 	"mmsdispatch/internal/suppression"
 )
 
-// The codes of problems. They are part of the contract.
+// The problem codes. They are part of the contract.
 const (
 	codeValidation       = "validation_failed"
 	codeInvalidJSON      = "invalid_json"
@@ -39,14 +39,14 @@ const (
 	codeInternal         = "internal"
 )
 
-// problemKind is what all problems of one code have in common.
+// problemKind is the common part of all problems of one code.
 type problemKind struct {
 	status     int
 	title      string
 	retryAfter string // seconds; empty: no header
 }
 
-// problemKinds is the table of problems. It is never written to.
+// problemKinds is the read-only table of problems by code.
 var problemKinds = map[string]problemKind{
 	codeValidation:       {http.StatusBadRequest, "Invalid request", ""},
 	codeInvalidJSON:      {http.StatusBadRequest, "Invalid JSON", ""},
@@ -69,7 +69,7 @@ var problemKinds = map[string]problemKind{
 	codeInternal:         {http.StatusInternalServerError, "Internal error", ""},
 }
 
-// problem is a refusal. As JSON it is a problem of RFC 9457.
+// problem is a refusal, written as problem details (RFC 9457).
 type problem struct {
 	Type      string               `json:"type"`
 	Title     string               `json:"title"`
@@ -81,14 +81,14 @@ type problem struct {
 
 	MoreProblems int `json:"moreProblems,omitzero"` // beside Errors
 
-	// What was taken of a batch before the storage was lost.
+	// The counts of a batch when a failure ended it.
 	ID         *string `json:"id,omitempty"`
 	Accepted   *int64  `json:"accepted,omitempty"`
 	Duplicates *int64  `json:"duplicates,omitempty"`
 	Rejected   *int64  `json:"rejected,omitempty"`
 }
 
-// newProblem makes a problem of a code of the table.
+// newProblem returns a problem with a code of the table.
 func newProblem(code, detail string) *problem {
 	kind := problemKinds[code]
 	return &problem{Type: "/docs#" + code, Title: kind.title, Status: kind.status, Detail: detail, Code: code}
@@ -97,10 +97,10 @@ func newProblem(code, detail string) *problem {
 // Error implements error.
 func (p *problem) Error() string { return p.Code + ": " + p.Detail }
 
-// problemsListed is how many problems of a request are listed.
+// problemsListed bounds the problems listed for a request.
 const problemsListed = 1000
 
-// invalid is the problem of a request that breaks rules.
+// invalid is the problem of a request that fails validation.
 func invalid(errs []message.FieldError) *problem {
 	p := newProblem(codeValidation, "The request breaks the rules listed in errors; nothing was done.")
 	p.Errors = errs[:min(len(errs), problemsListed)]
@@ -108,13 +108,13 @@ func invalid(errs []message.FieldError) *problem {
 	return p
 }
 
-// asProblem turns whatever went wrong into what the caller is told.
+// asProblem maps an error to the problem that the caller gets.
 func asProblem(err error) *problem {
 	if own, ok := errors.AsType[*problem](err); ok {
 		return own
 	}
 	if syntax, ok := errors.AsType[*strictjson.SyntaxError](err); ok {
-		return newProblem(codeInvalidJSON, "The body cannot be read: "+syntax.Error()+".")
+		return newProblem(codeInvalidJSON, "The body cannot be parsed: "+syntax.Error()+".")
 	}
 	if routing, ok := errors.AsType[*echo.HTTPError](err); ok && routing.Code == http.StatusNotFound {
 		return newProblem(codeNotFound, "There is no such path.")
@@ -141,13 +141,13 @@ func asProblem(err error) *problem {
 	case errors.Is(err, ledger.ErrReused):
 		return newProblem(codeReferenceReused, "The client reference belongs to a message with other content.")
 	case errors.Is(err, ledger.ErrTenantFull):
-		return newProblem(codeBackpressure, "Your messages have their share of this lane or of the storage; nothing was accepted.")
+		return newProblem(codeBackpressure, "Your messages have used their share of this lane or of the storage; nothing was accepted.")
 	case errors.Is(err, ledger.ErrFull):
 		return newProblem(codeBackpressure, "Too many messages wait in this lane, or the storage is full; nothing was accepted.")
 	case errors.Is(err, ledger.ErrQuota):
 		return newProblem(codeQuotaExceeded, "This key has accepted as many messages as it may in this UTC day; nothing was accepted.")
 	case errors.Is(err, message.ErrNotCancelable):
-		return newProblem(codeNotCancelable, "The message does not wait any more: a call is under way or has been made.")
+		return newProblem(codeNotCancelable, "The message is no longer waiting: a request to Sinch is under way or has been made.")
 	case errors.Is(err, message.ErrNotReplayable):
 		return newProblem(codeNotReplayable, "The message is still on its way, or was delivered.")
 	case errors.Is(err, message.ErrForceRequired):
@@ -157,13 +157,13 @@ func asProblem(err error) *problem {
 	case errors.Is(err, redisconn.ErrUnavailable),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return newProblem(codeUnavailable,
-			"The storage does not answer. What was asked for may have been done; repeat it with the same reference.")
+			"The storage does not answer. The request may have taken effect; repeat it with the same reference.")
 	default:
 		return newProblem(codeInternal, "Something went wrong on our side.")
 	}
 }
 
-// fail answers a request with its problem.
+// fail responds with the problem of an error.
 func (a *api) fail(err error, c echo.Context) {
 	p := asProblem(err)
 	if errors.Is(err, echo.ErrMethodNotAllowed) {

@@ -166,8 +166,8 @@ func TestKeysThatCannotBeChecked(t *testing.T) {
 	}
 }
 
-// TestOrderOfRefusals takes one trouble after the other away from a request
-// that has them all.
+// TestOrderOfRefusals begins with a request that has every fault and removes one
+// after the other.
 func TestOrderOfRefusals(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -248,8 +248,8 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-// A caller that takes a phone number for a request id gets it back, and the log
-// does not.
+// A caller that uses a phone number as request id gets it back, and the log masks
+// it.
 func TestRequestIDsInTheLog(t *testing.T) {
 	t.Parallel()
 	const number = "[number]"
@@ -375,7 +375,7 @@ func TestServiceRoutes(t *testing.T) {
 	if body := b.do(t, get("/readyz").as("")).ok(t, http.StatusOK); body["status"] != "UP" {
 		t.Errorf("readyz %v", body)
 	}
-	b = setup(t) // an answer is given again for a second
+	b = setup(t) // readyz is cached for a second
 	b.ready.mu.Lock()
 	b.ready.down = true
 	b.ready.mu.Unlock()

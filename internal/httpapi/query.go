@@ -12,14 +12,14 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// query is the query of a request, read strictly: a parameter that is
-// misspelt must not go unnoticed.
+// query is the query of a request, read strictly: a misspelt parameter is an
+// error.
 type query struct {
 	values   url.Values
 	problems []message.FieldError
 }
 
-// readQuery takes the known parameters, each at most once.
+// readQuery reads the known parameters, each at most once.
 func readQuery(r *http.Request, known ...string) *query {
 	q := &query{}
 	values, err := url.ParseQuery(r.URL.RawQuery)
@@ -35,7 +35,7 @@ func readQuery(r *http.Request, known ...string) *query {
 	for _, name := range names {
 		switch {
 		case !slices.Contains(known, name):
-			q.wrong(shownName(name), message.ProblemUnknownField, "there is no such parameter")
+			q.wrong(shownName(name), message.ProblemUnknownField, "is not a parameter of this route")
 		case len(values[name]) > 1:
 			q.wrong(name, message.ProblemDuplicateField, "written more than once")
 		}
@@ -47,7 +47,7 @@ func (q *query) wrong(field string, code message.ProblemCode, text string) {
 	q.problems = append(q.problems, message.FieldError{Field: field, Code: code, Message: text})
 }
 
-// shownName cuts a name that a caller made up, and makes it a JSON string.
+// shownName shortens an unknown name and makes it valid in JSON.
 func shownName(name string) string {
 	const longest = 100
 	name = strings.ToValidUTF8(name, string(utf8.RuneError))
@@ -57,7 +57,7 @@ func shownName(name string) string {
 	return name
 }
 
-// get is a parameter that occurs once; ok is false when it is absent.
+// get returns a parameter that occurs once; ok is false when it is absent.
 func (q *query) get(name string) (value string, ok bool) {
 	values := q.values[name]
 	if len(values) != 1 {
@@ -77,7 +77,7 @@ func (q *query) text(name string) string {
 	return value
 }
 
-// batch is the id of a batch; empty: none is given.
+// batch is a batch id; empty: absent.
 func (q *query) batch(name string) message.BatchID {
 	value, ok := q.get(name)
 	if !ok {
@@ -98,7 +98,7 @@ func (q *query) truth(name string) bool {
 	return value == "true"
 }
 
-// number is a plain decimal number within bounds.
+// number is a decimal number within bounds.
 func (q *query) number(name string, least, most, absent int) int {
 	value, ok := q.get(name)
 	if !ok {

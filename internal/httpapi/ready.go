@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// readyFor is how long an answer of /readyz is given again: whoever may ask for
-// it on the public listener must not make Redis work.
+// readyFor is the time for which an answer of /readyz is cached: unauthenticated
+// requests on the public listener must not load Redis.
 const readyFor = time.Second
 
-// cachedAnswer gives the answer of a handler again for readyFor.
+// cachedAnswer caches the response of a handler for readyFor.
 type cachedAnswer struct {
 	next http.Handler
 
-	mu    sync.Mutex // held while next is asked: one question at a time
+	mu    sync.Mutex // locked during a call of next: one call at a time
 	asked time.Time
 	last  recordedAnswer
 }
@@ -30,8 +30,8 @@ func (a *cachedAnswer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(last.body.Bytes())
 }
 
-// answer is the last one, or a new one. The question goes on when the caller
-// that asked it is gone: others wait for the answer.
+// answer returns the cached response, or calls next. The call is not canceled
+// with the request that caused it, because other requests wait for it.
 func (a *cachedAnswer) answer(r *http.Request) recordedAnswer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -43,7 +43,7 @@ func (a *cachedAnswer) answer(r *http.Request) recordedAnswer {
 	return a.last
 }
 
-// recordedAnswer keeps an answer.
+// recordedAnswer buffers a response.
 type recordedAnswer struct {
 	header http.Header
 	status int

@@ -44,7 +44,7 @@ func TestNoncesInRedis(t *testing.T) {
 	if seen, err := nonces.Seen(t.Context(), "n"); err != nil || seen {
 		t.Errorf("at first: %v, %v", seen, err)
 	}
-	if err := nonces.Remember(t.Context(), "n"); err != nil {
+	if err := nonces.Put(t.Context(), "n"); err != nil {
 		t.Fatal(err)
 	}
 	if seen, err := nonces.Seen(t.Context(), "n"); err != nil || !seen {
@@ -55,13 +55,13 @@ func TestNoncesInRedis(t *testing.T) {
 		t.Fatalf("keys %v, %v", keys, err)
 	}
 	if ttl := client.TTL(t.Context(), keys[0]).Val(); ttl <= time.Hour || ttl > time.Hour+5*time.Minute {
-		t.Errorf("forgotten after %s", ttl)
+		t.Errorf("expires after %s", ttl)
 	}
 	server.Stop()
 	if _, err := nonces.Seen(t.Context(), "n"); err == nil {
 		t.Error("no error without Redis")
 	}
-	if err := nonces.Remember(t.Context(), "n"); err == nil {
+	if err := nonces.Put(t.Context(), "n"); err == nil {
 		t.Error("no error without Redis")
 	}
 }

@@ -8,13 +8,13 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// timeLayout is RFC 3339 in UTC with milliseconds, always.
+// timeLayout is RFC 3339 in UTC, always with milliseconds.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// view is how a message is shown, in JSON.
+// view encodes a message in JSON.
 type view func(m *message.Message) []byte
 
-// messageRoom is room for most messages, in bytes.
+// messageRoom is a buffer size that fits most messages, in bytes.
 const messageRoom = 1 << 10
 
 func showMessage(m *message.Message) []byte {
@@ -23,15 +23,15 @@ func showMessage(m *message.Message) []byte {
 	return w.json
 }
 
-// showGuide is what /send-mms answers.
+// showGuide is the response of /send-mms.
 func showGuide(m *message.Message) []byte {
-	said := "MMS request accepted"
+	text := "MMS request accepted"
 	if m.ID == "" {
-		said = "MMS request is valid"
+		text = "MMS request is valid"
 	}
 	w := members{json: make([]byte, 0, messageRoom)}
 	w.object(func() {
-		w.text("message", said)
+		w.text("message", text)
 		w.text("id", string(m.ID))
 		w.text("trackingId", m.SinchID)
 		w.quoted("status", string(m.Status))
@@ -41,7 +41,7 @@ func showGuide(m *message.Message) []byte {
 	return w.json
 }
 
-// resource is a message as part of something else.
+// resource is a message inside another response.
 type resource struct{ message *message.Message }
 
 // MarshalJSONTo implements json.MarshalerTo.
@@ -51,8 +51,9 @@ func (r resource) MarshalJSONTo(to *jsontext.Encoder) error {
 	return to.WriteValue(w.json) //nolint:wrapcheck // the error of a json.MarshalerTo is json's
 }
 
-// waiting returns a message with the reason why it waits: the account is paused.
-// The record does not have it, since it may be one of a million that wait alike.
+// waiting adds the reason why a message waits while the account is paused. The
+// record does not store it, since a million messages may wait for the same
+// reason.
 func (a *api) waiting(m *message.Message) *message.Message {
 	if m.Status != message.StatusQueued || m.Reason != nil || m.Scope.Test {
 		return m
@@ -66,15 +67,15 @@ func (a *api) waiting(m *message.Message) *message.Message {
 	return &shown
 }
 
-// shown is a message as part of something else.
+// shown returns a message for a list.
 func (a *api) shown(m *message.Message) resource { return resource{message: a.waiting(m)} }
 
-// view is how a message is shown alone.
+// view shows a single message.
 func (a *api) view(show view) view {
 	return func(m *message.Message) []byte { return show(a.waiting(m)) }
 }
 
-// message writes a message as callers see it. What is absent is null.
+// message writes a message resource. Absent fields are null.
 func (w *members) message(m *message.Message) { w.messageWith(m, true) }
 
 // event writes a message without its content, as events show it.
@@ -169,7 +170,7 @@ func (w *members) entry(e message.Entry) {
 	w.number("attempt", e.Attempt)
 }
 
-// some is nil for what is absent.
+// some returns nil for an empty text.
 func some(s string) *string {
 	if s == "" {
 		return nil

@@ -103,7 +103,8 @@ func value[T any](p *T) any {
 	return *p
 }
 
-// A message that waits for the account says so, without its record.
+// A message that waits for a paused account has its reason, which the record does
+// not store.
 func TestReasonOfMessagesThatWait(t *testing.T) {
 	t.Parallel()
 	pause := &message.Reason{Code: message.ReasonAccount, Message: "Waits.", SinchCode: "E104"}

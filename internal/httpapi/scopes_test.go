@@ -9,8 +9,8 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// TestScopes: what a key does not allow is 403, on every route and before anything
-// else is looked at.
+// TestScopes: a request outside the key's scopes gets 403, on every route and
+// before any other check.
 func TestScopes(t *testing.T) {
 	t.Parallel()
 	const sender, reader = "mms_live_SENDSENDSENDSENDSENDSEND", "mms_live_READREADREADREADREADREAD"
@@ -36,7 +36,7 @@ func TestScopes(t *testing.T) {
 	b.do(t, post("/v1/messages/"+id+"/cancel", "").as(sender)).ok(t, http.StatusOK)
 }
 
-// TestAKeysOwnRate stands for that of the service, which may have none.
+// TestAKeysOwnRate replaces the rate of the service, which may be unlimited.
 func TestAKeysOwnRate(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

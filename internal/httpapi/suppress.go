@@ -9,30 +9,30 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// suppressors is how many messages of a chunk are ended at a time.
+// suppressors bounds the messages of a chunk that are ended concurrently.
 const suppressors = 16
 
-// suppress ends those of the messages just accepted whose recipients have opted
-// out. What cannot be looked up now is left to the worker, which looks again
-// before every call.
-func (a *api) suppress(ctx context.Context, held []*message.Message) {
+// suppress ends the messages just accepted whose recipients have opted out. A
+// failed lookup is left to the worker, which checks again before every request to
+// Sinch.
+func (a *api) suppress(ctx context.Context, suppressed []*message.Message) {
 	work := make(chan *message.Message)
 	var all sync.WaitGroup
-	for range min(suppressors, len(held)) {
+	for range min(suppressors, len(suppressed)) {
 		all.Go(func() {
 			for m := range work {
 				a.suppressOne(ctx, m)
 			}
 		})
 	}
-	for _, m := range held {
+	for _, m := range suppressed {
 		work <- m
 	}
 	close(work)
 	all.Wait()
 }
 
-// suppressOne is suppress for one message; m becomes what became of it.
+// suppressOne is suppress for one message; it replaces m with the new state.
 func (a *api) suppressOne(ctx context.Context, m *message.Message) {
 	suppressed, err := a.OptOuts.Suppressed(ctx, m.Scope, m.Content.To, m.From)
 	if err == nil && suppressed {
@@ -43,6 +43,6 @@ func (a *api) suppressOne(ctx context.Context, m *message.Message) {
 		}
 	}
 	if _, late := errors.AsType[*message.TransitionError](err); err != nil && !late {
-		a.Log.Warn().Str("message_id", string(m.ID)).Err(err).Msg("opt-outs not looked up; the worker will")
+		a.Log.Warn().Str("message_id", string(m.ID)).Err(err).Msg("opt-outs not checked; the worker will check them")
 	}
 }

@@ -203,7 +203,7 @@ func (a *api) reserveMedia(c echo.Context, who Caller, draft message.Draft) erro
 	if !slices.ContainsFunc(draft.Content.Media, message.IsMediaID) || len(draft.Late) > 0 {
 		return nil
 	}
-	if known, err := a.knows(c, who, draft.Content.ClientReference); known || err != nil {
+	if known, err := a.exists(c, who, draft.Content.ClientReference); known || err != nil {
 		return err
 	}
 	ctx, cancel := a.bounded(c)

@@ -14,18 +14,18 @@ import (
 	"mmsdispatch/internal/sinch/receipt"
 )
 
-// WebhookOptions say how a receipt proves that Sinch sent it. Every check that
-// is configured and fits its shape must pass.
+// WebhookOptions configure how a receipt proves that Sinch sent it. Every
+// configured check that applies to its shape must pass.
 type WebhookOptions struct {
 	Token    string        // in ?token=, for any shape
 	Secret   string        // of the HMAC signature, for batches and conversation
 	User     string        // basic authentication, for batches
 	Password string        //
 	MaxAge   time.Duration // of a signature
-	Insecure bool          // take shapes that no check is configured for
+	Insecure bool          // accept shapes without a configured check
 }
 
-// check is one way of proving.
+// check is one way to authenticate a receipt.
 type check string
 
 const (
@@ -35,8 +35,8 @@ const (
 	checkNone      check = "none" // nothing is configured
 )
 
-// checks are those that a shape must pass. A body of unknown shape, or none,
-// must pass the widest one there is.
+// checks returns the checks for a shape. A body of unknown shape, or none, must
+// pass the check that covers most shapes.
 func (o WebhookOptions) checks(shape receipt.Shape) []check {
 	var checks []check
 	if o.Token != "" {
@@ -53,14 +53,13 @@ func (o WebhookOptions) checks(shape receipt.Shape) []check {
 	return checks
 }
 
-// refusedError says which check a receipt failed.
+// refusedError names the check that a receipt failed.
 type refusedError struct{ check check }
 
 // Error implements error.
 func (e refusedError) Error() string { return "receipt fails the check " + string(e.check) }
 
-// admit lets a receipt in, or says which check it failed. The nonce is empty
-// for one that is not signed.
+// admit authenticates a receipt. The nonce is empty for an unsigned one.
 func (o WebhookOptions) admit(r *http.Request, body []byte, shape receipt.Shape, now time.Time) (nonce string, err error) {
 	checks := o.checks(shape)
 	if len(checks) == 0 && !o.Insecure {
@@ -86,15 +85,15 @@ func (o WebhookOptions) admit(r *http.Request, body []byte, shape receipt.Shape,
 	return nonce, nil
 }
 
-// tokenFits compares the token of the query. A repeated one never fits: which
-// of them counts would be a matter of taste.
+// tokenFits compares the token of the query. A repeated token never fits: the
+// choice between several would be arbitrary.
 func (o WebhookOptions) tokenFits(r *http.Request) bool {
 	given := r.URL.Query()["token"]
 	return len(given) == 1 && same(given[0], o.Token)
 }
 
-// same compares in a time that tells nothing about the secret, its length
-// included.
+// same compares in constant time, so that neither the secret nor its length can
+// be measured.
 func same(given, secret string) bool {
 	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(secret))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
@@ -103,15 +102,15 @@ func same(given, secret string) bool {
 // webhooksPath is before the paths of the routes for Sinch.
 const webhooksPath = "/webhooks/sinch/"
 
-// webhook takes what Sinch posts: receipts and inbound messages of all its
+// webhook handles the posts of Sinch: receipts and inbound messages of all its
 // APIs, on either route.
 type webhook struct {
 	api     *api
-	encoded sync.Once // the hint that the token of the URL is not encoded was logged
+	encoded sync.Once // the hint at a token that is not URL-encoded was logged
 }
 
-// receive answers 200 once everything in the body is recorded, and 503 when
-// it cannot be: Sinch drops what gets any other 4xx for good.
+// receive responds 200 once everything in the body is recorded and 503 when it
+// cannot be: Sinch never repeats a callback after a 4xx other than 429.
 func (h *webhook) receive(c echo.Context) error {
 	r, opts := c.Request(), h.api.Webhook
 	if opts.Token != "" && !opts.tokenFits(r) { // before anything is read
@@ -151,8 +150,9 @@ func (h *webhook) refuse(c echo.Context, shape receipt.Shape, err error) error {
 	return newProblem(codeUnauthorized, "The receipt does not prove that Sinch sent it.")
 }
 
-// record applies the receipts, unless their nonce says that this was done
-// before. The nonce is remembered last: what failed half-way must come again.
+// record applies the receipts, unless their nonce was used before. The nonce is
+// stored last, so that a receipt that failed half-way is applied when Sinch
+// repeats it.
 func (h *webhook) record(ctx context.Context, shape receipt.Shape, receipts []receipt.Receipt, nonce string) error {
 	ctx = context.WithoutCancel(ctx)
 	if nonce != "" {
@@ -176,7 +176,7 @@ func (h *webhook) record(ctx context.Context, shape receipt.Shape, receipts []re
 	if nonce == "" {
 		return nil
 	}
-	_, err := within(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, h.api.Nonces.Remember(ctx, nonce) })
+	_, err := within(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, h.api.Nonces.Put(ctx, nonce) })
 	return err
 }
 
@@ -184,7 +184,7 @@ func (h *webhook) apply(ctx context.Context, one receipt.Receipt) error {
 	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
 	if one.Kind == receipt.KindInbound {
-		result, err := h.api.hear(ctx, one)
+		result, err := h.api.handleInbound(ctx, one)
 		if err == nil {
 			h.api.Metrics.Receipt(string(one.Shape), result)
 		}
@@ -198,7 +198,7 @@ func (h *webhook) apply(ctx context.Context, one receipt.Receipt) error {
 	return nil
 }
 
-// within gives one step of storage work its time.
+// within bounds one storage call by storageTimeout.
 func within[T any](ctx context.Context, step func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()

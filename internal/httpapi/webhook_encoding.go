@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// hintAtEncoding logs, once a process, that a refused token would fit if the URL
-// that Sinch has were encoded as a URL: a token that was pasted into it as it is,
-// so that its plus signs arrive as spaces, or one that was encoded twice.
+// hintAtEncoding logs, once a process, that a refused token would fit after
+// another URL-decoding: it was put into the URL at Sinch without encoding, so
+// that plus signs arrive as spaces, or encoded twice.
 func (h *webhook) hintAtEncoding(r *http.Request) {
 	if !slices.ContainsFunc(tokenReadings(r), func(token string) bool { return same(token, h.api.Webhook.Token) }) {
 		return
@@ -20,8 +20,8 @@ func (h *webhook) hintAtEncoding(r *http.Request) {
 	})
 }
 
-// tokenReadings are the other ways to read the token of a query: as it stands,
-// decoded as a path, where a plus sign is itself, and decoded twice.
+// tokenReadings are the other ways to decode the token of a query: raw, as a
+// path, in which a plus sign is literal, and twice.
 func tokenReadings(r *http.Request) []string {
 	var all []string
 	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {

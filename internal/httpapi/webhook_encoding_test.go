@@ -8,8 +8,8 @@ import (
 	"mmsdispatch/internal/httpapi"
 )
 
-// A token that would fit if the URL at Sinch were encoded is refused all the
-// same, and that is logged once, without the token.
+// A token that would fit if it were URL-encoded at Sinch is refused, and the hint
+// is logged once, without the token.
 func TestTokenThatIsNotEncodedIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	for query, hinted := range map[string]bool{

@@ -31,7 +31,7 @@ const (
 
 const dlr = "/webhooks/sinch/dlr"
 
-// hook posts to a webhook, as Sinch does: without a key of ours.
+// hook posts to a webhook as Sinch does: without an API key.
 func hook(path, body string) request { return request{method: http.MethodPost, path: path, body: body} }
 
 // signed adds the headers of a signature.
@@ -55,8 +55,7 @@ func webhookWith(opts httpapi.WebhookOptions) func(*httpapi.Options) {
 	return func(o *httpapi.Options) { o.Webhook = opts }
 }
 
-// TestWhichChecksApply goes through what may be configured, and what each
-// shape has to show then.
+// TestWhichChecksApply covers each combination of configured checks and shapes.
 func TestWhichChecksApply(t *testing.T) {
 	t.Parallel()
 	const token, secret = "?token=hook-token", "hmac-secret"
@@ -70,7 +69,7 @@ func TestWhichChecksApply(t *testing.T) {
 		name               string
 		opts               httpapi.WebhookOptions
 		body               string
-		token, hmac, basic bool // what the receipt shows
+		token, hmac, basic bool // checks that the receipt passes
 		refused            string
 	}{
 		{"nothing configured: mms", httpapi.WebhookOptions{}, mmsReceipt, false, false, false, "mms none"},
@@ -130,7 +129,7 @@ func TestWhichChecksApply(t *testing.T) {
 	}
 }
 
-// A token counts only when it is the only one, wherever the right one stands.
+// A repeated token is refused, also when one of them is right.
 func TestRepeatedTokens(t *testing.T) {
 	t.Parallel()
 	b := setup(t, webhookWith(httpapi.WebhookOptions{Token: "sesame"}))
@@ -216,8 +215,8 @@ func TestNonces(t *testing.T) {
 	b.receipt.mu.Lock()
 	b.receipt.err = nil
 	b.receipt.mu.Unlock()
-	b.do(t, r).ok(t, http.StatusOK) // what failed was not remembered
-	b.do(t, r).ok(t, http.StatusOK) // what did not fail was
+	b.do(t, r).ok(t, http.StatusOK) // the nonce of a failed receipt was not stored
+	b.do(t, r).ok(t, http.StatusOK) // the nonce of an applied one was
 	if n := b.receipt.count(); n != 1 {
 		t.Errorf("recorded %d times, want once", n)
 	}
@@ -242,7 +241,7 @@ func TestReceiptsAreTakenApart(t *testing.T) {
 			b.do(t, hook(path, body).with("Content-Type", "text/plain")).ok(t, http.StatusOK)
 		}
 	}
-	if n := b.receipt.count(); n != 8 { // the summary has two, and what a phone says is no receipt
+	if n := b.receipt.count(); n != 8 { // the summary has two, and an inbound message is no receipt
 		t.Errorf("%d receipts, want 8", n)
 	}
 	first := b.receipt.got[0]

@@ -187,7 +187,7 @@ func TestSavedMediaThatAreNotReadyAreWaitedFor(t *testing.T) {
 	ref := b.sinch.saves[0].Ref
 	eventually(t, func() bool { // the worker has recorded it
 		key := saved.Key(strings.TrimPrefix(ref, "saved-"))
-		template, err := saved.NewStore(b.rdb, savedEvents{}, nil).Look(t.Context(), key)
+		template, err := saved.NewStore(b.rdb, savedEvents{}, nil).Lookup(t.Context(), key)
 		return err == nil && template.State == saved.Waiting
 	})
 	b.report(ref, "1", true)

@@ -9,9 +9,9 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// Copy copies rows of a file as they stand there, in UTF-8 and without a byte
-// order mark, and the header of a table before them. wanted is asked for each row
-// by its index, from 0, and its fields.
+// Copy copies rows of a file unchanged, in UTF-8 and without a byte order mark,
+// after the header of a table. wanted is called for each row with its index, from
+// 0, and its fields.
 func Copy(out io.Writer, in io.Reader, isTable bool, wanted func(index int64, fields message.Fields) bool) error {
 	rows := rawRows(&rawLines{in: NewLines(in)})
 	if isTable {
@@ -41,8 +41,8 @@ func Copy(out io.Writer, in io.Reader, isTable bool, wanted func(index int64, fi
 	}
 }
 
-// rawRows are rows with the text they were read from, which is valid until the
-// next one is read.
+// rawRows are rows with their source text, which is valid until the next one is
+// read.
 type rawRows interface {
 	next() (message.Fields, []byte, error)
 }
@@ -69,12 +69,12 @@ func (r *rawLines) next() (message.Fields, []byte, error) {
 	}
 }
 
-// whole reads a line however long it is.
+// whole reads a line of any length.
 func (l *Lines) whole() ([]byte, error) {
 	if !l.opened {
 		l.in, l.opened = open(l.in), true
 	}
-	return l.in.ReadBytes('\n') //nolint:wrapcheck // io.EOF has to stay itself
+	return l.in.ReadBytes('\n') //nolint:wrapcheck // callers compare with io.EOF
 }
 
 func writeRow(out io.Writer, raw []byte) error {

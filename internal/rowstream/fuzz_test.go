@@ -108,7 +108,7 @@ func FuzzTable(f *testing.F) {
 	})
 }
 
-// readTable reads rows to their end, or to one whose end nobody can tell, and
+// readTable reads rows to their end, or to one whose end cannot be found, and
 // returns why each cannot be read.
 func readTable(t *testing.T, read *rowstream.Table) (codes []message.ProblemCode, ended bool) {
 	t.Helper()

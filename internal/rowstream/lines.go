@@ -1,4 +1,4 @@
-// Package rowstream reads messages that come one after the other, in NDJSON or CSV.
+// Package rowstream reads a stream of messages in NDJSON or CSV.
 package rowstream
 
 import (
@@ -11,30 +11,29 @@ import (
 )
 
 const (
-	// LengthMax is the limit of a row of a stream, in bytes without the end of its
-	// last line.
+	// LengthMax is the limit of a row, in bytes without its line ending.
 	LengthMax = 64 << 10
-	// lengthWithEnd is the buffer into which each row fits that is not too long.
+	// lengthWithEnd is the size of a buffer that fits every valid row.
 	lengthWithEnd = LengthMax + len("\r\n")
-	// quotedMax is how far the end of a cell in quotes is looked for, in bytes of
-	// the row: a quote that is open for longer was hardly meant to be closed.
+	// quotedMax bounds the search for the end of a quoted cell, in bytes of the row:
+	// a longer one probably lacks its closing quote.
 	quotedMax = 16 << 20
 )
 
-// Lines are rows in NDJSON, with or without a byte order mark before them. Empty
-// lines are no rows.
+// Lines are the rows of NDJSON, with or without a byte order mark. Empty lines
+// are ignored.
 type Lines struct {
 	in     *bufio.Reader
 	opened bool
 }
 
-// NewLines makes a reader of NDJSON.
+// NewLines returns a reader of NDJSON.
 func NewLines(body io.Reader) *Lines { return &Lines{in: bufio.NewReaderSize(body, lengthWithEnd)} }
 
-// Begin has nothing to read: lines have no header.
+// Begin reads nothing: NDJSON has no header.
 func (*Lines) Begin() []message.FieldError { return nil }
 
-// Next reads a row. io.EOF says that there is none any more.
+// Next reads a row. io.EOF marks the end.
 func (l *Lines) Next() (message.Fields, error) {
 	for {
 		line, long, err := l.next()
@@ -49,7 +48,7 @@ func (l *Lines) Next() (message.Fields, error) {
 	}
 }
 
-// next reads a line, the first one without its mark.
+// next reads a line, the first one without its byte order mark.
 func (l *Lines) next() (line []byte, long bool, err error) {
 	if !l.opened {
 		l.in, l.opened = open(l.in), true
@@ -57,8 +56,8 @@ func (l *Lines) next() (line []byte, long bool, err error) {
 	return readLine(l.in)
 }
 
-// readLine reads a line that fits into the buffer, and passes over the rest of
-// one that does not. The line is valid until the next read.
+// readLine reads a line that fits into the buffer, and skips the rest of a longer
+// one. The line is valid until the next read.
 func readLine(in *bufio.Reader) (line []byte, long bool, err error) {
 	line, err = in.ReadSlice('\n')
 	for errors.Is(err, bufio.ErrBufferFull) {
@@ -71,7 +70,7 @@ func readLine(in *bufio.Reader) (line []byte, long bool, err error) {
 	return line, long || len(line)-lineEnd(line) > LengthMax, err
 }
 
-// lineEnd is how many bytes end a line.
+// lineEnd is the length of the line ending.
 func lineEnd(line []byte) int {
 	switch {
 	case bytes.HasSuffix(line, []byte("\r\n")):

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Numbers are the phone numbers that the rows of one call go to. A million of
+// Numbers is the set of phone numbers in the rows of one request. A million of
 // them take less than 40 MB. The zero value is empty.
 type Numbers struct{ seen map[uint64]struct{} }
 
-// Add takes the number of a row, in E.164, and reports whether an earlier row goes
-// to it.
+// Add adds the number of a row, in E.164, and reports whether an earlier row has
+// it.
 func (n *Numbers) Add(e164 string) (repeated bool) {
 	digits, err := strconv.ParseUint(strings.TrimPrefix(e164, "+"), 10, 64) // E.164 has 15 digits at most
 	if err != nil {

@@ -7,38 +7,37 @@ import (
 	"unicode"
 )
 
-// cellState is where the reading of a row of CSV has come to.
+// cellState is the state of the parser in a CSV row.
 type cellState int
 
 const (
 	cellBegins cellState = iota // or spaces before it
-	cellBare                    // in a cell without quotes, where a quote opens nothing
-	cellQuoted                  // in a cell in quotes
-	cellClosed                  // behind a quote in one: its end, or the first of two
-	cellSpaced                  // behind that and spaces
-	cellReturn                  // behind those and a CR, which only a LF may follow
-	cellTorn                    // behind a quote that neither ends a cell nor is doubled
+	cellBare                    // in an unquoted cell, where a quote is literal
+	cellQuoted                  // in a quoted cell
+	cellClosed                  // after a quote in one: its end, or the first of two
+	cellSpaced                  // after that and spaces
+	cellReturn                  // after those and a CR, which only a LF may follow
+	cellTorn                    // after a quote that neither ends a cell nor is doubled
 	rowEnds
 )
 
-// record is a row of CSV (RFC 4180) while it is read, byte by byte. It differs
-// from package encoding/csv in what spreadsheets and people write: spaces around
-// a cell in quotes are no error.
+// record parses a CSV row (RFC 4180) byte by byte. Unlike encoding/csv it accepts
+// spaces around a quoted cell, which spreadsheets and people write.
 type record struct {
 	separator byte
 	at        cellState
-	loose     bool   // a quote stood in a cell without quotes
-	dropped   bool   // the cells are not kept: the row is too long
+	loose     bool   // an unquoted cell contained a quote
+	dropped   bool   // the cells are discarded: the row is too long
 	text      []byte // of all cells, without their quotes
 	ends      []int  // of the cells in text
 }
 
-// reset makes it ready for the next row.
+// reset prepares for the next row.
 func (r *record) reset() {
 	*r = record{separator: r.separator, text: r.text[:0], ends: r.ends[:0]}
 }
 
-// drop keeps nothing more of the cells; the end of the row is still found.
+// drop discards the cells; the end of the row is still found.
 func (r *record) drop() { r.dropped, r.text, r.ends = true, r.text[:0], r.ends[:0] }
 
 func (r *record) pass(c byte) {
@@ -54,7 +53,7 @@ func (r *record) pass(c byte) {
 		if c == '\n' {
 			r.end(rowEnds)
 		}
-	default: // nothing follows the others
+	default: // no byte follows the other states
 	}
 }
 
@@ -80,7 +79,7 @@ func (r *record) passQuoted(c byte) {
 	switch {
 	case c == '"':
 		r.at = cellClosed
-	case c == '\n' && r.loose: // to some programs the row is over, to others it goes on
+	case c == '\n' && r.loose: // for some programs the row ends here, for others it continues
 		r.at = cellTorn
 	case c == '\n' && bytes.HasSuffix(r.text[r.begin():], []byte{'\r'}):
 		r.text[len(r.text)-1] = c // CRLF in a cell is a line end
@@ -121,7 +120,7 @@ func (r *record) end(at cellState) {
 	}
 }
 
-// begin is where the cell being read begins in text.
+// begin is the offset of the current cell in text.
 func (r *record) begin() int {
 	if len(r.ends) == 0 {
 		return 0
@@ -148,7 +147,7 @@ func (r *record) isEmpty() bool {
 	return !r.loose && !r.dropped && len(bytes.TrimFunc(r.text, isPadding)) == 0
 }
 
-// cellsOf reads a line that is a row of its own.
+// cellsOf parses a line as a complete row.
 func cellsOf(line []byte, separator byte) []string {
 	r := record{separator: separator}
 	for _, c := range slices.Concat(bytes.TrimRight(line, "\r\n"), []byte{'\n'}) {

@@ -7,9 +7,9 @@ import (
 	"io"
 )
 
-// EndlessError ends a table in which no row has a certain end any more, as after
-// a quote that is not closed. The rest may be the inside of a cell, so it is not
-// read: a text must never become a message.
+// EndlessError ends a table when the end of a row cannot be found, as after a
+// quote that is not closed. The rest may be inside a cell, so it is not read:
+// text must never become a message.
 type EndlessError struct {
 	Line int64 // from 1, in which the row begins
 }
@@ -19,23 +19,23 @@ func (e *EndlessError) Error() string {
 	return fmt.Sprintf("the row that begins in line %d has a quote that is not closed, or not doubled", e.Line)
 }
 
-// records reads a table row by row. Rows are bounded: of one that is longer than
-// LengthMax only the end is looked for.
+// records reads a table row by row. Of a row longer than LengthMax only the end
+// is searched for.
 type records struct {
 	record
 
 	in     *bufio.Reader
 	rest   []byte // of the line being read
-	ending int    // bytes that end this line
+	ending int    // length of its line ending
 	line   int64  // its number, from 1
 	first  int64  // the line in which the row begins
 	size   int    // bytes of the row so far
-	raw    []byte // the row as it stands in the file, when wanted
+	raw    []byte // the source text of the row, when wanted
 	keeps  bool   // raw is wanted
 }
 
-// next reads a row that has content. io.EOF says that there is none any more, an
-// *EndlessError that no end of the row is certain.
+// next reads a row that has content. io.EOF marks the end, an *EndlessError a row
+// whose end cannot be found.
 func (r *records) next() error {
 	for {
 		if err := r.readRow(); err != nil {
@@ -47,7 +47,7 @@ func (r *records) next() error {
 	}
 }
 
-// tooLong reports whether the row that was read has more than it may.
+// tooLong reports whether the row exceeds LengthMax.
 func (r *records) tooLong() bool { return r.dropped }
 
 func (r *records) readRow() error {
@@ -74,7 +74,7 @@ func (r *records) readRow() error {
 	return nil
 }
 
-// endOfFile ends a row that the file ends.
+// endOfFile ends the last row.
 func (r *records) endOfFile() error {
 	if r.at == cellQuoted {
 		return r.endless()
@@ -83,7 +83,7 @@ func (r *records) endOfFile() error {
 	return nil
 }
 
-// passLine goes over the rest of the line.
+// passLine skips the rest of the line.
 func (r *records) passLine() {
 	length := len(r.rest)
 	if r.size+length-r.ending > LengthMax {
@@ -98,7 +98,7 @@ func (r *records) passLine() {
 	r.rest, r.size = nil, r.size+length
 }
 
-// readLine reads the next line, or a piece of one that is too long.
+// readLine reads the next line, or a part of one that is too long.
 func (r *records) readLine() error {
 	line, err := r.in.ReadSlice('\n')
 	if len(line) == 0 && err != nil {

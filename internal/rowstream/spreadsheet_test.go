@@ -164,12 +164,12 @@ func TestNoErrorRepeatsARow(t *testing.T) {
 		"a row in Latin-1":      "to,text\n+12065551212,\xe9SECRET\n",
 	} {
 		rows, wrong := readAll(t, file)
-		said, err := json.Marshal([]any{rows, wrong})
+		output, err := json.Marshal([]any{rows, wrong})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Contains(said, []byte("SECRET")) || bytes.Contains(said, []byte("2065551212")) {
-			t.Errorf("%s: %s", name, said)
+		if bytes.Contains(output, []byte("SECRET")) || bytes.Contains(output, []byte("2065551212")) {
+			t.Errorf("%s: %s", name, output)
 		}
 		if len(wrong) == 0 && len(rows) == 0 {
 			t.Errorf("%s: no error", name)

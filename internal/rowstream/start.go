@@ -10,18 +10,17 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// The marks that programs write before a text, to tell its encoding.
+// The byte order marks.
 const (
 	markUTF8    = "\xef\xbb\xbf"
 	markUTF16LE = "\xff\xfe"
 	markUTF16BE = "\xfe\xff"
 )
 
-// open reads the mark at the beginning of a text and returns the text after it,
-// in UTF-8.
+// open reads the byte order mark and returns the text after it, in UTF-8.
 func open(in *bufio.Reader) *bufio.Reader {
 	const longest = len(markUTF8)
-	head, _ := in.Peek(longest) // an error comes again when the text is read
+	head, _ := in.Peek(longest) // an error is returned again when the text is read
 	switch {
 	case bytes.HasPrefix(head, []byte(markUTF8)):
 		_, _ = in.Discard(longest)
@@ -75,7 +74,7 @@ func peekLine(in *bufio.Reader) []byte {
 	}
 }
 
-// oldLines turns the CR that ends a line in files of old programs into LF.
+// oldLines converts CR line endings to LF.
 type oldLines struct{ in io.Reader }
 
 // Read implements io.Reader.
@@ -86,11 +85,11 @@ func (o oldLines) Read(p []byte) (int, error) {
 			p[i] = '\n'
 		}
 	}
-	return n, err //nolint:wrapcheck // io.EOF has to stay itself
+	return n, err //nolint:wrapcheck // callers compare with io.EOF
 }
 
-// notTable says of the first line of a file that is no table for what it is;
-// empty: it may be one.
+// notTable identifies a file that is not CSV by its first line; empty: it may be
+// CSV.
 func notTable(line []byte) string {
 	begins := func(with string) bool { return bytes.HasPrefix(line, []byte(with)) }
 	text := bytes.TrimSpace(line)
@@ -106,7 +105,7 @@ func notTable(line []byte) string {
 	case bytes.HasPrefix(text, []byte("<")):
 		return "this is HTML or XML, not CSV: save the table as CSV UTF-8"
 	case bytes.IndexByte(line, 0) >= 0:
-		return "this is no text in UTF-8, but binary or UTF-16 without a byte order mark: save it as CSV UTF-8"
+		return "this is not UTF-8 text but binary or UTF-16 without a byte order mark: save it as CSV UTF-8"
 	case !utf8.Valid(line):
 		return "the header is not UTF-8: save the file as CSV UTF-8"
 	default:

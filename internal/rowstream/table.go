@@ -13,24 +13,24 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// Table are rows in CSV, as spreadsheets and exporters write it: in UTF-8 or, with
-// a byte order mark, UTF-16; separated by commas, semicolons or tabs; lines ended
-// by LF, CRLF or CR. Spaces around cells, and rows and columns without content,
-// do not count.
+// Table are the rows of CSV, as spreadsheets and exporters write it: in UTF-8 or,
+// with a byte order mark, UTF-16; separated by commas, semicolons or tabs; lines
+// ended by LF, CRLF or CR. Spaces around cells and empty rows and columns are
+// ignored.
 type Table struct {
 	body    io.Reader
 	rows    records
 	columns []string // empty: a column without a name
 }
 
-// NewTable makes a reader of CSV.
+// NewTable returns a reader of CSV.
 func NewTable(body io.Reader) *Table { return &Table{body: body} }
 
-// headerField is the field of problems of the header.
+// headerField is the field name in problems of the header.
 const headerField = "header"
 
-// Begin reads the header row and returns its problems. They hold no value of a
-// row, even if the file has no header and a row stands in its place.
+// Begin reads the header row and returns its problems. They contain no value of a
+// row, even if the file has no header and begins with a row.
 func (t *Table) Begin() []message.FieldError {
 	in := open(bufio.NewReaderSize(t.body, lengthWithEnd))
 	line := peekLine(in)
@@ -62,13 +62,13 @@ func headerProblem(code message.ProblemCode, text string) []message.FieldError {
 	return []message.FieldError{{Field: headerField, Code: code, Message: text}}
 }
 
-// separators are those that are recognised, the most common first.
+// separators are the recognised separators, the most common first.
 func separators() []byte { return []byte{',', ';', '\t'} }
 
-// separatorOf finds the separator by which a header has the most columns that
-// there are, or else the most columns.
+// separatorOf returns the separator by which a header has the most known columns,
+// or else the most columns.
 func separatorOf(header []byte) byte {
-	const known = 1 << 20 // one counts more than all that are not
+	const known = 1 << 20 // one known column outweighs all unknown ones
 	best, most := separators()[0], 0
 	for _, separator := range separators() {
 		points := 0
@@ -85,7 +85,7 @@ func separatorOf(header []byte) byte {
 	return best
 }
 
-// separatorHint reads the line "sep=;" that Excel takes for the separator.
+// separatorHint reads Excel's line "sep=;".
 func separatorHint(line []byte) (byte, bool) {
 	hint, ok := strings.CutPrefix(strings.ToLower(strings.Trim(string(line), "\" \r\n")), "sep=")
 	if !ok || len(hint) != 1 || !slices.Contains(separators(), hint[0]) {
@@ -94,7 +94,7 @@ func separatorHint(line []byte) (byte, bool) {
 	return hint[0], true
 }
 
-// columnProblems are what is wrong with the names of columns.
+// columnProblems returns the problems of the column names.
 func columnProblems(columns []string) (wrong []message.FieldError) {
 	if !slices.ContainsFunc(columns, message.Column) {
 		return headerProblem(message.ProblemUnknownField, "the first row names no column: a header row is required; "+thereAre())
@@ -115,11 +115,11 @@ func columnProblems(columns []string) (wrong []message.FieldError) {
 
 func thereAre() string { return "there are " + strings.Join(message.Columns(), ", ") }
 
-// columnName is what the name of a column looks like. What looks otherwise may be
-// a value of a row in a file without a header.
+// columnName matches a possible column name. Any other text may be a value of a
+// row in a file without a header.
 var columnName = regexp.MustCompile(`^[A-Za-z][A-Za-z_.-]{0,39}$`)
 
-// shownColumn names a column that there is not by its name, or by its place.
+// shownColumn identifies an unknown column by its name, or by its position.
 func shownColumn(i int, name string) string {
 	if columnName.MatchString(name) {
 		return name
@@ -129,8 +129,8 @@ func shownColumn(i int, name string) string {
 
 func columnPlace(i int) string { return fmt.Sprintf("column %d", i+1) }
 
-// Next reads a row. io.EOF says that there is none any more, an *EndlessError that
-// none can be found any more.
+// Next reads a row. io.EOF marks the end, an *EndlessError a row whose end cannot
+// be found.
 func (t *Table) Next() (message.Fields, error) {
 	if err := t.rows.next(); err != nil {
 		return message.Fields{}, err
@@ -139,7 +139,7 @@ func (t *Table) Next() (message.Fields, error) {
 	case t.rows.tooLong():
 		return message.UnreadableRow(message.ProblemTooLong, "a row may have 64 KiB at most"), nil
 	case t.rows.loose:
-		return message.UnreadableRow(message.ProblemInvalid, "the row is no CSV: a cell that holds a quote must stand in quotes"), nil
+		return message.UnreadableRow(message.ProblemInvalid, "the row is not CSV: a cell that contains a quote must be quoted"), nil
 	case !utf8.Valid(t.rows.text):
 		return message.UnreadableRow(message.ProblemInvalid, "the row is not UTF-8: save the file as CSV UTF-8"), nil
 	}
@@ -150,7 +150,7 @@ func (t *Table) Next() (message.Fields, error) {
 			fields.Set(t.columns[i], cell)
 		case cell != "":
 			return message.UnreadableRow(message.ProblemInvalid, columnPlace(i)+
-				" has no name in the header, and a cell in this row; a cell that holds a separator must stand in quotes"), nil
+				" has no name in the header, and a cell in this row; a cell that contains a separator must be quoted"), nil
 		}
 	}
 	return fields, nil

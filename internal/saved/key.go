@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Key names a template without giving away what is in it.
+// Key identifies a template without revealing its content.
 type Key string
 
-// keyBytes is how much of the hash is kept: nobody chooses what is hashed so as
-// to collide, and the reference has to fit into Sinch's 64 characters.
+// keyBytes is the length of the hash that is used: deliberate collisions are no
+// threat here, and the reference is limited to Sinch's 64 characters.
 const keyBytes = 16
 
-// NewKey is the name of what consists of these parts, in their order.
+// NewKey returns the key of a template that consists of these parts, in order.
 func NewKey(parts ...string) Key {
 	hash := sha256.New()
 	for _, part := range parts {
@@ -24,15 +24,14 @@ func NewKey(parts ...string) Key {
 	return Key(hex.EncodeToString(hash.Sum(nil)[:keyBytes]))
 }
 
-// refPrefix begins the references of templates; those of messages begin
-// otherwise.
+// refPrefix begins the references of templates; those of messages have another
+// prefix.
 const refPrefix = "saved-"
 
-// Ref is what Sinch is given as client reference, and brings back in its
-// report.
+// Ref is the client reference sent to Sinch, which its report repeats.
 func (k Key) Ref() string { return refPrefix + string(k) }
 
-// parseRef reads a reference that came back.
+// parseRef parses a reference of a report.
 func parseRef(ref string) (Key, bool) {
 	name, ours := strings.CutPrefix(ref, refPrefix)
 	raw, err := hex.DecodeString(name)

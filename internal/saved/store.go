@@ -24,10 +24,10 @@ const prefix = redisconn.KeyPrefix + "saved:"
 //go:embed lua/swap.lua
 var swapSource string
 
-// The events that are counted.
+// The events counted by Metrics.
 const (
 	EventSaved    = "saved"     // text and media were saved at Sinch
-	EventReady    = "ready"     // Sinch said that they are ready
+	EventReady    = "ready"     // Sinch reported that they are ready
 	EventUsed     = "used"      // a message was accepted that names them
 	EventSpoilt   = "spoilt"    // Sinch could not encode them
 	EventGone     = "gone"      // Sinch does not know them any more
@@ -35,30 +35,30 @@ const (
 	EventPlain    = "plain"     // they are done without for a while
 )
 
-// Metrics counts what becomes of templates.
+// Metrics counts events of templates.
 type Metrics interface {
 	// Saved counts an event.
 	Saved(event string)
 }
 
-// Store keeps what is known of templates in Redis. What was read is remembered
-// for a moment, so that it costs no question for each message.
+// Store keeps the records of templates in Redis. A record that was read is cached
+// for a moment, so that most messages need no query.
 type Store struct {
 	rdb     redis.UniversalClient
 	metrics Metrics
 	swap    *redis.Script
-	memory  *memory
+	cache   *cache
 	keys    *encryption.Keys
 	nowFunc func() time.Time
 }
 
-// NewStore makes a store on a Redis client. keys make the names of templates;
+// NewStore returns a Store on a Redis client. keys derive the names of templates;
 // nil: hashes do.
 func NewStore(rdb redis.UniversalClient, metrics Metrics, keys *encryption.Keys) *Store {
-	return &Store{rdb: rdb, metrics: metrics, keys: keys, swap: redis.NewScript(swapSource), memory: newMemory(), nowFunc: time.Now}
+	return &Store{rdb: rdb, metrics: metrics, keys: keys, swap: redis.NewScript(swapSource), cache: newCache(), nowFunc: time.Now}
 }
 
-// NewKey is the name of what consists of these parts, in their order.
+// NewKey returns the key of a template that consists of these parts, in order.
 func (s *Store) NewKey(parts ...string) Key {
 	return Key(s.keys.Name("saved", string(NewKey(parts...))))
 }
@@ -67,22 +67,22 @@ func unavailable(doing string, err error) error {
 	return fmt.Errorf("%s: %w: %w", doing, ErrUnavailable, err)
 }
 
-// Look tells how far a template is.
-func (s *Store) Look(ctx context.Context, key Key) (Template, error) {
+// Lookup returns the state of a template.
+func (s *Store) Lookup(ctx context.Context, key Key) (Template, error) {
 	now := s.nowFunc()
-	if t, ok := s.memory.get(key, now); ok {
+	if t, ok := s.cache.get(key, now); ok {
 		return t.at(now), nil
 	}
 	t, _, err := s.read(ctx, key)
 	if err != nil {
 		return Template{}, err
 	}
-	s.memory.put(key, t, now)
+	s.cache.put(key, t, now)
 	return t.at(now), nil
 }
 
-// read returns a template with its record. A record of a newer release that
-// cannot be read is none.
+// read returns a template with its record. An unreadable record, of a newer
+// release, counts as absent.
 func (s *Store) read(ctx context.Context, key Key) (t Template, record string, err error) {
 	record, err = s.rdb.Get(ctx, prefix+string(key)).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -94,11 +94,11 @@ func (s *Store) read(ctx context.Context, key Key) (t Template, record string, e
 	return t, record, nil
 }
 
-// change decides on a template as it is, anew whenever somebody else was
-// faster. decide returns false where nothing is to be changed; keep of zero is
-// the state's own.
+// change reads a template, lets decide change it, and writes it; it repeats that
+// when another process has changed the record meanwhile. decide returns false
+// when there is nothing to change; keep of zero is the state's own.
 func (s *Store) change(ctx context.Context, key Key, keep time.Duration, decide func(t *Template) bool) (changed bool, err error) {
-	defer s.memory.forget(key)
+	defer s.cache.evict(key)
 	for {
 		t, before, err := s.read(ctx, key)
 		if err != nil {
@@ -125,16 +125,16 @@ func (s *Store) change(ctx context.Context, key Key, keep time.Duration, decide 
 	}
 }
 
-// Claim is the right to save a template, which one caller at a time has. It has
-// to be given back by Saved, Avoid or Release.
+// Claim is the exclusive right to save a template. It ends with Saved, Avoid or
+// Release.
 type Claim struct {
 	Key   Key
 	saver string
 	lost  int // as it was when the claim was made
 }
 
-// Claim asks for the right to save an absent template. It runs out after lease,
-// since whoever has it may die.
+// Claim requests the right to save an absent template. It expires after lease,
+// since its holder may be killed.
 func (s *Store) Claim(ctx context.Context, key Key, lease time.Duration) (claim Claim, won bool, err error) {
 	claim = Claim{Key: key, saver: rand.Text()}
 	_, err = s.change(ctx, key, lease, func(t *Template) bool {
@@ -149,11 +149,11 @@ func (s *Store) Claim(ctx context.Context, key Key, lease time.Duration) (claim 
 	return claim, won && err == nil, err
 }
 
-// settle ends the saving that a claim stands for, also when it had run out and
-// nobody else has begun.
-func (s *Store) settle(ctx context.Context, c Claim, after func(t Template) Template) (bool, error) {
+// finish ends the saving of a claim, also of one that has expired without another
+// saver having begun.
+func (s *Store) finish(ctx context.Context, c Claim, after func(t Template) Template) (bool, error) {
 	return s.change(ctx, c.Key, 0, func(t *Template) bool {
-		ranOut := t.State == Absent && t.Lost == c.lost // and not spoilt before the answer came
+		ranOut := t.State == Absent && t.Lost == c.lost // and not spoilt before the response came
 		if !ranOut && (t.State != Saving || t.Saver != c.saver) {
 			return false
 		}
@@ -162,15 +162,15 @@ func (s *Store) settle(ctx context.Context, c Claim, after func(t Template) Temp
 	})
 }
 
-// Saved says that the template is saved under id. It is ready when Sinch says
-// so, or after grace.
+// Saved records that the template is saved under id. It is ready when Sinch
+// reports that, or after grace.
 func (s *Store) Saved(ctx context.Context, c Claim, id string, grace time.Duration) error {
 	s.metrics.Saved(EventSaved)
 	now := s.nowFunc()
-	settled, err := s.settle(ctx, c, func(t Template) Template {
+	finished, err := s.finish(ctx, c, func(t Template) Template {
 		return Template{State: Waiting, ID: id, Lost: t.Lost, Since: now, Due: now.Add(grace)}
 	})
-	if err != nil || !settled { // Sinch's report was faster, or another saver
+	if err != nil || !finished { // Sinch's report or another saver came first
 		return err
 	}
 	if err := s.rdb.Set(ctx, idKey(id), string(c.Key), kept).Err(); err != nil {
@@ -179,11 +179,10 @@ func (s *Store) Saved(ctx context.Context, c Claim, id string, grace time.Durati
 	return nil
 }
 
-// idKey leads from Sinch's id to the template: not every report has our
-// reference.
+// idKey maps Sinch's id to the template: not every report has our reference.
 func idKey(id string) string { return prefix + "id:" + id }
 
-// Avoid has messages do without the template for a while.
+// Avoid makes messages carry their own media for a while.
 func (s *Store) Avoid(ctx context.Context, c Claim, during time.Duration) error {
 	avoided, err := s.change(ctx, c.Key, during, func(t *Template) bool {
 		if t.State != Saving || t.Saver != c.saver {
@@ -198,14 +197,14 @@ func (s *Store) Avoid(ctx context.Context, c Claim, during time.Duration) error 
 	return err
 }
 
-// Release gives a claim back without having saved anything.
+// Release ends a claim without a saved template.
 func (s *Store) Release(ctx context.Context, c Claim) error {
-	_, err := s.settle(ctx, c, func(t Template) Template { return Template{ID: t.ID, Lost: t.Lost} })
+	_, err := s.finish(ctx, c, func(t Template) Template { return Template{ID: t.ID, Lost: t.Lost} })
 	return err
 }
 
-// Report takes in what Sinch says of a template: by our reference, else by its
-// own id. known is false for one that nobody waits for.
+// Report applies Sinch's report about a template, found by our reference or else
+// by Sinch's id. known is false for a template that is not being saved.
 func (s *Store) Report(ctx context.Context, ref, id string, ready bool) (known bool, err error) {
 	key, ok := parseRef(ref)
 	if !ok && id != "" {
@@ -220,8 +219,8 @@ func (s *Store) Report(ctx context.Context, ref, id string, ready bool) (known b
 	}
 	var lost Template
 	changed, err := s.change(ctx, key, 0, func(t *Template) bool {
-		// While it is being saved, the report may come before the answer that has
-		// the id; but not a second one of what was spoilt before.
+		// While the template is being saved, the report may come before the response
+		// with the id; but not a second one about an earlier, spoilt id.
 		known = t.holds(id) || t.State == Saving && t.ID != id
 		switch {
 		case !known || ready && t.State == Ready:
@@ -244,7 +243,7 @@ func (s *Store) Report(ctx context.Context, ref, id string, ready bool) (known b
 	return known, err
 }
 
-// count counts an event, and that it was one too many.
+// count counts an event, and EventPlain if it was the last one tolerated.
 func (s *Store) count(event string, after Template) {
 	s.metrics.Saved(event)
 	if after.State == Plain {
@@ -255,29 +254,29 @@ func (s *Store) count(event string, after Template) {
 // Used counts a message that was accepted with a template.
 func (s *Store) Used() { s.metrics.Saved(EventUsed) }
 
-// Gone takes in that Sinch does not know an id any more.
+// Gone records that Sinch no longer has an id.
 func (s *Store) Gone(ctx context.Context, key Key, id string) error {
-	return s.heal(ctx, key, EventGone, func(t Template, now time.Time) (Template, bool) {
+	return s.correct(ctx, key, EventGone, func(t Template, now time.Time) (Template, bool) {
 		return t.lost(id, now), t.holds(id)
 	})
 }
 
-// NotReady takes in that Sinch is not ready for an id: it counts as ready again
+// NotReady records that Sinch is not ready for an id: it counts as ready again
 // after grace.
 func (s *Store) NotReady(ctx context.Context, key Key, id string, grace time.Duration) error {
-	return s.heal(ctx, key, EventNotReady, func(t Template, now time.Time) (Template, bool) {
+	return s.correct(ctx, key, EventNotReady, func(t Template, now time.Time) (Template, bool) {
 		return t.delayed(now, grace), t.ID == id && t.at(now).State == Ready
 	})
 }
 
-// heal changes a template that calls have found to be amiss. The first of them
-// does it for all.
-func (s *Store) heal(ctx context.Context, key Key, event string, mend func(t Template, now time.Time) (Template, bool)) error {
+// correct changes a template after a request with it failed. The first of
+// concurrent failures changes it for all.
+func (s *Store) correct(ctx context.Context, key Key, event string, apply func(t Template, now time.Time) (Template, bool)) error {
 	var after Template
-	changed, err := s.change(ctx, key, 0, func(t *Template) (amiss bool) {
-		after, amiss = mend(*t, s.nowFunc())
+	changed, err := s.change(ctx, key, 0, func(t *Template) (applies bool) {
+		after, applies = apply(*t, s.nowFunc())
 		*t = after
-		return amiss
+		return applies
 	})
 	if changed {
 		s.count(event, after)

@@ -77,10 +77,10 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// want checks how far the template is for a process that remembers nothing.
+// want checks the state of the template for a process with an empty cache.
 func (b *bench) want(state State, id string) Template {
 	b.t.Helper()
-	got, err := b.process().Look(b.t.Context(), b.key)
+	got, err := b.process().Lookup(b.t.Context(), b.key)
 	must(b.t, err)
 	if got.State != state || state == Ready && got.ID != id {
 		b.t.Fatalf("%+v, want %q of %q", got, state, id)
@@ -172,7 +172,7 @@ func TestReportWithoutOurReference(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.save("1")
-	for _, ref := range []string{"", "somebody's", refPrefix, refPrefix + "x"} {
+	for _, ref := range []string{"", "foreign", refPrefix, refPrefix + "x"} {
 		if b.report(ref, "7", true) || b.report(ref, "", true) {
 			t.Errorf("reference %q with another id is known", ref)
 		}
@@ -240,8 +240,8 @@ func TestSpoiltOnceIsSavedAgain(t *testing.T) {
 	b.counted(map[string]int{EventSaved: 2, EventSpoilt: 2, EventPlain: 1})
 }
 
-// TestGoneIsTakenInOnce, though many calls are told the same.
-func TestGoneIsTakenInOnce(t *testing.T) {
+// TestGoneIsRecordedOnce, though many requests get the same response.
+func TestGoneIsRecordedOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.save("1")
@@ -286,7 +286,7 @@ func TestClaimIsGivenBack(t *testing.T) {
 	b.want(Plain, "")
 	must(t, b.rdb.Del(t.Context(), prefix+string(b.key)).Err()) // it ran out
 	b.claim()
-	for _, err := range []error{ // nobody asks the one before any more
+	for _, err := range []error{ // the previous claim has ended
 		b.Saved(t.Context(), late, "1", grace), b.Avoid(t.Context(), late, time.Second), b.Release(t.Context(), late),
 	} {
 		must(t, err)
@@ -310,27 +310,27 @@ func TestReadyTemplateCostsNoQuestion(t *testing.T) {
 	b := setup(t)
 	b.save("1")
 	b.report("", "1", true)
-	if got, err := b.Look(t.Context(), b.key); err != nil || got.State != Ready {
+	if got, err := b.Lookup(t.Context(), b.key); err != nil || got.State != Ready {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got, err := b.Look(gone, b.key); err != nil || got.ID != "1" {
+	if got, err := b.Lookup(gone, b.key); err != nil || got.ID != "1" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	must(t, b.Gone(t.Context(), b.key, "1"))
-	if got, err := b.Look(t.Context(), b.key); err != nil || got.State != Absent {
-		t.Errorf("what was remembered outlives the news: %+v, %v", got, err)
+	if got, err := b.Lookup(t.Context(), b.key); err != nil || got.State != Absent {
+		t.Errorf("the cached record outlives the change: %+v, %v", got, err)
 	}
 }
 
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
-	m, now := newMemory(), time.Unix(0, 0)
-	for i := range 3 * rememberedMax {
+	m, now := newCache(), time.Unix(0, 0)
+	for i := range 3 * cacheMax {
 		m.put(NewKey("k", string(rune(i))), Template{State: Ready}, now)
 	}
-	if len(m.known) > rememberedMax {
+	if len(m.known) > cacheMax {
 		t.Errorf("%d", len(m.known))
 	}
 	m.put(NewKey("new"), Template{State: Ready, ID: "1"}, now.Add(time.Minute))
@@ -371,7 +371,7 @@ func TestWithoutRedis(t *testing.T) {
 	b := setup(t)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := b.Look(gone, b.key); err == nil {
+	if _, err := b.Lookup(gone, b.key); err == nil {
 		t.Error("no error")
 	}
 	if _, won, err := b.Claim(gone, b.key, time.Minute); won || err == nil {

@@ -1,9 +1,9 @@
-// Package strictjson reads JSON that was written by strangers. What it accepts
-// has one meaning for every reader: valid UTF-8 without a byte order mark, no
-// lone surrogates, one value with nothing after it, nested to a limit. Names
-// that occur twice are left to the caller, who knows what to call them.
+// Package strictjson parses JSON of untrusted origin. It accepts only texts that
+// every parser reads the same way: valid UTF-8 without a byte order mark, no lone
+// surrogates, one value with nothing after it, nested to a limit. Duplicate names
+// are left to the caller, who has better names for them.
 //
-// Errors tell where and what kind, and never hold a byte of the input.
+// Errors give position and kind of the fault, and never contain input.
 package strictjson
 
 import (
@@ -17,23 +17,23 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxDepth is how deeply arrays and objects may be nested.
+// MaxDepth bounds the nesting of arrays and objects.
 const MaxDepth = 32
 
-// SyntaxError says why a text is not JSON as this package understands it.
+// SyntaxError describes why a text is not valid.
 type SyntaxError struct {
-	Offset int64  // in bytes, about where it went wrong
-	Reason string // for people
+	Offset int64  // approximate position in bytes
+	Reason string // for the caller
 }
 
 // Error implements error.
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Reason, e.Offset) }
 
 // Value is one well-formed JSON value. Only Parse and the methods of a Value
-// make one.
+// create one.
 type Value struct{ raw jsontext.Value }
 
-// Member is a name of an object and its value.
+// Member is a name in an object and its value.
 type Member struct {
 	Name  string
 	Value Value
@@ -57,7 +57,7 @@ func Parse(data []byte) (Value, error) {
 	return Value{raw: raw}, nil
 }
 
-// read reads the one value of data.
+// read parses the one value of data.
 func read(data []byte, opts ...jsontext.Options) (jsontext.Value, error) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(data), append(opts, jsontext.AllowDuplicateNames(true))...)
 	raw, err := dec.ReadValue()
@@ -71,7 +71,7 @@ func read(data []byte, opts ...jsontext.Options) (jsontext.Value, error) {
 	return data[end-int64(len(raw)) : end], nil
 }
 
-// explain puts into words of our own what was wrong.
+// explain converts a parser error to a SyntaxError.
 func explain(data []byte, err error) error {
 	if own, ok := errors.AsType[*SyntaxError](err); ok {
 		return own
@@ -88,8 +88,8 @@ func explain(data []byte, err error) error {
 	return problem
 }
 
-// tooDeep is where the nesting goes beyond the limit; -1: nowhere. It may
-// misjudge a text that is no JSON, which is refused in any case.
+// tooDeep is the position at which the nesting exceeds the limit; -1: none. It
+// may be wrong for invalid JSON, which is refused in any case.
 func tooDeep(data []byte) int {
 	depth, quoted := 0, false
 	for at := 0; at < len(data); at++ {
@@ -110,7 +110,7 @@ func tooDeep(data []byte) int {
 	return -1
 }
 
-// invalidUTF8 is where data stops being UTF-8; -1: nowhere.
+// invalidUTF8 is the position of the first invalid byte; -1: none.
 func invalidUTF8(data []byte) int {
 	if utf8.Valid(data) {
 		return -1
@@ -137,7 +137,7 @@ func (v Value) IsObject() bool { return v.raw.Kind() == jsontext.KindBeginObject
 // IsArray reports whether v is an array.
 func (v Value) IsArray() bool { return v.raw.Kind() == jsontext.KindBeginArray }
 
-// Text is the string that v is; ok is false when it is something else.
+// Text returns the string in v; ok is false when v is not a string.
 func (v Value) Text() (text string, ok bool) {
 	if v.raw.Kind() != jsontext.KindString {
 		return "", false
@@ -150,14 +150,13 @@ func (v Value) Text() (text string, ok bool) {
 	return string(unquoted), err == nil
 }
 
-// Bool is the truth value that v is; ok is false when it is something else.
+// Bool returns the truth value in v; ok is false when v is not one.
 func (v Value) Bool() (truth, ok bool) {
 	kind := v.raw.Kind()
 	return kind == jsontext.KindTrue, kind == jsontext.KindTrue || kind == jsontext.KindFalse
 }
 
-// Members are the members of the object that v is, in the order they were
-// written; anything else has none.
+// Members returns the members of the object v in order; any other value has none.
 func (v Value) Members() iter.Seq[Member] {
 	return func(yield func(Member) bool) {
 		if !v.IsObject() {
@@ -172,7 +171,7 @@ func (v Value) Members() iter.Seq[Member] {
 	}
 }
 
-// Elements are the elements of the array that v is; anything else has none.
+// Elements returns the elements of the array v; any other value has none.
 func (v Value) Elements() iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		if !v.IsArray() {
@@ -189,8 +188,8 @@ func (v Value) Elements() iter.Seq[Value] {
 // child is an element (without key) or a member.
 type child struct{ key, value Value }
 
-// children walks over the parts of an array or object. It cannot fail, since
-// a Value is known to be well-formed.
+// children yields the parts of an array or object. It cannot fail, since a Value
+// is well-formed.
 func (v Value) children() iter.Seq[child] {
 	return func(yield func(child) bool) {
 		dec := jsontext.NewDecoder(bytes.NewBuffer(v.raw), jsontext.AllowDuplicateNames(true))

@@ -10,19 +10,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// ScrapeTimeout is how long one scrape waits for Redis.
+// ScrapeTimeout bounds the wait of one scrape for Redis.
 const ScrapeTimeout = 1500 * time.Millisecond
 
-// QueueReader knows how full queues are; *asynq.Inspector is one.
+// QueueReader reads the sizes of queues; *asynq.Inspector is one.
 type QueueReader interface {
 	Queues() ([]string, error)
 	GetQueueInfo(queue string) (*asynq.QueueInfo, error)
 }
 
-// UnknownMemory is the memory of a queue whose Redis does not tell it.
+// UnknownMemory is the memory of a queue whose Redis does not report it.
 const UnknownMemory = -1
 
-// QueueCollector reads the queues whenever metrics are scraped.
+// QueueCollector reads the queues at each scrape.
 type QueueCollector struct {
 	lanes []string
 	read  *bounded[[]*asynq.QueueInfo]
@@ -30,7 +30,7 @@ type QueueCollector struct {
 	readable, tasks, paused, memory, processed, failed *prometheus.Desc
 }
 
-// NewQueueCollector makes a collector for lanes, which are names of queues. A
+// NewQueueCollector returns a collector for lanes, which are names of queues. A
 // lane that asynq has not seen yet is empty.
 func NewQueueCollector(reader QueueReader, lanes ...string) *QueueCollector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
@@ -43,20 +43,20 @@ func NewQueueCollector(reader QueueReader, lanes ...string) *QueueCollector {
 		readable:  desc("readable", "Whether this scrape could read the queues; without it their other metrics are absent."),
 		tasks:     desc("tasks", "Tasks by lane and state.", "lane", "state"),
 		paused:    desc("paused", "Whether the lane is paused.", "lane"),
-		memory:    desc("memory_bytes", "Memory the lane takes in Redis, estimated from a sample.", "lane"),
-		processed: desc("processed_total", "Tasks worked on, by all workers.", "lane"),
-		failed:    desc("failed_total", "Tasks that failed, in all workers.", "lane"),
+		memory:    desc("memory_bytes", "Memory of the lane in Redis, estimated from a sample.", "lane"),
+		processed: desc("processed_total", "Tasks processed by all workers.", "lane"),
+		failed:    desc("failed_total", "Tasks failed in all workers.", "lane"),
 	}
 }
 
-// Describe names the metrics.
+// Describe implements prometheus.Collector.
 func (c *QueueCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{c.readable, c.tasks, c.paused, c.memory, c.processed, c.failed} {
 		descs <- desc
 	}
 }
 
-// Collect reads the queues. It takes no longer than ScrapeTimeout.
+// Collect reads the queues within ScrapeTimeout.
 func (c *QueueCollector) Collect(metrics chan<- prometheus.Metric) {
 	infos, err := c.read.get()
 	metrics <- prometheus.MustNewConstMetric(c.readable, prometheus.GaugeValue, truth(err == nil))
@@ -106,20 +106,20 @@ func readQueues(reader QueueReader, lanes []string) ([]*asynq.QueueInfo, error) 
 	return infos, nil
 }
 
-// LaneState is how full a lane is, as the ledger counts it.
+// LaneState is the content of a lane, as counted by the ledger.
 type LaneState struct {
 	Messages map[string]int64 // by state, for states that are neither sent nor final
-	Oldest   time.Duration    // since the message that has waited for longest was accepted or due
+	Oldest   time.Duration    // since the longest-waiting message was accepted or due
 }
 
-// LaneCollector reads the lanes from the ledger whenever metrics are scraped.
+// LaneCollector reads the lanes from the ledger at each scrape.
 type LaneCollector struct {
 	read                              *bounded[map[string]LaneState]
 	readable, messages, lanes, oldest *prometheus.Desc
 }
 
-// NewLaneCollector makes a collector over a function that reads the lanes by
-// their names.
+// NewLaneCollector returns a collector over a function that reads the lanes by
+// name.
 func NewLaneCollector(read func(ctx context.Context) (map[string]LaneState, error)) *LaneCollector {
 	desc := func(subsystem, name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(prometheus.BuildFQName(namespace, subsystem, name), help, labels, nil)
@@ -132,19 +132,19 @@ func NewLaneCollector(read func(ctx context.Context) (map[string]LaneState, erro
 		messages: desc("", "messages", "Messages by state, for states that are neither sent nor final.", "status"),
 		lanes:    desc("lane", "messages", "Messages by lane and state, for states that are neither sent nor final.", "lane", "state"),
 		oldest: desc("lane", "oldest_seconds",
-			"Seconds since the message that has waited for longest in the lane was accepted or due, whatever defers it; 0: none waits.",
+			"Seconds since the longest-waiting message of the lane was accepted or due, whatever defers it; 0: none waits.",
 			"lane"),
 	}
 }
 
-// Describe names the metrics.
+// Describe implements prometheus.Collector.
 func (c *LaneCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{c.readable, c.messages, c.lanes, c.oldest} {
 		descs <- desc
 	}
 }
 
-// Collect reads the lanes. It takes no longer than ScrapeTimeout.
+// Collect reads the lanes within ScrapeTimeout.
 func (c *LaneCollector) Collect(metrics chan<- prometheus.Metric) {
 	lanes, err := c.read.get()
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
@@ -182,9 +182,9 @@ func truth(value bool) float64 {
 	return 0
 }
 
-// bounded reads something that may hang, because asynq's inspector takes no
-// context: the caller waits a bounded time, and no read begins while an
-// earlier one hangs, so that scrapes of a frozen Redis do not pile up.
+// bounded bounds a read that may hang, because asynq's inspector has no context:
+// the caller waits a bounded time, and no read begins while an earlier one hangs,
+// so that scrapes of a frozen Redis do not pile up.
 type bounded[T any] struct {
 	readFunc func(ctx context.Context) (T, error)
 	reading  chan struct{} // holds an element while a read is under way

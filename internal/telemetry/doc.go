@@ -1,4 +1,4 @@
-// Package telemetry is what the processes tell about themselves: log lines and
-// Prometheus metrics. Nothing in it holds personal data: metrics are labelled
-// with our own words only, and the log lines of libraries are scrubbed.
+// Package telemetry provides the log lines and Prometheus metrics of the
+// processes. They contain no personal data: metric labels are constants, and log
+// lines of libraries are scrubbed.
 package telemetry

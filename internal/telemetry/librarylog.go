@@ -10,23 +10,23 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// A Redis that is down makes libraries repeat themselves with every
-// connection; this much of it is enough.
+// While Redis is down, libraries repeat themselves with every connection; these
+// bounds limit the lines.
 const (
 	libraryBurst  = 10
 	libraryPeriod = 10 * time.Second
 )
 
-// RedisLogger takes what go-redis wants to log; it is for redis.SetLogger.
+// RedisLogger receives the log lines of go-redis; it is for redis.SetLogger.
 type RedisLogger struct {
 	log     zerolog.Logger
 	quiet   func() bool
 	metrics *RedisMetrics
 }
 
-// NewRedisLogger makes the logger for go-redis. Every line is counted; only a
-// few in a row are written, and at level debug while quiet says so: while Redis is
-// known not to answer.
+// NewRedisLogger returns the logger for go-redis. Every line is counted; few in a
+// row are written, and at level debug while quiet returns true, that is while
+// Redis is known to be down.
 func NewRedisLogger(log zerolog.Logger, metrics *RedisMetrics, quiet func() bool) *RedisLogger {
 	return &RedisLogger{log: libraryLog(log, "redis"), metrics: metrics, quiet: quiet}
 }
@@ -43,14 +43,14 @@ func (l *RedisLogger) Printf(_ context.Context, format string, args ...any) {
 	}
 }
 
-// AsynqLogger takes what asynq wants to log; it is an asynq.Logger.
+// AsynqLogger receives the log lines of asynq; it is an asynq.Logger.
 type AsynqLogger struct {
 	log   zerolog.Logger
 	quiet func() bool
 }
 
-// NewAsynqLogger makes the logger for asynq. Its lines have level debug while
-// quiet says so: while Redis is known not to answer.
+// NewAsynqLogger returns the logger for asynq. Its lines have level debug while
+// quiet returns true, that is while Redis is known to be down.
 func NewAsynqLogger(log zerolog.Logger, quiet func() bool) *AsynqLogger {
 	return &AsynqLogger{log: libraryLog(log, "asynq"), quiet: quiet}
 }
@@ -58,9 +58,9 @@ func NewAsynqLogger(log zerolog.Logger, quiet func() bool) *AsynqLogger {
 // Debug writes a line.
 func (l *AsynqLogger) Debug(args ...any) { l.write(zerolog.DebugLevel, args) }
 
-// Info writes a line of level debug: a worker has many servers of asynq, each
-// says by several lines that it starts and stops, and the worker's own say it
-// once.
+// Info writes a line of level debug: a worker has many servers of asynq, each of
+// which logs its start and stop in several lines, and the worker's own lines
+// report them once.
 func (l *AsynqLogger) Info(args ...any) { l.write(zerolog.DebugLevel, args) }
 
 // Warn writes a line.
@@ -69,8 +69,8 @@ func (l *AsynqLogger) Warn(args ...any) { l.write(zerolog.WarnLevel, args) }
 // Error writes a line.
 func (l *AsynqLogger) Error(args ...any) { l.write(zerolog.ErrorLevel, args) }
 
-// Fatal writes a line and, other than asynq asks for, returns: ending the
-// process without finishing its calls is nobody's decision but its own.
+// Fatal writes a line and returns, other than asynq asks for: a library must not
+// end the process without finishing its calls.
 func (l *AsynqLogger) Fatal(args ...any) { l.write(zerolog.ErrorLevel, args) }
 
 func (l *AsynqLogger) write(level zerolog.Level, args []any) {
@@ -88,7 +88,7 @@ func libraryLog(log zerolog.Logger, library string) zerolog.Logger {
 	return log.Sample(sampler).With().Str("library", library).Logger()
 }
 
-// NewStdLogger makes a logger for libraries that want one of package log, such
+// NewStdLogger returns a logger for libraries that need one of package log, such
 // as net/http.
 func NewStdLogger(log zerolog.Logger, library string) *stdlog.Logger {
 	return stdlog.New(lineWriter{libraryLog(log, library)}, "", 0)

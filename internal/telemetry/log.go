@@ -13,12 +13,12 @@ import (
 // LogOptions configure a logger.
 type LogOptions struct {
 	Level   string    // trace, debug, info, warn or error
-	Format  string    // console for people, anything else for machines
-	Process string    // named in every line
-	Writer  io.Writer // where lines go
+	Format  string    // console, or JSON for anything else
+	Process string    // in every line
+	Writer  io.Writer // destination of the lines
 }
 
-// NewLogger makes the logger of a process.
+// NewLogger returns the logger of a process.
 func NewLogger(opts LogOptions) (zerolog.Logger, error) {
 	level, err := zerolog.ParseLevel(opts.Level)
 	if err != nil {
@@ -33,8 +33,8 @@ func NewLogger(opts LogOptions) (zerolog.Logger, error) {
 	return zerolog.New(out).Level(level).Hook(clock{}).With().Str("process", opts.Process).Logger(), nil
 }
 
-// clock adds the time. zerolog's own timestamp has a format that is global and
-// knows whole seconds only.
+// clock adds the time. zerolog's own timestamp has a global format of whole
+// seconds.
 type clock struct{}
 
 func (clock) Run(event *zerolog.Event, _ zerolog.Level, _ string) {

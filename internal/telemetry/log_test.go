@@ -112,7 +112,7 @@ func TestRedisLoggerScrubsCountsAndSamples(t *testing.T) {
 		t.Errorf("written: %v", got)
 	}
 
-	want := "# HELP mms_redis_client_log_lines_total Lines the Redis client wanted to log, written or not.\n" +
+	want := "# HELP mms_redis_client_log_lines_total Log lines of the Redis client, written or suppressed.\n" +
 		"# TYPE mms_redis_client_log_lines_total counter\nmms_redis_client_log_lines_total 500\n"
 	if err := testutil.GatherAndCompare(metrics.Registry, strings.NewReader(want), "mms_redis_client_log_lines_total"); err != nil {
 		t.Error(err)

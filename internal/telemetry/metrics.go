@@ -13,22 +13,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// namespace begins the name of every metric of ours.
+// namespace begins the name of every metric of this service.
 const namespace = "mms"
 
-// version is what a release calls itself. The linker sets it, because a build
-// without its repository, as in a container, leaves nothing else to read:
-// -ldflags "-X mmsdispatch/internal/telemetry.version=v1.2.3".
+// version is the release. The linker sets it, because a build without its
+// repository, as in a container, has no other source: -ldflags "-X
+// mmsdispatch/internal/telemetry.version=v1.2.3".
 var version string
 
-// Build says what is running.
+// Build identifies the running program.
 type Build struct {
 	Process  string
 	Version  string
 	Revision string
 }
 
-// ReadBuild finds out what was built, as far as the Go tool recorded it.
+// ReadBuild reads the build information of the Go tool.
 func ReadBuild(process string) Build {
 	build := Build{Process: process, Version: cmp.Or(version, "unknown"), Revision: "unknown"}
 
@@ -67,7 +67,7 @@ type Metrics struct {
 	Webhooks  *WebhookMetrics
 }
 
-// NewMetrics makes the metrics of a process.
+// NewMetrics returns the metrics of a process.
 func NewMetrics(build Build) *Metrics {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
@@ -76,7 +76,7 @@ func NewMetrics(build Build) *Metrics {
 	)
 
 	with := factory{registry}
-	with.gauge("build_info", "What is running; always 1.", "process", "version", "revision", "go").
+	with.gauge("build_info", "Build of the running process; always 1.", "process", "version", "revision", "go").
 		WithLabelValues(build.Process, build.Version, build.Revision, runtime.Version()).Set(1)
 
 	return &Metrics{
@@ -97,7 +97,7 @@ func NewMetrics(build Build) *Metrics {
 	}
 }
 
-// factory makes metrics and registers them.
+// factory creates metrics and registers them.
 type factory struct{ registry *prometheus.Registry }
 
 func (f factory) counter(name, help string, labels ...string) *prometheus.CounterVec {
@@ -122,7 +122,7 @@ func (f factory) histogram(name, help string, buckets []float64, labels ...strin
 	return vec
 }
 
-// HTTPMetrics are about requests to the public listener.
+// HTTPMetrics counts requests to the public listener.
 type HTTPMetrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -137,8 +137,8 @@ func newHTTPMetrics(with factory) *HTTPMetrics {
 }
 
 // Observe counts a request. The route is the template, never the path; it is
-// empty when there was none. A method nobody serves counts as other, so that a
-// caller cannot make up series.
+// empty for an unknown path. An unknown method counts as other, so that a caller
+// cannot create series.
 func (m *HTTPMetrics) Observe(method, route string, status int, took time.Duration) {
 	known := []string{
 		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
@@ -155,18 +155,18 @@ func (m *HTTPMetrics) Observe(method, route string, status int, took time.Durati
 	m.duration.WithLabelValues(method, route).Observe(took.Seconds())
 }
 
-// AcceptMetrics are about messages that callers hand over.
+// AcceptMetrics counts messages of requests.
 type AcceptMetrics struct{ messages *prometheus.CounterVec }
 
 func newAcceptMetrics(with factory) *AcceptMetrics {
 	return &AcceptMetrics{with.counter("accepted_messages_total",
-		"Messages handed over, by lane and result (accepted, duplicate, rejected).", "lane", "result")}
+		"Messages of requests, by lane and result (accepted, duplicate, rejected).", "lane", "result")}
 }
 
 // Accepted counts n new messages.
 func (m *AcceptMetrics) Accepted(lane string, n int) { m.add(lane, "accepted", n) }
 
-// Duplicate counts n messages that were there already.
+// Duplicate counts n messages that repeat recorded ones.
 func (m *AcceptMetrics) Duplicate(lane string, n int) { m.add(lane, "duplicate", n) }
 
 // Rejected counts n messages that were refused.
@@ -176,7 +176,7 @@ func (m *AcceptMetrics) add(lane, result string, n int) {
 	m.messages.WithLabelValues(lane, result).Add(float64(n))
 }
 
-// AttemptMetrics are about calls to Sinch.
+// AttemptMetrics describes requests to Sinch.
 type AttemptMetrics struct {
 	attempts *prometheus.CounterVec
 	breaker  prometheus.Gauge
@@ -188,10 +188,10 @@ func newAttemptMetrics(with factory) *AttemptMetrics {
 	return &AttemptMetrics{
 		attempts: with.counter("attempts_total", "Calls to Sinch by API and outcome.", "api", "outcome"),
 		breaker: with.gauge("breaker_open",
-			"Whether this process holds its calls back, all but one at a time, because Sinch does not answer.").WithLabelValues(),
+			"Whether the breaker of this process is open: Sinch does not respond, and one call at a time probes.").WithLabelValues(),
 		paused: with.gauge("account_paused",
 			"Whether calls wait because Sinch refuses the account, by Sinch's code.", "reason"),
-		duration: with.histogram("attempt_duration_seconds", "Time a call to Sinch took.",
+		duration: with.histogram("attempt_duration_seconds", "Duration of calls to Sinch.",
 			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30}, "api", "outcome"),
 	}
 }
@@ -202,17 +202,17 @@ func (m *AttemptMetrics) Observe(api, outcome string, took time.Duration) {
 	m.duration.WithLabelValues(api, outcome).Observe(took.Seconds())
 }
 
-// SetBreaker says whether calls are held back.
+// SetBreaker sets whether the breaker is open.
 func (m *AttemptMetrics) SetBreaker(open bool) { m.breaker.Set(truth(open)) }
 
-// SetAccountPaused shows a pause of the account with Sinch's code, or that there
-// is none.
+// SetAccountPaused sets the pause of the account with Sinch's code, or its
+// absence.
 func (m *AttemptMetrics) SetAccountPaused(paused bool, sinchCode string) {
 	m.paused.Reset()
 	m.paused.WithLabelValues(cmp.Or(sinchCode, "none")).Set(truth(paused))
 }
 
-// MediaMetrics are about checks of media before a call.
+// MediaMetrics describes media checks before a request to Sinch.
 type MediaMetrics struct {
 	checks   *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -224,8 +224,8 @@ type MediaMetrics struct {
 
 func newMediaMetrics(with factory) *MediaMetrics {
 	return &MediaMetrics{
-		checks: with.counter("media_checks_total", "Media whose hosts were asked, by result (ok, or the code of what is wrong).", "result"),
-		duration: with.histogram("media_check_duration_seconds", "Time a media host took to answer.",
+		checks: with.counter("media_checks_total", "Media fetched for a check, by result (ok, or the code of the fault).", "result"),
+		duration: with.histogram("media_check_duration_seconds", "Response time of media hosts.",
 			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5}),
 		reused: with.counter("media_verdicts_reused_total", "Media whose hosts another check had asked before.").WithLabelValues(),
 		fits:   with.counter("media_fits_total", "Media that were made to fit, by result (unchanged, stripped, converted, or the code of what is wrong).", "result"),
@@ -235,7 +235,7 @@ func newMediaMetrics(with factory) *MediaMetrics {
 	}
 }
 
-// Checked counts a check that asked the host.
+// Checked counts a check that queried the host.
 func (m *MediaMetrics) Checked(result string, took time.Duration) {
 	m.checks.WithLabelValues(result).Inc()
 	m.duration.WithLabelValues().Observe(took.Seconds())
@@ -250,21 +250,21 @@ func (m *MediaMetrics) Fitted(result string, took time.Duration) {
 // SetStored sets the size of all media in the store.
 func (m *MediaMetrics) SetStored(bytes int64) { m.stored.Set(float64(bytes)) }
 
-// Reused counts a verdict that was known.
+// Reused counts a check with a cached verdict.
 func (m *MediaMetrics) Reused() { m.reused.Inc() }
 
-// MessageMetrics are about the states of messages.
+// MessageMetrics counts the states of messages.
 type MessageMetrics struct{ transitions *prometheus.CounterVec }
 
 func newMessageMetrics(with factory) *MessageMetrics {
 	return &MessageMetrics{with.counter("message_transitions_total",
-		"Changes of a message's state by the states before (new: it was accepted) and after.", "from", "to")}
+		"State changes of messages, by the state before (new: accepted) and after.", "from", "to")}
 }
 
-// Moved counts a change of state.
+// Moved counts a state change.
 func (m *MessageMetrics) Moved(from, to string) { m.transitions.WithLabelValues(from, to).Inc() }
 
-// OptOutMetrics are about people who do not want messages.
+// OptOutMetrics counts opt-outs.
 type OptOutMetrics struct {
 	changes    *prometheus.CounterVec
 	suppressed prometheus.Counter
@@ -288,11 +288,11 @@ func (m *OptOutMetrics) OptedIn(source string) { m.changes.WithLabelValues(sourc
 // Suppressed counts a message that was not sent.
 func (m *OptOutMetrics) Suppressed() { m.suppressed.Inc() }
 
-// ReceiptMetrics are about receipts that were let in.
+// ReceiptMetrics counts receipts that passed their checks.
 type ReceiptMetrics struct{ receipts *prometheus.CounterVec }
 
 func newReceiptMetrics(with factory) *ReceiptMetrics {
-	return &ReceiptMetrics{with.counter("receipts_total", "Receipts by shape (which API wrote it) and result.", "shape", "result")}
+	return &ReceiptMetrics{with.counter("receipts_total", "Receipts by shape (the API that sent it) and result.", "shape", "result")}
 }
 
 // Received counts a receipt.
@@ -300,7 +300,7 @@ func (m *ReceiptMetrics) Received(shape, result string) {
 	m.receipts.WithLabelValues(shape, result).Inc()
 }
 
-// WebhookMetrics are about receipts that were not let in.
+// WebhookMetrics counts receipts that were refused.
 type WebhookMetrics struct{ refused *prometheus.CounterVec }
 
 func newWebhookMetrics(with factory) *WebhookMetrics {
@@ -311,12 +311,13 @@ func newWebhookMetrics(with factory) *WebhookMetrics {
 // Refused counts a receipt whose credentials failed a check.
 func (m *WebhookMetrics) Refused(shape, check string) { m.refused.WithLabelValues(shape, check).Inc() }
 
-// SavedMetrics are about text and media that batches share and Sinch keeps.
+// SavedMetrics counts events of text and media that batches share and Sinch
+// stores.
 type SavedMetrics struct{ events *prometheus.CounterVec }
 
 func newSavedMetrics(with factory) *SavedMetrics {
 	return &SavedMetrics{with.counter("saved_media_total",
-		"What became of shared media saved at Sinch, by event (saved, ready, used by a message, spoilt, gone, not_ready, plain).", "event")}
+		"Events of shared media saved at Sinch, by event (saved, ready, used by a message, spoilt, gone, not_ready, plain).", "event")}
 }
 
 // Saved counts an event.
@@ -334,7 +335,7 @@ func newSweepMetrics(with factory) *SweepMetrics {
 		recoveries: with.counter("sweeper_recoveries_total", "Recoveries by the sweeper, by kind.", "kind"),
 		rounds:     with.counter("sweeper_rounds_total", "Rounds of the sweeper by result (ok, failed).", "result"),
 		last: with.gauge("sweeper_last_success_timestamp_seconds",
-			"When this process last swept without an error; 0 when it never did.").WithLabelValues(),
+			"Unix time of the last round of the sweeper in this process without an error; 0: none yet.").WithLabelValues(),
 	}
 }
 
@@ -355,7 +356,7 @@ func (m *SweepMetrics) Round(at time.Time, err error) {
 	m.last.Set(float64(at.UnixMilli()) / float64(time.Second/time.Millisecond))
 }
 
-// ClockMetrics are about clocks that differ.
+// ClockMetrics describes differences between clocks.
 type ClockMetrics struct{ skew *prometheus.GaugeVec }
 
 func newClockMetrics(with factory) *ClockMetrics {
@@ -368,13 +369,13 @@ func (m *ClockMetrics) Redis(ahead time.Duration) {
 	m.skew.WithLabelValues("redis").Set(ahead.Seconds())
 }
 
-// Sinch sets by how much Redis' clock is ahead of Sinch's, whose answers have whole
-// seconds.
+// Sinch sets by how much Redis' clock is ahead of Sinch's, whose responses have
+// whole seconds.
 func (m *ClockMetrics) Sinch(ahead time.Duration) {
 	m.skew.WithLabelValues("sinch").Set(ahead.Seconds())
 }
 
-// RedisMetrics are about Redis as this process sees it.
+// RedisMetrics describes Redis as this process sees it.
 type RedisMetrics struct {
 	warnings *prometheus.GaugeVec
 	lines    prometheus.Counter
@@ -382,12 +383,12 @@ type RedisMetrics struct {
 
 func newRedisMetrics(with factory) *RedisMetrics {
 	return &RedisMetrics{
-		warnings: with.gauge("redis_warning", "1 for what is wrong with the configuration of Redis, by kind.", "kind"),
-		lines:    with.counter("redis_client_log_lines_total", "Lines the Redis client wanted to log, written or not.").WithLabelValues(),
+		warnings: with.gauge("redis_warning", "1 for each fault in the configuration of Redis, by kind.", "kind"),
+		lines:    with.counter("redis_client_log_lines_total", "Log lines of the Redis client, written or suppressed.").WithLabelValues(),
 	}
 }
 
-// SetWarnings replaces the kinds of what is wrong with Redis.
+// SetWarnings replaces the kinds of faults of Redis.
 func (m *RedisMetrics) SetWarnings(kinds ...string) {
 	m.warnings.Reset()
 

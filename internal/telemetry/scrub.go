@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// maxForeign bounds a line that a library wrote, in bytes; panics come with
-// whole stacks.
+// maxForeign bounds a line of a library, in bytes; panics come with whole stacks.
 const maxForeign = 4096
 
 var (
@@ -15,8 +14,8 @@ var (
 	numbers     = regexp.MustCompile(`\+?\d{7,}`)
 )
 
-// Scrub takes out of a text that is not our own what must not be seen:
-// credentials and queries of URLs, and whatever may be a phone number.
+// Scrub removes personal data and secrets from a text of a library: credentials
+// and queries of URLs, and possible phone numbers.
 func Scrub(text string) string {
 	if len(text) > maxForeign {
 		text = strings.ToValidUTF8(text[:maxForeign], "") + "…"

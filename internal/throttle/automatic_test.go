@@ -48,7 +48,8 @@ func TestAutomaticPausesAreShown(t *testing.T) {
 
 	out := newOutages(rdb, DefaultPrefix)
 	shown := func(workers string) bool {
-		return strings.Contains(list()[len(list())-1].Reason, "Sinch does not answer"+workers)
+		pauses := list()
+		return strings.Contains(pauses[len(pauses)-1].Reason, "Sinch does not answer"+workers)
 	}
 	out.changed(time.Now().Add(5 * time.Second))
 	eventually(t, "the outage is shown", func() bool { return shown(" (workers: 1)") })
@@ -63,7 +64,7 @@ func TestAutomaticPausesAreShown(t *testing.T) {
 	if len(list()) != 2 {
 		t.Error("the outage of a process that died long ago is shown")
 	}
-	if err := out.forget(t.Context()); err != nil || rdb.Exists(t.Context(), outagesKey(DefaultPrefix)).Val() != 0 {
+	if err := out.removeStale(t.Context()); err != nil || rdb.Exists(t.Context(), outagesKey(DefaultPrefix)).Val() != 0 {
 		t.Error("the outage of a process that died long ago is kept")
 	}
 }

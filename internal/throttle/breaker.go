@@ -11,23 +11,23 @@ import (
 )
 
 const (
-	// DefaultFailures is how many calls in a row get no answer before calls
-	// stop. It is far more than hang or break while Sinch works, so that a few
-	// bad calls never delay others.
+	// DefaultFailures is the number of consecutive requests without a response that
+	// opens the breaker. Far fewer hang or break while Sinch works, so that a few
+	// failures never delay other messages.
 	DefaultFailures = 100
-	// DefaultOpenFor is how long no call begins then, up to the next probe.
+	// DefaultOpenFor is the time without requests before a probe.
 	DefaultOpenFor = 5 * time.Second
 )
 
 // BreakerOptions configure a Breaker. Zero values mean the defaults.
 type BreakerOptions struct {
-	// Failures is how many calls in a row have to fail.
+	// Failures is the number of consecutive failures that opens the breaker.
 	Failures uint32
-	// OpenFor is how long no call begins before a probe.
+	// OpenFor is the time without requests before a probe.
 	OpenFor time.Duration
-	// Lease is how long a probe has: more than a task may take (TASK_TIMEOUT).
+	// Lease bounds a probe: more than a task may take (TASK_TIMEOUT).
 	Lease time.Duration
-	// MaxWait is how long Acquire waits at most.
+	// MaxWait bounds the wait of Acquire.
 	MaxWait time.Duration
 	// OnChange is called when the breaker opens and when it closes. It must not
 	// call the Breaker.
@@ -51,23 +51,23 @@ func (o BreakerOptions) withDefaults() BreakerOptions {
 	return o
 }
 
-// Breaker stops the calls of this process while Sinch does not answer. It is
+// Breaker stops the requests of this process while Sinch does not respond. It is
 // safe for concurrent use.
 //
-// When Failures calls in a row got no answer it opens, and no call begins for
-// OpenFor. Then one call goes ahead as the probe: answered, whatever the answer,
-// it closes the Breaker; without an answer, or without a report for Lease, the
-// Breaker opens again. Reports of calls that began before it opened are ignored.
+// After Failures consecutive requests without a response it opens, and no request
+// begins for OpenFor. Then one request is let through as the probe: any response
+// closes the Breaker; without a response, or without a report within Lease, it
+// opens again. Reports of requests that began before it opened are ignored.
 type Breaker struct {
 	opts    BreakerOptions
 	circuit *gobreaker.TwoStepCircuitBreaker[struct{}]
-	// opened is when the latest opening ends. Each has a pointer of its own, so
-	// that a permit shows whether there was another one since.
+	// opened is the end of the latest opening. Each opening has a pointer of its
+	// own, so that a permit shows whether the breaker has opened since.
 	opened atomic.Pointer[time.Time]
 	probe  atomic.Pointer[probe]
 }
 
-// probe is the latest call that went ahead.
+// probe is the latest request let through.
 type probe struct {
 	permit BreakerPermit
 	end    time.Time // of its lease
@@ -76,14 +76,14 @@ type probe struct {
 // BreakerPermit allows one call; exactly one of Answered, Failed and Release
 // ends it.
 type BreakerPermit struct {
-	// Probe says that this call shows whether Sinch answers again.
+	// Probe is true when this request probes whether Sinch responds again.
 	Probe bool
 
 	done   func(error)
 	opened *time.Time // the latest opening before it
 }
 
-// The reports to the circuit of a call without an answer.
+// The reports to the circuit of a request without a response.
 var (
 	errFailed   = errors.New("no answer")
 	errReleased = errors.New("not begun")
@@ -102,7 +102,7 @@ func NewBreaker(opts BreakerOptions) *Breaker {
 	return b
 }
 
-// moved is called within the circuit's lock.
+// moved is called while the circuit's lock is locked.
 func (b *Breaker) moved(_ string, from, to gobreaker.State) {
 	switch to {
 	case gobreaker.StateOpen:
@@ -119,9 +119,8 @@ func (b *Breaker) moved(_ string, from, to gobreaker.State) {
 	}
 }
 
-// Acquire returns a permit, a *DeniedError with CauseUnreachable, or ctx's
-// error, wrapped. As Gate.Acquire does, it waits for up to MaxWait to see
-// whether the call may begin after all.
+// Acquire returns a permit, a *DeniedError with CauseUnreachable, or ctx's error,
+// wrapped. Like Gate.Acquire it waits up to MaxWait for the breaker to close.
 func (b *Breaker) Acquire(ctx context.Context) (BreakerPermit, error) {
 	permit, wait := b.try()
 	if wait == 0 {
@@ -136,7 +135,7 @@ func (b *Breaker) Acquire(ctx context.Context) (BreakerPermit, error) {
 	return permit, nil
 }
 
-// try returns a permit, or above 0 how long there will be none.
+// try returns a permit, or, above 0, the time until the next one.
 func (b *Breaker) try() (BreakerPermit, time.Duration) {
 	permit := BreakerPermit{opened: b.opened.Load()} // first: an opening in between ends the permit
 	done, err := b.circuit.Allow()
@@ -160,7 +159,7 @@ func (b *Breaker) replaceProbe() {
 	}
 }
 
-// openFor is how long no call begins at least. A probe may take longer.
+// openFor is the least time until the next request. A probe may take longer.
 func (b *Breaker) openFor() time.Duration {
 	end := b.opened.Load()
 	if end == nil {
@@ -169,8 +168,8 @@ func (b *Breaker) openFor() time.Duration {
 	return max(time.Until(*end), minRetryIn)
 }
 
-// Confirm reports whether a permit still holds after something else, such as
-// the pace, took its time. It costs nothing, and fails as Acquire does.
+// Confirm reports whether a permit is still valid after a wait, such as that for
+// the pace. It needs no round trip, and its errors are those of Acquire.
 func (b *Breaker) Confirm(p BreakerPermit) error {
 	if b.opened.Load() != p.opened {
 		return b.denied(b.openFor())
@@ -178,13 +177,13 @@ func (b *Breaker) Confirm(p BreakerPermit) error {
 	return nil
 }
 
-// Answered reports that Sinch answered, whatever it was.
+// Answered reports that Sinch responded, with whatever result.
 func (p BreakerPermit) Answered() { p.done(nil) }
 
-// Failed reports that Sinch could not be reached, or did not answer.
+// Failed reports that Sinch could not be reached, or did not respond.
 func (p BreakerPermit) Failed() { p.done(errFailed) }
 
-// Release reports that the call was not begun. Another one may be the probe.
+// Release reports that the request was not made. Another one becomes the probe.
 func (p BreakerPermit) Release() { p.done(errReleased) }
 
 func (b *Breaker) denied(wait time.Duration) error {

@@ -21,15 +21,15 @@ const (
 )
 
 // inBubble runs a test on a clock of its own, with a breaker that opens after
-// three failures. Told is what the breaker has said of its changes.
-func inBubble(t *testing.T, test func(t *testing.T, b *throttle.Breaker, told *[]bool)) {
+// three failures. changes are the values passed to OnChange.
+func inBubble(t *testing.T, test func(t *testing.T, b *throttle.Breaker, changes *[]bool)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		var told []bool
+		var changes []bool
 		test(t, throttle.NewBreaker(throttle.BreakerOptions{
 			Failures: failures, OpenFor: openFor, Lease: time.Minute,
-			OnChange: func(open bool) { told = append(told, open) },
-		}), &told)
+			OnChange: func(open bool) { changes = append(changes, open) },
+		}), &changes)
 	})
 }
 
@@ -61,7 +61,7 @@ func fail(t *testing.T, b *throttle.Breaker, n int) {
 
 func TestBreakerOpensAfterFailuresInARow(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(t *testing.T, b *throttle.Breaker, told *[]bool) {
+	inBubble(t, func(t *testing.T, b *throttle.Breaker, changes *[]bool) {
 		for range 10 {
 			fail(t, b, failures-1)
 			acquire(t, b).Release() // shows nothing
@@ -73,15 +73,15 @@ func TestBreakerOpensAfterFailuresInARow(t *testing.T) {
 		_, err := b.Acquire(t.Context())
 		const left = openFor - throttle.DefaultMaxWait
 		wantClosed(t, err, left, left+left/5)
-		if !slices.Equal(*told, []bool{true}) {
-			t.Errorf("told %v", *told)
+		if !slices.Equal(*changes, []bool{true}) {
+			t.Errorf("changes %v", *changes)
 		}
 	})
 }
 
 func TestBreakerCloses(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(t *testing.T, b *throttle.Breaker, told *[]bool) {
+	inBubble(t, func(t *testing.T, b *throttle.Breaker, changes *[]bool) {
 		fail(t, b, failures)
 		time.Sleep(openFor + time.Millisecond)
 		probe := acquire(t, b)
@@ -96,15 +96,15 @@ func TestBreakerCloses(t *testing.T) {
 				t.Error("a probe in good times")
 			}
 		}
-		if !slices.Equal(*told, []bool{true, false}) {
-			t.Errorf("told %v", *told)
+		if !slices.Equal(*changes, []bool{true, false}) {
+			t.Errorf("changes %v", *changes)
 		}
 	})
 }
 
 func TestBreakerOpensAgainWhenTheProbeFails(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(t *testing.T, b *throttle.Breaker, told *[]bool) {
+	inBubble(t, func(t *testing.T, b *throttle.Breaker, changes *[]bool) {
 		fail(t, b, failures)
 		for range 5 {
 			time.Sleep(openFor + time.Millisecond)
@@ -112,14 +112,14 @@ func TestBreakerOpensAgainWhenTheProbeFails(t *testing.T) {
 			_, err := b.Acquire(t.Context())
 			wantClosed(t, err, time.Second, openFor)
 		}
-		if !slices.Equal(*told, []bool{true}) {
-			t.Errorf("told %v", *told)
+		if !slices.Equal(*changes, []bool{true}) {
+			t.Errorf("changes %v", *changes)
 		}
 	})
 }
 
-// A probe that was not begun makes room for another, and so does one that
-// nothing is heard of.
+// A probe that was not begun makes room for another, and so does one without
+// a response.
 func TestBreakerReplacesItsProbe(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, b *throttle.Breaker, _ *[]bool) {

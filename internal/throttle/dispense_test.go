@@ -15,7 +15,7 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// fakeSource gives as many tokens as it was told to, in fake time.
+// fakeSource grants a configured number of tokens, in fake time.
 type fakeSource struct {
 	mu      sync.Mutex
 	tokens  int
@@ -69,7 +69,7 @@ func (f *fakeSource) questions() int {
 	return len(f.asked)
 }
 
-// marker tells how often the marker was taken away, and whether it stands.
+// marker returns how often the marker was removed, and whether it is set.
 func (f *fakeSource) marker() (yielded int, stands bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,8 +114,8 @@ func (c *crowd) join(ctx context.Context, lanes ...message.Lane) {
 	}
 }
 
-// finish waits for everybody, and in fake time for the dispenser to see that
-// nobody is left.
+// finish waits for all waiters, and in fake time for the dispenser to see that
+// none is left.
 func (c *crowd) finish() {
 	c.wg.Wait()
 	<-time.After(time.Second)
@@ -196,12 +196,12 @@ func TestWaitGivesUpAfterMaxWait(t *testing.T) {
 			t.Errorf("waited for %s, want %s", took, DefaultMaxWait)
 		}
 		if wait.RetryIn < minRetryIn || wait.RetryIn > 2*minRetryIn {
-			t.Errorf("retry in %s with nobody else waiting", wait.RetryIn)
+			t.Errorf("retry in %s without other waiters", wait.RetryIn)
 		}
 	})
 }
 
-// Extend takes what comes until its context ends, and leaves nobody behind.
+// Extend takes the tokens granted until its context ends, and leaves no waiter behind.
 func TestExtendTakesWhatThereIs(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -262,7 +262,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		}
 		synctest.Wait()
 		if src.questions() != asked {
-			t.Error("asked for somebody who had given up before")
+			t.Error("took a token for a waiter that had given up before")
 		}
 	})
 }
@@ -276,7 +276,7 @@ func TestFailureReachesEveryWaiterAndIsNotRemembered(t *testing.T) {
 		c.join(t.Context(), message.High, message.Normal, message.Bulk)
 		c.finish()
 		if len(c.failed) != 3 {
-			t.Fatalf("%d of 3 waiters were told", len(c.failed))
+			t.Fatalf("%d of 3 waiters got the error", len(c.failed))
 		}
 		for _, err := range c.failed {
 			if denied, ok := errors.AsType[*DeniedError](err); !ok || denied.Cause != CauseUnavailable || !errors.Is(err, cause) {
@@ -292,7 +292,7 @@ func TestFailureReachesEveryWaiterAndIsNotRemembered(t *testing.T) {
 }
 
 // A high message that comes while bulk sleeps until the next token is asked
-// for at once, since the other processes have to be told.
+// for at once, since the other processes have to see the marker.
 func TestHighWakesTheDispenser(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

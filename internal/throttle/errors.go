@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Cause is why a call must not begin now.
+// Cause is the reason why a request must not begin now.
 type Cause string
 
 // The causes.
@@ -18,17 +18,17 @@ const (
 	CauseUnavailable Cause = "limiter unavailable"   // Redis did not answer, and without it the pace and the pause are unknown
 )
 
-// DeniedError says why a call must not begin now, and when to ask again. It
-// costs the message no try.
+// DeniedError is the reason why a request must not begin now, and the time to ask
+// again. It does not count as a try of the message.
 type DeniedError struct {
 	Cause   Cause
 	RetryIn time.Duration
 	// ProbeAt is when the next message may probe, by Redis' clock for
 	// CauseAccount; zero when a probe is under way or there is none.
 	ProbeAt time.Time
-	// SinchCode is Sinch's code of the answer that paused the account.
+	// SinchCode is Sinch's code of the response that paused the account.
 	SinchCode string
-	// Err is the fault behind CauseUnavailable.
+	// Err is the error behind CauseUnavailable.
 	Err error
 }
 
@@ -50,10 +50,11 @@ func (e *DeniedError) Error() string {
 	return text
 }
 
-// Unwrap returns the fault of Redis or the network.
+// Unwrap returns the error of Redis or the network.
 func (e *DeniedError) Unwrap() error { return e.Err }
 
-// unavailable tells a caller that gave up from a Redis that did not answer.
+// unavailable distinguishes a caller that gave up from a Redis that did not
+// respond.
 func unavailable(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("limiter: %w", ctx.Err())

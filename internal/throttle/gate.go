@@ -18,39 +18,40 @@ import (
 )
 
 const (
-	// DefaultPause is how long no call begins after an account answer.
+	// DefaultPause is the time without requests after an account error.
 	DefaultPause = 30 * time.Second
-	// DefaultLease is how long a probe has before another may take its place.
+	// DefaultLease bounds a probe before another may replace it.
 	DefaultLease = 35 * time.Second
-	// DefaultAnswers is how many account answers fail a message, when after
-	// each but the last another message passed. The more it takes, the surer
-	// it is, and the more often the whole account pauses for one message.
+	// DefaultAnswers is the number of account errors that fail a message, when after
+	// each but the last another message passed. A higher number is more certain, and
+	// pauses the whole account more often for one message.
 	DefaultAnswers = 2
 
-	// headStartShare and maxHeadStart are how long after the pause suspects
+	// headStartShare and maxHeadStart set the time after the pause in which suspects
 	// leave the probe to messages that were never refused.
 	headStartShare = 2
 	minHeadStart   = time.Millisecond
 	maxHeadStart   = 5 * time.Second
 
-	// The others ask again for the end of a probe after a part of the pause.
+	// Other messages ask again after this part of the pause whether the probe has
+	// ended.
 	recheckShare = 4
 	minRecheck   = 20 * time.Millisecond
 	maxRecheck   = time.Second
 
-	// suspectTTL is how long suspects are kept after the last account answer: a
+	// suspectTTL is the time suspects are kept after the last account error: a
 	// message may wait that long for its next try.
 	suspectTTL = 24 * time.Hour
-	// openFresh is for how long a process relies on having seen the gate open
-	// and without suspects: about as long as a call that is under way anyway.
+	// openFresh is the time for which a process relies on its last reading of an
+	// open gate without suspects: about as long as a request that is under way
+	// anyway.
 	openFresh = 50 * time.Millisecond
 
-	// blamedRefusals is how many messages in a row of a tenant whose messages
-	// alone were refused before may be refused again, with none passing in
-	// between, before the account pauses for them.
+	// blamedRefusals is the number of consecutive refusals of a blamed tenant, with
+	// no message passing between them, that pauses the account for all tenants.
 	blamedRefusals = 30
-	// passEvery is how often a process reports passes that only show that the
-	// account works.
+	// passEvery is the interval at which a process reports passes that only confirm
+	// that the account works.
 	passEvery = 100 * time.Millisecond
 
 	accountKeyBytes = 8
@@ -64,16 +65,16 @@ var reportSource string
 
 // GateOptions configure a Gate. Zero values mean the defaults.
 type GateOptions struct {
-	// Account names the account that pauses; any text, only its hash is kept.
+	// Account names the account that pauses; any text, of which a hash is stored.
 	Account string
-	// Pause is how long no call begins after an account answer (SINCH_PAUSE).
+	// Pause is the time without requests after an account error (SINCH_PAUSE).
 	Pause time.Duration
-	// Lease is how long a probe has: more than a task may take (TASK_TIMEOUT).
+	// Lease bounds a probe: more than a task may take (TASK_TIMEOUT).
 	Lease time.Duration
-	// Answers is how many account answers fail a message that is alone in
-	// getting them; at least 2.
+	// Answers is the number of account errors that fail a message when only that
+	// message gets them; at least 2.
 	Answers int
-	// MaxWait is how long Acquire waits at most.
+	// MaxWait bounds the wait of Acquire.
 	MaxWait time.Duration
 	// Prefix begins the keys.
 	Prefix string
@@ -88,23 +89,23 @@ func (o GateOptions) withDefaults() GateOptions {
 	return o
 }
 
-// Gate lets calls to one account begin, or not. It is safe for concurrent use,
-// and shared by all processes that name the same account.
+// Gate lets requests to one account begin, or delays them. It is safe for
+// concurrent use, and shared by all processes that name the same account.
 //
-// The first account answer closes it for Pause. Then one message at a time is
-// let in as the probe; if it passes, the gate opens, and if it gets an account
-// answer too, the gate closes for another Pause. A probe that never reports
-// loses its place after Lease. Messages that were refused are suspects and
-// come after the others, so that each probe is another message.
+// The first account error closes it for Pause. Then one message at a time is let
+// through as the probe: if it passes, the gate opens; if it gets an account error
+// too, the gate closes for another Pause. A probe that does not report loses its
+// place after Lease. Refused messages are suspects and come after the others, so
+// that each probe is another message.
 //
-// A message is found to be the trouble itself when it alone was refused (no
-// other was, up to the next pass), another passed next, and then it was refused
-// again. When several are refused in one pause the trouble is the account, and
-// the answers count against none of them.
+// A message itself is the cause when it alone was refused (no other was, up to
+// the next pass), another passed next, and then it was refused again. When
+// several are refused in one pause the account is the cause, and the refusals
+// count against none of them.
 //
-// Messages of one tenant that are refused while those of another pass are that
-// tenant's trouble: further ones wait alone, and the gate stays open. After a
-// false alarm the first probe comes at once, without a pause before it.
+// When messages of one tenant are refused while those of another pass, that
+// tenant is the cause: its further messages wait alone, and the gate stays open.
+// After a false alarm the first probe comes at once, without a pause before it.
 type Gate struct {
 	rdb     redis.UniversalClient
 	opts    GateOptions
@@ -113,36 +114,36 @@ type Gate struct {
 	acquire *redis.Script
 	report  *redis.Script
 	fresh   freshness
-	passed  atomic.Int64 // when a pass was last reported, in Unix nanoseconds
+	passed  atomic.Int64 // time of the last reported pass, in Unix nanoseconds
 }
 
-// freshness remembers that the gate was seen open a moment ago.
+// freshness caches the reading of an open gate for a moment.
 type freshness struct {
 	mu      sync.Mutex
 	seen    time.Time
-	version int // moved by forget, so that an older reading is not remembered
+	version int // raised by evict, so that an older reading is not cached
 }
 
 // GatePermit allows one message; exactly one of Gate's Passed, Refused and
 // Release ends it.
 type GatePermit struct {
-	// Probe says that this message shows whether the account works again.
+	// Probe is true when this message probes whether the account works again.
 	Probe bool
 
 	message string
 	tenant  string
 	suspect bool
-	watched bool // there are suspects: a pass shows that the account works
+	watched bool // there are suspects: the pass has to be reported
 }
 
-// Verdict is the consequence of an account answer.
+// Verdict is the consequence of an account error.
 type Verdict struct {
-	// Alone says that the trouble is this message, not the account: others
-	// pass. It has failed, and no other message waits because of it.
+	// Alone is true when this message is the cause, not the account: others pass. It
+	// has failed, and no other message waits because of it.
 	Alone bool
-	// RetryIn is when a message that is not alone should come back.
+	// RetryIn is the time until a message that is not alone should be tried again.
 	RetryIn time.Duration
-	// Paused says that the answer began a pause.
+	// Paused is true when the response began a pause.
 	Paused bool
 }
 
@@ -163,11 +164,10 @@ func NewGate(rdb redis.UniversalClient, opts GateOptions) *Gate {
 }
 
 // Acquire returns a permit, a *DeniedError with CauseAccount or, when Redis
-// failed, CauseUnavailable, or ctx's error, wrapped. At a closed gate it waits
-// for up to MaxWait: if the gate opens within that, the message goes on.
+// failed, CauseUnavailable, or ctx's error, wrapped. At a closed gate it waits up
+// to MaxWait for it to open.
 //
-// message names a message, and a new one each time an operator has it sent
-// again from the beginning.
+// message names a message, and a new one after each replay.
 func (g *Gate) Acquire(ctx context.Context, message, tenant string) (GatePermit, error) {
 	if g.fresh.isOpen() {
 		return GatePermit{message: message, tenant: tenant}, nil
@@ -196,9 +196,9 @@ func (g *Gate) Acquire(ctx context.Context, message, tenant string) (GatePermit,
 	return permit, nil
 }
 
-// Confirm reports whether a permit still holds after something else, such as
-// the pace, took its time. It asks Redis only if that took longer than a moment,
-// does not wait, and fails as Acquire does.
+// Confirm reports whether a permit is still valid after a wait, such as that for
+// the pace. It queries Redis only after a wait of more than openFresh, does not
+// wait itself, and its errors are those of Acquire.
 func (g *Gate) Confirm(ctx context.Context, p GatePermit) error {
 	if p.Probe || g.fresh.isOpen() {
 		return nil
@@ -215,14 +215,14 @@ func (g *Gate) Confirm(ctx context.Context, p GatePermit) error {
 	return nil
 }
 
-// stagger lets suspects in at different moments. Otherwise two that are the
-// trouble themselves, refused together time and again, would look like the
-// account's trouble for ever.
+// stagger lets suspects through at different times. Two suspects that are refused
+// together again and again, each of them a cause itself, would otherwise look
+// like an account error for ever.
 func (g *Gate) stagger(p GatePermit) time.Duration {
 	if !p.suspect || p.Probe {
 		return 0
 	}
-	return rand.N(g.headStart()) //nolint:gosec // being apart needs no secret randomness
+	return rand.N(g.headStart()) //nolint:gosec // spreading load needs no secret randomness
 }
 
 // try runs the script once. With a *DeniedError the permit only names the
@@ -247,7 +247,7 @@ func (g *Gate) try(ctx context.Context, message, tenant string) (GatePermit, *De
 	}
 	switch {
 	case reply.state == open && reply.quiet == 1:
-		g.fresh.remember(version)
+		g.fresh.put(version)
 	case reply.state != open && reply.state != probe:
 		return permit, &DeniedError{
 			Cause: CauseAccount, RetryIn: time.Duration(max(reply.wait, 1)) * time.Millisecond,
@@ -273,8 +273,8 @@ func scan(values []any, into ...any) error {
 	return nil
 }
 
-// Passed reports that the account works: Sinch took the message, or refused it
-// for a reason that is the message's own. It returns whether that ended a pause.
+// Passed reports that the account works: Sinch accepted the message, or refused
+// it for a reason of the message itself. ended is true when that ended a pause.
 func (g *Gate) Passed(ctx context.Context, p GatePermit) (ended bool, err error) {
 	if !p.Probe && !p.suspect && (!p.watched || !g.passDue()) {
 		return false, nil // no message waits for this report
@@ -283,13 +283,14 @@ func (g *Gate) Passed(ctx context.Context, p GatePermit) (ended bool, err error)
 	return err == nil && reply.change < 0, err
 }
 
-// passDue reports whether this process has not reported a pass for a moment.
+// passDue reports whether passEvery has elapsed since this process reported a
+// pass.
 func (g *Gate) passDue() bool {
 	last, now := g.passed.Load(), time.Now().UnixNano()
 	return now-last > int64(passEvery) && g.passed.CompareAndSwap(last, now)
 }
 
-// Release reports that the call showed nothing about the account: it was not
+// Release reports that the request showed nothing about the account: it was not
 // made, or its outcome is unknown. Another message becomes the probe.
 func (g *Gate) Release(ctx context.Context, p GatePermit) error {
 	if !p.Probe {
@@ -299,10 +300,10 @@ func (g *Gate) Release(ctx context.Context, p GatePermit) error {
 	return err
 }
 
-// Refused reports an account answer with Sinch's code, if it gave one, and
-// returns its consequence.
+// Refused reports an account error with Sinch's code, if it gave one, and returns
+// its consequence.
 func (g *Gate) Refused(ctx context.Context, p GatePermit, sinchCode string) (Verdict, error) {
-	g.fresh.forget()
+	g.fresh.evict()
 	reply, err := g.run(ctx, p, "account", sinchCode)
 	if err != nil {
 		return Verdict{}, err
@@ -328,7 +329,7 @@ func (g *Gate) run(ctx context.Context, p GatePermit, outcome, sinchCode string)
 	return reply, nil
 }
 
-// Paused returns the pause that lasts, also while it is probed, or nil.
+// Paused returns the current pause, also while it is probed, or nil.
 func (g *Gate) Paused(ctx context.Context) (*Pause, error) {
 	value, err := g.rdb.HGet(ctx, g.keys[3], g.account).Result()
 	if errors.Is(err, redis.Nil) {
@@ -340,9 +341,9 @@ func (g *Gate) Paused(ctx context.Context) (*Pause, error) {
 	return parsePause(value), nil
 }
 
-// Forget removes the pauses of accounts that were in use before: no message
-// probes them.
-func (g *Gate) Forget(ctx context.Context) error {
+// RemoveStale removes the pauses of accounts that are no longer configured: no
+// message would probe them.
+func (g *Gate) RemoveStale(ctx context.Context) error {
 	accounts, err := g.rdb.HKeys(ctx, g.keys[3]).Result()
 	if err != nil {
 		return unavailable(ctx, err)
@@ -377,7 +378,7 @@ func (f *freshness) current() int {
 	return f.version
 }
 
-func (f *freshness) remember(version int) {
+func (f *freshness) put(version int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.version == version {
@@ -385,7 +386,7 @@ func (f *freshness) remember(version int) {
 	}
 }
 
-func (f *freshness) forget() {
+func (f *freshness) evict() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seen = time.Time{}

@@ -40,7 +40,7 @@ const (
 	enough    = 10 * time.Second      // for anything that happens soon
 )
 
-// newGate is one process' gate; it holds nobody, so that each answer shows.
+// newGate is one process' gate; it never waits, so that each result shows.
 func newGate(rdb redis.UniversalClient, change ...func(*throttle.GateOptions)) *throttle.Gate {
 	opts := throttle.GateOptions{
 		Account: "https://sinch.example/plan", Pause: testPause, Lease: time.Minute, MaxWait: time.Millisecond,
@@ -149,7 +149,7 @@ func TestProbeThatIsRefusedGivesWayToAnother(t *testing.T) {
 		refused(t, gate, mustAcquire(t, gate, "m1"))
 		second := acquireSoon(t, gate, "m2")
 		if verdict := refused(t, gate, second); verdict.Alone {
-			t.Error("m2 was refused together with m1 and is called alone")
+			t.Error("m2 was refused together with m1 and is the cause")
 		}
 		mustBeClosed(t, gate, "m3")
 		// Both come back at once; the one that was never refused goes first.
@@ -175,7 +175,7 @@ func TestOnlyMessageLeftIsProbedAgain(t *testing.T) {
 				t.Fatal("m1 is no probe")
 			}
 			if verdict := refused(t, gate, probe); verdict.Alone {
-				t.Fatal("nobody else passed, and m1 is called alone")
+				t.Fatal("no other message passed, and m1 is the cause")
 			}
 		}
 		passed(t, gate, acquireSoon(t, gate, "m1"))

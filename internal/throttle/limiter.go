@@ -13,7 +13,7 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// Metrics shows the state of the limits.
+// Metrics exports the state of the limits.
 type Metrics interface {
 	// SetBreaker reports that the breaker of this process opened or closed.
 	SetBreaker(open bool)
@@ -25,8 +25,8 @@ type Options struct {
 	Pacer   PacerOptions
 	Gate    GateOptions
 	Breaker BreakerOptions
-	// Exempt reports that a message never reaches Sinch, so that no limit
-	// applies to it.
+	// Exempt reports whether a message never reaches Sinch, so that no limit applies
+	// to it.
 	Exempt  func(m *message.Message) bool
 	Metrics Metrics
 	Log     zerolog.Logger
@@ -42,8 +42,8 @@ type Limiter struct {
 	outages *outages
 	exempt  func(m *message.Message) bool
 	log     zerolog.Logger
-	// down says that the last question to Redis failed, so that an outage is
-	// logged once.
+	// down is true after the last query to Redis failed, so that an outage is logged
+	// once.
 	down atomic.Bool
 }
 
@@ -69,12 +69,12 @@ func NewLimiter(rdb redis.UniversalClient, opts Options) *Limiter {
 	return l
 }
 
-// Acquire waits up to MaxWait for the permit to make one call for a message. The
-// error is a *DeniedError that says when to come back, or wraps ctx's. Every
-// Permit ends with Report or Release.
+// Acquire waits up to MaxWait for the permit to make one request for a message.
+// The error is a *DeniedError with the time of the next try, or wraps ctx's.
+// Every Permit ends with Report or Release.
 //
-// The breaker comes first: it costs nothing, and while Sinch does not answer, no
-// token and no probe of the account is wasted.
+// The breaker is checked first: it needs no round trip, and while Sinch does not
+// respond no token and no probe of the account is spent.
 func (l *Limiter) Acquire(ctx context.Context, m *message.Message) (*Permit, error) {
 	if l.exempt(m) {
 		return &Permit{}, nil
@@ -84,7 +84,7 @@ func (l *Limiter) Acquire(ctx context.Context, m *message.Message) (*Permit, err
 		return nil, err
 	}
 	p := &Permit{limiter: l, breaker: breaker, lane: cmp.Or(m.Content.Priority, message.Normal)}
-	// A replay is a new message to the gate: the answers to the old one no longer count.
+	// A replay is a new message to the gate: earlier account errors do not count against it.
 	p.gate, err = l.gate.Acquire(ctx, string(m.ID)+":"+strconv.Itoa(m.Replayed), m.Scope.Tenant)
 	if err != nil {
 		breaker.Release()
@@ -116,30 +116,30 @@ func (l *Limiter) watched(err error) error {
 	return err
 }
 
-// Start removes what earlier accounts left behind. Without Redis it stays until
-// the next start.
+// Start removes the pauses of accounts that are no longer configured. A failure
+// leaves them until the next start.
 func (l *Limiter) Start(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
-	_ = l.watched(l.gate.Forget(ctx)) // logged
-	_ = l.watched(l.outages.forget(ctx))
+	_ = l.watched(l.gate.RemoveStale(ctx)) // logged
+	_ = l.watched(l.outages.removeStale(ctx))
 }
 
 // confirmTimeout bounds the last check of a permit that waited for its tokens.
 const confirmTimeout = 2 * time.Second
 
-// Permit allows one call to Sinch. The zero Permit allows it without any limit.
-// It is for one goroutine.
+// Permit allows one request to Sinch. The zero Permit has no limit. It is for one
+// goroutine.
 type Permit struct {
-	limiter *Limiter // nil: no limit, or the permit is over
+	limiter *Limiter // nil: no limit, or the permit has ended
 	breaker BreakerPermit
 	gate    GatePermit
 	lane    message.Lane
 }
 
-// Extend asks, until ctx ends, for tokens to send the call to up to n further
-// recipients, and returns how many there were. An error is as of Acquire, and
-// releases the permit. A probe goes to one recipient.
+// Extend waits, until ctx ends, for the tokens of up to n further recipients, and
+// returns the number granted. Its errors are those of Acquire, and release the
+// permit. A probe has one recipient.
 func (p *Permit) Extend(ctx context.Context, n int) (int, error) {
 	if p.limiter == nil {
 		return n, nil
@@ -158,8 +158,7 @@ func (p *Permit) Extend(ctx context.Context, n int) (int, error) {
 	return got, nil
 }
 
-// confirm checks whether the call may still begin after it waited for the pace:
-// the account may have been refused meanwhile, or Sinch have gone away.
+// confirm checks the gate and the breaker again after the wait for the pace.
 func (p *Permit) confirm(ctx context.Context) error {
 	if err := p.limiter.breaker.Confirm(p.breaker); err != nil {
 		return err
@@ -167,16 +166,16 @@ func (p *Permit) confirm(ctx context.Context) error {
 	return p.limiter.gate.Confirm(ctx, p.gate)
 }
 
-// Release ends a permit whose call was not begun, also for a caller that gave
+// Release ends a permit whose request was not made, also for a caller that gave
 // up. After Report it does nothing.
 func (p *Permit) Release(ctx context.Context) {
 	p.Report(context.WithoutCancel(ctx), message.Outcome{Kind: message.OutcomeNotBegun})
 }
 
-// Report ends the permit with the outcome of its call, and returns that outcome,
-// made final where the account refuses this message alone. When Redis does not
-// take the report, the outcome stays as it is: the gate errs on the side of
-// another probe.
+// Report ends the permit with the outcome of its request, and returns that
+// outcome, made final when the account refuses this message alone. When Redis
+// does not accept the report the outcome stays as it is; the cost is another
+// probe.
 func (p *Permit) Report(ctx context.Context, o message.Outcome) message.Outcome {
 	l := p.limiter
 	if l == nil {
@@ -205,8 +204,8 @@ func (p *Permit) Report(ctx context.Context, o message.Outcome) message.Outcome 
 	return o
 }
 
-// reportBreaker reports whether Sinch answered. A call that was not sent shows
-// that only if Sinch itself said so.
+// reportBreaker reports whether Sinch responded. A request that was not sent
+// counts as a response only if Sinch itself refused it.
 func (p *Permit) reportBreaker(o message.Outcome) {
 	switch {
 	case o.Kind == message.OutcomeNotBegun:
@@ -218,8 +217,8 @@ func (p *Permit) reportBreaker(o message.Outcome) {
 	}
 }
 
-// refused reports an account answer. When other messages pass, the trouble is
-// this message, and it ends.
+// refused reports an account error. When other messages pass, the message itself
+// is the cause, and it fails.
 func (l *Limiter) refused(ctx context.Context, p GatePermit, o message.Outcome) (message.Outcome, error) {
 	verdict, err := l.gate.Refused(ctx, p, o.SinchCode)
 	if err != nil {

@@ -67,7 +67,7 @@ func wantCause(t *testing.T, err error, cause Cause, least time.Duration) {
 }
 
 // A call takes a token for each recipient, a probe has one recipient, and no
-// call begins that was put together while the account was refused.
+// request begins that was prepared while the account was refused.
 func TestPermitForSeveralRecipients(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t)

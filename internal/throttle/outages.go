@@ -72,8 +72,8 @@ func (o *outages) write() {
 	}
 }
 
-// forget removes the outages of processes that have died.
-func (o *outages) forget(ctx context.Context) error {
+// removeStale removes the outages of processes that no longer run.
+func (o *outages) removeStale(ctx context.Context) error {
 	values, err := o.rdb.HGetAll(ctx, o.key).Result()
 	if err != nil {
 		return unavailable(ctx, err)

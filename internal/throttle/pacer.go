@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// normalPerBulk is how many normal waiters go before one bulk waiter when
-	// both are waiting.
+	// normalPerBulk is the number of normal waiters served before one bulk waiter
+	// while both lanes wait.
 	normalPerBulk = 3
 
 	minRetryIn  = time.Second // asynq keeps whole seconds
@@ -36,12 +36,12 @@ type PacerOptions struct {
 	Prefix string
 }
 
-// Pacer gives tokens, one for each recipient of a call. It is safe for
+// Pacer grants tokens, one for each recipient of a request. It is safe for
 // concurrent use.
 //
-// In a process one goroutine asks Redis for all waiters, and only while there
-// are some: two hundred waiting slots cost as much as one. Tokens go to waiters
-// at once or are lost, none are kept for later.
+// In a process one goroutine queries Redis for all waiters, and only while there
+// are some: two hundred waiters cost as much as one. Tokens go to waiters at once
+// or are lost; none are kept for later.
 type Pacer struct {
 	source  source
 	maxWait time.Duration
@@ -55,15 +55,15 @@ type Pacer struct {
 	streak     int // normal waiters served since the last bulk one
 }
 
-// source is where tokens come from.
+// source supplies tokens.
 type source interface {
 	// free reports that there is neither a pace nor a backoff: no token is
 	// needed.
 	free() bool
 	// perSecond is the pace in force; 0: there is none.
 	perSecond() float64
-	// take asks for up to n tokens, for the high lane only if high. It returns
-	// how many there were, and after what time asking again makes sense.
+	// take requests up to n tokens, for the high lane only if high. It returns the
+	// number granted, and the time after which another request makes sense.
 	take(ctx context.Context, n int, high bool) (granted int, wait time.Duration, err error)
 	// yield removes the marker that shows the other processes a high waiter
 	// here. It does nothing when there is none.

@@ -12,8 +12,7 @@ import (
 
 // Pause is a pause of an account.
 type Pause struct {
-	// SinchCode is Sinch's code of the last answer that was about the account;
-	// empty when it gave none.
+	// SinchCode is Sinch's code of the last account error; empty when it gave none.
 	SinchCode string
 	Since     time.Time
 	// ProbeAt is when the next message may probe, by Redis' clock.

@@ -14,33 +14,34 @@ import (
 )
 
 const (
-	// strainWeight is how much the latest answer counts in the average, and
-	// strainLimit the share of throttled answers above which it is not the
-	// odd message but the pace: about seven in a row.
+	// strainWeight is the weight of the latest response in the average, and
+	// strainLimit the share of throttled responses above which the pace is too fast:
+	// about seven in a row.
 	strainWeight = 0.1
 	strainLimit  = 0.5
 
 	// maxLevel bounds the slowness: a sixteenth of the pace.
 	maxLevel = 4
-	// recovery is how long it takes to get one halving back.
+	// recovery is the time in which one halving is undone.
 	recovery = 5 * time.Second
-	// firstBackoff takes the place of halving when there is no pace; it doubles
-	// with the level.
+	// firstBackoff replaces the halving when there is no pace; it doubles with the
+	// level.
 	firstBackoff = 250 * time.Millisecond
-	// maxBackoff bounds how long a Retry-After stops all calls; the message
-	// itself can wait longer.
+	// maxBackoff bounds the time for which a Retry-After stops all requests; the
+	// message itself can wait longer.
 	maxBackoff = time.Minute
 )
 
-// strain is the share of throttled answers among the latest ones here.
+// strain is the share of throttled responses among the latest ones of this
+// process.
 type strain struct {
 	mu    sync.Mutex
 	share float64
 }
 
-// add counts an answer and reports whether the pace must become slower. After
-// that it counts again from zero, for the answers of calls already under way
-// show nothing about the slower pace.
+// add counts a response and reports whether the pace must become slower. It then
+// counts from zero, because the responses to requests already under way show
+// nothing about the slower pace.
 func (s *strain) add(throttled bool) (tooFast bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,8 +56,8 @@ func (s *strain) add(throttled bool) (tooFast bool) {
 	return true
 }
 
-// Answered reports that Sinch took the call or refused it for a reason of its
-// own. It costs nothing.
+// Answered reports that Sinch accepted the request or refused it for another
+// reason than its rate. It needs no round trip.
 func (p *Pacer) Answered() { p.strain.add(false) }
 
 // Throttled reports that Sinch answered "too fast", with its code; retryAfter is
@@ -77,14 +78,14 @@ func (p *Pacer) Throttled(ctx context.Context, retryAfter time.Duration, sinchCo
 	return nil
 }
 
-// levelOf is the level of slowness of a key that lives recovery for each
-// halving: as it runs out, the pace creeps up by itself.
+// levelOf is the level of slowness of a key that lives recovery for each halving:
+// as it expires, the pace rises by itself.
 func levelOf(ttl time.Duration) float64 {
 	return min(max(0, float64(ttl)/float64(recovery)), maxLevel)
 }
 
-// slow raises the level by one. Two processes that do it at the same moment
-// raise it once, which is as well: they saw the same trouble.
+// slow raises the level by one. Two processes that do it at the same time raise
+// it once, which is right: they saw the same overload.
 func (s *redisSource) slow(ctx context.Context, backoff time.Duration, sinchCode string) error {
 	before, err := readSlowness(ctx, s.rdb, s.keys)
 	if err != nil {

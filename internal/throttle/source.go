@@ -16,19 +16,20 @@ const (
 	// burstPerSecond is the part of a second's worth that may begin at once.
 	burstPerSecond = 10
 
-	// minTakeInterval keeps a fast pace from becoming a question per token: at
-	// 1000 a second ten tokens gather between two questions.
+	// minTakeInterval limits the queries at a fast pace: at 1000 a second one query
+	// takes ten tokens.
 	minTakeInterval = 10 * time.Millisecond
-	// givingWay is how long others wait before they ask again whether a high
-	// waiter of another process was served.
+	// givingWay is the time after which others ask again whether a high waiter of
+	// another process was served.
 	givingWay = 25 * time.Millisecond
-	// maxTakeInterval is how often a process with waiters asks at least. It
-	// bounds markerTTL, and with it how long the marker of a process that died
-	// delays the others.
+	// maxTakeInterval is the longest time between the queries of a process with
+	// waiters. It bounds markerTTL, and with it the delay that the marker of a
+	// killed process causes.
 	maxTakeInterval = 500 * time.Millisecond
 	markerTTL       = 2 * maxTakeInterval
-	// stateFresh is for how long a process without a pace relies on having
-	// seen no backoff: about as long as a call that is under way anyway.
+	// stateFresh is the time for which a process without a pace relies on its last
+	// reading without a backoff: about as long as a request that is under way
+	// anyway.
 	stateFresh = 50 * time.Millisecond
 )
 
@@ -40,12 +41,11 @@ var yieldSource string
 
 // redisSource takes tokens from a bucket (GCRA) in Redis.
 //
-// A process with a high waiter writes a marker before it asks. The others look
-// for it before they take tokens for anything but the high lane, and give way
-// while it stands: a high waiter competes with other high waiters only. The
-// marker goes when its process has no high waiter left; it is advisory, so it
-// may fail to be seen for one question of each process, and it expires by
-// itself.
+// A process with a high waiter writes a marker before it takes tokens. The others
+// check the marker before they take tokens for any other lane, and yield while it
+// exists: a high waiter competes with other high waiters only. The marker is
+// removed when its process has no high waiter left; it is advisory: each process
+// may miss it for one query, and it expires by itself.
 type redisSource struct {
 	rdb     redis.UniversalClient
 	taker   *redis.Script

@@ -1,20 +1,22 @@
-// Package throttle decides when a call to Sinch may begin, together with every
-// other worker process, through Redis, and by the outcomes of its own calls.
+// Package throttle decides when a request to Sinch may begin. Its limits are
+// shared by all worker processes through Redis, and adapt to the outcomes of
+// requests.
 //
-// [Limiter] is the way in: it gives a [Permit] for each call, and is told the
-// outcome. It joins three limits:
+// [Limiter] is the entry point: it grants a [Permit] for each request, which ends
+// with a report of the outcome. It joins three limits:
 //
-//   - [Pacer] is the pace: so many calls a second over all processes, the high
-//     lane first, slower for a while when Sinch answers that it is too fast.
-//   - [Gate] is the pause of the account: after an answer that is about the
-//     account, not about the message, no call begins for a while; then one
+//   - [Pacer] is the pace: requests a second over all processes, the high
+//     lane first, slower for a while after 429 responses.
+//   - [Gate] is the pause of the account: after a response that concerns the
+//     account, not the message, no request begins for a while; then one
 //     message at a time probes whether the account works again.
-//   - [Breaker] is for a Sinch that does not answer at all: after many calls in
-//     a row no call begins for a while, then one probes. Each process has its
-//     own, since it may be its own network that is down.
+//   - [Breaker] protects against a Sinch that does not respond at all: after
+//     many failures in a row no request begins for a while, then one probes.
+//     Each process has its own, since only its own network may be down.
 //
-// A caller waits for at most MaxWait, so that a worker's slots do not fill with
-// waiting messages, and is then told when to come back. All that is shared
+// A caller waits at most MaxWait, so that the slots of a worker do not fill with
+// waiting messages; a denied caller gets the time of its next try. All shared
+// state uses Redis' clock, never a worker's.
 // takes Redis' clock, never a worker's.
 package throttle
 
@@ -25,15 +27,15 @@ import (
 )
 
 const (
-	// DefaultMaxWait is how long a caller waits before it is sent away.
+	// DefaultMaxWait bounds the wait of a caller.
 	DefaultMaxWait = 2 * time.Second
 	// DefaultPrefix begins every key unless options say otherwise.
 	DefaultPrefix = redisconn.KeyPrefix
 
-	// takeTimeout bounds a question to Redis that several callers wait for.
+	// takeTimeout bounds a query to Redis that several callers wait for.
 	takeTimeout = 1500 * time.Millisecond
-	// reportTimeout bounds how long a call waits after its outcome is known.
+	// reportTimeout bounds the report of an outcome.
 	reportTimeout = 2 * time.Second
-	// retryUnavailable is when to come back after a fault of Redis.
+	// retryUnavailable is the time until the next try after a failure of Redis.
 	retryUnavailable = 2 * time.Second
 )

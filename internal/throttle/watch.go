@@ -12,8 +12,8 @@ import (
 // it ended.
 const watchEvery = time.Second
 
-// Watch keeps the pause of the account in view of a process that makes no calls
-// of its own. It is safe for concurrent use.
+// Watch follows the pause of the account in a process that makes no requests to
+// Sinch. It is safe for concurrent use.
 type Watch struct {
 	rdb      redis.UniversalClient
 	onChange func(p *Pause)

@@ -1,4 +1,4 @@
-// Package backgroundtest checks that a service keeps the contract of package
+// Package backgroundtest checks that a service fulfils the contract of package
 // background.
 package backgroundtest
 
@@ -16,9 +16,8 @@ const (
 	callers = 4  // of Start and as many of Stop in one round
 )
 
-// Check puts services to the test that newService makes, which must be able to
-// start. Goroutines that a service leaves behind are found by goleak in the
-// caller's TestMain.
+// Check tests services created by newService, which must be able to start. The
+// caller's TestMain finds leaked goroutines with goleak.
 func Check(t *testing.T, newService func(t *testing.T) background.Service) {
 	t.Helper()
 	t.Run("runs from start to stop", func(t *testing.T) { checkLife(t, newService(t)) })

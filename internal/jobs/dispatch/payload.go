@@ -76,9 +76,9 @@ func (h *Handler) savedSoon(ctx context.Context, key saved.Key) (saved.Template,
 	soon, cancel := context.WithTimeout(ctx, savedWait)
 	defer cancel()
 	defer context.AfterFunc(h.open, cancel)() // a worker that stops returns its tasks to the queue
-	template, err := h.saved.Look(ctx, key)
+	template, err := h.saved.Lookup(ctx, key)
 	for err == nil && template.Pending() && sleep(soon, savedPoll) {
-		template, err = h.saved.Look(ctx, key)
+		template, err = h.saved.Lookup(ctx, key)
 	}
 	return template, err
 }

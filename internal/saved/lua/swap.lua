@@ -1,7 +1,7 @@
--- Replaces what is known of a template, unless it has changed since it was read.
+-- Replaces the record of a template, unless it has changed since it was read.
 -- KEYS: 1 template
--- ARGV: 1 as it was read, empty for none · 2 as it is to be · 3 how long it is kept (ms)
--- Answers 1 when it was replaced.
+-- ARGV: 1 the record as read, empty for none · 2 the new record · 3 its TTL (ms)
+-- Returns 1 when it was replaced.
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then
   return 0
 end

@@ -1,5 +1,4 @@
--- Decides whether a call for a message may begin. Running it twice is the same
--- as running it once.
+-- Decides whether a request for a message may begin. It is idempotent.
 -- KEYS[1] the pause (hash), absent while the gate is open:
 --         until, since, code, culprit, probe, lease, tenant (of all that were refused in it; '' = several),
 --         others (set once a message of another tenant waits)

@@ -101,8 +101,8 @@ end
 suspect_is(id, counted or 0, now)
 if blamed then
 	evidence_is('tenant:' .. tenant, now + ttl)
-	-- The account works for the others: only this message waits, unless nothing
-	-- has passed for long.
+	-- The account works for the others: only this message waits, unless nothing has
+	-- passed for long.
 	if redis.call('HINCRBY', KEYS[3], 'streak', 1) <= streak_limit then
 		return {0, length + headstart, 0}
 	end
@@ -112,12 +112,12 @@ evidence_is('refused', now)
 if not reopens then
 	return close(id, tenant)
 end
--- A second message that is refused before one passes: it is the account.
+-- A second message is refused before one passes: the account is the cause.
 if culprit ~= id then culprit = '' end
 if refused_tenant ~= tenant then refused_tenant = '' end
 if is_probe then
 	return close(culprit, refused_tenant)
 end
--- It was under way when the pause began, which is not made longer for it.
+-- The request was under way when the pause began, which it does not extend.
 redis.call('HSET', KEYS[1], 'culprit', culprit, 'tenant', refused_tenant)
 return {0, math.max(reopens - now, 0) + headstart, 0}

@@ -97,11 +97,11 @@ func TestMadeUpKeysTakeLittleMemoryAndPushNobodyOut(t *testing.T) {
 	if _, err := v.Verify(t.Context(), someKey); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 3 * maxRemembered {
+	for i := range 3 * cacheMax {
 		_, _ = v.Verify(t.Context(), fmt.Sprintf("mms_live_%024d", i))
 	}
-	if n := len(v.memory.unknown); n > maxRemembered {
-		t.Errorf("%d unknown keys remembered, want at most %d", n, maxRemembered)
+	if n := len(v.cache.unknown); n > cacheMax {
+		t.Errorf("%d unknown keys cached, want at most %d", n, cacheMax)
 	}
 	asked := store.asked
 	if _, err := v.Verify(t.Context(), someKey); err != nil || store.asked != asked {
@@ -111,14 +111,14 @@ func TestMadeUpKeysTakeLittleMemoryAndPushNobodyOut(t *testing.T) {
 
 func TestVerifierIsSafeForManyCallers(t *testing.T) {
 	t.Parallel()
-	var m memory
+	var m cache
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
 			for n := range 200 {
 				d := digestOf(fmt.Sprint(n % 20))
-				m.keep(d, Principal{Tenant: "shop"}, i%2 == 0, 0)
-				if r, found := m.recall(d); found && r.good && r.principal.Tenant != "shop" {
+				m.put(d, Principal{Tenant: "shop"}, i%2 == 0, 0)
+				if r, found := m.get(d); found && r.good && r.principal.Tenant != "shop" {
 					t.Error("a good answer lost its principal")
 				}
 			}

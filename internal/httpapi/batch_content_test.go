@@ -12,8 +12,8 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// TestRowsThatShareMediaAreMarked in the record of the message, so that the
-// worker knows; those of test keys are not.
+// TestRowsThatShareMediaAreMarked in the message record, for the worker's media
+// cache; rows of test keys are not.
 func TestRowsThatShareMediaAreMarked(t *testing.T) {
 	t.Parallel()
 	l, err := ledger.New(redistest.Shared(t).Client(t), ledger.Options{RecordTTL: time.Hour})
@@ -36,12 +36,12 @@ func TestRowsThatShareMediaAreMarked(t *testing.T) {
 		if name == "ndjson" {
 			prefix = "n-"
 		}
-		for reference, alike := range map[string]bool{"one": true, "two": true, "other": false} {
+		for reference, equal := range map[string]bool{"one": true, "two": true, "other": false} {
 			m, err := l.ByReference(t.Context(), message.Scope{Tenant: "shop", Test: !live}, prefix+reference)
 			if err != nil {
 				t.Fatalf("%s %s: %v", name, reference, err)
 			}
-			if m.Shared != (alike && live) {
+			if m.Shared != (equal && live) {
 				t.Errorf("%s %s: %t", name, reference, m.Shared)
 			}
 		}

@@ -14,7 +14,7 @@ func rowOf(text string, media ...string) ledger.Row {
 
 func TestLikeness(t *testing.T) {
 	t.Parallel()
-	l := newLikeness()
+	l := newContentDetector()
 	chunks := [][]struct {
 		row  ledger.Row
 		want bool
@@ -48,13 +48,14 @@ func TestLikeness(t *testing.T) {
 	}
 }
 
-// What subject, sender and fallback text say is said for each message.
-func TestLikenessLeavesOutWhatIsSaidForEach(t *testing.T) {
+// TestContentDetectorIgnoresOtherFields: subject, sender and fallback text are
+// stored with each message.
+func TestContentDetectorIgnoresOtherFields(t *testing.T) {
 	t.Parallel()
 	one, other := rowOf("a", "x"), rowOf("a", "x")
 	other.Content.To, other.Content.Subject, other.Content.FallbackText = "+12065551313", "s", "f"
 	rows := []ledger.Row{one, other}
-	newLikeness().mark(rows)
+	newContentDetector().mark(rows)
 	if !rows[0].Shared || !rows[1].Shared {
 		t.Error("they have text and media in common")
 	}
@@ -62,7 +63,7 @@ func TestLikenessLeavesOutWhatIsSaidForEach(t *testing.T) {
 
 func TestLikenessIsBounded(t *testing.T) {
 	t.Parallel()
-	l := newLikeness()
+	l := newContentDetector()
 	for i := range 3 * sharedMax {
 		l.mark([]ledger.Row{rowOf(strconv.Itoa(i), "x")})
 	}
