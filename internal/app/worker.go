@@ -83,7 +83,7 @@ func sendingParts(env *environment) ([]part, error) {
 	opts.Media = checks
 	parts = append(parts, mediaParts...)
 	runner := jobs.NewRunner(opts)
-	env.instance.tell(runner.Suspect)
+	env.instance.notify(runner.Suspect)
 	parts = append(parts, compareRates(env, runner.WorkerID()))
 	return append(parts, part{name: "worker", Service: background.New(
 		func(ctx context.Context) error {

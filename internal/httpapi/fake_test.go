@@ -24,7 +24,7 @@ type fakeLedger struct {
 	err      error              // of every method
 	block    bool               // until the context ends
 	budget   time.Duration      // that a blocked method had
-	held     bool               // what is accepted is held back
+	held     bool               // accepted messages are marked as suppressed
 	panics   any
 	clock    func() time.Time
 }
