@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/sinch/wire"
 )
 
@@ -35,6 +36,7 @@ type examination struct {
 	wrong  map[string]bool // variables that cannot
 	client *wire.Client
 	rdb    redis.UniversalClient // nil: there is none, or it does not answer
+	health redisconn.Health      // what it says about itself
 	ahead  time.Duration         // by which Redis' clock is ahead of this machine's
 	skew   time.Duration         // by which Sinch's clock is ahead of this machine's
 	dated  bool                  // skew is known
@@ -73,6 +75,7 @@ func (e *examination) checks() []check {
 		{"media", e.media},
 		{"webhooks", e.webhooks},
 		{"redis", e.redis},
+		{"capacity", e.capacity},
 		{"clock", e.clock},
 		{"keys", e.keys},
 		{"workers", e.workers},

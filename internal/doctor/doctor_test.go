@@ -20,7 +20,7 @@ func TestSoundInstallation(t *testing.T) {
 	server := redistest.Start(t, redistest.WithArgs("--maxmemory", "256mb"))
 	sim := simtest.Start(t, sinchsim.Options{MMS: sinchsim.MMSOptions{APIKey: sinchKey}})
 	report := examine(t, sound(map[string]string{
-		"REDIS_URL": server.URL(), "SINCH_API": "mms", "SINCH_BASE_URL": sim.URL,
+		"REDIS_URL": server.URL(), "SINCH_API": "mms", "SINCH_BASE_URL": sim.URL, "RECORD_TTL": "8h",
 	}))
 	for _, f := range report.Findings {
 		if f.Level != doctor.OK && f.Check != "workers" {
@@ -31,6 +31,7 @@ func TestSoundInstallation(t *testing.T) {
 		t.Errorf("the report is %s without a worker, want warn", report.Level())
 	}
 	want(t, report, "redis", "ok redis single * answers, version ", "ok it writes an append-only file", "ok * of 256 MiB", "ok it takes writes")
+	want(t, report, "capacity", "ok at 10 messages a second*take 64 % of the memory")
 	want(t, report, "clock", "ok Redis' clock is 0.*s ")
 	want(t, report, "keys", "ok 1 in API_KEYS")
 	want(t, report, "workers", "warn no worker is alive")

@@ -44,7 +44,7 @@ func (e *examination) redis(ctx context.Context, n *notes) {
 		n.fail(opts.String()+" does not answer: "+said(err), "start it, or put REDIS_URL right")
 		return
 	}
-	e.rdb = rdb
+	e.rdb, e.health = rdb, health
 	judgeVersion(n, opts, health)
 	for _, warning := range health.Warnings {
 		n.warn(warning, redisFix)

@@ -15,6 +15,9 @@ import (
 // again from its parts: an error in it does not outlive the records that it comes
 // from.
 
+// FinishedBytes is what a delivered message with a short text takes in Redis, about.
+const FinishedBytes = 600
+
 const (
 	// openBytes is the memory of an open message beside its record: its key, its
 	// places on the lists and its task.

@@ -1,0 +1,39 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/redisconn"
+)
+
+// capacity compares the memory of Redis with what the configured pace needs.
+func (e *examination) capacity(_ context.Context, n *notes) {
+	if e.rdb != nil {
+		judgePace(n, e.health, e.cfg.Sinch.Rate, e.cfg.Store.RecordTTL)
+	}
+}
+
+// judgePace says when Redis is full if messages are sent at the configured pace.
+// Each is kept for ttl.
+func judgePace(n *notes, health redisconn.Health, perSecond float64, ttl time.Duration) {
+	if health.MaxMemory == 0 || perSecond == 0 {
+		return
+	}
+	room := fullFrom * float64(health.MaxMemory)
+	perDay := perSecond * ledger.FinishedBytes * (24 * time.Hour).Seconds()
+	needed := perSecond * ledger.FinishedBytes * ttl.Seconds()
+	text := fmt.Sprintf("at %g messages a second", perSecond)
+	if needed <= room {
+		n.ok(fmt.Sprintf("%s, kept for %s (RECORD_TTL), messages take %.0f %% of the memory",
+			text, ttl, 100*needed/float64(health.MaxMemory)))
+		return
+	}
+	days := max(0, room-float64(health.UsedMemory)) / perDay
+	n.warn(fmt.Sprintf("%s this Redis is full in %.1f days: a message takes about %d bytes for %s (RECORD_TTL)",
+		text, days, ledger.FinishedBytes, ttl),
+		fmt.Sprintf("set maxmemory to %s, or RECORD_TTL to %s at most",
+			size(uint64(needed/fullFrom)), time.Duration(room/perDay*float64(24*time.Hour)).Truncate(time.Hour)))
+}
