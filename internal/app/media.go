@@ -52,10 +52,14 @@ type workerMedia struct {
 }
 
 // newWorkerMedia makes what readies the media of messages.
-func newWorkerMedia(env *environment, free func(m *message.Message) bool) (*workerMedia, []part, error) {
+func newWorkerMedia(env *environment, free func(m *message.Message) bool) (dispatch.Media, []part, error) {
 	store, parts, err := newMediaStore(env)
 	if err != nil {
 		return nil, nil, err
+	}
+	if env.cfg.Media.Fit != fitOff {
+		w, fitParts := newFitMedia(env, store, free)
+		return w, append(append(parts, mediaSweep(env, store)), fitParts...), nil
 	}
 	w := &workerMedia{store: store, maxBytes: env.cfg.Media.MaxBytes, free: free}
 	if store != nil {

@@ -30,6 +30,9 @@ func newMediaStore(env *environment) (*mediastore.Store, []part, error) {
 		return nil, nil, nil
 	}
 	opts := mediastore.Options{Redis: env.rdb, TTL: cfg.Media.TTL, PublicURL: cfg.PublicURL()}
+	if cfg.Process == config.Worker { // the last use of a fitted media is known to within its verdict
+		opts.TTL += fitKept(cfg)
+	}
 	var parts []part
 	switch at := cfg.Media.Store.URL(); {
 	case at == nil:

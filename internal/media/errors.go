@@ -22,6 +22,8 @@ const (
 	CodeTooLarge    Code = "media_too_large"
 	CodeType        Code = "media_type"
 	CodeMismatch    Code = "media_mismatch"
+	CodeBroken      Code = "media_broken"
+	CodePixels      Code = "media_pixels"
 )
 
 // meaning is the text of a code, and whether another check may end differently.
@@ -48,6 +50,8 @@ var meanings = map[Code]meaning{
 	CodeTooLarge:    {"it is too large", false},
 	CodeType:        {"its type is not named, or is none that an MMS carries", false},
 	CodeMismatch:    {"its first bytes do not agree with its Content-Type", false},
+	CodeBroken:      {"it is a picture that cannot be decoded", false},
+	CodePixels:      {"it is a picture of more than 50 megapixels", false},
 }
 
 // Error says that a media cannot be sent, or not now. It keeps nothing of the

@@ -35,6 +35,6 @@ func TestEveryCodeHasAMeaning(t *testing.T) {
 func codes() []Code {
 	return []Code{
 		CodeURL, CodeUnreachable, CodeTimeout, CodeHostError, CodeCertificate, CodePrivate, CodeRedirects,
-		CodeNotFound, CodeRefused, CodeNoLength, CodeEmpty, CodeTooLarge, CodeType, CodeMismatch,
+		CodeNotFound, CodeRefused, CodeNoLength, CodeEmpty, CodeTooLarge, CodeType, CodeMismatch, CodeBroken, CodePixels,
 	}
 }

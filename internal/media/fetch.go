@@ -39,6 +39,7 @@ const (
 type Info struct {
 	Type string // content type, without parameters
 	Size int64  // bytes
+	URL  string // where it is hosted when it was made to fit; empty: at its own URL
 }
 
 // Options are the limits of a check.
@@ -103,23 +104,32 @@ func fetchable(u *url.URL) bool {
 // first 4 KiB are read, then the connection is closed. The error is an *Error,
 // or that of ctx when it was canceled.
 func (f *Fetcher) Check(ctx context.Context, address string) (Info, error) {
-	u, err := url.Parse(address)
-	if err != nil || !fetchable(u) {
-		return Info{}, &Error{Code: CodeURL}
-	}
 	ctx, cancel := context.WithTimeout(ctx, f.opts.Timeout)
 	defer cancel()
+	res, err := f.get(ctx, address)
+	if err != nil {
+		return Info{}, err
+	}
+	defer res.Body.Close()
+	return f.judge(ctx, res)
+}
+
+// get makes one plain GET.
+func (f *Fetcher) get(ctx context.Context, address string) (*http.Response, error) {
+	u, err := url.Parse(address)
+	if err != nil || !fetchable(u) {
+		return nil, &Error{Code: CodeURL}
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return Info{}, &Error{Code: CodeURL}
+		return nil, &Error{Code: CodeURL}
 	}
 	req.Header.Set("User-Agent", userAgent)
 	res, err := f.client.Do(req)
 	if err != nil {
-		return Info{}, causeOf(ctx, err)
+		return nil, causeOf(ctx, err)
 	}
-	defer res.Body.Close()
-	return f.judge(ctx, res)
+	return res, nil
 }
 
 // judge compares an answer and the first bytes of its body with what an MMS

@@ -52,6 +52,11 @@ func NewHosts(checker Checker) *Hosts {
 // Check implements Checker. A check that cannot begin in time fails with
 // ErrNotChecked.
 func (h *Hosts) Check(ctx context.Context, address string) (Info, error) {
+	return h.Ask(ctx, address, func(ctx context.Context) (Info, error) { return h.checker.Check(ctx, address) })
+}
+
+// Ask is Check with a question of the caller's own to the host.
+func (h *Hosts) Ask(ctx context.Context, address string, ask func(ctx context.Context) (Info, error)) (Info, error) {
 	u, err := url.Parse(address)
 	if err != nil || !fetchable(u) {
 		return Info{}, &Error{Code: CodeURL}
@@ -62,11 +67,11 @@ func (h *Hosts) Check(ctx context.Context, address string) (Info, error) {
 		return Info{}, err
 	}
 	defer release()
-	info, err := asked.breaker.Execute(func() (Info, error) { return h.checker.Check(ctx, address) })
+	info, err := asked.breaker.Execute(func() (Info, error) { return ask(ctx) })
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
 		return Info{}, &Error{Code: CodeUnreachable}
 	}
-	return info, err //nolint:wrapcheck // the Checker's own
+	return info, err //nolint:wrapcheck // that of ask
 }
 
 // begin waits for a turn at the host, and then for one of the process: checks

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -30,13 +31,8 @@ const (
 	// DefaultPrefix begins every key.
 	DefaultPrefix = redisconn.KeyPrefix + "media:"
 
-	// lockTTL is the longest check, with its wait for a turn: a process that dies
-	// must not keep the others waiting.
-	lockTTL   = turnTimeout + DefaultTimeout + 2*time.Second
-	pollEvery = 50 * time.Millisecond
-	// flightTimeout is long enough for a check after one whose process died.
-	flightTimeout = 2 * lockTTL
-	storeTimeout  = time.Second
+	pollEvery    = 50 * time.Millisecond
+	storeTimeout = time.Second
 )
 
 // Checker makes one check. Fetcher is one. The error is an *Error, ErrNotChecked,
@@ -58,6 +54,11 @@ type SharedOptions struct {
 	Checker Checker
 	Redis   redis.UniversalClient
 	Metrics Metrics
+	// Longest is the time of one check with its wait for a turn; zero: that of a
+	// Fetcher behind Hosts.
+	Longest time.Duration
+	// KeepGood is how long the verdict on a good media is kept; zero: KeptGood.
+	KeepGood time.Duration
 	// Policy names the settings and rules that verdicts depend on: a verdict under
 	// another policy does not count.
 	Policy string
@@ -79,9 +80,14 @@ type Shared struct {
 
 // NewShared makes a Shared. Close it after use.
 func NewShared(o SharedOptions) *Shared {
+	o.Longest, o.KeepGood = cmp.Or(o.Longest, turnTimeout+DefaultTimeout), cmp.Or(o.KeepGood, KeptGood)
 	life, end := context.WithCancel(context.Background())
 	return &Shared{opts: o, locker: redislock.New(o.Redis), life: life, end: end}
 }
+
+// lockTTL is longer than any check: a process that dies must not keep the others
+// waiting for longer.
+func (s *Shared) lockTTL() time.Duration { return s.opts.Longest + 2*time.Second }
 
 // Close ends the checks under way.
 func (s *Shared) Close() { s.end() }
@@ -91,7 +97,7 @@ func (s *Shared) Close() { s.end() }
 func (s *Shared) Check(ctx context.Context, address string) (Info, error) {
 	key := s.key(address)
 	flight := s.flights.DoChan(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(s.life, flightTimeout)
+		ctx, cancel := context.WithTimeout(s.life, 2*s.lockTTL())
 		defer cancel()
 		return s.decide(ctx, key, address)
 	})
@@ -154,7 +160,7 @@ func (s *Shared) decide(ctx context.Context, key, address string) (Info, error) 
 		if err != nil {
 			return s.check(ctx, address)
 		}
-		lock, err := s.locker.Obtain(ctx, key+":lock", lockTTL, nil)
+		lock, err := s.locker.Obtain(ctx, key+":lock", s.lockTTL(), nil)
 		switch {
 		case err == nil:
 			return s.checkForAll(ctx, lock, key, address)
@@ -194,7 +200,7 @@ func (s *Shared) checkForAll(ctx context.Context, lock *redislock.Lock, key, add
 		return known.verdict()
 	}
 	info, err := s.check(ctx, address)
-	if r, keep := recordOf(info, err); keep > 0 {
+	if r, keep := s.recordOf(info, err); keep > 0 {
 		s.store(ctx, key, r, keep)
 	}
 	return info, err
@@ -203,6 +209,7 @@ func (s *Shared) checkForAll(ctx context.Context, lock *redislock.Lock, key, add
 // record is a verdict in Redis.
 type record struct {
 	Type string `json:"type,omitempty"`
+	URL  string `json:"url,omitempty"` // a link of this service; a URL of the caller's is not kept
 	Size int64  `json:"size,omitempty"`
 	Code Code   `json:"code,omitempty"` // empty: it can be sent
 }
@@ -211,13 +218,13 @@ func (r record) verdict() (Info, error) {
 	if r.Code != "" {
 		return Info{}, &Error{Code: r.Code}
 	}
-	return Info{Type: r.Type, Size: r.Size}, nil
+	return Info{Type: r.Type, Size: r.Size, URL: r.URL}, nil
 }
 
 // recordOf is the record of a check, and how long it is kept; zero: not at all.
-func recordOf(info Info, err error) (record, time.Duration) {
+func (s *Shared) recordOf(info Info, err error) (record, time.Duration) {
 	if err == nil {
-		return record{Type: info.Type, Size: info.Size}, KeptGood
+		return record{Type: info.Type, Size: info.Size, URL: info.URL}, s.opts.KeepGood
 	}
 	bad, ok := errors.AsType[*Error](err)
 	switch {
