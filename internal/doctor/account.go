@@ -7,15 +7,15 @@ import (
 	"mmsdispatch/internal/throttle"
 )
 
-// account looks whether calls wait because Sinch refuses the account.
-func (e *examination) account(ctx context.Context, n *notes) {
+// account checks whether calls are paused because Sinch refuses the account.
+func (e *examination) account(ctx context.Context, n *findings) {
 	if e.rdb == nil {
 		n.warn(notLookedAt, redisFirst)
 		return
 	}
 	pauses, err := throttle.Pauses(ctx, e.rdb, "")
 	if err != nil {
-		n.warn("pauses cannot be read: "+said(err), "")
+		n.warn("pauses cannot be read: "+scrubbed(err), "")
 		return
 	}
 	for _, pause := range pauses {

@@ -10,7 +10,7 @@ import (
 )
 
 // capacity compares the memory of Redis with what the configured pace needs.
-func (e *examination) capacity(_ context.Context, n *notes) {
+func (e *examination) capacity(_ context.Context, n *findings) {
 	if e.rdb != nil {
 		judgePace(n, e.health, e.cfg.Sinch.Rate, e.cfg.Store.RecordTTL)
 	}
@@ -18,7 +18,7 @@ func (e *examination) capacity(_ context.Context, n *notes) {
 
 // judgePace says when Redis is full if messages are sent at the configured pace.
 // Each is kept for ttl.
-func judgePace(n *notes, health redisconn.Health, perSecond float64, ttl time.Duration) {
+func judgePace(n *findings, health redisconn.Health, perSecond float64, ttl time.Duration) {
 	if health.MaxMemory == 0 || perSecond == 0 {
 		return
 	}

@@ -14,7 +14,7 @@ import (
 // configuration reads the environment as each process would and lists all that
 // is wrong. The other checks go on with the rest, as if what is wrong were not
 // set.
-func (e *examination) configuration(_ context.Context, n *notes) {
+func (e *examination) configuration(_ context.Context, n *findings) {
 	e.wrong = make(map[string]bool)
 	seen := make(map[string]bool)
 	for _, process := range e.Processes {
@@ -58,7 +58,7 @@ func (e *examination) readable() *config.Config {
 
 // needs reports whether the variables that a check needs can be read, and says
 // so when not.
-func (e *examination) needs(n *notes, names ...string) bool {
+func (e *examination) needs(n *findings, names ...string) bool {
 	unreadable := slices.DeleteFunc(names, func(name string) bool { return !e.wrong[name] })
 	if len(unreadable) == 0 {
 		return true

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// database looks whether the long-term log could be written.
-func (e *examination) database(ctx context.Context, n *notes) {
+// database checks whether the long-term log can be written.
+func (e *examination) database(ctx context.Context, n *findings) {
 	if !e.needs(n, "DATABASE_URL") {
 		return
 	}
@@ -37,7 +37,7 @@ func (e *examination) database(ctx context.Context, n *notes) {
 	case err != nil:
 		n.fail("PostgreSQL at "+conf.Host+" "+refusal(err), "see what it says")
 	case standby:
-		n.fail("PostgreSQL at "+conf.Host+" is a standby and takes no writes", "point DATABASE_URL at the primary")
+		n.fail("PostgreSQL at "+conf.Host+" is a standby and accepts no writes", "point DATABASE_URL at the primary")
 	default:
 		version, _, _ = strings.Cut(version, " ")
 		n.ok("PostgreSQL " + version + " at " + conf.Host + " answers")

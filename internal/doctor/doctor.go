@@ -1,7 +1,7 @@
-// Package doctor examines an installation before and while it works: what it
-// is told by its environment, what it stands on, and whether Sinch takes its
-// credentials. It sends no message: none of its calls could make one. Its one
-// write is the short-lived key that shows whether Redis takes writes.
+// Package doctor checks an installation before and while it works: its
+// configuration, Redis, PostgreSQL, clocks and processes, and its credentials at
+// Sinch. It sends no message: none of its calls could send one. Its only write is
+// the short-lived key that shows whether Redis accepts writes.
 package doctor
 
 import (
@@ -18,9 +18,9 @@ import (
 // checkTimeout bounds each check, above what a slow Sinch needs.
 const checkTimeout = 15 * time.Second
 
-// Options say what is examined.
+// Options are the settings of an examination.
 type Options struct {
-	// Environ holds the variables by name.
+	// Environ contains the variables by name.
 	Environ map[string]string
 	// Processes are those that are to run with the environment.
 	Processes []config.Process
@@ -42,14 +42,14 @@ type examination struct {
 	dated  bool                  // skew is known
 }
 
-// check is one thing that is looked at.
+// check is one check of an examination.
 type check struct {
 	name string
-	run  func(ctx context.Context, n *notes)
+	run  func(ctx context.Context, n *findings)
 }
 
-// Examine looks at everything and tells what it found. What is wrong with one
-// thing does not keep it from looking at the next.
+// Examine runs all checks and returns their findings. A failed check does not
+// prevent the next one.
 func Examine(ctx context.Context, o Options) Report {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -58,7 +58,7 @@ func Examine(ctx context.Context, o Options) Report {
 	defer e.close()
 	var report Report
 	for _, c := range e.checks() {
-		n := &notes{check: c.name}
+		n := &findings{check: c.name}
 		bounded, cancel := context.WithTimeout(ctx, checkTimeout)
 		c.run(bounded, n)
 		cancel()
@@ -67,7 +67,7 @@ func Examine(ctx context.Context, o Options) Report {
 	return report
 }
 
-// checks are in the order in which one stands on the other.
+// checks are in the order of their dependencies.
 func (e *examination) checks() []check {
 	return []check{
 		{"configuration", e.configuration},

@@ -30,7 +30,7 @@ func TestSoundInstallation(t *testing.T) {
 	if report.Level() != doctor.Warn {
 		t.Errorf("the report is %s without a worker, want warn", report.Level())
 	}
-	want(t, report, "redis", "ok redis single * answers, version ", "ok it writes an append-only file", "ok * of 256 MiB", "ok it takes writes")
+	want(t, report, "redis", "ok redis single * answers, version ", "ok it writes an append-only file", "ok * of 256 MiB", "ok it accepts writes")
 	want(t, report, "capacity", "ok at 10 messages a second*take 64 % of the memory")
 	want(t, report, "clock", "ok Redis' clock is 0.*s ")
 	want(t, report, "keys", "ok 1 in API_KEYS")
@@ -79,7 +79,7 @@ func TestConfigurationOfOneProcess(t *testing.T) {
 		return doctor.Examine(t.Context(), doctor.Options{Environ: environ, Processes: []config.Process{process}})
 	}
 	want(t, of(config.API), "configuration", "ok complete, for the processes api")
-	want(t, of(config.API), "sinch", "ok not asked")
+	want(t, of(config.API), "sinch", "ok not checked")
 	want(t, of(config.Worker), "configuration", "fail SINCH_API_TOKEN is required")
 	if got := found(of(config.Worker), "keys"); got != "" {
 		t.Errorf("a worker has no keys: %s", got)

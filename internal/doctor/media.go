@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// carriersTake is what carriers of all destinations take of a medium, in bytes
-// (Sinch, MMS best practices).
+// carriersTake is the size of media that the carriers of all destinations accept, in
+// bytes (Sinch, MMS best practices).
 const carriersTake = 1 << 20
 
-// media looks at how media are checked before Sinch gets them.
-func (e *examination) media(_ context.Context, n *notes) {
+// media checks the settings of the media check.
+func (e *examination) media(_ context.Context, n *findings) {
 	if !e.needs(n, "MEDIA_CHECK", "MEDIA_MAX_BYTES", "MEDIA_ALLOW_PRIVATE") {
 		return
 	}
@@ -20,7 +20,7 @@ func (e *examination) media(_ context.Context, n *notes) {
 		return
 	}
 	if m.MaxBytes > carriersTake {
-		n.warn(fmt.Sprintf("media of up to %s pass the check; many carriers take 1 MiB", size(m.MaxBytes)), "lower MEDIA_MAX_BYTES")
+		n.warn(fmt.Sprintf("media of up to %s pass the check; many carriers accept 1 MiB", size(m.MaxBytes)), "lower MEDIA_MAX_BYTES")
 		return
 	}
 	where := "by the worker, before each call"

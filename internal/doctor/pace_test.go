@@ -24,7 +24,7 @@ func TestPace(t *testing.T) {
 		"less is left":       {2 * gigabyte, gigabyte, 10, 30 * day, "full in 1.4 days"},
 		"there is none left": {2 * gigabyte, 2 * gigabyte, 10, 30 * day, "full in 0.0 days"},
 	} {
-		n := &notes{}
+		n := &findings{}
 		judgePace(n, redisconn.Health{MaxMemory: tc.maxMemory, UsedMemory: tc.used}, tc.rate, tc.ttl)
 		if tc.want == "" != (len(n.list) == 0) || len(n.list) > 0 && !strings.Contains(n.list[0].Text, tc.want) {
 			t.Errorf("%s: %+v, want %q", name, n.list, tc.want)

@@ -14,8 +14,8 @@ import (
 	"mmsdispatch/internal/throttle"
 )
 
-// keys looks whether anybody could call the api.
-func (e *examination) keys(ctx context.Context, n *notes) {
+// keys checks whether there is an API key.
+func (e *examination) keys(ctx context.Context, n *findings) {
 	if !e.runs(config.API) || !e.needs(n, "API_KEYS") {
 		return
 	}
@@ -30,7 +30,7 @@ func (e *examination) keys(ctx context.Context, n *notes) {
 	stored, err := apikey.NewStore(e.rdb).Any(ctx)
 	switch {
 	case err != nil:
-		n.warn("stored keys cannot be read: "+said(err), redisFirst)
+		n.warn("stored keys cannot be read: "+scrubbed(err), redisFirst)
 	case !stored:
 		n.fail("there is no API key: the api will not run", "mmsctl keys create TENANT, or set API_KEYS")
 	default:
@@ -40,14 +40,14 @@ func (e *examination) keys(ctx context.Context, n *notes) {
 
 // workers counts those that live, by the heartbeats of their queue servers: a
 // process has several.
-func (e *examination) workers(ctx context.Context, n *notes) {
+func (e *examination) workers(ctx context.Context, n *findings) {
 	if e.rdb == nil {
 		n.warn(notLookedAt, redisFirst)
 		return
 	}
 	servers, err := asynq.NewInspectorFromRedisClient(e.rdb).Servers()
 	if err != nil {
-		n.warn("heartbeats cannot be read: "+said(err), "")
+		n.warn("heartbeats cannot be read: "+scrubbed(err), "")
 		return
 	}
 	type process struct {
@@ -66,7 +66,7 @@ func (e *examination) workers(ctx context.Context, n *notes) {
 		return
 	}
 	if err := throttle.CheckConfiguredRates(ctx, e.rdb, "", time.Now()); err != nil {
-		n.warn(said(err), "set the same SINCH_RATE for all workers, or one pace with mmsctl rate")
+		n.warn(scrubbed(err), "set the same SINCH_RATE for all workers, or one pace with mmsctl rate")
 	}
 	n.ok(fmt.Sprintf("%d alive, which make up to %d calls at once", len(alive), slots))
 }

@@ -16,32 +16,32 @@ import (
 )
 
 const (
-	// oldestRedis has the flags of scripts that settling relies on when memory
+	// oldestRedis has the flags of scripts that sending relies on when memory
 	// is full.
 	oldestRedis = 7
-	// fullFrom and tightFrom are shares of maxmemory: from the first on nothing
-	// is accepted any more, from the second on somebody should act.
+	// fullFrom and tightFrom are shares of maxmemory: from the first on no message is
+	// accepted, from the second on an operator should act.
 	fullFrom, tightFrom = 0.85, 0.70
 
 	redisFix = "docs/deployment.md says what Redis needs"
 )
 
-// redis looks at the Redis that holds the messages.
-func (e *examination) redis(ctx context.Context, n *notes) {
+// redis checks the Redis of the messages.
+func (e *examination) redis(ctx context.Context, n *findings) {
 	if !e.needs(n, "REDIS_URL") {
 		return
 	}
 	opts, err := redisconn.Parse(e.cfg.Store.RedisURL.Reveal())
 	if err != nil {
-		n.fail("REDIS_URL is not usable: "+said(err), "docs/configuration.md shows its forms")
+		n.fail("REDIS_URL is not usable: "+scrubbed(err), "docs/configuration.md shows its forms")
 		return
 	}
 	opts.ClientName = "mmsdispatch-doctor"
 	rdb := redisconn.New(opts)
 	health, err := redisconn.Inspect(ctx, rdb)
 	if err != nil {
-		_ = rdb.Close() // what is wrong with it is told already
-		n.fail(opts.String()+" does not answer: "+said(err), "start it, or put REDIS_URL right")
+		_ = rdb.Close() // its error is reported below
+		n.fail(opts.String()+" does not answer: "+scrubbed(err), "start it, or put REDIS_URL right")
 		return
 	}
 	e.rdb, e.health = rdb, health
@@ -55,7 +55,7 @@ func (e *examination) redis(ctx context.Context, n *notes) {
 	e.writable(ctx, n)
 }
 
-func judgeVersion(n *notes, opts redisconn.Options, health redisconn.Health) {
+func judgeVersion(n *findings, opts redisconn.Options, health redisconn.Health) {
 	text := opts.String() + " answers"
 	if health.Version != "" {
 		text += ", version " + health.Version
@@ -71,13 +71,13 @@ func judgeVersion(n *notes, opts redisconn.Options, health redisconn.Health) {
 	}
 }
 
-func judgeMemory(n *notes, health redisconn.Health) {
+func judgeMemory(n *findings, health redisconn.Health) {
 	if health.UsedMemory == 0 {
-		return // it does not tell
+		return // not reported
 	}
 	if health.MaxMemory == 0 {
 		n.warn(size(health.UsedMemory)+" of memory are used, without a limit: "+
-			"when the machine is full Redis ends, instead of callers being told to wait",
+			"when the machine's memory is full Redis is killed, instead of messages being refused",
 			"set maxmemory below what the machine has")
 		return
 	}
@@ -93,8 +93,8 @@ func judgeMemory(n *notes, health redisconn.Health) {
 	}
 }
 
-// judgeSettings looks at what decides how much a crash or a failover may lose.
-func judgeSettings(ctx context.Context, n *notes, mode redisconn.Mode, rdb redis.UniversalClient) {
+// judgeSettings checks the settings that limit the loss by a crash or a failover.
+func judgeSettings(ctx context.Context, n *findings, mode redisconn.Mode, rdb redis.UniversalClient) {
 	if slices.Contains(redisconn.Settings(ctx, rdb, "appendfsync"), "no") {
 		n.warn("the operating system decides when the append-only file reaches the disk (appendfsync no): "+
 			"half a minute of accepted messages can be lost", "set appendfsync everysec, or always")
@@ -106,44 +106,44 @@ func judgeSettings(ctx context.Context, n *notes, mode redisconn.Mode, rdb redis
 	fix := "set min-replicas-to-write 1 on every server that can become a primary"
 	switch {
 	case len(replicas) == 0:
-		n.warn("it does not tell min-replicas-to-write: at 0 a failover can lose accepted messages", fix)
+		n.warn("min-replicas-to-write cannot be read: at 0 a failover can lose accepted messages", fix)
 	case slices.Contains(replicas, "0"):
-		n.warn("a primary takes writes without a replica (min-replicas-to-write 0): a failover can lose accepted messages", fix)
+		n.warn("a primary accepts writes without a replica (min-replicas-to-write 0): a failover can lose accepted messages", fix)
 	default:
-		n.ok("no write is taken without a replica (min-replicas-to-write " + slices.Min(replicas) + ")")
+		n.ok("no write is accepted without a replica (min-replicas-to-write " + slices.Min(replicas) + ")")
 	}
 }
 
-// judgeRights looks at what the user of REDIS_URL may do.
-func judgeRights(ctx context.Context, n *notes, rdb redis.UniversalClient) {
+// judgeRights checks the rights of the user of REDIS_URL.
+func judgeRights(ctx context.Context, n *findings, rdb redis.UniversalClient) {
 	rights, err := redisconn.CheckRights(ctx, rdb)
 	if err != nil {
-		n.warn("its rights cannot be checked: "+said(err), redisFix)
+		n.warn("its rights cannot be checked: "+scrubbed(err), redisFix)
 		return
 	}
 	for _, warning := range rights.Warnings {
 		n.warn(warning, redisFix)
 	}
 	if err := rights.Err(); err != nil {
-		n.fail(said(err), "run that command as an administrator of Redis; "+redisFix)
+		n.fail(scrubbed(err), "run that command as an administrator of Redis; "+redisFix)
 	}
 }
 
 // writable tries a write.
-func (e *examination) writable(ctx context.Context, n *notes) {
+func (e *examination) writable(ctx context.Context, n *findings) {
 	l, err := ledger.New(e.rdb, ledger.Options{RecordTTL: e.cfg.Store.RecordTTL})
 	if err == nil {
 		err = l.Writable(ctx)
 	}
 	if err != nil {
-		n.fail("it refuses writes: "+said(err), "see what it says; docs/runbook.md, Redis")
+		n.fail("it refuses writes: "+scrubbed(err), "see what it says; docs/runbook.md, Redis")
 		return
 	}
-	n.ok("it takes writes")
+	n.ok("it accepts writes")
 }
 
 // The differences between clocks that are worth a word, and that break things:
-// deadlines are written down by Redis' clock and kept by the worker's.
+// deadlines are recorded by Redis' clock and enforced by the worker's.
 const (
 	skewNoted  = time.Second
 	skewHarmed = 5 * time.Second
@@ -152,7 +152,7 @@ const (
 )
 
 // clock compares this machine's clock with that of Redis.
-func (e *examination) clock(ctx context.Context, n *notes) {
+func (e *examination) clock(ctx context.Context, n *findings) {
 	if e.rdb == nil {
 		n.warn(notLookedAt, redisFirst)
 		return
@@ -161,7 +161,7 @@ func (e *examination) clock(ctx context.Context, n *notes) {
 	there, err := e.rdb.Time(ctx).Result()
 	took := e.Now().Sub(before)
 	if err != nil {
-		n.warn("Redis does not tell the time: "+said(err), "")
+		n.warn("Redis' time cannot be read: "+scrubbed(err), "")
 		return
 	}
 	e.ahead = there.Sub(before.Add(took / 2))
@@ -170,10 +170,10 @@ func (e *examination) clock(ctx context.Context, n *notes) {
 }
 
 // processClocks compares the clock of each living process with that of Redis.
-func (e *examination) processClocks(ctx context.Context, n *notes) {
+func (e *examination) processClocks(ctx context.Context, n *findings) {
 	skews, err := redisconn.Skews(ctx, e.rdb)
 	if err != nil {
-		n.warn("the clocks of the processes cannot be read: "+said(err), redisFirst)
+		n.warn("the clocks of the processes cannot be read: "+scrubbed(err), redisFirst)
 		return
 	}
 	for _, process := range slices.Sorted(maps.Keys(skews)) {
@@ -182,7 +182,7 @@ func (e *examination) processClocks(ctx context.Context, n *notes) {
 	}
 }
 
-func judgeProcess(n *notes, text string, skew time.Duration) {
+func judgeProcess(n *findings, text string, skew time.Duration) {
 	if skew.Abs() > skewAlert {
 		n.warn(text, keepTime)
 		return
@@ -190,7 +190,7 @@ func judgeProcess(n *notes, text string, skew time.Duration) {
 	n.ok(text)
 }
 
-// direction says where a clock is that is ahead by a time.
+// direction is the direction of a clock that is ahead by a time.
 func direction(ahead time.Duration) string {
 	if ahead < 0 {
 		return "behind"
@@ -200,7 +200,7 @@ func direction(ahead time.Duration) string {
 
 const keepTime = "have both machines keep time (chrony, systemd-timesyncd)"
 
-func judgeSkew(n *notes, ahead time.Duration) {
+func judgeSkew(n *findings, ahead time.Duration) {
 	text := fmt.Sprintf("Redis' clock is %.3f s %s this machine's", ahead.Abs().Seconds(), direction(ahead))
 	switch {
 	case ahead.Abs() > skewHarmed:

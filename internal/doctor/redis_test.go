@@ -18,7 +18,7 @@ import (
 
 func TestRedis(t *testing.T) {
 	t.Parallel()
-	const answers, sound, writes = "ok*answers", "ok it writes an append-only file", "ok it takes writes"
+	const answers, sound, writes = "ok*answers", "ok it writes an append-only file", "ok it accepts writes"
 	tests := map[string]struct {
 		args  []string
 		lines []string
@@ -52,7 +52,7 @@ func TestRedisUserWithoutChannels(t *testing.T) {
 	}
 	url := strings.Replace(server.URL(), "redis://", "redis://app:secret@", 1)
 	want(t, examine(t, environ(url)), "redis", "ok*answers", "ok*append-only", "ok*of 1 GiB",
-		"fail*ACL SETUSER app &asynq:* &mms:* →", "ok it takes writes")
+		"fail*ACL SETUSER app &asynq:* &mms:* →", "ok it accepts writes")
 }
 
 // environ is sound and names a Redis.
@@ -73,19 +73,19 @@ func TestRedisTopologies(t *testing.T) {
 		sentinel := redistest.StartSentinel(t, "mms", primary, 1)
 		url := fmt.Sprintf("redis-sentinel://%s?master_name=mms", sentinel.Addr())
 		want(t, examine(t, environ(url)), "redis", "ok redis sentinel*answers", "ok*append-only", "ok*of 1 GiB",
-			"warn*min-replicas-to-write 0*→ set min-replicas-to-write 1", "ok it takes writes")
+			"warn*min-replicas-to-write 0*→ set min-replicas-to-write 1", "ok it accepts writes")
 		if err := primary.Client(t).ConfigSet(t.Context(), "min-replicas-to-write", "1").Err(); err != nil {
 			t.Fatal(err)
 		}
 		// A replica counts once it has answered, which it does every second.
-		report := eventually(t, environ(url), "redis", "ok it takes writes")
-		want(t, report, "redis", "ok", "ok", "ok", "ok no write is taken without a replica (min-replicas-to-write 1)", "ok it takes writes")
+		report := eventually(t, environ(url), "redis", "ok it accepts writes")
+		want(t, report, "redis", "ok", "ok", "ok", "ok no write is accepted without a replica (min-replicas-to-write 1)", "ok it accepts writes")
 	})
 	t.Run("cluster", func(t *testing.T) {
 		t.Parallel()
 		node := redistest.StartCluster(t, redistest.WithArgs("--maxmemory", "1gb"))
 		report := examine(t, environ("redis-cluster://"+node.Addr()))
-		want(t, report, "redis", "ok redis cluster*answers", "ok*append-only", "ok*of 1 GiB", "warn*min-replicas-to-write 0", "ok it takes writes")
+		want(t, report, "redis", "ok redis cluster*answers", "ok*append-only", "ok*of 1 GiB", "warn*min-replicas-to-write 0", "ok it accepts writes")
 		want(t, report, "clock", "ok")
 		want(t, report, "workers", "warn no worker is alive")
 	})

@@ -73,19 +73,20 @@ func (r Report) WriteJSON(out io.Writer) error {
 	return nil
 }
 
-// notes take down what one check finds.
-type notes struct {
+// findings collects the findings of one check.
+type findings struct {
 	check string
 	list  []Finding
 }
 
-func (n *notes) add(level Level, text, fix string) {
+func (n *findings) add(level Level, text, fix string) {
 	n.list = append(n.list, Finding{Check: n.check, Level: level, Text: text, Fix: fix})
 }
 
-func (n *notes) ok(text string)        { n.add(OK, text, "") }
-func (n *notes) warn(text, fix string) { n.add(Warn, text, fix) }
-func (n *notes) fail(text, fix string) { n.add(Fail, text, fix) }
+func (n *findings) ok(text string)        { n.add(OK, text, "") }
+func (n *findings) warn(text, fix string) { n.add(Warn, text, fix) }
+func (n *findings) fail(text, fix string) { n.add(Fail, text, fix) }
 
-// said is what somebody else's software said, without what must not be seen.
-func said(err error) string { return telemetry.Scrub(err.Error()) }
+// scrubbed is the text of an error of other software, without secrets and personal
+// data.
+func scrubbed(err error) string { return telemetry.Scrub(err.Error()) }

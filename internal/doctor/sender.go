@@ -18,8 +18,8 @@ const (
 	shortCodeLeast, shortCodeMost = 5, 6
 )
 
-// sender looks at the numbers that messages are sent from.
-func (e *examination) sender(_ context.Context, n *notes) {
+// sender checks the numbers of the senders.
+func (e *examination) sender(_ context.Context, n *findings) {
 	if !e.needs(n, "SINCH_NUMBER", "SINCH_SENDERS") {
 		return
 	}
@@ -31,7 +31,7 @@ func (e *examination) sender(_ context.Context, n *notes) {
 	}
 }
 
-func judgeSender(n *notes, name string, sender config.Sender) {
+func judgeSender(n *findings, name string, sender config.Sender) {
 	digits := strings.TrimPrefix(string(sender), "+")
 	if len(digits) <= shortCodeMax {
 		if len(digits) < shortCodeLeast || len(digits) > shortCodeMost {

@@ -12,20 +12,20 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// sinch asks the API in use whether it takes the credentials, by calls that
-// cannot make a message.
-func (e *examination) sinch(ctx context.Context, n *notes) {
+// sinch checks the credentials at the API in use, by calls that cannot send a
+// message.
+func (e *examination) sinch(ctx context.Context, n *findings) {
 	if !e.needs(n, "SINCH_API", "SINCH_BASE_URL", "SINCH_REGION", "SINCH_AUTH_URL", "SINCH_SERVICE_PLAN_ID", "SINCH_API_TOKEN",
 		"SINCH_PROJECT_ID", "SINCH_APP_ID", "SINCH_KEY_ID", "SINCH_KEY_SECRET") {
 		return
 	}
 	api := sinch.API(e.cfg.Sinch.API)
 	if api == sinch.APISimulator {
-		n.ok("SINCH_API is simulator: nobody is called")
+		n.ok("SINCH_API is simulator: no calls to Sinch")
 		return
 	}
 	if !e.runs(config.Worker) {
-		n.ok("not asked: only workers call Sinch")
+		n.ok("not checked: only workers call Sinch")
 		return
 	}
 	base := sinch.BaseURL(string(e.cfg.Sinch.BaseURL), api, e.cfg.Sinch.Region)
@@ -40,8 +40,8 @@ func (e *examination) sinch(ctx context.Context, n *notes) {
 	}
 }
 
-// ask makes a call; without an answer it says so.
-func (e *examination) ask(ctx context.Context, n *notes, r wire.Request) (wire.Response, bool) {
+// ask makes a call; a missing answer is a finding.
+func (e *examination) ask(ctx context.Context, n *findings, r wire.Request) (wire.Response, bool) {
 	r.Header.Set("Accept", "application/json")
 	answer, err := e.client.Do(ctx, r)
 	if err == nil {
@@ -61,7 +61,7 @@ func (e *examination) ask(ctx context.Context, n *notes, r wire.Request) (wire.R
 }
 
 // sinchClock compares Redis' clock with that of the answers of Sinch.
-func (e *examination) sinchClock(_ context.Context, n *notes) {
+func (e *examination) sinchClock(_ context.Context, n *findings) {
 	switch {
 	case e.rdb == nil:
 		n.warn(notLookedAt, redisFirst)
@@ -83,15 +83,15 @@ func host(of string) string {
 	return u.Host
 }
 
-// verdict is what an answer of Sinch says about the set-up.
+// verdict is the finding of an answer of Sinch.
 type verdict struct {
 	level Level
 	text  string
 	fix   string
 }
 
-// note takes a verdict down.
-func (n *notes) note(where string, v verdict) { n.add(v.level, where+" "+v.text, v.fix) }
+// note adds a verdict to the findings.
+func (n *findings) note(where string, v verdict) { n.add(v.level, where+" "+v.text, v.fix) }
 
 const strangerFix = "check SINCH_BASE_URL: a proxy or another service answers there"
 
@@ -103,13 +103,13 @@ func byStatus(status int, credentials string) verdict {
 	text := fmt.Sprintf("answers HTTP %d", status)
 	switch {
 	case status == http.StatusUnauthorized:
-		return verdict{Fail, text + ": it does not take the credentials", "check " + credentials}
+		return verdict{Fail, text + ": it does not accept the credentials", "check " + credentials}
 	case status == http.StatusForbidden:
 		return verdict{Fail, text + ": the account may not do this", "ask Sinch what the account lacks; check " + credentials}
 	case status == http.StatusNotFound:
 		return verdict{Fail, text + ": it does not know the account there", "check " + credentials + ", SINCH_REGION and SINCH_BASE_URL"}
 	case status == http.StatusTooManyRequests:
-		return verdict{Warn, text + ": it asks for a slower pace", "run the doctor again later; check SINCH_RATE"}
+		return verdict{Warn, text + ": it demands a lower rate", "run the doctor again later; check SINCH_RATE"}
 	case status >= http.StatusInternalServerError:
 		return verdict{Warn, text + ": it is in trouble itself", "see Sinch's status page and run the doctor again"}
 	default:

@@ -10,7 +10,7 @@ import (
 )
 
 // askBatches lists one batch.
-func (e *examination) askBatches(ctx context.Context, n *notes, base string) {
+func (e *examination) askBatches(ctx context.Context, n *findings, base string) {
 	answer, ok := e.ask(ctx, n, wire.Request{
 		Method: http.MethodGet,
 		URL:    base + "/xms/v1/" + url.PathEscape(string(e.cfg.Sinch.ServicePlanID)) + "/batches?page_size=1",

@@ -13,7 +13,7 @@ import (
 )
 
 // askConversation gets a token and looks at the app.
-func (e *examination) askConversation(ctx context.Context, n *notes, base string) {
+func (e *examination) askConversation(ctx context.Context, n *findings, base string) {
 	token := e.askToken(ctx, n)
 	if token == "" {
 		return
@@ -41,7 +41,7 @@ func (e *examination) askConversation(ctx context.Context, n *notes, base string
 }
 
 // askToken exchanges the access key for a token; empty: it could not.
-func (e *examination) askToken(ctx context.Context, n *notes) string {
+func (e *examination) askToken(ctx context.Context, n *findings) string {
 	endpoint := string(e.cfg.Sinch.AuthURL)
 	credentials := string(e.cfg.Sinch.KeyID) + ":" + e.cfg.Sinch.KeySecret.Reveal()
 	answer, ok := e.ask(ctx, n, wire.Request{
@@ -84,7 +84,7 @@ type conversationApp struct {
 	} `json:"dispatch_retention_policy"`
 }
 
-func (a conversationApp) judge(n *notes) {
+func (a conversationApp) judge(n *findings) {
 	a.judgeChannel(n)
 	days := a.DispatchRetention.TTLDays
 	if days < 1 {
@@ -95,7 +95,7 @@ func (a conversationApp) judge(n *notes) {
 	n.ok(fmt.Sprintf("the app keeps dispatched messages for %d days, so calls can be looked up", days))
 }
 
-func (a conversationApp) judgeChannel(n *notes) {
+func (a conversationApp) judgeChannel(n *findings) {
 	for _, c := range a.Channels {
 		if c.Channel != "MMS" {
 			continue

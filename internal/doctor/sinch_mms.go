@@ -18,9 +18,9 @@ var mmsVerdicts = map[string]verdict{
 	"E103": {Fail, "has blocked the account (E103)", "ask Sinch"},
 	"E104": {Fail, "does not take the API key (E104)", "check SINCH_API_TOKEN: it is the x-api-key of the MMS account"},
 	"E105": {Fail, "has not enabled the API for the account (E105)", "ask Sinch"},
-	"E106": {Warn, "asks for a slower pace (E106)", "run the doctor again later; check SINCH_RATE"},
+	"E106": {Warn, "demands a lower rate (E106)", "run the doctor again later; check SINCH_RATE"},
 	"E112": {Fail, "does not take calls from this machine's address (E112)", "have Sinch add the address that calls leave from"},
-	"E113": {Warn, "asks for a slower pace (E113)", "run the doctor again later; check SINCH_RATE"},
+	"E113": {Warn, "demands a lower rate (E113)", "run the doctor again later; check SINCH_RATE"},
 	"E503": {Warn, "is in trouble itself (E503)", "see Sinch's status page and run the doctor again"},
 	"E713": {Fail, "has a billing problem with the account (E713)", "ask Sinch"},
 }
@@ -30,7 +30,7 @@ var mmsVerdicts = map[string]verdict{
 const mmsProbe = `{"action":"mmsdispatch-doctor"}`
 
 // askMMS asks the MMS API, which has nothing to look up.
-func (e *examination) askMMS(ctx context.Context, n *notes, base string) {
+func (e *examination) askMMS(ctx context.Context, n *findings, base string) {
 	answer, ok := e.ask(ctx, n, wire.Request{
 		Method: http.MethodPost,
 		URL:    base + "/ep/v2/",

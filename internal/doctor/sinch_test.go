@@ -39,7 +39,7 @@ func TestSinchCredentials(t *testing.T) {
 			want(t, report, "sinch", "ok "+strings.TrimPrefix(sim.URL, "http://")+" takes the ")
 			want(t, report, "sinch clock", "ok Redis' clock is * s * Sinch's")
 			environ["SINCH_API_TOKEN"] = "another"
-			want(t, examine(t, environ), "sinch", "fail*does not take the *→ check SINCH_API_TOKEN")
+			want(t, examine(t, environ), "sinch", "fail*does not accept the *→ check SINCH_API_TOKEN")
 			if n := sim.Stats().Accepted; n != 0 {
 				t.Errorf("%d messages were accepted", n)
 			}
@@ -78,7 +78,7 @@ func TestSinchAnswers(t *testing.T) {
 		"mms no access":           {"mms", 200, failure("E105"), "fail*(E105)"},
 		"mms address":             {"mms", 200, failure("E112"), "fail*this machine's address (E112)"},
 		"mms billing":             {"mms", 200, failure("E713"), "fail*(E713)"},
-		"mms slower":              {"mms", 200, failure("E113"), "warn*slower pace (E113)"},
+		"mms slower":              {"mms", 200, failure("E113"), "warn*lower rate (E113)"},
 		"mms trouble":             {"mms", 200, failure("E503"), "warn*trouble itself (E503)"},
 		"mms not a call":          {"mms", 200, failure("E100"), "warn*(E100)"},
 		"mms number for a code":   {"mms", 200, `{"status":"Failure","error-code":104}`, "fail*not Sinch's"},

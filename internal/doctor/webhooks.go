@@ -9,7 +9,7 @@ import (
 )
 
 // webhooks looks at how receipts get here and prove where they come from.
-func (e *examination) webhooks(_ context.Context, n *notes) {
+func (e *examination) webhooks(_ context.Context, n *findings) {
 	if !e.needs(n, "SINCH_API", "SINCH_CALLBACK_URL", "SINCH_WEBHOOK_SECRET", "SINCH_WEBHOOK_TOKEN", "SINCH_WEBHOOK_USER",
 		"SINCH_WEBHOOK_PASSWORD", "SINCH_WEBHOOK_INSECURE") {
 		return
@@ -29,7 +29,7 @@ func (e *examination) webhooks(_ context.Context, n *notes) {
 
 // webhookChecks looks for a check that fits the receipts of each API: those of
 // an API used before may still come.
-func (e *examination) webhookChecks(n *notes, used sinch.API) {
+func (e *examination) webhookChecks(n *findings, used sinch.API) {
 	const fix = "set SINCH_WEBHOOK_TOKEN, or what else docs/sinch.md names for it"
 	var refused []string
 	for _, api := range []sinch.API{sinch.APIMMS, sinch.APIBatches, sinch.APIConversation} {
@@ -66,7 +66,7 @@ func fitting(w config.Webhook, api sinch.API) []string {
 }
 
 // callbackURL looks at where Sinch is told to post receipts.
-func (e *examination) callbackURL(n *notes) {
+func (e *examination) callbackURL(n *findings) {
 	written := string(e.cfg.Sinch.CallbackURL)
 	if written == "" {
 		n.warn("SINCH_CALLBACK_URL is not set: no delivery reports are asked for, so messages stay sent",

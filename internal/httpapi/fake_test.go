@@ -202,12 +202,12 @@ type fakeOptOuts struct {
 	httpapi.OptOuts
 
 	mu         sync.Mutex
-	heard      []suppression.Heard
+	heard      []suppression.Inbound
 	suppressed bool
 	err        error
 }
 
-func (o *fakeOptOuts) Hear(_ context.Context, h suppression.Heard) error {
+func (o *fakeOptOuts) HandleInbound(_ context.Context, h suppression.Inbound) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err == nil {

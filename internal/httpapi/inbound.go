@@ -20,7 +20,7 @@ func (a *api) handleInbound(ctx context.Context, got receipt.Receipt) (result st
 	if !ok {
 		return "inbound", nil // messages go to phones only
 	}
-	err = a.OptOuts.Hear(ctx, suppression.Heard{
+	err = a.OptOuts.HandleInbound(ctx, suppression.Inbound{
 		Number: number, Sender: message.CanonicalSender(got.Inbound.To), Meaning: meaning, Word: word, At: got.At,
 	})
 	if err != nil {

@@ -117,7 +117,7 @@ func TestInboundNumbers(t *testing.T) {
 	} {
 		b.do(t, hook(inboundPath, `{"code":"N401","keyword":"STOP","from":"`+tt.from+`","to":"`+tt.to+`"}`)).ok(t, http.StatusOK)
 		got := b.optOuts.heard[len(b.optOuts.heard)-1]
-		if want := (suppression.Heard{Number: tt.number, Sender: tt.sender, Meaning: suppression.Stop, Word: "STOP"}); got != want {
+		if want := (suppression.Inbound{Number: tt.number, Sender: tt.sender, Meaning: suppression.Stop, Word: "STOP"}); got != want {
 			t.Errorf("from %s to %s: recorded %+v", tt.from, tt.to, got)
 		}
 	}

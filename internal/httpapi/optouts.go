@@ -18,7 +18,7 @@ type OptOuts interface {
 	Get(ctx context.Context, scope message.Scope, number, sender string) (suppression.Entry, error)
 	Delete(ctx context.Context, scope message.Scope, number, sender string) error
 	List(ctx context.Context, scope message.Scope, after suppression.Position, limit int) ([]suppression.Entry, error)
-	Hear(ctx context.Context, h suppression.Heard) error
+	HandleInbound(ctx context.Context, h suppression.Inbound) error
 	Suppressed(ctx context.Context, scope message.Scope, number, sender string) (bool, error)
 }
 

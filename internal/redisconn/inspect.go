@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// RoleMaster is the Role of a server that takes writes.
+// RoleMaster is the Role of a server that accepts writes.
 const RoleMaster = "master"
 
 const policyNoEviction = "noeviction"
@@ -24,13 +24,13 @@ type Health struct {
 	// RunID changes when the server restarts. In a cluster: the run ids of all
 	// primaries, sorted and joined by commas.
 	RunID string
-	// Version is the server's, such as 7.0.15; empty when it does not tell.
+	// Version is the server's, such as 7.0.15; empty when it is not reported.
 	Version string
 	// Role is RoleMaster, or slave for a replica.
 	Role string
 	// MaxMemory and UsedMemory are in bytes; MaxMemory is 0 without a limit.
 	MaxMemory, UsedMemory uint64
-	// Policy is the maxmemory-policy, empty when the server does not tell.
+	// Policy is the maxmemory-policy, empty when it is not reported.
 	Policy string
 	// MinReplicas is how many replicas must be there for a write to be taken
 	// (min-replicas-to-write): also how many a begin waits for.
@@ -136,7 +136,7 @@ func warnings(h Health, aofKnown bool, lastWrite string) []string {
 	}
 	switch {
 	case !aofKnown:
-		out = append(out, "redis does not tell whether it writes an append-only file: "+
+		out = append(out, "redis does not report whether it writes an append-only file: "+
 			"without one accepted messages are lost when it restarts")
 	case !h.AOF:
 		out = append(out, "redis writes no append-only file: "+

@@ -91,7 +91,7 @@ func TestInspectCluster(t *testing.T) {
 func TestInspectServerThatTellsNothing(t *testing.T) {
 	t.Parallel()
 	mini := miniredis.RunT(t)
-	wantWarning(t, inspect(t, connect(t, "redis://"+mini.Addr())), "does not tell")
+	wantWarning(t, inspect(t, connect(t, "redis://"+mini.Addr())), "does not report")
 }
 
 func TestInspectDeadRedis(t *testing.T) {

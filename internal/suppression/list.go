@@ -13,7 +13,7 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// errReply says that a script answered something else than it does.
+// errReply is returned for a reply that the script cannot have given.
 var errReply = errors.New("unexpected reply")
 
 // Position is a place in the list of a scope, newest first; the zero value is
@@ -29,7 +29,7 @@ func PositionOf(e Entry) Position {
 	return Position{CreatedAt: e.CreatedAt.UnixMilli(), Number: e.Number, Sender: e.Sender}
 }
 
-// place is a line of a list in Redis.
+// place is an element of a list in Redis.
 type place struct {
 	at     int64
 	name   string // of the number
@@ -49,7 +49,7 @@ func readPlace(z redis.Z) place {
 	return place{at: int64(z.Score), name: name, sender: readSender(shown)}
 }
 
-// listRead is how many places are read at a time.
+// listRead is the number of places that are read at a time.
 const listRead = 200
 
 // List lists up to limit opt-outs of a scope behind a position: the tenant's
@@ -69,7 +69,7 @@ func (s *Store) List(ctx context.Context, scope message.Scope, after Position, l
 		if err != nil || len(places) == 0 {
 			return found, err
 		}
-		entries, err := s.look(ctx, k, scope, places)
+		entries, err := s.entriesAt(ctx, k, scope, places)
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +84,7 @@ func (s *Store) List(ctx context.Context, scope message.Scope, after Position, l
 func (s *Store) places(ctx context.Context, scope message.Scope, after place) ([]place, error) {
 	keys := []string{listKey(scope.String())}
 	if !scope.Test {
-		keys = append(keys, heardKey)
+		keys = append(keys, stopsKey)
 	}
 	var all []place
 	for _, key := range keys {
@@ -124,9 +124,9 @@ func (s *Store) behind(ctx context.Context, key string, after place) ([]place, e
 	}
 }
 
-// look reads what stands at places, and leaves out what does not count or is
-// listed at another place.
-func (s *Store) look(ctx context.Context, k *numberKey, scope message.Scope, places []place) ([]Entry, error) {
+// entriesAt reads the opt-outs at places, without those that are not in effect or
+// are listed at another place.
+func (s *Store) entriesAt(ctx context.Context, k *numberKey, scope message.Scope, places []place) ([]Entry, error) {
 	pipe := s.rdb.Pipeline()
 	reads := make([]*redis.MapStringStringCmd, len(places))
 	for i, p := range places {

@@ -254,7 +254,7 @@ func (n *numbers) convertAll(ctx context.Context, k *numberKey) error {
 // in the lists.
 func (n *numbers) convertOne(ctx context.Context, k *numberKey, number string) error {
 	err := n.convert.Run(ctx, n.rdb, []string{plainKey(number), k.recordKey(number)},
-		number, k.name(number), k.seal(number), listPrefix, heardKey).Err()
+		number, k.name(number), k.seal(number), listPrefix, stopsKey).Err()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return unavailable("convert opt-out", err)
 	}

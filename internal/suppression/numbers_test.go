@@ -65,7 +65,7 @@ func TestEncryptedNumbers(t *testing.T) {
 	b := with(t, redistest.Start(t).Client(t), "k1")
 	b.wants(t, "at first", shop, sender, false)
 	b.add(t, shop, phone, EverySender)
-	b.hears(t, code, Stop, time.Time{})
+	b.receives(t, code, Stop, time.Time{})
 	b.wants(t, "opted out", shop, sender, true)
 	b.wants(t, "STOP", bank, code, true)
 	wantNoNumber(t, b.rdb)
@@ -112,7 +112,7 @@ func TestMissingNumberKeyBlocks(t *testing.T) {
 		_, suppressed := b.Suppressed(t.Context(), shop, phone, sender)
 		_, _, put := b.Put(t.Context(), shop, phone, sender, "")
 		_, list := b.List(t.Context(), shop, Position{}, 1)
-		heard := b.Hear(t.Context(), Heard{Number: phone, Meaning: Stop})
+		heard := b.HandleInbound(t.Context(), Inbound{Number: phone, Meaning: Stop})
 		for _, err := range []error{suppressed, put, list, heard} {
 			if !errors.Is(err, ErrUnavailable) {
 				t.Errorf("%s: %v, want ErrUnavailable", name, err)
@@ -147,7 +147,7 @@ func TestReplacedNumberKeyIsNotWrittenUnder(t *testing.T) {
 	other := with(t, rdb, "k2")
 	other.wants(t, "makes another", shop, sender, false)
 	old.add(t, shop, phone, sender)
-	old.hears(t, code, Stop, time.Time{})
+	old.receives(t, code, Stop, time.Time{})
 	other.wants(t, "opted out", shop, sender, true)
 	other.wants(t, "STOP", shop, code, true)
 }
@@ -175,7 +175,7 @@ func TestPlainOptOutsAreConverted(t *testing.T) {
 	rdb := redistest.Start(t).Client(t)
 	plain := on(t, rdb, false)
 	plain.add(t, shop, phone, EverySender)
-	plain.hears(t, code, Stop, time.Time{})
+	plain.receives(t, code, Stop, time.Time{})
 	want, err := plain.List(t.Context(), shop, Position{}, 10)
 	if err != nil {
 		t.Fatal(err)

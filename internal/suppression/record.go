@@ -12,13 +12,13 @@ import (
 
 // record is the hash of one number. Its fields are
 //
-//	own <scope> <sender>   "<ms> <source> <reason>"  what a tenant, or Sinch to a tenant, said
+//	own <scope> <sender>   "<ms> <source> <reason>"  an opt-out of a tenant, from a caller or from Sinch
 //	word <sender>          "<ms> <meaning> <word>"   the last word that the phone itself sent to a sender
-//	lift <scope> <sender>  "<ms>"                    until when STOPs do not count for a tenant that took them off
+//	lift <scope> <sender>  "<ms>"                    STOPs up to this time do not count for a tenant that deleted them
 //	number                 the number, encrypted     where the key of the record is a hash of it
 //
 // with times in Unix milliseconds and the sender of all being anySender.
-// What counts is worked out when it is read. The record expires once nothing in it counts.
+// The opt-outs in effect are computed when it is read. The record expires once it has none.
 type record struct {
 	number string
 	fields map[string]string
@@ -58,32 +58,32 @@ func readSender(shown string) string {
 	return shown
 }
 
-// saying is the value of a field: when, what kind, and in which words.
-type saying struct {
+// fieldValue is the value of a field: time, kind and text.
+type fieldValue struct {
 	at   time.Time
 	kind string
 	text string
 }
 
-func readSaying(value string) saying {
+func parseValue(value string) fieldValue {
 	stamp, rest, _ := strings.Cut(value, " ")
 	ms, _ := strconv.ParseInt(stamp, 10, 64)
 	kind, text, _ := strings.Cut(rest, " ")
-	return saying{at: time.UnixMilli(ms).UTC(), kind: kind, text: text}
+	return fieldValue{at: time.UnixMilli(ms).UTC(), kind: kind, text: text}
 }
 
 // each calls yield with the fields of a kind, in no order.
-func (r record) each(kind string, yield func(rest string, s saying)) {
+func (r record) each(kind string, yield func(rest string, s fieldValue)) {
 	for name, value := range r.fields {
 		if rest, ok := strings.CutPrefix(name, kind); ok {
-			yield(rest, readSaying(value))
+			yield(rest, parseValue(value))
 		}
 	}
 }
 
-// entries are the opt-outs that count for a scope: one a sender, the one for
-// every sender first, then the newest first. A tenant's own word goes before
-// that of the phone.
+// entries are the opt-outs in effect for a scope: one per sender, the one for every
+// sender first, then the newest first. A tenant's own opt-out replaces a STOP of the
+// phone.
 func (r record) entries(scope message.Scope) []Entry {
 	found := make(map[string]Entry)
 	if !scope.Test { // a phone answers live messages only
@@ -91,7 +91,7 @@ func (r record) entries(scope message.Scope) []Entry {
 			found[e.Sender] = e
 		}
 	}
-	r.each(kindOwn+scope.String()+" ", func(shown string, s saying) {
+	r.each(kindOwn+scope.String()+" ", func(shown string, s fieldValue) {
 		e := Entry{Number: r.number, Sender: readSender(shown), Reason: s.text, Source: Source(s.kind), CreatedAt: s.at}
 		if e.Source != SourceSinch || !r.startedSince(e.Sender, s.at) {
 			found[e.Sender] = e
@@ -117,13 +117,13 @@ func rank(e Entry) int {
 	return 1
 }
 
-// stops are the STOPs that a scope has not taken off.
+// stops are the STOPs that a scope has not deleted.
 func (r record) stops(scope message.Scope) []Entry {
 	var all []Entry
-	r.each(kindWord, func(shown string, s saying) {
+	r.each(kindWord, func(shown string, s fieldValue) {
 		sender := readSender(shown)
 		lifted, ok := r.fields[liftField(scope, sender)]
-		if s.kind != string(Stop) || ok && !s.at.After(readSaying(lifted).at) {
+		if s.kind != string(Stop) || ok && !s.at.After(parseValue(lifted).at) {
 			return
 		}
 		all = append(all, Entry{Number: r.number, Sender: sender, Reason: s.text, Source: SourceInbound, CreatedAt: s.at})
@@ -131,10 +131,10 @@ func (r record) stops(scope message.Scope) []Entry {
 	return all
 }
 
-// startedSince reports whether the phone has asked for messages again: Sinch
-// takes a number off its block list then.
+// startedSince reports whether the phone has sent a START since: Sinch removes the
+// number from its block list then.
 func (r record) startedSince(sender string, at time.Time) bool {
 	value, ok := r.fields[wordField(sender)]
-	word := readSaying(value)
+	word := parseValue(value)
 	return ok && word.kind == string(Start) && !word.at.Before(at)
 }

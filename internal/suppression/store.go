@@ -17,13 +17,13 @@ import (
 //go:embed lua/*.lua
 var scripts embed.FS
 
-// Metrics counts what becomes of opt-outs.
+// Metrics counts the changes and uses of opt-outs.
 type Metrics interface {
 	// OptedOut counts an opt-out by its source; new or repeated.
 	OptedOut(source string)
-	// OptedIn counts an opt-out that was taken off by a source.
+	// OptedIn counts an opt-out that was removed by a source.
 	OptedIn(source string)
-	// Suppressed counts a look-up that kept a message from being sent.
+	// Suppressed counts a lookup that prevented a message from being sent.
 	Suppressed()
 }
 
@@ -32,27 +32,27 @@ type Store struct {
 	rdb     redis.UniversalClient
 	metrics Metrics
 	put     *redis.Script
-	hear    *redis.Script
+	inbound *redis.Script
 	remove  *redis.Script
 	numbers *numbers
 	nowFunc func() time.Time
 }
 
-// endedKept is how long the record of a number is kept in which nothing counts any
-// more. Words of the phone that are older than the last one may come until then.
+// endedKept is the time for which a record without opt-outs in effect is kept. Late
+// inbound messages, older than the last one, are recognised until then.
 const endedKept = 30 * 24 * time.Hour
 
-// Options are what a Store is made of.
+// Options are the parts and settings of a Store.
 type Options struct {
 	Redis   redis.UniversalClient
 	Metrics Metrics
 	// Keys encrypt the numbers; nil: nothing is encrypted.
 	Keys *encryption.Keys
-	// Embedded says that the Redis is the development mode's own.
+	// Embedded is true for the Redis of the development mode.
 	Embedded bool
 }
 
-// NewStore makes a store. Its Follow has to run.
+// NewStore creates a store. Its Follow has to run.
 func NewStore(o Options) (*Store, error) {
 	s := &Store{
 		rdb: o.Redis, metrics: o.Metrics, nowFunc: time.Now,
@@ -63,7 +63,7 @@ func NewStore(o Options) (*Store, error) {
 		return nil, fmt.Errorf("read script: %w", err)
 	}
 	for name, script := range map[string]**redis.Script{
-		"put": &s.put, "hear": &s.hear, "remove": &s.remove, "numbers": &s.numbers.load, "convert": &s.numbers.convert,
+		"put": &s.put, "inbound": &s.inbound, "remove": &s.remove, "numbers": &s.numbers.load, "convert": &s.numbers.convert,
 	} {
 		source, err := scripts.ReadFile("lua/" + name + ".lua")
 		if err != nil {
@@ -107,18 +107,16 @@ func (s *Store) under(ctx context.Context, number string, write func(k *numberKe
 	return errNumberKey
 }
 
-// now is the time in the precision that is kept.
+// now is the time in the precision of the records.
 func (s *Store) now() time.Time { return s.nowFunc().UTC().Truncate(time.Millisecond) }
 
-// Put writes down that a caller opted a number out; created tells whether the
-// caller had not done so before. A known opt-out gets the new reason and keeps
-// its time.
+// Put records the opt-out of a number by a caller. created is false when the caller
+// had opted it out before: the opt-out gets the new reason and keeps its time.
 func (s *Store) Put(ctx context.Context, scope message.Scope, number, sender, reason string) (e Entry, created bool, err error) {
 	return s.add(ctx, scope, Entry{Number: number, Sender: sender, Reason: reason, Source: SourceAPI})
 }
 
-// Block writes down that Sinch refuses to send to a number; code is what it
-// said.
+// Block records that Sinch refuses to send to a number; code is Sinch's error code.
 func (s *Store) Block(ctx context.Context, scope message.Scope, number, sender, code string) error {
 	_, _, err := s.add(ctx, scope, Entry{Number: number, Sender: sender, Reason: code, Source: SourceSinch})
 	return err
@@ -141,41 +139,41 @@ func (s *Store) add(ctx context.Context, scope message.Scope, e Entry) (Entry, b
 	}
 	created, _ := reply[0].(int64)
 	value, _ := reply[1].(string)
-	said := readSaying(value)
-	e.CreatedAt, e.Source, e.Reason = said.at, Source(said.kind), said.text
+	recorded := parseValue(value)
+	e.CreatedAt, e.Source, e.Reason = recorded.at, Source(recorded.kind), recorded.text
 	s.metrics.OptedOut(string(e.Source))
 	return e, created == 1, nil
 }
 
-// Heard is a keyword that a phone sent to a sender.
-type Heard struct {
+// Inbound is a keyword that a phone sent to a sender.
+type Inbound struct {
 	Number  string
-	Sender  string // EverySender where nobody says which it was sent to
+	Sender  string // EverySender when it is not known
 	Meaning Meaning
 	Word    string
 	At      time.Time // zero: now
 }
 
-// Hear writes a word of a phone down, for all tenants. A word that is older
-// than the last one changes nothing; of two of the same time the one that came
-// later counts. A time in the future counts as now.
-func (s *Store) Hear(ctx context.Context, h Heard) error {
+// HandleInbound records a keyword of a phone, for all tenants. A keyword that is
+// older than the last one changes nothing; of two with the same time the one that
+// came later counts. A time in the future counts as now.
+func (s *Store) HandleInbound(ctx context.Context, in Inbound) error {
 	at := s.now()
-	if !h.At.IsZero() && h.At.Before(at) {
-		at = h.At
+	if !in.At.IsZero() && in.At.Before(at) {
+		at = in.At
 	}
 	last := false
-	err := s.under(ctx, h.Number, func(k *numberKey) (current bool, err error) {
-		answer, err := s.hear.Run(ctx, s.rdb, []string{k.recordKey(h.Number), heardKey, numbersKey},
-			wordField(h.Sender), at.UnixMilli(), string(h.Meaning), h.Word, place{name: k.name(h.Number), sender: h.Sender}.member(),
-			endedKept.Milliseconds(), k.generation, k.seal(h.Number)).Int()
+	err := s.under(ctx, in.Number, func(k *numberKey) (current bool, err error) {
+		answer, err := s.inbound.Run(ctx, s.rdb, []string{k.recordKey(in.Number), stopsKey, numbersKey},
+			wordField(in.Sender), at.UnixMilli(), string(in.Meaning), in.Word, place{name: k.name(in.Number), sender: in.Sender}.member(),
+			endedKept.Milliseconds(), k.generation, k.seal(in.Number)).Int()
 		last = answer == 1
 		return answer >= 0, err
 	})
 	switch {
 	case err != nil:
-		return unavailable("hear of opt-out", err)
-	case last && h.Meaning == Stop:
+		return unavailable("record inbound opt-out", err)
+	case last && in.Meaning == Stop:
 		s.metrics.OptedOut(string(SourceInbound))
 	case last:
 		s.metrics.OptedIn(string(SourceInbound))
@@ -196,9 +194,8 @@ func (s *Store) load(ctx context.Context, number string) (record, error) {
 	return record{number: number, fields: fields}, nil
 }
 
-// Get reads the opt-out of a number: the one that keeps messages of a sender
-// back or, for EverySender, the widest there is. The error is ErrNotFound when
-// there is none.
+// Get reads the opt-out of a number: the one that suppresses messages of a sender
+// or, for EverySender, the widest one. The error is ErrNotFound when there is none.
 func (s *Store) Get(ctx context.Context, scope message.Scope, number, sender string) (Entry, error) {
 	r, err := s.load(ctx, number)
 	if err != nil {
@@ -225,10 +222,9 @@ func (s *Store) Suppressed(ctx context.Context, scope message.Scope, number, sen
 	return found, nil
 }
 
-// Delete takes the opt-outs of a number off for a scope: those of one sender,
-// or all for EverySender. STOPs so far do not count for the scope any more; they
-// still do for others, and a new one does for all. Deleting what is not there
-// is no error.
+// Delete removes the opt-outs of a number for a scope: those of one sender, or all
+// for EverySender. STOPs so far no longer count for the scope; they still count for
+// others, and a new STOP counts for all. Deleting a missing opt-out is no error.
 func (s *Store) Delete(ctx context.Context, scope message.Scope, number, sender string) error {
 	r, err := s.load(ctx, number)
 	if err != nil {
@@ -239,13 +235,13 @@ func (s *Store) Delete(ctx context.Context, scope message.Scope, number, sender 
 		return err
 	}
 	var own, lifts []any
-	r.each(kindOwn+scope.String()+" ", func(shown string, _ saying) {
+	r.each(kindOwn+scope.String()+" ", func(shown string, _ fieldValue) {
 		if from := readSender(shown); sender == EverySender || sender == from {
 			own = append(own, ownField(scope, from), place{name: k.name(number), sender: from}.member())
 		}
 	})
 	if !scope.Test {
-		for _, stop := range r.stops(scope) { // up to this one: the next one counts, however soon it comes
+		for _, stop := range r.stops(scope) { // up to this one: the next STOP counts, even a moment later
 			if sender == EverySender || sender == stop.Sender {
 				lifts = append(lifts, liftField(scope, stop.Sender), stop.CreatedAt.UnixMilli())
 			}

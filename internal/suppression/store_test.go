@@ -84,9 +84,9 @@ func (b *bundle) add(tb testing.TB, scope message.Scope, number, from string) {
 	}
 }
 
-func (b *bundle) hears(tb testing.TB, from string, meaning Meaning, at time.Time) {
+func (b *bundle) receives(tb testing.TB, from string, meaning Meaning, at time.Time) {
 	tb.Helper()
-	err := b.Hear(tb.Context(), Heard{Number: phone, Sender: from, Meaning: meaning, Word: "WORD", At: at})
+	err := b.HandleInbound(tb.Context(), Inbound{Number: phone, Sender: from, Meaning: meaning, Word: "WORD", At: at})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestWordsOfThePhone(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			for i, s := range steps {
-				b.hears(t, sender, s.meaning, s.at)
+				b.receives(t, sender, s.meaning, s.at)
 				for _, scope := range []message.Scope{shop, bank} {
 					b.wants(t, "step "+strconv.Itoa(i), scope, sender, s.want)
 				}
@@ -202,14 +202,14 @@ func TestWordsOfThePhone(t *testing.T) {
 func TestStopToNobodyKnowsWhom(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.hears(t, EverySender, Stop, time.Time{})
+	b.receives(t, EverySender, Stop, time.Time{})
 	b.wants(t, "any sender", shop, sender, true)
 }
 
 func TestTenantTakesAStopOff(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.hears(t, sender, Stop, time.Time{})
+	b.receives(t, sender, Stop, time.Time{})
 	got, err := b.Get(t.Context(), shop, phone, EverySender)
 	want := Entry{Number: phone, Sender: sender, Reason: "WORD", Source: SourceInbound, CreatedAt: noon.Add(time.Second)}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -223,9 +223,9 @@ func TestTenantTakesAStopOff(t *testing.T) {
 	if _, err := b.Get(t.Context(), shop, phone, EverySender); !errors.Is(err, ErrNotFound) {
 		t.Errorf("taken off: %v, want ErrNotFound", err)
 	}
-	b.hears(t, sender, Stop, noon.Add(-time.Hour))
+	b.receives(t, sender, Stop, noon.Add(-time.Hour))
 	b.wants(t, "the old one again", shop, sender, false)
-	b.hears(t, sender, Stop, time.Time{})
+	b.receives(t, sender, Stop, time.Time{})
 	b.wants(t, "a new one", shop, sender, true)
 }
 
@@ -234,7 +234,7 @@ func TestTenantTakesAStopOff(t *testing.T) {
 func TestTakenOffByASlowClock(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.hears(t, sender, Stop, time.Time{})
+	b.receives(t, sender, Stop, time.Time{})
 	b.clock = noon.Add(-time.Hour)
 	if err := b.Delete(t.Context(), shop, phone, EverySender); err != nil {
 		t.Fatal(err)
@@ -258,7 +258,7 @@ func TestBlockedBySinch(t *testing.T) {
 	}
 	b.wants(t, "blocked", shop, sender, true)
 	b.wants(t, "another tenant", bank, sender, false)
-	b.hears(t, sender, Start, time.Time{})
+	b.receives(t, sender, Start, time.Time{})
 	b.wants(t, "a START ends it", shop, sender, false)
 	block()
 	b.wants(t, "blocked again", shop, sender, true)
@@ -267,7 +267,7 @@ func TestBlockedBySinch(t *testing.T) {
 	if got, err := b.Get(t.Context(), shop, phone, EverySender); err != nil || got.Source != SourceAPI {
 		t.Errorf("%+v, %v; want the caller's own", got, err)
 	}
-	b.hears(t, sender, Start, time.Time{})
+	b.receives(t, sender, Start, time.Time{})
 	b.wants(t, "a START does not end the caller's own", shop, sender, true)
 }
 
@@ -281,7 +281,7 @@ func TestList(t *testing.T) {
 	for i := range pairs {
 		number := "+1206555" + strconv.Itoa(1000+i)
 		b.add(t, shop, number, EverySender)
-		if err := b.Hear(t.Context(), Heard{Number: number, Sender: code, Meaning: Stop, Word: "STOP"}); err != nil {
+		if err := b.HandleInbound(t.Context(), Inbound{Number: number, Sender: code, Meaning: Stop, Word: "STOP"}); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, number+" "+EverySender, number+" "+code)
@@ -330,11 +330,11 @@ func TestEmbeddedRedis(t *testing.T) {
 	t.Cleanup(func() { _ = rdb.Close() })
 	b := on(t, rdb, true)
 	b.add(t, shop, phone, EverySender)
-	b.hears(t, sender, Stop, time.Time{})
+	b.receives(t, sender, Stop, time.Time{})
 	if all, err := b.List(t.Context(), shop, Position{}, 10); err != nil || len(all) != 2 {
 		t.Errorf("%+v, %v; want two", all, err)
 	}
-	b.hears(t, sender, Start, time.Time{})
+	b.receives(t, sender, Start, time.Time{})
 	b.wants(t, "the caller's own", shop, sender, true)
 	if err := b.Delete(t.Context(), shop, phone, EverySender); err != nil {
 		t.Fatal(err)
@@ -353,13 +353,13 @@ func TestOptOutsWhileMemoryIsFull(t *testing.T) {
 		t.Fatal("Redis has room")
 	}
 	b.add(t, shop, phone, sender)
-	b.hears(t, sender, Stop, time.Time{})
+	b.receives(t, sender, Stop, time.Time{})
 	b.wants(t, "opted out", shop, sender, true)
 	if err := b.Delete(t.Context(), shop, phone, EverySender); err != nil {
 		t.Fatal(err)
 	}
 	b.wants(t, "taken off", shop, sender, false)
-	b.hears(t, sender, Start, time.Time{})
+	b.receives(t, sender, Start, time.Time{})
 }
 
 // The record of a number is kept as long as something in it counts, for anybody.
@@ -378,13 +378,13 @@ func TestEndedRecordExpires(t *testing.T) {
 		t.Fatal(err)
 	}
 	expires("taken off", true) // the key is gone, or expires
-	b.hears(t, sender, Stop, time.Time{})
+	b.receives(t, sender, Stop, time.Time{})
 	expires("STOP", false)
 	if err := b.Delete(t.Context(), shop, phone, EverySender); err != nil {
 		t.Fatal(err)
 	}
 	expires("lifted for one tenant", false)
-	b.hears(t, sender, Start, time.Time{})
+	b.receives(t, sender, Start, time.Time{})
 	expires("START", true)
 	b.add(t, shop, phone, sender)
 	expires("opted out again", false)
@@ -402,7 +402,7 @@ func TestRedisIsDown(t *testing.T) {
 	for name, err := range map[string]error{
 		"put": put, "get": get, "list": list, "suppressed": suppressed,
 		"block": b.Block(t.Context(), shop, phone, sender, "E114"), "delete": b.Delete(t.Context(), shop, phone, sender),
-		"hear": b.Hear(t.Context(), Heard{Number: phone, Sender: sender, Meaning: Stop}),
+		"inbound": b.HandleInbound(t.Context(), Inbound{Number: phone, Sender: sender, Meaning: Stop}),
 	} {
 		if !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: %v, want ErrUnavailable", name, err)
@@ -416,16 +416,16 @@ func TestStopInTheSecondOfADelete(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for range 3 {
-		b.hears(t, sender, Stop, noon)
+		b.receives(t, sender, Stop, noon)
 		b.wants(t, "after the STOP", shop, sender, true)
 		if err := b.Delete(t.Context(), shop, phone, EverySender); err != nil {
 			t.Fatal(err)
 		}
 		b.wants(t, "after the delete", shop, sender, false)
 	}
-	b.hears(t, sender, Stop, noon.Add(-2*time.Second))
+	b.receives(t, sender, Stop, noon.Add(-2*time.Second))
 	b.wants(t, "after an older STOP", shop, sender, false)
-	b.hears(t, sender, Start, noon)
-	b.hears(t, sender, Stop, noon)
+	b.receives(t, sender, Start, noon)
+	b.receives(t, sender, Stop, noon)
 	b.wants(t, "after START and STOP in one second", shop, sender, true)
 }

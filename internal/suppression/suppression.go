@@ -1,6 +1,6 @@
-// Package suppression keeps the opt-outs: who must not be written to, by whom
-// and since when. It is fed by callers, by what people answer to a message
-// (STOP, START) and by Sinch's own block list.
+// Package suppression stores the opt-outs: the numbers to which a tenant must not
+// send, with sender and time. Their sources are callers, inbound messages (STOP,
+// START) and Sinch's block list.
 package suppression
 
 import (
@@ -12,25 +12,25 @@ import (
 )
 
 var (
-	// ErrNotFound says that there is no such opt-out.
+	// ErrNotFound is returned for an opt-out that does not exist.
 	ErrNotFound = errors.New("no such opt-out")
 	// ErrUnavailable is redisconn.ErrUnavailable of the opt-outs.
 	ErrUnavailable = fmt.Errorf("opt-outs: %w", redisconn.ErrUnavailable)
 )
 
-// unavailable marks a failure of Redis as such.
-func unavailable(what string, err error) error {
-	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
+// unavailable wraps an error of Redis as ErrUnavailable.
+func unavailable(operation string, err error) error {
+	return fmt.Errorf("%s: %w: %w", operation, ErrUnavailable, err)
 }
 
-// Source says where an opt-out came from.
+// Source is the source of an opt-out.
 type Source string
 
 // The sources.
 const (
 	SourceAPI     Source = "api"     // a caller
-	SourceInbound Source = "inbound" // the phone itself
-	SourceSinch   Source = "sinch"   // Sinch refused to send to it
+	SourceInbound Source = "inbound" // a message from the phone
+	SourceSinch   Source = "sinch"   // Sinch refused to send to the number
 )
 
 // EverySender stands for all senders of a tenant.
@@ -51,8 +51,8 @@ func (e Entry) covers(sender string) bool { return e.Sender == EverySender || e.
 // recordPrefix begins the keys of the records of numbers.
 const recordPrefix = redisconn.KeyPrefix + "optout:"
 
-// heardKey lists the STOPs of all numbers by time.
-const heardKey = redisconn.KeyPrefix + "optouts:heard"
+// stopsKey lists the STOPs of all numbers by time.
+const stopsKey = redisconn.KeyPrefix + "optouts:heard"
 
 // listPrefix begins the keys of the lists of scopes.
 const listPrefix = redisconn.KeyPrefix + "optouts:"

@@ -5,7 +5,7 @@ import (
 	"unicode"
 )
 
-// Meaning is what an inbound message says about opting out.
+// Meaning is the meaning of an inbound message for opt-outs.
 type Meaning string
 
 // The meanings.
@@ -25,11 +25,11 @@ var words = map[string]Meaning{
 	"START": Start, "UNSTOP": Start, "OPTIN": Start, "RESUBSCRIBE": Start,
 }
 
-// longestWord bounds what is looked at, in bytes: a keyword stands alone.
+// longestWord is the length, in bytes, beyond which a text is not a keyword.
 const longestWord = 64
 
-// Understand tells what a text means, and which keyword says so. The keyword
-// must be all there is; case, spaces, hyphens and punctuation do not matter.
+// Understand returns the meaning of a text and its keyword. The text must consist of
+// the keyword alone; case, spaces, hyphens and punctuation do not matter.
 func Understand(text string) (Meaning, string) {
 	if len(text) > longestWord {
 		return Other, ""

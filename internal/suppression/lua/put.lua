@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Writes an opt-out of a tenant down. One that a caller made keeps its time, and is not replaced by what Sinch says.
+-- Records an opt-out of a tenant. One of a caller keeps its time, and is not replaced by one of Sinch.
 -- KEYS: 1 number's record · 2 list of the scope · 3 number key
 -- ARGV: 1 field · 2 time (Unix ms) · 3 source · 4 reason · 5 member of the list · 6 generation of the number key ('' = none) ·
 --       7 encrypted number

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Takes opt-outs of a number off for a scope.
+-- Removes opt-outs of a number for a scope.
 -- KEYS: 1 number's record · 2 list of the scope
 -- ARGV: 1 how long a record is kept in which nothing counts, in ms · 2 number of the arguments that name the scope's own opt-outs ·
 --       for each of them its field and its member of the list · for each STOP that does not count any more its field and its time (Unix ms)

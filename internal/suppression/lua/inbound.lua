@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Writes a word of the phone down, unless a later one is known: they may come out of order. Sinch's times have whole seconds, so a
--- word of the same time is put a little behind the one that is known: a STOP must not be taken for one that was taken off before.
+-- Records a keyword of the phone, unless a later one is known: they may come out of order. Sinch's times have whole seconds, so a
+-- keyword of the same time gets a slightly later time than the known one: a STOP must not be mistaken for one that was deleted before.
 -- KEYS: 1 number's record · 2 list of STOPs · 3 number key
 -- ARGV: 1 field · 2 time (Unix ms) · 3 meaning · 4 word · 5 member of the list · 6 how long a record is kept in which nothing counts, in ms ·
 --       7 generation of the number key ('' = none) · 8 encrypted number
