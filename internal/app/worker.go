@@ -105,7 +105,8 @@ func sendingParts(env *environment) ([]part, error) {
 func compareRates(env *environment, worker string) part {
 	rates := throttle.ConfiguredRate{
 		Redis: env.rdb, Worker: worker, Rate: env.cfg.Sinch.Rate, Now: env.clock.Now,
-		Report: telemetry.NewStateLog(env.log, "workers have different settings of SINCH_RATE", "workers have the same SINCH_RATE again").Report,
+		Report: telemetry.NewStateLog(env.log,
+			"workers have different settings of SINCH_RATE", "workers have the same SINCH_RATE again").Report,
 	}
 	return part{name: "comparison of SINCH_RATE", Service: background.Loop(rates.Run)}
 }

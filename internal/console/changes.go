@@ -78,7 +78,10 @@ func changeOf(r *http.Request, lanes Lanes) (Change, message.Lane) {
 	change := Change{User: user, Action: ActionOther, Target: strings.TrimPrefix(r.URL.Path, QueuesPath+"/api/queues/")}
 
 	queue, verb, _ := strings.Cut(change.Target, ":")
-	if action := Action(verb); r.Method == http.MethodPost && !strings.Contains(queue, "/") && (action == ActionPause || action == ActionResume) {
+	action := Action(verb)
+	whole := r.Method == http.MethodPost && !strings.Contains(queue, "/")
+
+	if whole && (action == ActionPause || action == ActionResume) {
 		change.Action, change.Target = action, queue
 
 		if lane := lanes.Lane(queue); lane != "" {

@@ -107,7 +107,7 @@ func parseConfigured(fields map[string]string, now time.Time) (rates []float64, 
 }
 
 func differing(rates []float64) error {
-	if len(rates) < 2 { //nolint:mnd // one cannot differ
+	if len(rates) < 2 {
 		return nil
 	}
 	return &DifferentRatesError{Rates: rates}
