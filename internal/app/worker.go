@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"mmsdispatch/internal/background"
@@ -119,7 +120,7 @@ func newLimiter(env *environment, routes *routes) *throttle.Limiter {
 	cfg, origin := env.cfg, routes.live.Origin()
 	lease := cfg.Worker.TaskTimeout + probeSlack
 	return throttle.NewLimiter(env.rdb, throttle.Options{
-		Pacer: throttle.PacerOptions{Rate: cfg.Sinch.Rate},
+		Pacer: throttle.PacerOptions{Rate: cfg.Sinch.Rate, Senders: senderLimits(cfg.Sinch), Now: env.clock.Now},
 		Gate: throttle.GateOptions{
 			Account: string(origin.API) + " " + origin.BaseURL + " " + origin.Account,
 			Pause:   cfg.Sinch.Pause, Lease: lease,
@@ -129,6 +130,21 @@ func newLimiter(env *environment, routes *routes) *throttle.Limiter {
 		Metrics: env.metrics.Attempts,
 		Log:     env.log,
 	})
+}
+
+// senderLimits are the limits of senders beside the account's pace.
+func senderLimits(cfg config.Sinch) map[string]throttle.SenderLimit {
+	limits := make(map[string]throttle.SenderLimit)
+	for sender, perSecond := range cfg.SenderRates {
+		limits[strings.TrimPrefix(string(sender), "+")] = throttle.SenderLimit{PerSecond: perSecond}
+	}
+	for sender, daily := range cfg.SenderDaily {
+		digits := strings.TrimPrefix(string(sender), "+")
+		limit := limits[digits]
+		limit.Daily = daily
+		limits[digits] = limit
+	}
+	return limits
 }
 
 // jobMetrics adapts the metrics to jobs.Metrics.

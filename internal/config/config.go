@@ -69,6 +69,10 @@ type Sinch struct {
 	Timeout time.Duration `env:"SINCH_TIMEOUT" envDefault:"10s"`
 	// Messages per second over all workers; 0 means no limit. No more than a tenth of a second's worth goes out at once, but one call for many recipients (batches) takes what a second gives.
 	Rate float64 `env:"SINCH_RATE" envDefault:"10" min:"0.001" max:"1000000" zero:"allowed"`
+	// Messages per second of senders that have a pace of their own beside the account's, over all workers: `number=perSecond,…`, decimals allowed. For 10DLC campaigns.
+	SenderRates SenderRates `env:"SINCH_SENDER_RATES"`
+	// Messages per day of senders, `number=messages,…`; the day is that of America/Los_Angeles. First requests of live keys count; what does not fit waits until midnight there.
+	SenderDaily SenderQuotas `env:"SINCH_SENDER_DAILY"`
 	// How long all calls pause after Sinch refused one because of the account; then one message probes it.
 	Pause time.Duration `env:"SINCH_PAUSE" envDefault:"30s"`
 	// Public base URL of the api, without the path of the webhook; `/webhooks/sinch/dlr` is appended to it in batches and conversation calls. Without it batches asks for no delivery reports, and those of conversation go to the webhooks of the app.

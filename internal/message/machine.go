@@ -109,6 +109,22 @@ func (m *Message) Defer(reason Reason, retry Retry, now time.Time) error {
 	return nil
 }
 
+// Hold parks a waiting message until a time, for a limit that is not its own: it is
+// no deferral.
+func (m *Message) Hold(detail string, until, now time.Time) error {
+	if !m.Status.Waiting() {
+		return ErrNotWaiting
+	}
+	if m.Status == StatusScheduled {
+		if err := m.move(now, StatusQueued, OnDue, "due", 0); err != nil {
+			return err
+		}
+	}
+	m.park(until)
+	m.note(now, detail, 0)
+	return nil
+}
+
 // park sets the time of the next attempt, at most ExpiresAt: a later one would
 // only delay the end of the message.
 func (m *Message) park(until time.Time) {

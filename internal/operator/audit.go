@@ -74,10 +74,11 @@ func (a audit) add(ctx context.Context, e Entry) error {
 	if err != nil {
 		return fmt.Errorf("record %s: %w", e.Action, err)
 	}
-	pipe := a.rdb.TxPipeline()
-	pipe.LPush(ctx, auditKey, value)
+	pipe := a.rdb.Pipeline()
+	added := pipe.LPush(ctx, auditKey, value)
 	pipe.LTrim(ctx, auditKey, 0, auditKept-1)
-	if _, err := pipe.Exec(ctx); err != nil {
+	_, _ = pipe.Exec(ctx) // a list that is too long is cut with the next entry
+	if err := added.Err(); err != nil {
 		return fmt.Errorf("record %s: %w: %w", e.Action, ErrUnavailable, err)
 	}
 	return nil

@@ -31,7 +31,7 @@ func AutomaticPauses(ctx context.Context, rdb redis.UniversalClient, prefix stri
 	if err != nil {
 		return nil, unavailable(ctx, err)
 	}
-	breakers, err := rdb.HVals(ctx, outagesKey(prefix)).Result()
+	breakers, err := rdb.HGetAll(ctx, outagesKey(prefix)).Result()
 	if err != nil {
 		return nil, unavailable(ctx, err)
 	}
@@ -59,7 +59,7 @@ func withCode(text, sinchCode string) string {
 
 // unreachable joins the outages of all processes: since the first of them, with the
 // probe that comes first.
-func unreachable(values []string, now time.Time) []AutomaticPause {
+func unreachable(values map[string]string, now time.Time) []AutomaticPause {
 	var first AutomaticPause
 	workers := 0
 	for _, value := range values {

@@ -12,6 +12,8 @@ type Cause string
 
 // The causes.
 const (
+	CauseSender      Cause = "pace of its sender" // it has reserved a token, and comes back when that is due
+	CauseDaily       Cause = "daily limit of its sender"
 	CausePace        Cause = "pace"                  // no token came within MaxWait
 	CauseAccount     Cause = "account paused"        // Sinch refuses the account, or another message is the probe
 	CauseUnreachable Cause = "Sinch does not answer" // the breaker of this process is open
@@ -28,6 +30,8 @@ type DeniedError struct {
 	ProbeAt time.Time
 	// SinchCode is Sinch's code of the response that paused the account.
 	SinchCode string
+	// Until is the end of the day, for CauseDaily.
+	Until time.Time
 	// Err is the error behind CauseUnavailable.
 	Err error
 }

@@ -11,11 +11,17 @@ import (
 // counts as often as it has recipients. It returns how many there were when ctx
 // ended.
 func (p *Pacer) Extend(ctx context.Context, lane message.Lane, n int) int {
+	return p.extend(ctx, lane, claim{}, n)
+}
+
+// extend is Extend for recipients of a sender.
+func (p *Pacer) extend(ctx context.Context, lane message.Lane, c claim, n int) int {
 	if n <= 0 || ctx.Err() != nil {
 		return 0
 	}
 	answers := make(chan error, n)
-	p.joinAll(lane, answers, n)
+	c.message = "" // the recipients reserve nothing
+	p.joinAll(&waiter{lane: lane, claim: c, done: answers}, n)
 	got := 0
 	for range n {
 		select {
@@ -40,10 +46,11 @@ func worth(err error) int {
 	return 1
 }
 
-// joinAll queues n waiters with one channel.
-func (p *Pacer) joinAll(lane message.Lane, answers chan error, n int) {
+// joinAll queues n waiters like one.
+func (p *Pacer) joinAll(like *waiter, n int) {
 	for range n {
-		p.join(&waiter{lane: lane, done: answers})
+		w := *like
+		p.join(&w)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -344,11 +345,11 @@ func (g *Gate) Paused(ctx context.Context) (*Pause, error) {
 // RemoveStale removes the pauses of accounts that are no longer configured: no
 // message would probe them.
 func (g *Gate) RemoveStale(ctx context.Context) error {
-	accounts, err := g.rdb.HKeys(ctx, g.keys[3]).Result()
+	pauses, err := g.rdb.HGetAll(ctx, g.keys[3]).Result()
 	if err != nil {
 		return unavailable(ctx, err)
 	}
-	accounts = slices.DeleteFunc(accounts, func(account string) bool { return account == g.account })
+	accounts := slices.DeleteFunc(slices.Collect(maps.Keys(pauses)), func(account string) bool { return account == g.account })
 	if len(accounts) == 0 {
 		return nil
 	}

@@ -85,12 +85,14 @@ func (l *Limiter) Acquire(ctx context.Context, m *message.Message) (*Permit, err
 	}
 	p := &Permit{limiter: l, breaker: breaker, lane: cmp.Or(m.Content.Priority, message.Normal)}
 	// A replay is a new message to the gate: earlier account errors do not count against it.
+	claimed := l.pacer.senders.claim(m)
 	p.gate, err = l.gate.Acquire(ctx, string(m.ID)+":"+strconv.Itoa(m.Replayed), m.Scope.Tenant)
 	if err != nil {
 		breaker.Release()
 		return nil, l.watched(err)
 	}
-	if err = l.pacer.Wait(ctx, p.lane); err == nil {
+	if err = l.pacer.wait(ctx, p.lane, claimed); err == nil {
+		p.claim = claimed
 		err = p.confirm(ctx)
 	}
 	if err != nil {
@@ -135,6 +137,7 @@ type Permit struct {
 	breaker BreakerPermit
 	gate    GatePermit
 	lane    message.Lane
+	claim   claim // whose token the permit has
 }
 
 // Extend waits, until ctx ends, for the tokens of up to n further recipients, and
@@ -147,7 +150,7 @@ func (p *Permit) Extend(ctx context.Context, n int) (int, error) {
 	if p.gate.Probe || p.breaker.Probe {
 		return 0, nil
 	}
-	got := p.limiter.pacer.Extend(ctx, p.lane, n)
+	got := p.limiter.pacer.extend(ctx, p.lane, p.claim, n)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
 	defer cancel()
 	if err := p.confirm(ctx); err != nil {
@@ -195,7 +198,12 @@ func (p *Permit) Report(ctx context.Context, o message.Outcome) message.Outcome 
 	case message.OutcomeAccepted, message.OutcomeRefused, message.OutcomeGone, message.OutcomeNotReady:
 		l.pacer.Answered()
 		err = l.passed(ctx, p.gate)
-	case message.OutcomeNotSent, message.OutcomeNotBegun, message.OutcomeUnknown:
+	case message.OutcomeNotBegun:
+		err = l.gate.Release(ctx, p.gate)
+		if released := l.pacer.release(ctx, p.claim); err == nil {
+			err = released
+		}
+	case message.OutcomeNotSent, message.OutcomeUnknown:
 		err = l.gate.Release(ctx, p.gate)
 	}
 	if err != nil {

@@ -34,6 +34,10 @@ type PacerOptions struct {
 	MaxWait time.Duration
 	// Prefix begins the keys.
 	Prefix string
+	// Senders have limits of their own, by number.
+	Senders map[string]SenderLimit
+	// Now is Redis' time, by which a sender's day ends; nil: the system's.
+	Now func() time.Time
 }
 
 // Pacer grants tokens, one for each recipient of a request. It is safe for
@@ -44,6 +48,8 @@ type PacerOptions struct {
 // or are lost; none are kept for later.
 type Pacer struct {
 	source  source
+	redis   *redisSource // with senders: the source itself
+	senders *senders     // nil: none has limits of its own
 	maxWait time.Duration
 	strain  strain
 
@@ -73,13 +79,19 @@ type source interface {
 }
 
 type waiter struct {
-	lane message.Lane
-	done chan error // buffered: the dispenser never waits for a waiter
+	lane  message.Lane
+	claim claim
+	done  chan error // buffered: the dispenser never waits for a waiter
 }
 
 // NewPacer returns a Pacer on rdb.
 func NewPacer(rdb redis.UniversalClient, opts PacerOptions) *Pacer {
-	return newPacer(newRedisSource(rdb, cmp.Or(opts.Prefix, DefaultPrefix), opts.Rate), opts)
+	src := newRedisSource(rdb, cmp.Or(opts.Prefix, DefaultPrefix), opts.Rate)
+	p := newPacer(src, opts)
+	if len(opts.Senders) > 0 {
+		p.redis, p.senders = src, newSenders(opts)
+	}
+	return p
 }
 
 func newPacer(src source, opts PacerOptions) *Pacer {
@@ -92,14 +104,18 @@ func newPacer(src source, opts PacerOptions) *Pacer {
 // Wait returns nil when a call may begin now. Otherwise the error is a
 // *DeniedError, with CausePace when no token came within MaxWait or with
 // CauseUnavailable when Redis failed, or wraps ctx's.
-func (p *Pacer) Wait(ctx context.Context, lane message.Lane) error {
+func (p *Pacer) Wait(ctx context.Context, lane message.Lane) error { return p.wait(ctx, lane, claim{}) }
+
+// wait is Wait for a claim. Where its sender has no token the error is a *DeniedError
+// with CauseSender or CauseDaily.
+func (p *Pacer) wait(ctx context.Context, lane message.Lane, c claim) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("wait for the pace: %w", err)
 	}
-	if p.source.free() {
+	if c.sender == "" && p.source.free() {
 		return nil
 	}
-	w := &waiter{lane: lane, done: make(chan error, 1)}
+	w := &waiter{lane: lane, claim: c, done: make(chan error, 1)}
 	p.join(w)
 	timer := time.NewTimer(p.maxWait)
 	defer timer.Stop()
@@ -189,6 +205,12 @@ func jittered(in time.Duration) time.Duration {
 // caller, since it asks for many waiters, each with its own.
 func (p *Pacer) dispense() {
 	for {
+		if p.senders != nil {
+			if p.dispenseRuns() {
+				return
+			}
+			continue
+		}
 		n, high := p.demand()
 		if !high {
 			_ = bounded(p.source.yield) // a marker that stays expires within markerTTL
@@ -214,6 +236,33 @@ func (p *Pacer) dispense() {
 		p.grant(granted)
 		p.sleep(wait)
 	}
+}
+
+// dispenseRuns is a round of the dispenser where senders have limits. It reports
+// whether the dispenser has retired.
+func (p *Pacer) dispenseRuns() (retired bool) {
+	all, n, high := p.runs()
+	if !high {
+		_ = bounded(p.source.yield) // a marker that stays expires within markerTTL
+	}
+	if n == 0 {
+		return p.retire()
+	}
+	var (
+		answers []runAnswer
+		wait    time.Duration
+	)
+	err := bounded(func(ctx context.Context) (err error) {
+		answers, wait, err = p.redis.takeRuns(ctx, p.senders, all, n, high)
+		return err
+	})
+	if err != nil {
+		p.refuseAll(unavailable(context.Background(), err))
+		return false
+	}
+	p.serve(all, answers)
+	p.sleep(wait)
+	return false
 }
 
 func bounded(do func(context.Context) error) error {

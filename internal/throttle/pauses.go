@@ -36,7 +36,7 @@ func pausesKey(prefix string) string { return prefix + "gate:pauses" }
 
 // Pauses returns the pauses of all accounts under the prefix, in any process.
 func Pauses(ctx context.Context, rdb redis.UniversalClient, prefix string) ([]Pause, error) {
-	values, err := rdb.HVals(ctx, pausesKey(cmp.Or(prefix, DefaultPrefix))).Result()
+	values, err := rdb.HGetAll(ctx, pausesKey(cmp.Or(prefix, DefaultPrefix))).Result()
 	if err != nil {
 		return nil, unavailable(ctx, err)
 	}

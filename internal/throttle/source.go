@@ -124,17 +124,25 @@ type taken struct {
 }
 
 func (s *redisSource) run(ctx context.Context, n int, high bool) (taken, error) {
-	reply, err := s.taker.Run(ctx, s.rdb, []string{s.keys.pace, s.keys.high, s.keys.slow, s.keys.backoff, s.keys.set},
-		n, s.interval().Microseconds(), s.burst, truth(high), s.id, markerTTL.Milliseconds(), recovery.Milliseconds(), maxLevel,
-		burstPerSecond,
-	).Int64Slice()
+	reply, _, err := s.call(ctx, []string{s.keys.pace, s.keys.high, s.keys.slow, s.keys.backoff, s.keys.set}, n, high, []any{0})
+	return reply, err
+}
+
+// call runs the script. limits are its arguments about senders and runs, whose part
+// of the reply is returned as it is.
+func (s *redisSource) call(ctx context.Context, keys []string, n int, high bool, limits []any) (taken, []int64, error) {
+	args := append([]any{
+		n, s.interval().Microseconds(), s.burst, truth(high), s.id, markerTTL.Milliseconds(), recovery.Milliseconds(), maxLevel, burstPerSecond,
+	}, limits...)
+	reply, err := s.taker.Run(ctx, s.rdb, keys, args...).Int64Slice()
 	if err != nil {
-		return taken{}, fmt.Errorf("take from the pace: %w", err)
+		return taken{}, nil, fmt.Errorf("take from the pace: %w", err)
 	}
+	const fixed = 4
 	s.full.Store(reply[3])
 	return taken{
 		granted: int(reply[0]), wait: time.Duration(reply[1]) * time.Microsecond, giveWay: reply[2] == 1, paced: reply[3] > 0,
-	}, nil
+	}, reply[fixed:], nil
 }
 
 func truth(b bool) int {
@@ -152,10 +160,15 @@ func (s *redisSource) free() bool {
 // interval is the time between two calls at the configured pace; 0: there is
 // none.
 func (s *redisSource) interval() time.Duration {
-	if s.rate <= 0 {
+	return time.Duration(microsPerToken(s.rate)) * time.Microsecond
+}
+
+// microsPerToken is the time between two tokens at a pace; 0: there is none.
+func microsPerToken(rate float64) int64 {
+	if rate <= 0 {
 		return 0
 	}
-	return time.Duration(math.Ceil(float64(time.Second/time.Microsecond)/s.rate)) * time.Microsecond
+	return int64(math.Ceil(float64(time.Second/time.Microsecond) / rate))
 }
 
 func (s *redisSource) yield(ctx context.Context) error {

@@ -195,6 +195,9 @@ func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) erro
 	}
 	defer slot.release()
 	permit, err := h.admit(ctx, m, queue.MessageTask(m))
+	if held, ok := errors.AsType[*dayError](err); ok {
+		return h.hold(ctx, seen, task, held)
+	}
 	if err != nil {
 		return err
 	}
@@ -295,6 +298,9 @@ func (h *Handler) acquire(ctx context.Context, m *message.Message) (*throttle.Pe
 // denied decides when a task whose call got no permit comes again.
 func (h *Handler) denied(err error) error {
 	if denied, ok := errors.AsType[*throttle.DeniedError](err); ok {
+		if denied.Cause == throttle.CauseDaily {
+			return &dayError{until: denied.Until, why: denied.Error()}
+		}
 		return later(denied.RetryIn, denied.Error())
 	}
 	if h.open.Err() != nil {

@@ -124,7 +124,7 @@ func (h *Handler) save(ctx context.Context, m *message.Message, saver sinch.Save
 	case !won:
 		return later(savedPause, "its media are being saved")
 	}
-	permit, err := h.acquire(ctx, m)
+	permit, err := h.acquire(ctx, withoutSender(m)) // what is saved counts for no sender
 	if err != nil {
 		h.write(func(ctx context.Context) error { return h.saved.Release(ctx, claim) })
 		return err
@@ -186,4 +186,11 @@ func (h *Handler) write(change func(ctx context.Context) error) {
 	if err := change(ctx); err != nil {
 		h.log.Warn().Err(err).Msg("state of saved media not recorded")
 	}
+}
+
+// withoutSender is a message to the limits of the account alone.
+func withoutSender(m *message.Message) *message.Message {
+	alone := *m
+	alone.From = ""
+	return &alone
 }

@@ -145,6 +145,9 @@ func (h *Handler) sendReady(ctx context.Context, run *groupRun, now time.Time) e
 	}
 	defer slot.release()
 	permit, err := h.admit(ctx, first, run.task())
+	if held, ok := errors.AsType[*dayError](err); ok {
+		return h.holdGroup(ctx, run, held)
+	}
 	if err != nil {
 		return err
 	}

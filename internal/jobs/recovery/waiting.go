@@ -47,7 +47,7 @@ func (s *Sweeper) checkSingle(ctx context.Context, waiting []*item, now time.Tim
 			active = append(active, v)
 		}
 	}
-	for _, v := range append(archived, s.abandoned(ctx, active)...) {
+	for _, v := range append(archived, s.abandoned(ctx, s.notParked(ctx, active))...) {
 		if v.err = s.reissue(ctx, v.message); errors.Is(v.err, ledger.ErrUnavailable) {
 			return v.err
 		}

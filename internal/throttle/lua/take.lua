@@ -1,12 +1,19 @@
--- Takes up to n tokens of the account's pace (GCRA), unless calls back off or
--- give way to a high waiter of another process.
+-- Takes tokens of the account's pace (GCRA), unless calls back off or give way to a high waiter of another process, and
+-- beside them tokens of senders that have a pace or a daily limit of their own. A message whose sender has no token reserves
+-- the next one: it comes back when that is due, and waits in no queue of the process meanwhile.
 -- KEYS[1] the pace (µs: when all taken tokens are refilled), [2] marker of a high waiter
 -- KEYS[3] slowness (its remaining life is the level), [4] backoff after "too fast"
 -- KEYS[5] the pace that an operator set (hash: perSecond), in place of ARGV[2] and [3]
+-- then for each sender: its pace (µs, as KEYS[1]), its reservations (sorted set: message by time in µs), its messages of the day
 -- ARGV[1] n, [2] µs a token at full pace (0: there is no pace), [3] burst
 -- ARGV[4] 1: there is a high waiter, [5] our id, [6] TTL of the marker, [7] ms a level, [8] highest level
--- ARGV[9] the part of a second's worth that may begin at once
--- Returns {tokens, µs until the next, 1 when another process has a high waiter, µs a token at full pace}
+-- ARGV[9] the part of a second's worth that may begin at once, [10] how many senders
+-- then for each sender: µs a token (0: no pace), burst, messages a day (0: no limit)
+-- then for each run of waiters: how many (they have no limits of their sender), or 0 · sender · message, '' = reserves none ·
+-- 1: it counts for the day
+-- Returns {tokens, µs until the next, 1 when another process has a high waiter, µs a token at full pace}, then for each run
+-- the tokens it got, or of a sender's message GRANTED, WAITS, or RESERVED or DAILY and the µs until it comes back
+local WAITS, GRANTED, RESERVED, DAILY = 0, 1, 2, 3
 local n, interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local set = tonumber(redis.call('HGET', KEYS[5], 'perSecond') or '')
@@ -22,23 +29,100 @@ if interval > 0 and ARGV[4] == '1' then
 end
 local backoff = redis.call('PTTL', KEYS[4])
 if backoff > 0 then return {0, backoff * 1000, 0, full} end
-if interval == 0 then return {n, 0, 0, 0} end
-if ARGV[4] ~= '1' and redis.call('EXISTS', KEYS[2]) == 1 then return {0, 0, 1, full} end
-
-local level = math.min(math.max(redis.call('PTTL', KEYS[3]) / tonumber(ARGV[7]), 0), tonumber(ARGV[8]))
-interval = math.ceil(interval * 2 ^ level)
+local senders = tonumber(ARGV[10])
+if interval == 0 and senders == 0 then return {n, 0, 0, 0} end
+if interval > 0 and ARGV[4] ~= '1' and redis.call('EXISTS', KEYS[2]) == 1 then return {0, 0, 1, full} end
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
--- Beyond an empty bucket the value comes from a clock that has gone backwards,
--- or from a slower pace: it never keeps calls back for longer than one token.
-local stored = tonumber(redis.call('GET', KEYS[1]) or 0)
-local tat = math.min(math.max(stored, now), now + burst * interval)
-local room = now + burst * interval - tat
-local granted = math.min(n, math.floor(room / interval))
+local function text(us) return string.format('%.0f', us) end
+
+-- The tokens of the account.
+local stored, tat, room = 0, now, n
+if interval > 0 then
+	local level = math.min(math.max(redis.call('PTTL', KEYS[3]) / tonumber(ARGV[7]), 0), tonumber(ARGV[8]))
+	interval = math.ceil(interval * 2 ^ level)
+	-- Beyond an empty bucket the value comes from a clock that has gone backwards,
+	-- or from a slower pace: it never keeps calls back for longer than one token.
+	stored = tonumber(redis.call('GET', KEYS[1]) or 0)
+	tat = math.min(math.max(stored, now), now + burst * interval)
+	room = math.floor((now + burst * interval - tat) / interval)
+end
+
+local limits = {} -- of the senders
+local function limit(i)
+	if limits[i] then return limits[i] end
+	local k, a = 5 + (i - 1) * 3, 10 + (i - 1) * 3
+	local l = { pace = KEYS[k + 1], reserved = KEYS[k + 2], day = KEYS[k + 3],
+		interval = tonumber(ARGV[a + 1]), burst = tonumber(ARGV[a + 2]), daily = tonumber(ARGV[a + 3]) }
+	l.tat = math.max(tonumber(redis.call('GET', l.pace) or 0), now)
+	-- As above, where no message has reserved a token.
+	local most = now + l.burst * l.interval
+	if l.tat > most and redis.call('EXISTS', l.reserved) == 0 then l.tat = most end
+	limits[i] = l
+	return l
+end
+
+local function advance(l)
+	l.tat = l.tat + l.interval
+	redis.call('SET', l.pace, text(l.tat), 'PX', math.ceil((l.tat - now) / 1000) + 1000)
+end
+
+-- takeOf decides on a message of a sender.
+local function takeOf(l, message, counts)
+	local due = message ~= '' and redis.call('ZSCORE', l.reserved, message)
+	if due and tonumber(due) > now then return RESERVED, tonumber(due) - now end
+	if counts and l.daily > 0 and (tonumber(redis.call('GET', l.day) or 0)) >= l.daily then
+		if due then redis.call('ZREM', l.reserved, message) end
+		return DAILY, 0
+	end
+	local free = l.interval == 0 or due or l.tat + l.interval <= now + l.burst * l.interval
+	if not free and message ~= '' then
+		due = l.tat + l.interval - l.burst * l.interval
+		advance(l)
+		redis.call('ZREMRANGEBYSCORE', l.reserved, '-inf', text(now - 3600 * 1000000))
+		redis.call('ZADD', l.reserved, text(due), message)
+		redis.call('PEXPIRE', l.reserved, math.ceil((l.tat - now) / 1000) + 3600000)
+		return RESERVED, due - now
+	end
+	if not free or room < 1 then return WAITS, 0 end
+	if due then
+		redis.call('ZREM', l.reserved, message)
+	elseif l.interval > 0 then
+		advance(l)
+	end
+	if counts and l.daily > 0 then
+		redis.call('INCR', l.day)
+		redis.call('PEXPIRE', l.day, 2 * 86400000)
+	end
+	return GRANTED, 0
+end
+
+local granted, answers = 0, {}
+local function give(tokens) granted, room = granted + tokens, room - tokens end
+if senders == 0 then
+	give(math.min(n, room))
+else
+	for a = 11 + senders * 3, #ARGV, 4 do
+		local count = tonumber(ARGV[a])
+		if count > 0 then
+			local tokens = math.min(count, room)
+			give(tokens)
+			answers[#answers + 1] = tokens
+			answers[#answers + 1] = 0
+		else
+			local verdict, wait = takeOf(limit(tonumber(ARGV[a + 1])), ARGV[a + 2], ARGV[a + 3] == '1')
+			if verdict == GRANTED then give(1) end
+			answers[#answers + 1] = verdict
+			answers[#answers + 1] = wait
+		end
+	end
+end
+
+if interval == 0 then return {granted, 0, 0, 0, unpack(answers)} end
 tat = tat + granted * interval
 if granted > 0 or tat < stored then
-	redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1000)
+	redis.call('SET', KEYS[1], text(tat), 'PX', math.ceil((tat - now) / 1000) + 1000)
 end
-if granted == n then return {granted, 0, 0, full} end
-return {granted, tat + interval - (now + burst * interval), 0, full}
+if granted == n then return {granted, 0, 0, full, unpack(answers)} end
+return {granted, math.max(0, tat + interval - (now + burst * interval)), 0, full, unpack(answers)}

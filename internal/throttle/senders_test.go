@@ -1,0 +1,216 @@
+package throttle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"pgregory.net/rapid"
+
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redistest"
+)
+
+const limited, unlimited = "12065550100", "12065550101"
+
+// sendersPacer is a pacer with limits of one sender.
+func sendersPacer(tb testing.TB, rdb redis.UniversalClient, rate float64, limit SenderLimit, now func() time.Time) *Pacer {
+	tb.Helper()
+	return NewPacer(rdb, PacerOptions{Rate: rate, Senders: map[string]SenderLimit{"+" + limited: limit}, Now: now})
+}
+
+func from(sender string, n int) *message.Message {
+	return &message.Message{ID: message.ID("msg_" + strconv.Itoa(n)), From: "+" + sender}
+}
+
+// take asks for a token as the limiter does, and returns when to come back.
+func take(t *testing.T, p *Pacer, m *message.Message) *DeniedError {
+	t.Helper()
+	err := p.wait(t.Context(), message.Normal, p.senders.claim(m))
+	if denied, ok := errors.AsType[*DeniedError](err); ok {
+		return denied
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nil
+}
+
+// TestSenderPaceMatchesModel: over any window a sender gets no more tokens than its
+// pace allows, its messages come back at the pace, each once and in order, and other
+// senders are never delayed by it.
+func TestSenderPaceMatchesModel(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		srv := miniredis.RunT(t)
+		rdb := redis.NewClient(&redis.Options{Addr: srv.Addr()})
+		defer rdb.Close()
+		now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+		srv.SetTime(now)
+		rate := rapid.SampledFrom([]float64{0.83, 2.5, 20, 40}).Draw(rt, "rate")
+		p := sendersPacer(t, rdb, 0, SenderLimit{PerSecond: rate}, func() time.Time { return now })
+		interval := time.Duration(microsPerToken(rate)) * time.Microsecond
+		burst := max(1, int(rate/senderBurst))
+		var (
+			granted []time.Time
+			due     = make(map[int]time.Time) // messages that were told to come back
+			order   []time.Time
+			next    int
+		)
+		ask := func(n int) {
+			denied := take(t, p, from(limited, n))
+			if denied == nil {
+				granted = append(granted, now)
+				delete(due, n)
+				return
+			}
+			if denied.Cause != CauseSender {
+				rt.Fatalf("denied: %v", denied)
+			}
+			if _, waits := due[n]; waits && !now.Before(due[n]) {
+				rt.Fatalf("message %d came back when it was told to, and was sent away again", n)
+			}
+			at := now.Add(denied.RetryIn)
+			if before, waits := due[n]; waits && at.Sub(before).Abs() > time.Millisecond {
+				rt.Fatalf("message %d has a place at %s and at %s", n, before, at)
+			} else if !waits {
+				order = append(order, at)
+			}
+			due[n] = at
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"a message comes": func(*rapid.T) { next++; ask(next) },
+			"time passes": func(rt *rapid.T) {
+				now = now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(rt, "ms")) * time.Millisecond)
+				srv.SetTime(now)
+				for n, at := range due {
+					if !now.Before(at.Add(time.Millisecond)) {
+						due[n] = at.Add(time.Millisecond) // what was told is in whole microseconds
+						ask(n)
+					}
+				}
+			},
+			"one comes too early": func(*rapid.T) {
+				for n, at := range due {
+					if now.Before(at) {
+						ask(n)
+						return
+					}
+				}
+			},
+			"another sender": func(*rapid.T) {
+				next++
+				if denied := take(t, p, from(unlimited, next)); denied != nil {
+					rt.Fatalf("another sender waits: %v", denied)
+				}
+			},
+		})
+		if !slices.IsSortedFunc(order, time.Time.Compare) {
+			rt.Fatalf("later messages come back earlier: %v", order)
+		}
+		for i := 1; i < len(order); i++ {
+			if gap := order[i].Sub(order[i-1]); gap < interval-2*time.Microsecond && gap > 0 && gap < interval/2 {
+				rt.Fatalf("two messages come back within %s of a pace of %s", gap, interval)
+			}
+		}
+		if fresh := burst + int(now.Sub(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC))/interval) + 1; len(granted) > fresh {
+			rt.Fatalf("%d tokens, want at most %d", len(granted), fresh)
+		}
+	})
+}
+
+// TestSenderKeepsItsPaceOverProcesses: two processes share the pace of a sender, and
+// a token whose call was not begun is given to its message again.
+func TestSenderKeepsItsPaceOverProcesses(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Start(t).Client(t)
+	here := sendersPacer(t, rdb, 1000, SenderLimit{PerSecond: 0.83}, nil)
+	there := sendersPacer(t, rdb, 1000, SenderLimit{PerSecond: 0.83}, nil)
+	if denied := take(t, here, from(limited, 1)); denied != nil {
+		t.Fatal(denied)
+	}
+	second, third := take(t, there, from(limited, 2)), take(t, here, from(limited, 3))
+	if second == nil || third == nil || third.RetryIn-second.RetryIn < time.Second {
+		t.Fatalf("%v, %v", second, third)
+	}
+	if again := take(t, here, from(limited, 2)); again == nil || again.RetryIn > second.RetryIn {
+		t.Errorf("a message that comes early has another place: %v", again)
+	}
+	if denied := take(t, there, from(unlimited, 4)); denied != nil {
+		t.Errorf("another sender: %v", denied)
+	}
+	if err := here.release(t.Context(), here.senders.claim(from(limited, 1))); err != nil {
+		t.Fatal(err)
+	}
+	if denied := take(t, there, from(limited, 1)); denied != nil {
+		t.Errorf("a token that was given back is gone: %v", denied)
+	}
+}
+
+// TestDailyLimitOfASender: first requests count, retries do not, and the day ends at
+// midnight in Los Angeles, also when the clocks change.
+func TestDailyLimitOfASender(t *testing.T) {
+	t.Parallel()
+	zone := losAngeles()
+	for _, day := range []time.Time{
+		time.Date(2026, 7, 1, 22, 0, 0, 0, zone), time.Date(2026, 3, 8, 1, 0, 0, 0, zone), time.Date(2026, 11, 1, 0, 30, 0, 0, zone),
+	} {
+		rdb := redistest.Shared(t).Client(t)
+		now := day
+		p := sendersPacer(t, rdb, 0, SenderLimit{Daily: 2}, func() time.Time { return now })
+		retry := from(limited, 1)
+		retry.Attempts = 1
+		for i, m := range []*message.Message{from(limited, 1), retry, from(limited, 2), retry} {
+			if denied := take(t, p, m); denied != nil {
+				t.Fatalf("%d: %v", i, denied)
+			}
+		}
+		midnight := time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, zone)
+		denied := take(t, p, from(limited, 3))
+		if denied == nil || denied.Cause != CauseDaily || !denied.Until.Equal(midnight) || denied.RetryIn != midnight.Sub(now) {
+			t.Fatalf("%+v, want until %s", denied, midnight)
+		}
+		if err := p.release(t.Context(), p.senders.claim(from(limited, 2))); err != nil {
+			t.Fatal(err)
+		}
+		if denied := take(t, p, from(limited, 3)); denied != nil {
+			t.Errorf("the day of a call that was not begun: %v", denied)
+		}
+		if denied := take(t, p, from(unlimited, 4)); denied != nil {
+			t.Errorf("another sender: %v", denied)
+		}
+		if now = midnight; take(t, p, from(limited, 5)) != nil {
+			t.Errorf("no new day at %s", midnight)
+		}
+	}
+}
+
+// TestRecipientsCountForTheirSender: a request for several recipients takes a token of
+// the sender for each.
+func TestRecipientsCountForTheirSender(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Start(t).Client(t)
+	p := sendersPacer(t, rdb, 0, SenderLimit{PerSecond: 0.1, Daily: 100}, nil)
+	if denied := take(t, p, from(limited, 1)); denied != nil {
+		t.Fatal(denied)
+	}
+	ctx, cancel := contextFor(t, 100*time.Millisecond)
+	defer cancel()
+	if got := p.extend(ctx, message.Normal, p.senders.claim(from(limited, 1)), 5); got != 0 {
+		t.Errorf("%d recipients at once, want none", got)
+	}
+	if n := rdb.Get(t.Context(), p.senders.dayKey(p.redis, limited)).Val(); n != "1" {
+		t.Errorf("the day has %s messages", fmt.Sprint(n))
+	}
+}
+
+func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(t.Context(), d)
+}
