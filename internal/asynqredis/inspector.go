@@ -6,8 +6,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Questions are what asynq's inspector asks about many tasks at the same time:
-// it shares round trips.
+// Questions runs the scripts of asynq's inspector for many tasks at the same time, in
+// shared round trips.
 type Questions struct{ scripts *scripts }
 
 // NewQuestions are asked of rdb.
@@ -19,14 +19,14 @@ func (q *Questions) Client(ctx context.Context) redis.UniversalClient {
 	return inspected{UniversalClient: q.scripts.rdb, scripts: q.scripts, ctx: ctx}
 }
 
-// Wait returns when all that was asked has been answered.
+// Wait returns when all scripts have their answers.
 func (q *Questions) Wait() { q.scripts.together.Wait() }
 
 type inspected struct {
 	redis.UniversalClient
 
 	scripts *scripts
-	ctx     context.Context //nolint:containedctx // the inspector knows none
+	ctx     context.Context //nolint:containedctx // asynq's inspector has no context arguments: its lookups must end with the caller's
 }
 
 // SIsMember implements redis.Cmdable. The inspector asks by it whether there is
@@ -40,7 +40,7 @@ func (c inspected) EvalSha(_ context.Context, sha string, keys []string, args ..
 	return c.scripts.run(c.ctx, func(to redis.Scripter) *redis.Cmd { return to.EvalSha(c.ctx, sha, keys, args...) })
 }
 
-// Eval implements redis.Scripter: many learn at once that Redis does not know the
+// Eval implements redis.Scripter: many lookups find at once that Redis does not have the
 // script.
 func (c inspected) Eval(_ context.Context, text string, keys []string, args ...any) *redis.Cmd {
 	return c.scripts.run(c.ctx, func(to redis.Scripter) *redis.Cmd { return to.Eval(c.ctx, text, keys, args...) })

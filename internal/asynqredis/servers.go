@@ -23,9 +23,11 @@ type Servers struct {
 
 	cancelations *cancelations
 
-	stirred chan struct{}   // holds an element when Watch has to look again soon
-	open    context.Context //nolint:containedctx // outlives every script's own context
-	taking  context.Context //nolint:containedctx // ends with Release
+	stirred chan struct{} // holds an element when Watch has to look again soon
+	// asynq's servers run their scripts under contexts of their own, which never end:
+	// the clients keep the contexts of the worker's life instead.
+	open    context.Context //nolint:containedctx // see above; for scripts
+	taking  context.Context //nolint:containedctx // see above; for dequeuing, ends with Release
 	release context.CancelFunc
 }
 
@@ -48,11 +50,11 @@ func NewServers(life context.Context, rdb redis.UniversalClient, clock func() ti
 	}
 }
 
-// Release hands out no more tasks, and lets go of the asynq servers that wait
-// for one. It is called before their Stop, which waits for them.
+// Release ends dequeuing: asynq servers that wait for a task get none. It is called
+// before their Stop, which waits for them.
 func (s *Servers) Release() { s.release() }
 
-// server is what one asynq server sees of Redis.
+// server is the Redis client of one asynq server.
 type server struct {
 	redis.UniversalClient
 

@@ -75,7 +75,7 @@ func TestServersSharesRoundTrips(t *testing.T) {
 	}
 }
 
-// Once the worker's life is over, nobody waits for a Redis that does not answer.
+// After the end of the worker's life no loop waits for a Redis that does not answer.
 func TestServersEndsWithTheWorker(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

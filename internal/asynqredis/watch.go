@@ -24,9 +24,9 @@ const (
 	notifyEvery = lookEvery
 )
 
-// Watch looks for tasks until ctx ends: at once when another process announces
-// one, and otherwise in growing pauses, since an announcement can be lost and an
-// operator can move tasks without one.
+// Watch polls the lists for tasks until ctx ends: at once when another process
+// announces one, and otherwise in growing pauses, since an announcement can be
+// missed and an operator can move tasks without one.
 func (s *Servers) Watch(ctx context.Context) {
 	var listening sync.WaitGroup
 	defer listening.Wait()
@@ -65,7 +65,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// stir makes Watch look again soon.
+// stir makes Watch poll again soon.
 func (s *Servers) stir() {
 	select {
 	case s.stirred <- struct{}{}:
@@ -73,7 +73,7 @@ func (s *Servers) stir() {
 	}
 }
 
-// look asks which lists have tasks, and when the first delayed ones are due.
+// look reads which lists have tasks, and when the first delayed ones are due.
 func (s *Servers) look(ctx context.Context) error {
 	pipe := s.rdb.Pipeline()
 	waiting := make([]*redis.IntCmd, len(s.lanes))

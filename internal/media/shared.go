@@ -74,7 +74,7 @@ type Shared struct {
 	opts    SharedOptions
 	locker  *redislock.Client
 	flights singleflight.Group
-	life    context.Context //nolint:containedctx // a check outlives the call that began it
+	life    context.Context //nolint:containedctx // a check is shared by callers and outlives each of their contexts
 	end     context.CancelFunc
 }
 

@@ -14,7 +14,7 @@ import (
 const (
 	// clocksKey holds what each process has measured last.
 	clocksKey = KeyPrefix + "clocks"
-	// clocksFresh is how old a measurement may be to be told.
+	// clocksFresh is the age up to which a measurement is reported.
 	clocksFresh = 30 * time.Second
 	// roundTripMax is the longest round trip that replaces a measurement: half of
 	// it is the uncertainty of the new one.

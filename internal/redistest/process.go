@@ -84,7 +84,7 @@ func (i *instance) start() error {
 			return err
 		}
 		if fixed {
-			// Whoever holds the port may be a connection about to end.
+			// The port may belong to a connection that is about to close.
 			<-time.After(rebindBackoff)
 		}
 	}
@@ -175,7 +175,7 @@ func (i *instance) awaitReady() error {
 	}
 }
 
-// knock keeps go-redis from logging every dial while nobody listens yet.
+// knock keeps go-redis from logging every dial before the server listens.
 func knock(ctx context.Context, addr string) error {
 	dialer := net.Dialer{Timeout: probeTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", addr)

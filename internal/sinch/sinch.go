@@ -53,7 +53,7 @@ type Finder interface {
 }
 
 // Saver is a Provider that can keep text and media of messages at Sinch, which
-// then gets the media once for all of them and not anew for each.
+// then gets the media once for all of them and not again for each.
 type Saver interface {
 	// Save makes one HTTP call. It is no attempt of a message, and saving twice
 	// does no harm. SinchID of an accepted outcome is what Message.SavedID takes.

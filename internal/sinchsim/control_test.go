@@ -139,7 +139,7 @@ func TestControlRefuses(t *testing.T) {
 	}
 }
 
-// The judge counts each acceptance once, whoever calls at the same time.
+// Each acceptance is counted once, also with concurrent calls.
 func TestAcceptedIsExact(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t, sinchsim.Options{})

@@ -220,7 +220,7 @@ func TestConversationRefused(t *testing.T) {
 		"two recipients":          {aSend().with("recipient", fields{"identified_by": fields{"channel_identities": []any{fields{"channel": "MMS", "identity": "1"}, fields{"channel": "SMS", "identity": "2"}}}}), "INVALID_ARGUMENT"},
 		"message missing":         {aSend().with("message", nil), "INVALID_ARGUMENT"},
 		"two messages":            {aSend().with("message", fields{"text_message": fields{"text": "x"}, "media_message": fields{"url": "https://x/a"}}), "INVALID_ARGUMENT"},
-		"medium without url":      {media(fields{}), "INVALID_ARGUMENT"},
+		"media without url":       {media(fields{}), "INVALID_ARGUMENT"},
 		"card without url":        {aSend().with("message", fields{"card_message": fields{"title": "x", "media_message": fields{}}}), "INVALID_ARGUMENT"},
 		"card empty":              {aSend().with("message", fields{"card_message": fields{}}), "INVALID_ARGUMENT"},
 		"channel unknown":         {aSend().with("channel_priority_order", []any{"MMS", "RCS"}), "INVALID_ARGUMENT"},
@@ -375,7 +375,7 @@ func TestConversationBehaviors(t *testing.T) {
 	}
 }
 
-// Reports go to the message's own URL, signed anew for every try.
+// Reports go to the message's own URL, with a new signature for every try.
 func TestConversationReportsAreSigned(t *testing.T) {
 	t.Parallel()
 	rec := newReceiver(t, http.StatusInternalServerError)

@@ -56,7 +56,7 @@ func (s *Simulator) Handle(w http.ResponseWriter, r *http.Request, x Exchange) {
 			a.Events[0].tried = first
 		}
 	}
-	// The call is recorded before its client can learn of it.
+	// The call is recorded before its client receives the response.
 	s.recorder.record(call)
 	x.Lane.push(a.Events...)
 	s.logCall(call)

@@ -62,11 +62,11 @@ func FuzzMMSRequest(f *testing.F) {
 		if accepted := s.Stats().Accepted - before; (got.ID != "") != (accepted == 1) {
 			t.Errorf("%d accepted, answer %s", accepted, w.Body)
 		}
-		bookIsReadable(t, s)
+		recordIsReadable(t, s)
 	})
 }
 
-func bookIsReadable(t *testing.T, s *sinchsim.Simulator) {
+func recordIsReadable(t *testing.T, s *sinchsim.Simulator) {
 	t.Helper()
 	w := serve(s.Handler(), http.MethodGet, "/sim/calls", http.Header{}, "")
 	var view struct {
@@ -106,7 +106,7 @@ func FuzzBatchRequest(f *testing.F) {
 		if accepted := s.Stats().Accepted - before; (w.Code == http.StatusCreated) != (accepted == 1) {
 			t.Errorf("%d accepted, status %d", accepted, w.Code)
 		}
-		bookIsReadable(t, s)
+		recordIsReadable(t, s)
 	})
 }
 
@@ -128,7 +128,7 @@ func FuzzLookup(f *testing.F) {
 		if w.Code >= http.StatusInternalServerError {
 			t.Errorf("status %d", w.Code)
 		}
-		bookIsReadable(t, s)
+		recordIsReadable(t, s)
 	})
 }
 
@@ -181,7 +181,7 @@ func FuzzSendRequest(f *testing.F) {
 		if list.Code != http.StatusOK || !json.Valid(list.Body.Bytes()) {
 			t.Errorf("list %d %q", list.Code, list.Body)
 		}
-		bookIsReadable(t, s)
+		recordIsReadable(t, s)
 	})
 }
 

@@ -216,7 +216,7 @@ func TestStaleAndSurplusReceiptsAreDropped(t *testing.T) {
 	}
 }
 
-// Whoever waits for the first receipt is let go when the lane ends or is reset.
+// A wait for the first receipt ends when the lane ends or is reset.
 func TestWaitersAreLetGo(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(l *Lane){"close": (*Lane).close, "reset": (*Lane).reset} {

@@ -28,7 +28,7 @@ const (
 	soon = time.Minute
 )
 
-// receiver takes receipts over HTTP and answers as told.
+// receiver accepts receipts over HTTP and answers by its script.
 type receiver struct {
 	url      string
 	receipts chan postback

@@ -20,7 +20,7 @@ func slideOf(kv ...any) []any {
 	return []any{s}
 }
 
-func medium(name string) fields { return fields{"url": "https://media.example.com/" + name} }
+func mediaOf(name string) fields { return fields{"url": "https://media.example.com/" + name} }
 
 func TestMMSAccepts(t *testing.T) {
 	t.Parallel()
@@ -69,7 +69,7 @@ func TestMMSRefuses(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t, sinchsim.Options{MMS: sinchsim.MMSOptions{APIKey: apiKey, ServiceID: "c-1"}})
 	m := anMMS()
-	image := medium("a.jpg")
+	image := mediaOf("a.jpg")
 	tests := map[string]struct {
 		body fields
 		code string
@@ -151,9 +151,9 @@ func TestMMSEdgesThatPass(t *testing.T) {
 		"no subject":       m.with("message-subject", nil),
 		"subject of 80":    m.with("message-subject", strings.Repeat("é", 80)),
 		"fallback":         m.with("disable-fallback-sms", nil).with("fallback-sms-text", "see"),
-		"eight slides":     m.with("slide", slices9(medium("a"))[:8]),
+		"eight slides":     m.with("slide", slices9(mediaOf("a"))[:8]),
 		"text only":        m.with("slide", slideOf("message-text", strings.Repeat("é", 5000))),
-		"image and audio":  m.with("slide", slideOf("image", medium("a"), "audio", medium("b"))),
+		"image and audio":  m.with("slide", slideOf("image", mediaOf("a"), "audio", mediaOf("b"))),
 		"reference of 64":  m.with("client-reference", strings.Repeat("a", 64)),
 		"field of tomorro": m.with("new-field", 1),
 	} {
@@ -242,7 +242,7 @@ func TestMMSFetchesMedia(t *testing.T) {
 
 func TestMMSTemplates(t *testing.T) {
 	t.Parallel()
-	save := fields{"action": "savemms", "name": "n", "client-reference": "tmpl-1", "slide": slideOf("video", medium("a.mp4"))}
+	save := fields{"action": "savemms", "name": "n", "client-reference": "tmpl-1", "slide": slideOf("video", mediaOf("a.mp4"))}
 	send := anMMS().with("action", "sendsavedmms").with("slide", nil)
 	t.Run("ready after encoding", func(t *testing.T) {
 		t.Parallel()
@@ -320,11 +320,11 @@ func TestMMSTemplates(t *testing.T) {
 	})
 }
 
-// Sinch gets the media of every message anew, but those of saved ones once.
+// Sinch fetches the media of every message again, but those of saved ones once.
 func TestMediaFetchesAreCounted(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t, sinchsim.Options{})
-	two := []any{fields{"image": medium("a.jpg")}, fields{"audio": medium("b.mp3"), "message-text": "x"}}
+	two := []any{fields{"image": mediaOf("a.jpg")}, fields{"audio": mediaOf("b.mp3"), "message-text": "x"}}
 	steps := []struct {
 		name string
 		body fields
@@ -334,7 +334,7 @@ func TestMediaFetchesAreCounted(t *testing.T) {
 		{"sendmms again", anMMS().with("slide", two), 4},
 		{"refused", anMMS().with("slide", two).with("to", "x"), 4},
 		{"refused by a rule", anMMS().with("slide", two).with("to", "12065559001"), 4},
-		{"savemms", fields{"action": "savemms", "name": "n", "slide": slideOf("image", medium("a.jpg"))}, 5},
+		{"savemms", fields{"action": "savemms", "name": "n", "slide": slideOf("image", mediaOf("a.jpg"))}, 5},
 	}
 	var id any
 	for _, step := range steps {

@@ -44,14 +44,14 @@ func TestGoldenRequests(t *testing.T) {
 // A card as soon as there is anything to write on it.
 func TestContent(t *testing.T) {
 	t.Parallel()
-	medium := map[string]any{"url": "https://media.example.com/a.jpg?x=1&y=2"}
+	media := map[string]any{"url": "https://media.example.com/a.jpg?x=1&y=2"}
 	for name, tc := range map[string]struct {
 		subject, text string
 		want          map[string]any
 	}{
-		"medium alone": {"", "", map[string]any{"media_message": medium}},
-		"text":         {"", "Hello", map[string]any{"card_message": map[string]any{"description": "Hello", "media_message": medium}}},
-		"subject":      {"Hi", "", map[string]any{"card_message": map[string]any{"title": "Hi", "media_message": medium}}},
+		"media alone": {"", "", map[string]any{"media_message": media}},
+		"text":        {"", "Hello", map[string]any{"card_message": map[string]any{"description": "Hello", "media_message": media}}},
+		"subject":     {"Hi", "", map[string]any{"card_message": map[string]any{"title": "Hi", "media_message": media}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

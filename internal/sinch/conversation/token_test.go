@@ -41,7 +41,7 @@ func TestTokenIsShared(t *testing.T) {
 	}
 }
 
-// A token is renewed before it ends, and nobody waits for that.
+// A token is renewed before it expires, and no call waits for that.
 func TestTokenIsRenewed(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -41,7 +41,7 @@ func (*Provider) Encodes(media []sinch.Media) bool {
 const codeAction = "E107"
 
 // readSave finds out what became of savemms. Success without an id is of no
-// use to anybody.
+// use.
 func readSave(res wire.Response, now time.Time) sinch.Outcome {
 	o := read(res, now)
 	switch {

@@ -1,5 +1,5 @@
 // Package receipt reads what Sinch posts to the webhooks: delivery receipts,
-// template events and inbound messages of all its APIs, told apart by shape.
+// template events and inbound messages of all its APIs, distinguished by shape.
 package receipt
 
 import (

@@ -149,7 +149,7 @@ func TestVerifyTampered(t *testing.T) {
 	}
 }
 
-// The key of nobody is not a key: an empty secret signs nothing.
+// An empty secret is no key: it verifies no signature.
 func TestVerifyEmptySecret(t *testing.T) {
 	t.Parallel()
 	h := signed("", "{}", "n", strconv.Itoa(vectorStamp))

@@ -75,7 +75,7 @@ type Options struct {
 	Skew func(time.Duration)
 }
 
-// skewEvery is how often the skew is told.
+// skewEvery is the shortest interval between two calls of Skew.
 const skewEvery = 10 * time.Second
 
 // Client makes calls.
@@ -83,7 +83,7 @@ type Client struct {
 	transport *http.Transport
 	now       func() time.Time
 	skew      func(time.Duration)
-	skewNext  atomic.Int64 // when it is told again, in Unix nanoseconds
+	skewNext  atomic.Int64 // time of its next call, in Unix nanoseconds
 }
 
 // New makes a client. It speaks HTTP/1.1 only, since the evidence needs a

@@ -117,6 +117,6 @@ func TestNoEvidence(t *testing.T) {
 	seen.getConn("")
 	seen.gotConn(httptrace.GotConnInfo{Conn: &net.TCPConn{}})
 	if _, unknown := errors.AsType[*UnknownError](seen.judge(net.ErrClosed)); !unknown {
-		t.Error("a call that nobody watched is said not to be sent")
+		t.Error("a call on an unguarded connection counts as not sent")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// boundResending has the kernel give up what nobody has acknowledged after d:
+// boundResending has the kernel give up unacknowledged data after d:
 // what was written in time could otherwise arrive a quarter of an hour later.
 // It is best effort; where it fails the kernel's own limits hold.
 func boundResending(conn net.Conn, d time.Duration) {

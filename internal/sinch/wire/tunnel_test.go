@@ -115,7 +115,7 @@ func TestProxyIsNamed(t *testing.T) {
 }
 
 // HTTP/2 would put several calls on a connection at once, and the bytes of one
-// could not be told from those of another.
+// could not be distinguished from those of another.
 func TestNoHTTP2(t *testing.T) {
 	t.Parallel()
 	proto := make(chan string, 1)
