@@ -16,10 +16,10 @@ import (
 var mmsVerdicts = map[string]verdict{
 	"E100": {Warn, "does not take the call for one (E100): nothing is known of the key", strangerFix},
 	"E103": {Fail, "has blocked the account (E103)", "ask Sinch"},
-	"E104": {Fail, "does not take the API key (E104)", "check SINCH_API_TOKEN: it is the x-api-key of the MMS account"},
+	"E104": {Fail, "does not accept the API key (E104)", "check SINCH_API_TOKEN: it is the x-api-key of the MMS account"},
 	"E105": {Fail, "has not enabled the API for the account (E105)", "ask Sinch"},
 	"E106": {Warn, "demands a lower rate (E106)", "run the doctor again later; check SINCH_RATE"},
-	"E112": {Fail, "does not take calls from this machine's address (E112)", "have Sinch add the address that calls leave from"},
+	"E112": {Fail, "does not accept calls from this machine's address (E112)", "have Sinch add the address that calls leave from"},
 	"E113": {Warn, "demands a lower rate (E113)", "run the doctor again later; check SINCH_RATE"},
 	"E503": {Warn, "is in trouble itself (E503)", "see Sinch's status page and run the doctor again"},
 	"E713": {Fail, "has a billing problem with the account (E713)", "ask Sinch"},
