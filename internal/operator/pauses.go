@@ -47,7 +47,8 @@ func Pauses(ctx context.Context, rdb redis.UniversalClient) ([]PauseInForce, err
 	}
 	for _, p := range found {
 		pauses = append(pauses, PauseInForce{
-			Scope: accountScope, Reason: p.Reason, Actor: automatic, Since: p.Since.UTC(), Until: instant(p.Until.UTC()), ProbeAt: instant(p.ProbeAt.UTC()),
+			Scope: accountScope, Reason: p.Reason, Actor: automatic,
+			Since: p.Since.UTC(), Until: instant(p.Until.UTC()), ProbeAt: instant(p.ProbeAt.UTC()),
 		})
 	}
 	slices.SortFunc(pauses, func(a, b PauseInForce) int {

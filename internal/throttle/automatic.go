@@ -38,10 +38,14 @@ func AutomaticPauses(ctx context.Context, rdb redis.UniversalClient, prefix stri
 	now := time.Now()
 	var pauses []AutomaticPause
 	for _, p := range accounts {
-		pauses = append(pauses, AutomaticPause{Reason: withCode("Sinch refuses the account", p.SinchCode), Since: p.Since, ProbeAt: p.ProbeAt})
+		pauses = append(pauses, AutomaticPause{
+			Reason: withCode("Sinch refuses the account", p.SinchCode), Since: p.Since, ProbeAt: p.ProbeAt,
+		})
 	}
 	if slow.level > 0 {
-		p := AutomaticPause{Reason: withCode("Sinch answers that calls are too fast", slow.sinchCode), Since: slow.since, Until: now.Add(slow.left)}
+		p := AutomaticPause{
+			Reason: withCode("Sinch answers that calls are too fast", slow.sinchCode), Since: slow.since, Until: now.Add(slow.left),
+		}
 		if slow.backoff > 0 {
 			p.ProbeAt = now.Add(slow.backoff)
 		}

@@ -3,7 +3,6 @@ package throttle
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"testing"
@@ -206,7 +205,7 @@ func TestRecipientsCountForTheirSender(t *testing.T) {
 		t.Errorf("%d recipients at once, want none", got)
 	}
 	if n := rdb.Get(t.Context(), p.senders.dayKey(p.redis, limited)).Val(); n != "1" {
-		t.Errorf("the day has %s messages", fmt.Sprint(n))
+		t.Errorf("the day has %s messages", n)
 	}
 }
 

@@ -132,7 +132,8 @@ func (s *redisSource) run(ctx context.Context, n int, high bool) (taken, error) 
 // of the reply is returned as it is.
 func (s *redisSource) call(ctx context.Context, keys []string, n int, high bool, limits []any) (taken, []int64, error) {
 	args := append([]any{
-		n, s.interval().Microseconds(), s.burst, truth(high), s.id, markerTTL.Milliseconds(), recovery.Milliseconds(), maxLevel, burstPerSecond,
+		n, s.interval().Microseconds(), s.burst, truth(high), s.id, markerTTL.Milliseconds(), recovery.Milliseconds(), maxLevel,
+		burstPerSecond,
 	}, limits...)
 	reply, err := s.taker.Run(ctx, s.rdb, keys, args...).Int64Slice()
 	if err != nil {
