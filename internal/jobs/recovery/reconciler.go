@@ -108,7 +108,8 @@ func (t *reconciler) apply(ctx context.Context, id message.ID, n int, result loo
 		if result.found {
 			return m.Conclude(n, message.Outcome{Kind: message.OutcomeAccepted, SinchID: result.id}, t.retry, now)
 		}
-		return m.Absent(n, seen, t.policy.LookupWindow, t.retry, now.Add(-time.Since(result.began))) // the result may be that of an earlier message
+		// The result may be that of an earlier message, hence the time of its begin.
+		return m.Absent(n, seen, t.policy.LookupWindow, t.retry, now.Add(-time.Since(result.began)))
 	})
 	if err != nil {
 		return now.Add(lookupFailed), err
