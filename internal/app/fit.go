@@ -189,9 +189,9 @@ func (f *mediaFitter) source(ctx context.Context, scope, entry string) (source m
 	if !message.IsMediaID(entry) {
 		_, err = f.hosts.Ask(ctx, entry, func(ctx context.Context) (media.Info, error) {
 			source, err = f.fetcher.Download(ctx, entry)
-			return media.Info{}, err //nolint:wrapcheck // an *Error stays one
+			return media.Info{}, err
 		})
-		return source, err //nolint:wrapcheck // as above
+		return source, err
 	}
 	kept, err := f.store.Keep(ctx, scope, entry, time.Time{})
 	if err == nil {
@@ -201,7 +201,7 @@ func (f *mediaFitter) source(ctx context.Context, scope, entry string) (source m
 		return media.Download{}, &media.Error{Code: media.CodeNotFound}
 	}
 	source.ContentType = kept.Type
-	return source, err //nolint:wrapcheck // the store's own
+	return source, err
 }
 
 // fit makes a file fit and stores it; result names what was done. What fits as it
@@ -231,7 +231,7 @@ func (f *mediaFitter) fit(ctx context.Context, scope string, source media.Downlo
 		Scope: scope, Key: key, Type: fitted.Type, Data: fitted.Data, Width: fitted.Width, Height: fitted.Height,
 	})
 	if err != nil {
-		return media.Info{}, "", err //nolint:wrapcheck // the message waits
+		return media.Info{}, "", err
 	}
 	return f.hosted(kept), result, nil
 }

@@ -112,12 +112,12 @@ func (u uploads) Upload(ctx context.Context, scope message.Scope, claimed string
 
 // Get implements httpapi.Uploads.
 func (u uploads) Get(ctx context.Context, scope message.Scope, id string) (mediastore.Medium, error) {
-	return u.Store.Get(ctx, scope.String(), id) //nolint:wrapcheck // the store's own
+	return u.Store.Get(ctx, scope.String(), id)
 }
 
 // Delete implements httpapi.Uploads.
 func (u uploads) Delete(ctx context.Context, scope message.Scope, id string) error {
-	return u.Store.Delete(ctx, scope.String(), id) //nolint:wrapcheck // as above
+	return u.Store.Delete(ctx, scope.String(), id)
 }
 
 // Reserve implements httpapi.Uploads.
@@ -126,10 +126,10 @@ func (u uploads) Reserve(ctx context.Context, scope message.Scope, id string, ne
 	if err == nil && m.Deleted() {
 		return mediastore.ErrNotFound
 	}
-	return err //nolint:wrapcheck // as above
+	return err
 }
 
 // Read implements httpapi.Uploads.
 func (u uploads) Read(ctx context.Context, m mediastore.Medium) (data []byte, release func(), err error) {
-	return u.cache.Read(ctx, m) //nolint:wrapcheck // the cache's own
+	return u.cache.Read(ctx, m)
 }

@@ -19,6 +19,7 @@ import (
 
 const (
 	mediaParam = "mediaId"
+	fileField  = "file" // in the problems of an upload
 	// uploadMax is the limit of a file, in bytes, and uploadAround what multipart
 	// may put around it.
 	uploadMax    = 20 << 20
@@ -76,6 +77,11 @@ func (a *api) showMedia(m mediastore.Medium) mediaResource {
 	return shown
 }
 
+// invalidFile is the problem of an upload that breaks a rule.
+func invalidFile(code message.ProblemCode, text string) error {
+	return invalid([]message.FieldError{{Field: fileField, Code: code, Message: text}})
+}
+
 func errNoHosting() error {
 	return newProblem(codeUnavailable, "This service hosts no media: neither PUBLIC_URL nor SINCH_CALLBACK_URL is set.")
 }
@@ -92,14 +98,14 @@ func (a *api) uploadMedia(c echo.Context, who Caller) error {
 		return invalid(query.problems)
 	}
 	if len(file) == 0 {
-		return invalid([]message.FieldError{{Field: "file", Code: message.ProblemRequired, Message: "the file is empty"}})
+		return invalidFile(message.ProblemRequired, "the file is empty")
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), uploadTimeout)
 	defer cancel()
 	m, existed, err := a.Uploads.Upload(ctx, who.Scope, claimed, file)
 	switch {
 	case errors.Is(err, ErrMediaPixels):
-		return invalid([]message.FieldError{{Field: "file", Code: message.ProblemTooLong, Message: "the picture has more than 50 megapixels"}})
+		return invalidFile(message.ProblemTooLong, "the picture has more than 50 megapixels")
 	case errors.Is(err, ErrMediaType):
 		return newProblem(codeMediaType, "The file is none that an MMS carries, or that can be made into one.")
 	case err != nil:
@@ -120,7 +126,8 @@ func (a *api) readFile(c echo.Context) (claimed string, file []byte, err error) 
 	claimed = header.Get(echo.HeaderContentType)
 	kind, parameters, failed := mime.ParseMediaType(claimed)
 	if header.Get(echo.HeaderContentEncoding) != "" || claimed != "" && failed != nil {
-		return "", nil, newProblem(codeMediaType, "The body must be a file with its content type, or multipart/form-data, and not compressed.")
+		return "", nil, newProblem(codeMediaType,
+			"The body must be a file with its content type, or multipart/form-data, and not compressed.")
 	}
 	isForm, limit := kind == echo.MIMEMultipartForm, int64(uploadMax)
 	if isForm {
@@ -152,10 +159,10 @@ func onlyFile(body []byte, boundary string) (claimed string, file []byte, err er
 			return claimed, file, nil
 		}
 		if err != nil {
-			return "", nil, invalid([]message.FieldError{{Field: "file", Code: message.ProblemRequired, Message: "a multipart body with one file is required"}})
+			return "", nil, invalidFile(message.ProblemRequired, "a multipart body with one file is required")
 		}
 		if part.FileName() == "" || found {
-			return "", nil, invalid([]message.FieldError{{Field: "file", Code: message.ProblemTooMany, Message: "one file and nothing else is taken"}})
+			return "", nil, invalidFile(message.ProblemTooMany, "one file and nothing else is taken")
 		}
 		found, claimed = true, part.Header.Get(echo.HeaderContentType)
 		if file, err = io.ReadAll(part); err != nil {

@@ -298,5 +298,6 @@ func skipBlocks(data []byte, at int) int {
 
 // IsRefusal reports whether an error says that a file can never be made to fit.
 func IsRefusal(err error) bool {
-	return errors.Is(err, ErrType) || errors.Is(err, ErrPixels) || errors.Is(err, ErrBroken) || errors.Is(err, ErrTooLarge) || errors.Is(err, errPanic)
+	return errors.Is(err, ErrType) || errors.Is(err, ErrPixels) || errors.Is(err, ErrBroken) ||
+		errors.Is(err, ErrTooLarge) || errors.Is(err, errPanic)
 }

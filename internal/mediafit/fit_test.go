@@ -20,18 +20,18 @@ import (
 
 // photo is a picture with detail everywhere, darker to the right.
 func photo(width, height int) *image.RGBA {
-	noise := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test
+	noise := rand.New(rand.NewPCG(1, 2))
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
 		for x := range width {
 			n := noise.IntN(24)
-			m.SetRGBA(x, y, color.RGBA{uint8(230 - x*200/width + n), uint8(100 + n), uint8(y*200/height + n), 255}) //nolint:gosec // in range
+			m.SetRGBA(x, y, color.RGBA{uint8(230 - x*200/width + n), uint8(100 + n), uint8(y*200/height + n), 255})
 		}
 	}
 	return m
 }
 
-func encoded(t testing.TB, contentType string, m image.Image) []byte {
+func encoded(t *testing.T, contentType string, m image.Image) []byte {
 	t.Helper()
 	var (
 		out bytes.Buffer
@@ -59,7 +59,7 @@ func encoded(t testing.TB, contentType string, m image.Image) []byte {
 func withEXIF(file []byte, turned int) []byte {
 	segment := orientationSegment(turned)
 	segment = append(segment, "GPS: 47.60 N 122.33 W"...)
-	binary.BigEndian.PutUint16(segment[2:], uint16(len(segment)-2)) //nolint:gosec // short
+	binary.BigEndian.PutUint16(segment[2:], uint16(len(segment)-2))
 	return slices.Concat(file[:2], segment, file[2:], []byte("trailer with GPS"))
 }
 
@@ -135,7 +135,7 @@ func TestAnimationBecomesAStill(t *testing.T) {
 	frame := func() *image.Paletted {
 		m := image.NewPaletted(image.Rect(0, 0, 200, 150), color.Palette{color.White, color.Black, color.RGBA{200, 0, 0, 255}})
 		for i := range m.Pix {
-			m.Pix[i] = uint8(rand.IntN(3)) //nolint:gosec // a test
+			m.Pix[i] = uint8(rand.IntN(3))
 		}
 		return m
 	}
@@ -189,7 +189,7 @@ func TestWhatCannotFitIsRefused(t *testing.T) {
 // TestBrokenFilesHarmNothing cuts and changes files of every format.
 func TestBrokenFilesHarmNothing(t *testing.T) {
 	t.Parallel()
-	fitter, change := New(), rand.New(rand.NewPCG(3, 4)) //nolint:gosec // a test
+	fitter, change := New(), rand.New(rand.NewPCG(3, 4))
 	for contentType := range decoders {
 		if contentType == typeWebP {
 			continue
@@ -198,7 +198,7 @@ func TestBrokenFilesHarmNothing(t *testing.T) {
 		for range 60 {
 			file := slices.Clone(whole[:change.IntN(len(whole))+1])
 			for range change.IntN(6) {
-				file[change.IntN(len(file))] = byte(change.IntN(256)) //nolint:gosec // a byte
+				file[change.IntN(len(file))] = byte(change.IntN(256))
 			}
 			got, err := fitter.Fit(t.Context(), contentType, file, 900)
 			if err == nil && len(got.Data) > 900 || err != nil && !IsRefusal(err) {

@@ -23,7 +23,7 @@ func (c *countingBlobs) Get(ctx context.Context, name string) ([]byte, error) {
 	if c.fails.Load() {
 		return nil, errRead
 	}
-	return c.Blobs.Get(ctx, name) //nolint:wrapcheck // a test
+	return c.Blobs.Get(ctx, name)
 }
 
 func withCache(t *testing.T, maxBytes int64) (*bench, *Cache, *countingBlobs) {

@@ -46,8 +46,10 @@ func readMedium(id string, fields map[string]string) Medium {
 var extensions = map[string]string{
 	"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp", "image/heic": ".heic", "image/avif": ".avif",
 	"image/bmp": ".bmp", "image/tiff": ".tif",
-	"audio/mpeg": ".mp3", "audio/wav": ".wav", "audio/mp4": ".m4a", "audio/aac": ".aac", "audio/amr": ".amr", "audio/3gpp": ".3ga", "audio/ogg": ".ogg",
-	"video/mp4": ".mp4", "video/3gpp": ".3gp", "video/quicktime": ".mov", "video/mpeg": ".mpg", "video/x-msvideo": ".avi", "video/x-ms-wmv": ".wmv",
+	"audio/mpeg": ".mp3", "audio/wav": ".wav", "audio/mp4": ".m4a", "audio/aac": ".aac",
+	"audio/amr": ".amr", "audio/3gpp": ".3ga", "audio/ogg": ".ogg",
+	"video/mp4": ".mp4", "video/3gpp": ".3gp", "video/quicktime": ".mov", "video/mpeg": ".mpg",
+	"video/x-msvideo": ".avi", "video/x-ms-wmv": ".wmv",
 	"text/vcard": ".vcf", "text/calendar": ".ics", "application/pdf": ".pdf",
 }
 

@@ -352,5 +352,5 @@ type slowBlobs struct {
 func (s *slowBlobs) Put(ctx context.Context, name string, data []byte) error {
 	err := s.Blobs.Put(ctx, name, data)
 	s.after(name)
-	return err //nolint:wrapcheck // a test
+	return err
 }
