@@ -97,7 +97,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	l, err := ledger.New(rdb, ledger.Options{
 		Consumers: consumers(scopes),
 		Now:       clock.Now,
-		RecordTTL: cfg.Store.RecordTTL, MinReplicas: watch.minReplicas,
+		RecordTTL: cfg.Store.RecordTTL, ContentTTL: cfg.Store.ContentTTL, MinReplicas: watch.minReplicas,
 		LaneLimit: int(cfg.API.QueueLimit), TenantLimit: int(cfg.API.TenantLimit()), TenantMemory: int(cfg.API.TenantMemoryShare),
 		Moved:     func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
 		OptOutKey: optOuts.Key, Keys: keys, Embedded: cfg.Process == config.Dev,

@@ -31,6 +31,8 @@ type Ledger interface {
 	Recent(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) (complete bool, err error)
 	Unknown(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) error
 	Update(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error)
+	Erase(ctx context.Context, scope message.Scope, id message.ID, force bool) error
+	EraseNumber(ctx context.Context, scope message.Scope, number string) (erased, open int, err error)
 	Usage(ctx context.Context, scope message.Scope, first time.Time, days int) ([]ledger.Usage, error)
 }
 
@@ -128,6 +130,8 @@ func (a *api) routes(pages *pages) []route {
 		{http.MethodPost, "/v1/messages", a.private(a.createMessage)},
 		{http.MethodGet, "/v1/messages", a.private(a.listMessages)},
 		{http.MethodGet, "/v1/messages/:id", a.private(a.getMessage)},
+		{http.MethodDelete, "/v1/messages", a.private(a.erasePerson)},
+		{http.MethodDelete, "/v1/messages/:id", a.private(a.eraseMessage)},
 		{http.MethodPost, "/v1/messages/:id/cancel", a.private(a.cancelMessage)},
 		{http.MethodPost, "/v1/messages/:id/replay", a.private(a.replayMessage)},
 		{http.MethodPost, "/send-mms", a.private(a.sendMMS)},

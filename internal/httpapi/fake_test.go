@@ -348,3 +348,30 @@ func (l *fakeLedger) CountDuplicate(context.Context, message.Scope) error { retu
 func (l *fakeLedger) Usage(_ context.Context, _ message.Scope, _ time.Time, days int) ([]ledger.Usage, error) {
 	return make([]ledger.Usage, days), nil
 }
+
+func (l *fakeLedger) Erase(ctx context.Context, scope message.Scope, id message.ID, force bool) error {
+	_, err := l.Update(ctx, id, func(m *message.Message, now time.Time) error {
+		if m.Scope != scope {
+			return ledger.ErrNotFound
+		}
+		return m.Erase(force, now)
+	})
+	return err
+}
+
+func (l *fakeLedger) EraseNumber(ctx context.Context, scope message.Scope, number string) (erased, open int, err error) {
+	l.mu.Lock()
+	all := slices.Clone(l.messages)
+	l.mu.Unlock()
+	for _, m := range all {
+		if m.Scope != scope || m.Content.To != number {
+			continue
+		}
+		if l.Erase(ctx, scope, m.ID, false) == nil {
+			erased++
+		} else {
+			open++
+		}
+	}
+	return erased, open, l.enter(ctx)
+}

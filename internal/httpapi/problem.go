@@ -30,6 +30,7 @@ const (
 	codeNotCancelable    = "not_cancelable"
 	codeNotPausable      = "not_pausable"
 	codeNotReplayable    = "not_replayable"
+	codeNotErasable      = "not_erasable"
 	codeForceRequired    = "force_required"
 	codeRateLimited      = "rate_limited"
 	codeQuotaExceeded    = "quota_exceeded"
@@ -60,6 +61,7 @@ var problemKinds = map[string]problemKind{
 	codeNotCancelable:    {http.StatusConflict, "Not cancelable", ""},
 	codeNotPausable:      {http.StatusConflict, "Not pausable", ""},
 	codeNotReplayable:    {http.StatusConflict, "Not replayable", ""},
+	codeNotErasable:      {http.StatusConflict, "Not erasable", ""},
 	codeForceRequired:    {http.StatusConflict, "Force required", ""},
 	codeQuotaExceeded:    {http.StatusTooManyRequests, "Daily quota exceeded", ""},
 	codeRateLimited:      {http.StatusTooManyRequests, "Too many requests", ""},
@@ -150,6 +152,8 @@ func asProblem(err error) *problem {
 		return newProblem(codeNotCancelable, "The message is no longer waiting: a request to Sinch is under way or has been made.")
 	case errors.Is(err, message.ErrNotReplayable):
 		return newProblem(codeNotReplayable, "The message is still on its way, or was delivered.")
+	case errors.Is(err, message.ErrNotErasable):
+		return newProblem(codeNotErasable, "The message is not final; one that is unknown can be erased with ?force=true.")
 	case errors.Is(err, message.ErrForceRequired):
 		return newProblem(codeForceRequired, `Sinch may have the message already; sending it again may double it and needs {"force":true}.`)
 	case errors.Is(err, message.ErrNeverSent):

@@ -36,8 +36,8 @@ func TestWrongMethods(t *testing.T) {
 		path, allow string
 		refused     []string
 	}{
-		{"/v1/messages", "GET, HEAD, POST", []string{"PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "FOO"}},
-		{"/v1/messages/x", "GET, HEAD", []string{"POST", "DELETE", "PUT", "OPTIONS"}},
+		{"/v1/messages", "DELETE, GET, HEAD, POST", []string{"PUT", "PATCH", "OPTIONS", "TRACE", "FOO"}},
+		{"/v1/messages/x", "DELETE, GET, HEAD", []string{"POST", "PUT", "OPTIONS"}},
 		{"/v1/messages/x/cancel", "POST", []string{"GET", "HEAD", "DELETE"}},
 		{"/v1/messages/x/replay", "POST", []string{"GET", "HEAD"}},
 		{"/send-mms", "POST", []string{"GET", "HEAD", "OPTIONS"}},

@@ -56,6 +56,9 @@ type Options struct {
 	// RecordTTL is the time for which a sent or final message is kept after its last
 	// change.
 	RecordTTL time.Duration
+	// ContentTTL is the time for which the content of a final message is kept; zero:
+	// as long as the message.
+	ContentTTL time.Duration
 	// LaneLimit is the number of messages that may wait in a lane; zero: no limit.
 	LaneLimit int
 	// TenantLimit is the number of messages of one tenant that may wait in a lane;

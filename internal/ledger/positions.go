@@ -66,6 +66,7 @@ const (
 	putChangedLog // the messages that the consumer has not handled
 	putChangedCallbacks
 	putChangedBatches // of which messages have ended, for the callbacks
+	putContent        // final messages by the time their content is dropped
 	putWaiting        // the waiting messages of the first lane; the other lanes follow
 )
 
@@ -99,6 +100,7 @@ const (
 	putAtWaiting         // when it is due, in Unix ms; offList: removed from the list; empty: unchanged
 	putAtCalls           // ms until it is checked; offList and empty as above
 	putAtUnknown         // as putAtCalls
+	putAtContent         // as putAtCalls
 	putCreated           // in Unix ms
 	putLower             // a counter; empty: none
 	putRaise             // a counter; empty: none
@@ -151,7 +153,7 @@ func positionsOf(script string) positions {
 			keys: []string{
 				putCalls: "CALLS", putUnknown: "UNKNOWN", putCounts: "COUNTS", putBegins: "BEGINS",
 				putChangedLog: "CHANGED_LOG", putChangedCallbacks: "CHANGED_CALLBACKS",
-				putChangedBatches: "CHANGED_BATCHES", putWaiting: "WAITING",
+				putChangedBatches: "CHANGED_BATCHES", putContent: "CONTENT", putWaiting: "WAITING",
 			},
 			rowKeys: []string{
 				putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS",
@@ -163,8 +165,9 @@ func positionsOf(script string) positions {
 			},
 			rowArgs: []string{
 				putHead: "HEAD", putOperation: "OPERATION", putValue: "VALUE", putTTL: "TTL", putID: "ID", putLane: "LANE",
-				putAtWaiting: "AT_WAITING", putAtCalls: "AT_CALLS", putAtUnknown: "AT_UNKNOWN", putCreated: "CREATED",
-				putLower: "LOWER", putRaise: "RAISE",
+				putAtWaiting: "AT_WAITING", putAtCalls: "AT_CALLS", putAtUnknown: "AT_UNKNOWN", putAtContent: "AT_CONTENT",
+				putCreated: "CREATED",
+				putLower:   "LOWER", putRaise: "RAISE",
 				putAttempt: "ATTEMPT", putCall: "CALL", putFrom: "FROM", putTo: "TO", putBatchStay: "BATCH_STAY",
 				putCancelable: "CANCELABLE", putSuppressed: "SUPPRESSED", putConsumers: "CONSUMERS",
 				putBytesFrom: "BYTES_FROM", putBytesTo: "BYTES_TO", putEvent: "EVENT",

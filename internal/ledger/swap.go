@@ -51,6 +51,7 @@ type swap struct {
 	sealed    sealed           // in value
 	message   *message.Message // the message in value
 	before    message.Status
+	final     time.Time // FinalAt of the record that is expected
 	updated   time.Time // of the record that is expected
 	named     bool      // the step sets Sinch's id
 	called    bool      // the step adds an attempt
@@ -226,7 +227,7 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 	fixed[putCalls], fixed[putUnknown] = l.key(string(Calls)), l.key(string(Unknown))
 	fixed[putCounts], fixed[putBegins] = l.key("counts"), l.key("begins")
 	fixed[putChangedLog], fixed[putChangedCallbacks] = l.changedKey(ConsumerLog), l.changedKey(ConsumerCallbacks)
-	fixed[putChangedBatches] = l.key("changed:batches")
+	fixed[putChangedBatches], fixed[putContent] = l.key("changed:batches"), l.key(string(Content))
 	copy(fixed[putWaiting:], l.waitingKeys())
 	args = make([]any, 0, len(p.args)+len(p.rowArgs)*len(g.swaps))
 	args, first := extend(args, len(p.args))
@@ -255,6 +256,7 @@ func (l *Ledger) fillSwap(row []any, s swap) {
 	row[putHead], row[putOperation], row[putValue] = s.read, s.operation, s.value
 	row[putTTL], row[putID], row[putLane] = l.ttl(m).Milliseconds(), m.ID.Packed(), laneIndex(m)
 	row[putAtWaiting], row[putAtCalls], row[putAtUnknown] = at.waiting, at.calls, at.unknown
+	row[putAtContent] = l.atContent(s)
 	row[putCreated] = m.ID.Created().UnixMilli()
 	row[putLower], row[putRaise] = "", ""
 	if lower, raise := counter(before, m), counter(m.Status, m); lower != raise {

@@ -22,6 +22,7 @@ const (
 	Waiting Queue = "waiting" // scheduled and queued messages, one list a lane: those without a task are enqueued
 	Calls   Queue = "calls"   // sending: those of crashed workers become unknown
 	Unknown Queue = "unknown" // to reconcile
+	Content Queue = "content" // final messages whose content is dropped; empty without ContentTTL
 )
 
 // Due is a message of a list whose check is due.

@@ -103,7 +103,7 @@ func (l *Ledger) step(s Snapshot, change Change, now time.Time, operation string
 	return swap{
 		read: s.head(), version: s.version, operation: operation, sealed: kept,
 		value:   encode(head{version: s.version + 1, operation: operation}, m, kept),
-		message: m, before: s.Message.Status, updated: s.Message.UpdatedAt, cleared: s.cleared,
+		message: m, before: s.Message.Status, final: s.Message.FinalAt, updated: s.Message.UpdatedAt, cleared: s.cleared,
 		named: m.SinchID != s.Message.SinchID, called: m.Attempts != s.Message.Attempts,
 	}, nil
 }
@@ -139,9 +139,35 @@ func batchStay(scope message.Scope, before, after message.Status) string {
 // ttl is the time after which the record expires; zero: it does not.
 func (l *Ledger) ttl(m *message.Message) time.Duration {
 	if m.Scope.Expires(m.Status) {
-		return l.opts.RecordTTL
+		return max(l.opts.RecordTTL-redactedAfter(m), time.Millisecond)
 	}
 	return 0
+}
+
+// redactedAfter is the time from the last change of a message to the end of its
+// content, which prolongs nothing.
+func redactedAfter(m *message.Message) time.Duration {
+	if m.RedactedAt.IsZero() {
+		return 0
+	}
+	return max(m.RedactedAt.Sub(m.UpdatedAt), 0)
+}
+
+// atContent is the argument of put.lua that sets when the content of a message is
+// dropped: ContentTTL after it has become final.
+func (l *Ledger) atContent(s swap) string {
+	m := s.message
+	due := l.opts.ContentTTL > 0 && m.Status.Final() && m.RedactedAt.IsZero()
+	switch {
+	case due && m.FinalAt.Equal(s.final):
+		return ""
+	case due:
+		return strconv.FormatInt(l.opts.ContentTTL.Milliseconds(), 10)
+	case l.opts.ContentTTL > 0 && s.before.Final():
+		return offList
+	default:
+		return ""
+	}
 }
 
 // offList is the argument of put.lua that removes a message from a list; an empty

@@ -60,6 +60,9 @@ func ParseID(s string) (ID, error) {
 	return ID(s), nil
 }
 
+// IdentityLength is the length of the identity of an id, in bytes.
+const IdentityLength = identityChars
+
 // PackedLength is the length of a packed id, in bytes.
 const PackedLength = identityBytes + stampBytes
 

@@ -121,7 +121,9 @@ func (s Status) Expires() bool { return s.Final() || s == StatusSent }
 
 // Expires is Status.Expires for a message of the scope: test messages of unknown
 // outcome expire, too, since no operator resolves them.
-func (s Scope) Expires(status Status) bool { return status.Expires() || s.Test && status == StatusUnknown }
+func (s Scope) Expires(status Status) bool {
+	return status.Expires() || s.Test && status == StatusUnknown
+}
 
 // TransitionError is returned for a transition that the table does not have.
 type TransitionError struct {

@@ -173,3 +173,62 @@ func (s *stack) awaitLog(p *harness.Program, text string) {
 		return bytes.Contains(p.Log(), []byte(text)), string(p.LastLines())
 	})
 }
+
+// redacted are the members of a resource that show what was dropped.
+type redacted struct {
+	To, Text, Subject, FallbackText *string
+	Media                           []string
+	Metadata                        map[string]string
+	RedactedAt                      *time.Time
+}
+
+func (s *stack) redacted(id string) redacted {
+	s.t.Helper()
+	var got redacted
+	s.read(s.want(s.call(http.MethodGet, "/v1/messages/"+id, nil), http.StatusOK), &got)
+	return got
+}
+
+func TestContentIsDropped(t *testing.T) {
+	t.Parallel()
+	s := start(t, with("CONTENT_TTL", "100ms"))
+	phone := numberPool.Next()
+	id := s.send(message{"to": phone, "subject": "subject", "metadata": map[string]string{"k": "v"}})
+	s.awaitStatus(id, "delivered")
+	s.await("no content", 30*time.Second, func() (bool, string) {
+		got := s.redacted(id)
+		return got.RedactedAt != nil, "it is there"
+	})
+	if got := s.redacted(id); got.Text != nil || got.Subject != nil || got.Media != nil || got.Metadata != nil || got.To == nil || *got.To != phone {
+		t.Errorf("%+v", got)
+	}
+	s.wantProblem(s.call(http.MethodPost, "/v1/messages/"+id+"/replay", nil), http.StatusConflict, "not_replayable")
+}
+
+func TestErasure(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	phone, other := numberPool.Next(), numberPool.Next()
+	done, kept := s.send(message{"to": phone}), s.send(message{"to": other})
+	s.awaitStatus(done, "delivered")
+	s.awaitStatus(kept, "delivered")
+	open := s.send(message{"to": phone, "sendAt": time.Now().Add(time.Hour).Format(time.RFC3339)})
+	s.wantProblem(s.call(http.MethodDelete, "/v1/messages/"+open, nil), http.StatusConflict, "not_erasable")
+	s.wantProblem(s.call(http.MethodDelete, "/v1/messages/"+done, nil, harness.Bearer(s.otherKey)), http.StatusNotFound, "not_found")
+	s.wantProblem(s.call(http.MethodDelete, "/v1/messages", nil), http.StatusBadRequest, "validation_failed")
+	s.wantProblem(s.call(http.MethodDelete, "/v1/messages?to=%2B1206", nil), http.StatusBadRequest, "validation_failed")
+	erase := "/v1/messages?to=%2B" + phone[1:]
+	if got := s.want(s.call(http.MethodDelete, erase, nil, harness.Bearer(s.otherKey)), http.StatusOK).String(); !strings.Contains(got, `"erased":0,"open":0`) {
+		t.Errorf("another tenant: %s", got)
+	}
+	if got := s.want(s.call(http.MethodDelete, erase, nil), http.StatusOK).String(); !strings.Contains(got, `"erased":1,"open":1`) {
+		t.Errorf("%s", got)
+	}
+	if got := s.redacted(done); got.To == nil || *got.To != "+1…"+phone[len(phone)-2:] || got.Text != nil || got.RedactedAt == nil {
+		t.Errorf("%+v", got)
+	}
+	for range 2 {
+		s.want(s.call(http.MethodDelete, "/v1/messages/"+kept, nil), http.StatusNoContent)
+	}
+	s.want(s.call(http.MethodDelete, "/v1/messages/"+kept+"?force=yes", nil), http.StatusBadRequest)
+}

@@ -130,6 +130,7 @@ func (s *Sweeper) Round(ctx context.Context) error {
 		s.sweepFor(ctx, listShare, list{name: ledger.Waiting, end: waitingEnd, together: waitingTogether, check: s.checkWaiting}),
 		s.sweepFor(ctx, listShare, list{name: ledger.Calls, end: callsEnd, together: callsTogether, check: each(s.checkSending)}),
 		s.continueCancels(ctx),
+		s.dropContent(ctx),
 	)
 	if ctx.Err() == nil {
 		s.sweeps.Report(err)
@@ -150,6 +151,21 @@ func (s *Sweeper) Reconcile(ctx context.Context) {
 	if ctx.Err() == nil {
 		s.lookups.Report(err)
 	}
+}
+
+// dropContent drops the content of messages that have been final for CONTENT_TTL.
+func (s *Sweeper) dropContent(ctx context.Context) error {
+	if !s.ledger.DropsContent() {
+		return nil
+	}
+	drop := func(ctx context.Context, m *message.Message, _ time.Time) (time.Time, error) {
+		err := s.ledger.Redact(ctx, m.ID)
+		if errors.Is(err, message.ErrNotErasable) || errors.Is(err, ledger.ErrNotFound) {
+			err = nil // it was replayed, or has expired
+		}
+		return time.Time{}, err
+	}
+	return s.sweepFor(ctx, listShare, list{name: ledger.Content, end: callsEnd, together: callsTogether, check: each(drop)})
 }
 
 // continueCancels cancels further messages of canceled batches. It is not urgent:
@@ -296,6 +312,9 @@ func each(one func(ctx context.Context, m *message.Message, now time.Time) (agai
 func (s *Sweeper) checkUnknown(ctx context.Context, q *lookupSession, m *message.Message, now time.Time) (time.Time, error) {
 	if m.Status != message.StatusUnknown {
 		return time.Time{}, nil
+	}
+	if !m.RedactedAt.IsZero() { // there is nothing to send again
+		return now.AddDate(neverAgain, 0, 0), nil
 	}
 	again, err := s.reconciler.reconcile(ctx, q, m, now)
 	if again.IsZero() && !m.Scope.Test { // those of test messages expire

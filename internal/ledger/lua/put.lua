@@ -97,6 +97,7 @@ local function write(k, a)
   place(a, KEYS[WAITING + ARGV[a + LANE]], ARGV[a + AT_WAITING], 0)
   place(a, KEYS[CALLS], ARGV[a + AT_CALLS], now)
   place(a, KEYS[UNKNOWN], ARGV[a + AT_UNKNOWN], now)
+  place(a, KEYS[CONTENT], ARGV[a + AT_CONTENT], now)
   if ARGV[a + AT_UNKNOWN] == 'off' then
     redis.call('ZREM', KEYS[k + UNKNOWN_OF_SCOPE], ARGV[a + ID])
   elseif ARGV[a + AT_UNKNOWN] ~= '' then

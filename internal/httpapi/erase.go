@@ -1,0 +1,64 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"mmsdispatch/internal/message"
+)
+
+// eraseTimeout bounds the search for the messages to a number: below the time
+// that an answer may take.
+const eraseTimeout = writeTimeout - 2*time.Second
+
+// eraseMessage drops what a message says and whom it went to.
+func (a *api) eraseMessage(c echo.Context, who Caller) error {
+	q := readQuery(c.Request(), "force")
+	force := q.truth("force")
+	if len(q.problems) > 0 {
+		return invalid(q.problems)
+	}
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	id := message.ID(c.Param("id"))
+	if err := a.Ledger.Erase(ctx, who.Scope, id, force); err != nil {
+		return err //nolint:wrapcheck // asProblem reads it
+	}
+	a.Log.Info().Str("request_id", callOf(c).logged).Str("message_id", string(id)).Bool("force", force).Msg("message erased")
+	c.Response().WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// erasePerson erases all messages of the tenant to a number.
+func (a *api) erasePerson(c echo.Context, who Caller) error {
+	q := readQuery(c.Request(), "to")
+	written, given := q.get("to")
+	number, valid := a.Rules.Phone(written)
+	switch {
+	case !given && len(q.problems) == 0:
+		q.wrong("to", message.ProblemRequired, "is required")
+	case given && !valid:
+		q.wrong("to", message.ProblemInvalid, "must be a phone number (write + as %2B)")
+	}
+	if len(q.problems) > 0 {
+		return invalid(q.problems)
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), eraseTimeout)
+	defer cancel()
+	erased, open, err := a.Ledger.EraseNumber(ctx, who.Scope, number)
+	if err != nil {
+		return err //nolint:wrapcheck // asProblem reads it
+	}
+	a.Log.Info().Str("request_id", callOf(c).logged).Int("erased", erased).Int("open", open).Msg("messages to a number erased")
+	writeJSON(c, http.StatusOK, erasure{Erased: erased, Open: open})
+	return nil
+}
+
+// erasure is the answer to erasePerson.
+type erasure struct {
+	Erased int `json:"erased"`
+	Open   int `json:"open"`
+}

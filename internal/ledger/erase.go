@@ -1,0 +1,154 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"mmsdispatch/internal/encryption"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redisconn"
+)
+
+// DropsContent reports whether messages are put on the list Content.
+func (l *Ledger) DropsContent() bool { return l.opts.ContentTTL > 0 }
+
+// Redact drops the content of a final message.
+func (l *Ledger) Redact(ctx context.Context, id message.ID) error {
+	_, err := l.Update(ctx, id, (*message.Message).Redact)
+	return err
+}
+
+// Erase drops the content of a final message and its number, also where
+// multi-recipient sends name it. With force a message of unknown outcome is erased. The
+// errors are ErrNotFound, also for a message of another scope, and
+// message.ErrNotErasable.
+func (l *Ledger) Erase(ctx context.Context, scope message.Scope, id message.ID, force bool) error {
+	number := ""
+	m, err := l.Update(ctx, id, func(m *message.Message, now time.Time) error {
+		if m.Scope != scope {
+			return ErrNotFound
+		}
+		number = m.Content.To
+		return m.Erase(force, now)
+	})
+	if err != nil {
+		return err
+	}
+	pipe := l.rdb.Pipeline()
+	for i := range m.Calls {
+		if call := m.Calls[i].Call; call != "" && !message.IsMasked(number) {
+			pipe.HDel(ctx, l.callKey(call), l.codec.keys.Hashes(numberLabel, bare(number))...)
+		}
+	}
+	if pipe.Len() == 0 {
+		return nil
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return unavailable("erase message", err)
+	}
+	return nil
+}
+
+// scanAtOnce is how many keys of Redis one step of a search looks at.
+const scanAtOnce = 1000
+
+// EraseNumber erases all messages of a scope to a number. Those that are not final
+// are open: they stay as they are. It looks at every record, since no index has
+// numbers, and takes about a second for 100,000 keys of Redis.
+func (l *Ledger) EraseNumber(ctx context.Context, scope message.Scope, number string) (erased, open int, err error) {
+	node, err := redisconn.NodeOf(ctx, l.rdb, l.key("secret"))
+	if err != nil {
+		return 0, 0, unavailable("search messages", err)
+	}
+	seen := make(map[message.ID]bool)
+	for cursor := uint64(0); ; {
+		keys, next, err := node.Scan(ctx, cursor, l.opts.Prefix+"*", scanAtOnce).Result()
+		if err != nil {
+			return erased, open, unavailable("search messages", err)
+		}
+		found, err := l.recipients(ctx, keys, scope, number)
+		if err != nil {
+			return erased, open, err
+		}
+		for _, id := range found {
+			if seen[id] { // a key may come twice
+				continue
+			}
+			seen[id] = true
+			switch err := l.Erase(ctx, scope, id, false); {
+			case errors.Is(err, message.ErrNotErasable):
+				open++
+			case errors.Is(err, ErrNotFound):
+			case err != nil:
+				return erased, open, err
+			default:
+				erased++
+			}
+		}
+		if cursor = next; cursor == 0 {
+			return erased, open, nil
+		}
+	}
+}
+
+// recipients are the messages of a scope to a number among some keys.
+func (l *Ledger) recipients(ctx context.Context, keys []string, scope message.Scope, number string) ([]message.ID, error) {
+	records := make([]string, 0, len(keys))
+	for _, key := range keys {
+		if len(key) == len(l.opts.Prefix)+message.IdentityLength {
+			records = append(records, key)
+		}
+	}
+	if len(records) == 0 {
+		return nil, nil
+	}
+	values, err := l.rdb.MGet(ctx, records...).Result()
+	if err != nil {
+		return nil, unavailable("search messages", err)
+	}
+	marks := l.codec.marks(number)
+	var found []message.ID
+	for _, value := range values {
+		raw, ok := value.(string)
+		if !ok || !containsAny([]byte(raw), marks) {
+			continue
+		}
+		r, err := l.codec.decode([]byte(raw))
+		switch {
+		case errors.Is(err, encryption.ErrKeyMissing):
+			if r.message.Scope == scope {
+				return nil, fmt.Errorf("search messages: %w", err)
+			}
+		case err == nil && r.message.Scope == scope && r.message.Content.To == number:
+			found = append(found, r.message.ID)
+		}
+	}
+	return found, nil
+}
+
+// marks are what the record of a message to a number contains one of: its keyed
+// hash, or the number in either way that it is written.
+func (c codec) marks(number string) [][]byte {
+	var marks [][]byte
+	for _, hash := range c.keys.Hashes(numberLabel, number) {
+		marks = append(marks, []byte(hash)) // the last one is the number itself
+	}
+	if digits := digitsOf(number); digits > 0 {
+		marks = append(marks, protowire.AppendVarint(nil, protowire.EncodeZigZag(digits)))
+	}
+	return marks
+}
+
+func containsAny(raw []byte, marks [][]byte) bool {
+	for _, mark := range marks {
+		if bytes.Contains(raw, mark) {
+			return true
+		}
+	}
+	return false
+}
