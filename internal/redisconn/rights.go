@@ -31,6 +31,7 @@ exists KEY
 expire KEY 1
 expireat KEY 1
 get KEY
+getrange KEY 0 0
 hdel KEY f
 hexists KEY f
 hget KEY f
@@ -67,12 +68,16 @@ smembers KEY
 srem KEY v
 subscribe mms:{m}:begun:0
 time
+unwatch
 wait 0 1
+watch KEY
 xadd KEY * f v
 xrange KEY - +
 xread STREAMS KEY 0
+xrevrange KEY + -
 zadd KEY 1 v
 zcard KEY
+zcount KEY 0 0
 zmscore KEY v
 zrange KEY 0 0
 zrangebyscore KEY 0 0
