@@ -23,7 +23,7 @@ const connsPerSlot = 2
 
 // idleWorkerConns is the number of idle connections in a worker's pool.
 // Concurrent commands share a round trip, so a busy worker uses few more.
-const idleWorkerConns = 6
+const idleWorkerConns = 5
 
 // newWorker builds a worker process.
 func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, error) {
