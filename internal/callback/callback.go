@@ -52,7 +52,7 @@ func typeOf(s message.Status) Type {
 
 // Types are those that a configuration may name.
 func Types() []Type {
-	all := make([]Type, 0, len(message.Statuses())+4) //nolint:mnd // those below
+	all := make([]Type, 0, len(message.Statuses())+4)
 	for _, s := range message.Statuses() {
 		if t := typeOf(s); t != "" {
 			all = append(all, t)

@@ -166,7 +166,7 @@ func (c *Consumer) Round(ctx context.Context) (handled int, err error) {
 func (c *Consumer) messages(ctx context.Context) (handled int, err error) {
 	changed, err := c.ledger.Changed(ctx, ledger.ConsumerCallbacks, consumeBatch)
 	if err != nil || len(changed) == 0 {
-		return 0, err //nolint:wrapcheck // the ledger says what it did
+		return 0, err
 	}
 	all, err := c.emissions(ctx, changed)
 	if err != nil {
@@ -199,7 +199,7 @@ func (c *Consumer) emissions(ctx context.Context, changed []ledger.Changed) ([]e
 		if err != nil {
 			return nil, err
 		}
-		if e, any := c.emission(one.Message, seen[i], configuration); any {
+		if e, found := c.emission(one.Message, seen[i], configuration); found {
 			all = append(all, e)
 		}
 	}
@@ -256,9 +256,9 @@ func (p progress) from() string {
 	return strconv.Itoa(p.n)
 }
 
-// emission are the events of a message that have not been recorded; any is false
+// emission are the events of a message that have not been recorded; found is false
 // where there is nothing to record.
-func (c *Consumer) emission(m *message.Message, seen progress, configuration Configuration) (_ emission, any bool) {
+func (c *Consumer) emission(m *message.Message, seen progress, configuration Configuration) (_ emission, found bool) {
 	last := len(m.Timeline) - 1
 	if last < 0 || m.EntryNumber(last) <= seen.n {
 		return emission{}, false

@@ -90,10 +90,12 @@ func (s *Store) emitAll(ctx context.Context, all []emission) error {
 // call builds the keys and arguments of the script.
 func (e emission) call() (keys []string, args []any) {
 	scope := e.scope.String()
-	keys = []string{seenKey(e.subject), streamKey(scope), deliveriesKey(scope), endpointsKey, countsKey}
-	args = []any{
-		e.from, e.upTo, string(e.status), e.keep.Milliseconds(), scope, len(e.entries), StreamLength, SubscribedFor.Milliseconds(),
-	}
+	const deliveryKeys, deliveryArgs, entryArgs, fixedArgs, fixedKeys = 2, 7, 2, 8, 5
+	keys = make([]string, 0, fixedKeys+deliveryKeys*len(e.deliveries))
+	args = make([]any, 0, fixedArgs+entryArgs*len(e.entries)+deliveryArgs*len(e.deliveries))
+	keys = append(keys, seenKey(e.subject), streamKey(scope), deliveriesKey(scope), endpointsKey, countsKey)
+	args = append(args,
+		e.from, e.upTo, string(e.status), e.keep.Milliseconds(), scope, len(e.entries), StreamLength, SubscribedFor.Milliseconds())
 	for _, one := range e.entries {
 		args = append(args, string(one.event), one.body)
 	}

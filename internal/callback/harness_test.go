@@ -3,6 +3,7 @@ package callback
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -72,12 +73,10 @@ func setup(tb testing.TB) *bundle {
 	}
 	b.show = Show{
 		Message: func(m *message.Message) []byte {
-			data, _ := json.Marshal(map[string]any{"id": m.ID, "status": m.Status, "attempts": m.Attempts})
-			return data
+			return fmt.Appendf(nil, `{"id":%q,"status":%q,"attempts":%d}`, m.ID, m.Status, m.Attempts)
 		},
 		Batch: func(batch ledger.Batch) []byte {
-			data, _ := json.Marshal(map[string]any{"id": batch.ID, "total": batch.Total})
-			return data
+			return fmt.Appendf(nil, `{"id":%q,"total":%d}`, batch.ID, batch.Total)
 		},
 	}
 	b.consumer = NewConsumer(ConsumerOptions{
@@ -223,10 +222,15 @@ func (r *receiver) next(tb testing.TB) got {
 // await waits until a condition holds.
 func await(tb testing.TB, what string, holds func() bool) {
 	tb.Helper()
-	for end := time.Now().Add(30 * time.Second); !holds(); {
-		if time.Now().After(end) {
+	end := time.NewTimer(30 * time.Second)
+	defer end.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-end.C:
 			tb.Fatalf("%s: not within 30 s", what)
+		case <-tick.C:
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }

@@ -62,7 +62,7 @@ func (c *Consumer) outbox(ctx context.Context) error {
 	if err := c.record(ctx, events); err != nil {
 		return err
 	}
-	return c.store.rdb.LTrim(ctx, outboxKey, int64(len(items)), -1).Err() //nolint:wrapcheck // by the caller
+	return c.store.rdb.LTrim(ctx, outboxKey, int64(len(items)), -1).Err()
 }
 
 // record records events for those who ask for them.
@@ -96,7 +96,7 @@ func (c *Consumer) batches(ctx context.Context) error {
 	for _, b := range changed {
 		if b.Done {
 			e := Event{
-				ID: deliveryPrefix + string(b.Batch.ID) + fmt.Sprintf("-%d", b.Batch.Total), Scope: b.Batch.Scope, Type: TypeBatchDone,
+				ID: deliveryPrefix + string(b.ID) + fmt.Sprintf("-%d", b.Total), Scope: b.Scope, Type: TypeBatchDone,
 				At: b.At, Data: c.show.Batch(b.Batch),
 			}
 			if err := c.record(ctx, []Event{e}); err != nil {

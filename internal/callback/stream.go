@@ -204,7 +204,7 @@ func (s *Streams) announce(ctx context.Context, scope message.Scope) error {
 	}
 	select {
 	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // the caller's own
+		return ctx.Err()
 	case <-time.After(announceWait):
 		return nil
 	}
@@ -225,7 +225,7 @@ func (sub *Subscription) Next(ctx context.Context) (StreamEvent, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return StreamEvent{}, ctx.Err() //nolint:wrapcheck // the caller's own
+			return StreamEvent{}, ctx.Err()
 		case e, open := <-sub.events:
 			if !open {
 				return StreamEvent{}, ErrSlow
