@@ -105,7 +105,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	callbacks, err := callback.NewStore(rdb, clock.Now, cfg.Process == config.Dev)
+	callbacks, err := callback.NewStore(rdb, clock.Now, keys, cfg.Process == config.Dev)
 	if err != nil {
 		return nil, fmt.Errorf("callbacks: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/encryption"
 	"mmsdispatch/internal/message"
 )
 
@@ -65,13 +66,14 @@ const RotationOverlap = 24 * time.Hour
 type Store struct {
 	rdb     redis.UniversalClient
 	nowFunc func() time.Time
+	sealer  sealer
 
 	claim, emit, finish, rotate, redeliver *redis.Script
 }
 
 // NewStore makes a store. now is Redis' time, as far as the process knows it.
-func NewStore(rdb redis.UniversalClient, now func() time.Time, embedded bool) (*Store, error) {
-	s := &Store{rdb: rdb, nowFunc: now}
+func NewStore(rdb redis.UniversalClient, now func() time.Time, keys *encryption.Keys, embedded bool) (*Store, error) {
+	s := &Store{rdb: rdb, nowFunc: now, sealer: sealer{keys: keys}}
 	for name, to := range map[string]**redis.Script{
 		"claim": &s.claim, "emit": &s.emit, "finish": &s.finish, "rotate": &s.rotate, "redeliver": &s.redeliver,
 	} {

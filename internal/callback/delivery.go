@@ -43,9 +43,16 @@ type Delivery struct {
 	until    time.Time
 }
 
-func readDelivery(id string, fields map[string]string) (Delivery, error) {
+func (s *Store) readDelivery(id string, fields map[string]string) (Delivery, error) {
 	if fields["status"] == "" {
 		return Delivery{}, ErrNotFound
+	}
+	for field, place := range map[string]string{"own": ownPlace(id), "data": dataPlace(id), "url": attemptPlace(id)} {
+		plain, err := s.sealer.open(fields[field], place)
+		if err != nil {
+			return Delivery{}, err
+		}
+		fields[field] = plain
 	}
 	attempts, _ := strconv.Atoi(fields["attempts"])
 	response, _ := strconv.Atoi(fields["response"])
@@ -138,7 +145,7 @@ func (s *Store) readDeliveries(ctx context.Context, ids []string) ([]Delivery, e
 	}
 	found := make([]Delivery, 0, len(ids))
 	for i, id := range ids {
-		if d, err := readDelivery(id, reads[i].Val()); err == nil {
+		if d, err := s.readDelivery(id, reads[i].Val()); err == nil {
 			found = append(found, d)
 		}
 	}
@@ -151,7 +158,7 @@ func (s *Store) delivery(ctx context.Context, id string) (Delivery, error) {
 	if err != nil {
 		return Delivery{}, unavailable("read delivery", err)
 	}
-	return readDelivery(id, fields)
+	return s.readDelivery(id, fields)
 }
 
 // Redeliver makes a delivery due now, whatever its state. It keeps its id. It

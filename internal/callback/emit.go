@@ -70,7 +70,7 @@ func (s *Store) emitAll(ctx context.Context, all []emission) error {
 		calls := make([]*redis.Cmd, len(all))
 		pipe := s.rdb.Pipeline()
 		for i, e := range all {
-			keys, args := e.call()
+			keys, args := e.call(s.sealer)
 			calls[i] = s.emit.EvalSha(ctx, pipe, keys, args...)
 		}
 		_, err := pipe.Exec(ctx)
@@ -88,7 +88,7 @@ func (s *Store) emitAll(ctx context.Context, all []emission) error {
 }
 
 // call builds the keys and arguments of the script.
-func (e emission) call() (keys []string, args []any) {
+func (e emission) call(s sealer) (keys []string, args []any) {
 	scope := e.scope.String()
 	const deliveryKeys, deliveryArgs, entryArgs, fixedArgs, fixedKeys = 2, 7, 2, 8, 5
 	keys = make([]string, 0, fixedKeys+deliveryKeys*len(e.deliveries))
@@ -97,12 +97,13 @@ func (e emission) call() (keys []string, args []any) {
 	args = append(args,
 		e.from, e.upTo, string(e.status), e.keep.Milliseconds(), scope, len(e.entries), StreamLength, SubscribedFor.Milliseconds())
 	for _, one := range e.entries {
-		args = append(args, string(one.event), one.body)
+		args = append(args, string(one.event), s.seal(string(one.body), streamPlace(scope)))
 	}
 	for _, d := range e.deliveries {
 		endpoint := endpointOf(scope, d.address)
 		keys = append(keys, deliveryKey(d.id), dueKey(endpoint))
-		args = append(args, d.id, endpoint, string(d.event), d.subject, d.own, d.data, TryFor.Milliseconds())
+		args = append(args, d.id, endpoint, string(d.event), d.subject,
+			s.seal(d.own, ownPlace(d.id)), s.seal(d.data, dataPlace(d.id)), TryFor.Milliseconds())
 	}
 	return keys, args
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"mmsdispatch/internal/encryption"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
@@ -52,11 +53,18 @@ type bundle struct {
 	consumer *Consumer
 	metrics  *counted
 	show     Show
+	keys     *encryption.Keys
 }
 
 func setup(tb testing.TB) *bundle {
 	tb.Helper()
-	b := &bundle{rdb: redistest.Shared(tb).Client(tb), metrics: &counted{outcomes: make(map[string]int)}}
+	return setupWith(tb, nil)
+}
+
+// setupWith encrypts with keys.
+func setupWith(tb testing.TB, keys *encryption.Keys) *bundle {
+	tb.Helper()
+	b := &bundle{rdb: redistest.Shared(tb).Client(tb), keys: keys, metrics: &counted{outcomes: make(map[string]int)}}
 	b.scopes = NewScopes(b.rdb)
 	l, err := ledger.New(b.rdb, ledger.Options{RecordTTL: time.Hour, Consumers: func(m *message.Message) ledger.Consumers {
 		if m.Content.CallbackURL != "" || b.scopes.Has(m.Scope) {
@@ -68,7 +76,7 @@ func setup(tb testing.TB) *bundle {
 		tb.Fatal(err)
 	}
 	b.ledger = l
-	if b.store, err = NewStore(b.rdb, time.Now, false); err != nil {
+	if b.store, err = NewStore(b.rdb, time.Now, b.keys, false); err != nil {
 		tb.Fatal(err)
 	}
 	b.show = Show{

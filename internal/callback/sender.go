@@ -339,7 +339,7 @@ func (s *Sender) record(ctx context.Context, name string, p prepared, r result) 
 	}
 	keys := []string{deliveryKey(d.ID), dueKey(name), endpointsKey, configKey(d.scope), scopesKey, countsKey}
 	disabled, err := s.Store.finish.Run(ctx, s.Store.rdb, keys,
-		d.ID, name, string(r.outcome), flag(r.attempted), p.request.url, response, r.error,
+		d.ID, name, string(r.outcome), flag(r.attempted), s.Store.sealer.seal(p.request.url, attemptPlace(d.ID)), response, r.error,
 		r.after.Milliseconds(), keep.Milliseconds(), flag(r.attempted && d.own == "" && d.Event != TypeTest),
 		reason, s.Schedule.DisableAfter.Milliseconds(), reasonFailing, configured+d.scope, changedChannel).Text()
 	if err != nil {

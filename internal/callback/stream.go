@@ -246,7 +246,7 @@ func (sub *Subscription) catchUp(ctx context.Context) error {
 		return unavailable("read events", err)
 	}
 	for _, m := range found {
-		sub.backlog = append(sub.backlog, readEvent(m))
+		sub.backlog = append(sub.backlog, sub.streams.store.readEvent(sub.scope, m))
 	}
 	sub.resumes = len(found) == readCount
 	return nil
@@ -330,7 +330,7 @@ func (s *Streams) pass(scope string, read []redis.XMessage) {
 		return
 	}
 	for _, m := range read {
-		e := readEvent(m)
+		e := s.store.readEvent(scope, m)
 		open.position = e.ID
 		for sub := range open.subscribers {
 			select {
@@ -356,9 +356,14 @@ func (s *Streams) cutAll() {
 	}
 }
 
-func readEvent(m redis.XMessage) StreamEvent {
+// readEvent reads an entry of a stream. The data of one that cannot be decrypted are null.
+func (s *Store) readEvent(scope string, m redis.XMessage) StreamEvent {
 	t, _ := m.Values["type"].(string)
-	data, _ := m.Values["data"].(string)
+	kept, _ := m.Values["data"].(string)
+	data, err := s.sealer.open(kept, streamPlace(scope))
+	if err != nil {
+		data = `{"type":` + strconv.Quote(t) + `,"data":null}`
+	}
 	return StreamEvent{ID: m.ID, Type: Type(t), Data: []byte(data)}
 }
 

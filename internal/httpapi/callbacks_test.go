@@ -15,7 +15,7 @@ import (
 // withCallbacks starts a server whose callbacks are in a Redis.
 func withCallbacks(tb testing.TB) *bundle {
 	tb.Helper()
-	store, err := callback.NewStore(redistest.Shared(tb).Client(tb), time.Now, false)
+	store, err := callback.NewStore(redistest.Shared(tb).Client(tb), time.Now, nil, false)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 func TestEventsAreStreamed(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Shared(t).Client(t)
-	store, err := callback.NewStore(rdb, time.Now, false)
+	store, err := callback.NewStore(rdb, time.Now, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}
