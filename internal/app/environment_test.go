@@ -37,7 +37,7 @@ func TestDotEnvFileIsNamedAtStart(t *testing.T) { //nolint:paralleltest // it ch
 	if err := os.WriteFile(".env", []byte("SINCH_RATE=5\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out := started(); !strings.Contains(out, "file=.env") || !strings.Contains(out, "variables that are set win over it") {
+	if out := started(); !strings.Contains(out, "file=.env") || !strings.Contains(out, "variables of the environment override it") {
 		t.Errorf("with a file: %s", out)
 	}
 }
