@@ -25,7 +25,8 @@ func TestRoles(t *testing.T) {
 	b := setup(t, func(o *admin.Options) {
 		o.User, o.Password = "root", "root-secret"
 		o.Users = []admin.User{
-			{Name: "vera", Role: admin.ParseRole("viewer"), Hash: hash("v")}, {Name: "olga", Role: admin.ParseRole("operator"), Hash: hash("o")},
+			{Name: "vera", Role: admin.ParseRole("viewer"), Hash: hash("v")},
+			{Name: "olga", Role: admin.ParseRole("operator"), Hash: hash("o")},
 			{Name: "anna", Role: admin.ParseRole("admin"), Hash: hash("a")},
 		}
 	})

@@ -79,5 +79,8 @@ func (r record) info(used time.Time) Info {
 }
 
 func (r record) principal(id string) Principal {
-	return Principal{Tenant: r.Tenant, Test: r.Test, KeyID: id, Scopes: r.scopes(), Rate: r.Rate, Daily: r.Daily, Quota: r.quota(), ExpiresAt: r.ExpiresAt}
+	return Principal{
+		Tenant: r.Tenant, Test: r.Test, KeyID: id, Scopes: r.scopes(),
+		Rate: r.Rate, Daily: r.Daily, Quota: r.quota(), ExpiresAt: r.ExpiresAt,
+	}
 }

@@ -246,11 +246,11 @@ func (s *Store) change(ctx context.Context, id string, change func(*record) (fur
 			return ErrUnknown
 		}
 		before := r.info(time.Time{})
-		further, err := change(&r)
+		after, err := change(&r)
 		if err != nil {
 			return err
 		}
-		after := append(further, r)
+		after = append(after, r)
 		shown := after[0].info(time.Time{})
 		if err := s.announce(ctx, &before, &shown); err != nil {
 			return fmt.Errorf("%w: %w", errAnnounced, err)

@@ -30,7 +30,7 @@ func newAudit() *cobra.Command {
 			}
 			entries, err := operator.Audit(cmd.Context(), s.rdb, time.Now().Add(-age))
 			if err != nil {
-				return err //nolint:wrapcheck // names itself
+				return err
 			}
 			if asJSON {
 				err = json.NewEncoder(cmd.OutOrStdout()).Encode(entries)

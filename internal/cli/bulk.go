@@ -167,7 +167,7 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 // column of the file.
 func bulkFlag(field string, query url.Values) string {
 	switch {
-	case field == "clientReference":
+	case field == referenceField:
 		return "--reference"
 	case message.Column(field) && query.Has(field):
 		return "--default " + field
@@ -204,7 +204,7 @@ func (b *bulk) query(defaults []string) (url.Values, error) {
 		switch {
 		case !ok:
 			return nil, fmt.Errorf("--default %s: want NAME=VALUE", name)
-		case name == "clientReference":
+		case name == referenceField:
 			return nil, errors.New("--default clientReference: every row needs one of its own; --reference names the batch")
 		case !message.Column(name):
 			return nil, fmt.Errorf("--default %s: a message has no field of this name", name)
@@ -228,6 +228,6 @@ func (b *bulk) name(query url.Values) error {
 		}
 		b.reference = "file-" + sum
 	}
-	query.Set("clientReference", b.reference)
+	query.Set(referenceField, b.reference)
 	return nil
 }

@@ -15,8 +15,9 @@ func completeValues(cmd *cobra.Command, flag string, values ...string) {
 
 // completeLanes has the shell complete a flag whose values are lanes.
 func completeLanes(cmd *cobra.Command, flag string) {
-	var lanes []string
-	for _, lane := range message.Lanes() {
+	all := message.Lanes()
+	lanes := make([]string, 0, len(all))
+	for _, lane := range all {
 		lanes = append(lanes, string(lane))
 	}
 	completeValues(cmd, flag, lanes...)
@@ -26,7 +27,7 @@ func completeLanes(cmd *cobra.Command, flag string) {
 func completeDefaults(cmd *cobra.Command) {
 	var names []string
 	for _, column := range message.Columns() {
-		if column != "clientReference" && !strings.Contains(column, "<") {
+		if column != referenceField && !strings.Contains(column, "<") {
 			names = append(names, column+"=")
 		}
 	}

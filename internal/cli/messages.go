@@ -66,9 +66,13 @@ func newSend() *cobra.Command {
 	return cmd
 }
 
+// referenceField is the field of a message, and the query parameter of a batch, that
+// holds the reference of the caller.
+const referenceField = "clientReference"
+
 // sendFields are the fields of a message by flag.
 var sendFields = map[string]string{
-	"to": "to", "text": "text", "subject": "subject", "reference": "clientReference", "priority": "priority", "from": "from",
+	"to": "to", "text": "text", "subject": "subject", "reference": referenceField, "priority": "priority", "from": "from",
 	"send-at": "sendAt", "expires-at": "expiresAt", "fallback-text": "fallbackText", "callback-url": "callbackUrl",
 }
 

@@ -57,7 +57,7 @@ func newPause() *cobra.Command {
 		RunE: withRedis(func(cmd *cobra.Command, _ []string, s session) error {
 			scope, err := flags.scope(cmd)
 			if err != nil {
-				return err //nolint:wrapcheck // names itself
+				return err
 			}
 			err = s.operator.Pause(cmd.Context(), scope, reason)
 			switch {
@@ -88,7 +88,7 @@ func newResume() *cobra.Command {
 		RunE: withRedis(func(cmd *cobra.Command, _ []string, s session) error {
 			scope, err := flags.scope(cmd)
 			if err != nil {
-				return err //nolint:wrapcheck // names itself
+				return err
 			}
 			was, err := s.operator.Resume(cmd.Context(), scope, reason)
 			if err != nil {
@@ -138,7 +138,8 @@ func writePauses(out io.Writer, pauses []operator.PauseInForce) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SCOPE\tSINCE\tUNTIL\tPROBE\tACTOR\tREASON")
 	for _, p := range pauses {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Scope, p.Since.Format(time.RFC3339), stamp(p.Until), stamp(p.ProbeAt), p.Actor, p.Reason)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n",
+			p.Scope, p.Since.Format(time.RFC3339), stamp(p.Until), stamp(p.ProbeAt), p.Actor, p.Reason)
 	}
 	return table.Flush() //nolint:wrapcheck // the caller names the command
 }

@@ -98,7 +98,8 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", f.policy)
-		_, _ = w.Write(f.page) //nolint:gosec // asynqmon's own page, prepared before any request; it fails only when the browser has disconnected
+		// Writing fails only when the browser has disconnected.
+		_, _ = w.Write(f.page) //nolint:gosec // asynqmon's own page, prepared before any request
 	}
 }
 

@@ -21,12 +21,9 @@ import (
 	"mmsdispatch/internal/strictjson"
 )
 
-// Batches is the part of the record of batches that the API uses.
-type Batches interface {
-	OpenBatch(ctx context.Context, r ledger.BatchRequest) (b ledger.Batch, known bool, err error)
+// BatchReader is the part of the record of batches that the API reads.
+type BatchReader interface {
 	FindBatch(ctx context.Context, scope message.Scope, ref string) (ledger.Batch, error)
-	AcceptRows(ctx context.Context, b ledger.Batch, rows []ledger.Row) ([]ledger.RowResult, error)
-	Fits(ctx context.Context, scope message.Scope, d ledger.Demand) error
 	GetBatch(ctx context.Context, scope message.Scope, id message.BatchID) (ledger.Batch, error)
 	Batches(
 		ctx context.Context, scope message.Scope, after ledger.BatchPosition, limit int,
@@ -34,6 +31,14 @@ type Batches interface {
 	BatchMessages(
 		ctx context.Context, scope message.Scope, id message.BatchID, r ledger.BatchRange, yield func(place int64, m *message.Message) bool,
 	) error
+}
+
+// Batches is the part of the record of batches that the API uses.
+type Batches interface {
+	BatchReader
+	OpenBatch(ctx context.Context, r ledger.BatchRequest) (b ledger.Batch, known bool, err error)
+	AcceptRows(ctx context.Context, b ledger.Batch, rows []ledger.Row) ([]ledger.RowResult, error)
+	Fits(ctx context.Context, scope message.Scope, d ledger.Demand) error
 	CountBatch(ctx context.Context, scope message.Scope, id message.BatchID, t ledger.Tally) error
 	CountNew(ctx context.Context, scope message.Scope, reference string, rows []ledger.Row) (int64, error)
 	Reserve(ctx context.Context, q ledger.Quota, n int64) error
@@ -47,13 +52,15 @@ const (
 	batchItemsMax = 10_000
 	// messagesField is the member of a JSON batch that lists its messages.
 	messagesField = "messages"
+	// charsetUTF8 is the charset of a body that names none.
+	charsetUTF8 = "utf-8"
 )
 
 // createBatch accepts a batch as a JSON document or as a stream of NDJSON or CSV
 // rows.
 func (a *api) createBatch(c echo.Context, who Caller) error {
 	mediaType, charset, ok := writtenType(c.Request().Header)
-	utf8 := charset == "utf-8"
+	utf8 := charset == charsetUTF8
 	switch {
 	case ok && utf8 && mediaType == echo.MIMEApplicationJSON:
 		return a.createListed(c, who)
@@ -72,7 +79,7 @@ func (a *api) createBatch(c echo.Context, who Caller) error {
 // not UTF-8.
 func bodyType(h http.Header) (string, bool) {
 	mediaType, charset, ok := writtenType(h)
-	return mediaType, ok && charset == "utf-8"
+	return mediaType, ok && charset == charsetUTF8
 }
 
 // writtenType is the media type of a body that is not compressed, and its charset
@@ -83,12 +90,12 @@ func writtenType(h http.Header) (mediaType, charset string, ok bool) {
 	}
 	written := h.Get(echo.HeaderContentType)
 	if written == echo.MIMEApplicationJSON { // as nearly all are
-		return written, "utf-8", true
+		return written, charsetUTF8, true
 	}
 	mediaType, params, err := mime.ParseMediaType(written)
 	charset, named := params["charset"]
 	if !named {
-		charset = "utf-8"
+		charset = charsetUTF8
 	}
 	return mediaType, strings.ToLower(charset), err == nil
 }

@@ -28,7 +28,8 @@ func (b *batchRun) cut(e *cutError) *problem {
 	if !ok {
 		return newProblem(codeInvalidJSON, "The body could not be read to its end. "+b.continuation("Send"))
 	}
-	p := newProblem(codeValidation, "The end of a row cannot be found, so nothing after it was read. "+b.continuation("Correct it and send"))
+	p := newProblem(codeValidation, "The end of a row cannot be found, so nothing after it was read. "+
+		b.continuation("Correct it and send"))
 	p.Errors = []message.FieldError{{
 		Field: fmt.Sprintf("messages[%d]", e.row), Code: message.ProblemInvalid, Message: endless.Error(),
 	}}
@@ -44,8 +45,8 @@ func (b *batchRun) continuation(send string) string {
 	case b.batch.ID == "":
 		return "Nothing was accepted. " + send + " the whole body again."
 	case b.batch.Reference == "":
-		return "The rows before the error were accepted, and the batch has no reference that would identify them in a second request. " + send +
-			" only the rows after them."
+		return "The rows before the error were accepted, and the batch has no reference that would identify them in a second request. " +
+			send + " only the rows after them."
 	default:
 		return "The rows before the error were accepted. " + send + " the whole body again under the same reference."
 	}

@@ -120,7 +120,7 @@ func errNoBatch() error { return newProblem(codeNotFound, "There is no such batc
 
 func (a *api) listBatches(c echo.Context, who Caller) error {
 	q := readQuery(c.Request(), "clientReference", "limit", "cursor")
-	reference, limit := q.text("clientReference"), q.number("limit", 1, limitMax, limitDefault)
+	reference, limit := q.text("clientReference"), q.limit()
 	var after ledger.BatchPosition
 	q.cursor(func(cursor string) bool {
 		created, texts, ok := cursorBatches.read(cursor, 1)

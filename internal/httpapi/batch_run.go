@@ -238,7 +238,9 @@ func rowProblem(row draftRow, err error) []message.FieldError {
 			Code: message.ProblemCode(codeBackpressure), Message: "too many messages wait in this lane, or the storage is full",
 		}}
 	case errors.Is(err, ledger.ErrQuota):
-		return []message.FieldError{{Code: message.ProblemCode(codeQuotaExceeded), Message: "the key has accepted as many messages as it may today"}}
+		return []message.FieldError{{
+			Code: message.ProblemCode(codeQuotaExceeded), Message: "the key has accepted as many messages as it may today",
+		}}
 	case errors.Is(err, ledger.ErrCanceled):
 		return []message.FieldError{{Code: "batch_canceled", Message: "the batch was canceled"}}
 	case errors.Is(err, ledger.ErrReused):
@@ -311,7 +313,8 @@ func (b *batchRun) record() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
 	defer cancel()
-	if err := b.api.Batches.CountBatch(ctx, b.who.Scope, b.batch.ID, ledger.Tally{Accepted: b.response.Accepted, Duplicates: b.response.Duplicates, Rejected: b.response.Rejected}); err != nil {
+	tally := ledger.Tally{Accepted: b.response.Accepted, Duplicates: b.response.Duplicates, Rejected: b.response.Rejected}
+	if err := b.api.Batches.CountBatch(ctx, b.who.Scope, b.batch.ID, tally); err != nil {
 		b.api.Log.Warn().Str("batch_id", string(b.batch.ID)).Err(err).Msg("counts of the batch not recorded")
 	}
 }

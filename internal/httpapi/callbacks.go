@@ -177,7 +177,7 @@ func (a *api) listDeliveries(c echo.Context, who Caller) error {
 		}
 		f.MessageID = id
 	}
-	limit := q.number("limit", 1, limitMax, limitDefault)
+	limit := q.limit()
 	var after callback.Position
 	q.cursor(func(cursor string) bool {
 		created, texts, ok := cursorDeliveries.read(cursor, 1)

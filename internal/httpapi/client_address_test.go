@@ -54,7 +54,7 @@ func TestRequestsAtOnceAreBounded(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	b := setup(t, func(o *httpapi.Options) {
 		o.MaxRequests = 1
-		o.Ready = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.Ready = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			close(entered)
 			<-leave
 			_, _ = w.Write([]byte(`{}`))

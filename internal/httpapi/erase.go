@@ -25,7 +25,7 @@ func (a *api) eraseMessage(c echo.Context, who Caller) error {
 	defer cancel()
 	id := message.ID(c.Param("id"))
 	if err := a.Ledger.Erase(ctx, who.Scope, id, force); err != nil {
-		return err //nolint:wrapcheck // asProblem reads it
+		return err
 	}
 	a.Log.Info().Str("request_id", callOf(c).logged).Str("message_id", string(id)).Bool("force", force).Msg("message erased")
 	c.Response().WriteHeader(http.StatusNoContent)
@@ -50,7 +50,7 @@ func (a *api) erasePerson(c echo.Context, who Caller) error {
 	defer cancel()
 	erased, open, err := a.Ledger.EraseNumber(ctx, who.Scope, number)
 	if err != nil {
-		return err //nolint:wrapcheck // asProblem reads it
+		return err
 	}
 	a.Log.Info().Str("request_id", callOf(c).logged).Int("erased", erased).Int("open", open).Msg("messages to a number erased")
 	writeJSON(c, http.StatusOK, erasure{Erased: erased, Open: open})

@@ -53,7 +53,7 @@ func (a *api) readFilter(r *http.Request) (filter, error) {
 		reference: q.text("clientReference"),
 		statuses:  q.statuses("status"), to: q.phone("to", a.Rules),
 		batchID: q.batch("batchId"), after: q.time("createdAfter"), before: q.time("createdBefore"),
-		limit: q.number("limit", 1, limitMax, limitDefault),
+		limit: q.limit(),
 	}
 	f.place = -1
 	if f.ofBatch() {

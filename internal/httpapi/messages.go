@@ -176,7 +176,8 @@ func (a *api) knownLate(ctx context.Context, who Caller, draft message.Draft) (*
 func (a *api) dispatch(c echo.Context, m *message.Message) {
 	logged := callOf(c).logged
 	a.Dispatcher.DispatchSoon(m, func(err error) {
-		a.Log.Warn().Str("request_id", logged).Str("message_id", string(m.ID)).Err(err).Msg("task not enqueued; the sweeper will enqueue it")
+		a.Log.Warn().Str("request_id", logged).Str("message_id", string(m.ID)).Err(err).
+			Msg("task not enqueued; the sweeper will enqueue it")
 	})
 }
 

@@ -134,7 +134,7 @@ func (a *api) deleteOptOut(c echo.Context, who Caller) error {
 
 func (a *api) listOptOuts(c echo.Context, who Caller) error {
 	q := readQuery(c.Request(), "limit", "cursor")
-	limit := q.number("limit", 1, limitMax, limitDefault)
+	limit := q.limit()
 	var after suppression.Position
 	q.cursor(func(cursor string) bool {
 		const numberAndSender = 2

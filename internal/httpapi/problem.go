@@ -110,6 +110,37 @@ func invalid(errs []message.FieldError) *problem {
 	return p
 }
 
+// sentinelProblems are the problems of errors that say nothing beyond themselves; the
+// first that matches counts.
+var sentinelProblems = []struct {
+	err          error
+	code, detail string
+}{
+	{ledger.ErrNotFound, codeNotFound, "There is no such message."},
+	{
+		callback.ErrExpired, codeCursorExpired,
+		"The events after this one are no longer kept; subscribe without it and list what has changed.",
+	},
+	{callback.ErrTooMany, codeRateLimited, "This key has 20 streams of events; close one."},
+	{callback.ErrNotFound, codeNotFound, "There is no such callback."},
+	{mediastore.ErrNotFound, codeNotFound, "There is no such media."},
+	{mediastore.ErrFull, codeBackpressure, "The store of media is full; nothing was stored."},
+	{mediastore.ErrBusy, codeBackpressure, "Too many media are fetched at once; try again."},
+	{mediastore.ErrBlobs, codeUnavailable, "The store of media does not answer. The request may be repeated."},
+	{suppression.ErrNotFound, codeNotFound, "The number has not opted out."},
+	{ledger.ErrReused, codeReferenceReused, "The client reference belongs to a message with other content."},
+	{ledger.ErrTenantFull, codeBackpressure, "Your messages have used their share of this lane or of the storage; nothing was accepted."},
+	{ledger.ErrFull, codeBackpressure, "Too many messages wait in this lane, or the storage is full; nothing was accepted."},
+	{ledger.ErrQuota, codeQuotaExceeded, "This key has accepted as many messages as it may in this UTC day; nothing was accepted."},
+	{message.ErrNotCancelable, codeNotCancelable, "The message is no longer waiting: a request to Sinch is under way or has been made."},
+	{message.ErrNotReplayable, codeNotReplayable, "The message is still on its way, or was delivered."},
+	{message.ErrNotErasable, codeNotErasable, "The message is not final; one that is unknown can be erased with ?force=true."},
+	{
+		message.ErrForceRequired, codeForceRequired,
+		`Sinch may have the message already; sending it again may double it and needs {"force":true}.`,
+	},
+}
+
 // asProblem maps an error to the problem that the caller gets.
 func asProblem(err error) *problem {
 	if own, ok := errors.AsType[*problem](err); ok {
@@ -121,41 +152,12 @@ func asProblem(err error) *problem {
 	if routing, ok := errors.AsType[*echo.HTTPError](err); ok && routing.Code == http.StatusNotFound {
 		return newProblem(codeNotFound, "There is no such path.")
 	}
+	for _, known := range sentinelProblems {
+		if errors.Is(err, known.err) {
+			return newProblem(known.code, known.detail)
+		}
+	}
 	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-		return newProblem(codeNotFound, "There is no such message.")
-	case errors.Is(err, callback.ErrExpired):
-		return newProblem(codeCursorExpired, "The events after this one are no longer kept; subscribe without it and list what has changed.")
-	case errors.Is(err, callback.ErrTooMany):
-		return newProblem(codeRateLimited, "This key has 20 streams of events; close one.")
-	case errors.Is(err, callback.ErrNotFound):
-		return newProblem(codeNotFound, "There is no such callback.")
-	case errors.Is(err, mediastore.ErrNotFound):
-		return newProblem(codeNotFound, "There is no such media.")
-	case errors.Is(err, mediastore.ErrFull):
-		return newProblem(codeBackpressure, "The store of media is full; nothing was stored.")
-	case errors.Is(err, mediastore.ErrBusy):
-		return newProblem(codeBackpressure, "Too many media are fetched at once; try again.")
-	case errors.Is(err, mediastore.ErrBlobs):
-		return newProblem(codeUnavailable, "The store of media does not answer. The request may be repeated.")
-	case errors.Is(err, suppression.ErrNotFound):
-		return newProblem(codeNotFound, "The number has not opted out.")
-	case errors.Is(err, ledger.ErrReused):
-		return newProblem(codeReferenceReused, "The client reference belongs to a message with other content.")
-	case errors.Is(err, ledger.ErrTenantFull):
-		return newProblem(codeBackpressure, "Your messages have used their share of this lane or of the storage; nothing was accepted.")
-	case errors.Is(err, ledger.ErrFull):
-		return newProblem(codeBackpressure, "Too many messages wait in this lane, or the storage is full; nothing was accepted.")
-	case errors.Is(err, ledger.ErrQuota):
-		return newProblem(codeQuotaExceeded, "This key has accepted as many messages as it may in this UTC day; nothing was accepted.")
-	case errors.Is(err, message.ErrNotCancelable):
-		return newProblem(codeNotCancelable, "The message is no longer waiting: a request to Sinch is under way or has been made.")
-	case errors.Is(err, message.ErrNotReplayable):
-		return newProblem(codeNotReplayable, "The message is still on its way, or was delivered.")
-	case errors.Is(err, message.ErrNotErasable):
-		return newProblem(codeNotErasable, "The message is not final; one that is unknown can be erased with ?force=true.")
-	case errors.Is(err, message.ErrForceRequired):
-		return newProblem(codeForceRequired, `Sinch may have the message already; sending it again may double it and needs {"force":true}.`)
 	case errors.Is(err, message.ErrNeverSent):
 		return invalid([]message.FieldError{{Field: "expiresAt", Code: message.ProblemConflict, Message: "must be after sendAt"}})
 	case errors.Is(err, redisconn.ErrUnavailable),

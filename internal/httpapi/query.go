@@ -98,16 +98,17 @@ func (q *query) truth(name string) bool {
 	return value == "true"
 }
 
-// number is a decimal number within bounds.
-func (q *query) number(name string, least, most, absent int) int {
+// limit is the limit of a page, a decimal number.
+func (q *query) limit() int {
+	const name = "limit"
 	value, ok := q.get(name)
 	if !ok {
-		return absent
+		return limitDefault
 	}
 	n, err := strconv.Atoi(value)
-	if err != nil || n < least || n > most || strconv.Itoa(n) != value {
-		q.wrong(name, message.ProblemInvalid, "must be a number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most))
-		return absent
+	if err != nil || n < 1 || n > limitMax || strconv.Itoa(n) != value {
+		q.wrong(name, message.ProblemInvalid, "must be a number from 1 to "+strconv.Itoa(limitMax))
+		return limitDefault
 	}
 	return n
 }

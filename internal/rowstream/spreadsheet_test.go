@@ -108,9 +108,17 @@ func TestTablesInOtherCharsets(t *testing.T) {
 	little, big := utf16Of(text, true), utf16Of(text, false)
 	for _, c := range []struct{ charset, file string }{
 		{"utf-8", text},
-		{"utf-16", little}, {"utf-16", big}, {"utf-16", little[2:]}, {"utf-16", big[2:]}, {"utf-16", "\ufeff" + text},
-		{"utf-16le", little[2:]}, {"utf-16le", little}, {"utf-16le", big},
-		{"utf-16be", big[2:]}, {"utf-16be", big}, {"utf-16be", little},
+		{"utf-16", little},
+		{"utf-16", big},
+		{"utf-16", little[2:]},
+		{"utf-16", big[2:]},
+		{"utf-16", "\ufeff" + text},
+		{"utf-16le", little[2:]},
+		{"utf-16le", little},
+		{"utf-16le", big},
+		{"utf-16be", big[2:]},
+		{"utf-16be", big},
+		{"utf-16be", little},
 	} {
 		table := rowstream.NewTable(rowstream.InUTF8(strings.NewReader(c.file), c.charset))
 		if wrong := table.Begin(); len(wrong) > 0 {

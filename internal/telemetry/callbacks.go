@@ -16,7 +16,8 @@ type CallbackMetrics struct {
 
 func newCallbackMetrics(with factory) *CallbackMetrics {
 	return &CallbackMetrics{
-		attempts: with.counter("callback_attempts_total", "Attempts to deliver a callback, by outcome: delivered, retry or failed.", "outcome"),
+		attempts: with.counter("callback_attempts_total",
+			"Attempts to deliver a callback, by outcome: delivered, retry or failed.", "outcome"),
 		duration: with.histogram("callback_attempt_duration_seconds", "Time of an attempt to deliver a callback.",
 			[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30}, "outcome"),
 		disabled: with.counter("callbacks_disabled_total", "Callbacks that were disabled because their endpoint failed."),
@@ -54,7 +55,8 @@ func NewCallbackCollector(read func(ctx context.Context) (CallbackBacklog, error
 	return &callbackCollector{
 		read:    read,
 		changed: describe("callback_changed_messages", "Messages whose changes are not yet events."),
-		behind:  describe("callback_changed_oldest_seconds", "For how long the first of the messages whose changes are not yet events has waited."),
+		behind: describe("callback_changed_oldest_seconds",
+			"For how long the first of the messages whose changes are not yet events has waited."),
 		pending: describe("callback_deliveries_pending", "Deliveries of callbacks that are pending."),
 		late:    describe("callback_delivery_late_seconds", "For how long the first delivery of a callback has been due."),
 	}

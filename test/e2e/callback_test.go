@@ -147,7 +147,8 @@ func TestEventsOfAMessage(t *testing.T) {
 	}
 	header := harness.Bearer(s.key)
 	request.Header.Set(header.Name, header.Value)
-	response, err := http.DefaultClient.Do(request)
+	client := http.Client{Timeout: 2 * s.conf.patience} // for the whole stream
+	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,10 +15,10 @@ import (
 
 // noisy is a picture that no encoder makes small.
 func noisy(width, height int) *image.NRGBA {
-	noise := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test
+	noise := rand.New(rand.NewPCG(1, 2))
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for i := range m.Pix {
-		m.Pix[i] = byte(noise.IntN(256)) | 0x0f //nolint:gosec // a byte
+		m.Pix[i] = byte(noise.IntN(256)) | 0x0f
 		if i%4 == 3 {
 			m.Pix[i] = 255
 		}

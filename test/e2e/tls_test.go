@@ -63,7 +63,7 @@ func TestTLSWithHTTP2AndRenewal(t *testing.T) {
 		}
 		return true, ""
 	})
-	old := trusting(cert, &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}) //nolint:gosec // refused is what it must be
+	old := trusting(cert, &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}) // refused is what it must be
 	if _, _, err := handshake(t, url+"/livez", old); err == nil {
 		t.Error("TLS 1.1 is served")
 	}

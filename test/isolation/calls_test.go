@@ -35,7 +35,7 @@ func TestHangingTestKey(t *testing.T) {
 func slowHost(t *testing.T) (url string, release func()) {
 	t.Helper()
 	open := make(chan struct{})
-	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	host := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-open:
 		case <-r.Context().Done():

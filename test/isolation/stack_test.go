@@ -183,7 +183,7 @@ func (c *tenant) stream(rows string) (b batch) {
 }
 
 // status is the state of a message.
-func (c *tenant) status(id string, key string) string {
+func (c *tenant) status(id, key string) string {
 	c.t.Helper()
 	got, err := c.client.Get(c.t.Context(), c.base+"/v1/messages/"+id, harness.Bearer(key))
 	var m resource
