@@ -107,7 +107,8 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http api: %w", err)
 	}
-	parts = append(parts, followKeys(verifier, env.rdb), publicListener(env, handler, fail), part{name: "streams of events", Service: streams})
+	parts = append(parts, followKeys(verifier, env.rdb), publicListener(env, handler, fail),
+		part{name: "streams of events", Service: streams})
 	if len(cfg.API.Keys.List()) == 0 {
 		parts = append(parts, keyCheck(store, fail))
 	}
@@ -117,11 +118,11 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 // paused returns the reason of messages that wait while the account is paused, or
 // nil.
 func (e *environment) paused() *message.Reason {
-	pause := e.pauses.Paused()
-	if pause == nil {
+	current := e.pauses.Paused()
+	if current == nil {
 		return nil
 	}
-	return &message.Reason{Code: message.ReasonAccount, Message: "Waits: Sinch refuses the account.", SinchCode: pause.SinchCode}
+	return &message.Reason{Code: message.ReasonAccount, Message: "Waits: Sinch refuses the account.", SinchCode: current.SinchCode}
 }
 
 func bootstrapped(cfg *config.Config) []apikey.Bootstrapped {

@@ -94,16 +94,12 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	if err != nil {
 		return nil, fmt.Errorf("opt-outs: %w", err)
 	}
-	l, err := ledger.New(rdb, ledger.Options{
-		Consumers: consumers(scopes),
-		Now:       clock.Now,
-		RecordTTL: cfg.Store.RecordTTL, ContentTTL: cfg.Store.ContentTTL, MinReplicas: watch.minReplicas,
-		LaneLimit: int(cfg.API.QueueLimit), TenantLimit: int(cfg.API.TenantLimit()), TenantMemory: int(cfg.API.TenantMemoryShare),
-		Moved:     func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
-		OptOutKey: optOuts.Key, Keys: keys, Embedded: cfg.Process == config.Dev,
+	l, err := newLedger(cfg, rdb, ledger.Options{
+		Consumers: consumers(scopes), Now: clock.Now, MinReplicas: watch.minReplicas, OptOutKey: optOuts.Key, Keys: keys,
+		Moved: func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
+		return nil, err
 	}
 	callbacks, err := callback.NewStore(rdb, clock.Now, keys, cfg.Process == config.Dev)
 	if err != nil {
@@ -115,16 +111,31 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		instance: instance,
 		saved:    saved.NewStore(rdb, metrics.Saved, keys),
 	}
-	env.pauses = throttle.NewWatch(rdb, func(p *throttle.Pause) {
-		if p == nil {
-			metrics.Attempts.SetAccountPaused(false, "")
-			return
-		}
-		metrics.Attempts.SetAccountPaused(true, p.SinchCode)
-	})
+	env.pauses = throttle.NewWatch(rdb, func(p *throttle.Pause) { showPause(metrics, p) })
 	env.ready = admin.NewReadiness(log, env.warnings, admin.Check{Name: "redis", Func: env.usable})
 	metrics.Registry.MustRegister(telemetry.NewLaneCollector(env.readLanes), telemetry.NewCallbackCollector(env.readCallbacks))
 	return env, nil
+}
+
+// showPause sets the metric of a pause of the account; nil: there is none.
+func showPause(metrics *telemetry.Metrics, p *throttle.Pause) {
+	if p == nil {
+		metrics.Attempts.SetAccountPaused(false, "")
+		return
+	}
+	metrics.Attempts.SetAccountPaused(true, p.SinchCode)
+}
+
+// newLedger opens the ledger as the configuration says.
+func newLedger(cfg *config.Config, rdb redis.UniversalClient, opts ledger.Options) (*ledger.Ledger, error) {
+	opts.RecordTTL, opts.ContentTTL = cfg.Store.RecordTTL, cfg.Store.ContentTTL
+	opts.LaneLimit, opts.TenantLimit = int(cfg.API.QueueLimit), int(cfg.API.TenantLimit())
+	opts.TenantMemory, opts.Embedded = int(cfg.API.TenantMemoryShare), cfg.Process == config.Dev
+	l, err := ledger.New(rdb, opts)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	return l, nil
 }
 
 // warnings returns those about Redis and, in a process that sends, about the
@@ -189,8 +200,9 @@ func (e *environment) admin(fail func(error)) ([]part, error) {
 
 // adminUsers are the users of ADMIN_USERS.
 func adminUsers(cfg config.Admin) []admin.User {
-	var users []admin.User
-	for _, u := range cfg.Users.List() {
+	listed := cfg.Users.List()
+	users := make([]admin.User, 0, len(listed))
+	for _, u := range listed {
 		users = append(users, admin.User{Name: u.Name, Role: admin.ParseRole(u.Role), Hash: u.Hash.Reveal()})
 	}
 	return users

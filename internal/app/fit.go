@@ -111,7 +111,7 @@ func (f *fitMedia) fit(ctx context.Context, m *message.Message, limit int64, kno
 		where []int
 	)
 	for i, entry := range m.Content.Media {
-		if known == nil || known[i].Info.Size > limit {
+		if len(known) == 0 || known[i].Info.Size > limit {
 			asked, where = append(asked, fitAddress(m.Scope, limit, message.WireURL(entry))), append(where, i)
 		}
 	}

@@ -145,8 +145,8 @@ func worst(verdicts []media.Verdict) error {
 }
 
 // detail names the bad media item when there are several.
-func detail(media, i int, bad *media.Error) string {
-	if media == 1 {
+func detail(entries, i int, bad *media.Error) string {
+	if entries == 1 {
 		return bad.Error()
 	}
 	return fmt.Sprintf("media[%d]: %s", i, bad)

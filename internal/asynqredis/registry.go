@@ -74,7 +74,7 @@ func (g *Group) entry(c *server, keys []string, args []any) ([]any, bool) {
 	host, _, id := parts(keys[0])
 	info, _ := args[1].([]byte)
 	info = overrideText(info, fieldHost, host+"/"+g.name)
-	info = protowire.AppendVarint(protowire.AppendTag(info, fieldConcurrency, protowire.VarintType), uint64(g.slots))
+	info = protowire.AppendVarint(protowire.AppendTag(info, fieldConcurrency, protowire.VarintType), uint64(max(0, g.slots)))
 	all := []any{args[0], info}
 	for _, tasks := range g.active {
 		for task := range slices.Chunk(tasks, 2) {
@@ -94,17 +94,18 @@ func overrideText(data []byte, field protowire.Number, text string) []byte {
 // parts reads the key of a server, asynq:servers:{host:pid:id}.
 func parts(key string) (host, pid, id string) {
 	_, name, _ := strings.Cut(strings.TrimSuffix(key, "}"), "{")
-	name, id, _ = cutLast(name)
-	host, pid, _ = cutLast(name)
+	name, id = cutLast(name)
+	host, pid = cutLast(name)
 	return host, pid, id
 }
 
-func cutLast(text string) (before, after string, found bool) {
+// cutLast cuts a text at its last colon.
+func cutLast(text string) (before, after string) {
 	at := strings.LastIndexByte(text, ':')
 	if at < 0 {
-		return text, "", false
+		return text, ""
 	}
-	return text[:at], text[at+1:], true
+	return text[:at], text[at+1:]
 }
 
 // Eval implements redis.Scripter. asynq sends a script that Redis does not know.

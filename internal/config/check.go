@@ -152,7 +152,8 @@ func (c *Config) checkTogether(problems *problems) {
 	}
 
 	if c.Media.Fit == "on" && c.PublicURL() == "" && (c.Process == API || c.Process == Worker) {
-		problems.add("is needed when MEDIA_FIT is on (or SINCH_CALLBACK_URL, its default): Sinch fetches fitted media from there", "PUBLIC_URL")
+		problems.add("is needed when MEDIA_FIT is on (or SINCH_CALLBACK_URL, its default): "+
+			"Sinch fetches fitted media from there", "PUBLIC_URL")
 	}
 
 	checkScheme(problems, "REDIS_URL", c.Store.RedisURL,

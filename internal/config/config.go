@@ -124,7 +124,7 @@ func (a HTTPAPI) TenantLimit() int64 {
 		return a.TenantQueueLimit
 	}
 
-	return (a.QueueLimit + 1) / 2 //nolint:mnd // half, and at least 1
+	return (a.QueueLimit + 1) / 2
 }
 
 // Store configures the data stores. Both URLs may contain passwords.

@@ -1,6 +1,9 @@
 package config
 
-import "testing"
+import (
+	"maps"
+	"testing"
+)
 
 func TestMediaStore(t *testing.T) {
 	t.Parallel()
@@ -47,9 +50,7 @@ func TestPublicURL(t *testing.T) {
 
 	base := map[string]string{"SINCH_NUMBER": "+12065550100", "SINCH_API_TOKEN": "t", "SINCH_API": "mms"}
 	with := func(more map[string]string) map[string]string {
-		for name, value := range base {
-			more[name] = value
-		}
+		maps.Copy(more, base)
 
 		return more
 	}

@@ -28,12 +28,12 @@ func (k RecordKeys) List() []RecordKey { return slices.Clone(k.list) }
 // UnmarshalText takes the value from the environment. Errors name an entry by
 // its place only.
 func (k *RecordKeys) UnmarshalText(text []byte) error {
-	var (
-		list  []RecordKey
-		wrong []string
-	)
+	entries := strings.Split(string(text), ",")
+	list := make([]RecordKey, 0, len(entries))
 
-	for i, entry := range strings.Split(string(text), ",") {
+	var wrong []string
+
+	for i, entry := range entries {
 		id, encoded, _ := strings.Cut(strings.TrimSpace(entry), ":")
 		secret, err := base64.StdEncoding.DecodeString(encoded)
 

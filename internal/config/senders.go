@@ -62,7 +62,7 @@ func bySender(text []byte, take func(sender Sender, value string) (problem strin
 
 		var sender Sender
 
-		problem := ""
+		var problem string
 
 		switch digits := strings.TrimPrefix(number, "+"); {
 		case sender.UnmarshalText([]byte(number)) != nil:

@@ -23,7 +23,7 @@ func judgePace(n *findings, health redisconn.Health, perSecond float64, ttl time
 		return
 	}
 	room := fullFrom * float64(health.MaxMemory)
-	perDay := perSecond * ledger.FinishedBytes * (24 * time.Hour).Seconds()
+	perDay := perSecond * ledger.FinishedBytes * day.Seconds()
 	needed := perSecond * ledger.FinishedBytes * ttl.Seconds()
 	text := fmt.Sprintf("at %g messages a second", perSecond)
 	if needed <= room {
@@ -35,5 +35,8 @@ func judgePace(n *findings, health redisconn.Health, perSecond float64, ttl time
 	n.warn(fmt.Sprintf("%s this Redis is full in %.1f days: a message takes about %d bytes for %s (RECORD_TTL)",
 		text, days, ledger.FinishedBytes, ttl),
 		fmt.Sprintf("set maxmemory to %s, or RECORD_TTL to %s at most",
-			size(uint64(needed/fullFrom)), time.Duration(room/perDay*float64(24*time.Hour)).Truncate(time.Hour)))
+			size(uint64(needed/fullFrom)), time.Duration(room/perDay*float64(day)).Truncate(time.Hour)))
 }
+
+// day is what forecasts count in.
+const day = 24 * time.Hour

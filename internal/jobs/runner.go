@@ -111,9 +111,11 @@ func NewRunner(o Options) *Runner {
 	slots := dispatch.Slots{High: part(o.Concurrency), Shared: o.Concurrency, Test: part(o.Concurrency)}
 	r.pool = newPool(dispatch.New(dispatch.Options{
 		Ledger: o.Ledger, Queue: tasks, Worker: worker, Media: o.Media, Limiter: o.Limiter, Providers: o.Providers,
-		OptOuts: o.OptOuts, Pauses: pause.NewView(pauses), Saved: o.Saved, Metrics: o.Metrics, Retry: retry, Timing: o.Timing, Slots: slots, Log: log, Life: life, Open: open,
+		OptOuts: o.OptOuts, Pauses: pause.NewView(pauses), Saved: o.Saved, Metrics: o.Metrics, Retry: retry, Timing: o.Timing, Slots: slots,
+		Log: log, Life: life, Open: open,
 	}))
-	r.tasks = asynqredis.NewServers(life, o.Redis, o.Clock, queue.Lanes(), telemetry.NewStateLog(log, "tasks cannot be dequeued from Redis", "tasks are dequeued from Redis again").Report)
+	states := telemetry.NewStateLog(log, "tasks cannot be dequeued from Redis", "tasks are dequeued from Redis again")
+	r.tasks = asynqredis.NewServers(life, o.Redis, o.Clock, queue.Lanes(), states.Report)
 	shared := o.Concurrency
 	if o.Media != nil { // tasks that wait for media take no slot
 		shared += dispatch.MediaPlaces(o.Concurrency)
@@ -138,7 +140,7 @@ func NewRunner(o Options) *Runner {
 }
 
 // part is how many slots a lane has that is served beside the others.
-func part(concurrency int) int { return max(2, concurrency/highShare) } //nolint:mnd // one slow call is not all of them
+func part(concurrency int) int { return max(2, concurrency/highShare) }
 
 // split divides slots between servers.
 func split(slots int) []int {

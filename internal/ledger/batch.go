@@ -217,13 +217,6 @@ func parseBatch(fields map[string]string) (Batch, error) {
 
 func (l *Ledger) batchesKey(scope message.Scope) string { return l.key("batches:" + scope.String()) }
 
-// whole reads a number that may be absent.
-func whole(value any) int64 {
-	text, _ := value.(string)
-	n, _ := strconv.ParseInt(text, 10, 64)
-	return n
-}
-
 // GetBatch reads a batch. It returns ErrNotFound for one of another scope.
 func (l *Ledger) GetBatch(ctx context.Context, scope message.Scope, id message.BatchID) (Batch, error) {
 	fields, err := l.rdb.HGetAll(ctx, l.batchKey(id)).Result()

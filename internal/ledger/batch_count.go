@@ -28,7 +28,8 @@ type Tally struct{ Accepted, Duplicates, Rejected int64 }
 func (l *Ledger) CountBatch(ctx context.Context, scope message.Scope, id message.BatchID, t Tally) error {
 	keys := []string{countBatch: l.batchKey(id), countUsage: l.usageToday(scope)}
 	args := []any{
-		countValid: t.Accepted + t.Duplicates, countDuplicates: t.Duplicates, countUsageKept: usageKept.Milliseconds(), countRejected: t.Rejected,
+		countValid: t.Accepted + t.Duplicates, countDuplicates: t.Duplicates, countRejected: t.Rejected,
+		countUsageKept: usageKept.Milliseconds(),
 	}
 	if err := l.count.Run(ctx, l.rdb, keys, args...).Err(); err != nil {
 		return unavailable("count batch", err)

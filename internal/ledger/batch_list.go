@@ -30,7 +30,7 @@ func (l *Ledger) Batches(
 	var expired []any
 	for offset := int64(0); len(found) < limit; offset += listChunk {
 		entries, err := l.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
-			Key: l.batchesKey(scope), ByScore: true, Rev: true, Start: newest, Stop: "-inf", Offset: offset, Count: listChunk,
+			Key: l.batchesKey(scope), ByScore: true, Rev: true, Start: newest, Stop: lowest, Offset: offset, Count: listChunk,
 		}).Result()
 		if err != nil {
 			return nil, false, unavailable("list batches", err)

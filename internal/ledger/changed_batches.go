@@ -31,7 +31,8 @@ const (
 func (l *Ledger) ChangedBatches(ctx context.Context, n int) ([]ChangedBatch, error) {
 	now := l.opts.Now()
 	entries, err := l.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
-		Key: l.key("changed:batches"), ByScore: true, Start: "-inf", Stop: strconv.FormatInt(now.Add(-batchQuiet).UnixMilli(), 10), Count: int64(n),
+		Key: l.key("changed:batches"), ByScore: true, Count: int64(n),
+		Start: lowest, Stop: strconv.FormatInt(now.Add(-batchQuiet).UnixMilli(), 10),
 	}).Result()
 	if err != nil || len(entries) == 0 {
 		return nil, wrapUnavailable("list changed batches", err)

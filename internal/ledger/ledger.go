@@ -158,8 +158,8 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	l := &Ledger{rdb: rdb, opts: opts, codec: codec{opts.Keys}}
 	l.memory.Store(&memory{})
 	for name, script := range map[string]**redis.Script{
-		"accept": &l.accept, "put": &l.put, "open": &l.open, "count": &l.count, "read": &l.read, "recheck": &l.recheck, "reserve": &l.reserve,
-		"handled": &l.handled,
+		"accept": &l.accept, "put": &l.put, "open": &l.open, "count": &l.count, "read": &l.read,
+		"recheck": &l.recheck, "reserve": &l.reserve, "handled": &l.handled,
 	} {
 		var err error
 		if *script, err = opts.script(name); err != nil {

@@ -14,6 +14,9 @@ import (
 )
 
 const (
+	// lowest is the score below all others.
+	lowest = "-inf"
+
 	// recentKept is the number of messages of a scope that can be listed.
 	recentKept = 1000
 	// listChunk is the largest number of records that a list reads at a time.
@@ -86,7 +89,7 @@ func (l *Ledger) Unknown(ctx context.Context, scope message.Scope, r Range, yiel
 	}
 	for offset := int64(0); ; offset += listIDs {
 		packed, err := l.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
-			Key: l.unknownKey(scope), ByScore: true, Rev: true, Start: newest, Stop: "-inf", Offset: offset, Count: listIDs,
+			Key: l.unknownKey(scope), ByScore: true, Rev: true, Start: newest, Stop: lowest, Offset: offset, Count: listIDs,
 		}).Result()
 		if err != nil {
 			return unavailable("list unknown messages", err)

@@ -9,6 +9,9 @@ import (
 // positions, counted from zero, by which Go fills them in; the tables beside them
 // give their names, which are locals of the script, counted from one.
 
+// batchPosition is the name of the key of a batch in the scripts.
+const batchPosition = "BATCH"
+
 // The keys of accept.lua: those of the call, then those of each row.
 const (
 	acceptSecret     = iota
@@ -131,7 +134,7 @@ func positionsOf(script string) positions {
 		return positions{
 			perLane: true,
 			keys: []string{
-				acceptSecret: "SECRET", acceptCounts: "COUNTS", acceptRecent: "RECENT", acceptBatch: "BATCH",
+				acceptSecret: "SECRET", acceptCounts: "COUNTS", acceptRecent: "RECENT", acceptBatch: batchPosition,
 				acceptMembers: "MEMBERS", acceptChangedLog: "CHANGED_LOG", acceptChangedCallbacks: "CHANGED_CALLBACKS",
 				acceptTenant: "TENANT", acceptMemory: "MEMORY", acceptQuota: "QUOTA", acceptUsage: "USAGE", acceptWaiting: "WAITING",
 			},

@@ -72,7 +72,7 @@ func listPositions(script string) positions {
 	switch script {
 	case "open":
 		return positions{
-			keys: []string{openBatch: "BATCH", openBatches: "BATCHES", openSecret: "SECRET"},
+			keys: []string{openBatch: batchPosition, openBatches: "BATCHES", openSecret: "SECRET"},
 			args: []string{
 				openID: "ID", openTenant: "TENANT", openTest: "TEST", openReference: "REFERENCE", openDigest: "DIGEST",
 				openCreated: "CREATED", openEmptyTTL: "EMPTY_TTL", openSecretValue: "SECRET_VALUE", openListed: "LISTED",

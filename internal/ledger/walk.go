@@ -51,7 +51,7 @@ func (w *walk) next(ctx context.Context, l *Ledger, now time.Time, n int) ([]Due
 		if w.lanes[i].fresh.IsZero() {
 			w.lanes[i].fresh = until // the first cycle begins with the newest
 		}
-		counts[i] = pipe.ZCount(ctx, key, "-inf", scoreOf(until))
+		counts[i] = pipe.ZCount(ctx, key, lowest, scoreOf(until))
 		fresh[i] = pipe.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
 			Key: key, ByScore: true, Rev: true, Start: scoreOf(until), Stop: "(" + scoreOf(w.lanes[i].fresh), Count: int64(n),
 		})

@@ -61,15 +61,14 @@ func stripJPEG(data []byte) (stripped []byte, ok bool) {
 			return nil, false
 		}
 		if marker == markerEOI {
-			return append(stripped, 0xff, markerEOI), true
+			return append(stripped, markerStart, markerEOI), true
 		}
 		rest = after
-		switch {
-		case marker == markerAPP1:
+		if marker == markerAPP1 {
 			if turned := orientation(segment[segmentHead:]); turned > 1 {
 				stripped = append(stripped, orientationSegment(turned)...)
 			}
-		case !isMetadata(marker, segment):
+		} else if !isMetadata(marker, segment) {
 			stripped = append(stripped, segment...)
 		}
 		if marker == markerSOS {
@@ -101,6 +100,9 @@ func nextSegment(data []byte) (marker byte, segment, rest []byte, ok bool) {
 	}
 	return marker, data[:length], data[length:], true
 }
+
+// markerStart is the byte that begins a marker.
+const markerStart = 0xff
 
 // segmentHead is how long marker and length of a segment are.
 const segmentHead = 4
@@ -169,9 +171,9 @@ func orientation(app1 []byte) int {
 // orientationSegment is a segment APP1 that holds an orientation and nothing else.
 func orientationSegment(turned int) []byte {
 	body := slices.Concat(exifHeader, []byte("MM\x00\x2a\x00\x00\x00\x08"), []byte{
-		0, 1, tagOrientation >> 8, tagOrientation & 0xff, 0, typeShort, 0, 0, 0, 1, 0, byte(turned), 0, 0, 0, 0, 0, 0,
+		0, 1, tagOrientation >> 8, tagOrientation & 0xff, 0, typeShort, 0, 0, 0, 1, 0, byte(turned), 0, 0, 0, 0, 0, 0, //nolint:gosec // at most orientationLast
 	})
-	return slices.Concat([]byte{0xff, markerAPP1, 0, byte(len(body) + 2)}, body)
+	return slices.Concat([]byte{markerStart, markerAPP1, 0, byte(len(body) + 2)}, body) //nolint:gosec // a few dozen bytes
 }
 
 var pngSignature = []byte("\x89PNG\r\n\x1a\n")

@@ -49,7 +49,7 @@ func NewCall() string { return callPrefix + strings.ToLower(rand.Text()) }
 func IsCall(ref string) bool { return strings.HasPrefix(ref, callPrefix) }
 
 // Ref is the client reference of the attempt's request.
-func (a Attempt) Ref(id ID) string {
+func (a *Attempt) Ref(id ID) string {
 	if a.Call != "" {
 		return a.Call
 	}

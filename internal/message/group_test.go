@@ -59,11 +59,11 @@ func TestCallNames(t *testing.T) {
 	if call == message.NewCall() || len(call) > 64 || !message.IsCall(call) {
 		t.Errorf("call %q", call)
 	}
-	own := message.Attempt{N: 2}.Ref(m.ID)
+	own := (&message.Attempt{N: 2}).Ref(m.ID)
 	if own != m.ID.AttemptRef(2) || message.IsCall(own) {
 		t.Errorf("reference %q", own)
 	}
-	if got := (message.Attempt{N: 2, Call: call}).Ref(m.ID); got != call {
+	if got := (&message.Attempt{N: 2, Call: call}).Ref(m.ID); got != call {
 		t.Errorf("reference %q, want the call's", got)
 	}
 }

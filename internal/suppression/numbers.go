@@ -247,7 +247,7 @@ func (n *numbers) convertAll(ctx context.Context, k *numberKey) error {
 	if err := each.Err(); err != nil {
 		return unavailable("convert opt-outs", err)
 	}
-	return n.rdb.HSet(ctx, numbersKey, numbersConverted, 1).Err() //nolint:wrapcheck // it is tried again
+	return n.rdb.HSet(ctx, numbersKey, numbersConverted, 1).Err()
 }
 
 // convertOne renames the record of a plain number, if there is one, and its lines

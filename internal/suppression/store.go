@@ -128,7 +128,7 @@ func (s *Store) add(ctx context.Context, scope message.Scope, e Entry) (Entry, b
 		keys := []string{k.recordKey(e.Number), listKey(scope.String()), numbersKey}
 		reply, err = s.put.Run(ctx, s.rdb, keys, ownField(scope, e.Sender), s.now().UnixMilli(), string(e.Source), e.Reason,
 			place{name: k.name(e.Number), sender: e.Sender}.member(), k.generation, k.seal(e.Number)).Slice()
-		return len(reply) > 0, err
+		return len(reply) > 0, err //nolint:wrapcheck // by the caller
 	})
 	if err != nil {
 		return Entry{}, false, unavailable("add opt-out", err)
@@ -168,7 +168,7 @@ func (s *Store) HandleInbound(ctx context.Context, in Inbound) error {
 			wordField(in.Sender), at.UnixMilli(), string(in.Meaning), in.Word, place{name: k.name(in.Number), sender: in.Sender}.member(),
 			endedKept.Milliseconds(), k.generation, k.seal(in.Number)).Int()
 		last = answer == 1
-		return answer >= 0, err
+		return answer >= 0, err //nolint:wrapcheck // by the caller
 	})
 	switch {
 	case err != nil:

@@ -233,7 +233,8 @@ func (l *Limiter) refused(ctx context.Context, p GatePermit, o message.Outcome) 
 		return o, err
 	}
 	if verdict.Paused {
-		l.log.Warn().Str("sinch_code", o.SinchCode).Dur("pause_ms", l.gate.opts.Pause).Msg("account paused: calls wait, one at a time probes")
+		l.log.Warn().Str("sinch_code", o.SinchCode).Dur("pause_ms", l.gate.opts.Pause).
+			Msg("account paused: calls wait, one at a time probes")
 	}
 	if verdict.Alone {
 		o.Kind = message.OutcomeRefused

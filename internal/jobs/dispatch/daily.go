@@ -34,8 +34,8 @@ func (h *Handler) hold(ctx context.Context, seen ledger.Snapshot, task int, e *d
 	switch {
 	case errors.Is(err, ledger.ErrUnavailable):
 		return later(pauseOnFault, "ledger unavailable")
-	case err != nil: // it waits no more, or for another task
-		return nil
+	case err != nil:
+		return nil //nolint:nilerr // it waits no more, or for another task
 	default:
 		return later(after.NextAt.Sub(after.UpdatedAt), e.why)
 	}

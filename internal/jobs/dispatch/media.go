@@ -59,13 +59,13 @@ func (h *Handler) checkMedia(ctx context.Context, m *message.Message) ([]sinch.M
 	defer cancelSoon()
 	types, err := h.media.Check(soon, m)
 	if err == nil || soon.Err() == nil {
-		return types, err //nolint:wrapcheck // a *MediumError stays one
+		return types, err
 	}
 	if !h.places.take(m.Scope.Tenant) {
-		return nil, err //nolint:wrapcheck // as above
+		return nil, err
 	}
 	defer h.places.leave(m.Scope.Tenant)
-	return h.media.Check(ctx, m) //nolint:wrapcheck // it joins the check under way
+	return h.media.Check(ctx, m)
 }
 
 // mediaSoon is how long a task waits for a check without one of the places.
@@ -89,7 +89,7 @@ type places struct {
 }
 
 func newPlaces(n int) *places {
-	return &places{most: max(1, n/2), free: n, held: make(map[string]int)} //nolint:mnd // half
+	return &places{most: max(1, n/2), free: n, held: make(map[string]int)}
 }
 
 // take takes a place and reports whether there was one.

@@ -34,7 +34,7 @@ func TestSlowCallsLeaveSlots(t *testing.T) {
 		for _, one := range quick[:8] {
 			one.release()
 		}
-		time.Sleep(slowCall) // the others take long
+		<-time.After(slowCall) // the others take long
 		if more := take(s, "slow", 20); len(more) != 6 {
 			t.Fatalf("slow calls have %d more slots, want all but 2", len(more))
 		}
@@ -45,7 +45,7 @@ func TestSlowCallsLeaveSlots(t *testing.T) {
 		for _, one := range quick[8:] {
 			one.release()
 		}
-		time.Sleep(slowCall)
+		<-time.After(slowCall)
 		if more := take(s, "slow", 20); len(more) != 2 {
 			t.Fatalf("slow calls have %d slots more than 6, want half of 16", len(more))
 		}

@@ -31,7 +31,7 @@ func LaneOf(m *message.Message) string {
 
 // Lanes names all queues, the most urgent first.
 func Lanes() []string {
-	lanes := make([]string, 0, message.BulkShards+3) //nolint:mnd // those named here
+	lanes := make([]string, 0, message.BulkShards+3)
 	lanes = append(lanes, string(message.High), string(message.Normal), Test)
 	for shard := range message.BulkShards {
 		lanes = append(lanes, bulkPart(shard))

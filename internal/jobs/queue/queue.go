@@ -264,7 +264,7 @@ func (q *Queue) States(ctx context.Context, tasks []Task) []batcher.Result[TaskS
 // PublishLanes writes the list of lanes for the queue UI. asynq writes it once per
 // process, so that it would stay empty after Redis was emptied.
 func (q *Queue) PublishLanes(ctx context.Context) error {
-	names := make([]any, 0, message.BulkShards+3) //nolint:mnd // as Lanes
+	names := make([]any, 0, message.BulkShards+3)
 	for _, lane := range Lanes() {
 		names = append(names, lane)
 	}

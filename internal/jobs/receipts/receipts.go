@@ -67,9 +67,8 @@ func (r *Receiver) Apply(ctx context.Context, got receipt.Receipt) (Result, erro
 		return Ignored, nil
 	}
 	line := r.log.Info()
-	defer func() { line.Msg("receipt") }()
 	result, err := r.report(ctx, got, line)
-	line.Str("api", string(got.Shape)).Str("result", string(result)).Err(err)
+	line.Str("api", string(got.Shape)).Str("result", string(result)).Err(err).Msg("receipt")
 	return result, err
 }
 
@@ -106,8 +105,7 @@ func (r *Receiver) report(ctx context.Context, got receipt.Receipt, line *zerolo
 	if m.BatchID != "" {
 		line.Str("batch_id", string(m.BatchID))
 	}
-	switch {
-	case got.Unproven != "": // on the timeline, without another change
+	if got.Unproven != "" { // on the timeline, without another change
 		return Result(got.Unproven), nil
 	}
 	if got.Code == message.ReasonSuppressed && !m.Scope.Test {
