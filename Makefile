@@ -12,7 +12,7 @@ TOOL    := go tool -modfile=tools/go.mod
 PKG          ?= ./...
 RUN          ?= .
 COUNT        ?= 3
-TEST_TIMEOUT ?= 10m
+TEST_TIMEOUT ?= 15m
 FUZZTIME     ?= 10s
 WORKERS      ?= 3
 

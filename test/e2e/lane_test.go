@@ -94,7 +94,7 @@ func TestCancelRacesTheWorker(t *testing.T) {
 // worked off; the other lanes do.
 func TestFullLaneTurnsAway(t *testing.T) {
 	t.Parallel()
-	s := start(t, workers(0), with("QUEUE_LIMIT", "50"))
+	s := start(t, workers(0), with("QUEUE_LIMIT", "50"), with("TENANT_QUEUE_LIMIT", "50"))
 	known := message{"clientReference": "known", "to": numberPool.Next()}
 	for range 49 {
 		s.send(message{})
