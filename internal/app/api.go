@@ -60,8 +60,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	tasks := queue.New(env.rdb, cfg.Worker.TaskTimeout)
 	streams := callback.NewStreams(env.rdb, env.callbacks, env.scopes)
 	opts := httpapi.Options{
-		Ledger:      env.ledger,
-		Batches:     env.ledger,
+		Ledger: env.ledger, Batches: env.ledger,
 		Dispatcher:  tasks,
 		Keys:        keys{verifier},
 		Limiter:     httpapi.NewRateLimit(env.rdb),

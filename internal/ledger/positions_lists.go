@@ -85,7 +85,8 @@ func listPositions(script string) positions {
 		}
 	case "reserve":
 		return positions{
-			keys: []string{"QUOTA"}, args: []string{reserveHold: "HOLD", reserveMessages: "MESSAGES", reserveDaily: "DAILY", reserveFor: "FOR"},
+			keys: []string{"QUOTA"},
+			args: []string{reserveHold: "HOLD", reserveMessages: "MESSAGES", reserveDaily: "DAILY", reserveFor: "FOR"},
 		}
 	case "recheck":
 		return positions{

@@ -76,7 +76,7 @@ func TestBytesOfATenant(t *testing.T) {
 	m := accept(t, l, request("order-1"))
 	size := func() int64 { return rdb.StrLen(t.Context(), "mms:{m}:"+m.ID.Identity()).Val() * 6 / 5 } // as the allocator rounds
 	const open, kept = 700, 250
-	wants := func(when string, counter string, bytes int64, expires bool) {
+	wants := func(when, counter string, bytes int64, expires bool) {
 		t.Helper()
 		share := shareOf(t, rdb, "shop")
 		if share["total"] != bytes || share["bytes"] != 0 == expires {

@@ -64,12 +64,15 @@ func stripJPEG(data []byte) (stripped []byte, ok bool) {
 			return append(stripped, markerStart, markerEOI), true
 		}
 		rest = after
-		if marker == markerAPP1 {
+		switch marker {
+		case markerAPP1:
 			if turned := orientation(segment[segmentHead:]); turned > 1 {
 				stripped = append(stripped, orientationSegment(turned)...)
 			}
-		} else if !isMetadata(marker, segment) {
-			stripped = append(stripped, segment...)
+		default:
+			if !isMetadata(marker, segment) {
+				stripped = append(stripped, segment...)
+			}
 		}
 		if marker == markerSOS {
 			scan := scanLength(rest)
@@ -171,9 +174,11 @@ func orientation(app1 []byte) int {
 // orientationSegment is a segment APP1 that holds an orientation and nothing else.
 func orientationSegment(turned int) []byte {
 	body := slices.Concat(exifHeader, []byte("MM\x00\x2a\x00\x00\x00\x08"), []byte{
-		0, 1, tagOrientation >> 8, tagOrientation & 0xff, 0, typeShort, 0, 0, 0, 1, 0, byte(turned), 0, 0, 0, 0, 0, 0, //nolint:gosec // at most orientationLast
+		0, 1, tagOrientation >> 8, tagOrientation & 0xff, 0, typeShort, 0, 0, 0, 1, 0,
+		byte(turned), 0, 0, 0, 0, 0, 0, //nolint:gosec // at most orientationLast
 	})
-	return slices.Concat([]byte{markerStart, markerAPP1, 0, byte(len(body) + 2)}, body) //nolint:gosec // a few dozen bytes
+	length := byte(len(body) + 2) //nolint:gosec // a few dozen bytes
+	return slices.Concat([]byte{markerStart, markerAPP1, 0, length}, body)
 }
 
 var pngSignature = []byte("\x89PNG\r\n\x1a\n")

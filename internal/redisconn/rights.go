@@ -116,7 +116,7 @@ func grant(command []string) string {
 // without them.
 func optional() map[string]string {
 	return map[string]string{
-		"scan 0":                             "DELETE /v1/messages?to= answers 503, and earlier opt-outs are encrypted as they are looked up",
+		"scan 0":                             "DELETE /v1/messages?to= answers 503; old opt-outs are encrypted when they are read",
 		"info":                               "its memory, role and append-only file are not known",
 		"config get maxmemory":               "its setting min-replicas-to-write is not known, and taken as 0",
 		"client setname name":                "connections have no name in CLIENT LIST",

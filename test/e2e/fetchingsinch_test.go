@@ -63,7 +63,7 @@ func (f *fetchingSinch) serve(w http.ResponseWriter, r *http.Request) {
 
 func fetch(url string) fetchedMedia {
 	got := fetchedMedia{url: url}
-	res, err := http.Get(url) //nolint:forbidigo,noctx // a test
+	res, err := http.Get(url) //nolint:forbidigo // a test
 	if err != nil {
 		got.problem = err.Error()
 		return got
