@@ -64,15 +64,13 @@ func stripJPEG(data []byte) (stripped []byte, ok bool) {
 			return append(stripped, markerStart, markerEOI), true
 		}
 		rest = after
-		switch marker {
-		case markerAPP1:
+		switch {
+		case marker == markerAPP1:
 			if turned := orientation(segment[segmentHead:]); turned > 1 {
 				stripped = append(stripped, orientationSegment(turned)...)
 			}
-		default:
-			if !isMetadata(marker, segment) {
-				stripped = append(stripped, segment...)
-			}
+		case !isMetadata(marker, segment):
+			stripped = append(stripped, segment...)
 		}
 		if marker == markerSOS {
 			scan := scanLength(rest)
@@ -111,10 +109,10 @@ const markerStart = 0xff
 const segmentHead = 4
 
 func isMetadata(marker byte, segment []byte) bool {
-	switch {
-	case marker == markerAPP0, marker == markerAPPE:
+	switch marker {
+	case markerAPP0, markerAPPE:
 		return false
-	case marker == markerAPP2:
+	case markerAPP2:
 		return !bytes.HasPrefix(segment[segmentHead:], iccHeader)
 	default:
 		return marker > markerAPP0 && marker <= markerAPPF || marker == markerCOM
