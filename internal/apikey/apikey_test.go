@@ -111,7 +111,10 @@ func TestCreatedKeysWorkUntilRevoked(t *testing.T) {
 			t.Fatalf("a key of the wrong form, %d characters", len(key))
 		}
 		got, err := newVerifier(t, store).Verify(ctx, key)
-		if want := (apikey.Principal{Tenant: "shop", Test: test, KeyID: info.ID, Scopes: apikey.AllScopes}); err != nil || got != want {
+		want := apikey.Principal{
+			Tenant: "shop", Test: test, KeyID: info.ID, Scopes: apikey.AllScopes, Quota: strings.TrimPrefix(info.ID, "key_"),
+		}
+		if err != nil || got != want {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 		if _, err := newVerifier(t, store).Verify(ctx, key+"x"); !errors.Is(err, apikey.ErrUnknown) {
