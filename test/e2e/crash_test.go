@@ -61,6 +61,7 @@ func TestStoppedWorkerDoesNotWaitForAFrozenRedis(t *testing.T) {
 	s.workers[0].Signal(syscall.SIGTERM)
 	s.workers[0].Wait(endsWithin) // each of asynq's loops by itself would take 27 s
 	s.redis.Thaw()
+	s.awaitUp()
 	s.sim.SetDefault("ok")
 	s.startWorker()
 	for _, id := range ids {

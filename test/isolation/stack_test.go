@@ -169,10 +169,17 @@ func (c *tenant) rows(n int, changes map[string]any) string {
 // batch is what a stream is answered.
 type batch struct{ Accepted, Rejected int }
 
+// streamTries is how often rows are handed over to a storage that does not answer
+// in time, as a busy machine may make it.
+const streamTries = 10
+
 // stream hands rows over.
 func (c *tenant) stream(rows string) (b batch) {
 	c.t.Helper()
 	got := c.post("/v1/batches", rows, ndjson())
+	for n := 1; n < streamTries && strings.Contains(string(got.Body), `"code":"unavailable"`); n++ {
+		got = c.post("/v1/batches", rows, ndjson())
+	}
 	if got.Status != http.StatusAccepted {
 		c.t.Fatalf("%s: got %s", c.name, got)
 	}
