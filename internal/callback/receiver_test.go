@@ -17,7 +17,7 @@ func TestNodeReceiverOfTheDocs(t *testing.T) {
 	t.Parallel()
 	node, err := exec.LookPath("node")
 	if err != nil {
-		t.Skip("node is not installed")
+		t.Fatal("node is missing; scripts/install-test-deps installs it: ", err)
 	}
 	page, err := os.ReadFile("../../docs/callbacks.md")
 	if err != nil {

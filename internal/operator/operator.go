@@ -7,11 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/nyaruka/phonenumbers"
 	"github.com/redis/go-redis/v9"
 
 	"mmsdispatch/internal/redisconn"
@@ -52,18 +49,4 @@ func (o *Operator) Record(ctx context.Context, c Change) error {
 		At: time.Now().UTC().Truncate(time.Millisecond), Actor: o.name, From: o.from,
 		Action: c.Action, Target: c.Target, Reason: c.Reason, Before: c.Before, After: c.After,
 	})
-}
-
-// Masked is a number as an audit entry names it: its country code and its last
-// two digits.
-func Masked(number string) string {
-	const shown, shortCode = 2, 6
-	if digits := strings.TrimPrefix(number, "+"); len(digits) <= shortCode {
-		return number
-	}
-	country := ""
-	if parsed, err := phonenumbers.Parse(number, ""); err == nil {
-		country = "+" + strconv.Itoa(int(parsed.GetCountryCode()))
-	}
-	return country + "…" + number[len(number)-shown:]
 }

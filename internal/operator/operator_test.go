@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mmsdispatch/internal/apikey"
+	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/operator"
 	"mmsdispatch/internal/redistest"
 	"mmsdispatch/internal/throttle"
@@ -39,7 +40,7 @@ func TestEveryChangeIsRecordedFirst(t *testing.T) {
 	must(t, err)
 	must(t, ann.RevokeKey(ctx, next.ID))
 	must(t, operator.New(rdb, "bob", operator.FromConsole).Record(ctx, operator.Change{
-		Action: operator.ActionPersonErase, Target: operator.Masked("+12065551212"), Before: 12,
+		Action: operator.ActionPersonErase, Target: message.Masked("+12065551212"), Before: 12,
 	}))
 
 	entries, err := operator.Audit(ctx, rdb, time.Now().Add(-time.Hour))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/pause"
 )
 
@@ -67,7 +68,7 @@ func (o *Operator) Resume(ctx context.Context, scope pause.Scope, reason string)
 // targetOf names a scope without the number of a sender.
 func targetOf(scope pause.Scope) string {
 	if number, ok := scope.SenderNumber(); ok {
-		return "sender:" + Masked(number)
+		return "sender:" + message.Masked(number)
 	}
 	return string(scope)
 }

@@ -158,7 +158,7 @@ func (i *instance) awaitReady() error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		err := knock(ctx, address(i.port))
+		err := awaitsConnections(ctx, address(i.port))
 		if err == nil {
 			err = probe(ctx, client, i.cmd.Process.Pid)
 		}
@@ -175,8 +175,9 @@ func (i *instance) awaitReady() error {
 	}
 }
 
-// knock keeps go-redis from logging every dial before the server listens.
-func knock(ctx context.Context, addr string) error {
+// awaitsConnections reports an error until the server listens, so that go-redis does
+// not log every dial before.
+func awaitsConnections(ctx context.Context, addr string) error {
 	dialer := net.Dialer{Timeout: probeTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {

@@ -100,7 +100,7 @@ func TestOptOutsOutliveTheirKeys(t *testing.T) {
 	with(t, rdb, "k1").wants(t, "an old process", shop, sender, true)
 }
 
-// A process without the key calls nobody whom it cannot look up.
+// A process without the key makes no call to a recipient that it cannot look up.
 func TestMissingNumberKeyBlocks(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t).Client(t)
@@ -124,7 +124,7 @@ func TestMissingNumberKeyBlocks(t *testing.T) {
 	}
 }
 
-// A key under which nothing was recorded blocks nobody.
+// A key under which nothing was recorded blocks no recipient.
 func TestUnusedNumberKeyIsReplaced(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t).Client(t)

@@ -127,8 +127,8 @@ func (p *Pacer) runs() (all []run, n int, high bool) {
 	return all, n, false
 }
 
-// serve gives the waiters of runs what the script has answered. A waiter that gave up
-// meanwhile gives its sender's token back.
+// serve gives the waiters of runs what the script has answered. The token of a sender
+// whose waiter has given up meanwhile is refunded.
 func (p *Pacer) serve(all []run, answers []runAnswer) {
 	for i, answer := range answers {
 		r := all[i]
@@ -142,7 +142,7 @@ func (p *Pacer) serve(all []run, answers []runAnswer) {
 		switch answer.verdict {
 		case verdictGranted:
 			if !p.answer(w, nil) {
-				_ = bounded(func(ctx context.Context) error { return p.senders.giveBack(ctx, p.redis, r.claim) })
+				_ = bounded(func(ctx context.Context) error { return p.senders.refund(ctx, p.redis, r.claim) })
 			}
 		case verdictReserved:
 			p.answer(w, &DeniedError{Cause: CauseSender, RetryIn: max(answer.wait, time.Millisecond)})
@@ -183,7 +183,7 @@ func (p *Pacer) served(lane message.Lane) {
 	}
 }
 
-// release gives back the token of a sender whose call was not begun: its message
+// release refunds the token of a sender whose call was not begun: its message
 // comes first when it asks again.
 func (p *Pacer) release(ctx context.Context, c claim) error {
 	if c.sender == "" {
@@ -191,10 +191,10 @@ func (p *Pacer) release(ctx context.Context, c claim) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
-	return p.senders.giveBack(ctx, p.redis, c)
+	return p.senders.refund(ctx, p.redis, c)
 }
 
-func (s *senders) giveBack(ctx context.Context, from *redisSource, c claim) error {
+func (s *senders) refund(ctx context.Context, from *redisSource, c claim) error {
 	limit, pipe := s.limits[c.sender], from.rdb.Pipeline()
 	if limit.PerSecond > 0 && c.message != "" {
 		reserved := from.senderKey(c.sender) + ":reserved"
