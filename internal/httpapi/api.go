@@ -3,10 +3,12 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -91,6 +93,11 @@ type Options struct {
 	Log     zerolog.Logger
 	NowFunc func() time.Time // nil: time.Now
 
+	// StorageTimeout bounds the wait of a request for one step of Redis; 0: 1.5 s.
+	StorageTimeout time.Duration
+	// ListTime bounds the search for one page of messages; 0: a second. When matches
+	// are rare, the page is short or empty, and its cursor continues.
+	ListTime time.Duration
 	// MaxRequests bounds the requests served at once; 0: no limit.
 	MaxRequests int64
 	// TrustedProxies are the networks from which the access log accepts
@@ -112,8 +119,9 @@ type api struct {
 	allow  map[string]string // methods by route template, as in the header Allow
 	common http.Header       // of every answer
 
-	bodies, work *budget
-	requests     *semaphore.Weighted // nil: no limit
+	bodies, work, pages *budget
+	searches, erasures  *budget             // their unit is one request
+	requests            *semaphore.Weighted // nil: no limit
 }
 
 // route is one line of the routing table. Every GET answers HEAD, too.
@@ -179,12 +187,15 @@ func (a *api) routes(pages *pages) []route {
 // New returns the handler of the public listener.
 func New(opts Options) (http.Handler, error) {
 	a := &api{
-		Options: opts, allow: make(map[string]string), common: everyAnswer(), bodies: newBudget(bodiesBudget), work: newBudget(workBudget),
+		Options: opts, allow: make(map[string]string), common: everyAnswer(),
+		bodies: newBudget(bodiesBudget), work: newBudget(workBudget), pages: newBudget(pagesBudget),
+		searches: newBudget(searchSlots(runtime.GOMAXPROCS(0))), erasures: newBudget(searchesMin),
 	}
 	a.Ready = &cachedAnswer{next: opts.Ready}
 	if a.NowFunc == nil {
 		a.NowFunc = time.Now
 	}
+	a.StorageTimeout, a.ListTime = cmp.Or(a.StorageTimeout, storageTimeout), cmp.Or(a.ListTime, listTime)
 	if a.Paused == nil {
 		a.Paused = func() *message.Reason { return nil }
 	}

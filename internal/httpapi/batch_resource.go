@@ -177,9 +177,9 @@ func (a *api) findBatches(
 }
 
 // listBatchMessages lists the messages of a batch, newest first.
-func (a *api) listBatchMessages(ctx context.Context, who Caller, f filter) (page[resource], error) {
+func (a *api) listBatchMessages(ctx context.Context, who Caller, f filter) (messagePage, error) {
 	p := a.newPager(f)
-	p.page.Complete = true
+	p.page.complete = true
 	r := ledger.BatchRange{Before: f.place, Expect: f.limit + 1}
 	err := a.Batches.BatchMessages(ctx, who.Scope, f.batchID, r, func(place int64, m *message.Message) bool {
 		return p.add(m, func() *string { return cursorPlaces.write(place) })

@@ -139,7 +139,7 @@ func (b *batchRun) accept(c chunk) error {
 		results = results[1:]
 	}
 	if len(suppressed) > 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), b.api.StorageTimeout)
 		defer cancel()
 		b.api.suppress(ctx, suppressed)
 		fresh = slices.DeleteFunc(fresh, func(m *message.Message) bool { return !m.Status.Waiting() })
@@ -155,7 +155,7 @@ func (b *batchRun) reserveMedia(rows []draftRow) error {
 		if len(row.wrong()) > 0 || !slices.ContainsFunc(row.draft.Content.Media, message.IsMediaID) {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), b.api.StorageTimeout)
 		unknown, err := b.uploads.reserve(ctx, row.draft)
 		cancel()
 		if err != nil {
@@ -192,7 +192,7 @@ func (b *batchRun) dispatch(fresh []*message.Message, c chunk) {
 	go func() {
 		defer b.dispatched()
 		defer c.release()
-		ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), b.api.StorageTimeout)
 		defer cancel()
 		if err := b.api.Dispatcher.DispatchMany(ctx, fresh); err != nil {
 			b.api.Log.Warn().Str("batch_id", string(b.batch.ID)).Err(err).Msg("tasks not enqueued; the sweeper will enqueue them")
@@ -311,7 +311,7 @@ func (b *batchRun) record() {
 	if b.batch.ID == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), b.api.StorageTimeout)
 	defer cancel()
 	tally := ledger.Tally{Accepted: b.response.Accepted, Duplicates: b.response.Duplicates, Rejected: b.response.Rejected}
 	if err := b.api.Batches.CountBatch(ctx, b.who.Scope, b.batch.ID, tally); err != nil {

@@ -17,14 +17,15 @@ import (
 )
 
 // setupBatches is setup on a real ledger.
-func setupBatches(t *testing.T, limit int) *bundle {
+func setupBatches(t *testing.T, limit int, configure ...func(*httpapi.Options)) *bundle {
 	t.Helper()
 	rdb := redistest.Shared(t).Client(t)
 	l, err := ledger.New(rdb, ledger.Options{RecordTTL: time.Hour, LaneLimit: limit})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return setup(t, func(o *httpapi.Options) { o.Ledger, o.Batches, o.Pauses = l, l, pause.NewStore(rdb) })
+	storage := func(o *httpapi.Options) { o.Ledger, o.Batches, o.Pauses = l, l, pause.NewStore(rdb) }
+	return setup(t, append([]func(*httpapi.Options){storage}, configure...)...)
 }
 
 func stream(kind, query, body string) request {

@@ -37,7 +37,7 @@ func (b *batchRun) write(rows []ledger.Row) ([]ledger.RowResult, error) {
 }
 
 func (b *batchRun) writeOnce(rows []ledger.Row) ([]ledger.RowResult, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), b.api.StorageTimeout)
 	defer cancel()
 	return b.api.Batches.AcceptRows(ctx, b.batch, rows)
 }

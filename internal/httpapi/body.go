@@ -18,14 +18,14 @@ import (
 // bodyMax is the limit of a message or receipt, in bytes.
 const bodyMax = 1 << 20
 
-// storageTimeout bounds the wait of a request for Redis, so that together with
+// storageTimeout is the default of Options.StorageTimeout. Together with
 // limitTimeout a caller gets the 503 within 2 s.
 const storageTimeout = 1500 * time.Millisecond
 
 // bounded is the context for storage calls. It is not canceled when the caller
 // disconnects: a call that is cut off leaves its outcome unknown.
 func (a *api) bounded(c echo.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(c.Request().Context()), storageTimeout)
+	return context.WithTimeout(context.WithoutCancel(c.Request().Context()), a.StorageTimeout)
 }
 
 // The reading of a body.

@@ -17,8 +17,8 @@ const (
 	budgetPatience = 20 * time.Second
 )
 
-// budget bounds the memory of requests in flight. Memory is granted in the order
-// of requests for it.
+// budget bounds what requests in flight use: memory, or slots of one each. It is
+// granted in the order of requests for it.
 type budget struct {
 	all   *semaphore.Weighted
 	bytes int64
@@ -87,6 +87,15 @@ func (g *grant) tryGrow(n int64) bool {
 	}
 	g.reserved += n
 	return true
+}
+
+// shrink returns what is reserved beyond n.
+func (g *grant) shrink(n int64) {
+	if beyond := g.reserved - n; beyond > 0 {
+		g.budget.all.Release(beyond)
+		g.share.Release(beyond)
+		g.reserved = n
+	}
 }
 
 // release returns the memory. It may be called twice, and on a zero grant.

@@ -48,6 +48,11 @@ func (a *api) erasePerson(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), eraseTimeout)
 	defer cancel()
+	slot := a.erasures.grant(who.Scope.Tenant)
+	defer slot.release()
+	if err := slot.grow(ctx, 1); err != nil {
+		return err
+	}
 	erased, open, err := a.Ledger.EraseNumber(ctx, who.Scope, number)
 	if err != nil {
 		return err

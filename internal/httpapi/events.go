@@ -55,7 +55,7 @@ func (a *api) streamEvents(c echo.Context, who Caller) error {
 		return err
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), storageTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), a.StorageTimeout)
 		defer cancel()
 		sub.Close(ctx)
 	}()

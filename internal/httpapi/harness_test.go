@@ -118,6 +118,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 		}),
 		Webhook: httpapi.WebhookOptions{Token: "hook-token", MaxAge: time.Hour},
 		Ready:   b.ready, Log: zerolog.New(b.log), NowFunc: func() time.Time { return b.now },
+		StorageTimeout: time.Minute, // for a busy machine
 	}
 	for _, change := range configure {
 		change(&opts)
@@ -329,7 +330,7 @@ func messageBody(more string) string {
 // eventually waits for an effect that happens after the response.
 func eventually(tb testing.TB, what string, done func() bool) {
 	tb.Helper()
-	deadline := time.NewTimer(5 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

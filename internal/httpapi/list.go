@@ -115,34 +115,33 @@ func (f filter) matches(m *message.Message) bool {
 		(f.before.IsZero() || m.CreatedAt.Before(f.before))
 }
 
-// listTime bounds the search for one page. When matches are rare, the page is
-// short or empty, and its cursor continues.
+// listTime is the default of Options.ListTime.
 const listTime = time.Second
 
-// pager fills a page with matching messages until it is full or listTime has
+// pager fills a page with matching messages until it is full or its time has
 // passed.
 type pager struct {
 	filter filter
-	show   func(m *message.Message) resource
-	page   page[resource]
+	show   view
+	page   messagePage
 	until  time.Time
 	next   *string // cursor after the last message examined
 }
 
 func (a *api) newPager(f filter) *pager {
-	return &pager{filter: f, show: a.shown, page: page[resource]{Data: []resource{}}, until: time.Now().Add(listTime)}
+	return &pager{filter: f, show: a.view(showMessage), until: time.Now().Add(a.ListTime)}
 }
 
 // add appends a matching message, and sets the cursor when the page ends before
-// it; more is false once the page has ended.
+// it; more is false once the page has ended. A message that has expired is nil.
 func (p *pager) add(m *message.Message, cursor func() *string) (more bool) {
-	matches := p.filter.matches(m)
-	if p.next != nil && (matches && len(p.page.Data) == p.filter.limit || time.Now().After(p.until)) {
-		p.page.NextCursor = p.next
+	matches := m != nil && p.filter.matches(m)
+	if p.next != nil && (matches && p.page.full(p.filter.limit) || time.Now().After(p.until)) {
+		p.page.next = p.next
 		return false
 	}
 	if matches {
-		p.page.Data = append(p.page.Data, p.show(m))
+		p.page.add(p.show(m))
 	}
 	p.next = cursor()
 	return true
@@ -153,26 +152,47 @@ func (a *api) listMessages(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.bounded(c)
-	defer cancel()
-	var p page[resource]
-	switch {
-	case f.ofBatch():
-		p, err = a.listBatchMessages(ctx, who, f)
-	case f.reference != "":
-		p, err = a.listReference(ctx, who, f)
-	default:
-		p, err = a.listScope(ctx, who, f)
+	if f.reference != "" {
+		p, err := a.listReference(c, who, f)
+		if err == nil {
+			p.write(c)
+		}
+		return err
 	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), searchPatience)
+	defer cancel()
+	room := a.pages.grant(who.Scope.Tenant)
+	defer room.release()
+	if err := room.grow(ctx, pageBytes); err != nil {
+		return err
+	}
+	p, err := a.findPage(ctx, c, who, f)
 	if err != nil {
 		return err
 	}
-	streamJSON(c, http.StatusOK, echo.MIMEApplicationJSON, p)
+	room.shrink(int64(p.bytes))
+	p.write(c)
 	return nil
 }
 
+// findPage reads and encodes a page in a slot of the tenant; wait bounds the wait
+// for it.
+func (a *api) findPage(wait context.Context, c echo.Context, who Caller, f filter) (messagePage, error) {
+	slot := a.searches.grant(who.Scope.Tenant)
+	defer slot.release()
+	if err := slot.grow(wait, 1); err != nil {
+		return messagePage{}, err
+	}
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	if f.ofBatch() {
+		return a.listBatchMessages(ctx, who, f)
+	}
+	return a.listScope(ctx, who, f)
+}
+
 // listScope lists the caller's latest messages, or all unknown ones.
-func (a *api) listScope(ctx context.Context, who Caller, f filter) (page[resource], error) {
+func (a *api) listScope(ctx context.Context, who Caller, f filter) (messagePage, error) {
 	p, ends := a.newPager(f), false
 	add := func(m *message.Message) bool {
 		if ends = !f.after.IsZero() && !m.CreatedAt.After(f.after); ends {
@@ -183,17 +203,19 @@ func (a *api) listScope(ctx context.Context, who Caller, f filter) (page[resourc
 	r := ledger.Range{After: f.position, Expect: f.limit + 1}
 	if slices.Equal(f.statuses, []message.Status{message.StatusUnknown}) {
 		err := a.Ledger.Unknown(ctx, who.Scope, r, add)
-		p.page.Complete = true
+		p.page.complete = true
 		return p.page, err
 	}
 	complete, err := a.Ledger.Recent(ctx, who.Scope, r, add)
-	p.page.Complete = complete || ends
+	p.page.complete = complete || ends
 	return p.page, err
 }
 
 // listReference lists the message with a reference, if there is one.
-func (a *api) listReference(ctx context.Context, who Caller, f filter) (page[resource], error) {
-	p := page[resource]{Data: []resource{}, Complete: true}
+func (a *api) listReference(c echo.Context, who Caller, f filter) (messagePage, error) {
+	ctx, cancel := a.bounded(c)
+	defer cancel()
+	p := messagePage{complete: true}
 	m, err := a.Ledger.ByReference(ctx, who.Scope, f.reference)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
@@ -201,7 +223,7 @@ func (a *api) listReference(ctx context.Context, who Caller, f filter) (page[res
 	case err != nil:
 		return p, err
 	case f.matches(m) && f.position.Before(m.ID):
-		p.Data = append(p.Data, a.shown(m))
+		p.add(a.view(showMessage)(m))
 	}
 	return p, nil
 }

@@ -365,7 +365,7 @@ func TestStorageTroubles(t *testing.T) {
 
 func TestFrozenStorageIsAnsweredInTime(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := setup(t, func(o *httpapi.Options) { o.StorageTimeout = 0 })
 	b.ledger.block = true
 	b.do(t, post("/v1/messages", messageBody(""))).refused(t, http.StatusServiceUnavailable, "unavailable")
 	if b.ledger.budget > 2*time.Second {

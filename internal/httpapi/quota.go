@@ -53,7 +53,7 @@ func (b *batchRun) unreserve() {
 	if b.quota.Hold == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), storageTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), b.api.StorageTimeout)
 	defer cancel()
 	if err := b.api.Batches.Reserve(ctx, b.quota, 0); err != nil {
 		b.api.Log.Warn().Str("batch_id", string(b.batch.ID)).Err(err).Msg("reserved quota not given back; it ends by itself")

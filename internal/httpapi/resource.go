@@ -3,8 +3,6 @@ package httpapi
 import (
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"mmsdispatch/internal/message"
 )
 
@@ -41,16 +39,6 @@ func showGuide(m *message.Message) []byte {
 	return w.json
 }
 
-// resource is a message inside another response.
-type resource struct{ message *message.Message }
-
-// MarshalJSONTo implements json.MarshalerTo.
-func (r resource) MarshalJSONTo(to *jsontext.Encoder) error {
-	w := members{json: to.AvailableBuffer()}
-	w.object(func() { w.message(r.message) })
-	return to.WriteValue(w.json) //nolint:wrapcheck // the error of a json.MarshalerTo is json's
-}
-
 // waiting adds the reason why a message waits while the account is paused. The
 // record does not store it, since a million messages may wait for the same
 // reason.
@@ -67,10 +55,7 @@ func (a *api) waiting(m *message.Message) *message.Message {
 	return &shown
 }
 
-// shown returns a message for a list.
-func (a *api) shown(m *message.Message) resource { return resource{message: a.waiting(m)} }
-
-// view shows a single message.
+// view shows a message with the reason why it waits.
 func (a *api) view(show view) view {
 	return func(m *message.Message) []byte { return show(a.waiting(m)) }
 }

@@ -47,9 +47,7 @@ func TestSweeperRenewsTheTaskOfAGroup(t *testing.T) {
 			}
 			c.spoil(t, b, groups[0].Task().ID)
 			b.place(t, time.Now().Add(-time.Second), messages...)
-			if err := NewRunner(b.opts).sweeper.Round(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			b.round(t, NewRunner(b.opts).sweeper)
 			for _, kind := range []string{recovery.TaskMissing, recovery.TaskStuck} {
 				if n := b.metrics.of(kind); (n == 1) != (kind == c.recovered) || n > 1 {
 					t.Errorf("%d of kind %s", n, kind)

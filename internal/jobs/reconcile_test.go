@@ -201,9 +201,7 @@ func TestTwoSweepersCountOnce(t *testing.T) {
 		s := NewRunner(b.opts).sweeper
 		sweepers.Go(func() {
 			s.Reconcile(t.Context())
-			if err := s.Round(t.Context()); err != nil {
-				t.Error(err)
-			}
+			b.round(t, s)
 		})
 	}
 	sweepers.Wait()

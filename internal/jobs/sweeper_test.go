@@ -1,6 +1,8 @@
 package jobs
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -45,6 +47,19 @@ func (b *bench) task(t *testing.T, m *message.Message) queue.TaskState {
 	return state
 }
 
+// round runs rounds of the sweeper until one reaches the end of its lists: a part
+// of a round ends early on a busy machine.
+func (b *bench) round(t *testing.T, s *recovery.Sweeper) {
+	t.Helper()
+	eventually(t, func() bool {
+		err := s.Round(t.Context())
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ledger.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+}
+
 // A newly accepted message without a task does not wait behind
 // all those that have theirs.
 func TestBacklogDoesNotDelayAFreshMessage(t *testing.T) {
@@ -56,17 +71,16 @@ func TestBacklogDoesNotDelayAFreshMessage(t *testing.T) {
 	b.place(t, time.Now().Add(-time.Second), fresh)
 	b.place(t, time.Now().Add(-2*time.Hour), oldest)
 	s := NewRunner(b.opts).sweeper
-	if err := s.Round(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	_ = s.Round(t.Context()) // its first messages are checked, also when it ends early
 	if b.task(t, fresh) != queue.StatePending || b.metrics.of(recovery.TaskMissing) != 1 {
 		t.Errorf("task in state %d, %d recovered", b.task(t, fresh), b.metrics.of(recovery.TaskMissing))
 	}
-	if err := s.Round(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if b.task(t, oldest) != queue.StatePending || b.metrics.of(recovery.TaskMissing) != 2 {
-		t.Errorf("the oldest of the backlog: task in state %d, %d recovered", b.task(t, oldest), b.metrics.of(recovery.TaskMissing))
+	eventually(t, func() bool {
+		b.round(t, s)
+		return b.task(t, oldest) == queue.StatePending
+	})
+	if n := b.metrics.of(recovery.TaskMissing); n != 2 {
+		t.Errorf("%d recovered with the oldest of the backlog", n)
 	}
 }
 
@@ -138,9 +152,7 @@ func TestTaskRecovery(t *testing.T) {
 				b.rdb.ZAdd(t.Context(), "asynq:{normal}:lease", redis.Z{Score: float64(time.Now().Add(c.lease).Unix()), Member: queue.MessageTask(m).ID})
 			}
 			b.place(t, time.Now().Add(-time.Second), m)
-			if err := NewRunner(b.opts).sweeper.Round(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			b.round(t, NewRunner(b.opts).sweeper)
 			after, err := b.ledger.Get(t.Context(), m.ID)
 			if err != nil {
 				t.Fatal(err)
@@ -164,9 +176,7 @@ func TestSweeperExpiresWhatWaits(t *testing.T) {
 	b.dispatch(t, over)
 	b.dispatch(t, open)
 	b.place(t, time.Now().Add(-time.Second), over, open)
-	if err := NewRunner(b.opts).sweeper.Round(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	b.round(t, NewRunner(b.opts).sweeper)
 	b.await(t, over.ID, message.StatusExpired)
 	b.await(t, open.ID, message.StatusQueued)
 	if b.listed(t, over) {

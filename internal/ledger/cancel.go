@@ -93,13 +93,20 @@ func (l *Ledger) cancelsDone(ctx context.Context, id message.BatchID) error {
 	return nil
 }
 
-// cancelWithBatch cancels a message of a canceled batch, unless it was replayed: a
-// replay overrides the cancellation.
-func cancelWithBatch(m *message.Message, now time.Time) error {
+// CancelWithBatch is the Change that cancels a message of a canceled batch, unless
+// it was replayed: a replay overrides the cancellation. With ContentTTL the content
+// is dropped at once.
+func (l *Ledger) CancelWithBatch(m *message.Message, now time.Time) error {
 	if m.Replays > 0 {
 		return nil
 	}
-	return m.Cancel(now)
+	if err := m.Cancel(now); err != nil {
+		return err
+	}
+	if l.DropsContent() && m.Status.Final() {
+		return m.Redact(now)
+	}
+	return nil
 }
 
 // cancelAll cancels the messages that wait.
@@ -110,7 +117,7 @@ func (l *Ledger) cancelAll(ctx context.Context, ids []message.ID) error {
 	for range cancelers {
 		wg.Go(func() {
 			for id := range work {
-				_, err := l.Update(ctx, id, cancelWithBatch)
+				_, err := l.Update(ctx, id, l.CancelWithBatch)
 				if errors.Is(err, ErrUnavailable) {
 					select {
 					case failed <- err:

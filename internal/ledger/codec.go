@@ -95,6 +95,7 @@ const (
 	contentValue        protowire.Number = 13
 	contentToNumber     protowire.Number = 14
 	contentPriorityWord protowire.Number = 15
+	contentCompressed   protowire.Number = 16 // the fields of a large content of a final message, but for the recipient
 )
 
 // The fields of a reason.
@@ -172,7 +173,7 @@ func (c codec) seal(m *message.Message) sealed {
 		return sealed{}
 	}
 	var w writer
-	w.private(&m.Content)
+	w.private(m)
 	s := sealed{content: c.keys.Seal(w.out, []byte(m.ID))}
 	if m.Content.To != "" && !message.IsMasked(m.Content.To) {
 		s.number = []byte(c.keys.Hash(numberLabel, m.Content.To))

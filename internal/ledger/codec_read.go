@@ -175,8 +175,23 @@ func readPacked(n protowire.Number, number int64, m *message.Message, base int64
 }
 
 func readContent(record []byte, c *message.Content) error {
-	key := ""
+	read := readContentField(c)
 	return eachField(record, func(n protowire.Number, v value) error {
+		if n != contentCompressed {
+			return read(n, v)
+		}
+		plain, err := decompress(v.raw)
+		if err != nil {
+			return err
+		}
+		return eachField(plain, read)
+	})
+}
+
+// readContentField reads the fields of a content one by one.
+func readContentField(c *message.Content) field {
+	key := ""
+	return func(n protowire.Number, v value) error {
 		switch n {
 		case contentTo:
 			c.To = string(v.raw)
@@ -218,7 +233,7 @@ func readContent(record []byte, c *message.Content) error {
 		default:
 		}
 		return nil
-	})
+	}
 }
 
 func readReason(record []byte, r *message.Reason) error {

@@ -90,7 +90,7 @@ func (w *writer) message(m *message.Message, s sealed) {
 	if m.Scope.Test {
 		w.count(fieldTest, 1)
 	}
-	w.nested(fieldContent, func(w *writer) { w.content(&m.Content, s.content == nil) })
+	w.nested(fieldContent, func(w *writer) { w.content(m, s.content == nil) })
 	w.bytes(fieldSealed, s.content)
 	w.bytes(fieldNumber, s.number)
 	w.phone(fieldFrom, fieldFromNumber, m.From)
@@ -136,12 +136,13 @@ func (w *writer) message(m *message.Message, s sealed) {
 	}
 }
 
-// content writes the fields of a content, those that are private unless they are
-// sealed.
-func (w *writer) content(c *message.Content, private bool) {
+// content writes the fields of a message's content, those that are private unless
+// they are sealed.
+func (w *writer) content(m *message.Message, private bool) {
 	if private {
-		w.private(c)
+		w.private(m)
 	}
+	c := &m.Content
 	w.text(contentFrom, c.From)
 	w.text(contentReference, c.ClientReference)
 	w.word(contentPriority, contentPriorityWord, string(c.Priority))
@@ -149,10 +150,25 @@ func (w *writer) content(c *message.Content, private bool) {
 	w.time(contentExpiresAt, c.ExpiresAt)
 }
 
-// private writes those fields of a content that are encrypted where there are
-// keys.
-func (w *writer) private(c *message.Content) {
-	w.phone(contentTo, contentToNumber, c.To)
+// private writes those fields of a message's content that are encrypted where
+// there are keys.
+func (w *writer) private(m *message.Message) {
+	w.phone(contentTo, contentToNumber, m.Content.To)
+	if !compressible(m) {
+		w.rest(&m.Content)
+		return
+	}
+	var plain writer
+	plain.rest(&m.Content)
+	if small := compress(plain.out); len(small) < len(plain.out) {
+		w.bytes(contentCompressed, small)
+	} else {
+		w.out = append(w.out, plain.out...)
+	}
+}
+
+// rest writes the private fields of a content but for the recipient.
+func (w *writer) rest(c *message.Content) {
 	w.text(contentSubject, c.Subject)
 	w.text(contentText, c.Text)
 	for _, url := range c.Media {

@@ -104,16 +104,27 @@ func (l *Ledger) recipients(ctx context.Context, keys []string, scope message.Sc
 			records = append(records, key)
 		}
 	}
-	if len(records) == 0 {
-		return nil, nil
-	}
-	values, err := l.rdb.MGet(ctx, records...).Result()
-	if err != nil {
-		return nil, unavailable("search messages", err)
-	}
 	marks := l.codec.marks(number)
 	var found []message.ID
-	for _, value := range values {
+	for len(records) > 0 {
+		values, _, err := l.readValues(ctx, records[:min(len(records), readMax)])
+		if err != nil {
+			return nil, err
+		}
+		records = records[len(values):]
+		if found, err = l.sentTo(found, values, marks, scope, number); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// sentTo appends those of some records that are of a scope's messages to a number;
+// marks are those of the number.
+func (l *Ledger) sentTo(
+	found []message.ID, records []any, marks [][]byte, scope message.Scope, number string,
+) ([]message.ID, error) {
+	for _, value := range records {
 		raw, ok := value.(string)
 		if !ok || !containsAny([]byte(raw), marks) {
 			continue

@@ -129,7 +129,6 @@ type Ledger struct {
 	shards  *shards
 	walk    *walk
 	memory  atomic.Pointer[memory] // the latest reading
-	lists   chan struct{}          // semaphore: one element for each list that is being read
 	commits *batcher.Batcher[commit, string]
 	reads   *batcher.Batcher[message.ID, Snapshot]
 	swaps   *batcher.Batcher[swap, swapReply]
@@ -168,7 +167,7 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	}
 	l.secret = &secret{rdb: rdb, key: l.key("secret")}
 	l.shards = &shards{rdb: rdb, key: l.key("shards")}
-	l.walk, l.lists = newWalk(opts.Checks), make(chan struct{}, listsAtOnce)
+	l.walk = newWalk(opts.Checks)
 	l.commits = batcher.New(l.commit)
 	l.reads = batcher.New(l.readBatch)
 	l.swaps = batcher.New(l.swap)

@@ -23,9 +23,6 @@ const (
 	listChunk = 50
 	// listIDs is the number of ids that a list reads at a time.
 	listIDs = 1000
-	// listsAtOnce is the number of lists of a process that read records at the same
-	// time: Redis serves no other client while it answers one of them.
-	listsAtOnce = 2
 )
 
 // Position is a place in a list of messages, newest first; the zero value is the
@@ -69,7 +66,7 @@ func (l *Ledger) Recent(ctx context.Context, scope message.Scope, r Range, yield
 	}
 	ids := slices.DeleteFunc(unpacked(packed), func(id message.ID) bool { return !r.After.Before(id) })
 	slices.SortFunc(ids, byAge) // processes accept at the same time, and their clocks differ
-	_, err = l.yieldEach(ctx, ids, r.Expect, func(_ int, m *message.Message) bool { return yield(m) })
+	_, err = l.yieldEach(ctx, ids, r.Expect, func(_ int, m *message.Message) bool { return m == nil || yield(m) })
 	return len(packed) < recentKept, err
 }
 
@@ -96,7 +93,7 @@ func (l *Ledger) Unknown(ctx context.Context, scope message.Scope, r Range, yiel
 		}
 		ids := slices.DeleteFunc(unpacked(packed), func(id message.ID) bool { return !r.After.Before(id) })
 		more, err := l.yieldEach(ctx, ids, r.Expect, func(_ int, m *message.Message) bool {
-			return m.Status != message.StatusUnknown || yield(m)
+			return m == nil || m.Status != message.StatusUnknown || yield(m)
 		})
 		if err != nil || !more || len(packed) < listIDs {
 			return err
@@ -105,37 +102,29 @@ func (l *Ledger) Unknown(ctx context.Context, scope message.Scope, r Range, yiel
 }
 
 // yieldEach reads messages in chunks and yields them with their indexes in ids,
-// until yield returns false. Messages that have expired are skipped. One whose
-// key is missing is yielded without what is private in its content.
+// until yield returns false. A message that has expired is nil. One whose key is
+// missing is yielded without what is private in its content.
 func (l *Ledger) yieldEach(
 	ctx context.Context, ids []message.ID, expect int, yield func(i int, m *message.Message) bool,
 ) (more bool, err error) {
 	size := min(max(expect, 1), listChunk)
 	for first := 0; first < len(ids); size = listChunk {
 		chunk := ids[first:min(first+size, len(ids))]
-		read, err := l.readList(ctx, chunk)
+		read, err := l.readChunk(ctx, chunk)
 		if err != nil {
 			return false, err
 		}
 		for i, result := range read {
-			if (result.Err == nil || errors.Is(result.Err, encryption.ErrKeyMissing)) && !yield(first+i, result.Value.Message) {
+			if result.Err != nil && !errors.Is(result.Err, encryption.ErrKeyMissing) {
+				result.Value.Message = nil
+			}
+			if !yield(first+i, result.Value.Message) {
 				return false, nil
 			}
 		}
 		first += len(read)
 	}
 	return true, nil
-}
-
-// readList is readChunk for lists.
-func (l *Ledger) readList(ctx context.Context, ids []message.ID) ([]snapshotResult, error) {
-	select {
-	case l.lists <- struct{}{}:
-	case <-ctx.Done():
-		return nil, unavailable("list messages", context.Cause(ctx))
-	}
-	defer func() { <-l.lists }()
-	return l.readChunk(ctx, ids)
 }
 
 // members are the ids of a batch at the places from first up to end.
@@ -163,8 +152,8 @@ type BatchRange struct {
 }
 
 // BatchMessages calls yield with the messages of a batch and their places in it,
-// the last accepted first, until it returns false. Messages that have expired are
-// skipped.
+// the last accepted first, until it returns false. A message that has expired is
+// nil: many of them in a row take time, too.
 func (l *Ledger) BatchMessages(
 	ctx context.Context, scope message.Scope, id message.BatchID, r BatchRange, yield func(place int64, m *message.Message) bool,
 ) error {
@@ -185,7 +174,7 @@ func (l *Ledger) BatchMessages(
 		slices.Reverse(ids)
 		last := first + int64(len(ids)) - 1
 		more, err := l.yieldEach(ctx, ids, r.Expect, func(i int, m *message.Message) bool {
-			return m.Scope != scope || yield(last-int64(i), m)
+			return m != nil && m.Scope != scope || yield(last-int64(i), m)
 		})
 		if err != nil || !more {
 			return err

@@ -68,8 +68,22 @@ func TestListsAreBoundedInBytes(t *testing.T) {
 		t.Errorf("%d bytes were read for two messages", seen.largest)
 	}
 	list(2, large)
+	if _, open, err := l.EraseNumber(t.Context(), request("").Scope, request("").Content.To); err != nil || open != large {
+		t.Errorf("the search for a number: %d, %v", open, err)
+	}
 	if seen.largest > 1<<20 {
 		t.Errorf("an answer of %d bytes", seen.largest)
+	}
+}
+
+// A key that holds no record and has a name as long as that of one is skipped.
+func TestASearchSkipsWhatIsNoRecord(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLedger(t, ledger.Options{})
+	m := accept(t, l, request(""))
+	rdb.RPush(t.Context(), ledger.DefaultPrefix+strings.Repeat("x", message.IdentityLength), "no record")
+	if erased, open, err := l.EraseNumber(t.Context(), m.Scope, m.Content.To); err != nil || erased != 0 || open != 1 {
+		t.Errorf("erased %d, open %d, %v", erased, open, err)
 	}
 }
 

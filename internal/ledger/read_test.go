@@ -29,12 +29,16 @@ func (a *answers) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 func (a *answers) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
-		reply, ok := cmd.(*redis.Cmd)
-		if !ok {
+		var values []any
+		switch reply := cmd.(type) {
+		case *redis.Cmd:
+			values, _ = reply.Slice()
+		case *redis.SliceCmd:
+			values = reply.Val()
+		default:
 			return err
 		}
 		size := 0
-		values, _ := reply.Slice()
 		for _, v := range values {
 			text, _ := v.(string)
 			size += len(text)

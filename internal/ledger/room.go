@@ -21,14 +21,7 @@ func (d *Demand) Add(c message.Content) {
 		d.Messages = make(map[message.Lane]int64)
 	}
 	d.Messages[c.Priority]++
-	n := openBytes + recordRoom + len(c.Text) + len(c.Subject) + len(c.FallbackText) + len(c.CallbackURL) + len(c.ClientReference)
-	for _, url := range c.Media {
-		n += len(url)
-	}
-	for key, value := range c.Metadata {
-		n += len(key) + len(value)
-	}
-	d.Bytes += int64(n)
+	d.Bytes += int64(openBytes + recordRoom + contentBytes(&c))
 }
 
 // Fits returns ErrFull or ErrTenantFull when there is no room for all of a demand.

@@ -97,7 +97,8 @@ func (l *Ledger) step(s Snapshot, change Change, now time.Time, operation string
 		return swap{message: m}, err
 	}
 	kept := s.sealed
-	if kept.content == nil || !m.RedactedAt.Equal(s.Message.RedactedAt) || m.Content.To != s.Message.Content.To {
+	if kept.content == nil || !m.RedactedAt.Equal(s.Message.RedactedAt) || m.Content.To != s.Message.Content.To ||
+		compressible(m) != compressible(s.Message) {
 		kept = l.codec.seal(m)
 	}
 	return swap{

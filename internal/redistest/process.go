@@ -30,6 +30,7 @@ const (
 	stopTimeout   = 10 * time.Second
 	pollInterval  = 5 * time.Millisecond
 	probeTimeout  = 500 * time.Millisecond
+	clientTimeout = time.Minute // of a client of a test, for each dial, command and wait
 	portAttempts  = 20
 	rebindBackoff = 100 * time.Millisecond
 
@@ -264,8 +265,8 @@ func (i *instance) addr() string {
 
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
-// options are for tests and this package: they fail fast and do not retry, so
-// that what a server does is seen as it is. They take no lock.
+// options are for probes: they fail fast and do not retry, so that what a server
+// does is seen as it is. They take no lock.
 func (i *instance) options(db int) *redis.Options {
 	return &redis.Options{
 		Addr:                  address(i.port),
@@ -277,6 +278,14 @@ func (i *instance) options(db int) *redis.Options {
 		DialTimeout:           probeTimeout,
 		DisableIdentity:       true,
 	}
+}
+
+// patient are options for tests: an answer may take long on a busy machine. A test
+// that wants none passes a context with a deadline.
+func (i *instance) patient(db int) *redis.Options {
+	opts := i.options(db)
+	opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = clientTimeout, clientTimeout, clientTimeout, clientTimeout
+	return opts
 }
 
 func (i *instance) logPath() string { return filepath.Join(i.dir, logName) }

@@ -76,7 +76,7 @@ func (s *Server) URL() string { return redisURL(s.Addr(), s.inst.conf.password, 
 func (s *Server) Dir() string { return s.inst.dir }
 
 // Client returns a client that is closed when the test tb ends. It does not
-// retry and gives up dialing quickly.
+// retry, and waits for a minute.
 func (s *Server) Client(tb testing.TB) *redis.Client {
 	tb.Helper()
 	return clientOf(tb, s.inst, 0)
@@ -113,7 +113,7 @@ func (s *Server) must(err error) {
 func clientOf(tb testing.TB, inst *instance, db int) *redis.Client {
 	tb.Helper()
 	inst.mu.Lock()
-	opts := inst.options(db)
+	opts := inst.patient(db)
 	inst.mu.Unlock()
 	client := redis.NewClient(opts)
 	tb.Cleanup(func() {

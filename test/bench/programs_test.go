@@ -27,13 +27,15 @@ type service struct {
 	pid         int
 }
 
-// startAPI starts an api process.
-func startAPI(b *testing.B, redis *redistest.Server) service {
+// startAPI starts an api process with more environment.
+func startAPI(b *testing.B, redis *redistest.Server, env ...string) service {
 	b.Helper()
 	addr, admin := freeAddr(b), freeAddr(b)
-	process := run(b, exec.Command(program("api")), "PORT="+strings.TrimPrefix(addr, "127.0.0.1:"), "ADMIN_ADDR="+admin,
-		"REDIS_URL="+redis.URL(), "LOG_LEVEL=warn", "QUEUE_LIMIT=100000000",
-		"SINCH_NUMBER=+12065550100", "API_KEYS=bench:"+key)
+	process := run(b, exec.Command(program("api")), append([]string{
+		"PORT=" + strings.TrimPrefix(addr, "127.0.0.1:"), "ADMIN_ADDR=" + admin,
+		"REDIS_URL=" + redis.URL(), "LOG_LEVEL=warn", "QUEUE_LIMIT=100000000",
+		"SINCH_NUMBER=+12065550100", "API_KEYS=bench:" + key,
+	}, env...)...)
 	await(b, addr)
 	return service{base: "http://" + addr, admin: "http://" + admin, pid: process.Pid}
 }

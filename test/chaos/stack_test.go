@@ -46,6 +46,8 @@ type stack struct {
 	workers []*process
 	key     string
 	token   string
+
+	otherKey string // of the tenant that misbehaves
 }
 
 // process is an api or a worker.
@@ -71,7 +73,7 @@ func start(t *testing.T, s shape) *stack {
 	st := &stack{
 		t: t, shape: s, redis: redistest.Start(t, opts...), clock: clock,
 		client: harness.NewClient(t, requestTimeout), control: harness.NewClient(t, requestTimeout),
-		key: "mms_live_" + rand.Text(), token: rand.Text(),
+		key: "mms_live_" + rand.Text(), token: rand.Text(), otherKey: "mms_live_" + rand.Text(),
 	}
 	if s.sentinel {
 		redistest.StartReplicaOf(t, st.redis)
@@ -140,7 +142,7 @@ func (s *stack) add(name, command string, own map[string]string) *process {
 // environ makes processes that give up and try again quickly.
 func (s *stack) environ() map[string]string {
 	env := map[string]string{
-		"API_KEYS":              "acme:" + s.key,
+		"API_KEYS":              "acme:" + s.key + ",other:" + s.otherKey,
 		"LOG_LEVEL":             "info",
 		"LOOKUP_WINDOW":         "6s", // longer than a call can hang in a stalled line
 		"MEDIA_CHECK":           "off",

@@ -14,7 +14,7 @@ func TestHangingTestKey(t *testing.T) {
 	t.Parallel()
 	s := start(t, settings{})
 	var hanging []string
-	for range 60 {
+	for range 200 {
 		m, _ := s.greedy.send(map[string]any{"to": numberPool.Ending("9008")}, harness.Bearer(s.greedy.testKey))
 		hanging = append(hanging, m.ID)
 	}
@@ -89,7 +89,7 @@ func TestSlowCalls(t *testing.T) {
 	var slow []string
 	for range 80 {
 		to := numberPool.Next()
-		s.sim.ForNumber(to, 0, "slow:3s")
+		s.sim.ForNumber(to, 0, "slow:8s")
 		m, _ := s.greedy.send(map[string]any{"to": to})
 		slow = append(slow, m.ID)
 	}

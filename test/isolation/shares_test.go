@@ -1,6 +1,10 @@
 package isolation_test
 
 import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"strconv"
 	"strings"
@@ -87,5 +91,56 @@ func TestMemoryIsFull(t *testing.T) {
 		if err != nil || got.Status != http.StatusOK {
 			t.Errorf("%s: %s %v", path, got, err)
 		}
+	}
+}
+
+// At 100 % of the memory a signed receipt is recorded, and so is its nonce: the same
+// one again has no effect.
+func TestSignedReceiptWithFullMemory(t *testing.T) {
+	t.Parallel()
+	const secret = "secret-of-the-receipts"
+	s := start(t, settings{
+		env: map[string]string{
+			"SINCH_API": "batches", "SINCH_SERVICE_PLAN_ID": "plan", "SINCH_WEBHOOK_SECRET": secret, "SINCH_CALLBACK_URL": "https://receipts.example.com",
+		},
+		redis: []string{"--maxmemory", "64mb", "--maxmemory-policy", "noeviction"},
+	})
+	m, _ := s.victim.send(nil)
+	s.sim.AwaitCalls(m.ID, 1)
+	var sinchID string
+	harness.Await(t, "end of the call", harness.Patience, func() (bool, string) {
+		got := s.victim.get(m.ID, s.victim.key)
+		sinchID = got.SinchID
+		return got.Status == "sent", got.Status
+	})
+	if err := s.redis.Client(t).ConfigSet(t.Context(), "maxmemory", "1mb").Err(); err != nil {
+		t.Fatal(err)
+	}
+	body := `{"type":"recipient_delivery_report_mms","batch_id":"` + sinchID + `","recipient":"` + m.To[1:] + `","code":0,"status":"Delivered"}`
+	headers := signed(secret, body)
+	for _, state := range []string{"delivered", "delivered"} {
+		got, err := s.victim.client.Do(t.Context(), http.MethodPost, s.base+"/webhooks/sinch/dlr?token=receipt-token-of-this-suite", body, headers...)
+		if err != nil || got.Status != http.StatusOK {
+			t.Fatalf("a signed receipt: %s %v", got, err)
+		}
+		if got := s.victim.status(m.ID, s.victim.key); got != state {
+			t.Errorf("the message is %s", got)
+		}
+	}
+	seen, err := s.redis.Client(t).Keys(t.Context(), "*nonce:*").Result()
+	if err != nil || len(seen) != 1 {
+		t.Errorf("nonces that are kept: %v, %v", seen, err)
+	}
+}
+
+// signed are the headers of a receipt that Sinch signs.
+func signed(secret, body string) []harness.Header {
+	nonce, stamp := rand.Text(), strconv.FormatInt(time.Now().Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(body + "." + nonce + "." + stamp))
+	const prefix = "X-Sinch-Webhook-Signature"
+	return []harness.Header{
+		{Name: prefix, Value: base64.StdEncoding.EncodeToString(mac.Sum(nil))},
+		{Name: prefix + "-Nonce", Value: nonce}, {Name: prefix + "-Timestamp", Value: stamp}, {Name: prefix + "-Algorithm", Value: "HmacSHA256"},
 	}
 }

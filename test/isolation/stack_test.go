@@ -99,8 +99,10 @@ func newTenant(s *stack, name string) *tenant {
 
 // resource is a message as the API shows it.
 type resource struct {
-	ID     string `json:"id"`
-	Status string `json:"status"`
+	ID      string `json:"id"`
+	To      string `json:"to"`
+	Status  string `json:"status"`
+	SinchID string `json:"sinchId"`
 }
 
 // body is a valid message; its text is the tenant's name, which the simulator shows.
@@ -140,15 +142,24 @@ func (c *tenant) send(changes map[string]any, headers ...harness.Header) (m reso
 
 // sends hands messages over, each after the other, and returns the median of the
 // time that an answer took.
-func (c *tenant) sends(n int) (ids []string, median time.Duration) {
+func (c *tenant) sends(n int) (ids []string, half time.Duration) {
 	c.t.Helper()
-	times := make([]time.Duration, n)
-	for i := range n {
+	ids, times := c.timed(n)
+	return ids, median(times)
+}
+
+// timed is sends with the time of each answer.
+func (c *tenant) timed(n int) (ids []string, times []time.Duration) {
+	c.t.Helper()
+	for range n {
 		m, took := c.send(nil)
-		ids, times[i] = append(ids, m.ID), took
+		ids, times = append(ids, m.ID), append(times, took)
 	}
-	slices.Sort(times)
-	return ids, times[n/2]
+	return ids, times
+}
+
+func median(times []time.Duration) time.Duration {
+	return slices.Sorted(slices.Values(times))[len(times)/2]
 }
 
 // rows are the lines of a stream.
@@ -192,15 +203,20 @@ func (c *tenant) stream(rows string) (b batch) {
 // status is the state of a message.
 func (c *tenant) status(id, key string) string {
 	c.t.Helper()
+	return c.get(id, key).Status
+}
+
+// get reads a message.
+func (c *tenant) get(id, key string) (m resource) {
+	c.t.Helper()
 	got, err := c.client.Get(c.t.Context(), c.base+"/v1/messages/"+id, harness.Bearer(key))
-	var m resource
 	if err == nil {
 		err = json.Unmarshal(got.Body, &m)
 	}
 	if err != nil {
 		c.t.Fatalf("%s: %s %v", c.name, got, err)
 	}
-	return m.Status
+	return m
 }
 
 // countDelivered counts those of the messages that are delivered.

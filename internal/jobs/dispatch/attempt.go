@@ -96,7 +96,7 @@ func (h *Handler) notBegun(ctx context.Context, read *message.Message, begun led
 		h.log.Warn().Err(err).Str("message_id", string(read.ID)).Msg("call not begun")
 		return later(pauseOnFault, "ledger unavailable")
 	case errors.Is(err, ledger.ErrCanceled):
-		return h.end(ctx, read, (*message.Message).Cancel)
+		return h.end(ctx, read, h.ledger.CancelWithBatch)
 	case errors.Is(err, errSuppressed):
 		return h.end(ctx, read, (*message.Message).Suppress)
 	case errors.Is(err, errNotCleared):

@@ -1,0 +1,50 @@
+package ledger
+
+import (
+	"github.com/klauspost/compress/s2"
+
+	"mmsdispatch/internal/message"
+)
+
+// A final message waits for nothing but its expiry, or for a replay: its content
+// is compressed when it is large.
+const (
+	// compressedFrom is the size of a content from which it is worth the time, in
+	// bytes.
+	compressedFrom = 1 << 10
+	// decompressedMost bounds what a record may expand to. The rules for messages
+	// allow less.
+	decompressedMost = 1 << 20
+)
+
+// compressible reports whether a record compresses the content of the message.
+func compressible(m *message.Message) bool {
+	return m.Status.Final() && contentBytes(&m.Content) >= compressedFrom
+}
+
+// contentBytes is the length of the texts of a content.
+func contentBytes(c *message.Content) int {
+	n := len(c.Text) + len(c.Subject) + len(c.FallbackText) + len(c.CallbackURL) + len(c.ClientReference)
+	for _, url := range c.Media {
+		n += len(url)
+	}
+	for key, value := range c.Metadata {
+		n += len(key) + len(value)
+	}
+	return n
+}
+
+// compress encodes bytes as an S2 block.
+func compress(plain []byte) []byte { return s2.EncodeBetter(nil, plain) }
+
+// decompress is the reverse of compress.
+func decompress(block []byte) ([]byte, error) {
+	if size, err := s2.DecodedLen(block); err != nil || size > decompressedMost {
+		return nil, errRecord
+	}
+	plain, err := s2.Decode(nil, block)
+	if err != nil {
+		return nil, errRecord
+	}
+	return plain, nil
+}
