@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -122,14 +123,15 @@ const listTime = time.Second
 // passed.
 type pager struct {
 	filter filter
-	show   view
+	api    *api
 	page   messagePage
 	until  time.Time
 	next   *string // cursor after the last message examined
+	buffer members // is used again for each message
 }
 
 func (a *api) newPager(f filter) *pager {
-	return &pager{filter: f, show: a.view(showMessage), until: time.Now().Add(a.ListTime)}
+	return &pager{filter: f, api: a, until: time.Now().Add(a.ListTime)}
 }
 
 // add appends a matching message, and sets the cursor when the page ends before
@@ -145,6 +147,12 @@ func (p *pager) add(m *message.Message, cursor func() *string) (more bool) {
 	}
 	p.next = cursor()
 	return true
+}
+
+func (p *pager) show(m *message.Message) []byte {
+	p.buffer.json = p.buffer.json[:0]
+	p.buffer.object(func() { p.buffer.message(p.api.waiting(m)) })
+	return bytes.Clone(p.buffer.json)
 }
 
 func (a *api) listMessages(c echo.Context, who Caller) error {

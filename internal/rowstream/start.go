@@ -74,6 +74,19 @@ func peekLine(in *bufio.Reader) []byte {
 	}
 }
 
+// skipBlank skips the lines without content before the first one with some, and
+// returns their number and that line.
+func skipBlank(in *bufio.Reader) (blank int64, line []byte) {
+	for {
+		line = peekLine(in)
+		if len(line) == 0 || len(bytes.TrimSpace(line)) > 0 {
+			return blank, line
+		}
+		_, _ = in.Discard(len(line)) // it is buffered
+		blank++
+	}
+}
+
 // oldLines converts CR line endings to LF.
 type oldLines struct{ in io.Reader }
 

@@ -33,14 +33,14 @@ const headerField = "header"
 // row, even if the file has no header and begins with a row.
 func (t *Table) Begin() []message.FieldError {
 	in := open(bufio.NewReaderSize(t.body, lengthWithEnd))
-	line := peekLine(in)
+	blank, line := skipBlank(in)
 	if wrong := notTable(line); wrong != "" {
 		return headerProblem(message.ProblemInvalid, wrong)
 	}
 	if bytes.HasSuffix(line, []byte("\r")) {
 		in = bufio.NewReaderSize(oldLines{in}, lengthWithEnd)
 	}
-	t.rows.in, t.rows.line, t.rows.separator = in, 1, separatorOf(line)
+	t.rows.in, t.rows.line, t.rows.separator = in, blank+1, separatorOf(line)
 	if hint, ok := separatorHint(line); ok {
 		t.rows.separator = hint
 		if err := t.rows.readLine(); err != nil {

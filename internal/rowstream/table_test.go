@@ -28,6 +28,9 @@ func TestEndlessRowIsNamedByItsLine(t *testing.T) {
 		"lines that are long":  {"1,\"" + strings.Repeat(strings.Repeat("x", 70_000)+"\n", 3) + "\"\n", 6},
 	} {
 		text := "to,text\n" + c.before + torn
+		if name == "empty lines" { // before the header as well
+			text, c.line = "\n\n"+text, c.line+2
+		}
 		if strings.HasPrefix(c.before, "\ufeff") {
 			text = c.before + "to,text\n" + torn
 		}
