@@ -148,7 +148,7 @@ type Message struct {
 	// Country of numbers that are written without `+`.
 	DefaultRegion Region `env:"DEFAULT_REGION" envDefault:"US"`
 	// Area codes under `+1` that are in service and that the library of phone numbers does not know yet, `code:country,…`. A number with one of them is valid when its exchange begins with 2 to 9. The default is from NANPA's planning letters up to November 2025.
-	ExtraAreaCodes AreaCodes `env:"EXTRA_AREA_CODES" envDefault:"357:US,436:US,621:US,679:US,729:US,837:US,861:US,924:US"`
+	ExtraAreaCodes AreaCodes `env:"EXTRA_AREA_CODES" envDefault:"357:US,436:US,457:US,465:US,471:US,483:US,621:US,679:US,729:US,837:US,861:US,924:US"`
 	// Subject of messages that have none (mms).
 	DefaultSubject Subject `env:"DEFAULT_SUBJECT" envDefault:"MMS"`
 }
