@@ -137,7 +137,7 @@ type Store struct {
 	RecordTTL time.Duration `env:"RECORD_TTL" envDefault:"720h"`
 	// Keys that encrypt what is kept about people, `id:key,id:key,…`, a key being 32 bytes in base64 (`openssl rand -base64 32`). The first encrypts, all decrypt. To rotate, put a new key first in all processes and keep the old one until `RECORD_TTL` has passed. Empty: nothing is encrypted.
 	RecordKeys RecordKeys `env:"RECORD_KEYS"`
-	// How long text, subject, fallback text, media and metadata of a final message are kept; 0: as long as the message. A message without them cannot be replayed.
+	// How long text, subject, fallback text, media and metadata of a final message are kept; 0: as long as the message. Messages of a canceled batch lose them at once. A message without them cannot be replayed.
 	ContentTTL time.Duration `env:"CONTENT_TTL" envDefault:"0" zero:"allowed"`
 }
 
@@ -147,7 +147,7 @@ type Message struct {
 	Destinations Destinations `env:"MMS_DESTINATIONS" envDefault:"US,CA,AU,PR"`
 	// Country of numbers that are written without `+`.
 	DefaultRegion Region `env:"DEFAULT_REGION" envDefault:"US"`
-	// Area codes under `+1` that are in service and that the library of phone numbers does not know yet, `code:country,…`. A number with one of them is valid when its exchange begins with 2 to 9. The default is from NANPA's planning letters up to November 2025.
+	// Area codes under `+1` that are in service and that the library of phone numbers does not know yet, `code:country,…`. A number with one of them is valid when its exchange begins with 2 to 9. The default is from NANPA's planning letters and the notices of state commissions up to June 2026.
 	ExtraAreaCodes AreaCodes `env:"EXTRA_AREA_CODES" envDefault:"357:US,436:US,457:US,465:US,471:US,483:US,621:US,679:US,729:US,837:US,861:US,924:US"`
 	// Subject of messages that have none (mms).
 	DefaultSubject Subject `env:"DEFAULT_SUBJECT" envDefault:"MMS"`
