@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -63,6 +64,7 @@ type settings struct {
 	patience time.Duration
 
 	redis     []string // further arguments
+	redisKind []string // further arguments: the rights of the user, or what a provider forbids
 	redisUser string   // user:password of the programs; empty: the default user
 	unready   bool
 	simulator []string
@@ -108,7 +110,7 @@ func start(t *testing.T, opts ...option) *stack {
 	s := newStack(t, opts)
 	t.Cleanup(s.searchLogs)
 
-	s.redis = redistest.Start(t, redistest.WithArgs(s.conf.redis...))
+	s.redis = redistest.Start(t, redistest.WithArgs(slices.Concat(s.conf.redis, s.conf.redisKind)...))
 	if s.conf.redisOff {
 		s.redis.Stop()
 	}

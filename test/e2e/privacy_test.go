@@ -207,7 +207,7 @@ func TestContentIsDropped(t *testing.T) {
 
 func TestErasure(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := start(t, mayScan())
 	phone, other := numberPool.Next(), numberPool.Next()
 	done, kept := s.send(message{"to": phone}), s.send(message{"to": other})
 	s.awaitStatus(done, "delivered")

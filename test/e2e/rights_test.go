@@ -20,7 +20,7 @@ const redisPassword = "redis-password-of-the-tests"
 // of redis-server, so that the user outlives a restart.
 func redisUser(rules ...string) option {
 	return func(s *settings) {
-		s.redis = append(s.redis, append([]string{"--user", "mmsdispatch", "on", ">" + redisPassword}, rules...)...)
+		s.redisKind = append([]string{"--user", "mmsdispatch", "on", ">" + redisPassword}, rules...)
 		s.redisUser = "mmsdispatch:" + redisPassword
 	}
 }
@@ -49,8 +49,23 @@ func documentedRights(tb testing.TB) []string {
 // managed forbids what providers of Redis forbid.
 func managed() option {
 	return func(s *settings) {
+		s.redisKind, s.redisUser = nil, ""
 		for _, command := range []string{"MEMORY", "CONFIG", "CLIENT", "INFO"} {
-			s.redis = append(s.redis, "--rename-command", command, "")
+			s.redisKind = append(s.redisKind, "--rename-command", command, "")
+		}
+	}
+}
+
+// plainRedis has the default user and forbids nothing.
+func plainRedis() option {
+	return func(s *settings) { s.redisKind, s.redisUser = nil, "" }
+}
+
+// mayScan gives a restricted user the right that only an erasure by number needs.
+func mayScan() option {
+	return func(s *settings) {
+		if s.redisUser != "" {
+			s.redisKind = append(s.redisKind, "+scan")
 		}
 	}
 }

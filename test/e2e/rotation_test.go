@@ -38,10 +38,7 @@ func TestRotatedPasswordOfRedis(t *testing.T) {
 		watched  = 10 * time.Second
 		linesMax = 12 // a state each of Redis, readiness, tasks, heartbeats, sweeps, limiter …
 	)
-	if os.Getenv(redisVariable) != "" {
-		t.Skip("the password of the default user is changed by CONFIG")
-	}
-	s := start(t, with("LOG_LEVEL", "info"))
+	s := start(t, plainRedis(), with("LOG_LEVEL", "info"))
 	w := s.workers[0]
 	s.awaitStatus(s.send(message{}), "delivered")
 	operator := s.redis.Client(t)
