@@ -21,7 +21,7 @@ const (
 
 // index lists the pages; it is also the response to an unknown path.
 const index = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Admin</title>
-<ul><li><a href="/queues/">queues</a><li><a href="/metrics">metrics</a><li><a href="/readyz">readyz</a>
+<ul><li><a href="/console/">console</a><li><a href="/queues/">queues</a><li><a href="/metrics">metrics</a><li><a href="/readyz">readyz</a>
 <li><a href="/livez">livez</a><li><a href="/debug/pprof/">pprof</a></ul></html>
 `
 
@@ -41,6 +41,11 @@ func newHandler(opts Options) http.Handler {
 	if opts.Queues != nil {
 		private.Handle("/queues", http.RedirectHandler("/queues/", http.StatusTemporaryRedirect))
 		private.Handle("/queues/", onlyChangedBy(Operator, opts.Queues))
+	}
+
+	if opts.Console != nil {
+		private.Handle("/console", http.RedirectHandler("/console/", http.StatusTemporaryRedirect))
+		private.Handle("/console/", opts.Console)
 	}
 
 	mux := http.NewServeMux()

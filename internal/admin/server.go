@@ -46,6 +46,7 @@ type Options struct {
 	Metrics prometheus.Gatherer
 	Ready   *Readiness
 	Queues  http.Handler // the pages under /queues/; nil: none
+	Console http.Handler // the pages under /console/, which check roles themselves; nil: none
 
 	// Failed is called when the listener fails by itself: health and metrics can no
 	// longer be read.

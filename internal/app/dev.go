@@ -120,6 +120,7 @@ func banner(out io.Writer, cfg *config.Config, key string) {
   MMS dispatcher, development mode: everything in one process, and NOTHING IS KEPT when it ends.
 
   API          %[1]s        try it: %[1]s/docs
+  console      http://%[2]s/console/
   queues       http://%[2]s/queues/
   metrics      http://%[2]s/metrics
   dev API key  %[3]s

@@ -188,14 +188,21 @@ func (e *environment) admin(fail func(error)) ([]part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("queue pages: %w", err)
 	}
+	shown, err := e.console()
+	if err != nil {
+		return nil, err
+	}
 	asynqredis.WithoutMemory(e.rdb, telemetry.UnknownMemory)
 	e.metrics.Registry.MustRegister(telemetry.NewQueueCollector(asynq.NewInspectorFromRedisClient(e.rdb), queue.Lanes()...))
 	server := admin.New(admin.Options{
 		Addr: string(e.cfg.Admin.Addr), User: string(e.cfg.Admin.User), Password: e.cfg.Admin.Password.Reveal(),
 		Users: adminUsers(e.cfg.Admin),
-		Log:   e.log, Metrics: e.metrics.Registry, Ready: e.ready, Queues: queues, Failed: fail,
+		Log:   e.log, Metrics: e.metrics.Registry, Ready: e.ready, Queues: queues, Console: shown, Failed: fail,
 	})
-	return []part{closer("queue pages", e.log, queues.Close), e.pauseWatch(), e.adminListener(server)}, nil
+	return []part{
+		closer("queue pages", e.log, queues.Close), e.pauseWatch(), e.sampler(), e.adminListener(server),
+		{name: "streams of the console", Service: background.AtStop(func(context.Context) { shown.Close() })},
+	}, nil
 }
 
 // adminUsers are the users of ADMIN_USERS.

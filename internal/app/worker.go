@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -12,9 +13,12 @@ import (
 	"mmsdispatch/internal/jobs"
 	"mmsdispatch/internal/jobs/dispatch"
 	"mmsdispatch/internal/jobs/recovery"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/wire"
 	"mmsdispatch/internal/telemetry"
 	"mmsdispatch/internal/throttle"
+	"mmsdispatch/internal/workers"
 )
 
 // connsPerSlot is the greatest number of Redis connections per slot of the
@@ -57,12 +61,12 @@ func sendingParts(env *environment) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	limiter := newLimiter(env, routes)
+	limiter, calls := newLimiter(env, routes), workers.NewRecorder()
 	opts := jobs.Options{
 		Redis: env.rdb, Clock: env.clock.Now, Ledger: env.ledger, Providers: routes, OptOuts: env.optOuts,
 		Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log, env.watch.down.Load),
 		Limiter:     limiter,
-		Metrics:     jobMetrics{env.metrics},
+		Metrics:     jobMetrics{metrics: env.metrics, calls: calls, simulated: routes.simulated},
 		Concurrency: cfg.Worker.Concurrency,
 		Shutdown:    cfg.Worker.ShutdownTimeout,
 		Timing:      dispatch.Timing{Call: cfg.Sinch.Timeout, Task: cfg.Worker.TaskTimeout},
@@ -85,7 +89,7 @@ func sendingParts(env *environment) ([]part, error) {
 	parts = append(parts, mediaParts...)
 	runner := jobs.NewRunner(opts)
 	env.instance.notify(runner.Suspect)
-	parts = append(parts, compareRates(env, runner.WorkerID()))
+	parts = append(parts, compareRates(env, runner.WorkerID()), publishWorker(env, runner, calls))
 	return append(parts, part{name: "worker", Service: background.New(
 		func(ctx context.Context) error {
 			env.log.Info().Str("worker", runner.WorkerID()).Msg("worker starts")
@@ -110,6 +114,19 @@ func compareRates(env *environment, worker string) part {
 			"workers have different settings of SINCH_RATE", "workers have the same SINCH_RATE again").Report,
 	}
 	return part{name: "comparison of SINCH_RATE", Service: background.Loop(rates.Run)}
+}
+
+// publishWorker publishes the state of this worker for the console.
+func publishWorker(env *environment, runner *jobs.Runner, calls *workers.Recorder) part {
+	host, _ := os.Hostname() // empty: it is not known
+	publisher := workers.Publisher{
+		Redis: env.rdb, Recorder: calls, Sending: runner.Calls, Now: env.clock.Now,
+		Worker: workers.State{
+			ID: runner.WorkerID(), Host: host, Version: telemetry.ReadBuild(string(env.cfg.Process)).Version,
+			StartedAt: time.Now().UTC().Truncate(time.Millisecond), Concurrency: env.cfg.Worker.Concurrency, Rate: env.cfg.Sinch.Rate,
+		},
+	}
+	return part{name: "state of the worker", Service: background.Loop(publisher.Run)}
 }
 
 // probeSlack is added to the task timeout before another message may probe.
@@ -148,11 +165,28 @@ func senderLimits(cfg config.Sinch) map[string]throttle.SenderLimit {
 }
 
 // jobMetrics adapts the metrics to jobs.Metrics.
-type jobMetrics struct{ metrics *telemetry.Metrics }
+type jobMetrics struct {
+	metrics   *telemetry.Metrics
+	calls     *workers.Recorder
+	simulated bool // live messages go to the simulator, too
+}
 
-// Attempt implements jobs.Metrics.
+// Attempt implements jobs.Metrics. Calls to the simulator say nothing about Sinch.
 func (m jobMetrics) Attempt(api, outcome string, took time.Duration) {
 	m.metrics.Attempts.Observe(api, outcome, took)
+	if m.simulated || api != string(sinch.APISimulator) {
+		m.calls.Record(took, isCallError(message.OutcomeKind(outcome)))
+	}
+}
+
+// isCallError reports whether a call failed for a cause other than its message.
+func isCallError(kind message.OutcomeKind) bool {
+	switch kind {
+	case message.OutcomeNotSent, message.OutcomeThrottled, message.OutcomeAccount, message.OutcomeUnknown:
+		return true
+	default:
+		return false
+	}
 }
 
 // Swept implements jobs.Metrics.

@@ -114,6 +114,27 @@ func (s *Store) Get(ctx context.Context, scope message.Scope) (Configuration, er
 	return c, nil
 }
 
+// Configurations reads the configurations of those of the scopes that have one.
+func (s *Store) Configurations(ctx context.Context, scopes []message.Scope) (map[message.Scope]Configuration, error) {
+	found := make(map[message.Scope]Configuration)
+	for some := range slices.Chunk(scopes, deliveriesRead) {
+		pipe := s.rdb.Pipeline()
+		reads := make([]*redis.MapStringStringCmd, len(some))
+		for i, scope := range some {
+			reads[i] = pipe.HGetAll(ctx, configKey(scope.String()))
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return nil, unavailable("read configurations", err)
+		}
+		for i, scope := range some {
+			if c := readConfiguration(reads[i].Val(), s.now()); c.URL != "" {
+				found[scope] = c
+			}
+		}
+	}
+	return found, nil
+}
+
 // readConfiguration reads a configuration; one without a URL has only secrets.
 func readConfiguration(fields map[string]string, now time.Time) Configuration {
 	c := Configuration{

@@ -223,7 +223,7 @@ type Admin struct {
 	Password Secret `env:"ADMIN_PASSWORD"`
 	// Further users, `name:role:bcrypt,…`. A `viewer` sees; an `operator` also changes what operators may; an `admin` may do everything. `htpasswd -nBC 12 NAME` makes the hash; in `.env` the value stands in single quotes.
 	Users AdminUsers `env:"ADMIN_USERS"`
-	// Allow changes from the queue pages: pause, run, archive, delete.
+	// Allow changes from the console and from the queue pages.
 	Write bool `env:"ADMIN_WRITE" envDefault:"false"`
 }
 

@@ -85,7 +85,8 @@ type Runner struct {
 	heartbeat *recovery.Heartbeat
 	servers   []*asynq.Server
 	tasks     *asynqredis.Servers // the Redis clients of the servers
-	pool      *pool               // runs the tasks that the servers dequeue
+	handler   *dispatch.Handler
+	pool      *pool // runs the tasks that the servers dequeue
 	loops     background.Service
 	ledger    *ledger.Ledger
 	log       zerolog.Logger
@@ -109,11 +110,12 @@ func NewRunner(o Options) *Runner {
 		worker: worker, sweeper: recovery.NewSweeper(recoverer), heartbeat: recovery.NewHeartbeat(recoverer), ledger: o.Ledger, log: log,
 	}
 	slots := dispatch.Slots{High: part(o.Concurrency), Shared: o.Concurrency, Test: part(o.Concurrency)}
-	r.pool = newPool(dispatch.New(dispatch.Options{
+	r.handler = dispatch.New(dispatch.Options{
 		Ledger: o.Ledger, Queue: tasks, Worker: worker, Media: o.Media, Limiter: o.Limiter, Providers: o.Providers,
 		OptOuts: o.OptOuts, Pauses: pause.NewView(pauses), Saved: o.Saved, Metrics: o.Metrics, Retry: retry, Timing: o.Timing, Slots: slots,
 		Log: log, Life: life, Open: open,
-	}))
+	})
+	r.pool = newPool(r.handler)
 	states := telemetry.NewStateLog(log, "tasks cannot be dequeued from Redis", "tasks are dequeued from Redis again")
 	r.tasks = asynqredis.NewServers(life, o.Redis, o.Clock, queue.Lanes(), states.Report)
 	shared := o.Concurrency
@@ -182,6 +184,9 @@ func (r *Runner) newServers(o Options, slots []int, lanes map[string]int, name s
 
 // WorkerID is the identity of this process in the ledger.
 func (r *Runner) WorkerID() string { return r.worker.ID }
+
+// Calls is how many calls to Sinch are in flight.
+func (r *Runner) Calls() int { return r.handler.Calls() }
 
 // Suspect pauses the calls of the worker after a failover of Redis: the new primary
 // may not have all writes of the one before.

@@ -226,6 +226,22 @@ func (l *Ledger) GetBatch(ctx context.Context, scope message.Scope, id message.B
 	return batchOf(scope, id, fields)
 }
 
+// BatchOf reads a batch of any scope, for operators.
+func (l *Ledger) BatchOf(ctx context.Context, id message.BatchID) (Batch, error) {
+	fields, err := l.rdb.HGetAll(ctx, l.batchKey(id)).Result()
+	if err != nil {
+		return Batch{}, unavailable("read batch", err)
+	}
+	if len(fields) == 0 {
+		return Batch{}, ErrNotFound
+	}
+	b, err := parseBatch(fields)
+	if err == nil && b.ID != id {
+		return Batch{}, ErrNotFound
+	}
+	return b, err
+}
+
 // batchOf reads the fields of a batch. It returns ErrNotFound for one of another
 // scope.
 func batchOf(scope message.Scope, id message.BatchID, fields map[string]string) (Batch, error) {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -75,15 +76,37 @@ func (l *Ledger) Usage(ctx context.Context, scope message.Scope, first time.Time
 	}
 	usage := make([]Usage, days)
 	for i, counts := range read {
-		values := counts.Val()
-		u := Usage{
-			Accepted: number(values[usageAccepted]), Duplicates: number(values[usageDuplicates]), Rejected: number(values[usageRejected]),
-			Entered: make(map[message.Status]int64),
+		usage[i] = usageOf(counts.Val())
+	}
+	return usage, nil
+}
+
+func usageOf(values map[string]string) Usage {
+	u := Usage{
+		Accepted: number(values[usageAccepted]), Duplicates: number(values[usageDuplicates]), Rejected: number(values[usageRejected]),
+		Entered: make(map[message.Status]int64),
+	}
+	for _, status := range message.Statuses() {
+		u.Entered[status] = number(values[string(status)])
+	}
+	return u
+}
+
+// UsageOf reads the counts of several scopes for one day, in their order.
+func (l *Ledger) UsageOf(ctx context.Context, scopes []message.Scope, day time.Time) ([]Usage, error) {
+	usage := make([]Usage, 0, len(scopes))
+	for chunk := range slices.Chunk(scopes, readMax) {
+		pipe := l.rdb.Pipeline()
+		read := make([]*redis.MapStringStringCmd, len(chunk))
+		for i, scope := range chunk {
+			read[i] = pipe.HGetAll(ctx, l.usageKey(scope, day))
 		}
-		for _, status := range message.Statuses() {
-			u.Entered[status] = number(values[string(status)])
+		if _, err := pipe.Exec(ctx); err != nil {
+			return nil, unavailable("read usage", err)
 		}
-		usage[i] = u
+		for _, counts := range read {
+			usage = append(usage, usageOf(counts.Val()))
+		}
 	}
 	return usage, nil
 }

@@ -24,7 +24,7 @@ func stateOf(set pause.Set, scope pause.Scope) any {
 }
 
 // Pause pauses a scope, or replaces the reason of a pause in force. It returns
-// ErrReason without a reason.
+// ErrReason without a reason. What may be a number in the reason is not kept.
 func (o *Operator) Pause(ctx context.Context, scope pause.Scope, reason string) error {
 	if reason == "" {
 		return ErrReason
@@ -34,7 +34,7 @@ func (o *Operator) Pause(ctx context.Context, scope pause.Scope, reason string) 
 	if err != nil {
 		return err
 	}
-	p := pause.Pause{Scope: scope, Reason: reason, Actor: o.name, Since: time.Now().UTC().Truncate(time.Millisecond)}
+	p := pause.Pause{Scope: scope, Reason: scrubbed(reason), Actor: o.name, Since: time.Now().UTC().Truncate(time.Millisecond)}
 	if before, paused := set[p.Key()]; paused {
 		p.Since = before.Since
 	}

@@ -12,6 +12,9 @@ import (
 // AutomaticPause is a pause of the account that answers of Sinch, or their absence,
 // have caused. It ends by itself.
 type AutomaticPause struct {
+	// Cause is CauseAccount, CausePace (Sinch answers that calls are too fast) or
+	// CauseUnreachable.
+	Cause   Cause
 	Reason  string // with Sinch's code, where it gave one
 	Since   time.Time
 	Until   time.Time // zero: not known
@@ -39,11 +42,12 @@ func AutomaticPauses(ctx context.Context, rdb redis.UniversalClient, prefix stri
 	var pauses []AutomaticPause
 	for _, p := range accounts {
 		pauses = append(pauses, AutomaticPause{
-			Reason: withCode("Sinch refuses the account", p.SinchCode), Since: p.Since, ProbeAt: p.ProbeAt,
+			Cause: CauseAccount, Reason: withCode("Sinch refuses the account", p.SinchCode), Since: p.Since, ProbeAt: p.ProbeAt,
 		})
 	}
 	if slow.level > 0 {
 		p := AutomaticPause{
+			Cause:  CausePace,
 			Reason: withCode("Sinch answers that calls are too fast", slow.sinchCode), Since: slow.since, Until: now.Add(slow.left),
 		}
 		if slow.backoff > 0 {
@@ -82,6 +86,7 @@ func unreachable(values map[string]string, now time.Time) []AutomaticPause {
 	if workers == 0 {
 		return nil
 	}
+	first.Cause = CauseUnreachable
 	first.Reason = fmt.Sprintf("Sinch does not answer (workers: %d)", workers)
 	return []AutomaticPause{first}
 }

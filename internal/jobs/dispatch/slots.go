@@ -167,3 +167,15 @@ func (h *Handler) slotsOf(m *message.Message) *slots {
 		return h.sharedSlots
 	}
 }
+
+// inUse is how many slots are taken.
+func (s *slots) inUse() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.taken
+}
+
+// Calls is how many slots have a call now.
+func (h *Handler) Calls() int {
+	return h.highSlots.inUse() + h.sharedSlots.inUse() + h.testSlots.inUse()
+}

@@ -1,0 +1,110 @@
+package pages
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"mmsdispatch/internal/message"
+)
+
+// functions are those that the templates call.
+func functions() template.FuncMap {
+	return template.FuncMap{
+		"places": places,
+		"mask":   message.Masked,
+		"stamp":  stamp,
+		"length": length,
+		"host":   hostOf,
+		"kind":   kindOf,
+		"scope":  maskedScope,
+		"number": func(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) },
+		"seconds": func(x float64) string {
+			return length(time.Duration(x * float64(time.Second)))
+		},
+		"since": func(now, t time.Time) string {
+			if t.IsZero() {
+				return "–"
+			}
+			return length(now.Sub(t))
+		},
+	}
+}
+
+// stamp is a time in UTC, to the second.
+func stamp(t any) string {
+	switch t := t.(type) {
+	case *time.Time:
+		if t != nil {
+			return stamp(*t)
+		}
+	case time.Time:
+		if !t.IsZero() {
+			return t.UTC().Format("2006-01-02 15:04:05Z")
+		}
+	}
+	return "–"
+}
+
+// length is a duration in at most two units.
+func length(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < 0:
+		return "in " + length(-d)
+	case d == 0:
+		return "0 s"
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	case d < day:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%d d %d h", int(d/day), int(d.Hours())%24)
+	}
+}
+
+// hostOf is the host of a URL: the rest may hold secrets.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "–"
+	}
+	return u.Host
+}
+
+const (
+	kindLive = "live"
+	kindTest = "test"
+)
+
+func kindOf(scope message.Scope) string {
+	if scope.Test {
+		return kindTest
+	}
+	return kindLive
+}
+
+// maskedScope is the scope of a pause without the number of a sender.
+func maskedScope(scope string) string {
+	if number, ok := strings.CutPrefix(scope, "sender:"); ok {
+		return "sender:" + message.Masked(number)
+	}
+	return scope
+}
+
+// place is an entry of the navigation.
+type place struct{ Name, Path string }
+
+func places() []place {
+	return []place{
+		{"Overview", Root},
+		{"Queues", "/queues/"},
+	}
+}

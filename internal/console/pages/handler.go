@@ -1,0 +1,259 @@
+// Package pages serves the console: what operators see of an installation, and the
+// changes that they make. The pages are rendered here and work without script; with
+// script they are refreshed while they are open. Numbers are masked and contents
+// hidden, except in the answer to a reveal.
+package pages
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"mmsdispatch/internal/admin"
+	"mmsdispatch/internal/apikey"
+	"mmsdispatch/internal/callback"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/operator"
+	"mmsdispatch/internal/redisconn"
+	"mmsdispatch/internal/status"
+	"mmsdispatch/internal/suppression"
+)
+
+// Root is the path of the overview, below which all pages are.
+const Root = "/console/"
+
+var (
+	//go:embed templates/*.html
+	templateFiles embed.FS
+	//go:embed assets
+	assetFiles embed.FS
+)
+
+// Tasks enqueues the tasks of messages that are replayed.
+type Tasks interface {
+	Dispatch(ctx context.Context, m *message.Message) error
+}
+
+// Sender is a number that messages are sent from, with its limits.
+type Sender struct {
+	Number    string
+	PerSecond float64 // 0: the account's pace alone
+	Daily     int64   // 0: no limit
+}
+
+// Options are the parts that the pages show and change.
+type Options struct {
+	Redis     redis.UniversalClient
+	Ledger    *ledger.Ledger
+	Callbacks *callback.Store
+	OptOuts   *suppression.Store
+	Keys      *apikey.Store
+	Status    *status.Reader
+	Rules     *message.Rules // for numbers in searches
+	Tasks     Tasks
+	Senders   []Sender
+	Now       func() time.Time // Redis' time
+	Write     bool             // allows changes
+	Log       zerolog.Logger
+}
+
+// Handler serves the console. Close ends the streams of open pages.
+type Handler struct {
+	Options
+
+	templates map[string]*template.Template
+	routes    http.Handler
+	closing   chan struct{}
+	streams   chan struct{} // semaphore of open streams
+}
+
+// New builds the pages. Redis need not be running.
+func New(opts Options) (*Handler, error) {
+	h := &Handler{Options: opts, closing: make(chan struct{}), streams: make(chan struct{}, streamsMax)}
+	var err error
+	if h.templates, err = parseTemplates(); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	for pattern, serve := range h.pages() {
+		mux.Handle("GET "+Root+pattern, h.page(serve))
+	}
+	for pattern, serve := range h.changes() {
+		mux.Handle("GET "+Root+pattern, sameSite(h.page(serve)))
+		mux.Handle("POST "+Root+pattern, sameSite(h.page(serve)))
+	}
+	mux.Handle("GET "+Root+"assets/", http.StripPrefix(Root, assets()))
+	mux.HandleFunc("GET "+Root+"stream", h.stream)
+	mux.Handle("GET "+Root, h.page(func(http.ResponseWriter, *http.Request) error { return errNoPage }))
+	h.routes = secure(mux)
+	return h, nil
+}
+
+// pages are the handlers of pages that only show.
+func (h *Handler) pages() map[string]handlerFunc {
+	return map[string]handlerFunc{
+		"{$}":         h.overview,
+		"status.json": h.statusJSON,
+	}
+}
+
+// changes are the handlers of changes: GET asks for a confirmation, and POST makes
+// the change.
+func (h *Handler) changes() map[string]handlerFunc {
+	return map[string]handlerFunc{
+		"pause":  h.pause,
+		"resume": h.resume,
+	}
+}
+
+// ServeHTTP serves one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.ServeHTTP(w, r) }
+
+// Close ends the streams of open pages.
+func (h *Handler) Close() { close(h.closing) }
+
+// pageTimeout bounds what a page reads or changes, below the time limit of a response
+// on the admin listener.
+const pageTimeout = 20 * time.Second
+
+// maxForm bounds the size of a form.
+const maxForm = 16 << 10
+
+// handlerFunc serves a page, or returns an error before it has written anything.
+type handlerFunc func(w http.ResponseWriter, r *http.Request) error
+
+func (h *Handler) page(serve handlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := serve(w, r); err != nil {
+			h.failed(w, r, err)
+		}
+	})
+}
+
+// refusal is an answer that says why a page or a change is refused.
+type refusal struct {
+	code int
+	text string
+}
+
+// Error implements error.
+func (e *refusal) Error() string { return e.text }
+
+var (
+	errNoPage     = &refusal{http.StatusNotFound, "There is no such page."}
+	errNoMessage  = &refusal{http.StatusNotFound, "There is no message with this id, or its record has expired."}
+	errNoBatch    = &refusal{http.StatusNotFound, "There is no batch with this id, or its record has expired."}
+	errReadOnly   = &refusal{http.StatusForbidden, "Changes are switched off on this listener: ADMIN_WRITE=true allows them."}
+	errRole       = &refusal{http.StatusForbidden, "Your role does not allow this."}
+	errCrossSite  = &refusal{http.StatusForbidden, "The request comes from another site."}
+	errBadRequest = &refusal{http.StatusBadRequest, "The request is malformed."}
+	errRedis      = &refusal{http.StatusServiceUnavailable, "Redis cannot be reached now. Nothing can be shown, and nothing was changed unless the page said so."}
+)
+
+// failed shows an error. Errors of Redis may name addresses, so their text is only
+// logged.
+func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error) {
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+	case errors.Is(err, redisconn.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		refused = errRedis
+	default:
+		refused = &refusal{http.StatusInternalServerError, "The page cannot be shown. The log has the cause."}
+	}
+	if refused.code >= http.StatusInternalServerError {
+		h.Log.Warn().Err(err).Str("page", r.URL.Path).Msg("console page failed")
+	}
+	if err := h.render(w, r, refused.code, "error", http.StatusText(refused.code), refused.text); err != nil {
+		http.Error(w, refused.text, refused.code)
+	}
+}
+
+// view is what every template gets.
+type view struct {
+	Title      string
+	Path       string // of the page
+	Query      string // the search
+	User       string
+	CanOperate bool
+	CanReveal  bool
+	Note       string // why there are no controls; empty: there are
+	Now        time.Time
+	Live       bool
+	Body       any
+}
+
+// render writes a page.
+func (h *Handler) render(w http.ResponseWriter, r *http.Request, code int, name, title string, body any) error {
+	v := view{
+		Title: title, Path: r.URL.Path, Query: r.URL.Query().Get("q"), User: userOf(r), Now: h.Now().UTC(),
+		CanOperate: h.allows(r, admin.Operator) == nil, CanReveal: h.allows(r, admin.Admin) == nil,
+		Live: code == http.StatusOK && r.Method == http.MethodGet && name != "confirm", Body: body,
+	}
+	if err := h.allows(r, admin.Operator); err != nil {
+		v.Note = err.Error()
+	}
+	var out bytes.Buffer
+	if err := h.templates[name].ExecuteTemplate(&out, "layout", v); err != nil {
+		return fmt.Errorf("render %s: %w", name, err)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = w.Write(out.Bytes()) // it fails only when the browser has disconnected
+	return nil
+}
+
+func (h *Handler) show(w http.ResponseWriter, r *http.Request, name, title string, body any) error {
+	return h.render(w, r, http.StatusOK, name, title, body)
+}
+
+// parseTemplates parses each page with the layout.
+func parseTemplates() (map[string]*template.Template, error) {
+	layout, err := template.New("").Funcs(functions()).ParseFS(templateFiles, "templates/layout.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse templates: %w", err)
+	}
+	files, err := templateFiles.ReadDir("templates")
+	if err != nil {
+		return nil, fmt.Errorf("read templates: %w", err)
+	}
+	all := make(map[string]*template.Template)
+	for _, file := range files {
+		name, _ := strings.CutSuffix(file.Name(), ".html")
+		own, err := layout.Clone()
+		if err == nil {
+			own, err = own.ParseFS(templateFiles, "templates/"+file.Name())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("parse template %s: %w", name, err)
+		}
+		all[name] = own
+	}
+	return all, nil
+}
+
+// userOf is the user of the admin listener; unknown: it has none.
+func userOf(r *http.Request) string {
+	if name, _, ok := r.BasicAuth(); ok && name != "" {
+		return name
+	}
+	return "unknown"
+}
+
+func (h *Handler) operator(r *http.Request) *operator.Operator {
+	return operator.New(h.Redis, userOf(r), operator.FromConsole)
+}

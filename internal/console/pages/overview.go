@@ -1,0 +1,53 @@
+package pages
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"mmsdispatch/internal/status"
+)
+
+// overviewBody is what the overview shows.
+type overviewBody struct {
+	*status.Status
+
+	Charts []chart
+	All    bool // everything is paused
+	Max    int  // calls that all workers can make at once
+	Busy   int
+}
+
+func (h *Handler) overview(w http.ResponseWriter, r *http.Request) error {
+	s, err := h.Status.Read(r.Context())
+	if err != nil {
+		return err //nolint:wrapcheck // it says what failed
+	}
+	samples, err := status.History(r.Context(), h.Redis)
+	if err != nil {
+		return err //nolint:wrapcheck // it says what failed
+	}
+	body := overviewBody{Status: s, Charts: chartsOf(samples)}
+	for _, p := range s.Pauses {
+		body.All = body.All || p.Scope == "all"
+	}
+	for _, worker := range s.Workers {
+		body.Max += worker.Concurrency
+		body.Busy += worker.Sending
+	}
+	return h.show(w, r, "overview", "Overview", body)
+}
+
+func (h *Handler) statusJSON(w http.ResponseWriter, r *http.Request) error {
+	s, err := h.Status.Read(r.Context())
+	if err != nil {
+		return err //nolint:wrapcheck // it says what failed
+	}
+	value, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encode status: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(value, '\n')) // it fails only when the caller has disconnected
+	return nil
+}
