@@ -98,6 +98,14 @@ func (g *grant) shrink(n int64) {
 	}
 }
 
+// releaseAfter returns all to other tenants now, and to this one after d.
+func (g *grant) releaseAfter(d time.Duration) {
+	share, n := g.share, g.reserved
+	g.budget.all.Release(n)
+	g.reserved = 0
+	time.AfterFunc(d, func() { share.Release(n) })
+}
+
 // release returns the memory. It may be called twice, and on a zero grant.
 func (g *grant) release() {
 	if g.budget == nil {

@@ -187,10 +187,11 @@ func (a *api) listMessages(c echo.Context, who Caller) error {
 // for it.
 func (a *api) findPage(wait context.Context, c echo.Context, who Caller, f filter) (messagePage, error) {
 	slot := a.searches.grant(who.Scope.Tenant)
-	defer slot.release()
 	if err := slot.grow(wait, 1); err != nil {
 		return messagePage{}, err
 	}
+	begun := time.Now()
+	defer func() { slot.releaseAfter(min(searchRest*time.Since(begun), searchRestMost)) }()
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	if f.ofBatch() {

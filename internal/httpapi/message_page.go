@@ -19,6 +19,10 @@ const (
 	// searchesMin is the number of searches of messages that run at the same time,
 	// on a small machine; a tenant may use half of them.
 	searchesMin = 2
+	// searchRest is the pause of a slot of a tenant after a search, in units of the
+	// time that it took: one tenant's lists use a third of a processor.
+	searchRest     = 2
+	searchRestMost = 100 * time.Millisecond
 	// searchPatience bounds the wait of a list for those before it.
 	searchPatience = 5 * time.Second
 )
