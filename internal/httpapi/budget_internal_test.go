@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestATenantHasAShareOfTheBudget: one tenant leaves room for the others, and
@@ -39,4 +41,27 @@ func TestEveryBodyFitsTheBudget(t *testing.T) {
 	if share := int64(workBudget / 2); bodyCost(batchBodyMax) > share {
 		t.Errorf("the work on a body takes %d bytes, the share is %d", bodyCost(batchBodyMax), share)
 	}
+}
+
+// TestASlotRestsForItsTenantOnly: what is released after a while is free for other
+// tenants at once.
+func TestASlotRestsForItsTenantOnly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(2)
+		first, again, other, third := b.grant("a"), b.grant("a"), b.grant("b"), b.grant("c")
+		if !first.tryGrow(1) || !other.tryGrow(1) {
+			t.Fatal("the budget is used up")
+		}
+		first.releaseAfter(time.Second)
+		if again.tryGrow(1) || !third.tryGrow(1) {
+			t.Error("the slot is with its tenant, or not with the others")
+		}
+		third.release()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !again.tryGrow(1) {
+			t.Error("the tenant does not get its slot back")
+		}
+	})
 }
