@@ -35,6 +35,7 @@ func newAPI(_ context.Context, cfg *config.Config, out io.Writer) (*process, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
 	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart(), env.scopesPart(), env.numberKey())
+	p.add(env.logPart()...)
 	adminParts, err := env.admin(p.fail)
 	if err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	tasks := queue.New(env.rdb, cfg.Worker.TaskTimeout)
 	streams := callback.NewStreams(env.rdb, env.callbacks, env.scopes)
 	opts := httpapi.Options{
-		Ledger: env.ledger, Batches: env.ledger,
+		Ledger: env.ledger, Batches: env.ledger, Replays: env.replays(),
 		Dispatcher:  tasks,
 		Keys:        keys{verifier},
 		Limiter:     httpapi.NewRateLimit(env.rdb),
@@ -84,6 +85,9 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 			Token: cfg.Webhook.Token.Reveal(), Secret: cfg.Webhook.Secret.Reveal(), User: string(cfg.Webhook.User),
 			Password: cfg.Webhook.Password.Reveal(), MaxAge: cfg.Webhook.MaxAge, Insecure: cfg.Webhook.Insecure,
 		},
+	}
+	if env.hasLog() {
+		opts.LongLog = env.messages
 	}
 	parts := []part{{name: "tasks under way", Service: background.AtStop(func(context.Context) { tasks.Wait() })}}
 	if cfg.Process != config.Dev { // whose Redis does not report its memory

@@ -12,14 +12,18 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// consumers are the consumers of changed messages that are switched on for a
-// message.
-func consumers(scopes *callback.Scopes) func(m *message.Message) ledger.Consumers {
+// consumers returns the consumers of changed messages that are enabled for a
+// message; logged says whether there is a long-term log.
+func consumers(scopes *callback.Scopes, logged bool) func(m *message.Message) ledger.Consumers {
 	return func(m *message.Message) ledger.Consumers {
-		if m.Content.CallbackURL != "" || scopes.Has(m.Scope) {
-			return ledger.Consumers(ledger.ConsumerCallbacks)
+		var enabled ledger.Consumers
+		if logged {
+			enabled = enabled.With(ledger.ConsumerLog)
 		}
-		return ""
+		if m.Content.CallbackURL != "" || scopes.Has(m.Scope) {
+			enabled = enabled.With(ledger.ConsumerCallbacks)
+		}
+		return enabled
 	}
 }
 

@@ -48,10 +48,11 @@ func Dev(ctx context.Context, out io.Writer) error {
 }
 
 // devEnviron adds the variables that this mode sets: its own Redis, no request
-// that leaves the machine, and a new key at each start.
+// that leaves the machine, no long-term log, and a new key at each start.
 func devEnviron(environ map[string]string, redisAddr, key string) map[string]string {
 	environ = maps.Clone(environ)
 	environ["REDIS_URL"] = "redis://" + redisAddr + "/0"
+	environ["DATABASE_URL"] = "" // a long-term log of messages that are not kept would be of no use
 	environ["SINCH_API"] = string(sinch.APISimulator)
 	if environ["LOG_LEVEL"] == "" {
 		environ["LOG_LEVEL"] = "info"
@@ -86,6 +87,7 @@ func newDev(cfg *config.Config, embedded *miniredis.Miniredis, out io.Writer, re
 	}
 	p.add(adminParts...)
 	p.add(callbackParts(env)...)
+	p.add(replayRunner(env))
 	p.add(sending...)
 	p.add(serving...)
 	p.add(env.readiness(), part{name: "banner", Service: background.New(
@@ -124,6 +126,7 @@ func banner(out io.Writer, cfg *config.Config, key string) {
   queues       http://%[2]s/queues/
   metrics      http://%[2]s/metrics
   dev API key  %[3]s
+  long-term log  none: this mode uses no PostgreSQL
 
   Send a message (calls go to the built-in simulator, not to Sinch):
 

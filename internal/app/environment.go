@@ -22,6 +22,7 @@ import (
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/messagelog"
 	"mmsdispatch/internal/operator"
 	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/saved"
@@ -44,6 +45,7 @@ type environment struct {
 	saved     *saved.Store
 	scopes    *callback.Scopes
 	callbacks *callback.Store
+	messages  *messagelog.Log // nil: there is no long-term log
 	watch     *redisWatch
 	ready     *admin.Readiness
 
@@ -95,7 +97,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		return nil, fmt.Errorf("opt-outs: %w", err)
 	}
 	l, err := newLedger(cfg, rdb, ledger.Options{
-		Consumers: consumers(scopes), Now: clock.Now, MinReplicas: watch.minReplicas, OptOutKey: optOuts.Key, Keys: keys,
+		Consumers: consumers(scopes, !cfg.Store.DatabaseURL.IsZero()), Now: clock.Now, MinReplicas: watch.minReplicas, OptOutKey: optOuts.Key, Keys: keys,
 		Moved: func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
 	})
 	if err != nil {
@@ -110,6 +112,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, clock: clock, keys: keys, ledger: l, optOuts: optOuts, watch: watch,
 		instance: instance,
 		saved:    saved.NewStore(rdb, metrics.Saved, keys),
+	}
+	if err := env.openLog(); err != nil {
+		return nil, err
 	}
 	env.pauses = throttle.NewWatch(rdb, func(p *throttle.Pause) { showPause(metrics, p) })
 	env.ready = admin.NewReadiness(log, env.warnings, admin.Check{Name: "redis", Func: env.usable})
@@ -226,7 +231,7 @@ func (e *environment) recordChange(ctx context.Context, c console.Change) error 
 	case console.ActionOther:
 	}
 	user := cmp.Or(c.User, "unknown")
-	err := operator.New(e.rdb, user, operator.FromConsole).Record(ctx, operator.Change{Action: action, Target: c.Target})
+	err := operator.New(e.rdb, user, operator.FromConsole).Logged(e.hasLog()).Record(ctx, operator.Change{Action: action, Target: c.Target})
 	if err != nil {
 		return fmt.Errorf("record change: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/messagelog"
 	"mmsdispatch/internal/redisconn"
 )
 
@@ -49,26 +50,37 @@ func Main(kind Kind) int {
 	return exitOK
 }
 
-// load reads the configuration. Problems of REDIS_URL, which package redisconn
-// parses, join the list of all problems.
+// load reads the configuration. Problems of REDIS_URL and DATABASE_URL, which their
+// own packages parse, join the list of all problems.
 func load(kind Kind) (*config.Config, error) {
 	environ, err := config.OSEnviron()
 	if err != nil {
 		return nil, fmt.Errorf("environment: %w", err)
 	}
 	cfg, err := config.Load(kind, environ)
-	url := environ["REDIS_URL"]
-	if url == "" {
+	var problems []config.Problem
+	for _, store := range []struct {
+		name  string
+		parse func(url string) error
+	}{
+		{"REDIS_URL", func(url string) error { _, err := redisconn.Parse(url); return err }},
+		{"DATABASE_URL", messagelog.Parses},
+	} {
+		url := environ[store.name]
+		if url == "" {
+			continue
+		}
+		if wrong := store.parse(url); wrong != nil {
+			problems = append(problems, config.Problem{Names: []string{store.name}, Text: "is not usable: " + wrong.Error()})
+		}
+	}
+	if len(problems) == 0 {
 		return cfg, err
 	}
-	_, wrong := redisconn.Parse(url)
-	if wrong == nil {
-		return cfg, err
-	}
-	problems := []config.Problem{{Names: []string{"REDIS_URL"}, Text: "is not usable: " + wrong.Error()}}
 	if others, ok := errors.AsType[*config.Error](err); ok {
-		rest := slices.DeleteFunc(others.Problems, func(p config.Problem) bool { return slices.Equal(p.Names, problems[0].Names) })
-		problems = append(problems, rest...)
+		problems = append(problems, slices.DeleteFunc(others.Problems, func(p config.Problem) bool {
+			return slices.ContainsFunc(problems, func(own config.Problem) bool { return slices.Equal(p.Names, own.Names) })
+		})...)
 	}
 	return nil, &config.Error{Problems: problems}
 }

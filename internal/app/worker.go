@@ -37,6 +37,7 @@ func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, 
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
 	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart(), env.scopesPart(), env.numberKey())
+	p.add(env.logPart()...)
 	adminParts, err := env.admin(p.fail)
 	if err != nil {
 		return nil, err
@@ -47,6 +48,8 @@ func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, 
 		return nil, err
 	}
 	p.add(callbackParts(env)...)
+	p.add(replayRunner(env))
+	p.add(logWriter(env)...)
 	p.add(sending...)
 	p.add(env.readiness())
 	return p, nil

@@ -55,7 +55,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	addAs(root)
 	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newCancel(), newReplay(), newRate(),
 		newPause(), newResume(), newPauses(), newAudit(),
-		newBench(), newKeys(), newHealth(), newDoctor(), newVersion())
+		newBench(), newKeys(), newMigrate(), newHealth(), newDoctor(), newVersion())
 	return root
 }
 

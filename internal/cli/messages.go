@@ -197,19 +197,37 @@ func newCancel() *cobra.Command {
 	return cmd
 }
 
-// newReplay replays a message.
+// newReplay replays a message, or all that are in some state.
 func newReplay() *cobra.Command {
-	var of api
-	var force bool
+	var (
+		of    api
+		many  manyReplays
+		force bool
+	)
 	cmd := &cobra.Command{
-		Use:   "replay ID|REFERENCE",
-		Short: "Send a message again that failed, expired, was canceled or is unknown",
-		Args:  cobra.ExactArgs(1),
+		Use:   "replay ID|REFERENCE | --status STATES",
+		Short: "Send a message again that failed, expired, was canceled or is unknown, or all such messages",
+		Long: "Send a message again, through the api. With --status the workers replay all messages in these states over all tenants,\n" +
+			"and the command shows their progress; that needs REDIS_URL.",
+		Example: "  mmsctl replay order-1\n" +
+			"  mmsctl replay --status failed --reason account --since 24h --dry-run",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(many.statuses) > 0 {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(many.statuses) > 0 {
+				return withRedis(func(cmd *cobra.Command, _ []string, s session) error {
+					return many.replayMany(cmd, s, force)
+				})(cmd, nil)
+			}
 			return of.change(cmd, operator.ActionMessageReplay, args[0], "/replay", map[string]bool{"force": force})
 		},
 	}
 	of.addFlags(cmd)
-	cmd.Flags().BoolVar(&force, "force", false, "replay a message of unknown outcome, which may double it")
+	many.addFlags(cmd)
+	cmd.Flags().BoolVar(&force, "force", false, "replay messages of unknown outcome, which may double them")
 	return cmd
 }

@@ -32,7 +32,8 @@ func withRedis(run func(cmd *cobra.Command, args []string, s session) error) fun
 		}
 		rdb := redisconn.New(opts)
 		defer rdb.Close()
-		return run(cmd, args, session{cfg: cfg, rdb: rdb, operator: operator.New(rdb, actorName(cmd), operator.FromCtl)})
+		actor := operator.New(rdb, actorName(cmd), operator.FromCtl).Logged(!cfg.Store.DatabaseURL.IsZero())
+		return run(cmd, args, session{cfg: cfg, rdb: rdb, operator: actor})
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"fmt"
 	"math"
 	"net/url"
@@ -158,9 +159,22 @@ func (c *Config) checkTogether(problems *problems) {
 
 	checkScheme(problems, "REDIS_URL", c.Store.RedisURL,
 		"redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster")
+	c.checkLog(problems)
 	checkScheme(problems, "DATABASE_URL", c.Store.DatabaseURL, "postgres", "postgresql")
 	checkScheme(problems, "SENTRY_DSN", c.Telemetry.SentryDSN, "http", "https")
 	checkDSN(problems, "SENTRY_DSN", c.Telemetry.SentryDSN)
+}
+
+// checkLog reports a LOG_HASH_KEY that is missing or no key.
+func (c *Config) checkLog(problems *problems) {
+	key, err := base64.StdEncoding.DecodeString(c.Log.Key.Reveal())
+
+	switch {
+	case c.Log.Key.IsZero() && c.Log.Numbers == "hash":
+		problems.add("is required when LOG_NUMBERS is hash", "LOG_HASH_KEY")
+	case !c.Log.Key.IsZero() && (err != nil || len(key) != hashKeyBytes):
+		problems.add("must be 32 bytes in base64", "LOG_HASH_KEY")
+	}
 }
 
 // checkPair reports a user without a password, or a password without a user.

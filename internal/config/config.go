@@ -3,7 +3,13 @@
 // .env.example and docs/configuration.md are generated from them.
 package config
 
-import "time"
+import (
+	"encoding/base64"
+	"time"
+)
+
+// hashKeyBytes is the length of LOG_HASH_KEY.
+const hashKeyBytes = 32
 
 // Process is the kind of process being configured. Required variables and some
 // defaults depend on it.
@@ -25,6 +31,7 @@ type Config struct {
 	Webhook   Webhook   `group:"Receipts from Sinch"`
 	API       HTTPAPI   `group:"HTTP API"`
 	Store     Store     `group:"Storage"`
+	Log       Log       `group:"Long-term log"`
 	Message   Message   `group:"Messages"`
 	Media     Media     `group:"Media"`
 	Callback  Callback  `group:"Callbacks"`
@@ -131,7 +138,7 @@ func (a HTTPAPI) TenantLimit() int64 {
 type Store struct {
 	// `redis://`, `rediss://` (TLS), `redis-sentinel://host:port?master_name=m&addr=…`, `redis-cluster://host:port?addr=…`, or the latter two as `rediss-…`.
 	RedisURL Secret `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0"`
-	// `postgres://…` of a long-term log. It has no effect in this release; `mmsctl doctor` only tests the connection.
+	// `postgres://…` of the long-term log, for all processes; `mmsctl migrate up` makes its tables. Empty: there is no long-term log.
 	DatabaseURL Secret `env:"DATABASE_URL"`
 	// How long a message is kept after the last change of its sent or final state. An open or unknown message never expires.
 	RecordTTL time.Duration `env:"RECORD_TTL" envDefault:"720h"`
@@ -139,6 +146,30 @@ type Store struct {
 	RecordKeys RecordKeys `env:"RECORD_KEYS"`
 	// How long text, subject, fallback text, media and metadata of a final message are kept; 0: as long as the message. Messages of a canceled batch lose them at once. A message without them cannot be replayed.
 	ContentTTL time.Duration `env:"CONTENT_TTL" envDefault:"0" zero:"allowed"`
+}
+
+// Log configures the long-term log in PostgreSQL, which DATABASE_URL switches on.
+type Log struct {
+	// How long the long-term log keeps a message, counted from when it was submitted; in days (`400d`) or as a duration. Messages go by whole months.
+	Retention Days `env:"LOG_RETENTION" envDefault:"400d"`
+	// `plain` logs the numbers of recipients, `hash` their HMAC-SHA256 under `LOG_HASH_KEY`: searching by number still works, and messages that only the log has show a masked number.
+	Numbers string `env:"LOG_NUMBERS" envDefault:"plain" oneof:"plain hash"`
+	// Key of `LOG_NUMBERS=hash`, 32 bytes in base64 (`openssl rand -base64 32`). With another key earlier messages are no longer found by their number.
+	Key Secret `env:"LOG_HASH_KEY"`
+}
+
+// HashKey is the key that hashes numbers; nil: they are not hashed.
+func (l Log) HashKey() []byte {
+	if l.Numbers != "hash" {
+		return nil
+	}
+
+	key, err := base64.StdEncoding.DecodeString(l.Key.Reveal())
+	if err != nil || len(key) != hashKeyBytes {
+		return nil // Load refuses it
+	}
+
+	return key
 }
 
 // Message configures the rules and defaults for messages of callers.

@@ -192,7 +192,7 @@ func values(field reflect.StructField) string {
 	}
 
 	return map[string]string{
-		"APIKeys": "list of keys, secret", "AdminUsers": "list of users, secret", "SenderRates": "list of paces", "SenderQuotas": "list of numbers of messages", "AreaCodes": "list of area codes", "BaseURL": "URL", "Destinations": "list of countries", "Endpoint": "URL",
+		"APIKeys": "list of keys, secret", "AdminUsers": "list of users, secret", "SenderRates": "list of paces", "SenderQuotas": "list of numbers of messages", "AreaCodes": "list of area codes", "BaseURL": "URL", "Days": "days or duration", "Destinations": "list of countries", "Endpoint": "URL",
 		"HostPort": "host:port", "Identifier": "text", "Networks": "list of CIDRs", "Origin": "URL without a path", "Path": "file", "RecordKeys": "list of keys, secret", "Region": "country", "Secret": "secret",
 		"Sender": "number", "Senders": "list of numbers", "Subject": "text",
 	}[field.Type.Name()]

@@ -88,6 +88,8 @@ func TestDefaults(t *testing.T) {
 		"REDIS_URL":              {cfg.Store.RedisURL.Reveal(), "redis://127.0.0.1:6379/0"},
 		"DATABASE_URL":           {cfg.Store.DatabaseURL.Reveal(), ""},
 		"RECORD_TTL":             {cfg.Store.RecordTTL, 720 * time.Hour},
+		"LOG_RETENTION":          {time.Duration(cfg.Log.Retention), 400 * 24 * time.Hour},
+		"LOG_NUMBERS":            {cfg.Log.Numbers, "plain"},
 		"MMS_DESTINATIONS":       {cfg.Message.Destinations.Regions(), []config.Region{"US", "CA", "AU", "PR"}},
 		"DEFAULT_REGION":         {cfg.Message.DefaultRegion, config.Region("US")},
 		"DEFAULT_SUBJECT":        {cfg.Message.DefaultSubject, config.Subject("MMS")},
@@ -428,9 +430,9 @@ func TestWarnings(t *testing.T) {
 		"not in this release": {
 			config.Worker,
 			map[string]string{
-				"DATABASE_URL": "postgres://h/d", "SENTRY_DSN": "https://k@h/1", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://h:4318",
+				"SENTRY_DSN": "https://k@h/1", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://h:4318",
 			},
-			[]string{"DATABASE_URL has no effect", "SENTRY_DSN has no effect", "OTEL_EXPORTER_OTLP_ENDPOINT has no effect"},
+			[]string{"SENTRY_DSN has no effect", "OTEL_EXPORTER_OTLP_ENDPOINT has no effect"},
 		},
 		"the rest": {
 			config.Worker,

@@ -44,6 +44,9 @@ func TestValues(t *testing.T) {
 		"RECORD_TTL":                  {[]string{"200ms"}, []string{"30d", "0"}},
 		"RECORD_KEYS":                 {[]string{"k1:" + key32, "2026-11:" + key32 + ", old.1:" + key32}, []string{key32, ":" + key32, "k1:", "k1:" + key32[4:], "k1:" + key32 + ",k1:" + key32, "k 1:" + key32, "k1:" + key32 + ",", "k1:" + strings.Repeat("=", 44)}},
 		"CONTENT_TTL":                 {[]string{"0", "1ms", "24h"}, []string{"-1s", "1d", "soon"}},
+		"LOG_RETENTION":               {[]string{"400d", "1d", "200ms", "36h"}, []string{"0", "0d", "-1d", "1.5d", "d", "400", "99999999d"}},
+		"LOG_NUMBERS":                 {[]string{"plain"}, []string{"off", "Hash"}}, // hash needs LOG_HASH_KEY
+		"LOG_HASH_KEY":                {[]string{key32}, []string{key32[4:], "x"}},
 		"MMS_DESTINATIONS":            {[]string{"*", "US", "us, CA"}, []string{"US,*", "US,", "USA", "XX", "1"}},
 		"DEFAULT_REGION":              {[]string{"US", "gb"}, []string{"XX", "*", "USA"}},
 		"EXTRA_AREA_CODES":            {[]string{"861:US", "861:us, 942:CA,658:JM"}, []string{"861", "861:US,", "061:US", "86:US", "8611:US", "861:GB", "861:XX", "+861:US", "861:US;679:US"}},

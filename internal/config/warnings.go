@@ -24,7 +24,6 @@ func (c *Config) Warnings() []string {
 	warn(c.Media.AllowPrivate, "MEDIA_ALLOW_PRIVATE is on: media may be fetched from inside this network")
 	warn(c.Callback.AllowPrivate, "CALLBACK_ALLOW_PRIVATE is on: callbacks may reach hosts inside this network")
 	warn(c.Unknown.Policy == "resend", "UNKNOWN_POLICY is resend: a message may arrive twice")
-	warn(!c.Store.DatabaseURL.IsZero(), "DATABASE_URL has no effect in this release: there is no long-term log")
 	warn(!c.Telemetry.SentryDSN.IsZero(), "SENTRY_DSN has no effect in this release: errors are logged only")
 	warn(c.Telemetry.OTLPEndpoint != "", "OTEL_EXPORTER_OTLP_ENDPOINT has no effect in this release: there are no traces")
 

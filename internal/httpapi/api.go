@@ -29,7 +29,12 @@ type Ledger interface {
 	Accept(ctx context.Context, r ledger.Request) (ledger.Accepted, error)
 	ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error)
 	CountDuplicate(ctx context.Context, scope message.Scope) error
+	// Current reads messages by their ids; those that have expired are left out.
+	Current(ctx context.Context, ids []message.ID) (map[message.ID]*message.Message, error)
 	Get(ctx context.Context, id message.ID) (*message.Message, error)
+	// LogGap reports whether messages of a scope are neither in the long-term log nor
+	// among the latest ones.
+	LogGap(ctx context.Context, scope message.Scope) (bool, error)
 	Recent(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) (complete bool, err error)
 	Unknown(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) error
 	Update(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error)
@@ -68,6 +73,8 @@ type Metrics interface {
 type Options struct {
 	Ledger     Ledger
 	Batches    Batches
+	LongLog    Log // nil: there is no long-term log
+	Replays    Replays
 	Dispatcher Dispatcher
 	OptOuts    OptOuts
 	Pauses     Pauses
@@ -152,6 +159,11 @@ func (a *api) routes(pages *pages) []route {
 		{http.MethodPost, "/v1/batches/:" + batchParam + "/resume", a.private(a.resumeBatch)},
 
 		{http.MethodGet, "/v1/usage", a.private(a.usage)},
+		{http.MethodGet, "/v1/reports", a.private(a.report)},
+
+		{http.MethodPost, "/v1/replays", a.private(a.createReplay)},
+		{http.MethodGet, "/v1/replays/:" + replayParam, a.private(a.getReplay)},
+		{http.MethodPost, "/v1/replays/:" + replayParam + "/cancel", a.private(a.cancelReplay)},
 
 		{http.MethodGet, "/v1/suppressions", a.private(a.listOptOuts)},
 		{http.MethodGet, "/v1/suppressions/:" + numberParam, a.private(a.getOptOut)},

@@ -12,6 +12,7 @@ import (
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/mediastore"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/replay"
 )
 
 // Caller is the tenant and kind that a key belongs to, with the key's scopes and
@@ -114,6 +115,10 @@ func (a *api) checkPath(c echo.Context) error {
 		case mediaParam:
 			if _, err := mediastore.ParseID(c.Param(name)); err != nil {
 				return mediastore.ErrNotFound
+			}
+		case replayParam:
+			if !replay.ValidID(c.Param(name)) {
+				return replay.ErrNotFound
 			}
 		case batchParam:
 			if _, err := message.ParseBatchID(c.Param(name)); err != nil {

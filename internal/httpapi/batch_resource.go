@@ -84,7 +84,7 @@ func (a *api) getBatch(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	b, err := a.Batches.GetBatch(ctx, who.Scope, message.BatchID(c.Param(batchParam)))
+	b, err := a.readBatch(ctx, who.Scope, message.BatchID(c.Param(batchParam)))
 	if err != nil {
 		return batchError(err)
 	}
@@ -163,9 +163,9 @@ func (a *api) findBatches(
 	ctx context.Context, who Caller, reference string, after ledger.BatchPosition, limit int,
 ) (_ []ledger.Batch, complete bool, _ error) {
 	if reference == "" {
-		return a.Batches.Batches(ctx, who.Scope, after, limit)
+		return a.listedBatches(ctx, who.Scope, after, limit)
 	}
-	b, err := a.Batches.FindBatch(ctx, who.Scope, reference)
+	b, err := a.referencedBatch(ctx, who.Scope, reference)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound) || err == nil && !after.Before(b):
 		return nil, true, nil

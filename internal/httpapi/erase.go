@@ -24,7 +24,7 @@ func (a *api) eraseMessage(c echo.Context, who Caller) error {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	id := message.ID(c.Param("id"))
-	if err := a.Ledger.Erase(ctx, who.Scope, id, force); err != nil {
+	if err := a.erase(ctx, who.Scope, id, force); err != nil {
 		return err
 	}
 	a.Log.Info().Str("request_id", callOf(c).logged).Str("message_id", string(id)).Bool("force", force).Msg("message erased")
@@ -57,6 +57,11 @@ func (a *api) erasePerson(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
+	logged, err := a.eraseLogged(ctx, who.Scope, number)
+	if err != nil {
+		return err
+	}
+	erased += logged
 	a.Log.Info().Str("request_id", callOf(c).logged).Int("erased", erased).Int("open", open).Msg("messages to a number erased")
 	writeJSON(c, http.StatusOK, erasure{Erased: erased, Open: open})
 	return nil

@@ -96,6 +96,21 @@ func (l *fakeLedger) Get(ctx context.Context, id message.ID) (*message.Message, 
 	return m, nil
 }
 
+func (l *fakeLedger) Current(ctx context.Context, ids []message.ID) (map[message.ID]*message.Message, error) {
+	if err := l.enter(ctx); err != nil {
+		return nil, err
+	}
+	current := make(map[message.ID]*message.Message)
+	for _, id := range ids {
+		if m := l.find(func(m *message.Message) bool { return m.ID == id }); m != nil {
+			current[id] = m
+		}
+	}
+	return current, nil
+}
+
+func (l *fakeLedger) LogGap(ctx context.Context, _ message.Scope) (bool, error) { return false, l.enter(ctx) }
+
 func (l *fakeLedger) Unknown(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) error {
 	_, err := l.Recent(ctx, scope, r, func(m *message.Message) bool { return m.Status != message.StatusUnknown || yield(m) })
 	return err

@@ -19,7 +19,10 @@ import (
 type filter struct {
 	reference string
 	statuses  []message.Status
+	reasons   []message.ReasonCode
+	lanes     []message.Lane
 	to        string
+	from      string
 	batchID   message.BatchID
 	after     time.Time // exclusive, like before
 	before    time.Time
@@ -47,19 +50,40 @@ func readPosition(cursor string) (p ledger.Position, ok bool) {
 	return p, p.CreatedAt == created
 }
 
+// readPlace reads the cursor of a batch's messages: a place, and the message at it,
+// which cursors of earlier releases lack.
+func readPlace(cursor string) (place int64, p ledger.Position, ok bool) {
+	if place, _, ok = cursorPlaces.read(cursor, 0); ok {
+		return place, p, true
+	}
+	place, texts, ok := cursorPlaces.read(cursor, 1)
+	if !ok {
+		return 0, p, false
+	}
+	id, err := message.ParseID(texts[0])
+	if err != nil {
+		return 0, p, false
+	}
+	return place, ledger.PositionOf(id), true
+}
+
 // readFilter reads the query of a list.
 func (a *api) readFilter(r *http.Request) (filter, error) {
-	q := readQuery(r, "clientReference", "status", "to", "batchId", "createdAfter", "createdBefore", "limit", "cursor")
+	q := readQuery(r, "clientReference", "status", "reason", "priority", "to", "from", "batchId", "createdAfter", "createdBefore",
+		"limit", "cursor")
 	f := filter{
 		reference: q.text("clientReference"),
-		statuses:  q.statuses("status"), to: q.phone("to", a.Rules),
+		statuses:  words(q, "status", message.Statuses(), "states of messages"),
+		reasons:   words(q, "reason", message.ReasonCodes(), "codes of reasons"),
+		lanes:     words(q, "priority", message.Lanes(), "priorities"),
+		to:        q.phone("to", a.Rules), from: q.sender("from"),
 		batchID: q.batch("batchId"), after: q.time("createdAfter"), before: q.time("createdBefore"),
 		limit: q.limit(),
 	}
 	f.place = -1
 	if f.ofBatch() {
 		q.cursor(func(cursor string) (ok bool) {
-			f.place, _, ok = cursorPlaces.read(cursor, 0)
+			f.place, f.position, ok = readPlace(cursor)
 			return ok
 		})
 	} else {
@@ -77,21 +101,21 @@ func (a *api) readFilter(r *http.Request) (filter, error) {
 // ofBatch reports whether the list is that of a batch.
 func (f filter) ofBatch() bool { return f.batchID != "" && f.reference == "" }
 
-// statuses is a list of message states separated by commas.
-func (q *query) statuses(name string) []message.Status {
+// words are known words separated by commas; what names them in problems.
+func words[T ~string](q *query, name string, known []T, what string) []T {
 	value, ok := q.get(name)
 	if !ok {
 		return nil
 	}
-	var statuses []message.Status
+	var all []T
 	for word := range strings.SplitSeq(value, ",") {
-		if !slices.Contains(message.Statuses(), message.Status(word)) {
-			q.wrong(name, message.ProblemInvalid, "must be states of messages, separated by commas")
+		if !slices.Contains(known, T(word)) {
+			q.wrong(name, message.ProblemInvalid, "must be "+what+", separated by commas")
 			return nil
 		}
-		statuses = append(statuses, message.Status(word))
+		all = append(all, T(word))
 	}
-	return statuses
+	return all
 }
 
 // phone is a number in any form, converted to E.164.
@@ -107,10 +131,18 @@ func (q *query) phone(name string, rules *message.Rules) string {
 	return number
 }
 
+// onlyUnknown reports whether the list is that of all messages of unknown outcome.
+func (f filter) onlyUnknown() bool {
+	return slices.Equal(f.statuses, []message.Status{message.StatusUnknown})
+}
+
 func (f filter) matches(m *message.Message) bool {
 	return (f.reference == "" || m.Content.ClientReference == f.reference) &&
 		(len(f.statuses) == 0 || slices.Contains(f.statuses, m.Status)) &&
+		(len(f.reasons) == 0 || m.Reason != nil && slices.Contains(f.reasons, m.Reason.Code)) &&
+		(len(f.lanes) == 0 || slices.Contains(f.lanes, m.Content.Priority)) &&
 		(f.to == "" || m.Content.To == f.to) &&
+		(f.from == "" || m.From == f.from) &&
 		(f.batchID == "" || m.BatchID == f.batchID) &&
 		(f.after.IsZero() || m.CreatedAt.After(f.after)) &&
 		(f.before.IsZero() || m.CreatedAt.Before(f.before))
@@ -160,7 +192,7 @@ func (a *api) listMessages(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	if f.reference != "" {
+	if f.reference != "" && a.LongLog == nil {
 		p, err := a.listReference(c, who, f)
 		if err == nil {
 			p.write(c)
@@ -194,10 +226,16 @@ func (a *api) findPage(wait context.Context, c echo.Context, who Caller, f filte
 	defer func() { slot.releaseAfter(min(searchRest*time.Since(begun), searchRestMost)) }()
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	if f.ofBatch() {
+	switch {
+	case a.LongLog != nil && f.ofBatch():
+		return a.listLoggedBatch(ctx, who, f)
+	case a.LongLog != nil:
+		return a.listMerged(ctx, who, f)
+	case f.ofBatch():
 		return a.listBatchMessages(ctx, who, f)
+	default:
+		return a.listScope(ctx, who, f)
 	}
-	return a.listScope(ctx, who, f)
 }
 
 // listScope lists the caller's latest messages, or all unknown ones.
@@ -210,7 +248,7 @@ func (a *api) listScope(ctx context.Context, who Caller, f filter) (messagePage,
 		return p.add(m, func() *string { return positionCursor(ledger.PositionOf(m.ID)) })
 	}
 	r := ledger.Range{After: f.position, Expect: f.limit + 1}
-	if slices.Equal(f.statuses, []message.Status{message.StatusUnknown}) {
+	if f.onlyUnknown() {
 		err := a.Ledger.Unknown(ctx, who.Scope, r, add)
 		p.page.complete = true
 		return p.page, err

@@ -187,10 +187,7 @@ func (a *api) getMessage(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	m, err := a.Ledger.Get(ctx, message.ID(c.Param("id")))
-	if m != nil && m.Scope != who.Scope {
-		return ledger.ErrNotFound
-	}
+	m, err := a.read(ctx, who.Scope, message.ID(c.Param("id")))
 	if err != nil {
 		return err
 	}

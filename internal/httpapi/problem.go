@@ -12,6 +12,7 @@ import (
 	"mmsdispatch/internal/mediastore"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redisconn"
+	"mmsdispatch/internal/replay"
 	"mmsdispatch/internal/strictjson"
 	"mmsdispatch/internal/suppression"
 )
@@ -122,6 +123,7 @@ var sentinelProblems = []struct {
 		"The events after this one are no longer kept; subscribe without it and list what has changed.",
 	},
 	{callback.ErrTooMany, codeRateLimited, "This key has 20 streams of events; close one."},
+	{replay.ErrNotFound, codeNotFound, "There is no such replay."},
 	{callback.ErrNotFound, codeNotFound, "There is no such callback."},
 	{mediastore.ErrNotFound, codeNotFound, "There is no such media."},
 	{mediastore.ErrFull, codeBackpressure, "The store of media is full; nothing was stored."},

@@ -41,9 +41,10 @@ func showUsage(day time.Time, u ledger.Usage) usageDay {
 
 // usage answers what happened to the messages of the caller, day by day.
 func (a *api) usage(c echo.Context, who Caller) error {
-	first, days, problems := a.usageRange(c.Request())
-	if len(problems) > 0 {
-		return invalid(problems)
+	q := readQuery(c.Request(), "from", "to")
+	first, days := a.days(q)
+	if len(q.problems) > 0 {
+		return invalid(q.problems)
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
@@ -61,9 +62,9 @@ func (a *api) usage(c echo.Context, who Caller) error {
 	return nil
 }
 
-// usageRange reads the days that are asked for.
-func (a *api) usageRange(r *http.Request) (first time.Time, days int, problems []message.FieldError) {
-	q := readQuery(r, "from", "to")
+// days reads the UTC days of the parameters from and to: at most 92, by default the
+// last 30.
+func (a *api) days(q *query) (first time.Time, days int) {
 	day := func(name string, otherwise time.Time) time.Time {
 		text, given := q.get(name)
 		if !given {
@@ -79,7 +80,7 @@ func (a *api) usageRange(r *http.Request) (first time.Time, days int, problems [
 	last := day("to", a.now().Truncate(length))
 	first = day("from", last.AddDate(0, 0, 1-usageDaysDefault))
 	if len(q.problems) > 0 {
-		return first, 0, q.problems
+		return first, 0
 	}
 	days = int(last.Sub(first)/length) + 1
 	switch {
@@ -88,7 +89,7 @@ func (a *api) usageRange(r *http.Request) (first time.Time, days int, problems [
 	case days > usageDaysMax:
 		q.wrong("from", message.ProblemTooMany, "at most 92 days at a time")
 	}
-	return first, days, q.problems
+	return first, days
 }
 
 // countDuplicate counts a message that was handed over again.

@@ -42,7 +42,12 @@ func (s Snapshot) Version() int64 { return s.version }
 // Changed reads up to n of the messages that a consumer has not handled as they are
 // now, the one that has waited longest first.
 func (l *Ledger) Changed(ctx context.Context, c Consumer, n int) ([]Changed, error) {
-	packed, err := l.rdb.ZRange(ctx, l.changedKey(c), 0, int64(n)-1).Result()
+	return l.ChangedAt(ctx, c, 0, n)
+}
+
+// ChangedAt is Changed for the messages behind the first skip of the list.
+func (l *Ledger) ChangedAt(ctx context.Context, c Consumer, skip, n int) ([]Changed, error) {
+	packed, err := l.rdb.ZRange(ctx, l.changedKey(c), int64(skip), int64(skip+n)-1).Result()
 	if err != nil {
 		return nil, unavailable("list changed messages", err)
 	}

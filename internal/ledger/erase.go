@@ -11,7 +11,6 @@ import (
 
 	"mmsdispatch/internal/encryption"
 	"mmsdispatch/internal/message"
-	"mmsdispatch/internal/redisconn"
 )
 
 // DropsContent reports whether messages are put on the list Content.
@@ -61,19 +60,11 @@ const scanAtOnce = 1000
 // are open: they stay as they are. It looks at every record, since no index has
 // numbers, and takes about a second for 100,000 keys of Redis.
 func (l *Ledger) EraseNumber(ctx context.Context, scope message.Scope, number string) (erased, open int, err error) {
-	node, err := redisconn.NodeOf(ctx, l.rdb, l.key("secret"))
-	if err != nil {
-		return 0, 0, unavailable("search messages", err)
-	}
 	seen := make(map[message.ID]bool)
-	for cursor := uint64(0); ; {
-		keys, next, err := node.Scan(ctx, cursor, l.opts.Prefix+"*", scanAtOnce).Result()
+	err = l.scan(ctx, func(records []string) error {
+		found, err := l.recipients(ctx, records, scope, number)
 		if err != nil {
-			return erased, open, unavailable("search messages", err)
-		}
-		found, err := l.recipients(ctx, keys, scope, number)
-		if err != nil {
-			return erased, open, err
+			return err
 		}
 		for _, id := range found {
 			if seen[id] { // a key may come twice
@@ -85,25 +76,18 @@ func (l *Ledger) EraseNumber(ctx context.Context, scope message.Scope, number st
 				open++
 			case errors.Is(err, ErrNotFound):
 			case err != nil:
-				return erased, open, err
+				return err
 			default:
 				erased++
 			}
 		}
-		if cursor = next; cursor == 0 {
-			return erased, open, nil
-		}
-	}
+		return nil
+	})
+	return erased, open, err
 }
 
-// recipients are the messages of a scope to a number among some keys.
-func (l *Ledger) recipients(ctx context.Context, keys []string, scope message.Scope, number string) ([]message.ID, error) {
-	records := make([]string, 0, len(keys))
-	for _, key := range keys {
-		if len(key) == len(l.opts.Prefix)+message.IdentityLength {
-			records = append(records, key)
-		}
-	}
+// recipients are the messages of a scope to a number among some records.
+func (l *Ledger) recipients(ctx context.Context, records []string, scope message.Scope, number string) ([]message.ID, error) {
 	marks := l.codec.marks(number)
 	var found []message.ID
 	for len(records) > 0 {

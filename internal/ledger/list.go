@@ -66,7 +66,7 @@ func (l *Ledger) Recent(ctx context.Context, scope message.Scope, r Range, yield
 	}
 	ids := slices.DeleteFunc(unpacked(packed), func(id message.ID) bool { return !r.After.Before(id) })
 	slices.SortFunc(ids, byAge) // processes accept at the same time, and their clocks differ
-	_, err = l.yieldEach(ctx, ids, r.Expect, func(_ int, m *message.Message) bool { return m == nil || yield(m) })
+	_, err = l.yieldEach(ctx, ids, BatchRange{Expect: r.Expect}, func(_ int, m *message.Message) bool { return m == nil || yield(m) })
 	return len(packed) < recentKept, err
 }
 
@@ -92,7 +92,7 @@ func (l *Ledger) Unknown(ctx context.Context, scope message.Scope, r Range, yiel
 			return unavailable("list unknown messages", err)
 		}
 		ids := slices.DeleteFunc(unpacked(packed), func(id message.ID) bool { return !r.After.Before(id) })
-		more, err := l.yieldEach(ctx, ids, r.Expect, func(_ int, m *message.Message) bool {
+		more, err := l.yieldEach(ctx, ids, BatchRange{Expect: r.Expect}, func(_ int, m *message.Message) bool {
 			return m == nil || m.Status != message.StatusUnknown || yield(m)
 		})
 		if err != nil || !more || len(packed) < listIDs {
@@ -102,21 +102,22 @@ func (l *Ledger) Unknown(ctx context.Context, scope message.Scope, r Range, yiel
 }
 
 // yieldEach reads messages in chunks and yields them with their indexes in ids,
-// until yield returns false. A message that has expired is nil. One whose key is
-// missing is yielded without what is private in its content.
+// until yield returns false. A message that has expired is nil unless r.Fill has it.
+// One whose key is missing is yielded without what is private in its content.
 func (l *Ledger) yieldEach(
-	ctx context.Context, ids []message.ID, expect int, yield func(i int, m *message.Message) bool,
+	ctx context.Context, ids []message.ID, r BatchRange, yield func(i int, m *message.Message) bool,
 ) (more bool, err error) {
-	size := min(max(expect, 1), listChunk)
+	size := min(max(r.Expect, 1), listChunk)
 	for first := 0; first < len(ids); size = listChunk {
 		chunk := ids[first:min(first+size, len(ids))]
 		read, err := l.readChunk(ctx, chunk)
 		if err != nil {
 			return false, err
 		}
+		filled := r.fill(ctx, chunk, read)
 		for i, result := range read {
 			if result.Err != nil && !errors.Is(result.Err, encryption.ErrKeyMissing) {
-				result.Value.Message = nil
+				result.Value.Message = filled[chunk[i]]
 			}
 			if !yield(first+i, result.Value.Message) {
 				return false, nil
@@ -125,6 +126,23 @@ func (l *Ledger) yieldEach(
 		first += len(read)
 	}
 	return true, nil
+}
+
+// fill returns those of the expired messages of a chunk that another store has.
+func (r BatchRange) fill(ctx context.Context, chunk []message.ID, read []SnapshotResult) map[message.ID]*message.Message {
+	if r.Fill == nil {
+		return nil
+	}
+	var expired []message.ID
+	for i, result := range read {
+		if errors.Is(result.Err, ErrNotFound) {
+			expired = append(expired, chunk[i])
+		}
+	}
+	if len(expired) == 0 {
+		return nil
+	}
+	return r.Fill(ctx, expired)
 }
 
 // members are the ids of a batch at the places from first up to end.
@@ -149,6 +167,8 @@ func (l *Ledger) members(ctx context.Context, id message.BatchID, first, end int
 type BatchRange struct {
 	Before int64 // the place in the batch below which the list begins; negative: at the end
 	Expect int   // as of Range
+	// Fill returns those of the expired messages that another store has; nil: none.
+	Fill func(ctx context.Context, ids []message.ID) map[message.ID]*message.Message
 }
 
 // BatchMessages calls yield with the messages of a batch and their places in it,
@@ -173,7 +193,7 @@ func (l *Ledger) BatchMessages(
 		}
 		slices.Reverse(ids)
 		last := first + int64(len(ids)) - 1
-		more, err := l.yieldEach(ctx, ids, r.Expect, func(i int, m *message.Message) bool {
+		more, err := l.yieldEach(ctx, ids, r, func(i int, m *message.Message) bool {
 			return m != nil && m.Scope != scope || yield(last-int64(i), m)
 		})
 		if err != nil || !more {

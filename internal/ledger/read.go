@@ -68,7 +68,7 @@ func (l *Ledger) Get(ctx context.Context, id message.ID) (*message.Message, erro
 // ErrNotFound for those that do not exist and an error for those whose record is
 // unreadable.
 func (l *Ledger) ReadEach(ctx context.Context, ids []message.ID) ([]batcher.Result[Snapshot], error) {
-	results := make([]snapshotResult, 0, len(ids))
+	results := make([]SnapshotResult, 0, len(ids))
 	for chunk := range slices.Chunk(ids, readMax) {
 		for len(chunk) > 0 {
 			read, err := l.readChunk(ctx, chunk)
@@ -97,7 +97,7 @@ func (l *Ledger) ReadMany(ctx context.Context, ids []message.ID) ([]Snapshot, er
 }
 
 // readBatch is ReadEach for the batcher.
-func (l *Ledger) readBatch(ctx context.Context, ids []message.ID) []snapshotResult {
+func (l *Ledger) readBatch(ctx context.Context, ids []message.ID) []SnapshotResult {
 	results, err := l.ReadEach(ctx, ids)
 	if err != nil {
 		return batcher.Failed[Snapshot](len(ids), err)
@@ -105,11 +105,8 @@ func (l *Ledger) readBatch(ctx context.Context, ids []message.ID) []snapshotResu
 	return results
 }
 
-// snapshotResult is a message as it was read, or why it was not.
-type snapshotResult = batcher.Result[Snapshot]
-
 // readChunk reads the first of the messages, as many as fit into one answer.
-func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]snapshotResult, error) {
+func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]SnapshotResult, error) {
 	keys := make([]string, len(ids))
 	for i, id := range ids {
 		keys[i] = l.recordKey(id)
@@ -119,7 +116,7 @@ func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]snapshotRes
 		return nil, err
 	}
 	read := time.Now()
-	results := make([]snapshotResult, len(records))
+	results := make([]SnapshotResult, len(records))
 	for i, value := range records {
 		record, found := value.(string)
 		if !found {
@@ -128,7 +125,7 @@ func (l *Ledger) readChunk(ctx context.Context, ids []message.ID) ([]snapshotRes
 		}
 		s, err := l.snapshot(ids[i], []byte(record))
 		s.now, s.read = now, read
-		results[i] = snapshotResult{Value: s, Err: err}
+		results[i] = SnapshotResult{Value: s, Err: err}
 	}
 	return results, nil
 }

@@ -30,9 +30,15 @@ func (m *Message) Erase(force bool, now time.Time) error {
 	if !m.Status.Final() && (m.Status != StatusUnknown || !force) {
 		return ErrNotErasable
 	}
+	m.EraseLogged(now)
+	return nil
+}
+
+// EraseLogged is Erase for a message that only the long-term log has: whatever its
+// state, it changes no more.
+func (m *Message) EraseLogged(now time.Time) {
 	m.dropContent(now)
 	m.Content.To, m.Content.CallbackURL = Masked(m.Content.To), ""
-	return nil
 }
 
 func (m *Message) dropContent(now time.Time) {

@@ -1,6 +1,9 @@
 package message
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // EntryNumber is the number of the timeline's entry i among all that the message
 // has had, from one. It never changes and is never used again.
@@ -54,4 +57,9 @@ func (m *Message) AsOf(i int) *Message {
 // accepted reports whether Sinch accepted the message on the way to s.
 func (s Status) accepted() bool {
 	return s == StatusSent || s == StatusDelivered || s == StatusUndelivered
+}
+
+// ReplayedSince reports whether the timeline has a replay at or after a time.
+func (m *Message) ReplayedSince(at time.Time) bool {
+	return slices.ContainsFunc(m.Timeline, func(e Entry) bool { return e.Detail == replayed && !e.At.Before(at) })
 }

@@ -21,6 +21,14 @@ const (
 	ReasonInternal         ReasonCode = "internal"          // a fault of this service or of Sinch
 )
 
+// ReasonCodes lists every code.
+func ReasonCodes() []ReasonCode {
+	return []ReasonCode{
+		ReasonRecipient, ReasonSender, ReasonMedia, ReasonContent, ReasonThrottled, ReasonAccount, ReasonSuppressed, ReasonExpired,
+		ReasonRetriesExhausted, ReasonUnknownOutcome, ReasonCarrier, ReasonInternal,
+	}
+}
+
 // Reason explains the state of a message.
 type Reason struct {
 	Code      ReasonCode

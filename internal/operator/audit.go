@@ -61,12 +61,18 @@ type Entry struct {
 const (
 	// auditKey is the list of the entries, newest first.
 	auditKey = redisconn.KeyPrefix + "audit"
+	// UnloggedKey is the list of the entries that the long-term log does not have yet,
+	// oldest first.
+	UnloggedKey = redisconn.KeyPrefix + "audit:unlogged"
 	// auditKept is how many entries the list holds.
 	auditKept = 10_000
 )
 
 // audit is the record of what operators did.
-type audit struct{ rdb redis.UniversalClient }
+type audit struct {
+	rdb    redis.UniversalClient
+	logged bool // entries also wait for the long-term log
+}
 
 func (a audit) add(ctx context.Context, e Entry) error {
 	e.Reason = scrubbed(e.Reason)
@@ -75,11 +81,16 @@ func (a audit) add(ctx context.Context, e Entry) error {
 		return fmt.Errorf("record %s: %w", e.Action, err)
 	}
 	pipe := a.rdb.Pipeline()
-	added := pipe.LPush(ctx, auditKey, value)
+	added := []*redis.IntCmd{pipe.LPush(ctx, auditKey, value)}
+	if a.logged {
+		added = append(added, pipe.RPush(ctx, UnloggedKey, value))
+	}
 	pipe.LTrim(ctx, auditKey, 0, auditKept-1)
 	_, _ = pipe.Exec(ctx) // a list that is too long is cut with the next entry
-	if err := added.Err(); err != nil {
-		return fmt.Errorf("record %s: %w: %w", e.Action, ErrUnavailable, err)
+	for _, one := range added {
+		if err := one.Err(); err != nil {
+			return fmt.Errorf("record %s: %w: %w", e.Action, ErrUnavailable, err)
+		}
 	}
 	return nil
 }

@@ -23,14 +23,23 @@ var (
 
 // Operator acts under one name. It is safe for concurrent use.
 type Operator struct {
-	rdb  redis.UniversalClient
-	name string
-	from Origin
+	rdb    redis.UniversalClient
+	name   string
+	from   Origin
+	logged bool
 }
 
 // New returns the operator of that name.
 func New(rdb redis.UniversalClient, name string, from Origin) *Operator {
 	return &Operator{rdb: rdb, name: name, from: from}
+}
+
+// Logged returns the operator with its actions put on the list of the long-term log,
+// too, if there is one.
+func (o *Operator) Logged(on bool) *Operator {
+	logged := *o
+	logged.logged = on
+	return &logged
 }
 
 // Change is what an action does to its target.
@@ -45,7 +54,7 @@ type Change struct {
 // Record records a change. The caller makes the change once Record has returned
 // nil.
 func (o *Operator) Record(ctx context.Context, c Change) error {
-	return audit{o.rdb}.add(ctx, Entry{
+	return audit{o.rdb, o.logged}.add(ctx, Entry{
 		At: time.Now().UTC().Truncate(time.Millisecond), Actor: o.name, From: o.from,
 		Action: c.Action, Target: c.Target, Reason: c.Reason, Before: c.Before, After: c.After,
 	})

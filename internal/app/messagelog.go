@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mmsdispatch/internal/background"
+	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/messagelog"
+	"mmsdispatch/internal/telemetry"
+)
+
+// The greatest numbers of connections to PostgreSQL.
+const (
+	writerConns = 4
+	readerConns = 8
+)
+
+// hasLog reports whether there is a long-term log.
+func (e *environment) hasLog() bool { return e.messages != nil }
+
+// openLog sets the long-term log, if there is one. PostgreSQL need not be running.
+func (e *environment) openLog() error {
+	if e.cfg.Store.DatabaseURL.IsZero() {
+		return nil
+	}
+	conns := int32(readerConns)
+	if e.cfg.Process == config.Worker {
+		conns = writerConns
+	}
+	messages, err := messagelog.New(messagelog.Options{
+		URL: e.cfg.Store.DatabaseURL.Reveal(), Records: e.ledger, Retention: time.Duration(e.cfg.Log.Retention), Keys: e.keys,
+		HashKey: e.cfg.Log.HashKey(), Connections: conns, Now: e.clock.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	e.messages = messages
+	e.metrics.Registry.MustRegister(telemetry.NewLogCollector(e.readLogBacklog))
+	return nil
+}
+
+// logPart closes the connections to PostgreSQL at the end.
+func (e *environment) logPart() []part {
+	if !e.hasLog() {
+		return nil
+	}
+	return []part{{name: "long-term log", Service: background.AtStop(func(context.Context) { e.messages.Close() })}}
+}
+
+// logWriter returns the parts that write the long-term log. A worker does not start
+// on an older schema, and starts without PostgreSQL.
+func logWriter(env *environment) []part {
+	if !env.hasLog() {
+		return nil
+	}
+	log := env.log.With().Str("part", "log").Logger()
+	writer := messagelog.NewWriter(messagelog.WriterOptions{
+		Log: env.messages, Ledger: env.ledger, Redis: env.rdb, Logger: log,
+		Report: telemetry.NewStateLog(log, "long-term log not written; messages wait in Redis", "long-term log written again").Report,
+	})
+	loop := background.Loop(writer.Run)
+	return []part{{name: "writer of the long-term log", Service: background.New(func(ctx context.Context) error {
+		if err := env.messages.CheckSchema(ctx); errors.Is(err, messagelog.ErrSchema) {
+			return err //nolint:wrapcheck // it says what to do
+		}
+		return loop.Start(ctx) //nolint:wrapcheck // that of a loop
+	}, loop.Stop)}}
+}
+
+// readLogBacklog reads the backlog of the long-term log for the metrics.
+func (e *environment) readLogBacklog(ctx context.Context) (telemetry.LogBacklog, error) {
+	n, lag, err := e.ledger.Backlog(ctx, ledger.ConsumerLog)
+	if err != nil {
+		return telemetry.LogBacklog{}, fmt.Errorf("changed messages: %w", err)
+	}
+	return telemetry.LogBacklog{Messages: n, Lag: lag}, nil
+}
