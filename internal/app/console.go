@@ -9,6 +9,7 @@ import (
 	"mmsdispatch/internal/console/pages"
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/status"
 )
 
@@ -32,6 +33,7 @@ func (e *environment) console() (*pages.Handler, error) {
 			Redis: e.rdb, Ledger: e.ledger, Callbacks: e.callbacks, Scopes: scopes, Rate: e.cfg.Sinch.Rate, Now: e.clock.Now,
 		},
 		Tasks: queue.New(e.rdb, e.cfg.Worker.TaskTimeout), Senders: e.senders(), Now: e.clock.Now,
+		APIs:  []string{string(sinch.APIMMS), string(sinch.APIBatches), string(sinch.APIConversation)},
 		Write: e.cfg.Admin.Write, Log: e.log,
 	})
 	if err != nil {

@@ -14,14 +14,16 @@ import (
 // functions are those that the templates call.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"places": places,
-		"mask":   message.Masked,
-		"stamp":  stamp,
-		"length": length,
-		"host":   hostOf,
-		"kind":   kindOf,
-		"scope":  maskedScope,
-		"number": func(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) },
+		"places":      places,
+		"statusClass": statusClass,
+		"plural":      plural,
+		"mask":        message.Masked,
+		"stamp":       stamp,
+		"length":      length,
+		"host":        hostOf,
+		"kind":        kindOf,
+		"scope":       maskedScope,
+		"number":      func(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) },
 		"seconds": func(x float64) string {
 			return length(time.Duration(x * float64(time.Second)))
 		},
@@ -105,6 +107,29 @@ type place struct{ Name, Path string }
 func places() []place {
 	return []place{
 		{"Overview", Root},
+		{"Messages", messagesPath},
 		{"Queues", "/queues/"},
 	}
+}
+
+// statusClass is the style of a state.
+func statusClass(s message.Status) string {
+	switch s {
+	case message.StatusDelivered:
+		return "good"
+	case message.StatusFailed, message.StatusUndelivered:
+		return "bad"
+	case message.StatusUnknown, message.StatusExpired, message.StatusCanceled:
+		return "warm"
+	default:
+		return ""
+	}
+}
+
+// plural is a count of things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
 }

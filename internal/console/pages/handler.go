@@ -62,6 +62,7 @@ type Options struct {
 	Rules     *message.Rules // for numbers in searches
 	Tasks     Tasks
 	Senders   []Sender
+	APIs      []string         // the APIs of Sinch whose ids can be searched for
 	Now       func() time.Time // Redis' time
 	Write     bool             // allows changes
 	Log       zerolog.Logger
@@ -92,6 +93,7 @@ func New(opts Options) (*Handler, error) {
 		mux.Handle("GET "+Root+pattern, sameSite(h.page(serve)))
 		mux.Handle("POST "+Root+pattern, sameSite(h.page(serve)))
 	}
+	mux.Handle("POST "+Root+"search", sameSite(h.page(h.search)))
 	mux.Handle("GET "+Root+"assets/", http.StripPrefix(Root, assets()))
 	mux.HandleFunc("GET "+Root+"stream", h.stream)
 	mux.Handle("GET "+Root, h.page(func(http.ResponseWriter, *http.Request) error { return errNoPage }))
@@ -102,8 +104,11 @@ func New(opts Options) (*Handler, error) {
 // pages are the handlers of pages that only show.
 func (h *Handler) pages() map[string]handlerFunc {
 	return map[string]handlerFunc{
-		"{$}":         h.overview,
-		"status.json": h.statusJSON,
+		"{$}":           h.overview,
+		"status.json":   h.statusJSON,
+		"search":        h.search,
+		"messages":      h.messages,
+		"messages/{id}": h.message,
 	}
 }
 
@@ -111,8 +116,10 @@ func (h *Handler) pages() map[string]handlerFunc {
 // the change.
 func (h *Handler) changes() map[string]handlerFunc {
 	return map[string]handlerFunc{
-		"pause":  h.pause,
-		"resume": h.resume,
+		"pause":                h.pause,
+		"resume":               h.resume,
+		"messages/{id}/replay": h.replayMessage,
+		"messages/{id}/reveal": h.reveal,
 	}
 }
 
@@ -158,7 +165,7 @@ var (
 	errNoMessage  = &refusal{http.StatusNotFound, "There is no message with this id, or its record has expired."}
 	errNoBatch    = &refusal{http.StatusNotFound, "There is no batch with this id, or its record has expired."}
 	errReadOnly   = &refusal{http.StatusForbidden, "Changes are switched off on this listener: ADMIN_WRITE=true allows them."}
-	errRole       = &refusal{http.StatusForbidden, "Your role does not allow this."}
+	errRole       = &refusal{http.StatusForbidden, "Your role does not allow this change."}
 	errCrossSite  = &refusal{http.StatusForbidden, "The request comes from another site."}
 	errBadRequest = &refusal{http.StatusBadRequest, "The request is malformed."}
 	errRedis      = &refusal{http.StatusServiceUnavailable, "Redis cannot be reached now. Nothing can be shown, and nothing was changed unless the page said so."}

@@ -42,7 +42,9 @@
       if (fresh && !frozen && !edits()) {
         const row = current;
         const link = document.activeElement && main.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+        const open = Array.from(main.querySelectorAll("details"), function (d) { return d.open; });
         main.replaceChildren(...fresh.childNodes);
+        main.querySelectorAll("details").forEach(function (d, i) { d.open = Boolean(open[i]); });
         current = -1;
         if (row >= 0) { select(row, false); }
         if (link) {

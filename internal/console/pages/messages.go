@@ -1,0 +1,63 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"mmsdispatch/internal/encryption"
+	"mmsdispatch/internal/ledger"
+	"mmsdispatch/internal/message"
+)
+
+// messagesBody is what the list of messages shows.
+type messagesBody struct {
+	found
+
+	Filter   filter
+	Statuses []message.Status
+	Lanes    []message.Lane
+	More     string // the address of the next page; empty: there is none
+}
+
+func (h *Handler) messages(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Query().Has("q") {
+		return h.search(w, r)
+	}
+	f, err := readFilter(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	list, err := h.find(r.Context(), f, listLimit)
+	if err != nil {
+		return err
+	}
+	body := messagesBody{found: list, Filter: f, Statuses: message.Statuses(), Lanes: message.Lanes()}
+	if list.Next != "" {
+		query := f.query()
+		query.Set("after", string(list.Next))
+		body.More = messagesPath + "?" + query.Encode()
+	}
+	return h.show(w, r, "messages", "Messages", body)
+}
+
+// messageOf reads the message of a page. One whose key is missing is there without
+// its content.
+func (h *Handler) messageOf(r *http.Request) (*message.Message, error) {
+	id, err := message.ParseID(r.PathValue("id"))
+	if err != nil {
+		return nil, errNoMessage
+	}
+	m, err := h.Ledger.Get(r.Context(), id)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil, errNoMessage
+	case err != nil && !(m != nil && errors.Is(err, encryption.ErrKeyMissing)):
+		return nil, err //nolint:wrapcheck // it says what failed
+	default:
+		return m, nil
+	}
+}
+
+// pathOf is the page of a message.
+func pathOf(m *message.Message) string { return messagesPath + "/" + url.PathEscape(string(m.ID)) }
