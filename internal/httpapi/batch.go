@@ -144,7 +144,10 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 	if !defaults.Has("priority") {
 		defaults.Set("priority", string(message.Bulk))
 	}
-	rows, digest := a.checkItems(items, defaults)
+	rows, digest, err := a.checkItems(c, items, defaults, int64(len(body)))
+	if err != nil {
+		return err
+	}
 	b := newBatchRun(a, who)
 	b.all, b.dryRun = true, dryRun
 	defer b.waitDispatched()
@@ -188,15 +191,36 @@ func countProblems(items int, wrong []message.FieldError) []message.FieldError {
 
 // checkItems validates all items and computes the digest that identifies a
 // repeated batch: over the content of valid items and the raw text of invalid
-// ones.
-func (a *api) checkItems(items []strictjson.Value, defaults message.Fields) (rows []draftRow, digest string) {
-	now, sum := a.now(), sha256.New()
+// ones. Texts that come from templates count as part of the body, as if they had
+// been written out.
+func (a *api) checkItems(c echo.Context, items []strictjson.Value, defaults message.Fields, body int64) (
+	rows []draftRow, digest string, err error,
+) {
+	now, sum, memory := a.now(), sha256.New(), &callOf(c).working
 	rows = make([]draftRow, len(items))
 	for i, item := range items {
 		rows[i] = newDraftRow(int64(i), a.Rules.CheckRow(message.ReadFields(item), defaults, now))
 		digestRow(sum, rows[i], item)
+		rendered := int64(rows[i].draft.Rendered)
+		if rendered == 0 {
+			continue
+		}
+		if body += rendered; body > batchBodyMax {
+			return nil, "", tooLargeRendered()
+		}
+		if !memory.tryGrow(renderedCost * rendered) {
+			return nil, "", errBusy()
+		}
 	}
-	return rows, hex.EncodeToString(sum.Sum(nil))
+	return rows, hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// renderedCost counts the copies of a text that comes from a template in memory:
+// as validated, and as sent to Redis.
+const renderedCost = 2
+
+func tooLargeRendered() *problem {
+	return newProblem(codeBodyTooLarge, "The body and the texts of its templates, written out, are larger than 16 MiB together; stream the messages.")
 }
 
 func digestRow(sum hash.Hash, row draftRow, item strictjson.Value) {

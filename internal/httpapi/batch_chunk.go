@@ -36,8 +36,9 @@ const (
 
 // chunk is a part of a batch that is accepted in one round trip.
 type chunk struct {
-	rows   []draftRow
-	memory grant // of a stream's chunk; a JSON batch uses the grant of its body
+	rows     []draftRow
+	rendered int64 // bytes of texts that come from templates
+	memory   grant // of a stream's chunk; a JSON batch uses the grant of its body
 }
 
 // release returns the memory of a chunk to the budget.
@@ -81,8 +82,8 @@ func (s *rowStream) next(ctx context.Context) (next chunk, err error) {
 		return next, err
 	}
 	begun, now := s.body.read, s.api.now()
-	for len(next.rows) < chunkRows && s.body.read-begun < chunkBytes {
-		cost := rowCost*int64(len(next.rows)) + textCost*(s.body.read-begun)
+	for len(next.rows) < chunkRows && s.body.read-begun+next.rendered < chunkBytes {
+		cost := rowCost*int64(len(next.rows)) + textCost*(s.body.read-begun+next.rendered)
 		if cost > next.memory.reserved && !next.memory.tryGrow(chunkStep) {
 			break
 		}
@@ -93,7 +94,8 @@ func (s *rowStream) next(ctx context.Context) (next chunk, err error) {
 		if err != nil { // of the body
 			return next, &cutError{row: s.index, cause: err}
 		}
-		next.rows = append(next.rows, s.check(fields, now))
+		row := s.check(fields, now)
+		next.rows, next.rendered = append(next.rows, row), next.rendered+int64(row.draft.Rendered)
 	}
 	return next, nil
 }

@@ -46,7 +46,7 @@ func streamQuery(r *http.Request) (reference string, defaults message.Fields, dr
 		q.wrong("clientReference", message.ProblemInvalid, "must not be empty")
 	}
 	reference, problems := message.BatchReference(parameter, r.Header.Values(keyHeader))
-	return reference, defaults, dryRun, append(q.problems, problems...)
+	return reference, defaults, dryRun, slices.Concat(q.problems, problems, defaults.Problems())
 }
 
 // createStreamed accepts a batch as a stream. The next chunk is read and

@@ -23,12 +23,14 @@ const (
 	ProblemMediaCount             ProblemCode = "media_count"
 	ProblemMediaUnknown           ProblemCode = "media_unknown"
 	ProblemUnsupported            ProblemCode = "unsupported"
+	ProblemVariableMissing        ProblemCode = "variable_missing"
+	ProblemTemplateInvalid        ProblemCode = "template_invalid"
 )
 
 // FieldError is one problem of a request. It never contains a value, since values
 // are personal data.
 type FieldError struct {
-	Field   string      `json:"field"` // name, media[2], metadata.k or a header's name
+	Field   string      `json:"field"` // name, media[2], metadata.k, variables.k or a header's name
 	Code    ProblemCode `json:"code"`
 	Message string      `json:"message"` // for people
 }

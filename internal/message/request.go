@@ -67,6 +67,7 @@ type Draft struct {
 	Late     []FieldError // of rules that do not apply to the retry of an accepted message
 
 	SingleMedia bool // the media was written as mediaUrl
+	Rendered    int  // bytes of the texts that come from a template
 }
 
 // MediaField names the field in which media i was written.
@@ -105,6 +106,7 @@ func parseObject(body []byte) (strictjson.Value, error) {
 // Check applies the rules to fields.
 func (r *Rules) Check(f Fields, now time.Time) Draft {
 	c := check{problems: &f.problems}
+	rendered := c.render(&f)
 	content := Content{
 		To:              r.checkTo(&c, f),
 		From:            r.checkFrom(&c, f),
@@ -122,7 +124,7 @@ func (r *Rules) Check(f Fields, now time.Time) Draft {
 	content.SendAt, content.ExpiresAt = c.times(f, now)
 	draft := Draft{
 		Content: content, From: content.From, Problems: c.problems.list, More: c.problems.more, Late: c.late.list,
-		SingleMedia: f.texts[textMediaURL] != nil,
+		SingleMedia: f.texts[textMediaURL] != nil, Rendered: rendered,
 	}
 	if draft.From == "" {
 		draft.From = r.sender

@@ -11,8 +11,10 @@ import (
 // Fields are the fields of a request as they were written: of the right type,
 // but not checked.
 type Fields struct {
-	Media    []*string // nil elements had the wrong type
-	Metadata []Pair
+	Media     []*string // nil elements had the wrong type
+	Metadata  []Pair
+	Template  bool   // the texts have placeholders
+	Variables []Pair // their values
 
 	texts    [textFields]*string // nil: absent
 	present  []string            // fields that are there and not null
@@ -24,7 +26,7 @@ type Fields struct {
 // Has reports whether a field was written.
 func (f *Fields) Has(name string) bool { return f.has(name) }
 
-// Pair is one entry of the metadata.
+// Pair is one entry of the metadata or of the variables.
 type Pair struct{ Key, Value string }
 
 // The names that occur more than once.
@@ -33,6 +35,8 @@ const (
 	fieldMediaURL  = "mediaUrl"
 	fieldExpiresAt = "expiresAt"
 	fieldMetadata  = "metadata"
+	fieldTemplate  = "template"
+	fieldVariables = "variables"
 )
 
 // textField is a field that is a string.
@@ -104,7 +108,7 @@ func ReadFields(object strictjson.Value) Fields {
 	if !object.IsObject() {
 		return UnreadableRow(ProblemWrongType, "must be an object")
 	}
-	const fieldCount = 13
+	const fieldCount = 15
 	f := Fields{present: make([]string, 0, fieldCount)}
 	var names, others nameSet
 	for m := range object.Members() {
@@ -135,6 +139,10 @@ func (f *Fields) read(m strictjson.Member) {
 		f.readMedia(m.Value)
 	case fieldMetadata:
 		f.readMetadata(m.Value)
+	case fieldTemplate:
+		f.readTemplate(m.Value)
+	case fieldVariables:
+		f.readVariables(m.Value)
 	default:
 		text, ok := m.Value.Text()
 		if !ok {
@@ -155,7 +163,7 @@ func (f *Fields) setText(name string, value *string) {
 // isField reports whether a request may have a field of that name.
 func (f *Fields) isField(name string) bool {
 	_, isText := textFieldOf(name)
-	return isText || name == fieldMedia || name == fieldMetadata
+	return isText || name == fieldMedia || name == fieldMetadata || name == fieldTemplate || name == fieldVariables
 }
 
 func (f *Fields) mistype(name, text string) {

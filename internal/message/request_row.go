@@ -9,8 +9,11 @@ import (
 	"mmsdispatch/internal/strictjson"
 )
 
-// metadataColumn begins the columns of a CSV that are pairs of the metadata.
-const metadataColumn = "metadata."
+// The beginnings of the columns of a CSV that are pairs.
+const (
+	metadataColumn = fieldMetadata + "."
+	variableColumn = fieldVariables + "."
+)
 
 // CheckRow applies the rules to a row of a batch, whose missing fields have the
 // values of the defaults. An unreadable row has its one problem.
@@ -29,8 +32,8 @@ func (r *Rules) CheckDefaults(f Fields, under string) []FieldError {
 	f.problems, f.texts[textReference] = problems{}, nil // reported when they were read
 	var wrong []FieldError
 	for _, p := range r.Check(f, time.Time{}).Problems {
-		missing := p.Code == ProblemRequired && !f.has(p.Field)
-		mayDiffer := p.Code == ProblemConflict && p.Field == fieldExpiresAt
+		missing := p.Code == ProblemRequired && !f.has(p.Field) || p.Code == ProblemVariableMissing
+		mayDiffer := p.Code == ProblemConflict && (p.Field == fieldExpiresAt || p.Field == fieldVariables)
 		if !missing && !mayDiffer {
 			p.Field = under + p.Field
 			wrong = append(wrong, p)
@@ -39,11 +42,17 @@ func (r *Rules) CheckDefaults(f Fields, under string) []FieldError {
 	return wrong
 }
 
-// fill sets the missing fields of a row to their defaults.
+// fill sets the missing fields of a row to their defaults. A row that is no template
+// by its own word gets no variables.
 func (f *Fields) fill(defaults Fields) {
+	literal := f.has(fieldTemplate) && !f.Template
 	for _, name := range defaults.present {
 		isMedia := name == fieldMedia || name == "mediaUrl"
-		if f.has(name) && !f.isAbsent(name) || isMedia && (f.has(fieldMedia) || f.has("mediaUrl")) {
+		switch {
+		case name == fieldVariables && !literal:
+			f.fillVariables(defaults.Variables)
+			continue
+		case name == fieldVariables, f.has(name) && !f.isAbsent(name), isMedia && (f.has(fieldMedia) || f.has("mediaUrl")):
 			continue
 		}
 		f.present = append(f.present, name)
@@ -52,6 +61,8 @@ func (f *Fields) fill(defaults Fields) {
 			f.Media = defaults.Media
 		case fieldMetadata:
 			f.Metadata = defaults.Metadata
+		case fieldTemplate:
+			f.Template = defaults.Template
 		default:
 			f.setText(name, defaults.Text(name))
 		}
@@ -77,16 +88,26 @@ func UnreadableRow(code ProblemCode, text string) Fields {
 
 // Column reports whether a CSV column or a parameter of this name is a field.
 func Column(name string) bool {
-	key, isPair := strings.CutPrefix(name, metadataColumn)
 	_, isText := textFieldOf(name)
-	return name == fieldMedia || isPair && key != "" || isText
+	_, key := pairColumn(name)
+	return isText || name == fieldMedia || name == fieldTemplate || key != ""
+}
+
+// pairColumn splits the name of a column that is a pair; key is empty for any other.
+func pairColumn(name string) (field, key string) {
+	for _, field := range []string{fieldMetadata, fieldVariables} {
+		if rest, ok := strings.CutPrefix(name, field); ok && len(rest) > 1 && rest[0] == '.' {
+			return field, rest[1:]
+		}
+	}
+	return "", ""
 }
 
 // Columns lists the possible columns of a CSV.
 func Columns() []string {
 	return []string{
 		"to", "text", fieldMediaURL, fieldMedia, "subject", "clientReference", "from", "priority", "sendAt", fieldExpiresAt,
-		"fallbackText", "callbackUrl", metadataColumn + "<name>",
+		"fallbackText", "callbackUrl", metadataColumn + "<name>", fieldTemplate, variableColumn + "<name>",
 	}
 }
 
@@ -96,14 +117,19 @@ func (f *Fields) Set(column, value string) {
 	if value == "" {
 		return
 	}
-	if key, isPair := strings.CutPrefix(column, metadataColumn); isPair {
-		f.Metadata = append(f.Metadata, Pair{Key: key, Value: value})
-		column = fieldMetadata
-	} else if column == fieldMedia {
+	field, key := pairColumn(column)
+	switch {
+	case field == fieldMetadata:
+		f.Metadata, column = append(f.Metadata, Pair{Key: key, Value: value}), field
+	case field == fieldVariables:
+		f.Variables, column = append(f.Variables, Pair{Key: key, Value: value}), field
+	case column == fieldMedia:
 		for url := range strings.FieldsSeq(value) {
 			f.Media = append(f.Media, &url)
 		}
-	} else {
+	case column == fieldTemplate:
+		f.setTemplate(value)
+	default:
 		f.setText(column, &value)
 	}
 	if !slices.Contains(f.present, column) {
