@@ -20,6 +20,7 @@ import (
 	"mmsdispatch/internal/mediastore"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/pause"
+	"mmsdispatch/internal/quiet"
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/telemetry"
 )
@@ -67,6 +68,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		Limiter:     httpapi.NewRateLimit(env.rdb),
 		Rate:        cfg.API.RateLimit,
 		Rules:       newRules(cfg),
+		Quiet:       newQuiet(cfg),
 		Receipts:    receipts.New(env.ledger, env.optOuts, env.saved, env.log),
 		OptOuts:     env.optOuts,
 		Pauses:      pause.NewStore(env.rdb),
@@ -155,6 +157,15 @@ func newRules(cfg *config.Config) *message.Rules {
 		opts.Destinations = []string{"*"}
 	}
 	return message.NewRules(opts)
+}
+
+// newQuiet returns the rules of quiet hours; nil: there are none.
+func newQuiet(cfg *config.Config) *quiet.Rules {
+	hours, on := cfg.Message.QuietHours.Hours()
+	if !on {
+		return nil
+	}
+	return quiet.NewRules(hours, cfg.Message.QuietZone.Location())
 }
 
 // followKeys makes changes of stored keys take effect at once.

@@ -80,6 +80,9 @@ func sendingParts(env *environment) ([]part, error) {
 			LookupWindow:   cfg.Unknown.LookupWindow,
 		},
 	}
+	if hours := newQuiet(cfg); hours != nil {
+		opts.Quiet = hours
+	}
 	if savesShared(cfg) {
 		opts.Saved = env.saved
 	}

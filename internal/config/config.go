@@ -182,6 +182,10 @@ type Message struct {
 	ExtraAreaCodes AreaCodes `env:"EXTRA_AREA_CODES" envDefault:"357:US,436:US,457:US,465:US,471:US,483:US,621:US,679:US,729:US,837:US,861:US,924:US"`
 	// Subject of messages that have none (mms).
 	DefaultSubject Subject `env:"DEFAULT_SUBJECT" envDefault:"MMS"`
+	// Span of the recipient's local day in which no message is sent, `HH:MM-HH:MM`; it may go over midnight. Messages wait, `scheduled`, unless they have `quietHours` `ignore` or the priority `high` without `quietHours`. Empty: none. The same in all processes.
+	QuietHours QuietHours `env:"QUIET_HOURS"`
+	// Time zone of numbers that have none, as toll-free ones and area codes that are new, for `QUIET_HOURS`.
+	QuietZone Zone `env:"QUIET_ZONE" envDefault:"America/New_York"`
 }
 
 // Media configures the check of media URLs before they are sent to Sinch.

@@ -21,6 +21,7 @@ import (
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/mediastore"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/quiet"
 	"mmsdispatch/internal/sinch/receipt"
 )
 
@@ -85,6 +86,7 @@ type Options struct {
 	// Uploads keeps media of callers; nil: there is no place to host them.
 	Uploads   Uploads
 	Rules     *message.Rules
+	Quiet     *quiet.Rules // nil: there are no quiet hours
 	Receipts  Receipts
 	Events    Events
 	Callbacks Callbacks

@@ -168,11 +168,12 @@ func (b *batchRun) reserveMedia(rows []draftRow) error {
 
 // marked returns the valid rows with the marks of shared content and groups.
 func (b *batchRun) marked(rows []draftRow) []ledger.Row {
-	asked := make([]ledger.Row, 0, len(rows))
+	asked, now := make([]ledger.Row, 0, len(rows)), b.api.now()
 	for _, row := range rows {
 		if len(row.wrong()) == 0 {
 			asked = append(asked, ledger.Row{
 				Content: row.draft.Content, From: row.draft.From, Index: row.index, Closed: len(row.draft.Late) > 0,
+				Held: b.api.held(&row.draft.Content, now),
 			})
 		}
 	}

@@ -82,7 +82,7 @@ func (a *api) dryRun(c echo.Context, who Caller, draft message.Draft, show view)
 	m, err := find(ctx, who, draft)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		m := dryRunMessage(who, draft, a.now())
+		m := a.dryRunMessage(who, draft)
 		writeMessage(c, http.StatusOK, m, show(m))
 		return nil
 	case err != nil:
@@ -94,8 +94,10 @@ func (a *api) dryRun(c echo.Context, who Caller, draft message.Draft, show view)
 }
 
 // dryRunMessage is the message that a request would create.
-func dryRunMessage(who Caller, draft message.Draft, now time.Time) *message.Message {
+func (a *api) dryRunMessage(who Caller, draft message.Draft) *message.Message {
+	now := a.now()
 	m := message.New("", who.Scope, draft.Content, draft.From, now)
+	m.AcceptHeld(a.held(&draft.Content, now), now)
 	m.CreatedAt, m.UpdatedAt, m.Timeline = time.Time{}, time.Time{}, nil
 	return m
 }
@@ -143,7 +145,17 @@ func (a *api) accept(c echo.Context, who Caller, draft message.Draft, now time.T
 		m, err := a.knownLate(ctx, who, draft)
 		return ledger.Accepted{Message: m, Duplicate: true}, err
 	}
-	return a.Ledger.Accept(ctx, ledger.Request{Scope: who.Scope, Content: draft.Content, From: draft.From, Now: now, Quota: who.Quota})
+	return a.Ledger.Accept(ctx, ledger.Request{
+		Scope: who.Scope, Content: draft.Content, From: draft.From, Now: now, Held: a.held(&draft.Content, now), Quota: who.Quota,
+	})
+}
+
+// held returns until when quiet hours hold a message that is accepted now.
+func (a *api) held(c *message.Content, now time.Time) message.Held {
+	if c.SendAt.After(now) {
+		now = c.SendAt
+	}
+	return a.Quiet.Hold(c, now)
 }
 
 // known returns the message that a draft repeats. The error is ledger.ErrNotFound

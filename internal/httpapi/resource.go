@@ -91,6 +91,7 @@ func (w *members) messageWith(m *message.Message, content bool) {
 	w.time("createdAt", m.CreatedAt)
 	w.time("updatedAt", m.UpdatedAt)
 	w.time("sendAt", c.SendAt)
+	w.time("heldUntil", m.HeldUntil)
 	w.time("expiresAt", m.ExpiresAt)
 	w.time("sentAt", m.SentAt)
 	w.time("finalAt", m.FinalAt)

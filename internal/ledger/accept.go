@@ -17,7 +17,8 @@ type Request struct {
 	Content message.Content
 	From    string
 	Now     time.Time
-	Closed  bool // only a message that is already recorded under the reference is returned
+	Held    message.Held // by quiet hours
+	Closed  bool         // only a message that is already recorded under the reference is returned
 	Quota   Quota
 }
 
@@ -40,6 +41,7 @@ func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
 	err = l.secret.use(ctx, func(secret *message.Secret) error {
 		m := message.New(newID(secret, r), r.Scope, r.Content, r.From, r.Now)
 		m.Shard = shard
+		m.AcceptHeld(r.Held, r.Now)
 		answer, err := do(ctx, l.commits, commit{secret: secret.Value(), message: m, closed: r.Closed, quota: r.Quota})
 		if err != nil {
 			return err

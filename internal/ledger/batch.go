@@ -112,6 +112,7 @@ type Row struct {
 	Index   int64  // 0-based; its identity when it has no reference and the batch has one
 	Closed  bool   // as of Request
 	Shared  bool   // other rows have the same text and media
+	Held    message.Held
 }
 
 // RowResult is the result of accepting a Row. Err is nil, ErrReused, ErrFull (also

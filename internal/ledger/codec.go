@@ -76,6 +76,8 @@ const (
 	fieldSealed        protowire.Number = 40 // what is private in the content, encrypted
 	fieldNumber        protowire.Number = 41 // keyed hash of the recipient, beside fieldSealed
 	fieldRedactedSince protowire.Number = 42
+	fieldHeldSince     protowire.Number = 43
+	fieldPace          protowire.Number = 44
 )
 
 // The fields of a content.
@@ -96,6 +98,7 @@ const (
 	contentToNumber     protowire.Number = 14
 	contentPriorityWord protowire.Number = 15
 	contentCompressed   protowire.Number = 16 // the fields of a large content of a final message, but for the recipient
+	contentQuietHours   protowire.Number = 17
 )
 
 // The fields of a reason.

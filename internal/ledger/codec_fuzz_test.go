@@ -21,7 +21,7 @@ func fullMessage() *message.Message {
 		Content: message.Content{
 			To: "+12065551212", From: "28444", Subject: "s", Text: "ü: 1", Media: []string{"https://e.com/a", "https://e.com/b"},
 			ClientReference: "order-1", Priority: message.Bulk, SendAt: at, ExpiresAt: at.Add(time.Hour), FallbackText: "f",
-			CallbackURL: "https://e.com/c", Metadata: map[string]string{"a": "", "b": "c"},
+			CallbackURL: "https://e.com/c", Metadata: map[string]string{"a": "", "b": "c"}, QuietHours: message.QuietRespect,
 		},
 		Status: message.StatusUnknown, Reason: &message.Reason{Code: "carrier", Message: "m", SinchCode: "E102"},
 		Counters: message.Counters{Attempts: 2, Tries: 1, Delays: 4, Deferrals: 3, Task: 5, Replays: 6, Replayed: 1, Dropped: 9},
@@ -33,7 +33,8 @@ func fullMessage() *message.Message {
 				SinchID: "T", Lookups: 3, LookupAt: at,
 			},
 		},
-		NextAt: at, ExpiresAt: at, CreatedAt: at, UpdatedAt: at, SentAt: at, FinalAt: at, RedactedAt: at,
+		NextAt: at, ExpiresAt: at, CreatedAt: at, UpdatedAt: at, SentAt: at, FinalAt: at, RedactedAt: at, HeldUntil: at,
+		Pace: 830_000,
 		Timeline: []message.Entry{
 			{At: at, Status: message.StatusQueued, Reason: &message.Reason{Code: "throttled", Message: "t"}},
 			{At: at, Status: message.StatusSent, Detail: "d", Attempt: 2, Reason: &message.Reason{Code: "carrier", Message: "m", SinchCode: "E102"}},

@@ -131,6 +131,8 @@ func readNumber(n protowire.Number, number int64, m *message.Message) {
 		m.Deferrals = int(number)
 	case fieldDropped:
 		m.Dropped = int(number)
+	case fieldPace:
+		m.Pace = number
 	case fieldNextAt:
 		m.NextAt = instant(number)
 	case fieldExpiresAt:
@@ -170,6 +172,8 @@ func readPacked(n protowire.Number, number int64, m *message.Message, base int64
 		m.FinalAt = instant(sinceBase(base, number))
 	case fieldRedactedSince:
 		m.RedactedAt = instant(sinceBase(base, number))
+	case fieldHeldSince:
+		m.HeldUntil = instant(sinceBase(base, number))
 	default:
 	}
 }
@@ -219,6 +223,8 @@ func readContentField(c *message.Content) field {
 			c.FallbackText = string(v.raw)
 		case contentCallbackURL:
 			c.CallbackURL = string(v.raw)
+		case contentQuietHours:
+			c.QuietHours = message.QuietHours(v.raw)
 		case contentKey:
 			key = string(v.raw)
 			if c.Metadata == nil {

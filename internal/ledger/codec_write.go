@@ -125,6 +125,8 @@ func (w *writer) message(m *message.Message, s sealed) {
 	w.since(fieldSentSince, m.SentAt)
 	w.since(fieldFinalSince, m.FinalAt)
 	w.since(fieldRedactedSince, m.RedactedAt)
+	w.since(fieldHeldSince, m.HeldUntil)
+	w.number(fieldPace, m.Pace)
 	w.count(fieldDropped, m.Dropped)
 	for i := range m.Timeline {
 		w.nested(fieldEntry, func(w *writer) {
@@ -148,6 +150,7 @@ func (w *writer) content(m *message.Message, private bool) {
 	w.word(contentPriority, contentPriorityWord, string(c.Priority))
 	w.time(contentSendAt, c.SendAt)
 	w.time(contentExpiresAt, c.ExpiresAt)
+	w.text(contentQuietHours, string(c.QuietHours))
 }
 
 // private writes those fields of a message's content that are encrypted where

@@ -72,6 +72,7 @@ func (b rowBatch) groups(secret *message.Secret, first []int) []group {
 		g := group{secret: secret.Value(), batch: b.batch.ID, quota: b.batch.Quota, rows: make([]groupRow, len(rows))}
 		for j, row := range rows {
 			m := message.New(rowID(secret, b.batch, row, b.now), b.batch.Scope, row.Content, row.From, b.now)
+			m.AcceptHeld(row.Held, b.now)
 			m.BatchID, m.Shared, m.Group = b.batch.ID, row.Shared, b.codec.group(row.Group)
 			if row.Content.Priority == message.Bulk {
 				m.Shard = b.shard

@@ -43,7 +43,7 @@ func (m *Message) accept(a *Attempt, sinchID string, now time.Time) error {
 		return nil
 	}
 	switch m.Status {
-	case StatusQueued, StatusUnknown, StatusSending:
+	case StatusScheduled, StatusQueued, StatusUnknown, StatusSending:
 		if m.Status == StatusSending && !m.isCurrent(a) {
 			m.note(now, "Sinch had accepted an earlier attempt", a.N)
 			return nil

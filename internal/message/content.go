@@ -22,6 +22,7 @@ type Content struct {
 	FallbackText    string
 	CallbackURL     string
 	Metadata        map[string]string
+	QuietHours      QuietHours
 }
 
 // Equal reports whether two contents are the same request.
@@ -29,7 +30,7 @@ func (c Content) Equal(o Content) bool {
 	return c.To == o.To && c.From == o.From && c.Subject == o.Subject && c.Text == o.Text &&
 		slices.Equal(c.Media, o.Media) && c.ClientReference == o.ClientReference && c.Priority == o.Priority &&
 		c.SendAt.Equal(o.SendAt) && c.ExpiresAt.Equal(o.ExpiresAt) && c.FallbackText == o.FallbackText &&
-		c.CallbackURL == o.CallbackURL && maps.Equal(c.Metadata, o.Metadata)
+		c.CallbackURL == o.CallbackURL && c.QuietHours == o.QuietHours && maps.Equal(c.Metadata, o.Metadata)
 }
 
 // Lane is the priority of a message: each lane has queues and limits of its own.

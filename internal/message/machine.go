@@ -162,7 +162,7 @@ func (m *Message) Cancel(now time.Time) error {
 // stop ends a waiting message, as unknown when an attempt of it is unresolved.
 func (m *Message) stop(to Status, on Trigger, reason Reason, now time.Time) error {
 	m.NextAt = time.Time{}
-	if m.unresolved() && m.Status == StatusQueued {
+	if m.unresolved() {
 		return m.endUnknown(on, now)
 	}
 	if reason.Code != "" {

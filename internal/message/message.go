@@ -20,6 +20,7 @@ type Message struct {
 	Group   string // of the messages that one multi-recipient send can carry; empty: none
 	Shard   int    // of its lane, where the lane has shards
 	Shared  bool   // other messages of its batch have the same text and media
+	Pace    int64  // of its batch, as Batch.Pace
 
 	Status    Status
 	Reason    *Reason
@@ -28,6 +29,7 @@ type Message struct {
 	SentAs    string
 	NextAt    time.Time // no attempt begins before it; zero: at once
 	ExpiresAt time.Time // no attempt begins after it; zero: never expires
+	HeldUntil time.Time // end of the quiet hours for which the message is scheduled; zero: for none
 
 	CreatedAt time.Time
 	UpdatedAt time.Time
@@ -200,6 +202,9 @@ func (m *Message) move(now time.Time, to Status, on Trigger, detail string, atte
 		return &TransitionError{From: m.Status, To: to, On: on}
 	}
 	m.Status = to
+	if to != StatusScheduled {
+		m.HeldUntil = time.Time{}
+	}
 	m.FinalAt = time.Time{}
 	if to.Final() {
 		m.FinalAt = now

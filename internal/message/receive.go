@@ -39,9 +39,10 @@ func (m *Message) Receive(r Receipt, now time.Time) error {
 }
 
 // exists reports whether the message can have had the attempt. Redis can have
-// lost the last one of a queued message, but none of a scheduled message.
+// lost the last one of a message that has been queued, but none of one that still
+// waits for its sendAt.
 func (m *Message) exists(attempt int) bool {
-	return attempt <= m.Attempts || attempt == m.Attempts+1 && m.Status == StatusQueued
+	return attempt <= m.Attempts || attempt == m.Attempts+1 && (m.Status == StatusQueued || !m.HeldUntil.IsZero())
 }
 
 // applies reports whether a receipt may change the state. After a replay, the

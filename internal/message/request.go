@@ -117,6 +117,7 @@ func (r *Rules) Check(f Fields, now time.Time) Draft {
 		Priority:        c.priority(f.texts[textPriority]),
 		FallbackText:    r.checkFallback(&c, f),
 		Metadata:        c.metadata(f.Metadata),
+		QuietHours:      c.quietHours(f.texts[textQuietHours]),
 	}
 	if callback := f.texts[textCallbackURL]; callback != nil {
 		content.CallbackURL = c.url("callbackUrl", *callback)

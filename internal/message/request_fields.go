@@ -54,6 +54,7 @@ const (
 	textExpiresAt
 	textFallback
 	textCallbackURL
+	textQuietHours
 
 	textFields // their number
 )
@@ -83,6 +84,8 @@ func textFieldOf(name string) (field textField, ok bool) {
 		return textFallback, true
 	case "callbackUrl":
 		return textCallbackURL, true
+	case "quietHours":
+		return textQuietHours, true
 	default:
 		return 0, false
 	}
@@ -108,7 +111,7 @@ func ReadFields(object strictjson.Value) Fields {
 	if !object.IsObject() {
 		return UnreadableRow(ProblemWrongType, "must be an object")
 	}
-	const fieldCount = 15
+	const fieldCount = 16
 	f := Fields{present: make([]string, 0, fieldCount)}
 	var names, others nameSet
 	for m := range object.Members() {

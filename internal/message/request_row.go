@@ -107,7 +107,7 @@ func pairColumn(name string) (field, key string) {
 func Columns() []string {
 	return []string{
 		"to", "text", fieldMediaURL, fieldMedia, "subject", "clientReference", "from", "priority", "sendAt", fieldExpiresAt,
-		"fallbackText", "callbackUrl", metadataColumn + "<name>", fieldTemplate, variableColumn + "<name>",
+		"fallbackText", "callbackUrl", "quietHours", metadataColumn + "<name>", fieldTemplate, variableColumn + "<name>",
 	}
 }
 

@@ -10,7 +10,7 @@ type Status string
 
 // The states.
 const (
-	StatusScheduled   Status = "scheduled"   // waits for its sendAt
+	StatusScheduled   Status = "scheduled"   // waits for its sendAt, or for the end of quiet hours
 	StatusQueued      Status = "queued"      // waits for an attempt
 	StatusSending     Status = "sending"     // an attempt is in progress
 	StatusSent        Status = "sent"        // Sinch accepted it
@@ -27,7 +27,7 @@ type Trigger string
 
 // The triggers.
 const (
-	OnDue      Trigger = "due"      // sendAt has come
+	OnDue      Trigger = "due"      // sendAt or the end of quiet hours has come
 	OnBegin    Trigger = "begin"    // a worker begins an attempt
 	OnOutcome  Trigger = "outcome"  // the outcome of an attempt is known, from its response or from a lookup
 	OnReceipt  Trigger = "receipt"  // Sinch reports on an attempt
@@ -36,6 +36,7 @@ const (
 	OnCancel   Trigger = "cancel"   // the caller cancels it
 	OnReplay   Trigger = "replay"   // the caller or an operator queues it again
 	OnRollback Trigger = "rollback" // Redis lost the record of an attempt
+	OnHold     Trigger = "hold"     // it is quiet hours where the recipient is
 )
 
 // Edge is one row of the transition table.
@@ -52,8 +53,12 @@ var edges = []Edge{ //nolint:gochecknoglobals // a constant table
 	{StatusScheduled, StatusQueued, []Trigger{OnDue}},
 	{StatusScheduled, StatusExpired, []Trigger{OnExpire}},
 	{StatusScheduled, StatusCanceled, []Trigger{OnCancel}},
-	{StatusScheduled, StatusUnknown, []Trigger{OnRollback}},
+	{StatusScheduled, StatusUnknown, []Trigger{OnRollback, OnExpire, OnCancel}},
+	{StatusScheduled, StatusSent, []Trigger{OnReceipt, OnOutcome}},
+	{StatusScheduled, StatusDelivered, []Trigger{OnReceipt}},
+	{StatusScheduled, StatusUndelivered, []Trigger{OnReceipt}},
 
+	{StatusQueued, StatusScheduled, []Trigger{OnHold}},
 	{StatusQueued, StatusSending, []Trigger{OnBegin}},
 	{StatusQueued, StatusSent, []Trigger{OnReceipt, OnOutcome}},
 	{StatusQueued, StatusDelivered, []Trigger{OnReceipt}},

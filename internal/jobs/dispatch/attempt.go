@@ -62,6 +62,9 @@ func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, ori
 	}
 	n := 0
 	begin := func(m *message.Message, now time.Time) error {
+		if err := h.quietHours(m, now); err != nil {
+			return err
+		}
 		a.Deadline = now.Add(h.timing.Call)
 		err := m.Begin(task, a, now)
 		n = m.Attempts

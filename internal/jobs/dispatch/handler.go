@@ -63,6 +63,7 @@ type Options struct {
 	OptOuts   OptOuts
 	Pauses    *pause.View
 	Saved     *saved.Store // nil: no media are saved at Sinch
+	Quiet     Quiet        // nil: there are no quiet hours
 	Metrics   Metrics
 	Retry     message.Retry
 	Timing    Timing
@@ -87,6 +88,7 @@ type Handler struct {
 	optOuts   OptOuts
 	pauses    *pause.View
 	saved     *saved.Store
+	quiet     Quiet
 	metrics   Metrics
 	retry     message.Retry
 	timing    Timing
@@ -104,9 +106,12 @@ func New(o Options) *Handler {
 	if o.Media == nil {
 		o.Media = unchecked{}
 	}
+	if o.Quiet == nil {
+		o.Quiet = never{}
+	}
 	return &Handler{
 		ledger: o.Ledger, queue: o.Queue, worker: o.Worker, media: o.Media, limiter: o.Limiter, providers: o.Providers,
-		optOuts: o.OptOuts, pauses: o.Pauses, saved: o.Saved, metrics: o.Metrics, retry: o.Retry, timing: o.Timing, log: o.Log,
+		optOuts: o.OptOuts, pauses: o.Pauses, saved: o.Saved, quiet: o.Quiet, metrics: o.Metrics, retry: o.Retry, timing: o.Timing, log: o.Log,
 		life: o.Life, open: o.Open,
 		places:    newPlaces(MediaPlaces(o.Slots.Shared)),
 		highSlots: newSlots(o.Slots.High), sharedSlots: newSlots(o.Slots.Shared), testSlots: newSlots(o.Slots.Test),
@@ -178,6 +183,9 @@ func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) erro
 	if err := m.Ready(task, now); err != nil {
 		return h.notReady(ctx, m, now, err)
 	}
+	if e, ok := errors.AsType[*holdError](h.quietHours(m, now)); ok {
+		return h.hold(ctx, seen, task, e)
+	}
 	if err := h.paused(ctx, m, queue.MessageTask(m)); err != nil {
 		return err
 	}
@@ -195,8 +203,8 @@ func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) erro
 	}
 	defer slot.release()
 	permit, err := h.admit(ctx, m, queue.MessageTask(m))
-	if held, ok := errors.AsType[*dayError](err); ok {
-		return h.hold(ctx, seen, task, held)
+	if e, ok := errors.AsType[*holdError](err); ok {
+		return h.hold(ctx, seen, task, e)
 	}
 	if err != nil {
 		return err
@@ -269,6 +277,9 @@ func (h *Handler) unread(id message.ID, err error) error {
 // notReady ends or parks a message that was not ready at now, which is Redis'
 // time.
 func (h *Handler) notReady(ctx context.Context, m *message.Message, now time.Time, why error) error {
+	if e, ok := errors.AsType[*holdError](why); ok {
+		return h.holdUnread(ctx, m, e)
+	}
 	switch {
 	case errors.Is(why, message.ErrExpired):
 		return h.end(ctx, m, (*message.Message).Expire)
@@ -299,7 +310,7 @@ func (h *Handler) acquire(ctx context.Context, m *message.Message) (*throttle.Pe
 func (h *Handler) denied(err error) error {
 	if denied, ok := errors.AsType[*throttle.DeniedError](err); ok {
 		if denied.Cause == throttle.CauseDaily {
-			return &dayError{until: denied.Until, why: denied.Error()}
+			return dayOver(denied.Error(), denied.Until)
 		}
 		return later(denied.RetryIn, denied.Error())
 	}

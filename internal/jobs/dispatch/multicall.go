@@ -75,6 +75,9 @@ func (h *Handler) beginMany(ctx context.Context, run *groupRun, origin sinch.Ori
 		a.Call = message.NewCall()
 	}
 	results, err := h.ledger.BeginMany(ctx, a.Call, run.ready, func(m *message.Message, now time.Time) error {
+		if err := h.quietHours(m, now); err != nil {
+			return err
+		}
 		a.Deadline = now.Add(h.timing.Call)
 		return m.Begin(m.Task, a, now)
 	}, h.worker.Lease())

@@ -49,6 +49,7 @@ func (h *Handler) sendGroup(ctx context.Context, name, lane string, generation i
 	for _, m := range h.changeEach(ctx, run.expired, func(int) ledger.Change { return (*message.Message).Expire }) {
 		run.remove = append(run.remove, m.ID)
 	}
+	h.holdQuiet(ctx, run, view.Now)
 	if len(run.ready) > 0 {
 		if err := h.sendReady(ctx, run, view.Now); err != nil {
 			return err
@@ -145,8 +146,8 @@ func (h *Handler) sendReady(ctx context.Context, run *groupRun, now time.Time) e
 	}
 	defer slot.release()
 	permit, err := h.admit(ctx, first, run.task())
-	if held, ok := errors.AsType[*dayError](err); ok {
-		return h.holdGroup(ctx, run, held)
+	if e, ok := errors.AsType[*holdError](err); ok {
+		return h.holdGroup(ctx, run, e)
 	}
 	if err != nil {
 		return err
