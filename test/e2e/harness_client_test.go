@@ -82,6 +82,7 @@ type resource struct {
 	SentAs          *string           `json:"sentAs"`
 	CreatedAt       time.Time         `json:"createdAt"`
 	SendAt          *time.Time        `json:"sendAt"`
+	HeldUntil       *time.Time        `json:"heldUntil"`
 	SentAt          *time.Time        `json:"sentAt"`
 	FinalAt         *time.Time        `json:"finalAt"`
 	Timeline        []entry           `json:"timeline"`
