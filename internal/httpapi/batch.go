@@ -131,13 +131,15 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 	case over:
 		return tooLarge(batchBodyMax)
 	}
-	reference, defaults, items, wrong, err := message.ParseBatch(body, c.Request().Header.Values(keyHeader), batchItemsMax)
+	envelope, err := message.ParseBatch(body, c.Request().Header.Values(keyHeader), batchItemsMax)
 	if err != nil {
 		return err
 	}
+	reference, defaults, items := envelope.Reference, envelope.Defaults, envelope.Messages
 	query := readQuery(c.Request(), "dryRun")
 	dryRun := query.truth("dryRun")
-	wrong = slices.Concat(wrong, a.Rules.CheckDefaults(defaults, "defaults."), query.problems, countProblems(len(items), wrong))
+	wrong := slices.Concat(envelope.Problems, a.Rules.CheckDefaults(defaults, "defaults."), query.problems,
+		countProblems(len(items), envelope.Problems))
 	if len(wrong) > 0 {
 		return invalid(wrong)
 	}
@@ -163,7 +165,8 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 		return err
 	}
 	defer b.unreserve()
-	if err := a.openListed(c, b, reference, digest, rows); err != nil {
+	request := ledger.BatchRequest{Scope: who.Scope, Reference: reference, Digest: digest, Pace: envelope.Pace, Now: a.now()}
+	if err := a.openListed(c, b, request, rows); err != nil {
 		return err
 	}
 	for start := 0; start < len(rows); start += chunkRows {
@@ -236,12 +239,12 @@ func digestRow(sum hash.Hash, row draftRow, item strictjson.Value) {
 }
 
 // openListed opens a JSON batch, or refuses it whole when its lanes are full.
-func (a *api) openListed(c echo.Context, b *batchRun, reference, digest string, rows []draftRow) error {
+func (a *api) openListed(c echo.Context, b *batchRun, request ledger.BatchRequest, rows []draftRow) error {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	full := a.Batches.Fits(ctx, b.who.Scope, demand(rows))
 	if errors.Is(full, ledger.ErrFull) {
-		_, err := a.Batches.FindBatch(ctx, b.who.Scope, reference)
+		_, err := a.Batches.FindBatch(ctx, request.Scope, request.Reference)
 		if errors.Is(err, ledger.ErrNotFound) {
 			return full
 		}
@@ -250,7 +253,7 @@ func (a *api) openListed(c echo.Context, b *batchRun, reference, digest string, 
 	if full != nil {
 		return full
 	}
-	return b.open(ctx, c, ledger.BatchRequest{Scope: b.who.Scope, Reference: reference, Digest: digest, Now: a.now()})
+	return b.open(ctx, c, request)
 }
 
 // demand is the room in the lanes that the valid rows need.

@@ -26,6 +26,7 @@ type batchResource struct {
 	Counts          map[message.Status]int64 `json:"counts"`
 	CreatedAt       *string                  `json:"createdAt"`
 	RatePerSecond   *float64                 `json:"ratePerSecond"`
+	MaxPerSecond    *float64                 `json:"maxPerSecond"`
 	ETASeconds      *int64                   `json:"etaSeconds"`
 }
 
@@ -35,6 +36,9 @@ func showBatch(b ledger.Batch, now time.Time, halted bool) batchResource {
 	shown := batchResource{
 		ID: string(b.ID), ClientReference: some(b.Reference), Status: "done", Counts: b.Counts, CreatedAt: at(b.CreatedAt),
 		Total: b.Total, Accepted: b.Total, Duplicates: b.Duplicates(), Rejected: b.Rejected,
+	}
+	if b.Pace > 0 {
+		shown.MaxPerSecond = new(message.PerSecond(b.Pace))
 	}
 	open := b.Open()
 	switch {

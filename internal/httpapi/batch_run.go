@@ -48,6 +48,9 @@ type batchAnswer struct {
 	Duplicates      int64       `json:"duplicates"`
 	Rejected        int64       `json:"rejected"`
 	RepeatedNumbers int64       `json:"repeatedNumbers"`
+	Held            int64       `json:"held,omitzero"`      // by quiet hours, in a dry run
+	HeldUntil       *string     `json:"heldUntil,omitzero"` // the last of them
+	Preview         []resource  `json:"preview,omitzero"`   // of accepted rows, in a dry run
 	Results         []rowResult `json:"results"`
 	MoreProblems    int         `json:"moreProblems,omitzero"` // cut from the list by problemsOfBatch
 }
@@ -70,6 +73,7 @@ type batchRun struct {
 	groups     groups
 	numbers    rowstream.Numbers // of all rows so far
 	problems   int               // listed so far
+	heldUntil  time.Time         // of a dry run, the last one
 
 	dispatching chan struct{} // holds a token for each chunk whose tasks are being made
 }
@@ -102,7 +106,27 @@ func (b *batchRun) validate(rows []draftRow) {
 			b.reject(row, wrong)
 			continue
 		}
+		b.preview(row)
 		b.report(rowResult{Index: row.index, Status: rowAccepted}, row)
+	}
+}
+
+// previewMax is the number of rows that a dry run shows as they would be accepted.
+const previewMax = 3
+
+// preview shows a row as it would be accepted, if it is one of the first, and whether
+// it would wait for the end of quiet hours.
+func (b *batchRun) preview(row draftRow) {
+	m := b.api.dryRunMessage(b.who, row.draft)
+	if len(b.response.Preview) < previewMax {
+		b.response.Preview = append(b.response.Preview, resource{message: m})
+	}
+	if m.HeldUntil.IsZero() {
+		return
+	}
+	b.response.Held++
+	if m.HeldUntil.After(b.heldUntil) {
+		b.heldUntil, b.response.HeldUntil = m.HeldUntil, at(m.HeldUntil)
 	}
 }
 

@@ -22,17 +22,30 @@ type rowReader interface {
 	Next() (message.Fields, error)
 }
 
-// streamQuery reads the parameters of a stream: its reference, dryRun, and the
-// defaults of its rows.
-func streamQuery(r *http.Request) (reference string, defaults message.Fields, dryRun bool, wrong []message.FieldError) {
-	names := []string{"dryRun", "clientReference"}
+// streamRequest are the parameters of a stream: those of its batch, and the defaults
+// of its rows.
+type streamRequest struct {
+	reference string
+	pace      int64 // messages in a million seconds; zero: any number
+	dryRun    bool
+	defaults  message.Fields
+	problems  []message.FieldError
+}
+
+const paceParam = "maxPerSecond"
+
+// streamQuery reads the parameters of a stream.
+func streamQuery(r *http.Request) streamRequest {
+	names := []string{"dryRun", "clientReference", paceParam}
+	own := len(names)
+	var defaults message.Fields
 	for name := range r.URL.Query() {
 		if name != "clientReference" && message.Column(name) {
 			names = append(names, name)
 		}
 	}
 	q := readQuery(r, names...)
-	for _, name := range names[2:] {
+	for _, name := range names[own:] {
 		if value, ok := q.get(name); ok {
 			defaults.Set(name, value)
 		}
@@ -40,19 +53,24 @@ func streamQuery(r *http.Request) (reference string, defaults message.Fields, dr
 	if !defaults.Has("priority") {
 		defaults.Set("priority", string(message.Bulk))
 	}
-	dryRun = q.truth("dryRun")
+	request := streamRequest{defaults: defaults, dryRun: q.truth("dryRun")}
 	parameter, given := q.get("clientReference")
 	if given && parameter == "" {
 		q.wrong("clientReference", message.ProblemInvalid, "must not be empty")
 	}
-	reference, problems := message.BatchReference(parameter, r.Header.Values(keyHeader))
-	return reference, defaults, dryRun, slices.Concat(q.problems, problems, defaults.Problems())
+	var wrong, wrongPace []message.FieldError
+	request.reference, wrong = message.BatchReference(parameter, r.Header.Values(keyHeader))
+	if written, ok := q.get(paceParam); ok {
+		request.pace, wrongPace = message.ParsePace(written)
+	}
+	request.problems = slices.Concat(q.problems, wrong, wrongPace, defaults.Problems())
+	return request
 }
 
 // createStreamed accepts a batch as a stream. The next chunk is read and
 // validated while the previous one is accepted.
 func (a *api) createStreamed(c echo.Context, who Caller, newRows func(io.Reader) rowReader) error {
-	reference, defaults, dryRun, wrong := streamQuery(c.Request())
+	request := streamQuery(c.Request())
 	current := callOf(c)
 	current.working = a.work.grant(who.Scope.Tenant)
 	if err := current.working.grow(c.Request().Context(), streamCost); err != nil {
@@ -60,13 +78,13 @@ func (a *api) createStreamed(c echo.Context, who Caller, newRows func(io.Reader)
 	}
 	extend(c)
 	body := &meter{from: c.Request().Body}
-	s := &rowStream{api: a, tenant: who.Scope.Tenant, kept: &current.working, body: body, rows: newRows(body), defaults: defaults}
-	wrong = slices.Concat(wrong, a.Rules.CheckDefaults(defaults, ""), s.rows.Begin())
+	s := &rowStream{api: a, tenant: who.Scope.Tenant, kept: &current.working, body: body, rows: newRows(body), defaults: request.defaults}
+	wrong := slices.Concat(request.problems, a.Rules.CheckDefaults(request.defaults, ""), s.rows.Begin())
 	if len(wrong) > 0 {
 		return invalid(wrong)
 	}
 	b := newBatchRun(a, who)
-	b.dryRun = dryRun
+	b.dryRun = request.dryRun
 	defer b.waitDispatched()
 	first, err := s.next(c.Request().Context())
 	switch {
@@ -75,10 +93,10 @@ func (a *api) createStreamed(c echo.Context, who Caller, newRows func(io.Reader)
 	case len(first.rows) == 0:
 		return errNoRows()
 	}
-	if !dryRun {
+	if !request.dryRun {
 		ctx, cancel := a.bounded(c)
 		defer cancel()
-		if err := b.open(ctx, c, ledger.BatchRequest{Scope: who.Scope, Reference: reference, Now: a.now()}); err != nil {
+		if err := b.open(ctx, c, ledger.BatchRequest{Scope: who.Scope, Reference: request.reference, Pace: request.pace, Now: a.now()}); err != nil {
 			first.release()
 			return err
 		}

@@ -24,6 +24,7 @@ type Batch struct {
 	Reference string
 	Digest    string // of the content of a JSON batch; empty for a stream
 	Canceled  bool
+	Pace      int64 // messages that go out in a million seconds; zero: any number
 	Total     int64 // messages so far
 	Valid     int64 // rows of the latest request that were valid; 0 before its end
 	Rejected  int64 // rows of the latest request that were not; 0 before its end
@@ -101,6 +102,7 @@ type BatchRequest struct {
 	Scope     message.Scope
 	Reference string
 	Digest    string // of the content, normalised; empty for a stream
+	Pace      int64  // of a new batch; a known stream keeps its own
 	Now       time.Time
 }
 
@@ -131,6 +133,7 @@ const (
 	batchTest      = "test"
 	batchReference = "ref"
 	batchDigest    = "digest"
+	batchPace      = "pace"
 	batchCreated   = "created"
 	batchBegun     = "begun"
 	batchAnswered  = "answered"
@@ -153,7 +156,8 @@ func (l *Ledger) OpenBatch(ctx context.Context, r BatchRequest) (b Batch, known 
 	if err != nil {
 		return Batch{}, false, err
 	}
-	if known && (b.Scope != r.Scope || b.Reference != r.Reference || !l.codec.isDigest(b.Digest, r.Digest)) {
+	otherPace := r.Digest != "" && b.Pace != r.Pace // rows of a stream may come again in another request
+	if known && (b.Scope != r.Scope || b.Reference != r.Reference || otherPace || !l.codec.isDigest(b.Digest, r.Digest)) {
 		return Batch{}, false, ErrReused
 	}
 	return b, known, nil
@@ -169,7 +173,7 @@ func (l *Ledger) openBatch(ctx context.Context, secret *message.Secret, r BatchR
 	args := []any{
 		openID: string(id), openTenant: r.Scope.Tenant, openTest: flag(r.Scope.Test), openReference: r.Reference,
 		openDigest: l.codec.digest(r.Digest), openCreated: r.Now.UnixMilli(), openEmptyTTL: l.opts.RecordTTL.Milliseconds(),
-		openSecretValue: secret.Value(), openListed: batchesKept,
+		openSecretValue: secret.Value(), openListed: batchesKept, openPace: r.Pace,
 	}
 	reply, err := l.open.Run(ctx, l.rdb, keys, args...).StringSlice()
 	if err != nil {
@@ -202,7 +206,7 @@ func parseBatch(fields map[string]string) (Batch, error) {
 	b := Batch{
 		ID: id, Scope: message.Scope{Tenant: fields[batchTenant], Test: fields[batchTest] == "1"},
 		Reference: fields[batchReference], Digest: fields[batchDigest],
-		Total: number(batchTotal), Valid: number(batchValid), Rejected: number(batchRejected),
+		Pace: number(batchPace), Total: number(batchTotal), Valid: number(batchValid), Rejected: number(batchRejected),
 		Counts: make(map[message.Status]int64), CreatedAt: instant(number(batchCreated)),
 		BegunAt: instant(number(batchBegun)), AnsweredAt: instant(number(batchAnswered)),
 		Calls: callSlotsOf(fields),

@@ -17,6 +17,7 @@ const (
 	openEmptyTTL    // of a batch without messages, in ms
 	openSecretValue //
 	openListed      // how many batches are listed
+	openPace        // messages in a million seconds; 0: any number
 )
 
 // The key and the arguments of count.lua.
@@ -76,6 +77,7 @@ func listPositions(script string) positions {
 			args: []string{
 				openID: "ID", openTenant: "TENANT", openTest: "TEST", openReference: "REFERENCE", openDigest: "DIGEST",
 				openCreated: "CREATED", openEmptyTTL: "EMPTY_TTL", openSecretValue: "SECRET_VALUE", openListed: "LISTED",
+				openPace: "PACE",
 			},
 		}
 	case "count":

@@ -137,33 +137,42 @@ func (f *Fields) Set(column, value string) {
 	}
 }
 
-// ParseBatch reads the envelope of a batch in JSON: its reference, the defaults of
-// its messages, and the messages, of which it returns at most one more than most.
-// wrong are the problems of the envelope. The error is a *strictjson.SyntaxError
-// for a body that is not a JSON object.
-func ParseBatch(body []byte, keys []string, most int) (
-	reference string, defaults Fields, rows []strictjson.Value, wrong []FieldError, err error,
-) {
+// Envelope is a batch in JSON, without what its messages say.
+type Envelope struct {
+	Reference string
+	Pace      int64 // messages in a million seconds; zero: any number
+	Defaults  Fields
+	Messages  []strictjson.Value
+	Problems  []FieldError // of the envelope
+}
+
+// ParseBatch reads the envelope of a batch in JSON, of whose messages it returns at
+// most one more than most. The error is a *strictjson.SyntaxError for a body that is
+// not a JSON object.
+func ParseBatch(body []byte, keys []string, most int) (Envelope, error) {
 	value, err := parseObject(body)
 	if err != nil {
-		return "", Fields{}, nil, nil, err
+		return Envelope{}, err
 	}
 	var (
-		envelope Fields
-		isList   bool
+		e      Envelope
+		fields Fields
+		isList bool
 	)
-	c := check{problems: &envelope.problems}
+	c := check{problems: &fields.problems}
 	eachMember(value, &c, func(m strictjson.Member) bool {
 		switch m.Name {
 		case "clientReference":
-			envelope.read(m)
+			fields.read(m)
 		case "defaults":
-			defaults = readDefaults(&c, m.Value)
+			e.Defaults = readDefaults(&c, m.Value)
+		case fieldPace:
+			e.Pace = c.pace(m)
 		case "messages":
 			if !m.Value.IsArray() {
 				c.problems.add(m.Name, ProblemWrongType, "must be an array of messages")
 			}
-			rows, isList = slices.Collect(firstOf(m.Value.Elements(), most)), true
+			e.Messages, isList = slices.Collect(firstOf(m.Value.Elements(), most)), true
 		default:
 			return false
 		}
@@ -172,9 +181,10 @@ func ParseBatch(body []byte, keys []string, most int) (
 	if !isList {
 		c.problems.add("messages", ProblemRequired, "the messages of the batch are required")
 	}
-	envelope.useKeys(keys)
-	reference = c.reference("clientReference", envelope.texts[textReference])
-	return reference, defaults, rows, c.problems.list, nil
+	fields.useKeys(keys)
+	e.Reference = c.reference("clientReference", fields.texts[textReference])
+	e.Problems = c.problems.list
+	return e, nil
 }
 
 // firstOf yields the first most values of a sequence, and one more as the sign of

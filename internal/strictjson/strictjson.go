@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -148,6 +149,15 @@ func (v Value) Text() (text string, ok bool) {
 	}
 	unquoted, err := jsontext.AppendUnquote(nil, v.raw)
 	return string(unquoted), err == nil
+}
+
+// Number returns the value of a number.
+func (v Value) Number() (number float64, ok bool) {
+	if v.raw.Kind() != jsontext.KindNumber {
+		return 0, false
+	}
+	number, err := strconv.ParseFloat(string(v.raw), 64)
+	return number, err == nil
 }
 
 // Bool returns the truth value in v; ok is false when v is not one.

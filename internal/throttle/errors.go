@@ -14,6 +14,7 @@ type Cause string
 const (
 	CauseSender      Cause = "pace of its sender" // it has reserved a token, and comes back when that is due
 	CauseDaily       Cause = "daily limit of its sender"
+	CauseBatch       Cause = "pace of its batch"     // it has no token yet
 	CausePace        Cause = "pace"                  // no token came within MaxWait
 	CauseAccount     Cause = "account paused"        // Sinch refuses the account, or another message is the probe
 	CauseUnreachable Cause = "Sinch does not answer" // the breaker of this process is open

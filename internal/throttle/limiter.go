@@ -37,6 +37,7 @@ type Options struct {
 // concurrent use.
 type Limiter struct {
 	pacer   *Pacer
+	exempts *Pacer // of messages that never reach Sinch: batches alone have a pace there
 	gate    *Gate
 	breaker *Breaker
 	outages *outages
@@ -50,7 +51,7 @@ type Limiter struct {
 // NewLimiter returns a Limiter on rdb.
 func NewLimiter(rdb redis.UniversalClient, opts Options) *Limiter {
 	l := &Limiter{
-		pacer: NewPacer(rdb, opts.Pacer), gate: NewGate(rdb, opts.Gate),
+		pacer: NewPacer(rdb, opts.Pacer), exempts: NewPacer(rdb, exempted(opts.Pacer)), gate: NewGate(rdb, opts.Gate),
 		outages: newOutages(rdb, cmp.Or(opts.Gate.Prefix, DefaultPrefix)), exempt: opts.Exempt, log: opts.Log,
 	}
 	if l.exempt == nil {
@@ -69,6 +70,11 @@ func NewLimiter(rdb redis.UniversalClient, opts Options) *Limiter {
 	return l
 }
 
+// exempted are the options of a pacer without limits of account and senders.
+func exempted(opts PacerOptions) PacerOptions {
+	return PacerOptions{MaxWait: opts.MaxWait, Prefix: cmp.Or(opts.Prefix, DefaultPrefix) + "exempt:", Now: opts.Now}
+}
+
 // Acquire waits up to MaxWait for the permit to make one request for a message.
 // The error is a *DeniedError with the time of the next try, or wraps ctx's.
 // Every Permit ends with Report or Release.
@@ -77,6 +83,9 @@ func NewLimiter(rdb redis.UniversalClient, opts Options) *Limiter {
 // respond no token and no probe of the account is spent.
 func (l *Limiter) Acquire(ctx context.Context, m *message.Message) (*Permit, error) {
 	if l.exempt(m) {
+		if claimed := l.exempts.claim(m); claimed.limited() {
+			return &Permit{}, l.watched(l.exempts.wait(ctx, message.Normal, claimed))
+		}
 		return &Permit{}, nil
 	}
 	breaker, err := l.breaker.Acquire(ctx)
@@ -85,7 +94,7 @@ func (l *Limiter) Acquire(ctx context.Context, m *message.Message) (*Permit, err
 	}
 	p := &Permit{limiter: l, breaker: breaker, lane: cmp.Or(m.Content.Priority, message.Normal)}
 	// A replay is a new message to the gate: earlier account errors do not count against it.
-	claimed := l.pacer.senders.claim(m)
+	claimed := l.pacer.claim(m)
 	p.gate, err = l.gate.Acquire(ctx, string(m.ID)+":"+strconv.Itoa(m.Replayed), m.Scope.Tenant)
 	if err != nil {
 		breaker.Release()

@@ -48,8 +48,8 @@ type PacerOptions struct {
 // or are lost; none are kept for later.
 type Pacer struct {
 	source  source
-	redis   *redisSource // with senders: the source itself
-	senders *senders     // nil: none has limits of its own
+	redis   *redisSource // the source itself
+	senders *senders
 	maxWait time.Duration
 	strain  strain
 
@@ -58,7 +58,8 @@ type Pacer struct {
 	mu         sync.Mutex
 	lanes      map[message.Lane][]*waiter
 	dispensing bool
-	streak     int // normal waiters served since the last bulk one
+	paced      bool // a message of a batch with a pace has waited since the dispenser began
+	streak     int  // normal waiters served since the last bulk one
 }
 
 // source supplies tokens.
@@ -88,15 +89,13 @@ type waiter struct {
 func NewPacer(rdb redis.UniversalClient, opts PacerOptions) *Pacer {
 	src := newRedisSource(rdb, cmp.Or(opts.Prefix, DefaultPrefix), opts.Rate)
 	p := newPacer(src, opts)
-	if len(opts.Senders) > 0 {
-		p.redis, p.senders = src, newSenders(opts)
-	}
+	p.redis = src
 	return p
 }
 
 func newPacer(src source, opts PacerOptions) *Pacer {
 	return &Pacer{
-		source: src, maxWait: cmp.Or(opts.MaxWait, DefaultMaxWait),
+		source: src, senders: newSenders(opts), maxWait: cmp.Or(opts.MaxWait, DefaultMaxWait),
 		wake: make(chan struct{}, 1), lanes: make(map[message.Lane][]*waiter),
 	}
 }
@@ -106,13 +105,13 @@ func newPacer(src source, opts PacerOptions) *Pacer {
 // CauseUnavailable when Redis failed, or wraps ctx's.
 func (p *Pacer) Wait(ctx context.Context, lane message.Lane) error { return p.wait(ctx, lane, claim{}) }
 
-// wait is Wait for a claim. Where its sender has no token the error is a *DeniedError
-// with CauseSender or CauseDaily.
+// wait is Wait for a claim. Where its sender or its batch has no token the error is a
+// *DeniedError with CauseSender, CauseDaily or CauseBatch.
 func (p *Pacer) wait(ctx context.Context, lane message.Lane, c claim) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("wait for the pace: %w", err)
 	}
-	if c.sender == "" && p.source.free() {
+	if !c.limited() && p.source.free() {
 		return nil
 	}
 	w := &waiter{lane: lane, claim: c, done: make(chan error, 1)}
@@ -140,6 +139,7 @@ func (p *Pacer) join(w *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lanes[lane] = append(p.lanes[lane], w)
+	p.paced = p.paced || w.claim.batch != ""
 	if !p.dispensing {
 		p.dispensing = true
 		go p.dispense()
@@ -205,7 +205,7 @@ func jittered(in time.Duration) time.Duration {
 // caller, since it asks for many waiters, each with its own.
 func (p *Pacer) dispense() {
 	for {
-		if p.senders != nil {
+		if p.byRuns() {
 			if p.dispenseRuns() {
 				return
 			}
@@ -238,7 +238,7 @@ func (p *Pacer) dispense() {
 	}
 }
 
-// dispenseRuns is a round of the dispenser where senders have limits. It reports
+// dispenseRuns is a round of the dispenser where waiters may have limits. It reports
 // whether the dispenser has retired.
 func (p *Pacer) dispenseRuns() (retired bool) {
 	all, n, high := p.runs()
@@ -287,6 +287,7 @@ func (p *Pacer) retire() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dispensing = p.waiting() > 0
+	p.paced = p.paced && p.dispensing
 	return !p.dispensing
 }
 

@@ -29,9 +29,14 @@ const dailyZone = "America/Los_Angeles"
 // alone.
 type claim struct {
 	sender  string // in digits; empty: it has no limits
+	batch   string // empty: it has no pace
+	pace    int64  // of the batch, in messages in a million seconds
 	message string // whose reservation it is; empty: it reserves nothing
 	counts  bool   // as one of the day's messages
 }
+
+// limited reports whether there are limits beside those of the account.
+func (c claim) limited() bool { return c.sender != "" || c.batch != "" }
 
 // senders are the limits of senders.
 type senders struct {
@@ -81,18 +86,19 @@ func (s *senders) midnight() time.Time {
 }
 
 // run is a number of waiters that follow one another and have no limits of their
-// sender, or one waiter that has.
+// own, or one waiter that has.
 type run struct {
 	waiters []*waiter
 	claim   claim
 }
 
-// The verdicts of lua/take.lua on a message of a sender.
+// The verdicts of lua/take.lua on a message with limits.
 const (
 	verdictWaits = iota
 	verdictGranted
 	verdictReserved
 	verdictDaily
+	verdictPaced
 )
 
 // runs are the waiters to be served now, in their order: those of the high lane alone
@@ -102,7 +108,7 @@ func (p *Pacer) runs() (all []run, n int, high bool) {
 	defer p.mu.Unlock()
 	add := func(w *waiter) {
 		n++
-		if last := len(all) - 1; w.claim.sender == "" && last >= 0 && all[last].claim.sender == "" {
+		if last := len(all) - 1; !w.claim.limited() && last >= 0 && !all[last].claim.limited() {
 			all[last].waiters = append(all[last].waiters, w)
 			return
 		}
@@ -132,7 +138,7 @@ func (p *Pacer) runs() (all []run, n int, high bool) {
 func (p *Pacer) serve(all []run, answers []runAnswer) {
 	for i, answer := range answers {
 		r := all[i]
-		if r.claim.sender == "" {
+		if !r.claim.limited() {
 			for _, w := range r.waiters[:min(answer.verdict, len(r.waiters))] {
 				p.answer(w, nil)
 			}
@@ -141,7 +147,7 @@ func (p *Pacer) serve(all []run, answers []runAnswer) {
 		w := r.waiters[0]
 		switch answer.verdict {
 		case verdictGranted:
-			if !p.answer(w, nil) {
+			if !p.answer(w, nil) && r.claim.sender != "" {
 				_ = bounded(func(ctx context.Context) error { return p.senders.refund(ctx, p.redis, r.claim) })
 			}
 		case verdictReserved:
@@ -149,6 +155,8 @@ func (p *Pacer) serve(all []run, answers []runAnswer) {
 		case verdictDaily:
 			until := p.senders.midnight()
 			p.answer(w, &DeniedError{Cause: CauseDaily, RetryIn: until.Sub(p.senders.now()), Until: until})
+		case verdictPaced:
+			p.answer(w, &DeniedError{Cause: CauseBatch, RetryIn: max(answer.wait, time.Millisecond)})
 		default: // verdictWaits
 		}
 	}
@@ -219,8 +227,8 @@ func (s *senders) dayKey(from *redisSource, sender string) string {
 	return from.senderKey(sender) + ":" + s.now().In(s.zone).Format("20060102")
 }
 
-// runAnswer is what lua/take.lua answers for a run: its tokens, or the verdict on the
-// message of a sender and when it comes back.
+// runAnswer is what lua/take.lua answers for a run: its tokens, or the verdict on a
+// message with limits and when it comes back.
 type runAnswer struct {
 	verdict int
 	wait    time.Duration
@@ -228,28 +236,22 @@ type runAnswer struct {
 
 // takeRuns takes tokens for runs of waiters, n in all.
 func (s *redisSource) takeRuns(ctx context.Context, limits *senders, all []run, n int, high bool) ([]runAnswer, time.Duration, error) {
-	keys := []string{s.keys.pace, s.keys.high, s.keys.slow, s.keys.backoff, s.keys.set}
-	var perSender, perRun []any
-	index := make(map[string]int)
+	list := limitList{source: s, senders: limits, index: make(map[string]int)}
+	var perRun []any
 	for _, r := range all {
-		sender := r.claim.sender
-		if sender == "" {
-			perRun = append(perRun, len(r.waiters), 0, "", 0)
+		if !r.claim.limited() {
+			perRun = append(perRun, len(r.waiters), 0, 0, "", 0, 0)
 			continue
 		}
-		if index[sender] == 0 {
-			index[sender] = len(index) + 1
-			key, limit := s.senderKey(sender), limits.limits[sender]
-			keys = append(keys, key, key+":reserved", limits.dayKey(s, sender))
-			perSender = append(perSender, microsPerToken(limit.PerSecond), max(1, int(limit.PerSecond/senderBurst)), limit.Daily)
-		}
-		perRun = append(perRun, 0, index[sender], r.claim.message, truth(r.claim.counts))
+		perRun = append(perRun, 0, list.sender(r.claim.sender), list.batch(r.claim), r.claim.message, truth(r.claim.counts),
+			patience(high).Microseconds())
 	}
-	if len(index) == 0 {
+	if len(list.index) == 0 {
 		reply, err := s.run(ctx, n, high)
 		return wholly(all, reply.granted), s.pauseAfter(reply, high), err
 	}
-	reply, values, err := s.call(ctx, keys, n, high, append([]any{len(index)}, append(perSender, perRun...)...))
+	keys := append([]string{s.keys.pace, s.keys.high, s.keys.slow, s.keys.backoff, s.keys.set}, list.keys...)
+	reply, values, err := s.call(ctx, keys, n, high, append([]any{len(list.index)}, append(list.args, perRun...)...))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -260,7 +262,7 @@ func (s *redisSource) takeRuns(ctx context.Context, limits *senders, all []run, 
 	return answers, s.pauseAfter(reply, high), nil
 }
 
-// wholly gives tokens to the one run of waiters that have no limits of their sender.
+// wholly gives tokens to the one run of waiters that have no limits of their own.
 func wholly(all []run, granted int) []runAnswer {
 	if len(all) == 0 {
 		return nil

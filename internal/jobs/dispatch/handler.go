@@ -94,6 +94,7 @@ type Handler struct {
 	timing    Timing
 	log       zerolog.Logger
 	places    *places // of tasks that wait for media
+	tokens    *tokens // of batches with a pace
 
 	highSlots, sharedSlots, testSlots *slots
 
@@ -113,7 +114,7 @@ func New(o Options) *Handler {
 		ledger: o.Ledger, queue: o.Queue, worker: o.Worker, media: o.Media, limiter: o.Limiter, providers: o.Providers,
 		optOuts: o.OptOuts, pauses: o.Pauses, saved: o.Saved, quiet: o.Quiet, metrics: o.Metrics, retry: o.Retry, timing: o.Timing, log: o.Log,
 		life: o.Life, open: o.Open,
-		places:    newPlaces(MediaPlaces(o.Slots.Shared)),
+		places: newPlaces(MediaPlaces(o.Slots.Shared)), tokens: newTokens(),
 		highSlots: newSlots(o.Slots.High), sharedSlots: newSlots(o.Slots.Shared), testSlots: newSlots(o.Slots.Test),
 	}
 }
@@ -189,6 +190,9 @@ func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) erro
 	if err := h.paused(ctx, m, queue.MessageTask(m)); err != nil {
 		return err
 	}
+	if err := h.paced(ctx, m, queue.MessageTask(m)); err != nil {
+		return err
+	}
 	media, err := h.checkMedia(ctx, m)
 	if err != nil {
 		return h.badMedia(ctx, seen, task, err)
@@ -215,6 +219,10 @@ func (h *Handler) send(ctx context.Context, seen ledger.Snapshot, task int) erro
 // admit acquires a permit and checks that the call of a task may begin.
 func (h *Handler) admit(ctx context.Context, m *message.Message, task queue.Task) (*throttle.Permit, error) {
 	permit, err := h.acquire(ctx, m)
+	if e, ok := errors.AsType[*pacedError](err); ok {
+		h.tokens.learn(m.BatchID, e.wait)
+		return nil, h.parkPaced(ctx, m, task)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -309,10 +317,14 @@ func (h *Handler) acquire(ctx context.Context, m *message.Message) (*throttle.Pe
 // denied decides when a task whose call got no permit comes again.
 func (h *Handler) denied(err error) error {
 	if denied, ok := errors.AsType[*throttle.DeniedError](err); ok {
-		if denied.Cause == throttle.CauseDaily {
+		switch denied.Cause {
+		case throttle.CauseDaily:
 			return dayOver(denied.Error(), denied.Until)
+		case throttle.CauseBatch:
+			return &pacedError{wait: denied.RetryIn, why: denied.Error()}
+		default:
+			return later(denied.RetryIn, denied.Error())
 		}
-		return later(denied.RetryIn, denied.Error())
 	}
 	if h.open.Err() != nil {
 		return later(time.Second, "worker stops")

@@ -126,6 +126,9 @@ func (h *Handler) sendReady(ctx context.Context, run *groupRun, now time.Time) e
 	if err := h.paused(ctx, first, run.task()); err != nil {
 		return err
 	}
+	if err := h.paced(ctx, first, run.task()); err != nil {
+		return err
+	}
 	bulk, ok := h.providers.For(first).(sinch.Bulk)
 	if !ok { // accepted under another SINCH_API
 		h.separate(ctx, run, run.ready)

@@ -36,6 +36,7 @@ type parking struct {
 	key   pause.Key
 	task  Task
 	since time.Time
+	paced bool // there is no pause: the pace of a batch parks it
 }
 
 // entry names a task and its lane in a sorted set.
@@ -77,7 +78,7 @@ func (q *Queue) parkCalls(ctx context.Context, some []parking) []*redis.Cmd {
 	calls := make([]*redis.Cmd, len(some))
 	for i, p := range some {
 		calls[i] = q.park.EvalSha(ctx, pipe, []string{pause.RedisKey, parkedBy(p.key), parkedKey},
-			string(p.key), p.task.entry(), p.since.UnixMilli())
+			string(p.key), p.task.entry(), p.since.UnixMilli(), paced(p.paced))
 	}
 	_, _ = pipe.Exec(ctx) // each call has its own error
 	return calls
@@ -134,7 +135,7 @@ func (q *Queue) Unpark(ctx context.Context, paused pause.Set) error {
 		return err
 	}
 	for _, key := range keys {
-		if _, still := paused[key]; still {
+		if _, still := paused[key]; still || isPaceKey(key) {
 			continue
 		}
 		if err := q.unparkAll(ctx, key); err != nil {

@@ -47,6 +47,7 @@ type Sweeper struct {
 	log        zerolog.Logger
 	sweeps     *telemetry.StateLog
 	lookups    *telemetry.StateLog
+	releasing  *telemetry.StateLog
 }
 
 // NewSweeper creates a Sweeper.
@@ -56,6 +57,8 @@ func NewSweeper(o Options) *Sweeper {
 		metrics: o.Metrics, retry: o.Retry, log: o.Log,
 		sweeps:  telemetry.NewStateLog(o.Log, "sweeps fail", "sweeps succeed again"),
 		lookups: telemetry.NewStateLog(o.Log, "unknown outcomes are not reconciled", "unknown outcomes are reconciled again"),
+		releasing: telemetry.NewStateLog(o.Log, "tasks of batches with a pace are not released",
+			"tasks of batches with a pace are released again"),
 	}
 }
 
@@ -66,15 +69,17 @@ func (s *Sweeper) Run(ctx context.Context) {
 	defer ticker.Stop()
 	var lock *redislock.Lock
 	defer func() { s.release(lock) }()
-	rounds := make(chan struct{})
-	var reconciling sync.WaitGroup
-	reconciling.Go(func() {
+	rounds, paced := make(chan struct{}), newReleases(s)
+	var beside sync.WaitGroup
+	beside.Go(func() {
 		for range rounds {
 			s.Reconcile(ctx)
 		}
 	})
-	defer reconciling.Wait()
+	beside.Go(func() { paced.run(ctx) })
+	defer beside.Wait()
 	defer close(rounds)
+	defer close(paced.rounds)
 	for {
 		select {
 		case <-ctx.Done():
@@ -84,11 +89,17 @@ func (s *Sweeper) Run(ctx context.Context) {
 		s.resolveOwn(ctx)
 		if lock = s.lock(ctx, lock); lock != nil {
 			s.metrics.Swept(s.Round(ctx))
-			select {
-			case rounds <- struct{}{}:
-			default: // the last one is still running
-			}
+			signal(rounds)
+			signal(paced.rounds)
 		}
+	}
+}
+
+// signal begins a round, unless the last one is still running.
+func signal(rounds chan<- struct{}) {
+	select {
+	case rounds <- struct{}{}:
+	default:
 	}
 }
 

@@ -12,6 +12,7 @@ local answer = {'known'}
 if redis.call('EXISTS', KEYS[BATCH]) == 0 then
   redis.call('HSET', KEYS[BATCH], 'id', ARGV[ID], 'tenant', ARGV[TENANT], 'test', ARGV[TEST], 'ref', ARGV[REFERENCE],
     'digest', ARGV[DIGEST], 'created', ARGV[CREATED], 'total', 0)
+  if ARGV[PACE] ~= '0' then redis.call('HSET', KEYS[BATCH], 'pace', ARGV[PACE]) end
   redis.call('PEXPIRE', KEYS[BATCH], ARGV[EMPTY_TTL])
   redis.call('ZADD', KEYS[BATCHES], ARGV[CREATED], ARGV[ID])
   redis.call('ZREMRANGEBYRANK', KEYS[BATCHES], 0, -ARGV[LISTED] - 1)

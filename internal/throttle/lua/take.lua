@@ -1,19 +1,20 @@
 -- Takes tokens of the account's pace (GCRA), unless calls back off or give way to a high waiter of another process, and
--- beside them tokens of senders that have a pace or a daily limit of their own. A message whose sender has no token reserves
--- the next one: it comes back when that is due, and waits in no queue of the process meanwhile.
+-- beside them tokens of senders and of batches that have limits of their own. A message whose sender has no token reserves
+-- the next one: it comes back when that is due, and waits in no queue of the process meanwhile. A message whose batch has no
+-- token reserves none, so that no two messages of a batch ever begin closer to each other than its pace allows.
 -- KEYS[1] the pace (µs: when all taken tokens are refilled), [2] marker of a high waiter
 -- KEYS[3] slowness (its remaining life is the level), [4] backoff after "too fast"
 -- KEYS[5] the pace that an operator set (hash: perSecond), in place of ARGV[2] and [3]
--- then for each sender: its pace (µs, as KEYS[1]), its reservations (sorted set: message by time in µs), its messages of the day
+-- then for each sender or batch: its pace (µs, as KEYS[1]), its reservations (sorted set: message by time in µs), its messages of the day
 -- ARGV[1] n, [2] µs a token at full pace (0: there is no pace), [3] burst
 -- ARGV[4] 1: there is a high waiter, [5] our id, [6] TTL of the marker, [7] ms a level, [8] highest level
--- ARGV[9] the part of a second's worth that may begin at once, [10] how many senders
--- then for each sender: µs a token (0: no pace), burst, messages a day (0: no limit)
--- then for each run of waiters: how many (they have no limits of their sender), or 0 · sender · message, '' = reserves none ·
--- 1: it counts for the day
+-- ARGV[9] the part of a second's worth that may begin at once, [10] how many senders and batches
+-- then for each of them: µs a token (0: no pace), burst, messages a day (0: no limit)
+-- then for each run of waiters: how many (they have no limits of their own), or 0 · sender, 0 = none · batch, 0 = none ·
+-- message, '' = reserves none · 1: it counts for the day · µs for which it waits in the process for a token of its batch
 -- Returns {tokens, µs until the next, 1 when another process has a high waiter, µs a token at full pace}, then for each run
--- the tokens it got, or of a sender's message GRANTED, WAITS, or RESERVED or DAILY and the µs until it comes back
-local WAITS, GRANTED, RESERVED, DAILY = 0, 1, 2, 3
+-- the tokens it got, or of a message with limits GRANTED, WAITS, or RESERVED, DAILY or PACED and the µs until its token
+local WAITS, GRANTED, RESERVED, DAILY, PACED = 0, 1, 2, 3, 4
 local n, interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local set = tonumber(redis.call('HGET', KEYS[5], 'perSecond') or '')
@@ -49,8 +50,9 @@ if interval > 0 then
 	room = math.floor((now + burst * interval - tat) / interval)
 end
 
-local limits = {} -- of the senders
+local limits = {} -- of the senders and batches
 local function limit(i)
+	if i == 0 then return nil end
 	if limits[i] then return limits[i] end
 	local k, a = 5 + (i - 1) * 3, 10 + (i - 1) * 3
 	local l = { pace = KEYS[k + 1], reserved = KEYS[k + 2], day = KEYS[k + 3],
@@ -68,7 +70,7 @@ local function advance(l)
 	redis.call('SET', l.pace, text(l.tat), 'PX', math.ceil((l.tat - now) / 1000) + 1000)
 end
 
--- takeOf decides on a message of a sender.
+-- takeOf decides on a message of a sender with limits.
 local function takeOf(l, message, counts)
 	local due = message ~= '' and redis.call('ZSCORE', l.reserved, message)
 	if due and tonumber(due) > now then return RESERVED, tonumber(due) - now end
@@ -98,12 +100,28 @@ local function takeOf(l, message, counts)
 	return GRANTED, 0
 end
 
+-- takeBoth decides on a message of a batch with a pace, whose sender may have limits, too.
+local function takeBoth(sender, batch, message, counts, patience)
+	if not batch then return takeOf(sender, message, counts) end
+	local wait = batch.tat + batch.interval - batch.burst * batch.interval - now
+	if wait > patience then return PACED, wait end
+	if wait > 0 then return WAITS, 0 end
+	local verdict, later = GRANTED, 0
+	if sender then
+		verdict, later = takeOf(sender, message, counts)
+	elseif room < 1 then
+		verdict = WAITS
+	end
+	if verdict == GRANTED then advance(batch) end
+	return verdict, later
+end
+
 local granted, answers = 0, {}
 local function give(tokens) granted, room = granted + tokens, room - tokens end
 if senders == 0 then
 	give(math.min(n, room))
 else
-	for a = 11 + senders * 3, #ARGV, 4 do
+	for a = 11 + senders * 3, #ARGV, 6 do
 		local count = tonumber(ARGV[a])
 		if count > 0 then
 			local tokens = math.min(count, room)
@@ -111,7 +129,8 @@ else
 			answers[#answers + 1] = tokens
 			answers[#answers + 1] = 0
 		else
-			local verdict, wait = takeOf(limit(tonumber(ARGV[a + 1])), ARGV[a + 2], ARGV[a + 3] == '1')
+			local verdict, wait = takeBoth(limit(tonumber(ARGV[a + 1])), limit(tonumber(ARGV[a + 2])), ARGV[a + 3], ARGV[a + 4] == '1',
+				tonumber(ARGV[a + 5]))
 			if verdict == GRANTED then give(1) end
 			answers[#answers + 1] = verdict
 			answers[#answers + 1] = wait
