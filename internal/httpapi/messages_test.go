@@ -25,7 +25,7 @@ func TestCreateShowsTheWholeResource(t *testing.T) {
 	want := `{"id":"` + id + `","clientReference":null,"to":"+12065551212","from":"+12065550100","subject":null,"text":"1 < 2 & é",` +
 		`"media":["https://media.example.com/a.jpg"],"priority":"normal","status":"queued","reason":null,"attempts":0,` +
 		`"sinchId":null,"sentAs":null,"batchId":null,"fallbackText":null,"callbackUrl":null,` +
-		`"createdAt":"2026-03-01T12:00:00.123Z","updatedAt":"2026-03-01T12:00:00.123Z","sendAt":null,"expiresAt":null,"sentAt":null,"finalAt":null,` +
+		`"createdAt":"2026-03-01T12:00:00.123Z","updatedAt":"2026-03-01T12:00:00.123Z","sendAt":null,"heldUntil":null,"expiresAt":null,"sentAt":null,"finalAt":null,` +
 		`"timeline":[{"at":"2026-03-01T12:00:00.123Z","status":"queued","detail":"accepted","attempt":null}],"metadata":{"a":"1","b":"2"},"redactedAt":null}`
 	if diff := cmp.Diff(want, string(got.body)); diff != "" {
 		t.Error(diff)

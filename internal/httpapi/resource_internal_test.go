@@ -17,7 +17,7 @@ func TestShownMessages(t *testing.T) {
 	}{
 		"nothing": {message.Message{}, `{"id":null,"clientReference":null,"to":null,"from":"","subject":null,"text":null,"media":null,` +
 			`"priority":"","status":"","reason":null,"attempts":0,"sinchId":null,"sentAs":null,"batchId":null,"fallbackText":null,` +
-			`"callbackUrl":null,"createdAt":null,"updatedAt":null,"sendAt":null,"expiresAt":null,"sentAt":null,"finalAt":null,` +
+			`"callbackUrl":null,"createdAt":null,"updatedAt":null,"sendAt":null,"heldUntil":null,"expiresAt":null,"sentAt":null,"finalAt":null,` +
 			`"timeline":[],"metadata":null,"redactedAt":null}`},
 		"everything": {message.Message{
 			ID: "msg_1", BatchID: "bat_1", From: "+12065550000", Status: message.StatusFailed, Counters: message.Counters{Attempts: 12}, SinchID: "s", SentAs: "SMS",
@@ -27,19 +27,19 @@ func TestShownMessages(t *testing.T) {
 				Metadata: map[string]string{"b": "", `a"`: "1", "c": "2"},
 			},
 			Reason:    &message.Reason{Code: message.ReasonMedia, SinchCode: "E351"},
-			CreatedAt: at, UpdatedAt: at, ExpiresAt: at, SentAt: at, FinalAt: at,
+			CreatedAt: at, UpdatedAt: at, ExpiresAt: at, HeldUntil: at, SentAt: at, FinalAt: at,
 			Timeline: []message.Entry{{At: at, Status: message.StatusQueued, Detail: "accepted"}, {At: at, Status: "x", Detail: "y", Attempt: 3}},
 		}, `{"id":"msg_1","clientReference":"order-1","to":"+12065551212","from":"+12065550000","subject":"\"quoted\"",` +
 			`"text":"line\nä <b> \\ 🙂","media":["https://a/","https://b/"],"priority":"high","status":"failed",` +
 			`"reason":{"code":"media","message":"","sinchCode":"E351"},"attempts":12,"sinchId":"s","sentAs":"SMS","batchId":"bat_1",` +
 			`"fallbackText":"f","callbackUrl":"https://c/","createdAt":"2026-11-01T10:00:00.005Z","updatedAt":"2026-11-01T10:00:00.005Z",` +
-			`"sendAt":"2026-11-01T10:00:00.005Z","expiresAt":"2026-11-01T10:00:00.005Z","sentAt":"2026-11-01T10:00:00.005Z",` +
+			`"sendAt":"2026-11-01T10:00:00.005Z","heldUntil":"2026-11-01T10:00:00.005Z","expiresAt":"2026-11-01T10:00:00.005Z","sentAt":"2026-11-01T10:00:00.005Z",` +
 			`"finalAt":"2026-11-01T10:00:00.005Z","timeline":[{"at":"2026-11-01T10:00:00.005Z","status":"queued","detail":"accepted",` +
 			`"attempt":null},{"at":"2026-11-01T10:00:00.005Z","status":"x","detail":"y","attempt":3}],"metadata":{"a\"":"1","b":"","c":"2"},` +
 			`"redactedAt":null}`},
 		"redacted": {message.Message{Content: message.Content{To: "+1…12"}, RedactedAt: at}, `{"id":null,"clientReference":null,"to":"+1…12","from":"",` +
 			`"subject":null,"text":null,"media":null,"priority":"","status":"","reason":null,"attempts":0,"sinchId":null,"sentAs":null,"batchId":null,` +
-			`"fallbackText":null,"callbackUrl":null,"createdAt":null,"updatedAt":null,"sendAt":null,"expiresAt":null,"sentAt":null,"finalAt":null,` +
+			`"fallbackText":null,"callbackUrl":null,"createdAt":null,"updatedAt":null,"sendAt":null,"heldUntil":null,"expiresAt":null,"sentAt":null,"finalAt":null,` +
 			`"timeline":[],"metadata":null,"redactedAt":"2026-11-01T10:00:00.005Z"}`},
 	} {
 		if got := string(showMessage(&tc.message)); got != tc.want {

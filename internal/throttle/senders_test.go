@@ -31,7 +31,7 @@ func from(sender string, n int) *message.Message {
 // take asks for a token as the limiter does, and returns when to come back.
 func take(t *testing.T, p *Pacer, m *message.Message) *DeniedError {
 	t.Helper()
-	err := p.wait(t.Context(), message.Normal, p.senders.claim(m))
+	err := p.wait(t.Context(), message.Normal, p.claim(m))
 	if denied, ok := errors.AsType[*DeniedError](err); ok {
 		return denied
 	}
