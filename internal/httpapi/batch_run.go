@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
 	"mmsdispatch/internal/ledger"
@@ -43,16 +44,16 @@ const (
 
 // batchAnswer is the response to a batch.
 type batchAnswer struct {
-	ID              *string     `json:"id"`
-	Accepted        int64       `json:"accepted"`
-	Duplicates      int64       `json:"duplicates"`
-	Rejected        int64       `json:"rejected"`
-	RepeatedNumbers int64       `json:"repeatedNumbers"`
-	Held            int64       `json:"held,omitzero"`      // by quiet hours, in a dry run
-	HeldUntil       *string     `json:"heldUntil,omitzero"` // the last of them
-	Preview         []resource  `json:"preview,omitzero"`   // of accepted rows, in a dry run
-	Results         []rowResult `json:"results"`
-	MoreProblems    int         `json:"moreProblems,omitzero"` // cut from the list by problemsOfBatch
+	ID              *string          `json:"id"`
+	Accepted        int64            `json:"accepted"`
+	Duplicates      int64            `json:"duplicates"`
+	Rejected        int64            `json:"rejected"`
+	RepeatedNumbers int64            `json:"repeatedNumbers"`
+	Held            int64            `json:"held,omitzero"`      // by quiet hours, in a dry run
+	HeldUntil       *string          `json:"heldUntil,omitzero"` // the last of them
+	Preview         []jsontext.Value `json:"preview,omitzero"`   // of accepted rows, in a dry run
+	Results         []rowResult      `json:"results"`
+	MoreProblems    int              `json:"moreProblems,omitzero"` // cut from the list by problemsOfBatch
 }
 
 // batchRun accepts the rows of one batch.
@@ -119,7 +120,7 @@ const previewMax = 3
 func (b *batchRun) preview(row draftRow) {
 	m := b.api.dryRunMessage(b.who, row.draft)
 	if len(b.response.Preview) < previewMax {
-		b.response.Preview = append(b.response.Preview, resource{message: m})
+		b.response.Preview = append(b.response.Preview, showMessage(m))
 	}
 	if m.HeldUntil.IsZero() {
 		return
