@@ -184,7 +184,7 @@ func (a *api) findBatches(
 func (a *api) listBatchMessages(ctx context.Context, who Caller, f filter) (messagePage, error) {
 	p := a.newPager(f)
 	p.page.complete = true
-	r := ledger.BatchRange{Before: f.place, Expect: f.limit + 1}
+	r := ledger.BatchRange{Before: f.place, Expect: f.limit + 1, Gaps: true}
 	err := a.Batches.BatchMessages(ctx, who.Scope, f.batchID, r, func(place int64, m *message.Message) bool {
 		return p.add(m, func() *string { return cursorPlaces.write(place) })
 	})

@@ -76,7 +76,7 @@ func (a *api) listLoggedBatch(ctx context.Context, who Caller, f filter) (messag
 	}
 	p := a.newPager(f)
 	p.page.complete = true
-	r := ledger.BatchRange{Before: f.place, Expect: f.limit + 1, Fill: func(ctx context.Context, ids []message.ID) map[message.ID]*message.Message {
+	r := ledger.BatchRange{Before: f.place, Expect: f.limit + 1, Gaps: true, Fill: func(ctx context.Context, ids []message.ID) map[message.ID]*message.Message {
 		bounded, cancel := context.WithTimeout(ctx, logTimeout)
 		defer cancel()
 		found, err := a.LongLog.Several(bounded, who.Scope, ids)

@@ -169,11 +169,14 @@ type BatchRange struct {
 	Expect int   // as of Range
 	// Fill returns those of the expired messages that another store has; nil: none.
 	Fill func(ctx context.Context, ids []message.ID) map[message.ID]*message.Message
+	// Gaps has the expired messages yielded, too, as nil: a caller with little time
+	// can end a search that passes many of them.
+	Gaps bool
 }
 
 // BatchMessages calls yield with the messages of a batch and their places in it,
-// the last accepted first, until it returns false. A message that has expired is
-// nil: many of them in a row take time, too.
+// the last accepted first, until it returns false. Messages that have expired are
+// skipped, or nil.
 func (l *Ledger) BatchMessages(
 	ctx context.Context, scope message.Scope, id message.BatchID, r BatchRange, yield func(place int64, m *message.Message) bool,
 ) error {
@@ -194,7 +197,10 @@ func (l *Ledger) BatchMessages(
 		slices.Reverse(ids)
 		last := first + int64(len(ids)) - 1
 		more, err := l.yieldEach(ctx, ids, r, func(i int, m *message.Message) bool {
-			return m != nil && m.Scope != scope || yield(last-int64(i), m)
+			if skips := m == nil && !r.Gaps || m != nil && m.Scope != scope; skips {
+				return true
+			}
+			return yield(last-int64(i), m)
 		})
 		if err != nil || !more {
 			return err

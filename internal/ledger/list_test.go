@@ -76,6 +76,33 @@ func TestListsAreBoundedInBytes(t *testing.T) {
 	}
 }
 
+// The expired messages of a batch are skipped, or yielded as gaps so that a caller
+// can end a search among many of them.
+func TestExpiredMessagesOfABatch(t *testing.T) {
+	t.Parallel()
+	l, rdb := newLedger(t, ledger.Options{})
+	b, _ := openBatch(t, l, "", "")
+	results, err := l.AcceptRows(t.Context(), b, rows(6, "r"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results[1:5] {
+		rdb.Del(t.Context(), ledger.DefaultPrefix+r.Message.ID.Identity())
+	}
+	for gaps, want := range map[bool]string{false: "[5 0]", true: "[5 -4 -3 -2 -1 0]"} {
+		var places []int64
+		if err := l.BatchMessages(t.Context(), b.Scope, b.ID, ledger.BatchRange{Before: -1, Gaps: gaps}, func(place int64, m *message.Message) bool {
+			if m == nil {
+				place = -place
+			}
+			places = append(places, place)
+			return true
+		}); err != nil || fmt.Sprint(places) != want {
+			t.Errorf("gaps %t: %v, %v", gaps, places, err)
+		}
+	}
+}
+
 // A key that holds no record and has a name as long as that of one is skipped.
 func TestASearchSkipsWhatIsNoRecord(t *testing.T) {
 	t.Parallel()
