@@ -109,7 +109,9 @@ func (l *fakeLedger) Current(ctx context.Context, ids []message.ID) (map[message
 	return current, nil
 }
 
-func (l *fakeLedger) LogGap(ctx context.Context, _ message.Scope) (bool, error) { return false, l.enter(ctx) }
+func (l *fakeLedger) LogGap(ctx context.Context, _ message.Scope) (bool, error) {
+	return false, l.enter(ctx)
+}
 
 func (l *fakeLedger) Unknown(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) error {
 	_, err := l.Recent(ctx, scope, r, func(m *message.Message) bool { return m.Status != message.StatusUnknown || yield(m) })
