@@ -77,6 +77,22 @@ verify: ## Check that go.mod is tidy, generated files are current and scripts ar
 	scripts/shellcheck
 	scripts/check-proxies
 
+.PHONY: reproducible
+reproducible: ## Build the programs twice and compare them (CLEAN=1: without the build cache)
+	VERSION=$(VERSION) scripts/reproducible $(if $(CLEAN),--clean)
+
+.PHONY: sbom
+sbom: ## List the modules of the programs in dist/, as CycloneDX
+	scripts/sbom
+
+.PHONY: reproducible
+reproducible: ## Build the programs twice and compare them (CLEAN=1: without the build cache)
+	VERSION=$(VERSION) scripts/reproducible $(if $(CLEAN),--clean)
+
+.PHONY: sbom
+sbom: ## List the modules of the programs in dist/, as CycloneDX
+	scripts/sbom
+
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what is really called (GOVULNDB=url of the database)
 	scripts/vuln
@@ -90,6 +106,14 @@ fmt: ## Format all Go files
 .PHONY: generate
 generate: ## Write the generated files
 	go generate ./...
+
+.PHONY: pin
+pin: ## Write the digests of the images beside their tags; needs docker
+	scripts/pin-images
+
+.PHONY: pin
+pin: ## Write the digests of the images beside their tags; needs docker
+	scripts/pin-images
 
 .PHONY: tidy
 tidy: ## Tidy both modules

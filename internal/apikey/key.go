@@ -49,6 +49,14 @@ var (
 
 var tenantPattern = regexp.MustCompile(`^[a-z0-9_-]{1,40}$`)
 
+// CheckTenant returns ErrTenant for a name that no tenant has.
+func CheckTenant(name string) error {
+	if !tenantPattern.MatchString(name) {
+		return ErrTenant
+	}
+	return nil
+}
+
 // Principal is the tenant of a key, with the key's kind, scopes and rate.
 type Principal struct {
 	Tenant string

@@ -222,20 +222,12 @@ func adminUsers(cfg config.Admin) []admin.User {
 
 // recordChange records and logs a change that is made on the queue pages.
 func (e *environment) recordChange(ctx context.Context, c console.Change) error {
-	action := operator.ActionQueueChange
-	switch c.Action {
-	case console.ActionPause:
-		action = operator.ActionPause
-	case console.ActionResume:
-		action = operator.ActionResume
-	case console.ActionOther:
-	}
 	user := cmp.Or(c.User, "unknown")
-	err := operator.New(e.rdb, user, operator.FromConsole).Logged(e.hasLog()).Record(ctx, operator.Change{Action: action, Target: c.Target})
-	if err != nil {
+	change := operator.Change{Action: operator.ActionQueueChange, Target: c.Target, After: map[string]string{"queue": string(c.Action)}}
+	if err := operator.New(e.rdb, user, operator.FromConsole).Logged(e.hasLog()).Record(ctx, change); err != nil {
 		return fmt.Errorf("record change: %w", err)
 	}
-	e.log.Info().Str("operator", user).Str("action", string(action)).Str("target", c.Target).Msg("queues changed by an operator")
+	e.log.Info().Str("operator", user).Str("action", string(c.Action)).Str("target", c.Target).Msg("queues changed by an operator")
 	return nil
 }
 

@@ -15,13 +15,8 @@ import (
 // recordKeys are the keys of RECORD_KEYS. A key that is missing is logged at most
 // once a minute.
 func recordKeys(cfg *config.Config, log zerolog.Logger) (*encryption.Keys, error) {
-	configured := cfg.Store.RecordKeys.List()
-	list := make([]encryption.Key, len(configured))
-	for i, k := range configured {
-		list[i] = encryption.Key{ID: k.ID, Secret: []byte(k.Secret.Reveal())}
-	}
 	var logged sync.Map // zerolog.Logger by id
-	keys, err := encryption.New(list, func(id string) {
+	keys, err := encryption.New(encryption.Collect(cfg.Store.RecordKeys.All()), func(id string) {
 		sampled, _ := logged.LoadOrStore(id, log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Minute}))
 		if own, ok := sampled.(zerolog.Logger); ok {
 			own.Error().Str("key_id", id).Msg("records need a key that is not in RECORD_KEYS; they are kept, and readable once it is back")

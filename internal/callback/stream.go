@@ -164,21 +164,29 @@ func (s *Streams) begin(ctx context.Context, scope message.Scope, sub *Subscript
 	return nil
 }
 
-// check reports ErrExpired for a position that the stream no longer has.
+// check reports ErrExpired for a position before those that the stream has, and for
+// one in the future. The event at the position may have been erased.
 func (s *Streams) check(ctx context.Context, sub *Subscription) error {
 	at, _, _ := strings.Cut(sub.last, "-")
-	if s.store.now().Sub(instant(at)) > SubscribedFor {
+	if age := s.store.now().Sub(instant(at)); age > SubscribedFor || age < -positionAhead {
 		return ErrExpired
 	}
-	found, err := s.rdb.XRangeN(ctx, streamKey(sub.scope), sub.last, sub.last, 1).Result()
+	oldest, err := s.rdb.XRangeN(ctx, streamKey(sub.scope), "-", "+", 1).Result()
 	if err != nil {
 		return unavailable("read events", err)
 	}
-	if len(found) == 0 {
+	if len(oldest) == 0 || newer(oldest[0].ID, sub.last) {
 		return ErrExpired
 	}
 	return nil
 }
+
+// positionAhead is by how much Redis' clock, which dates positions, may be ahead of
+// its estimate.
+const positionAhead = time.Second
+
+// startOf is the first position of a time.
+func startOf(at time.Time) string { return strconv.FormatInt(millis(at), 10) }
 
 // announce has the events of a scope recorded from now on, and returns once every
 // process has had the time to hear of it.

@@ -84,6 +84,42 @@ func TestExpiredPositionsAreRefused(t *testing.T) {
 	}
 }
 
+// TestErasedEventsAreGone: the events of an erased message leave the stream, and
+// subscribers go on from where one of them was.
+func TestErasedEventsAreGone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := b.streams(t)
+	sub := subscribe(t, s, "")
+	var (
+		ids       []message.ID
+		positions []string
+	)
+	for range 3 {
+		ids = append(ids, b.accept(t, ""))
+		b.consume(t)
+		positions = append(positions, next(t, sub).ID)
+	}
+	if err := s.EraseEvents(t.Context(), message.Scope{Tenant: "other"}, time.Time{}, ids...); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.EraseEvents(t.Context(), shop, time.Now().Add(-time.Minute), ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	left, err := b.rdb.XRange(t.Context(), streamKey(shop.String()), "-", "+").Result()
+	if err != nil || len(left) != 2 {
+		t.Fatalf("%v, %v", left, err)
+	}
+	for i, m := range left {
+		if want := ids[2*i]; b.store.subjectOf(shop.String(), m) != want {
+			t.Errorf("%v is not about %s", m, want)
+		}
+	}
+	if e := next(t, subscribe(t, s, positions[1])); e.ID != positions[2] {
+		t.Errorf("resumed with %+v", e)
+	}
+}
+
 func TestSubscribersOfAKeyAreBounded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

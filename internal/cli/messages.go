@@ -166,14 +166,23 @@ func (a *api) change(cmd *cobra.Command, action operator.Action, what, verb stri
 	return nil
 }
 
-// recorded records a change that goes through the api, if REDIS_URL is set: a
-// caller's machine has no access to Redis.
+// errUnrecorded refuses to act under the name of an operator where nothing can be
+// recorded.
+var errUnrecorded = errors.New("--as names an operator, whose changes are recorded: REDIS_URL is not set")
+
+// recorded records a change that goes through the api, if REDIS_URL is set. A
+// caller's machine has no access to Redis: there the change is the tenant's own,
+// and the command says so.
 func recorded(cmd *cobra.Command, change operator.Change) error {
 	environ, err := config.OSEnviron()
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	if environ["REDIS_URL"] == "" {
+		if cmd.Flags().Changed(asFlag) {
+			return errUnrecorded
+		}
+		fmt.Fprintln(cmd.ErrOrStderr(), "REDIS_URL is not set: this is a change of the tenant, which the audit does not have")
 		return nil
 	}
 	return withRedis(func(cmd *cobra.Command, _ []string, s session) error {

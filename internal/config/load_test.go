@@ -427,6 +427,17 @@ func TestWarnings(t *testing.T) {
 			},
 			[]string{"SINCH_CALLBACK_URL is not set: without a webhook of the app"},
 		},
+		"limits of senders that nothing is sent from": {
+			config.Worker,
+			map[string]string{
+				"SINCH_NUMBER": "+12065550100", "SINCH_SENDERS": "12065550101",
+				"SINCH_SENDER_RATES": "12065550100=1,+12065550101=2,12065550102=3", "SINCH_SENDER_DAILY": "+12065550103=4,55555=5",
+			},
+			[]string{
+				"SINCH_SENDER_RATES has numbers that are neither SINCH_NUMBER nor in SINCH_SENDERS (1)",
+				"SINCH_SENDER_DAILY has numbers that are neither SINCH_NUMBER nor in SINCH_SENDERS (2)",
+			},
+		},
 		"not in this release": {
 			config.Worker,
 			map[string]string{

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/base64"
 	"fmt"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,8 +23,16 @@ const recordKeyBytes = 32
 
 var recordKeyID = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,32}$`)
 
-// List returns the keys in the order they were written.
-func (k RecordKeys) List() []RecordKey { return slices.Clone(k.list) }
+// All yields the ids and secrets in the order they were written.
+func (k RecordKeys) All() iter.Seq2[string, []byte] {
+	return func(yield func(id string, secret []byte) bool) {
+		for _, key := range k.list {
+			if !yield(key.ID, []byte(key.Secret.Reveal())) {
+				return
+			}
+		}
+	}
+}
 
 // UnmarshalText takes the value from the environment. Errors name an entry by
 // its place only.

@@ -1,5 +1,13 @@
 package config
 
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+)
+
 // Warnings lists settings that are allowed and probably unintended; each is one
 // line for the start-up log.
 func (c *Config) Warnings() []string {
@@ -27,7 +35,43 @@ func (c *Config) Warnings() []string {
 	warn(!c.Telemetry.SentryDSN.IsZero(), "SENTRY_DSN has no effect in this release: errors are logged only")
 	warn(c.Telemetry.OTLPEndpoint != "", "OTEL_EXPORTER_OTLP_ENDPOINT has no effect in this release: there are no traces")
 
-	return append(warnings, c.webhookWarnings()...)
+	return slices.Concat(warnings, c.senderWarnings(), c.webhookWarnings())
+}
+
+// senderWarnings counts the numbers with a limit that no message is sent from.
+func (c *Config) senderWarnings() []string {
+	if c.Process == API {
+		return nil
+	}
+
+	digits := func(s Sender) string { return strings.TrimPrefix(string(s), "+") }
+	known := map[string]bool{digits(c.Sinch.Number): true}
+
+	for _, sender := range c.Sinch.Senders {
+		known[digits(sender)] = true
+	}
+
+	var warnings []string
+
+	warn := func(variable string, limited iter.Seq[Sender]) {
+		strangers := 0
+
+		for sender := range limited {
+			if !known[digits(sender)] {
+				strangers++
+			}
+		}
+
+		if strangers > 0 {
+			warnings = append(warnings, fmt.Sprintf(
+				"%s has numbers that are neither SINCH_NUMBER nor in SINCH_SENDERS (%d): these limits have no effect", variable, strangers))
+		}
+	}
+
+	warn("SINCH_SENDER_RATES", maps.Keys(c.Sinch.SenderRates))
+	warn("SINCH_SENDER_DAILY", maps.Keys(c.Sinch.SenderDaily))
+
+	return warnings
 }
 
 // webhookWarnings names the shapes of receipts that will be refused, or accepted

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mmsdispatch/internal/encryption"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/redisconn"
 )
@@ -131,15 +132,24 @@ func judgeRights(ctx context.Context, n *findings, rdb redis.UniversalClient) {
 
 // writable tries a write.
 func (e *examination) writable(ctx context.Context, n *findings) {
-	l, err := ledger.New(e.rdb, ledger.Options{RecordTTL: e.cfg.Store.RecordTTL})
-	if err == nil {
-		err = l.Writable(ctx)
-	}
+	err := e.tryWrite(ctx)
 	if err != nil {
 		n.fail("it refuses writes: "+scrubbed(err), "see what it says; docs/runbook.md, Redis")
 		return
 	}
 	n.ok("it accepts writes")
+}
+
+func (e *examination) tryWrite(ctx context.Context) error {
+	keys, err := encryption.New(encryption.Collect(e.cfg.Store.RecordKeys.All()), nil)
+	if err != nil {
+		return err
+	}
+	l, err := ledger.New(e.rdb, ledger.Options{RecordTTL: e.cfg.Store.RecordTTL, Keys: keys})
+	if err != nil {
+		return err
+	}
+	return l.Writable(ctx)
 }
 
 // The differences between clocks that are worth a word, and that break things:

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"iter"
 	"sync"
 
 	"mmsdispatch/internal/redisconn"
@@ -38,6 +39,15 @@ var (
 type Key struct {
 	ID     string
 	Secret []byte // KeyBytes
+}
+
+// Collect makes keys of ids and secrets.
+func Collect(listed iter.Seq2[string, []byte]) []Key {
+	var keys []Key
+	for id, secret := range listed {
+		keys = append(keys, Key{ID: id, Secret: secret})
+	}
+	return keys
 }
 
 // Keys encrypts with the first of some keys and decrypts with any. Without a key,

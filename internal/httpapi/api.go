@@ -39,8 +39,8 @@ type Ledger interface {
 	Recent(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) (complete bool, err error)
 	Unknown(ctx context.Context, scope message.Scope, r ledger.Range, yield ledger.Yield) error
 	Update(ctx context.Context, id message.ID, change ledger.Change) (*message.Message, error)
-	Erase(ctx context.Context, scope message.Scope, id message.ID, force bool) error
-	EraseNumber(ctx context.Context, scope message.Scope, number string) (erased, open int, err error)
+	Erase(ctx context.Context, scope message.Scope, id message.ID, force bool) (*message.Message, error)
+	EraseNumber(ctx context.Context, scope message.Scope, number string) (erased []message.ID, open int, err error)
 	Usage(ctx context.Context, scope message.Scope, first time.Time, days int) ([]ledger.Usage, error)
 }
 

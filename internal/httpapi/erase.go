@@ -2,11 +2,13 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"mmsdispatch/internal/callback"
 	"mmsdispatch/internal/message"
 )
 
@@ -24,8 +26,14 @@ func (a *api) eraseMessage(c echo.Context, who Caller) error {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	id := message.ID(c.Param("id"))
-	if err := a.erase(ctx, who.Scope, id, force); err != nil {
+	m, err := a.erase(ctx, who.Scope, id, force)
+	if err != nil {
 		return err
+	}
+	if m != nil && a.now().Sub(m.UpdatedAt) <= callback.SubscribedFor { // else no event is left
+		if err := a.Events.EraseEvents(ctx, who.Scope, m.CreatedAt, id); err != nil {
+			return err
+		}
 	}
 	a.Log.Info().Str("request_id", callOf(c).logged).Str("message_id", string(id)).Bool("force", force).Msg("message erased")
 	c.Response().WriteHeader(http.StatusNoContent)
@@ -53,15 +61,15 @@ func (a *api) erasePerson(c echo.Context, who Caller) error {
 	if err := slot.grow(ctx, 1); err != nil {
 		return err
 	}
-	erased, open, err := a.Ledger.EraseNumber(ctx, who.Scope, number)
-	if err != nil {
+	ids, open, err := a.Ledger.EraseNumber(ctx, who.Scope, number)
+	if err = errors.Join(err, a.Events.EraseEvents(ctx, who.Scope, time.Time{}, ids...)); err != nil {
 		return err
 	}
 	logged, err := a.eraseLogged(ctx, who.Scope, number)
 	if err != nil {
 		return err
 	}
-	erased += logged
+	erased := len(ids) + logged
 	a.Log.Info().Str("request_id", callOf(c).logged).Int("erased", erased).Int("open", open).Msg("messages to a number erased")
 	writeJSON(c, http.StatusOK, erasure{Erased: erased, Open: open})
 	return nil

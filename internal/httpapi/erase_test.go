@@ -26,6 +26,9 @@ func TestEraseMessage(t *testing.T) {
 			t.Errorf("%d %s", got.status, got.body)
 		}
 	}
+	if len(b.events.erased) != 2 || b.events.erased[0] != id {
+		t.Errorf("the events of %v are erased", b.events.erased)
+	}
 	got := b.do(t, get(path)).ok(t, http.StatusOK)
 	if got["to"] != "+1…12" || got["text"] != nil || got["media"] != nil || got["metadata"] != nil || got["redactedAt"] == nil {
 		t.Errorf("%v", got)

@@ -18,6 +18,7 @@ import (
 // Events is what the API needs of the streams of events.
 type Events interface {
 	Subscribe(ctx context.Context, scope message.Scope, keyID, after string) (*callback.Subscription, error)
+	EraseEvents(ctx context.Context, scope message.Scope, since time.Time, ids ...message.ID) error
 }
 
 const (

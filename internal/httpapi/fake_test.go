@@ -358,6 +358,22 @@ type noPauses struct{ httpapi.Pauses }
 
 func (noPauses) Read(context.Context) (pause.Set, error) { return pause.Set{}, nil }
 
+// fakeEvents records the messages whose events are erased.
+type fakeEvents struct {
+	httpapi.Events
+
+	mu     sync.Mutex
+	erased []message.ID
+}
+
+// EraseEvents implements httpapi.Events.
+func (e *fakeEvents) EraseEvents(_ context.Context, _ message.Scope, _ time.Time, ids ...message.ID) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.erased = append(e.erased, ids...)
+	return nil
+}
+
 // CountDuplicate counts nothing.
 func (l *fakeLedger) CountDuplicate(context.Context, message.Scope) error { return nil }
 
@@ -366,17 +382,16 @@ func (l *fakeLedger) Usage(_ context.Context, _ message.Scope, _ time.Time, days
 	return make([]ledger.Usage, days), nil
 }
 
-func (l *fakeLedger) Erase(ctx context.Context, scope message.Scope, id message.ID, force bool) error {
-	_, err := l.Update(ctx, id, func(m *message.Message, now time.Time) error {
+func (l *fakeLedger) Erase(ctx context.Context, scope message.Scope, id message.ID, force bool) (*message.Message, error) {
+	return l.Update(ctx, id, func(m *message.Message, now time.Time) error {
 		if m.Scope != scope {
 			return ledger.ErrNotFound
 		}
 		return m.Erase(force, now)
 	})
-	return err
 }
 
-func (l *fakeLedger) EraseNumber(ctx context.Context, scope message.Scope, number string) (erased, open int, err error) {
+func (l *fakeLedger) EraseNumber(ctx context.Context, scope message.Scope, number string) (erased []message.ID, open int, err error) {
 	l.mu.Lock()
 	all := slices.Clone(l.messages)
 	l.mu.Unlock()
@@ -384,8 +399,8 @@ func (l *fakeLedger) EraseNumber(ctx context.Context, scope message.Scope, numbe
 		if m.Scope != scope || m.Content.To != number {
 			continue
 		}
-		if l.Erase(ctx, scope, m.ID, false) == nil {
-			erased++
+		if _, err := l.Erase(ctx, scope, m.ID, false); err == nil {
+			erased = append(erased, m.ID)
 		} else {
 			open++
 		}

@@ -45,6 +45,7 @@ type bundle struct {
 	optOuts *fakeOptOuts
 	keys    *fakeKeys
 	nonces  *fakeNonces
+	events  *fakeEvents
 	limiter *fakeLimiter
 	metrics *fakeMetrics
 	log     *lockedBuffer
@@ -103,6 +104,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 			testKey:  {Scope: message.Scope{Tenant: "shop", Test: true}, KeyID: "key-2", Send: true, Read: true},
 			otherKey: {Scope: message.Scope{Tenant: "bank"}, KeyID: "key-3", Send: true, Read: true},
 		}},
+		events:  &fakeEvents{},
 		limiter: &fakeLimiter{answer: httpapi.Allowance{Allowed: true}},
 		metrics: &fakeMetrics{counts: map[string]int{}},
 		log:     &lockedBuffer{},
@@ -112,7 +114,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 	b.ledger.clock = func() time.Time { return b.now }
 	opts := httpapi.Options{
 		Ledger: b.ledger, Dispatcher: b.queue, Receipts: b.receipt, Nonces: b.nonces, Limiter: b.limiter, Rate: 1, Metrics: b.metrics,
-		Keys: b.keys, OptOuts: b.optOuts, Pauses: noPauses{},
+		Keys: b.keys, OptOuts: b.optOuts, Pauses: noPauses{}, Events: b.events,
 		Rules: message.NewRules(message.RuleOptions{
 			DefaultRegion: "US", Destinations: []string{"US", "CA", "AU", "PR"}, Sender: "+12065550100", Senders: []string{"28444"},
 		}),

@@ -9,28 +9,28 @@ import (
 	"mmsdispatch/internal/messagelog"
 )
 
-// erase erases a message, in the log when Redis no longer has it. Where Redis has it
-// the log follows with the writer's next round.
-func (a *api) erase(ctx context.Context, scope message.Scope, id message.ID, force bool) error {
-	err := a.Ledger.Erase(ctx, scope, id, force)
+// erase erases a message, in the log when Redis no longer has it; then it returns nil.
+// Where Redis has it the log follows with the writer's next round.
+func (a *api) erase(ctx context.Context, scope message.Scope, id message.ID, force bool) (*message.Message, error) {
+	m, err := a.Ledger.Erase(ctx, scope, id, force)
 	if a.LongLog == nil || !errors.Is(err, ledger.ErrNotFound) {
-		return err
+		return m, err
 	}
 	if _, malformed := message.ParseID(string(id)); malformed != nil {
-		return err
+		return nil, err
 	}
 	current, failed := a.Ledger.Current(ctx, []message.ID{id})
 	if failed != nil {
-		return failed
+		return nil, failed
 	}
 	if current[id] != nil {
-		return err // it belongs to another scope
+		return nil, err // it belongs to another scope
 	}
 	erased, failed := a.LongLog.Erase(ctx, scope, []message.ID{id})
 	if failed == nil && erased == 0 {
-		return err
+		return nil, err
 	}
-	return failed
+	return nil, failed
 }
 
 // eraseAtOnce is the number of messages that one transaction erases.

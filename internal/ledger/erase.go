@@ -26,7 +26,7 @@ func (l *Ledger) Redact(ctx context.Context, id message.ID) error {
 // multi-recipient sends name it. With force a message of unknown outcome is erased. The
 // errors are ErrNotFound, also for a message of another scope, and
 // message.ErrNotErasable.
-func (l *Ledger) Erase(ctx context.Context, scope message.Scope, id message.ID, force bool) error {
+func (l *Ledger) Erase(ctx context.Context, scope message.Scope, id message.ID, force bool) (*message.Message, error) {
 	number := ""
 	m, err := l.Update(ctx, id, func(m *message.Message, now time.Time) error {
 		if m.Scope != scope {
@@ -36,7 +36,7 @@ func (l *Ledger) Erase(ctx context.Context, scope message.Scope, id message.ID, 
 		return m.Erase(force, now)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	pipe := l.rdb.Pipeline()
 	for i := range m.Calls {
@@ -45,12 +45,12 @@ func (l *Ledger) Erase(ctx context.Context, scope message.Scope, id message.ID, 
 		}
 	}
 	if pipe.Len() == 0 {
-		return nil
+		return m, nil
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return unavailable("erase message", err)
+		return nil, unavailable("erase message", err)
 	}
-	return nil
+	return m, nil
 }
 
 // scanAtOnce is how many keys of Redis one step of a search looks at.
@@ -58,8 +58,9 @@ const scanAtOnce = 1000
 
 // EraseNumber erases all messages of a scope to a number. Those that are not final
 // are open: they stay as they are. It looks at every record, since no index has
-// numbers, and takes about a second for 100,000 keys of Redis.
-func (l *Ledger) EraseNumber(ctx context.Context, scope message.Scope, number string) (erased, open int, err error) {
+// numbers, and takes about a second for 100,000 keys of Redis. What was erased before
+// an error is returned with it.
+func (l *Ledger) EraseNumber(ctx context.Context, scope message.Scope, number string) (erased []message.ID, open int, err error) {
 	seen := make(map[message.ID]bool)
 	err = l.scan(ctx, func(records []string) error {
 		found, err := l.recipients(ctx, records, scope, number)
@@ -71,19 +72,30 @@ func (l *Ledger) EraseNumber(ctx context.Context, scope message.Scope, number st
 				continue
 			}
 			seen[id] = true
-			switch err := l.Erase(ctx, scope, id, false); {
+			switch _, err := l.Erase(ctx, scope, id, false); {
 			case errors.Is(err, message.ErrNotErasable):
 				open++
 			case errors.Is(err, ErrNotFound):
 			case err != nil:
 				return err
 			default:
-				erased++
+				erased = append(erased, id)
 			}
 		}
 		return nil
 	})
 	return erased, open, err
+}
+
+// recordKeys are the keys of records among some keys.
+func (l *Ledger) recordKeys(keys []string) []string {
+	records := make([]string, 0, len(keys))
+	for _, key := range keys {
+		if len(key) == len(l.opts.Prefix)+message.IdentityLength {
+			records = append(records, key)
+		}
+	}
+	return records
 }
 
 // recipients are the messages of a scope to a number among some records.

@@ -49,8 +49,8 @@ func TestEraseNumber(t *testing.T) {
 			}
 			for round, want := range []int{2, 0} { // nothing is left for the second one
 				erased, left, err := l.EraseNumber(t.Context(), done.Scope, done.Content.To)
-				if err != nil || erased != want || left != 1 {
-					t.Errorf("round %d: erased %d, open %d, %v", round, erased, left, err)
+				if err != nil || len(erased) != want || left != 1 {
+					t.Errorf("round %d: erased %v, open %d, %v", round, erased, left, err)
 				}
 			}
 			for _, m := range []*message.Message{done, again} {
@@ -75,15 +75,15 @@ func TestErase(t *testing.T) {
 	t.Parallel()
 	l, _ := newLedger(t, ledger.Options{RecordTTL: time.Hour})
 	m := accept(t, l, request("order-1"))
-	if err := l.Erase(t.Context(), m.Scope, m.ID, true); !errors.Is(err, message.ErrNotErasable) {
+	if _, err := l.Erase(t.Context(), m.Scope, m.ID, true); !errors.Is(err, message.ErrNotErasable) {
 		t.Errorf("open: %v", err)
 	}
 	cancel(t, l, m.ID)
-	if err := l.Erase(t.Context(), message.Scope{Tenant: "another"}, m.ID, false); !errors.Is(err, ledger.ErrNotFound) {
+	if _, err := l.Erase(t.Context(), message.Scope{Tenant: "another"}, m.ID, false); !errors.Is(err, ledger.ErrNotFound) {
 		t.Errorf("another tenant: %v", err)
 	}
 	for range 2 {
-		if err := l.Erase(t.Context(), m.Scope, m.ID, false); err != nil {
+		if _, err := l.Erase(t.Context(), m.Scope, m.ID, false); err != nil {
 			t.Errorf("final: %v", err)
 		}
 	}
@@ -92,6 +92,60 @@ func TestErase(t *testing.T) {
 	}
 	if a, err := l.Accept(t.Context(), request("order-1")); err != nil || !a.Duplicate || a.Message.ID != m.ID {
 		t.Errorf("its reference: %+v, %v", a, err)
+	}
+}
+
+// TestContentOfOlderMessagesIsFound: those that were final before there was a
+// ContentTTL, or under a longer one, are due by the one in force.
+func TestContentOfOlderMessagesIsFound(t *testing.T) {
+	t.Parallel()
+	for name, keys := range map[string]*encryption.Keys{"plain": nil, "encrypted": someKeys(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			without, rdb := newLedger(t, ledger.Options{RecordTTL: time.Hour, Keys: keys})
+			older, open, redacted := accept(t, without, request("")), accept(t, without, request("")), accept(t, without, request(""))
+			cancel(t, without, older.ID)
+			cancel(t, without, redacted.ID)
+			if err := without.Redact(t.Context(), redacted.ID); err != nil {
+				t.Fatal(err)
+			}
+			due := func() map[string]time.Time {
+				found := make(map[string]time.Time)
+				for _, z := range rdb.ZRangeWithScores(t.Context(), ledger.DefaultPrefix+"content", 0, -1).Val() {
+					found[z.Member.(string)] = time.UnixMilli(int64(z.Score))
+				}
+				return found
+			}
+			search := func(ttl time.Duration) *ledger.Ledger {
+				l, err := ledger.New(rdb, ledger.Options{RecordTTL: time.Hour, ContentTTL: ttl, Keys: keys})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := l.NewContentSearch().Step(t.Context(), time.Minute); err != nil {
+					t.Fatal(err)
+				}
+				return l
+			}
+			final := read(t, without, older.ID).Message.FinalAt
+			search(30 * time.Minute)
+			if got := due(); len(got) != 1 || !got[older.ID.Packed()].Equal(final.Add(30*time.Minute)) {
+				t.Errorf("due %v, final %s", got, final)
+			}
+			cancel(t, without, open.ID)
+			shorter := search(time.Minute)
+			if got := due(); len(got) != 2 || !got[older.ID.Packed()].Equal(final.Add(time.Minute)) {
+				t.Errorf("due %v, final %s", got, final)
+			}
+			if err := rdb.Del(t.Context(), ledger.DefaultPrefix+"content").Err(); err != nil {
+				t.Fatal(err)
+			}
+			if err := shorter.NewContentSearch().Step(t.Context(), time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			if got := due(); len(got) != 0 {
+				t.Errorf("searched twice within the hour: %v", got)
+			}
+		})
 	}
 }
 

@@ -109,8 +109,8 @@ func TestASearchSkipsWhatIsNoRecord(t *testing.T) {
 	l, rdb := newLedger(t, ledger.Options{})
 	m := accept(t, l, request(""))
 	rdb.RPush(t.Context(), ledger.DefaultPrefix+strings.Repeat("x", message.IdentityLength), "no record")
-	if erased, open, err := l.EraseNumber(t.Context(), m.Scope, m.Content.To); err != nil || erased != 0 || open != 1 {
-		t.Errorf("erased %d, open %d, %v", erased, open, err)
+	if erased, open, err := l.EraseNumber(t.Context(), m.Scope, m.Content.To); err != nil || len(erased) != 0 || open != 1 {
+		t.Errorf("erased %v, open %d, %v", erased, open, err)
 	}
 }
 

@@ -77,13 +77,7 @@ func (l *Ledger) scan(ctx context.Context, visit func(keys []string) error) erro
 		if err != nil {
 			return unavailable("search messages", err)
 		}
-		records := make([]string, 0, len(keys))
-		for _, key := range keys {
-			if len(key) == len(l.opts.Prefix)+message.IdentityLength {
-				records = append(records, key)
-			}
-		}
-		if len(records) > 0 {
+		if records := l.recordKeys(keys); len(records) > 0 {
 			if err := visit(records); err != nil {
 				return err
 			}

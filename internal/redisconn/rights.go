@@ -72,6 +72,7 @@ unwatch
 wait 0 1
 watch KEY
 xadd KEY * f v
+xdel KEY 1-1
 xrange KEY - +
 xread STREAMS KEY 0
 xrevrange KEY + -

@@ -38,6 +38,35 @@ func (p *Pacer) extend(ctx context.Context, lane message.Lane, c claim, n int) i
 	return got
 }
 
+// extendEach takes a token for each claim, in their order, and returns which were
+// granted when ctx ended. A claim without a token reserves one.
+func (p *Pacer) extendEach(ctx context.Context, lane message.Lane, claims []claim) []bool {
+	waiters := make([]*waiter, len(claims))
+	for i, c := range claims {
+		waiters[i] = &waiter{lane: lane, claim: c, done: make(chan error, 1)}
+		p.join(waiters[i])
+	}
+	granted := make([]bool, len(claims))
+	for i, w := range waiters {
+		granted[i] = p.decided(ctx, w)
+	}
+	return granted
+}
+
+// decided waits until a waiter is answered or ctx ends, and reports whether it got a
+// token.
+func (p *Pacer) decided(ctx context.Context, w *waiter) bool {
+	select {
+	case err := <-w.done:
+		return err == nil
+	case <-ctx.Done():
+		if _, left := p.remove(w); left {
+			return false
+		}
+	}
+	return <-w.done == nil // decided in the same moment
+}
+
 // worth is how many tokens an answer is.
 func worth(err error) int {
 	if err != nil {

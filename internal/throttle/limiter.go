@@ -160,14 +160,40 @@ func (p *Permit) Extend(ctx context.Context, n int) (int, error) {
 		return 0, nil
 	}
 	got := p.limiter.pacer.extend(ctx, p.lane, p.claim, n)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
-	defer cancel()
-	if err := p.confirm(ctx); err != nil {
-		l := p.limiter
-		p.Release(ctx)
-		return 0, l.watched(err)
+	if err := p.confirmed(ctx); err != nil {
+		return 0, err
 	}
 	return got, nil
+}
+
+// ExtendTo is Extend for further messages of the sender of a permit. It returns of
+// each whether it has a token. Where the sender has a pace, those next in turn
+// reserve theirs.
+func (p *Permit) ExtendTo(ctx context.Context, further []*message.Message) ([]bool, error) {
+	granted := make([]bool, len(further))
+	if p.limiter == nil || p.claim.sender == "" || p.gate.Probe || p.breaker.Probe {
+		n, err := p.Extend(ctx, len(further))
+		for i := range n {
+			granted[i] = true
+		}
+		return granted, err
+	}
+	copy(granted, p.limiter.pacer.extendEach(ctx, p.lane, p.limiter.pacer.senders.claims(further)))
+	return granted, p.confirmed(ctx)
+}
+
+// confirmed is confirm after a wait that may have used up ctx. An error releases the
+// permit.
+func (p *Permit) confirmed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
+	defer cancel()
+	err := p.confirm(ctx)
+	if err != nil {
+		l := p.limiter
+		p.Release(ctx)
+		err = l.watched(err)
+	}
+	return err
 }
 
 // confirm checks the gate and the breaker again after the wait for the pace.

@@ -3,6 +3,7 @@ package throttle
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	_ "time/tzdata" // the day of a sender's limit has a time zone, and the image none
@@ -77,6 +78,27 @@ func (s *senders) claim(m *message.Message) claim {
 		return claim{}
 	}
 	return claim{sender: sender, message: fmt.Sprintf("%s:%d:%d", m.ID, m.Replays, m.Attempts), counts: m.Attempts == 0}
+}
+
+// reservedAhead is for how long a call for several recipients of a sender with a pace
+// reserves tokens: longer than its task takes to come back, so that none is lost
+// meanwhile. It bounds the wait of the sender's other messages.
+const reservedAhead = 3 * time.Second
+
+// claims are those of the recipients of a call: as many as reserve tokens.
+func (s *senders) claims(recipients []*message.Message) []claim {
+	if len(recipients) == 0 {
+		return nil
+	}
+	if limit := s.limits[digits(recipients[0].From)]; limit.PerSecond > 0 {
+		ahead := math.Ceil(limit.PerSecond * reservedAhead.Seconds())
+		recipients = recipients[:min(len(recipients), int(ahead))]
+	}
+	claims := make([]claim, len(recipients))
+	for i, m := range recipients {
+		claims[i] = s.claim(m)
+	}
+	return claims
 }
 
 // midnight is when the day ends.

@@ -59,17 +59,17 @@ func BenchmarkWorkers(b *testing.B) {
 }
 
 // dispatch sends b.N messages that wait already.
-func dispatch(b *testing.B, latency time.Duration, workers, concurrency int) {
+func dispatch(b *testing.B, latency time.Duration, workers, concurrency int, env ...string) {
 	b.Helper()
 	store := redistest.Start(b)
-	stream(b, startAPI(b, store).base, b.N, "?priority=normal")
+	stream(b, startAPI(b, store, env...).base, b.N, "?priority=normal")
 	sinch, sinchPID := startSimulator(b, latency)
 	client := store.Client(b)
 	b.ResetTimer()
 	for range workers - 1 {
-		startWorker(b, store, sinch, strconv.Itoa(concurrency))
+		startWorker(b, store, sinch, strconv.Itoa(concurrency), env...)
 	}
-	work := beginWork(b, store, "worker", startWorker(b, store, sinch, strconv.Itoa(concurrency)))
+	work := beginWork(b, store, "worker", startWorker(b, store, sinch, strconv.Itoa(concurrency), env...))
 	work.watch("sinch", func() time.Duration { return processTime(b, sinchPID) })
 	rate(b, func() int { return open(b, client) })
 	if workers == 1 {

@@ -54,13 +54,15 @@ func startSimulator(b *testing.B, latency time.Duration) (url string, pid int) {
 	return "http://" + addr, process.Pid
 }
 
-// startWorker starts a worker process.
-func startWorker(b *testing.B, redis *redistest.Server, sinch, concurrency string) service {
+// startWorker starts a worker process, with variables on top of its own.
+func startWorker(b *testing.B, redis *redistest.Server, sinch, concurrency string, env ...string) service {
 	b.Helper()
 	admin := freeAddr(b)
-	process := run(b, exec.Command(program("worker")), "ADMIN_ADDR="+admin, "REDIS_URL="+redis.URL(), "LOG_LEVEL=warn",
-		"SINCH_BASE_URL="+sinch, "SINCH_API_TOKEN=bench", "SINCH_NUMBER=+12065550100", "SINCH_RATE=0",
-		"MEDIA_CHECK=off", "WORKER_CONCURRENCY="+concurrency)
+	process := run(b, exec.Command(program("worker")), append([]string{
+		"ADMIN_ADDR=" + admin, "REDIS_URL=" + redis.URL(), "LOG_LEVEL=warn",
+		"SINCH_BASE_URL=" + sinch, "SINCH_API_TOKEN=bench", "SINCH_NUMBER=+12065550100", "SINCH_RATE=0",
+		"MEDIA_CHECK=off", "WORKER_CONCURRENCY=" + concurrency,
+	}, env...)...)
 	await(b, admin)
 	return service{admin: "http://" + admin, pid: process.Pid}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -63,9 +64,10 @@ type settings struct {
 	redisOff bool
 	patience time.Duration
 
-	redis     []string // further arguments
-	redisKind []string // further arguments: the rights of the user, or what a provider forbids
-	redisUser string   // user:password of the programs; empty: the default user
+	redis     []string         // further arguments
+	redisKind []string         // further arguments: the rights of the user, or what a provider forbids
+	clock     *redistest.Clock // of Redis; nil: the system's
+	redisUser string           // user:password of the programs; empty: the default user
 	unready   bool
 	simulator []string
 }
@@ -93,6 +95,9 @@ func redisWith(args ...string) option {
 	return func(s *settings) { s.redis = append(s.redis, args...) }
 }
 
+// redisClock has a clock show Redis' time.
+func redisClock(c *redistest.Clock) option { return func(s *settings) { s.clock = c } }
+
 // withoutRedis starts everything while Redis is down.
 func withoutRedis() option { return func(s *settings) { s.redisOff = true } }
 
@@ -110,7 +115,11 @@ func start(t *testing.T, opts ...option) *stack {
 	s := newStack(t, opts)
 	t.Cleanup(s.searchLogs)
 
-	s.redis = redistest.Start(t, redistest.WithArgs(slices.Concat(s.conf.redis, s.conf.redisKind)...))
+	server := []redistest.Option{redistest.WithArgs(slices.Concat(s.conf.redis, s.conf.redisKind)...)}
+	if s.conf.clock != nil {
+		server = append(server, redistest.WithClock(s.conf.clock))
+	}
+	s.redis = redistest.Start(t, server...)
 	if s.conf.redisOff {
 		s.redis.Stop()
 	}
@@ -123,6 +132,9 @@ func start(t *testing.T, opts ...option) *stack {
 		s.startWorker()
 	}
 	s.awaitUp()
+	if os.Getenv(encryptedVariable) != "" {
+		t.Cleanup(s.searchEverywhere)
+	}
 	return s
 }
 

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 
 	"mmsdispatch/internal/operator"
 	"mmsdispatch/internal/pause"
+	"mmsdispatch/internal/redistest"
+	"mmsdispatch/test/harness"
 )
 
 // TestSlowSenderDelaysNoOther: with more messages of a slow sender than the worker has
@@ -93,17 +96,71 @@ func TestPaceHoldsAfterAnOutage(t *testing.T) {
 	if len(calls) < messages+refused-2 {
 		t.Fatalf("%d calls for %d messages", len(calls), messages)
 	}
-	for _, window := range []time.Duration{time.Second, 5 * time.Second} {
+	wantPace(t, calls, rate, slack)
+}
+
+// wantPace checks that no more calls came within a time than the pace allows.
+func wantPace(t *testing.T, calls []harness.SinchCall, rate, slack int) {
+	t.Helper()
+	for _, window := range []time.Duration{time.Second, 5 * time.Second, 10 * time.Second} {
+		end := 0
 		for i := range calls {
-			n := 0
-			for _, call := range calls[i:] {
-				if call.At.Sub(calls[i].At) < window {
-					n++
-				}
+			for end < len(calls) && calls[end].At.Sub(calls[i].At) < window {
+				end++
 			}
-			if most := int(rate*window.Seconds()) + slack; n > most {
+			if n, most := end-i, int(float64(rate)*window.Seconds())+slack; n > most {
 				t.Fatalf("%d calls within %s, want %d at most", n, window, most)
 			}
 		}
 	}
+}
+
+// insist hands rows over until all are accepted: a busy Redis may cut the stream.
+func (s *stack) insist(query string, rows []string) batch {
+	s.t.Helper()
+	var b batch
+	s.await("acceptance of the batch", 2*s.conf.patience, func() (bool, string) {
+		got := s.call(http.MethodPost, "/v1/batches?"+query, strings.Join(rows, "\n"), harness.Header{Name: "Content-Type", Value: "application/x-ndjson"})
+		s.read(got, &b)
+		return (got.Status == http.StatusAccepted || got.Status == http.StatusOK) && b.Accepted+b.Duplicates == len(rows), got.String()
+	})
+	return b
+}
+
+// TestTenMinutesOfOutage: Sinch refuses the account for ten minutes of Redis' clock
+// while 10,000 messages wait. It is asked by probes alone, and then what has waited
+// goes out at the pace from the first second on: no tokens were saved.
+func TestTenMinutesOfOutage(t *testing.T) {
+	t.Parallel()
+	const (
+		rate, slack = 50, 50/10 + 8
+		messages    = 10_000
+		minutes     = 10
+		observed    = 15 * rate // calls after the outage
+	)
+	clock := redistest.NewClock(t)
+	s := start(t, workers(2), redisClock(clock), with("SINCH_RATE", strconv.Itoa(rate)), with("SINCH_PAUSE", "1s"), with("LOG_LEVEL", "info"))
+	s.sim.SetDefault("E104")
+	rows := make([]string, messages)
+	for i := range rows { // not private: ten thousand values are not searched for in every log
+		rows[i] = fmt.Sprintf(`{"to":%q,"text":"Sale","mediaUrl":"https://media.example.com/%d.jpg"}`, numberPool.Next(), i)
+	}
+	b := s.insist("clientReference=outage", rows)
+	seen := func() int { return s.sim.Stats().Calls }
+	for minute := range minutes {
+		before := seen()
+		s.await("a probe", s.conf.patience, func() (bool, string) { return seen() > before, fmt.Sprint(seen(), " calls") })
+		clock.Move(time.Duration(minute+1) * time.Minute)
+	}
+	refused := seen()
+	if most := 2*20 + 4*minutes; refused > most { // two workers of 20 slots notice it, and then probe
+		t.Errorf("%d calls during the outage, want %d at most", refused, most)
+	}
+	if waiting := s.lookUpBatch(b.ID).Counts["queued"]; waiting < messages-refused {
+		t.Errorf("%d messages wait", waiting)
+	}
+	s.sim.SetDefault("ok")
+	s.await("calls at the pace", 2*s.conf.patience, func() (bool, string) { return seen() >= refused+observed, fmt.Sprint(seen(), " calls") })
+	wantPace(t, s.sim.AllCalls()[refused:], rate, slack)
+	s.want(s.call(http.MethodPost, "/v1/batches/"+b.ID+"/cancel", nil), http.StatusOK)
 }

@@ -156,25 +156,34 @@ func (h *Handler) sendReady(ctx context.Context, run *groupRun, now time.Time) e
 		return err
 	}
 	defer permit.Release(ctx) // unless the request was made
-	n, err := h.extend(ctx, permit, run)
-	if err != nil {
+	if err := h.extend(ctx, permit, run); err != nil {
 		return err
 	}
-	run.ready = run.ready[:n]
 	return h.sendMany(ctx, run, bulk, media, permit)
 }
 
-// extend extends a permit to the members that are ready, and returns the number of
-// members that it covers.
-func (h *Handler) extend(ctx context.Context, permit *throttle.Permit, run *groupRun) (int, error) {
+// extend extends a permit to the members that are ready. Those without a permit are
+// left in the group.
+func (h *Handler) extend(ctx context.Context, permit *throttle.Permit, run *groupRun) error {
 	soon, cancel := context.WithTimeout(ctx, h.spare(ctx))
 	defer cancel()
 	defer context.AfterFunc(h.open, cancel)()
-	further, err := permit.Extend(soon, len(run.ready)-1)
-	if err != nil {
-		return 0, h.denied(err)
+	further := make([]*message.Message, 0, len(run.ready)-1)
+	for _, seen := range run.ready[1:] {
+		further = append(further, seen.Message)
 	}
-	return 1 + further, h.blocked(ctx, run.ready[0].Message, run.task())
+	granted, err := permit.ExtendTo(soon, further)
+	if err != nil {
+		return h.denied(err)
+	}
+	covered := run.ready[:1]
+	for i, seen := range run.ready[1:] {
+		if granted[i] {
+			covered = append(covered, seen)
+		}
+	}
+	run.ready = covered
+	return h.blocked(ctx, run.ready[0].Message, run.task())
 }
 
 // spare is the time for which a request may wait for permits and still have time for

@@ -48,6 +48,8 @@ type Sweeper struct {
 	sweeps     *telemetry.StateLog
 	lookups    *telemetry.StateLog
 	releasing  *telemetry.StateLog
+	content    *ledger.ContentSearch
+	searches   *telemetry.StateLog // of content
 }
 
 // NewSweeper creates a Sweeper.
@@ -59,6 +61,9 @@ func NewSweeper(o Options) *Sweeper {
 		lookups: telemetry.NewStateLog(o.Log, "unknown outcomes are not reconciled", "unknown outcomes are reconciled again"),
 		releasing: telemetry.NewStateLog(o.Log, "tasks of batches with a pace are not released",
 			"tasks of batches with a pace are released again"),
+		content: o.Ledger.NewContentSearch(),
+		searches: telemetry.NewStateLog(o.Log, "older messages are not searched for content to drop",
+			"older messages are searched for content to drop again"),
 	}
 }
 
@@ -131,6 +136,8 @@ func (s *Sweeper) release(lock *redislock.Lock) {
 const (
 	listShare   = sweepEvery
 	cancelShare = sweepEvery / 2 // for the messages of canceled batches
+	// contentShare is the time for the search of content that was kept for longer.
+	contentShare = sweepEvery / 20
 )
 
 // Round checks the messages that wait and those that are being sent once.
@@ -169,7 +176,11 @@ func (s *Sweeper) dropContent(ctx context.Context) error {
 	if !s.ledger.DropsContent() {
 		return nil
 	}
-	drop := func(ctx context.Context, m *message.Message, _ time.Time) (time.Time, error) {
+	s.searches.Report(s.content.Step(ctx, contentShare))
+	drop := func(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
+		if due := s.ledger.ContentDue(m); m.Status.Final() && now.Before(due) {
+			return due, nil
+		}
 		err := s.ledger.Redact(ctx, m.ID)
 		if errors.Is(err, message.ErrNotErasable) || errors.Is(err, ledger.ErrNotFound) {
 			err = nil // it was replayed, or has expired
