@@ -34,7 +34,7 @@ func (e *environment) console() (*pages.Handler, error) {
 		},
 		Tasks: queue.New(e.rdb, e.cfg.Worker.TaskTimeout), Senders: e.senders(), Now: e.clock.Now,
 		APIs:  []string{string(sinch.APIMMS), string(sinch.APIBatches), string(sinch.APIConversation)},
-		Write: e.cfg.Admin.Write, Log: e.log,
+		Write: e.cfg.Admin.Write, Logged: e.hasLog(), Log: e.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("console: %w", err)

@@ -23,10 +23,11 @@ import (
 	"mmsdispatch/internal/httpapi"
 	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/pgtest"
 	"mmsdispatch/internal/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(redistest.Main(m))) }
 
 const (
 	liveKey  = "mms_live_AAAAAAAAAAAAAAAAAAAAAAAA"

@@ -25,9 +25,14 @@ type Log interface {
 	Batches(ctx context.Context, scope message.Scope, after ledger.BatchPosition, limit int) ([]ledger.Batch, error)
 }
 
-// logTimeout bounds the wait of a list for the log. It is below storageTimeout, so
-// that a list still answers what Redis has.
-const logTimeout = 1200 * time.Millisecond
+// logShare is the part of Options.StorageTimeout for which a list waits for the log:
+// less than all of it, so that the list still answers what Redis has.
+const logShare = 0.8
+
+// forLog bounds the wait of a list for the log.
+func (a *api) forLog(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, time.Duration(logShare*float64(a.StorageTimeout)))
+}
 
 // read reads a message, from the log when Redis no longer has it.
 func (a *api) read(ctx context.Context, scope message.Scope, id message.ID) (*message.Message, error) {
@@ -123,7 +128,7 @@ func (a *api) hot(ctx context.Context, who Caller, f filter) (p portion, err err
 // complete is false when the log does not answer, or lacks messages that Redis has
 // and does not list.
 func (a *api) cold(ctx context.Context, who Caller, f filter) (p portion, complete bool, err error) {
-	bounded, cancel := context.WithTimeout(ctx, logTimeout)
+	bounded, cancel := a.forLog(ctx)
 	defer cancel()
 	logged, err := a.LongLog.Messages(bounded, who.Scope, f.query())
 	if errors.Is(err, messagelog.ErrUnavailable) {

@@ -38,7 +38,7 @@ func (a *api) listedBatches(
 	if a.LongLog == nil || err != nil {
 		return found, complete, err
 	}
-	bounded, cancel := context.WithTimeout(ctx, logTimeout)
+	bounded, cancel := a.forLog(ctx)
 	defer cancel()
 	logged, err := a.LongLog.Batches(bounded, scope, after, limit)
 	switch {
@@ -77,7 +77,7 @@ func (a *api) listLoggedBatch(ctx context.Context, who Caller, f filter) (messag
 	p := a.newPager(f)
 	p.page.complete = true
 	r := ledger.BatchRange{Before: f.place, Expect: f.limit + 1, Gaps: true, Fill: func(ctx context.Context, ids []message.ID) map[message.ID]*message.Message {
-		bounded, cancel := context.WithTimeout(ctx, logTimeout)
+		bounded, cancel := a.forLog(ctx)
 		defer cancel()
 		found, err := a.LongLog.Several(bounded, who.Scope, ids)
 		if err != nil {

@@ -84,7 +84,7 @@ func (r *ReplaysRequest) filter(c *check, filter strictjson.Member) {
 		case "createdBefore":
 			r.Before = c.moment(m)
 		default:
-			return false
+			c.problems.add(filter.Name+"."+shown(name), ProblemUnknownField, "there is no such field")
 		}
 		return true
 	})

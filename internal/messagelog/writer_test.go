@@ -29,9 +29,9 @@ func TestRow(t *testing.T) {
 	}
 	type row struct {
 		Recipient, Sender, Media, Text, Subject, SinchID, Status, Tenant, Kind, Reference, Priority, API, SentAs, Parcel string
-		Attempts, Version                                                                                               int
-		Reason                                                                                                          *string
-		Queued, Sent, Final                                                                                             bool
+		Attempts, Version                                                                                                int
+		Reason                                                                                                           *string
+		Queued, Sent, Final                                                                                              bool
 	}
 	var got row
 	must(t, b.db(t).QueryRow(t.Context(), `select recipient, sinch_number, media_url, message_text, subject, sinch_tracking_id, status,

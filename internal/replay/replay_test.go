@@ -73,7 +73,9 @@ func (b *bundle) ended(t *testing.T, scope message.Scope, o message.Outcome) mes
 	})
 	must(t, err)
 	for _, change := range []ledger.Change{
-		func(m *message.Message, now time.Time) error { return m.Begin(m.Task, message.Attempt{Worker: "w"}, now) },
+		func(m *message.Message, now time.Time) error {
+			return m.Begin(m.Task, message.Attempt{Worker: "w"}, now)
+		},
 		func(m *message.Message, now time.Time) error { return m.Conclude(1, o, message.Retry{}, now) },
 	} {
 		_, err := b.ledger.Update(t.Context(), a.Message.ID, change)

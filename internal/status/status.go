@@ -127,7 +127,7 @@ func (r *Reader) Read(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("status: %w", err)
 	}
-	for _, read := range []func(context.Context, *Status) error{r.readPauses, r.readLanes, r.readCallbacks} {
+	for _, read := range []func(context.Context, *Status) error{r.readPauses, r.readLanes, r.readCallbacks, r.readLog} {
 		if err := read(ctx, s); err != nil {
 			return nil, fmt.Errorf("status: %w", err)
 		}
@@ -233,6 +233,12 @@ func (r *Reader) readSinch(ctx context.Context, s *Status, calls *workers.Calls)
 		s.Sinch.State, s.Sinch.Reason = states[p.Cause], &p.Reason
 	}
 	return nil
+}
+
+func (r *Reader) readLog(ctx context.Context, s *Status) error {
+	waiting, lag, err := r.Ledger.Backlog(ctx, ledger.ConsumerLog)
+	s.Log.Backlog, s.Log.LagSeconds = waiting, tenths(lag.Seconds())
+	return err //nolint:wrapcheck // by the caller
 }
 
 func (r *Reader) readCallbacks(ctx context.Context, s *Status) error {

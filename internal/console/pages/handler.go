@@ -65,6 +65,7 @@ type Options struct {
 	APIs      []string         // the APIs of Sinch whose ids can be searched for
 	Now       func() time.Time // Redis' time
 	Write     bool             // allows changes
+	Logged    bool             // changes wait for the long-term log, too
 	Log       zerolog.Logger
 }
 
@@ -262,5 +263,5 @@ func userOf(r *http.Request) string {
 }
 
 func (h *Handler) operator(r *http.Request) *operator.Operator {
-	return operator.New(h.Redis, userOf(r), operator.FromConsole)
+	return operator.New(h.Redis, userOf(r), operator.FromConsole).Logged(h.Logged)
 }
