@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// DefaultRegion is where MMS is known to work for every account.
+// DefaultRegion is the region in which every account can send MMS.
 const DefaultRegion = "us"
 
 // DefaultBaseURL is Sinch's own host of an API: scheme and host, to which the
@@ -22,14 +22,13 @@ func DefaultBaseURL(api API, region string) string {
 		return "https://" + region + ".sms.api.sinch.com"
 	case APIConversation:
 		return "https://" + region + ".conversation.api.sinch.com"
-	case APISimulator: // listens where the process that runs it says
+	case APISimulator: // its address is set by the process that runs it
 	}
 	return ""
 }
 
-// BaseURL is what calls go to: the override when there is one, else Sinch's own
-// host. It has no slash at its end and no user info, so that it can be written
-// down with every attempt.
+// BaseURL returns the base URL of calls: the override, or else Sinch's own host. It
+// has no trailing slash and no user info, so it can be recorded with every attempt.
 func BaseURL(override string, api API, region string) string {
 	if override == "" {
 		return DefaultBaseURL(api, region)

@@ -6,17 +6,17 @@ import (
 )
 
 const (
-	// LookBack is how far before the begin of a call its look-up starts. The
-	// reference is unique, so that a wide window shows nothing wrong, and it holds
-	// the call however far the clocks of Sinch, Redis and the workers differ within
-	// a day.
+	// LookBack is the time before the begin of a call at which the window of its lookup
+	// starts. The reference is unique, so a wide window finds no other call, and it
+	// includes the call even if the clocks of Sinch, Redis and the workers differ by
+	// hours.
 	LookBack = 24 * time.Hour
-	// MaxSkew is how far Sinch's clock may differ from this process's where a
-	// look-up is to prove that there was no call.
+	// MaxSkew is the largest difference between Sinch's clock and this process's with
+	// which a lookup can prove the absence of a call.
 	MaxSkew = 30 * time.Second
 )
 
-// SkewError is returned by a look-up that did not find the call and cannot prove
+// SkewError is returned by a lookup that did not find the call and cannot prove
 // its absence, since Sinch's clock and this process's differ by more than
 // MaxSkew.
 type SkewError struct {

@@ -2,12 +2,11 @@ package sinch
 
 import "mmsdispatch/internal/message"
 
-// The vocabulary of outcomes belongs to the domain; adapters know it under
-// these names.
+// Aliases of the outcomes, which belong to the domain, for the adapters.
 type (
 	// Outcome is the result of one call.
 	Outcome = message.Outcome
-	// OutcomeKind says what is known after a call.
+	// OutcomeKind classifies the result of a call.
 	OutcomeKind = message.OutcomeKind
 	// ReasonCode is the stable code shown to callers in a message's reason.
 	ReasonCode = message.ReasonCode

@@ -7,8 +7,8 @@ import (
 )
 
 // Text reads a JSON string or number as text: Sinch's codes and ids have been
-// seen as both. Whatever else stands there is the empty text, so that one odd
-// field does not make an answer or a receipt unreadable.
+// seen as both. Any other JSON value is the empty text, so that one field of an
+// unexpected type does not make a response or a receipt unreadable.
 type Text string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -26,23 +26,22 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// unusual are the characters that make a string of JSON more than what it says.
+// unusual reports characters after which a JSON string needs decoding.
 func unusual(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }
 
-// What a code and an id of Sinch can be at most. Its own are far shorter.
+// The maximum lengths of a code and an id of Sinch, whose own are far shorter.
 const (
 	longestCode  = 64
 	digitsInCode = 6 // seven can be a phone number
 	longestID    = 256
 )
 
-// CodeWithheld stands for what Sinch gave as a code and cannot be one. There
-// was one, which may decide about the message; what it says is not repeated.
+// CodeWithheld replaces a value that cannot be a code of Sinch. A code may decide
+// about the message, so its presence is kept, but not its text.
 const CodeWithheld = "withheld"
 
-// Code is the text as a code of Sinch, word for word, or CodeWithheld: codes go
-// into records and logs, so that there must be no room in them for a phone
-// number or a sentence.
+// Code returns the text as a code of Sinch, unchanged, or CodeWithheld: codes are
+// recorded and logged, so they must not contain a phone number or a sentence.
 func (t Text) Code() string {
 	if t != "" && !t.isCode() {
 		return CodeWithheld
@@ -64,8 +63,8 @@ func (t Text) isCode() bool {
 	return len(t) <= longestCode && digits <= digitsInCode
 }
 
-// ID is the text as an id of Sinch: opaque, but within the bounds of what may go
-// into a record, which are printable ASCII, and not at any length.
+// ID returns the text as an id of Sinch, or nothing unless it is printable ASCII of
+// a bounded length.
 func (t Text) ID() string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
@@ -75,7 +74,7 @@ func (t Text) ID() string {
 	}, string(t[:min(len(t), longestID)]))
 }
 
-// Digits is a number the way the MMS API and all receipts write it: digits
+// Digits returns a number in the format of the MMS API and of all receipts: digits
 // only, country code first.
 func Digits(number string) string {
 	return strings.Map(func(r rune) rune {

@@ -10,7 +10,7 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// An odd field is empty; it does not make the object around it unreadable.
+// A field of an unexpected type is empty; its object stays readable.
 func TestText(t *testing.T) {
 	t.Parallel()
 	for written, want := range map[string]sinch.Text{
@@ -44,8 +44,8 @@ func TestCode(t *testing.T) {
 	}
 }
 
-// Every code in the tables is kept word for word. The page for readers says what
-// the tables say; their own tests hold it to that.
+// Every code in the tables is kept unchanged. Other tests check that docs/sinch.md
+// agrees with the tables.
 func TestDocumentedCodesAreKept(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/sinch.md")

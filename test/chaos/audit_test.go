@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// audit compares what callers were told, what the ledger says and what Sinch
-// has accepted.
+// audit compares the responses that callers got with the ledger and with the calls
+// that Sinch has accepted.
 type audit struct {
 	t     *testing.T
 	stack *stack
-	ids   map[string]string // by reference, as callers were told
+	ids   map[string]string // by reference, from the responses to callers
 
 	mu    sync.Mutex
 	last  map[string]resource // by id
 	found map[string]error    // by reference: why it could not be found
 }
 
-// readers is how many look-ups are under way at once.
+// readers is the number of concurrent lookups.
 const readers = 8
 
-// inParallel does the same for many, several at a time.
+// inParallel calls do for each element, several at a time.
 func inParallel[T any](all []T, do func(T)) {
 	work := make(chan T)
 	var wg sync.WaitGroup
@@ -43,28 +43,28 @@ func inParallel[T any](all []T, do func(T)) {
 	wg.Wait()
 }
 
-// settled says what may stay as it is without anybody's doing.
-func settled(api, status string) bool {
+// isFinal reports whether a message may stay in a status without an operator's action.
+func isFinal(api, status string) bool {
 	switch status {
 	case "sent", "delivered", "undelivered", "failed", "expired", "canceled":
 		return true
-	case "unknown": // only where Sinch can be asked does it have to end
+	case "unknown": // is resolved where Sinch can be queried
 		return api == mms
 	default:
 		return false
 	}
 }
 
-// awaitSettled waits until every message has come to rest, and says how long
+// awaitFinal waits until every message is in a final status, and returns how long
 // that took.
-func (a *audit) awaitSettled(atMost time.Duration) time.Duration {
+func (a *audit) awaitFinal(atMost time.Duration) time.Duration {
 	a.t.Helper()
 	begin := time.Now()
 	open := slices.Collect(maps.Values(a.ids))
 	const pause = 200 * time.Millisecond
 	for len(open) > 0 {
 		if time.Since(begin) > atMost {
-			a.t.Errorf("%d messages are not settled after %s:", len(open), atMost)
+			a.t.Errorf("%d messages have no final status after %s:", len(open), atMost)
 			for _, id := range open[:min(len(open), 5)] {
 				a.t.Errorf("  %s, and Sinch saw %+v", a.last[id], a.stack.sim.Calls(id))
 			}
@@ -89,7 +89,7 @@ func (a *audit) stillOpen(ids []string) []string {
 		if err == nil {
 			a.last[id] = r
 		}
-		if err != nil || !settled(a.stack.shape.api, r.Status) {
+		if err != nil || !isFinal(a.stack.shape.api, r.Status) {
 			open = append(open, id)
 		}
 	})
@@ -101,23 +101,23 @@ type verdict struct {
 	messages, delivered, sent, unknown, failed int
 	doubles, lost, strangers, contradictions   int
 
-	unsent map[string]int // unknown ones that Sinch does not have, by what the ledger says
+	notSent map[string]int // unknown ones that Sinch does not have, by their detail in the ledger
 }
 
-// judge reads everything once more, by id and by reference.
-func (a *audit) judge(ctx context.Context) verdict {
+// verify reads every message once more, by id and by reference.
+func (a *audit) verify(ctx context.Context) verdict {
 	a.t.Helper()
 	inParallel(slices.Collect(maps.Keys(a.ids)), func(reference string) {
-		err := a.look(ctx, reference)
+		err := a.lookUp(ctx, reference)
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if err != nil {
 			a.found[reference] = err
 		}
 	})
-	v := verdict{messages: len(a.ids), lost: len(a.found), unsent: map[string]int{}}
+	v := verdict{messages: len(a.ids), lost: len(a.found), notSent: map[string]int{}}
 	for reference, err := range a.found {
-		a.t.Errorf("%s was taken and is lost: %v", reference, err)
+		a.t.Errorf("%s was accepted and is lost: %v", reference, err)
 	}
 	accepted := a.stack.sim.AcceptedBy("message")
 	known := map[string]bool{}
@@ -138,8 +138,8 @@ func (a *audit) judge(ctx context.Context) verdict {
 	return v
 }
 
-// look finds one message by its reference and by its id.
-func (a *audit) look(ctx context.Context, reference string) error {
+// lookUp finds one message by its reference and by its id.
+func (a *audit) lookUp(ctx context.Context, reference string) error {
 	id := a.ids[reference]
 	list, err := a.stack.find(ctx, a.stack.apis[0], reference)
 	if err != nil {
@@ -158,7 +158,7 @@ func (a *audit) look(ctx context.Context, reference string) error {
 	return nil
 }
 
-// count adds a message and checks that its state says what Sinch says.
+// count adds a message and checks that its status agrees with Sinch's count.
 func (a *audit) count(v *verdict, r resource, accepted int) {
 	honest := accepted == 1
 	switch r.Status {
@@ -170,9 +170,9 @@ func (a *audit) count(v *verdict, r resource, accepted int) {
 		v.unknown++
 		honest = accepted <= 1
 		if accepted == 0 {
-			v.unsent[r.Timeline[len(r.Timeline)-1].Detail]++
+			v.notSent[r.Timeline[len(r.Timeline)-1].Detail]++
 		}
-	default: // nothing here is refused for good, expires or is canceled
+	default: // no message here is refused permanently, expires or is canceled
 		v.failed++
 		honest = false
 	}

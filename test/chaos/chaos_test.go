@@ -13,7 +13,7 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// recovery bounds the wait for the last message. Healing takes up to two
+// recovery bounds the wait for the last message. Recovery takes up to two
 // minutes where asynq's own recovery has to act (docs/promises.md).
 const recovery = 4 * time.Minute
 
@@ -36,46 +36,45 @@ func TestChaos(t *testing.T) {
 			t.Parallel()
 			t.Logf("-chaos.seed=%d -chaos.for=%s", seed, *chaosFor)
 			s := start(t, shape{api: run.api, apis: 2, workers: 3})
-			rampage(t, s, seed, run.perSecond, run.messages)
+			runUnderFaults(t, s, seed, run.perSecond, run.messages)
 		})
 	}
 }
 
-// rampage breaks an installation under load, heals it and holds it to its
-// promises.
-func rampage(t *testing.T, s *stack, seed uint64, perSecond float64, least int) {
+// runUnderFaults breaks an installation under load, repairs it and checks its promises.
+func runUnderFaults(t *testing.T, s *stack, seed uint64, perSecond float64, least int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), *chaosFor+2*recovery)
 	defer cancel()
-	open, closeShop := context.WithCancel(ctx)
-	defer closeShop()
+	open, stopCallers := context.WithCancel(ctx)
+	defer stopCallers()
 	load, other := newCallers(ctx, open, s, perSecond, seed), misbehave(open, s, seed)
 	plan := newSchedule(s, seed)
 	end := time.Now().Add(*chaosFor)
 	plan.run(func() bool { return time.Now().After(end) && load.messages() >= least })
 
-	closeShop()
+	stopCallers()
 	beside := other.finish(t)
-	healed := time.Now()
-	plan.healAll()
+	repaired := time.Now()
+	plan.repairAll()
 	s.awaitReady()
 	a := &audit{t: t, stack: s, ids: load.finish(t), last: map[string]resource{}, found: map[string]error{}}
-	a.awaitSettled(recovery)
-	recovered := time.Since(healed)
+	a.awaitFinal(recovery)
+	recovered := time.Since(repaired)
 
 	calls := s.sim.Stats().Accepted
-	harness.Hold(t, "silence after the storm", 2*time.Second, func() (bool, string) {
+	harness.WhileStable(t, "no further calls", 2*time.Second, func() (bool, string) {
 		stats := s.sim.Stats()
 		return stats.Accepted == calls, fmt.Sprintf("%+v, had accepted %d", stats, calls)
 	})
-	v := a.judge(t.Context())
+	v := a.verify(t.Context())
 	report(t, s, plan, load, v, recovered)
 	t.Logf("answers to the tenant that misbehaves: %v", beside)
 	if v.messages < least {
-		t.Errorf("only %d messages were taken, want %d", v.messages, least)
+		t.Errorf("only %d messages were accepted, want %d", v.messages, least)
 	}
 	if s.shape.api == batches && v.unknown > 0 {
-		t.Errorf("%d messages are unknown, though Sinch can be asked", v.unknown)
+		t.Errorf("%d messages are unknown, though Sinch can be queried", v.unknown)
 	}
 }
 
@@ -88,10 +87,10 @@ func report(t *testing.T, s *stack, plan *schedule, load *callers, v verdict, re
 	stats := s.sim.Stats()
 	t.Logf("%s: %d messages, %d answers 503\n"+
 		"faults: %s\n"+
-		"Sinch: %d calls, %d accepted, %d look-ups; %v\n"+
+		"Sinch: %d calls, %d accepted, %d lookups; %v\n"+
 		"doubles %d, lost %d, unknown %d (Sinch does not have %v), delivered %d, sent %d, failed %d\n"+
 		"recovered after %s",
 		s.shape.api, v.messages, load.retries, strings.Join(faults, ", "),
 		stats.Calls, stats.Accepted, stats.Lookups, stats.Answers,
-		v.doubles, v.lost, v.unknown, v.unsent, v.delivered, v.sent, v.failed, recovered.Round(time.Millisecond))
+		v.doubles, v.lost, v.unknown, v.notSent, v.delivered, v.sent, v.failed, recovered.Round(time.Millisecond))
 }

@@ -11,7 +11,7 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// requestTimeout is longer than an api that runs may take.
+// requestTimeout is longer than a running api needs for any response.
 const requestTimeout = 4 * time.Second
 
 // resource is a message as the api shows it.
@@ -30,17 +30,17 @@ func (r resource) String() string {
 	return fmt.Sprintf("%s %s after %d attempts: %v", r.ID, r.Status, r.Attempts, r.Timeline)
 }
 
-// call asks one api.
+// call makes a request of one api.
 func (s *stack) call(ctx context.Context, api *process, method, path string, body any) (harness.Answer, error) {
 	return s.client.Do(ctx, method, api.base+path, body, harness.Bearer(s.key))
 }
 
-// post hands a message over.
+// post sends a message to one api.
 func (s *stack) post(ctx context.Context, api *process, m message) (harness.Answer, error) {
 	return s.call(ctx, api, http.MethodPost, "/v1/messages", m)
 }
 
-// message is what a caller sends.
+// message is a request body of POST /v1/messages.
 type message struct {
 	To        string `json:"to"`
 	Text      string `json:"text"`
@@ -87,7 +87,7 @@ func (s *stack) find(ctx context.Context, api *process, reference string) ([]res
 	return list.Data, err
 }
 
-// send hands a message over to the first api, which has to accept it.
+// send sends a message to the first api until it is accepted.
 func (s *stack) send(m message) string {
 	s.t.Helper()
 	var r resource

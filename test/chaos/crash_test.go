@@ -20,7 +20,7 @@ func longCalls() map[string]string {
 }
 
 // TestWorkerKilledBetweenAcceptedAndRecorded kills the worker at the worst
-// moment: Sinch has accepted the call, and nobody has written it down.
+// moment: Sinch has accepted the call, and the outcome is not recorded.
 func TestWorkerKilledBetweenAcceptedAndRecorded(t *testing.T) {
 	t.Parallel()
 	for _, api := range []string{mms, batches} {
@@ -42,7 +42,7 @@ func TestWorkerKilledBetweenAcceptedAndRecorded(t *testing.T) {
 					t.Errorf("%s: want the sinchId %s", r, want)
 				}
 			}
-			harness.Hold(t, "a single call", 3*time.Second, func() (bool, string) {
+			harness.WhileStable(t, "a single call", 3*time.Second, func() (bool, string) {
 				calls := s.sim.Calls(id)
 				return len(calls) == 1, fmt.Sprintf("%+v", calls)
 			})
@@ -52,7 +52,7 @@ func TestWorkerKilledBetweenAcceptedAndRecorded(t *testing.T) {
 }
 
 // TestWorkerFrozenInACallCannotOverwrite freezes a worker until another one
-// has settled its call and made the next one.
+// has reconciled its call and made the next one.
 func TestWorkerFrozenInACallCannotOverwrite(t *testing.T) {
 	t.Parallel()
 	s := start(t, shape{api: batches, apis: 1, workers: 1, env: map[string]string{"LOOKUP_WINDOW": "300ms"}})
@@ -69,7 +69,7 @@ func TestWorkerFrozenInACallCannotOverwrite(t *testing.T) {
 	}
 	s.workers[0].Signal(syscall.SIGCONT)
 	s.awaitReady()
-	harness.Hold(t, "what the other worker has done", 4*time.Second, func() (bool, string) {
+	harness.WhileStable(t, "the other worker's outcome", 4*time.Second, func() (bool, string) {
 		r, err := s.get(t.Context(), s.apis[0], id)
 		return err == nil && r.Status == "delivered" && r.Attempts == 2 && len(s.sim.Calls(id)) == 2, fmt.Sprint(r, err)
 	})
@@ -77,13 +77,13 @@ func TestWorkerFrozenInACallCannotOverwrite(t *testing.T) {
 }
 
 // TestWorkerFrozenBeforeItsCallCannotSend freezes a worker between the begin,
-// which Redis has taken, and the call, until the deadline has passed.
+// which Redis has recorded, and the call, until the deadline has passed.
 func TestWorkerFrozenBeforeItsCallCannotSend(t *testing.T) {
 	t.Parallel()
 	s := start(t, shape{api: mms, apis: 1, workers: 1})
 	frozen := s.workers[0]
-	// A first call, so that Redis knows the script of the begin: else it would
-	// ask for it, and that answer is held back as well.
+	// A first call, so that Redis has the script of the begin cached: else the link
+	// would block its NOSCRIPT reply as well.
 	s.awaitStatus(s.send(newMessage("order-0", "normal")), harness.Patience, "delivered")
 	begun := freezeAtBegin(frozen, workerID(t, frozen))
 	id := s.send(newMessage("order-1", "normal"))
@@ -94,7 +94,7 @@ func TestWorkerFrozenBeforeItsCallCannotSend(t *testing.T) {
 	}
 	s.awaitStatus(id, harness.Patience, "sending")
 	frozen.Signal(syscall.SIGSTOP)
-	frozen.toRedis.Heal() // the answer lies before the frozen worker
+	frozen.toRedis.Repair() // the answer waits in the frozen worker's socket
 
 	s.addWorker()
 	s.awaitStatus(id, harness.Patience, "unknown")
@@ -104,19 +104,18 @@ func TestWorkerFrozenBeforeItsCallCannotSend(t *testing.T) {
 	frozen.Signal(syscall.SIGCONT)
 	s.awaitReady()
 	first := id + "-1"
-	harness.Hold(t, "silence about the call", 5*time.Second, func() (bool, string) {
+	harness.WhileStable(t, "no late call", 5*time.Second, func() (bool, string) {
 		calls := s.sim.Calls(id)
 		late := slices.ContainsFunc(calls, func(c harness.SinchCall) bool { return c.Reference == first })
 		return !late && len(calls) <= 1, fmt.Sprintf("%+v", calls)
 	})
-	// The worker finds out that it has not sent, and the message goes its way
-	// by another call.
+	// The worker detects that it has not sent, and another call sends the message.
 	if r := s.awaitStatus(id, harness.Patience, "delivered"); len(s.sim.Calls(id)) != 1 {
 		t.Errorf("%s, and Sinch saw %+v", r, s.sim.Calls(id))
 	}
 }
 
-// workerID is the identity a worker has given itself.
+// workerID is the id that a worker logs at start.
 func workerID(t *testing.T, p *process) string {
 	t.Helper()
 	for line := range strings.Lines(string(p.Log())) {
@@ -128,18 +127,18 @@ func workerID(t *testing.T, p *process) string {
 			return entry.Worker
 		}
 	}
-	t.Fatalf("%s does not tell its identity:\n%s", p.Name, p.LastLines())
+	t.Fatalf("%s does not log its id:\n%s", p.Name, p.LastLines())
 	return ""
 }
 
-// freezeAtBegin holds back everything Redis says to a worker from the moment
-// that it begins a call, and announces that. A begin is the only command that
-// has the worker's identity as an argument of its own.
+// freezeAtBegin blocks all replies of Redis to a worker from the moment that it
+// begins a call, and closes the channel then. A begin is the only command that has
+// the worker's id as an argument of its own.
 func freezeAtBegin(p *process, worker string) <-chan struct{} {
 	mark := fmt.Sprintf("\r\n$%d\r\n%s\r\n", len(worker), worker)
 	begun := make(chan struct{})
 	var once sync.Once
-	look := func(chunk []byte) {
+	watch := func(chunk []byte) {
 		if strings.Contains(string(chunk), mark) {
 			once.Do(func() {
 				p.toRedis.Silence()
@@ -147,6 +146,6 @@ func freezeAtBegin(p *process, worker string) <-chan struct{} {
 			})
 		}
 	}
-	p.toRedis.Seen.Store(&look)
+	p.toRedis.Seen.Store(&watch)
 	return begun
 }

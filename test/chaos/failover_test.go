@@ -6,9 +6,9 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// TestFailoverBySentinel kills the primary while a call is under way, which has
-// waited for the replica to know of it. The replica takes over, what was
-// accepted is finished by it, and new messages are accepted again.
+// TestFailoverBySentinel kills the primary while a call is under way whose begin was
+// replicated. The replica is promoted, the accepted message is delivered, and new
+// messages are accepted again.
 func TestFailoverBySentinel(t *testing.T) {
 	t.Parallel()
 	s := start(t, shape{api: mms, apis: 1, workers: 2, sentinel: true})
@@ -21,7 +21,7 @@ func TestFailoverBySentinel(t *testing.T) {
 	s.sim.AwaitCalls(id, 1)
 	s.redis.Kill()
 
-	after := s.send(newMessage("after", "high")) // repeated until somebody takes it
+	after := s.send(newMessage("after", "high")) // repeated until it is accepted
 	s.awaitStatus(after, harness.Patience, "delivered")
 	s.awaitStatus(id, harness.Patience, "delivered")
 	for _, one := range []string{id, after} {

@@ -13,7 +13,7 @@ import (
 
 // Flags of the long run: go test ./test/chaos -args -chaos.for=10m -chaos.seed=7.
 var (
-	chaosFor    = flag.Duration("chaos.for", 12*time.Second, "how long the schedule breaks things")
+	chaosFor    = flag.Duration("chaos.for", 12*time.Second, "how long the schedule injects faults")
 	chaosClocks = flag.Bool("chaos.clocks", false, "move the clocks of Redis and of every process, which are built for it")
 	chaosSeed   = flag.Uint64("chaos.seed", 0, "seed of the schedule; 0: a new one, which is printed")
 )

@@ -24,19 +24,19 @@ func TestConcurrentReceiptsMakeOneTransition(t *testing.T) {
 		"to": m.To[1:], "from": "12065550100", "tracking-id": s.sim.Calls(id)[0].ID,
 		"client-reference": id + "-1", "timestamp": "2026-04-24T18:34:00Z",
 	}
-	together := make(chan struct{})
+	begin := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range copies {
 		api := s.apis[i]
 		wg.Go(func() {
-			<-together
+			<-begin
 			got, err := s.client.Do(t.Context(), http.MethodPost, api.base+receiptAt+"?token="+s.token, receipt)
 			if err != nil || got.Status != http.StatusOK {
 				t.Errorf("receipt to %s: %s (%v)", api.Name, got, err)
 			}
 		})
 	}
-	close(together)
+	close(begin)
 	wg.Wait()
 
 	for _, api := range s.apis {

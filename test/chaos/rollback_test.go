@@ -11,8 +11,8 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// TestRollbackOfRedisSendsNothingTwice puts Redis back to data from before the
-// attempts of three messages, while the workers that made them live on.
+// TestRollbackOfRedisSendsNothingTwice restores data of Redis from before the
+// attempts of three messages, while the workers that made them keep running.
 func TestRollbackOfRedisSendsNothingTwice(t *testing.T) {
 	t.Parallel()
 	for _, api := range []string{mms, batches} {
@@ -45,7 +45,7 @@ func TestRollbackOfRedisSendsNothingTwice(t *testing.T) {
 				s.awaitStatus(ids[1], harness.Patience, "sent")
 			}
 			s.awaitStatus(ids[2], harness.Patience, "sent") // its receipts are not repeated
-			harness.Hold(t, "one call each", 8*time.Second, func() (bool, string) {
+			harness.WhileStable(t, "one call each", 8*time.Second, func() (bool, string) {
 				stats := s.sim.Stats()
 				return stats.Calls == len(ids), fmt.Sprintf("%+v", stats)
 			})
@@ -57,8 +57,8 @@ func TestRollbackOfRedisSendsNothingTwice(t *testing.T) {
 }
 
 // TestRollbackWithADeadWorkerSendsNothingTwice kills one of two workers at the
-// moment Redis goes back to data from before all their calls: the living one
-// has heard of the calls of the dead one.
+// moment Redis is restored to data from before all their calls: the other one has
+// received the announcements of the dead one's calls.
 func TestRollbackWithADeadWorkerSendsNothingTwice(t *testing.T) {
 	t.Parallel()
 	for _, api := range []string{mms, batches} {
@@ -93,7 +93,7 @@ func TestRollbackWithADeadWorkerSendsNothingTwice(t *testing.T) {
 			if unknown == 0 || unknown == len(ids) {
 				t.Errorf("%d of %d calls were the dead worker's", unknown, len(ids))
 			}
-			if api == batches { // Sinch can be asked
+			if api == batches { // Sinch can be queried
 				for _, id := range ids {
 					s.awaitStatus(id, harness.Patience, "sent")
 				}
@@ -107,7 +107,7 @@ func TestRollbackWithADeadWorkerSendsNothingTwice(t *testing.T) {
 
 const appendOnly = "appendonlydir"
 
-// copyData keeps what Redis has on its disk now.
+// copyData copies the files of Redis.
 func copyData(t *testing.T, s *stack) string {
 	t.Helper()
 	kept := filepath.Join(t.TempDir(), appendOnly)
@@ -119,7 +119,7 @@ func copyData(t *testing.T, s *stack) string {
 	return kept
 }
 
-// restoreData puts Redis back to what was kept.
+// restoreData restarts Redis with copied files.
 func restoreData(t *testing.T, s *stack, kept string) {
 	t.Helper()
 	s.redis.Stop()

@@ -12,18 +12,18 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// fault breaks something. It returns what heals it, and after how long.
+// fault breaks a part of the installation. inject returns the repair and its delay.
 type fault struct {
 	name   string
 	weight int
-	strike func() (heal cure, after time.Duration)
+	inject func() (repair repair, after time.Duration)
 }
 
-// cure heals a fault; false: not yet, ask again soon.
-type cure func() bool
+// repair ends a fault; false: not possible yet.
+type repair func() bool
 
-// askAgain is when a cure that could not heal yet is tried again.
-const askAgain = 100 * time.Millisecond
+// retryRepair is the delay before a repair that was not possible yet is tried again.
+const retryRepair = 100 * time.Millisecond
 
 // target is a part of the installation that has one fault at a time.
 type target struct {
@@ -32,14 +32,14 @@ type target struct {
 	broken bool
 }
 
-// due is a cure with its time.
+// due is a repair with its time.
 type due struct {
-	at   time.Time
-	cure cure
-	of   *target
+	at     time.Time
+	repair repair
+	of     *target
 }
 
-// schedule breaks an installation and heals it again. It runs in the goroutine
+// schedule breaks an installation and repairs it again. It runs in the goroutine
 // of its test, so that one thing happens at a time and the seed decides which.
 type schedule struct {
 	t       *testing.T
@@ -73,7 +73,7 @@ func newSchedule(s *stack, seed uint64) *schedule {
 	c.aim(s.front.Name, c.lineFaults(s.front, 1)...)
 	c.aim(s.toSinch.Name, c.lineFaults(s.toSinch, 2)...)
 	c.aim("redis", c.redisFaults()...)
-	c.aim("sinch itself", c.weather()...)
+	c.aim("responses of Sinch", c.providerFaults()...)
 	return c
 }
 
@@ -81,7 +81,7 @@ func (c *schedule) aim(name string, faults ...fault) {
 	c.targets = append(c.targets, &target{name: name, faults: faults})
 }
 
-// between draws a time.
+// between draws a random duration.
 func (c *schedule) between(least, most time.Duration) time.Duration {
 	return least + time.Duration(c.rng.Int64N(int64(most-least)+1))
 }
@@ -90,19 +90,19 @@ func (c *schedule) between(least, most time.Duration) time.Duration {
 func (c *schedule) processFaults(p *process, weight int, longestFreeze time.Duration) []fault {
 	restart := func() bool { p.Start(); return true }
 	return []fault{
-		{"kills", weight, func() (cure, time.Duration) {
+		{"kills", weight, func() (repair, time.Duration) {
 			p.Kill()
 			return restart, c.between(0, 3*time.Second)
 		}},
-		{"freezes", weight, func() (cure, time.Duration) {
+		{"freezes", weight, func() (repair, time.Duration) {
 			p.Signal(syscall.SIGSTOP)
 			return func() bool { p.Signal(syscall.SIGCONT); return true }, c.between(200*time.Millisecond, longestFreeze)
 		}},
-		{"terminations", 1, func() (cure, time.Duration) {
+		{"terminations", 1, func() (repair, time.Duration) {
 			p.Signal(syscall.SIGTERM)
-			asked := time.Now()
+			signaled := time.Now()
 			return func() bool {
-				if p.Running() && time.Since(asked) < harness.Graceful {
+				if p.Running() && time.Since(signaled) < harness.Graceful {
 					return false
 				}
 				if p.Running() {
@@ -117,55 +117,55 @@ func (c *schedule) processFaults(p *process, weight int, longestFreeze time.Dura
 }
 
 // longestStall is shorter than LOOKUP_WINDOW: a call that hangs in a line for
-// longer would count as surely not sent, as promised.
+// longer would count as not sent, as docs/promises.md states.
 const longestStall = 4 * time.Second
 
-// lineFaults part two sides from each other.
+// lineFaults interrupt a connection.
 func (c *schedule) lineFaults(l *harness.Link, weight int) []fault {
-	mend := func() bool { l.Heal(); return true }
+	restore := func() bool { l.Repair(); return true }
 	return []fault{
-		{"partitions", weight, func() (cure, time.Duration) {
+		{"partitions", weight, func() (repair, time.Duration) {
 			l.Sever()
-			return mend, c.between(100*time.Millisecond, longestStall)
+			return restore, c.between(100*time.Millisecond, longestStall)
 		}},
-		{"stalls", weight, func() (cure, time.Duration) {
+		{"stalls", weight, func() (repair, time.Duration) {
 			l.Stall()
-			return mend, c.between(100*time.Millisecond, longestStall)
+			return restore, c.between(100*time.Millisecond, longestStall)
 		}},
-		{"lost answers", weight, func() (cure, time.Duration) {
+		{"lost answers", weight, func() (repair, time.Duration) {
 			l.Silence()
-			return func() bool { l.Reset(); return mend() }, c.between(10*time.Millisecond, longestStall)
+			return func() bool { l.Reset(); return restore() }, c.between(10*time.Millisecond, longestStall)
 		}},
-		{"resets", weight, func() (cure, time.Duration) { l.Reset(); return mend, 0 }},
+		{"resets", weight, func() (repair, time.Duration) { l.Reset(); return restore, 0 }},
 	}
 }
 
 // clockFaults move a clock and correct it again, by up to a minute each time.
 func (c *schedule) clockFaults(clock *redistest.Offset) []fault {
-	return []fault{{"clock jumps", 1, func() (cure, time.Duration) {
+	return []fault{{"clock jumps", 1, func() (repair, time.Duration) {
 		clock.Move(c.between(-time.Minute, time.Minute))
 		return func() bool { clock.Move(0); return true }, c.between(100*time.Millisecond, 10*time.Second)
 	}}}
 }
 
-// redisFaults stop and freeze Redis. It is stopped in good order: what it
-// acknowledged stays, as promise 1 supposes.
+// redisFaults stop and freeze Redis. It is stopped with SIGTERM, so that acknowledged
+// writes are kept, as the first promise of docs/promises.md presumes.
 func (c *schedule) redisFaults() []fault {
 	redis := c.stack.redis
 	return []fault{
-		{"Redis stops", 2, func() (cure, time.Duration) {
+		{"Redis stops", 2, func() (repair, time.Duration) {
 			redis.Stop()
 			return func() bool { redis.Restart(); return true }, c.between(0, 3*time.Second)
 		}},
-		{"Redis freezes", 2, func() (cure, time.Duration) {
+		{"Redis freezes", 2, func() (repair, time.Duration) {
 			redis.Freeze()
 			return func() bool { redis.Thaw(); return true }, c.between(100*time.Millisecond, 4*time.Second)
 		}},
 	}
 }
 
-// weather is what Sinch does with the next calls.
-func (c *schedule) weather() []fault {
+// providerFaults change how the simulator responds to the next calls.
+func (c *schedule) providerFaults() []fault {
 	silent := map[string]any{"outcome": "none"}
 	kinds := []any{
 		hanging(), "hang", "hang_before", "drop", "drop_before", "reset", "reset_after", "html", "broken", "cut",
@@ -177,19 +177,19 @@ func (c *schedule) weather() []fault {
 		kinds = append(kinds, "E113", "E503")
 	}
 	const mostCalls = 12
-	return []fault{{"moods of Sinch", 12, func() (cure, time.Duration) {
+	return []fault{{"behaviours of Sinch", 12, func() (repair, time.Duration) {
 		c.stack.sim.Next(1+c.rng.IntN(mostCalls), kinds[c.rng.IntN(len(kinds))])
 		return func() bool { return true }, 0
 	}}}
 }
 
-// run strikes at random moments until enough says that it may end.
+// run injects faults at random moments until enough reports true.
 func (c *schedule) run(enough func() bool) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	strike := time.Now()
+	injection := time.Now()
 	for !enough() {
-		next := strike
+		next := injection
 		for _, d := range c.pending {
 			if d.at.Before(next) {
 				next = d.at
@@ -201,16 +201,16 @@ func (c *schedule) run(enough func() bool) {
 		case <-c.t.Context().Done():
 			return
 		}
-		c.cure(time.Now())
-		if !time.Now().Before(strike) {
-			c.strike()
-			strike = time.Now().Add(c.between(50*time.Millisecond, 900*time.Millisecond))
+		c.repairDue(time.Now())
+		if !time.Now().Before(injection) {
+			c.inject()
+			injection = time.Now().Add(c.between(50*time.Millisecond, 900*time.Millisecond))
 		}
 	}
 }
 
-// strike breaks something that is whole.
-func (c *schedule) strike() {
+// inject breaks a target that has no fault.
+func (c *schedule) inject() {
 	total := 0
 	for _, t := range c.targets {
 		total += t.weight()
@@ -228,9 +228,9 @@ func (c *schedule) strike() {
 				continue
 			}
 			c.counts[f.name]++
-			heal, after := f.strike()
+			repair, after := f.inject()
 			t.broken = true
-			c.pending = append(c.pending, due{time.Now().Add(after), heal, t})
+			c.pending = append(c.pending, due{time.Now().Add(after), repair, t})
 			return
 		}
 	}
@@ -247,31 +247,31 @@ func (t *target) weight() int {
 	return total
 }
 
-// cure heals what is due by then.
-func (c *schedule) cure(then time.Time) {
+// repairDue ends the faults whose repair is due by then.
+func (c *schedule) repairDue(then time.Time) {
 	c.pending = slices.DeleteFunc(c.pending, func(d due) bool {
-		return !then.Before(d.at) && c.heals(d)
+		return !then.Before(d.at) && c.repaired(d)
 	})
 	for i, d := range c.pending {
 		if !then.Before(d.at) {
-			c.pending[i].at = then.Add(askAgain)
+			c.pending[i].at = then.Add(retryRepair)
 		}
 	}
 }
 
-func (c *schedule) heals(d due) bool {
-	if !d.cure() {
+func (c *schedule) repaired(d due) bool {
+	if !d.repair() {
 		return false
 	}
 	d.of.broken = false
 	return true
 }
 
-// healAll ends every fault at once.
-func (c *schedule) healAll() {
+// repairAll ends every fault at once.
+func (c *schedule) repairAll() {
 	c.stack.sim.ClearNext()
 	harness.Await(c.t, "end of all faults", harness.Patience, func() (bool, string) {
-		c.cure(time.Now().Add(time.Hour))
+		c.repairDue(time.Now().Add(time.Hour))
 		return len(c.pending) == 0, fmt.Sprint(len(c.pending), " are left")
 	})
 }

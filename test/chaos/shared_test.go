@@ -16,10 +16,10 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// TestChaosOfSharedCalls breaks an installation while batches of messages that
-// say the same are handed over: whatever is killed or cut off between the begin
-// of a call for hundreds and the record of its outcome, Sinch accepts each
-// number once.
+// TestChaosOfSharedCalls breaks an installation while callers send batches of
+// messages with equal content: whichever process is killed or disconnected between
+// the begin of a call with hundreds of recipients and the record of its outcome,
+// Sinch accepts each number once.
 func TestChaosOfSharedCalls(t *testing.T) {
 	t.Parallel()
 	seed := *chaosSeed
@@ -31,33 +31,33 @@ func TestChaosOfSharedCalls(t *testing.T) {
 	s.sim.Order(http.MethodPut, "/sim/default", "slow:600ms") // so that faults meet calls under way
 	ctx, cancel := context.WithTimeout(t.Context(), *chaosFor+2*recovery)
 	defer cancel()
-	open, closeShop := context.WithCancel(ctx)
-	defer closeShop()
-	load := newMailers(ctx, open, s, seed)
+	open, stopCallers := context.WithCancel(ctx)
+	defer stopCallers()
+	load := newBatchCallers(ctx, open, s, seed)
 	plan := newSchedule(s, seed)
 	end := time.Now().Add(*chaosFor)
 	plan.run(func() bool { return time.Now().After(end) && load.count() > 0 })
 
-	closeShop()
-	healed := time.Now()
-	plan.healAll()
+	stopCallers()
+	repaired := time.Now()
+	plan.repairAll()
 	s.awaitReady()
-	taken := load.finish(t)
-	for id, n := range taken {
+	accepted := load.finish(t)
+	for id, n := range accepted {
 		harness.Await(t, "end of batch "+id, recovery, func() (bool, string) {
 			b, err := s.getBatch(ctx, id)
 			return err == nil && b.Total == n && b.Counts["delivered"]+b.Counts["sent"] == n, fmt.Sprintf("%d: %+v %v", n, b, err)
 		})
 	}
-	recovered := time.Since(healed)
+	recovered := time.Since(repaired)
 	s.wantOnceEach(load.numbers)
 	stats := s.sim.Stats()
 	var faults []string
 	for _, name := range slices.Sorted(maps.Keys(plan.counts)) {
 		faults = append(faults, fmt.Sprintf("%d %s", plan.counts[name], name))
 	}
-	t.Logf("%d batches, %d messages; faults: %v\nSinch: %d calls, %d accepted, %d look-ups, %d recipients; %v\nrecovered after %s",
-		len(taken), len(load.numbers), faults, stats.Calls, stats.Accepted, stats.Lookups, stats.Reached, stats.Answers,
+	t.Logf("%d batches, %d messages; faults: %v\nSinch: %d calls, %d accepted, %d lookups, %d recipients; %v\nrecovered after %s",
+		len(accepted), len(load.numbers), faults, stats.Calls, stats.Accepted, stats.Lookups, stats.Reached, stats.Answers,
 		recovered.Round(time.Millisecond))
 }
 
@@ -72,7 +72,7 @@ func (s *stack) wantOnceEach(numbers []string) {
 		delete(reached, number[1:])
 	}
 	if len(reached) > 0 {
-		s.t.Errorf("Sinch accepted %d numbers that nobody asked for", len(reached))
+		s.t.Errorf("Sinch accepted %d numbers of no message", len(reached))
 	}
 }
 
@@ -96,57 +96,57 @@ func (s *stack) getBatch(ctx context.Context, id string) (batch, error) {
 	return b, err
 }
 
-// mailers hand batches of messages over that say the same, each until it is
-// taken as a whole.
-type mailers struct {
+// batchCallers send batches of messages with equal content, each until every row is
+// accepted.
+type batchCallers struct {
 	stack *stack
 	wg    sync.WaitGroup
 
-	mu      sync.Mutex
-	taken   map[string]int // messages by batch
-	numbers []string
-	faults  []string
+	mu       sync.Mutex
+	accepted map[string]int // messages by batch
+	numbers  []string
+	faults   []string
 }
 
 const (
-	mailerCount = 3
-	batchLeast  = 40
-	batchMost   = 400
+	batchCallerCount = 3
+	batchLeast       = 40
+	batchMost        = 400
 )
 
-func newMailers(ctx, open context.Context, s *stack, seed uint64) *mailers {
-	m := &mailers{stack: s, taken: map[string]int{}}
-	for n := range mailerCount {
-		dice := rand.New(rand.NewPCG(seed, uint64(n)))
+func newBatchCallers(ctx, open context.Context, s *stack, seed uint64) *batchCallers {
+	m := &batchCallers{stack: s, accepted: map[string]int{}}
+	for n := range batchCallerCount {
+		rng := rand.New(rand.NewPCG(seed, uint64(n)))
 		m.wg.Go(func() {
 			for i := 0; open.Err() == nil; i++ {
-				m.deliver(ctx, "campaign-"+strconv.Itoa(n)+"-"+strconv.Itoa(i), dice)
+				m.deliver(ctx, "campaign-"+strconv.Itoa(n)+"-"+strconv.Itoa(i), rng)
 			}
 		})
 	}
 	return m
 }
 
-func (m *mailers) count() int {
+func (m *batchCallers) count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.taken)
+	return len(m.accepted)
 }
 
-// finish waits until every batch is taken, and returns how many messages each
-// has.
-func (m *mailers) finish(t *testing.T) map[string]int {
+// finish waits until every batch is accepted, and returns the number of messages of
+// each.
+func (m *batchCallers) finish(t *testing.T) map[string]int {
 	t.Helper()
 	m.wg.Wait()
 	for _, fault := range m.faults {
 		t.Error(fault)
 	}
-	return m.taken
+	return m.accepted
 }
 
-// deliver hands one batch over, again and again until an api has taken it.
-func (m *mailers) deliver(ctx context.Context, reference string, dice *rand.Rand) {
-	rows := make([]map[string]string, batchLeast+dice.IntN(batchMost-batchLeast))
+// deliver sends one batch, repeatedly until an api has accepted it.
+func (m *batchCallers) deliver(ctx context.Context, reference string, rng *rand.Rand) {
+	rows := make([]map[string]string, batchLeast+rng.IntN(batchMost-batchLeast))
 	numbers := make([]string, len(rows))
 	for i := range rows {
 		numbers[i] = numberPool.Next()
@@ -157,19 +157,19 @@ func (m *mailers) deliver(ctx context.Context, reference string, dice *rand.Rand
 		"defaults": map[string]string{"text": "Sale on " + reference, "mediaUrl": "https://media.example.com/sale.jpg"},
 	}
 	for {
-		api := m.stack.apis[dice.IntN(len(m.stack.apis))]
+		api := m.stack.apis[rng.IntN(len(m.stack.apis))]
 		got, err := m.stack.call(ctx, api, http.MethodPost, "/v1/batches", body)
 		if err == nil && (got.Status == http.StatusAccepted || got.Status == http.StatusOK) {
-			m.take(reference, got, numbers)
+			m.record(reference, got, numbers)
 			break
 		}
 		if err == nil && got.Status != http.StatusServiceUnavailable || ctx.Err() != nil {
 			m.faultf("%s was answered %s (%v)", reference, got, err)
 			break
 		}
-		pause(ctx, time.Duration(100+dice.IntN(300))*time.Millisecond)
+		pause(ctx, time.Duration(100+rng.IntN(300))*time.Millisecond)
 	}
-	pause(ctx, time.Duration(dice.IntN(1000))*time.Millisecond)
+	pause(ctx, time.Duration(rng.IntN(1000))*time.Millisecond)
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -179,23 +179,23 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// take takes the answer in: each row has to be accepted, now or before.
-func (m *mailers) take(reference string, got harness.Answer, numbers []string) {
-	var told struct {
+// record checks and keeps an answer: each row has to be accepted, now or before.
+func (m *batchCallers) record(reference string, got harness.Answer, numbers []string) {
+	var response struct {
 		ID                   string
 		Accepted, Duplicates int
 	}
-	if err := json.Unmarshal(got.Body, &told); err != nil || told.Accepted+told.Duplicates != len(numbers) {
+	if err := json.Unmarshal(got.Body, &response); err != nil || response.Accepted+response.Duplicates != len(numbers) {
 		m.faultf("%s was answered %s (%v)", reference, got, err)
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.taken[told.ID] = len(numbers)
+	m.accepted[response.ID] = len(numbers)
 	m.numbers = append(m.numbers, numbers...)
 }
 
-func (m *mailers) faultf(format string, args ...any) {
+func (m *batchCallers) faultf(format string, args ...any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.faults = append(m.faults, fmt.Sprintf(format, args...))

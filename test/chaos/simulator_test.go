@@ -2,8 +2,8 @@ package chaos_test
 
 import "mmsdispatch/test/harness"
 
-// startSimulator starts the Sinch of a stack. Its control API is asked past
-// every connection that can fail.
+// startSimulator starts the simulator of a stack. Requests of its control API pass
+// through no link.
 func startSimulator(s *stack) *harness.Simulator {
 	s.t.Helper()
 	return harness.StartSimulator(s.t, s.control, built("mmsctl"), freePorts.Take(s.t),

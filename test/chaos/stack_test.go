@@ -18,7 +18,7 @@ const (
 	receiptAt = "/webhooks/sinch/dlr"
 )
 
-// shape says what an installation consists of.
+// shape describes an installation.
 type shape struct {
 	api     string // SINCH_API
 	apis    int
@@ -28,9 +28,9 @@ type shape struct {
 	sentinel bool
 }
 
-// stack is a whole installation. Every process has a line of its own to Redis;
-// the workers share one to Sinch, whose address is part of what a call is known
-// by; receipts come in by one that leads to any api that runs.
+// stack is a whole installation. Every process has its own link to Redis. The
+// workers share one link to Sinch, since its address is part of the key of an
+// attempt. Receipts arrive through a link to any running api.
 type stack struct {
 	t       *testing.T
 	shape   shape
@@ -38,7 +38,7 @@ type stack struct {
 	control *harness.Client // of the simulator
 	redis   *redistest.Server
 	clock   *redistest.Clock // of Redis; nil: none can be moved
-	watched string           // REDIS_URL by way of a sentinel; empty: straight, through a line of its own
+	watched string           // REDIS_URL through a sentinel; empty: through the process's link
 	sim     *harness.Simulator
 	toSinch *harness.Link
 	front   *harness.Link
@@ -78,7 +78,7 @@ func start(t *testing.T, s shape) *stack {
 	if s.sentinel {
 		redistest.StartReplicaOf(t, st.redis)
 		// Without it a begin, or even the message, may not have reached the replica
-		// that takes over: then only what the workers remember is left.
+		// that is promoted: then only the workers' in-process records are left.
 		if err := st.redis.Client(t).ConfigSet(t.Context(), "min-replicas-to-write", "1").Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -139,12 +139,12 @@ func (s *stack) add(name, command string, own map[string]string) *process {
 	return p
 }
 
-// environ makes processes that give up and try again quickly.
+// environ has short timeouts and retry delays.
 func (s *stack) environ() map[string]string {
 	env := map[string]string{
 		"API_KEYS":              "acme:" + s.key + ",other:" + s.otherKey,
 		"LOG_LEVEL":             "info",
-		"LOOKUP_WINDOW":         "6s", // longer than a call can hang in a stalled line
+		"LOOKUP_WINDOW":         "6s", // longer than a call can hang in a stalled link
 		"MEDIA_CHECK":           "off",
 		"RETRY_BASE":            "20ms",
 		"RETRY_CAP":             "500ms",
@@ -169,7 +169,7 @@ func (s *stack) environ() map[string]string {
 
 func (s *stack) processes() []*process { return append(append([]*process{}, s.apis...), s.workers...) }
 
-// awaitReady waits until every process says that it can work.
+// awaitReady waits until every process reports that it is ready.
 func (s *stack) awaitReady() {
 	s.t.Helper()
 	for _, p := range s.processes() {

@@ -278,7 +278,7 @@ func (s *stack) on(name string, part func(*stack)) {
 // hold checks for a while that something stays as it is.
 func (s *stack) hold(what string, during time.Duration, still func() (ok bool, detail string)) {
 	s.t.Helper()
-	harness.Hold(s.t, what, during, still)
+	harness.WhileStable(s.t, what, during, still)
 }
 
 func (s *stack) wantNothingDoubled() {

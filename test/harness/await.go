@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// Patience is how long a test waits for what has to happen: it is no measure of
-// speed. On a loaded machine things are slow, and only a failing test waits so
-// long.
+// Patience bounds the wait for an event that has to happen. It is no measure of
+// speed: only a failing test waits so long.
 const Patience = time.Minute
 
 const tick = 15 * time.Millisecond
 
-// Await polls until done reports true; detail says how far things are.
+// Await polls until done reports true; detail describes the state seen last.
 func Await(tb testing.TB, what string, atMost time.Duration, done func() (ok bool, detail string)) {
 	tb.Helper()
 	ticker := time.NewTicker(tick)
@@ -31,9 +30,9 @@ func Await(tb testing.TB, what string, atMost time.Duration, done func() (ok boo
 	}
 }
 
-// Hold checks for a while that something stays as it is: the only way to see
-// that a thing does not happen.
-func Hold(tb testing.TB, what string, during time.Duration, still func() (ok bool, detail string)) {
+// WhileStable polls during a time and fails when still reports false: the absence of
+// an event cannot be awaited.
+func WhileStable(tb testing.TB, what string, during time.Duration, still func() (ok bool, detail string)) {
 	tb.Helper()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()

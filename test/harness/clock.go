@@ -14,7 +14,7 @@ import (
 //go:embed testdata/moved.go.txt
 var movedSource []byte
 
-// errClock says that package time does not ask for the time where it is expected.
+// errClock: the source of package time differs from the version the overlay is for.
 var errClock = errors.New("package time of this Go reads the clock in another way")
 
 // MovableClock writes an overlay of package time into dir, and returns the

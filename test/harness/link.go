@@ -16,20 +16,19 @@ type Link struct {
 	Name     string
 	far      []string
 	listener net.Listener
-	turn     atomic.Uint64
+	dials    atomic.Uint64
 	wg       sync.WaitGroup
-	// Seen, when set, is given each chunk before it goes to the far end.
+	// Seen, when set, is called with each chunk before it is forwarded to the far end.
 	Seen atomic.Pointer[func(chunk []byte)]
 
-	mu       sync.Mutex
-	changed  *sync.Cond
-	cut      bool // connections are reset, and so are new ones
-	deaf     bool // nothing reaches the far end
-	mute     bool // nothing comes back
-	closed   bool
-	lines    map[net.Conn]bool // of both sides
-	lifetime context.Context   //nolint:containedctx // ends the dials with the link
-	end      context.CancelFunc
+	mu           sync.Mutex
+	changed      *sync.Cond
+	cut          bool // connections are reset, and so are new ones
+	stopRequests bool // nothing is forwarded to the far end
+	stopAnswers  bool // nothing is forwarded from the far end
+	closed       bool
+	lines        map[net.Conn]bool // of both sides
+	end          context.CancelFunc
 }
 
 // dialTimeout bounds what a link waits for its far end.
@@ -44,8 +43,9 @@ func NewLink(tb testing.TB, name string, far ...string) *Link {
 	}
 	l := &Link{Name: name, far: far, listener: listener, lines: map[net.Conn]bool{}}
 	l.changed = sync.NewCond(&l.mu)
-	l.lifetime, l.end = context.WithCancel(context.Background())
-	l.wg.Go(l.serve)
+	ctx, end := context.WithCancel(context.Background())
+	l.end = end
+	l.wg.Go(func() { l.serve(ctx) })
 	tb.Cleanup(l.close)
 	return l
 }
@@ -53,18 +53,18 @@ func NewLink(tb testing.TB, name string, far ...string) *Link {
 // Addr is the address it listens on.
 func (l *Link) Addr() string { return l.listener.Addr().String() }
 
-// Sever cuts every connection with a reset, now and until Heal.
+// Sever resets every connection, now and until Repair.
 func (l *Link) Sever() { l.set(func() { l.cut = true }); l.Reset() }
 
-// Stall keeps every connection open and lets nothing through until Heal; then
-// what waited goes on its way.
-func (l *Link) Stall() { l.set(func() { l.deaf, l.mute = true, true }) }
+// Stall keeps every connection open and forwards nothing until Repair; then the
+// waiting bytes are forwarded.
+func (l *Link) Stall() { l.set(func() { l.stopRequests, l.stopAnswers = true, true }) }
 
-// Silence lets requests through and holds the answers back.
-func (l *Link) Silence() { l.set(func() { l.mute = true }) }
+// Silence forwards requests and no answers.
+func (l *Link) Silence() { l.set(func() { l.stopAnswers = true }) }
 
-// Heal ends every fault.
-func (l *Link) Heal() { l.set(func() { l.cut, l.deaf, l.mute = false, false, false }) }
+// Repair ends every fault.
+func (l *Link) Repair() { l.set(func() { l.cut, l.stopRequests, l.stopAnswers = false, false, false }) }
 
 func (l *Link) set(change func()) {
 	l.mu.Lock()
@@ -73,16 +73,16 @@ func (l *Link) set(change func()) {
 	l.changed.Broadcast()
 }
 
-// Reset ends the connections there are, as a router that was restarted does.
+// Reset resets the open connections, as a restarted router does.
 func (l *Link) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for conn := range l.lines {
-		hangUp(conn)
+		reset(conn)
 	}
 }
 
-func hangUp(conn net.Conn) {
+func reset(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // close with RST
 	}
@@ -97,7 +97,7 @@ func (l *Link) close() {
 	l.wg.Wait()
 }
 
-func (l *Link) serve() {
+func (l *Link) serve(ctx context.Context) {
 	for {
 		conn, err := l.listener.Accept()
 		if err != nil {
@@ -106,36 +106,36 @@ func (l *Link) serve() {
 			}
 			continue
 		}
-		l.wg.Go(func() { l.carry(conn) })
+		l.wg.Go(func() { l.forward(ctx, conn) })
 	}
 }
 
-// carry forwards one connection until both directions have ended.
-func (l *Link) carry(near net.Conn) {
+// forward forwards one connection until both directions have ended.
+func (l *Link) forward(ctx context.Context, near net.Conn) {
 	if !l.register(near) {
 		return
 	}
 	defer l.drop(near)
-	if !l.passes(&l.deaf) {
+	if !l.passes(&l.stopRequests) {
 		return
 	}
-	far := l.dial()
+	far := l.dial(ctx)
 	if far == nil || !l.register(far) {
 		return
 	}
 	defer l.drop(far)
 	var both sync.WaitGroup
-	both.Go(func() { l.pump(near, far, &l.deaf, true) })
-	both.Go(func() { l.pump(far, near, &l.mute, false) })
+	both.Go(func() { l.pump(near, far, &l.stopRequests, true) })
+	both.Go(func() { l.pump(far, near, &l.stopAnswers, false) })
 	both.Wait()
 }
 
-// register takes a connection in, or hangs it up while the link is cut.
+// register adds a connection, or resets it while the link is severed.
 func (l *Link) register(conn net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cut || l.closed {
-		hangUp(conn)
+		reset(conn)
 		return false
 	}
 	l.lines[conn] = true
@@ -149,11 +149,11 @@ func (l *Link) drop(conn net.Conn) {
 	_ = conn.Close() // not by a reset, which could overtake what was forwarded
 }
 
-func (l *Link) dial() net.Conn {
+func (l *Link) dial(ctx context.Context) net.Conn {
 	dialer := net.Dialer{Timeout: dialTimeout}
-	first := int(l.turn.Add(1))
+	first := int(l.dials.Add(1))
 	for i := range l.far {
-		conn, err := dialer.DialContext(l.lifetime, "tcp", l.far[(first+i)%len(l.far)])
+		conn, err := dialer.DialContext(ctx, "tcp", l.far[(first+i)%len(l.far)])
 		if err == nil {
 			return conn
 		}
@@ -163,9 +163,9 @@ func (l *Link) dial() net.Conn {
 
 const chunkSize = 32 << 10
 
-// pump forwards one direction. What was read before the sender went still goes
-// to the other side, as it does in a network.
-func (l *Link) pump(from, to net.Conn, held *bool, request bool) {
+// pump forwards one direction. Bytes that were read before the sender closed are
+// still forwarded, as in a network.
+func (l *Link) pump(from, to net.Conn, stopped *bool, request bool) {
 	chunk := make([]byte, chunkSize)
 	for {
 		n, err := from.Read(chunk)
@@ -174,12 +174,12 @@ func (l *Link) pump(from, to net.Conn, held *bool, request bool) {
 				(*seen)(chunk[:n])
 			}
 		}
-		if !l.passes(held) {
+		if !l.passes(stopped) {
 			return
 		}
 		if n > 0 {
 			if _, werr := to.Write(chunk[:n]); werr != nil {
-				hangUp(from)
+				reset(from)
 				return
 			}
 		}
@@ -190,18 +190,18 @@ func (l *Link) pump(from, to net.Conn, held *bool, request bool) {
 	}
 }
 
-// closeWrite passes on that no more comes.
+// closeWrite forwards the end of the stream.
 func closeWrite(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.CloseWrite()
 	}
 }
 
-// passes waits while a direction is held; false: the link has been closed.
-func (l *Link) passes(held *bool) bool {
+// passes waits while a direction is stopped; false: the link has been closed.
+func (l *Link) passes(stopped *bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for *held && !l.closed {
+	for *stopped && !l.closed {
 		l.changed.Wait()
 	}
 	return !l.closed

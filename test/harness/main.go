@@ -25,7 +25,7 @@ type Suite struct {
 }
 
 // Run builds the programs, runs the tests and removes the programs again. It
-// has the shape that goleak.VerifyTestMain asks for.
+// implements the interface of goleak.VerifyTestMain.
 func (s Suite) Run() int {
 	dir, err := os.MkdirTemp("", "programs-")
 	if err != nil {

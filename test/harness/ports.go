@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Ports hands out every port of a range once. Test packages run side by side
-// and take different ranges, outside Linux's ephemeral ports and those of the
+// Ports returns every port of a range once. Test packages run in parallel and use
+// different ranges, outside Linux's ephemeral ports and those of the
 // Redis servers, so that a port stays free while its owner is stopped.
 type Ports struct {
 	first, count int
@@ -39,7 +39,7 @@ func (p *Ports) Take(tb testing.TB) string {
 			return addr
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {
-			tb.Fatalf("look for a free port: %v", err)
+			tb.Fatalf("find a free port: %v", err)
 		}
 	}
 	tb.Fatal("no free port")

@@ -19,7 +19,7 @@ const (
 	Graceful = 45 * time.Second
 	// certain is how long the kernel may take to end a killed process.
 	certain = 30 * time.Second
-	// lastLines is how much of a log is worth reading after a failure.
+	// lastLines is the number of log lines that are printed after a failure.
 	lastLines = 150
 )
 
@@ -167,13 +167,12 @@ func (p *Program) ends(within time.Duration) bool {
 	}
 }
 
-// Stop ends the program in good order, or by force and with an error when that
-// takes too long.
+// Stop ends the program with SIGTERM, or after a timeout with SIGKILL and an error.
 func (p *Program) Stop() error {
 	if !p.Running() {
 		return nil
 	}
-	_ = p.cmd.Process.Signal(syscall.SIGCONT) // a stopped process takes no SIGTERM
+	_ = p.cmd.Process.Signal(syscall.SIGCONT) // a stopped process does not handle SIGTERM
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	if p.ends(Graceful) {
 		return nil

@@ -29,7 +29,7 @@ func StartSimulator(tb testing.TB, client *Client, mmsctl, addr string, args ...
 	return &Simulator{Program: p, T: tb, Base: "http://" + addr, client: client}
 }
 
-// SinchCall is a call as Sinch saw it.
+// SinchCall is a call as the simulator received it.
 type SinchCall struct {
 	At        time.Time `json:"at"`
 	Operation string    `json:"operation"`
@@ -97,7 +97,7 @@ func (s *Simulator) ExpireTokens() {
 	s.Order(http.MethodDelete, "/sim/tokens", nil)
 }
 
-// Tokens is how many times a token was asked for.
+// Tokens is the number of token requests.
 func (s *Simulator) Tokens() int {
 	s.T.Helper()
 	return len(s.Seen(url.Values{"operation": {"token"}}))
@@ -206,8 +206,8 @@ func (s *Simulator) Accepted(id string) int {
 	return n
 }
 
-// WantAccepted checks how many calls for a message Sinch has accepted, whatever
-// the worker believes.
+// WantAccepted checks how many calls for a message Sinch has accepted, independent
+// of the ledger.
 func (s *Simulator) WantAccepted(id string, n int) {
 	s.T.Helper()
 	if got := s.Accepted(id); got != n {

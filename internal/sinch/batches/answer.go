@@ -9,13 +9,13 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// answer is what is read of an answer; everything else in it is ignored.
+// answer has the fields of a response that are read; all others are ignored.
 type answer struct {
 	ID   sinch.Text `json:"id"`
 	Code sinch.Text `json:"code"`
 }
 
-// read finds the outcome in an answer. Only 201 with an id is acceptance, and
+// read derives the outcome of a response. Only 201 with an id is acceptance, and
 // only 400 and 403 promise a code (SMS API reference, status codes). A lookup
 // decides about the other answers. Those include 500: Sinch documents that nothing
 // was processed, but gateways answer 500 as well.

@@ -16,8 +16,8 @@ import (
 	"mmsdispatch/internal/sinch/sinchtest"
 )
 
-// documented lists every code of Sinch's documentation by the reason it has to
-// lead to, written down a second time on purpose.
+// documented lists every code of Sinch's documentation with its expected reason,
+// a second time, independent of the table.
 func documented() map[string]sinch.ReasonCode {
 	all := make(map[string]sinch.ReasonCode)
 	for reason, names := range map[sinch.ReasonCode]string{

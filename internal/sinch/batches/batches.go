@@ -19,7 +19,7 @@ type Options struct {
 	Region      string // us, eu, …; empty: us
 	Plan        string // service plan id
 	Token       string
-	CallbackURL string // for delivery reports; empty: none are asked for
+	CallbackURL string // for delivery reports; empty: none are requested
 	Client      *wire.Client
 }
 

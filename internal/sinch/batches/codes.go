@@ -21,7 +21,7 @@ var codes = sinch.NewTable([]sinch.Rule{
 })
 
 // outcome reads the code of a 400 or 403 answer. One that is not in the table
-// refuses the message all the same; why is guessed by the status.
+// refuses the message, too, with the reason of the status.
 func outcome(code string, otherwise sinch.ReasonCode) sinch.Outcome {
 	rule, ok := codes[code]
 	if !ok {

@@ -14,18 +14,18 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// Look-ups.
+// Lookups.
 const (
-	pageSize = 100 // the most Sinch gives
+	pageSize = 100 // Sinch's maximum
 	maxPages = 100
 	// lookupTimeout bounds each page when the caller's context does not.
 	lookupTimeout = 10 * time.Second
 )
 
-// ErrLookup says that Sinch could not be asked, or gave no answer to go by.
-var ErrLookup = errors.New("sinch cannot be asked")
+// ErrLookup: Sinch could not be queried, or its response is unusable.
+var ErrLookup = errors.New("sinch cannot be queried")
 
-// page is what is read of a page of the list. Count is the total over all
+// page has the fields of a page of the list that are read. Count is the total over all
 // pages.
 type page struct {
 	Count   *int          `json:"count"`
@@ -41,8 +41,8 @@ type listedBatch struct {
 
 // Find implements sinch.Finder: it lists the batches with the reference. Since
 // an absent batch may be sent again, absence has to be proved: every page up to
-// the total was read, none of them held it, and Sinch's clock is ours. The
-// batches of a page are counted, since Sinch may give fewer than asked for.
+// the total was read, none of them had it, and Sinch's clock agrees with this process's. The
+// batches of a page are counted, since Sinch may return fewer than requested.
 func (p *Provider) Find(ctx context.Context, c sinch.Call) (sinchID string, found bool, err error) {
 	seen := 0
 	for n := range maxPages {
@@ -73,7 +73,7 @@ func (p *Provider) Find(ctx context.Context, c sinch.Call) (sinchID string, foun
 	return "", false, fmt.Errorf("%w: too many pages", ErrLookup)
 }
 
-// page gets one page.
+// page requests one page.
 func (p *Provider) page(ctx context.Context, c sinch.Call, n int) (page, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()

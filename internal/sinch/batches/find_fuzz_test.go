@@ -8,8 +8,8 @@ import (
 	"mmsdispatch/internal/sinch/batches"
 )
 
-// Whatever a page of the list holds: a batch is found only by its reference and
-// with its id, and absence is proved only by a list that is whole.
+// For every page of the list: a batch is found only by its reference and with its
+// id, and absence is proved only by a complete list.
 func FuzzFind(f *testing.F) {
 	const ref = "msg_1a2b-1"
 	for _, seed := range []string{

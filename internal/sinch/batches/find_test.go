@@ -46,7 +46,7 @@ func TestFind(t *testing.T) {
 	cases := map[string]struct {
 		answers []answer
 		id      string // empty: not found
-		failed  bool   // Sinch could not be asked: proves nothing
+		failed  bool   // the query failed: proves nothing
 		pages   int
 	}{
 		"found":                      {[]answer{list(1, ref)}, "id of " + ref, false, 1},
@@ -81,13 +81,13 @@ func TestFind(t *testing.T) {
 				t.Errorf("got %q, %t, %v; want %q, failed %t", id, found, err, tc.id, tc.failed)
 			}
 			if n := len(s.Requests()); n != tc.pages {
-				t.Errorf("%d pages were asked for, want %d", n, tc.pages)
+				t.Errorf("%d pages were requested, want %d", n, tc.pages)
 			}
 		})
 	}
 }
 
-func TestFindAsks(t *testing.T) {
+func TestFindRequests(t *testing.T) {
 	t.Parallel()
 	s := serve(t, list(2, "a"), list(2, "b"))
 	begun := time.Date(2026, 10, 30, 8, 1, 30, 250e6, time.FixedZone("", 2*60*60))
@@ -112,7 +112,7 @@ func TestFindAsks(t *testing.T) {
 	}
 }
 
-// Absence proves nothing where the clocks differ; a batch that is found does.
+// Absence proves nothing when the clocks differ; a batch that is found does.
 func TestFindWithClocksThatDiffer(t *testing.T) {
 	t.Parallel()
 	const ref = "msg_1a2b-1"
@@ -143,7 +143,7 @@ func TestFindWithClocksThatDiffer(t *testing.T) {
 	}
 }
 
-// Errors of a look-up are logged: they say nothing of where it went.
+// Errors of a lookup are logged: they contain neither its address nor credentials.
 func TestFindErrors(t *testing.T) {
 	t.Parallel()
 	client := wire.New(wire.Options{})

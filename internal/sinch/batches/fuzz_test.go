@@ -9,8 +9,8 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// Whatever is answered: only 201 with an id is acceptance, only the answers
-// that promise it are surely not sent, and nothing is unbounded.
+// For every response: only 201 with an id is acceptance, only the answers
+// documented as such count as not sent, and every field is bounded.
 func FuzzRead(f *testing.F) {
 	for _, status := range []int{200, 201, 202, 302, 401, 429, 500, 503} {
 		f.Add(status, []byte(`{"id":"01FC","code":"blocked_account"}`))
@@ -20,7 +20,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(403, []byte(`{"code":"blocked_account"}`))
 	f.Add(403, []byte(`<html>`))
 	f.Add(500, []byte(`{"code":"internal"}`))
-	surely := map[int]bool{400: true, 401: true, 403: true, 404: true, 405: true, 415: true, 429: true}
+	documented := map[int]bool{400: true, 401: true, 403: true, 404: true, 405: true, 415: true, 429: true}
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		o := read(wire.Response{Status: status, Body: body}, time.Unix(0, 0))
 		switch {
@@ -28,8 +28,8 @@ func FuzzRead(f *testing.F) {
 			if status != 201 || o.SinchID == "" {
 				t.Errorf("accepted by %d with %+v", status, o)
 			}
-		case o.Kind != sinch.Unknown && !surely[status], status == 400 && o.Kind != sinch.Unknown && o.SinchCode == "":
-			t.Errorf("%d is surely not sent: %+v", status, o)
+		case o.Kind != sinch.Unknown && !documented[status], status == 400 && o.Kind != sinch.Unknown && o.SinchCode == "":
+			t.Errorf("%d counts as not sent: %+v", status, o)
 		case o.Code == "" || o.Detail == "":
 			t.Errorf("no reason: %+v", o)
 		}
@@ -39,7 +39,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// A text arrives as it was written, whatever in it looks like a parameter.
+// A text arrives unchanged, even if parts of it have the form of a parameter.
 func FuzzParameters(f *testing.F) {
 	for _, seed := range []string{"Hi ${name}", "${${a}}", "${}", "$${a}${b}", "${0123456789abcdefg}"} {
 		f.Add(seed)

@@ -18,10 +18,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // now is when the tests take place.
 var now = time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)
 
-// answer is an answer of Sinch.
+// answer is a response of Sinch.
 type answer = sinchtest.Answer
 
-// server is a Sinch with scripted answers.
+// server is a Sinch API with scripted responses.
 type server struct{ *sinchtest.Server }
 
 func serve(tb testing.TB, answers ...answer) *server {
@@ -35,13 +35,13 @@ func (s *server) provider(tb testing.TB, o batches.Options) *batches.Provider {
 	return batches.New(o).At(now)
 }
 
-// answering is a provider for the table of answers.
+// answering is a provider for the table of responses.
 func answering(tb testing.TB, s *sinchtest.Server) sinch.Provider {
 	tb.Helper()
 	return (&server{s}).provider(tb, batches.Options{Plan: "plan"})
 }
 
-// sent is the body of the one call that a message leads to.
+// sent returns the body of the call that a message makes.
 func sent(tb testing.TB, o batches.Options, m sinch.Message) map[string]any {
 	tb.Helper()
 	s := serve(tb, answer{Status: http.StatusCreated, Body: created})

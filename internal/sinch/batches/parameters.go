@@ -2,12 +2,12 @@ package batches
 
 import "regexp"
 
-// parameter is what Sinch fills in: ${key}, with a key of at most 16 of
+// parameter is a placeholder that Sinch substitutes: ${key}, with a key of at most 16 of
 // A-Za-z0-9.-_ (SMS API reference, parameterised messages).
 var parameter = regexp.MustCompile(`\$\{([A-Za-z0-9._-]{1,16})\}`)
 
-// parameters makes pieces of a text that only look like parameters stand for
-// themselves; without a value Sinch would fail the message (code 405).
+// parameters gives each ${key} in a text itself as its value; without one Sinch
+// would fail the message (code 405).
 func parameters(text string) map[string]map[string]string {
 	var values map[string]map[string]string
 	for _, match := range parameter.FindAllStringSubmatch(text, -1) {

@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// longestExpiry is how far ahead Sinch takes expire_at: three days, less
-	// what two clocks may differ. A batch beyond it is refused for good.
+	// longestExpiry is Sinch's maximum for expire_at, three days, less a margin for
+	// clock skew. A batch beyond it is refused permanently.
 	longestExpiry = 3*24*time.Hour - 10*time.Second
 	// timeFormat is ISO 8601 the way Sinch writes it, for times in UTC.
 	timeFormat = "2006-01-02T15:04:05.000Z"
 )
 
-// batch is a call.
+// batch is the body of a call.
 type batch struct {
 	Type            string                       `json:"type"`
 	To              []string                     `json:"to"`
@@ -33,7 +33,7 @@ type batchBody struct {
 	Subject string `json:"subject,omitempty"`
 }
 
-// batch makes the body of a call. Reports are asked for only with a URL, or
+// batch makes the body of a call. Reports are requested only with a URL, or
 // Sinch refuses the batch (missing_callback_url).
 func (p *Provider) batch(m sinch.Message, to []string) batch {
 	b := batch{

@@ -17,7 +17,7 @@ import (
 	"mmsdispatch/internal/sinch/batches"
 )
 
-// Whole requests, as Sinch's documentation has them.
+// Complete requests, as in Sinch's documentation.
 func TestGoldenRequests(t *testing.T) {
 	t.Parallel()
 	full := photo()
@@ -64,7 +64,7 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// This API carries one media URL; anything else never becomes a call.
+// This API accepts one media URL; any other number makes no call.
 func TestNumberOfMedia(t *testing.T) {
 	t.Parallel()
 	s := serve(t, answer{Status: 201, Body: created})
@@ -81,14 +81,14 @@ func TestNumberOfMedia(t *testing.T) {
 	}
 }
 
-// Sinch takes three days and refuses more for good, so what is later is cut to
-// a little less: two clocks never agree.
+// Sinch refuses an expiry beyond three days permanently, so a later one is reduced
+// to a little less, which allows for clock skew.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	const threeDays = 72 * time.Hour
 	cases := map[string]struct {
 		at   time.Time
-		want time.Time // zero: left out; what is cut need not be exact
+		want time.Time // zero: omitted; a reduced one need not be exact
 		cut  bool
 	}{
 		"none":       {},
@@ -102,17 +102,17 @@ func TestExpiry(t *testing.T) {
 			t.Parallel()
 			m := photo()
 			m.ExpiresAt = tc.at
-			said, has := sent(t, batches.Options{}, m)["expire_at"]
+			expiry, has := sent(t, batches.Options{}, m)["expire_at"]
 			if tc.want.IsZero() {
 				if has {
-					t.Errorf("expire_at is %v, want none", said)
+					t.Errorf("expire_at is %v, want none", expiry)
 				}
 				return
 			}
-			text, _ := said.(string)
+			text, _ := expiry.(string)
 			got, err := time.Parse(time.RFC3339, text)
 			if err != nil || !strings.HasSuffix(text, "Z") {
-				t.Fatalf("expire_at is %v: %v", said, err)
+				t.Fatalf("expire_at is %v: %v", expiry, err)
 			}
 			if early := tc.want.Sub(got); (!tc.cut && early != 0) || (tc.cut && (early <= 0 || early > 2*time.Minute)) {
 				t.Errorf("expire_at is %s, %s before %s", got, early, tc.want)
@@ -121,8 +121,7 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// A text that holds ${key} is meant to say ${key}. Without a value for it Sinch
-// fails the message.
+// The text ${key} arrives as ${key}. Without a value for it Sinch fails the message.
 func TestParameters(t *testing.T) {
 	t.Parallel()
 	itself := func(keys ...string) map[string]any {
@@ -167,8 +166,9 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// A call to many differs from a call to one in its recipients alone.
-func TestRequestToMany(t *testing.T) {
+// A request with several recipients differs from one with a single recipient only
+// in its recipients.
+func TestRequestWithSeveralRecipients(t *testing.T) {
 	t.Parallel()
 	m := photo()
 	m.Ref, m.Text = "call_abc", "Hi ${name}"

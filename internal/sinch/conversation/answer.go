@@ -10,8 +10,8 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// answer is what is read of an answer; everything else in it is ignored. Errors
-// come in the form of gRPC or, from newer gateways, as problems (RFC 9457).
+// answer has the fields of a response that are read; all others are ignored. Errors
+// have the form of gRPC or, from newer gateways, as problems (RFC 9457).
 type answer struct {
 	MessageID sinch.Text `json:"message_id"`
 	Error     struct {
@@ -20,8 +20,8 @@ type answer struct {
 	Type sinch.Text `json:"type"`
 }
 
-// decode reads as far as it goes: a member of another type than expected does
-// not hide the others.
+// decode ignores the error of a member that has another type than expected, so that
+// the other members are still read.
 func decode(body []byte) answer {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) != nil {
@@ -34,11 +34,11 @@ func decode(body []byte) answer {
 	return a
 }
 
-// noType is the type of a problem that says no more than its status (RFC 9457,
+// noType is the type of a problem with no meaning beyond its status (RFC 9457,
 // 4.2.1).
 const noType = "about:blank"
 
-// word is what Sinch calls the error: gRPC's status, or the last part of the
+// word is Sinch's name of the error: gRPC's status, or the last part of the
 // problem's type (…/errors/registry/too-many-requests).
 func (a answer) word() string {
 	if word := a.Error.Status.Code(); word != "" {
@@ -51,9 +51,9 @@ func (a answer) word() string {
 	return sinch.Text(kind[strings.LastIndexAny(kind, "/:#")+1:]).Code()
 }
 
-// read finds the outcome in an answer. Only 200 with an id is acceptance. Only
-// 400 needs Sinch's word for it, since gateways answer 400 as well; where the
-// status alone decides, the word is kept.
+// read derives the outcome of a response. Only 200 with an id is acceptance. Only
+// 400 needs Sinch's error name, since gateways respond with 400 as well; for the
+// other statuses it is recorded only.
 func read(res wire.Response, now time.Time) sinch.Outcome {
 	a := decode(res.Body)
 	word := a.word()

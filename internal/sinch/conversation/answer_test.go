@@ -11,7 +11,7 @@ import (
 	"mmsdispatch/internal/sinch/sinchtest"
 )
 
-// grpc is an error as Sinch writes it.
+// grpc is an error in Sinch's format.
 func grpc(status int, word string) answer {
 	return answer{Status: status, Body: fmt.Sprintf(
 		`{"error":{"code":%d,"message":"'12065551212' is not valid","status":%q,"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo"}]}}`,
@@ -74,7 +74,7 @@ func TestAnswers(t *testing.T) {
 	})
 }
 
-// Without a connection nothing has left.
+// Without a connection nothing is sent.
 func TestNoConnection(t *testing.T) {
 	t.Parallel()
 	s := serve(t, answer{Status: http.StatusOK, Body: accepted})

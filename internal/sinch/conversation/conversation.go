@@ -1,6 +1,6 @@
 // Package conversation sends through Sinch's Conversation API, channel MMS: one
-// recipient and one media URL a message, an SMS instead where the caller gave a
-// text for it, and an access token that all callers share.
+// recipient and one media URL a message, an SMS as fallback if the caller gave a
+// text for it, and one access token for all calls.
 package conversation
 
 import (
@@ -19,7 +19,7 @@ import (
 // Options are the settings of a Provider.
 type Options struct {
 	BaseURL     string // scheme, host and port; empty: Sinch's own, by Region
-	Region      string // us, eu or br, the one of the app; empty: us
+	Region      string // us, eu or br, as the app's; empty: us
 	ProjectID   string
 	AppID       string
 	AuthURL     string // full URL of the token endpoint
@@ -50,7 +50,7 @@ func (p *Provider) Origin() sinch.Origin {
 	return sinch.Origin{API: sinch.APIConversation, BaseURL: p.opts.BaseURL, Account: p.opts.ProjectID + "/" + p.opts.AppID}
 }
 
-// url is the address of something in the project.
+// url returns the address of a resource of the project.
 func (p *Provider) url(path string) string {
 	return p.opts.BaseURL + "/v1/projects/" + url.PathEscape(p.opts.ProjectID) + path
 }
@@ -98,7 +98,7 @@ func (p *Provider) do(ctx context.Context, r wire.Request) (wire.Response, error
 	return res, err
 }
 
-// with makes a call with the current token.
+// with makes one call with the current token.
 func (p *Provider) with(ctx context.Context, r wire.Request) (res wire.Response, token string, err error) {
 	token, err = p.tokens.get(ctx)
 	if err != nil {
@@ -111,8 +111,8 @@ func (p *Provider) with(ctx context.Context, r wire.Request) (res wire.Response,
 	return res, token, err
 }
 
-// expired reports whether a 401 says that the token is too old (Sinch's SDKs
-// look for the same word).
+// expired reports whether a 401 is about an expired token (Sinch's SDKs check the
+// same word).
 func expired(res wire.Response) bool {
 	return strings.Contains(strings.ToLower(res.Header.Get("WWW-Authenticate")), "expired")
 }

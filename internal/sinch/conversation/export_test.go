@@ -7,7 +7,7 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// Codes shows the table to the tests.
+// Codes exports the table to the tests.
 func Codes() sinch.Table { return codes }
 
 // At gives the provider another clock.
@@ -16,7 +16,7 @@ func (p *Provider) At(now func() time.Time) *Provider {
 	return p
 }
 
-// Pausing replaces the pauses between two tries for a token.
+// Pausing replaces the delay between two token requests.
 func (p *Provider) Pausing(pause func(ctx context.Context, d time.Duration)) *Provider {
 	p.tokens.pause = pause
 	return p

@@ -14,7 +14,7 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// Look-ups.
+// Lookups.
 const (
 	pageSize = 100
 	maxPages = 100
@@ -23,10 +23,10 @@ const (
 	timeFormat    = "2006-01-02T15:04:05.000Z"
 )
 
-// ErrLookup says that Sinch could not be asked, or gave no answer to go by.
-var ErrLookup = errors.New("sinch cannot be asked")
+// ErrLookup: Sinch could not be queried, or its response is unusable.
+var ErrLookup = errors.New("sinch cannot be queried")
 
-// page is what is read of a page of the list.
+// page has the fields of a page of the list that are read.
 type page struct {
 	Messages []listedMessage `json:"messages"`
 	Next     string          `json:"next_page_token"`
@@ -37,11 +37,11 @@ type listedMessage struct {
 	Metadata sinch.Text `json:"metadata"`
 }
 
-// Find implements sinch.Finder. Sinch knows no filter by metadata, so the
-// messages of the app to the number are listed and compared. The list has no
-// end time: a number does not get so many messages. A message that is found is
-// proved; its absence only if every page was read, Sinch's clock is ours, and
-// the app keeps what it dispatches.
+// Find implements sinch.Finder. Sinch has no filter by metadata, so the messages of
+// the app to the number are listed and compared. The list has no end time, since a
+// number gets few messages. A message that is found is proved; its absence only if
+// every page was read, Sinch's clock agrees with this process's, and the app retains
+// dispatched messages.
 func (p *Provider) Find(ctx context.Context, c sinch.Call) (sinchID string, found bool, err error) {
 	next := ""
 	for range maxPages {
@@ -69,7 +69,7 @@ func (p *Provider) Find(ctx context.Context, c sinch.Call) (sinchID string, foun
 	return "", false, fmt.Errorf("%w: too many pages", ErrLookup)
 }
 
-// page gets one page of what the app dispatched to a number.
+// page requests one page of the app's messages to a number.
 func (p *Provider) page(ctx context.Context, c sinch.Call, next string) (got page, skew time.Duration, err error) {
 	query := url.Values{
 		"app_id": {p.opts.AppID}, "channel_identity": {sinch.Digits(c.To)}, "messages_source": {"DISPATCH_SOURCE"},
@@ -87,7 +87,7 @@ func (p *Provider) page(ctx context.Context, c sinch.Call, next string) (got pag
 	return got, skew, nil
 }
 
-// query reads a resource of the project into v, and the skew of Sinch's clock.
+// query reads a resource of the project into v and returns the skew of Sinch's clock.
 func (p *Provider) query(ctx context.Context, path string, v any) (skew time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()

@@ -31,7 +31,7 @@ func list(next string, refs ...string) answer {
 	return answer{Status: http.StatusOK, Body: fmt.Sprintf(`{"messages":[%s],"next_page_token":%q}`, strings.Join(entries, ","), next)}
 }
 
-// keeping is an app that keeps what it dispatches for some days.
+// keeping is an app that retains dispatched messages for some days.
 func keeping(days int) answer {
 	return answer{Status: http.StatusOK, Body: fmt.Sprintf(
 		`{"id":"app","dispatch_retention_policy":{"retention_type":"MESSAGE_EXPIRE_POLICY","ttl_days":%d}}`, days)}
@@ -43,7 +43,7 @@ func TestFind(t *testing.T) {
 	cases := map[string]struct {
 		answers []answer
 		id      string // empty: not found
-		failed  error  // Sinch could not be asked: proves nothing
+		failed  error  // the query failed: proves nothing
 		calls   int
 	}{
 		"found":                    {[]answer{list("", ref)}, "id of " + ref, nil, 1},
@@ -55,7 +55,7 @@ func TestFind(t *testing.T) {
 		"nothing is kept":          {[]answer{list(""), keeping(0)}, "", sinch.ErrNotKept, 2},
 		"no policy":                {[]answer{list(""), {Status: 200, Body: `{"id":"app"}`}}, "", sinch.ErrNotKept, 2},
 		"app unreadable":           {[]answer{list(""), {Status: 200, Body: `<html>`}}, "", conversation.ErrLookup, 2},
-		"app of nobody":            {[]answer{list(""), {Status: 200, Body: `{}`}}, "", conversation.ErrLookup, 2},
+		"unknown app":              {[]answer{list(""), {Status: 200, Body: `{}`}}, "", conversation.ErrLookup, 2},
 		"app forbidden":            {[]answer{list(""), {Status: 403}}, "", conversation.ErrLookup, 2},
 		"odd policy":               {[]answer{list(""), {Status: 200, Body: `{"id":"app","dispatch_retention_policy":7}`}}, "", conversation.ErrLookup, 2},
 		"without an end":           {[]answer{list("again", "a")}, "", conversation.ErrLookup, 100},
@@ -111,7 +111,7 @@ func TestRetention(t *testing.T) {
 	}
 }
 
-func TestFindAsks(t *testing.T) {
+func TestFindRequests(t *testing.T) {
 	t.Parallel()
 	s := serve(t, list("page/2", "a"), list("", "b"), keeping(1))
 	begun := time.Date(2026, 11, 1, 8, 1, 30, 250e6, time.FixedZone("", 2*60*60))
@@ -145,7 +145,7 @@ func TestFindAsks(t *testing.T) {
 	}
 }
 
-// Absence proves nothing where the clocks differ; a message that is found does.
+// Absence proves nothing when the clocks differ; a message that is found does.
 func TestFindWithClocksThatDiffer(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -171,7 +171,7 @@ func TestFindWithClocksThatDiffer(t *testing.T) {
 	}
 }
 
-// Errors of a look-up are logged: they say nothing of where it went.
+// Errors of a lookup are logged: they contain neither its address nor credentials.
 func TestFindErrors(t *testing.T) {
 	t.Parallel()
 	client := wire.New(wire.Options{})

@@ -22,10 +22,10 @@ var now = time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)
 
 const tokenPath = "/oauth2/token"
 
-// answer is an answer of Sinch.
+// answer is a response of Sinch.
 type answer = sinchtest.Answer
 
-// server is a Sinch with scripted answers, and one that gives access tokens.
+// server is a Sinch API and a token endpoint with scripted responses.
 type server struct{ *sinchtest.Server }
 
 func serve(tb testing.TB, answers ...answer) *server {
@@ -44,7 +44,7 @@ func (s *server) provider(tb testing.TB, o conversation.Options) *conversation.P
 	return conversation.New(o).At(func() time.Time { return now }).Pausing(func(context.Context, time.Duration) {})
 }
 
-// answering is a provider for the table of answers.
+// answering is a provider for the table of responses.
 func answering(tb testing.TB, s *sinchtest.Server) sinch.Provider {
 	tb.Helper()
 	s.On(tokenPath, aToken("token-1", 3600))
@@ -56,7 +56,7 @@ func aToken(value string, seconds int) answer {
 	return answer{Status: http.StatusOK, Body: fmt.Sprintf(body, value, seconds)}
 }
 
-// sent is the body of the one call that a message leads to.
+// sent returns the body of the call that a message makes.
 func sent(tb testing.TB, o conversation.Options, m sinch.Message) map[string]any {
 	tb.Helper()
 	s := serve(tb, answer{Status: http.StatusOK, Body: accepted})

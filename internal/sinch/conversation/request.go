@@ -13,7 +13,7 @@ const (
 	channelSMS = "SMS"
 )
 
-// shortestLife is the least that Sinch takes as ttl.
+// shortestLife is Sinch's minimum for ttl.
 const shortestLife = 3 * time.Second
 
 // call is the body of messages:send.
@@ -45,7 +45,7 @@ type identity struct {
 type content struct {
 	Card  *card  `json:"card_message,omitempty"`
 	Media *media `json:"media_message,omitempty"`
-	// Instead is what goes out on a channel instead of the message.
+	// Instead is the content for a channel that replaces the message.
 	Instead map[string]override `json:"explicit_channel_omni_message,omitempty"`
 }
 
@@ -65,10 +65,9 @@ type override struct {
 	} `json:"text_message"`
 }
 
-// call makes the body of a call. The reference goes out twice: the metadata
-// comes back in every report and in lists, the correlation id, in dispatch
-// mode, perhaps not. A message that Sinch only dispatches leaves no contact and
-// no conversation behind.
+// call makes the body of a call. It has the reference twice: Sinch returns the
+// metadata in every report and in lists, and the correlation id perhaps not in
+// dispatch mode. Dispatch mode creates no contact and no conversation.
 func (p *Provider) call(m sinch.Message) call {
 	from := sinch.Digits(m.From)
 	c := call{
@@ -101,7 +100,7 @@ func contentOf(m sinch.Message) content {
 	return c
 }
 
-// ttl is the rest of a message's life, in whole seconds.
+// ttl is the time until a message expires, in whole seconds.
 func (p *Provider) ttl(expires time.Time) string {
 	if expires.IsZero() {
 		return ""

@@ -14,7 +14,7 @@ import (
 	"mmsdispatch/internal/sinch/conversation"
 )
 
-// Whole requests, as Sinch's documentation has them.
+// Complete requests, as in Sinch's documentation.
 func TestGoldenRequests(t *testing.T) {
 	t.Parallel()
 	full := photo()
@@ -41,7 +41,7 @@ func TestGoldenRequests(t *testing.T) {
 	}
 }
 
-// A card as soon as there is anything to write on it.
+// A message with a text or a subject is a card.
 func TestContent(t *testing.T) {
 	t.Parallel()
 	media := map[string]any{"url": "https://media.example.com/a.jpg?x=1&y=2"}
@@ -92,7 +92,7 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// This API carries one media URL; anything else never becomes a call.
+// This API accepts one media URL; any other number makes no call.
 func TestNumberOfMedia(t *testing.T) {
 	t.Parallel()
 	s := serve(t, answer{Status: http.StatusOK, Body: accepted})
@@ -109,7 +109,7 @@ func TestNumberOfMedia(t *testing.T) {
 	}
 }
 
-// Sinch takes whole seconds, three at least.
+// Sinch accepts whole seconds, three at least.
 func TestLife(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	// retentionFor is how long a policy that was read is used.
+	// retentionFor is the lifetime of a cached policy.
 	retentionFor = time.Minute
-	// longestRetention is the most days that Sinch takes.
+	// longestRetention is Sinch's maximum, in days.
 	longestRetention = 3650
 )
 
-// retention is how long the app keeps what it dispatches, as read last.
+// retention is the cached retention policy of the app.
 type retention struct {
 	mu   sync.Mutex
 	days int
 	read time.Time
 }
 
-// app is what is read of an app.
+// app has the fields of an app that are read.
 type app struct {
 	ID     sinch.Text `json:"id"`
 	Policy struct {
@@ -32,8 +32,8 @@ type app struct {
 	} `json:"dispatch_retention_policy"`
 }
 
-// keeps returns nil when the app still keeps what it dispatched at begun. By
-// default it keeps nothing (Conversation documentation, processing modes).
+// keeps returns nil if the app still retains a message dispatched at begun. By
+// default it retains none (Conversation documentation, processing modes).
 func (p *Provider) keeps(ctx context.Context, begun time.Time) error {
 	days, err := p.retention(ctx)
 	if err != nil {
@@ -45,7 +45,7 @@ func (p *Provider) keeps(ctx context.Context, begun time.Time) error {
 	return nil
 }
 
-// retention reads the policy, at most once in a while.
+// retention returns the cached policy or reads it.
 func (p *Provider) retention(ctx context.Context) (days int, err error) {
 	now := p.now()
 	if days, ok := p.kept.known(now); ok {

@@ -19,8 +19,8 @@ import (
 )
 
 // Tokens. The token endpoint has a limit of its own (30 at once, 10 a second)
-// and names no Retry-After, so tries that failed are repeated as Sinch's SDK
-// does it: at most three times, after a random time of up to 1 s, 4 s, 16 s.
+// and sends no Retry-After, so failed requests are repeated as in Sinch's SDK: at
+// most three times, after a random delay of up to 1 s, 4 s, 16 s.
 const (
 	tokenRetries  = 3
 	tokenBackoff  = time.Second
@@ -28,22 +28,22 @@ const (
 	tokenTimeout  = 5 * time.Second  // of one call
 	renewTimeout  = 30 * time.Second // of all of them
 	renewBefore   = time.Minute      // the end of a token
-	renewShare    = 4                // but not more than this part of its life
-	assumedExpiry = 5 * time.Minute  // where the answer names none
+	renewShare    = 4                // but at most this part of its lifetime
+	assumedExpiry = 5 * time.Minute  // without an expiry in the response
 )
 
-// TokenError says that there is no access token, so that the call was not sent.
+// TokenError: there is no access token, so the call was not sent.
 type TokenError struct {
-	Status int    // of the token endpoint's answer; zero: it gave none
+	Status int    // of the token endpoint's response; zero: no response
 	Code   string // OAuth2's error code; may be empty
-	Cause  string // without anything of the answer
+	Cause  string // contains no text of the response
 }
 
 // Error implements error.
 func (e *TokenError) Error() string { return "no access token: " + e.Cause }
 
-// outcome is that of the call that needed the token: not sent. An answer about the
-// credentials or the address counts as an account problem.
+// outcome is the outcome of the call that needed the token: not sent. A response
+// about the credentials or the address counts as an account problem.
 func (e *TokenError) outcome() sinch.Outcome {
 	o := sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal, SinchCode: e.Code, Detail: e.Error()}
 	switch e.Status {
@@ -53,7 +53,7 @@ func (e *TokenError) outcome() sinch.Outcome {
 	return o
 }
 
-// retryable reports whether the endpoint may give a token a little later.
+// retryable reports whether a later request may succeed.
 func (e *TokenError) retryable() bool {
 	return e.Status == 0 || e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
 }
@@ -65,8 +65,8 @@ type token struct {
 	expiry time.Time // from when it cannot be used
 }
 
-// tokens is the access token that all callers share (OAuth2 client credentials,
-// RFC 6749, 4.4). The token source of golang.org/x/oauth2 holds a lock during a
+// tokens caches the access token for all callers (OAuth2 client credentials,
+// RFC 6749, 4.4). The token source of golang.org/x/oauth2 keeps a lock during a
 // renewal, so that a call would wait for a token beyond its deadline.
 type tokens struct {
 	url    string
@@ -83,8 +83,8 @@ type tokens struct {
 func newTokens(o Options, now func() time.Time) *tokens {
 	return &tokens{
 		url: o.AuthURL, client: o.Client, now: now, pause: sleep,
-		// As they are, like Sinch's SDKs: RFC 6749, 2.3.1, would form-encode both
-		// first, which changes nothing in the letters that Sinch's keys are made of.
+		// Not form-encoded, like Sinch's SDKs. RFC 6749, 2.3.1, requires it, but it
+		// does not change the characters of Sinch's keys.
 		basic: "Basic " + base64.StdEncoding.EncodeToString([]byte(o.KeyID+":"+o.KeySecret)),
 	}
 }
@@ -162,7 +162,7 @@ func (t *tokens) renew() (token, error) {
 	}
 }
 
-// answeredToken is what is read of the endpoint's answer, good or bad.
+// answeredToken has the fields of the endpoint's response that are read.
 type answeredToken struct {
 	AccessToken string     `json:"access_token"`
 	ExpiresIn   sinch.Text `json:"expires_in"` // seconds
@@ -197,10 +197,10 @@ func (t *tokens) request(ctx context.Context) (token, *TokenError) {
 	return token{value: a.AccessToken, renew: requested.Add(life - min(renewBefore, life/renewShare)), expiry: requested.Add(life)}, nil
 }
 
-// maxExpiry bounds what is believed, in seconds, so that nothing overflows.
+// maxExpiry bounds the expiry, in seconds, so that no time overflows.
 const maxExpiry = 7 * 24 * 60 * 60
 
-// life is how long the token can be used.
+// life is the lifetime of the token.
 func (a answeredToken) life() time.Duration {
 	seconds, err := strconv.ParseInt(string(a.ExpiresIn), 10, 64)
 	if err != nil || seconds <= 0 {
@@ -209,8 +209,8 @@ func (a answeredToken) life() time.Duration {
 	return time.Duration(min(seconds, maxExpiry)) * time.Second
 }
 
-// causeOf is why a call got no answer; a token may be asked for again, so that
-// it makes no difference whether the call arrived.
+// causeOf is the reason of a missing response. A token can be requested again, so
+// it does not matter whether the request arrived.
 func causeOf(err error) string {
 	if unknown, ok := errors.AsType[*wire.UnknownError](err); ok {
 		return string(unknown.Cause)
@@ -221,7 +221,7 @@ func causeOf(err error) string {
 	return "failed"
 }
 
-// usable reports whether a token can stand in a header (RFC 6750, 2.1).
+// usable reports whether a token is valid in a header (RFC 6750, 2.1).
 func usable(value string) bool {
 	for i := range len(value) {
 		if value[i] <= ' ' || value[i] > '~' {

@@ -7,8 +7,8 @@ import (
 	"mmsdispatch/internal/sinch/conversation"
 )
 
-// Whatever the token endpoint answers: the call is made with a token that can
-// stand in a header, or not at all.
+// For every response of the token endpoint: the call is made with a token that is
+// valid in a header, or not at all.
 func FuzzToken(f *testing.F) {
 	f.Add(200, `{"access_token":"t","expires_in":3600}`)
 	f.Add(200, `{"access_token":"a\r\nb","expires_in":"soon"}`)

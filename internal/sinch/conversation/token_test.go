@@ -105,9 +105,8 @@ func eventually(t *testing.T, ok func() bool) {
 	}
 }
 
-// Sinch did not look at a call with a token it calls expired, so that it is made
-// once more. Any other 401 is the account's trouble, and the next call brings a
-// new token.
+// Sinch did not process a call with an expired token, so it is made once more. Any
+// other 401 is an account problem, and the next call uses a new token.
 func TestTokenIsRefused(t *testing.T) {
 	t.Parallel()
 	expired := answer{Status: 401, Header: http.Header{"Www-Authenticate": {`Bearer error="invalid_token", error_description="Token Expired"`}}}
@@ -142,7 +141,7 @@ func TestTokenIsRefused(t *testing.T) {
 	}
 }
 
-// Without a token nothing leaves, whatever the endpoint says.
+// Without a token nothing is sent.
 func TestNoToken(t *testing.T) {
 	t.Parallel()
 	const oauth = `{"error":"invalid_client","error_description":"key-secret is wrong"}`
@@ -211,8 +210,8 @@ func TestTokenBackoff(t *testing.T) {
 	}
 }
 
-// A caller waits for a token no longer than its call may take; the renewal goes
-// on for the next one.
+// A caller waits for a token until its deadline at most; the renewal continues for
+// the next one.
 func TestTokenIsNotWaitedForAnyLonger(t *testing.T) {
 	t.Parallel()
 	s := serve(t, answer{Status: http.StatusOK, Body: accepted})

@@ -10,7 +10,7 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// answer is what is read of an answer; everything else in it is ignored.
+// answer has the fields of a response that are read; all others are ignored.
 type answer struct {
 	Status     sinch.Text `json:"status"`
 	TrackingID sinch.Text `json:"tracking-id"`
@@ -20,15 +20,14 @@ type answer struct {
 
 func (a answer) success() bool { return strings.EqualFold(string(a.Status), "success") }
 
-// read finds the outcome in an answer. The body decides before the HTTP status,
+// read derives the outcome of a response. The body decides before the HTTP status,
 // of which Sinch documents only 200:
 //
-//   - An error code says what became of the message, whatever the status.
-//   - Success counts with status 200 alone; with another, or together with an
-//     error code, the answer contradicts itself and nothing is known. Success
-//     without a tracking id is still Sinch's word: receipts join by our
-//     reference.
-//   - Failure without a code may stand for E503, after which nothing is known.
+//   - An error code decides, independent of the status.
+//   - Success counts with status 200 only; with another status, or with an error
+//     code, the response contradicts itself and the outcome is unknown. Success
+//     without a tracking id counts: receipts are matched by the reference.
+//   - Failure without a code may stand for E503, whose outcome is unknown.
 func read(res wire.Response, now time.Time) sinch.Outcome {
 	a := parse(res.Body)
 	code := a.ErrorCode.Code()
@@ -50,7 +49,7 @@ func read(res wire.Response, now time.Time) sinch.Outcome {
 	}
 }
 
-// parse takes an answer apart; what is no answer is an empty one.
+// parse decodes a response; one that cannot be decoded is empty.
 func parse(body []byte) answer {
 	var a answer
 	if err := json.Unmarshal(body, &a); err != nil {

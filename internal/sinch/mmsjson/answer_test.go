@@ -12,14 +12,14 @@ import (
 	"mmsdispatch/internal/sinch/sinchtest"
 )
 
-// meaning is what a code has to lead to.
+// meaning is the expected outcome of a code.
 type meaning struct {
 	kind   sinch.OutcomeKind
 	reason sinch.ReasonCode
 }
 
-// documented lists every error code of Sinch's documentation by what it has to
-// lead to, written down a second time on purpose.
+// documented lists every error code of Sinch's documentation with its expected
+// outcome, a second time, independent of the table.
 func documented() map[string]meaning {
 	all := make(map[string]meaning)
 	for _, line := range []struct {
@@ -53,7 +53,7 @@ func TestErrorCodes(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			body := fmt.Sprintf(`{"status":"Failure","to":"12065551212","error-code":%q,"error-info":"slide 3 of 12065551212"}`, code)
-			// A code says what became of the message whatever the status is.
+			// A code decides, independent of the status.
 			for _, status := range []int{200, 400, 401, 403, 429, 500, 503} {
 				o, _ := send(t, mmsjson.Options{}, photo(), answer{Status: status, Body: body})
 				if o.Kind != want.kind || o.Code != want.reason || o.SinchCode != code || o.SinchID != "" {
@@ -94,38 +94,38 @@ func TestAnswers(t *testing.T) {
 		"fields of other types":    {Answer: answer{Status: 200, Body: odds}, Want: accepted("T")},
 		"code that is new":         {Answer: answer{Status: 200, Body: `{"status":"Failure","error-code":"E987"}`}, Want: novelty},
 		"number as a code":         {Answer: answer{Status: 200, Body: `{"status":"Failure","error-code":"+12065551212"}`}, Want: number},
-		"success with a number":    {Answer: answer{Status: 200, Body: `{"status":"Success","error-code":12065551212}`}, Want: doubt(sinch.CodeWithheld)},
-		"success with a code":      {Answer: answer{Status: 200, Body: `{"status":"Success","error-code":"E110"}`}, Want: doubt("E110")},
-		"success with 202":         {Answer: answer{Status: 202, Body: success}, Want: doubt("")},
-		"success with 500":         {Answer: answer{Status: 500, Body: success}, Want: doubt("")},
-		"failure without code":     {Answer: answer{Status: 200, Body: `{"status":"Failure"}`}, Want: doubt("")},
-		"failure with empty code":  {Answer: answer{Status: 200, Body: `{"status":"Failure","error-code":""}`}, Want: doubt("")},
-		"HTML with 200":            {Answer: answer{Status: 200, Body: "<html><body>Welcome</body></html>"}, Want: doubt("")},
-		"empty with 200":           {Answer: answer{Status: 200}, Want: doubt("")},
-		"null with 200":            {Answer: answer{Status: 200, Body: "null"}, Want: doubt("")},
-		"array with 200":           {Answer: answer{Status: 200, Body: "[" + success + "]"}, Want: doubt("")},
-		"cut JSON with 200":        {Answer: answer{Status: 200, Body: success[:40]}, Want: doubt("")},
-		"two values with 200":      {Answer: answer{Status: 200, Body: success + success}, Want: doubt("")},
-		"other JSON with 200":      {Answer: answer{Status: 200, Body: `{"hello":"world"}`}, Want: doubt("")},
-		"no body with 204":         {Answer: answer{Status: 204}, Want: doubt("")},
-		"moved":                    {Answer: answer{Status: 307, Header: http.Header{"Location": {"/ep/v2/"}}}, Want: doubt("")},
-		"bad request without code": {Answer: answer{Status: 400, Body: "bad"}, Want: doubt("")},
+		"success with a number":    {Answer: answer{Status: 200, Body: `{"status":"Success","error-code":12065551212}`}, Want: unknown(sinch.CodeWithheld)},
+		"success with a code":      {Answer: answer{Status: 200, Body: `{"status":"Success","error-code":"E110"}`}, Want: unknown("E110")},
+		"success with 202":         {Answer: answer{Status: 202, Body: success}, Want: unknown("")},
+		"success with 500":         {Answer: answer{Status: 500, Body: success}, Want: unknown("")},
+		"failure without code":     {Answer: answer{Status: 200, Body: `{"status":"Failure"}`}, Want: unknown("")},
+		"failure with empty code":  {Answer: answer{Status: 200, Body: `{"status":"Failure","error-code":""}`}, Want: unknown("")},
+		"HTML with 200":            {Answer: answer{Status: 200, Body: "<html><body>Welcome</body></html>"}, Want: unknown("")},
+		"empty with 200":           {Answer: answer{Status: 200}, Want: unknown("")},
+		"null with 200":            {Answer: answer{Status: 200, Body: "null"}, Want: unknown("")},
+		"array with 200":           {Answer: answer{Status: 200, Body: "[" + success + "]"}, Want: unknown("")},
+		"cut JSON with 200":        {Answer: answer{Status: 200, Body: success[:40]}, Want: unknown("")},
+		"two values with 200":      {Answer: answer{Status: 200, Body: success + success}, Want: unknown("")},
+		"other JSON with 200":      {Answer: answer{Status: 200, Body: `{"hello":"world"}`}, Want: unknown("")},
+		"no body with 204":         {Answer: answer{Status: 204}, Want: unknown("")},
+		"moved":                    {Answer: answer{Status: 307, Header: http.Header{"Location": {"/ep/v2/"}}}, Want: unknown("")},
+		"bad request without code": {Answer: answer{Status: 400, Body: "bad"}, Want: unknown("")},
 		"unauthorized":             {Answer: answer{Status: 401}, Want: sinch.Outcome{Kind: sinch.Account, Code: sinch.ReasonAccount}},
 		"forbidden":                {Answer: answer{Status: 403, Body: "<html>"}, Want: sinch.Outcome{Kind: sinch.Account, Code: sinch.ReasonAccount}},
 		"not found":                {Answer: answer{Status: 404}, Want: sinch.Outcome{Kind: sinch.Account, Code: sinch.ReasonAccount}},
 		"wrong method":             {Answer: answer{Status: 405}, Want: sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal}},
 		"wrong type":               {Answer: answer{Status: 415}, Want: sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal}},
-		"request timeout":          {Answer: answer{Status: 408}, Want: doubt("")},
+		"request timeout":          {Answer: answer{Status: 408}, Want: unknown("")},
 		"too fast":                 {Answer: answer{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, Want: later},
-		"internal":                 {Answer: answer{Status: 500}, Want: doubt("")},
-		"bad gateway":              {Answer: answer{Status: 502, Body: "<html>"}, Want: doubt("")},
-		"unavailable":              {Answer: answer{Status: 503, Header: http.Header{"Retry-After": {"7"}}}, Want: doubt("")},
-		"gateway timeout":          {Answer: answer{Status: 504}, Want: doubt("")},
+		"internal":                 {Answer: answer{Status: 500}, Want: unknown("")},
+		"bad gateway":              {Answer: answer{Status: 502, Body: "<html>"}, Want: unknown("")},
+		"unavailable":              {Answer: answer{Status: 503, Header: http.Header{"Retry-After": {"7"}}}, Want: unknown("")},
+		"gateway timeout":          {Answer: answer{Status: 504}, Want: unknown("")},
 	})
 }
 
 func accepted(id string) sinch.Outcome { return sinch.Outcome{Kind: sinch.Accepted, SinchID: id} }
 
-func doubt(code string) sinch.Outcome {
+func unknown(code string) sinch.Outcome {
 	return sinch.Outcome{Kind: sinch.Unknown, Code: sinch.ReasonUnknownOutcome, SinchCode: code}
 }

@@ -2,14 +2,14 @@ package mmsjson
 
 import "mmsdispatch/internal/sinch"
 
-// mediaRetries is how often a call is repeated when Sinch could not copy a
-// media: its host may have been slow.
+// mediaRetries is the number of retries after Sinch could not copy a media, whose
+// host may have been slow.
 const mediaRetries = 2
 
 // codes is the table of error codes of Sinch's MMS JSON API
 // (developers.sinch.com, MMS API reference, status codes, and the appendix of
-// the XML service of the same platform). E354 is not explained anywhere, but
-// stands in the middle of its kind.
+// the XML service of the same platform). E354 is not documented; the codes around it
+// are about media.
 var codes = sinch.NewTable([]sinch.Rule{
 	{Code: "E100", Meaning: "not a valid POST request", Kind: sinch.Refused, Reason: sinch.ReasonInternal},
 	{Code: "E103", Meaning: "API access of the account is blocked", Kind: sinch.Account, Reason: sinch.ReasonAccount},
@@ -74,7 +74,7 @@ var codes = sinch.NewTable([]sinch.Rule{
 	{Code: "E713", Meaning: "billing problem", Kind: sinch.Account, Reason: sinch.ReasonAccount},
 })
 
-// outcome reads an error code.
+// outcome derives the outcome of an error code.
 func outcome(code string) sinch.Outcome {
 	rule, ok := codes[code]
 	if !ok {

@@ -2,5 +2,5 @@ package mmsjson
 
 import "mmsdispatch/internal/sinch"
 
-// Codes shows the table to the tests.
+// Codes exports the table to the tests.
 func Codes() sinch.Table { return codes }

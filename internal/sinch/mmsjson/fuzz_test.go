@@ -8,8 +8,8 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// Whatever is answered: only HTTP 200 is acceptance, what Sinch may have taken
-// is never "surely not sent", and nothing is unbounded.
+// For every response: only HTTP 200 is acceptance, what Sinch may have accepted
+// never counts as not sent, and every field is bounded.
 func FuzzRead(f *testing.F) {
 	for _, status := range []int{200, 401, 429, 500} {
 		f.Add(status, []byte(`{"status":"Success","tracking-id":"T","mms-id":35674}`))
@@ -18,7 +18,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(status, []byte(`{"status":"Success","error-code":"E503"}`))
 		f.Add(status, []byte(`<html>`))
 	}
-	surely := map[int]bool{401: true, 403: true, 404: true, 405: true, 415: true, 429: true}
+	documented := map[int]bool{401: true, 403: true, 404: true, 405: true, 415: true, 429: true}
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		o := read(wire.Response{Status: status, Body: body}, time.Unix(0, 0))
 		switch {
@@ -26,8 +26,8 @@ func FuzzRead(f *testing.F) {
 			if status != 200 || o.Code != "" || o.SinchCode != "" {
 				t.Errorf("accepted by %d with %+v", status, o)
 			}
-		case o.Kind != sinch.Unknown && o.SinchCode == "" && !surely[status]:
-			t.Errorf("%d without a code is surely not sent: %+v", status, o)
+		case o.Kind != sinch.Unknown && o.SinchCode == "" && !documented[status]:
+			t.Errorf("%d without a code counts as not sent: %+v", status, o)
 		case o.Code == "" || o.Detail == "":
 			t.Errorf("no reason: %+v", o)
 		}

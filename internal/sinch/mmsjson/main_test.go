@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// answer is an answer of Sinch.
+// answer is a response of Sinch.
 type answer = sinchtest.Answer
 
 // provider makes a provider of a server.
@@ -41,7 +41,7 @@ func exchange(tb testing.TB, o mmsjson.Options, a answer, call func(*mmsjson.Pro
 	return outcome, got[0]
 }
 
-// answering is a provider for the table of answers.
+// answering is a provider for the table of responses.
 func answering(tb testing.TB, s *sinchtest.Server) sinch.Provider {
 	tb.Helper()
 	return provider(tb, s, mmsjson.Options{})

@@ -50,7 +50,7 @@ func (p *Provider) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
 	return p.post(ctx, p.request(m), m.Deadline, read)
 }
 
-// reader finds the outcome in an answer.
+// reader derives the outcome of a response.
 type reader func(res wire.Response, now time.Time) sinch.Outcome
 
 // post makes one HTTP call.

@@ -21,17 +21,16 @@ type sendRequest struct {
 	Slides          []slide `json:"slide,omitempty"`
 }
 
-// request makes the body of a call that brings its media along.
+// request makes the body of a call with media.
 func (p *Provider) request(m sinch.Message) sendRequest {
 	r := p.addressed("sendmms", m)
 	r.Slides = slides(m.Text, m.Media)
 	return r
 }
 
-// addressed is what a call says about one message beside its slides. The
-// subject is always there: carriers refuse messages without one. The fallback
-// is switched off when there is no text for it, or Sinch refuses the call
-// (E622).
+// addressed has the fields of one message beside its slides. The subject is always
+// set, since carriers refuse messages without one. The fallback is disabled when
+// there is no text for it, or Sinch refuses the call (E622).
 func (p *Provider) addressed(action string, m sinch.Message) sendRequest {
 	r := sendRequest{
 		Action: action, ServiceID: p.opts.CampaignID, To: sinch.Digits(m.To), From: sinch.Digits(m.From), Subject: m.Subject,

@@ -33,7 +33,7 @@ func decoded(tb testing.TB, data []byte) map[string]any {
 	return v
 }
 
-// Whole requests, as Sinch's documentation has them.
+// Complete requests, as in Sinch's documentation.
 func TestGoldenRequests(t *testing.T) {
 	t.Parallel()
 	full := photo()
@@ -95,7 +95,7 @@ func TestFields(t *testing.T) {
 		options mmsjson.Options
 		message sinch.Message
 		field   string
-		want    any // nil: left out
+		want    any // nil: omitted
 	}{
 		"recipient without plus":      {mmsjson.Options{}, photo(), "to", "12065551212"},
 		"sender without plus":         {mmsjson.Options{}, photo(), "from", "12015555555"},
@@ -166,8 +166,7 @@ func TestSlideKinds(t *testing.T) {
 	}
 }
 
-// Every media URL has a slide of its own, in the order given, and the text stands
-// in the first.
+// Every media URL has its own slide, in the given order, and the first has the text.
 func TestSlides(t *testing.T) {
 	t.Parallel()
 	m := photo()

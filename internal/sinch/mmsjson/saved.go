@@ -9,11 +9,11 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// saveRequest is the action savemms. What differs from message to message is
-// said by each sendsavedmms: it overrides what stands here.
+// saveRequest is the action savemms. The fields that differ between messages are in
+// each sendsavedmms, which overrides these.
 type saveRequest struct {
 	Action          string  `json:"action"`
-	Name            string  `json:"name"` // for people, in Sinch's own pages
+	Name            string  `json:"name"` // shown in Sinch's dashboard
 	Subject         string  `json:"message-subject"`
 	DisableFallback bool    `json:"disable-fallback-sms"`
 	ClientReference string  `json:"client-reference"`
@@ -36,12 +36,11 @@ func (*Provider) Encodes(media []sinch.Media) bool {
 	})
 }
 
-// codeAction is the answer to an action that is not part of the account. That
-// sendmms works all the same, so it is no trouble of the account.
+// codeAction: the account does not include the action. It is no account problem,
+// since sendmms still works.
 const codeAction = "E107"
 
-// readSave finds out what became of savemms. Success without an id is of no
-// use.
+// readSave derives the outcome of savemms. Success without an id is unusable.
 func readSave(res wire.Response, now time.Time) sinch.Outcome {
 	o := read(res, now)
 	switch {
@@ -55,17 +54,16 @@ func readSave(res wire.Response, now time.Time) sinch.Outcome {
 	return o
 }
 
-// savedRequest makes the body of a call that names what was saved. Text and
-// media stand in what was saved, and sendsavedmms has no field to override
-// them.
+// savedRequest makes the body of a call that sends a saved message. Text and media
+// are part of the saved message, and sendsavedmms has no field to override them.
 func (p *Provider) savedRequest(m sinch.Message) sendRequest {
 	r := p.addressed("sendsavedmms", m)
 	r.SavedID = m.SavedID
 	return r
 }
 
-// aboutSaved tells the answers that are about what was saved from those that
-// are about the message.
+// aboutSaved reports whether a response is about the saved message rather than about
+// this one.
 func aboutSaved(o sinch.Outcome) sinch.Outcome {
 	switch o.SinchCode {
 	case "E241", "E620":

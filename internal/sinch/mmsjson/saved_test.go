@@ -13,7 +13,7 @@ import (
 
 const savedRef = "saved-0011"
 
-// gallery is what many messages share.
+// gallery is content that messages share.
 func gallery() sinch.Shared {
 	return sinch.Shared{
 		Ref: savedRef, Text: "Hello", Deadline: time.Now().Add(10 * time.Second),
@@ -51,9 +51,9 @@ func TestSaveAnswers(t *testing.T) {
 		"saved":           {answer{Status: 200, Body: `{"status":"Success","mms-id":"35674"}`}, accepted("35674")},
 		"id is a number":  {answer{Status: 200, Body: `{"status":"Success","mms-id":35674}`}, accepted("35674")},
 		"not a tracking":  {answer{Status: 200, Body: `{"status":"Success","tracking-id":"T","mms-id":"1"}`}, accepted("1")},
-		"without an id":   {answer{Status: 200, Body: `{"status":"Success","tracking-id":"T"}`}, doubt("")},
-		"cut":             {answer{Status: 200, Body: `{"status":"Succ`}, doubt("")},
-		"internal":        {answer{Status: 500}, doubt("")},
+		"without an id":   {answer{Status: 200, Body: `{"status":"Success","tracking-id":"T"}`}, unknown("")},
+		"cut":             {answer{Status: 200, Body: `{"status":"Succ`}, unknown("")},
+		"internal":        {answer{Status: 500}, unknown("")},
 		"too fast":        {failure("E113"), sinch.Outcome{Kind: sinch.Throttled, Code: sinch.ReasonThrottled, SinchCode: "E113"}},
 		"too close":       {failure("E106"), sinch.Outcome{Kind: sinch.Throttled, Code: sinch.ReasonThrottled, SinchCode: "E106"}},
 		"bad key":         {failure("E104"), sinch.Outcome{Kind: sinch.Account, Code: sinch.ReasonAccount, SinchCode: "E104"}},
@@ -76,8 +76,7 @@ func failure(code string) answer {
 	return answer{Status: 200, Body: `{"status":"Failure","error-code":"` + code + `"}`}
 }
 
-// What differs from message to message is said in each call, the media and
-// their text in none.
+// Each call has the fields that differ between messages, and neither media nor text.
 func TestSendSavedRequest(t *testing.T) {
 	t.Parallel()
 	full := photo()
@@ -110,8 +109,8 @@ func TestSendSavedRequest(t *testing.T) {
 	}
 }
 
-// Only with saved media are these answers about the media; every other answer
-// means what it always does.
+// These responses are about the media only with saved media; every other response
+// has its usual meaning.
 func TestSendSavedAnswers(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

@@ -38,7 +38,7 @@ const (
 	kindPDF
 )
 
-// slides makes one slide of each media URL, the first with the text.
+// slides makes one slide for each media URL; the first has the text.
 func slides(text string, media []sinch.Media) []slide {
 	all := make([]slide, 0, len(media))
 	for i, m := range media {
@@ -75,8 +75,8 @@ func slideFor(m sinch.Media) slide {
 	return slide{Image: f}
 }
 
-// kindOfType knows the kind of a content type that says one;
-// application/octet-stream, for instance, does not.
+// kindOfType returns the kind of a content type, or nothing for one without a kind
+// such as application/octet-stream.
 func kindOfType(contentType string) kind {
 	name, _, _ := strings.Cut(strings.ToLower(contentType), ";")
 	name = strings.TrimSpace(name)
@@ -99,7 +99,7 @@ func kindOfType(contentType string) kind {
 	return kindNone
 }
 
-// kindOfName goes by the extension of the path.
+// kindOfName returns the kind by the extension of the path.
 func kindOfName(address string) kind {
 	u, err := url.Parse(address)
 	if err != nil {

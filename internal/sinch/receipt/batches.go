@@ -10,14 +10,14 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// fitsBatches knows a callback of the SMS REST API by its type; a type that
-// came later, by the batch it is about.
+// fitsBatches recognises a callback of the SMS REST API by its type, and one of a
+// type added later by its batch id.
 func fitsBatches(f fields) bool {
 	return f.has("batch_id") || slices.Contains(batchTypes(), string(f.text("type")))
 }
 
-// batchTypes are what the SMS REST API posts (developers.sinch.com, SMS API
-// reference, webhooks).
+// batchTypes are the types of the SMS REST API's callbacks (developers.sinch.com,
+// SMS API reference, webhooks).
 func batchTypes() []string {
 	return []string{
 		"delivery_report_mms", "delivery_report_sms", "recipient_delivery_report_mms", "recipient_delivery_report_sms",
@@ -59,14 +59,13 @@ func readBatches(f fields) []Receipt {
 	return all
 }
 
-// maxRecipients is the most a batch can have (SMS API reference, batches). A
-// report with more is not Sinch's, and each of them costs a look into the
-// ledger.
+// maxRecipients is the maximum of a batch (SMS API reference, batches). A report
+// with more is not Sinch's, and each recipient costs a read of the ledger.
 const maxRecipients = 1000
 
-// perStatus divides a summary or full report by recipient. A summary names no
-// recipients: with one status it holds for all of them, with several it proves
-// nothing about any single message.
+// perStatus splits a summary or full report by recipient. A summary lists no
+// recipients: with one status it applies to all of them, with several it proves
+// nothing about a single message.
 func perStatus(base Receipt, statuses []fields) []Receipt {
 	var all []Receipt
 	for _, s := range statuses {
@@ -91,10 +90,9 @@ func perStatus(base Receipt, statuses []fields) []Receipt {
 	return all
 }
 
-// judgeBatches decides by status and code, both of which Sinch promises in each
+// judgeBatches decides by status and code, both of which Sinch documents for each
 // report (SMS API reference, delivery reports). A report proves a state only if
-// they prove the same one; the code then names the reason, since it is the more
-// precise of the two.
+// they prove the same one; the reason is then the code's, since it is more precise.
 func judgeBatches(r Receipt, f fields) Receipt {
 	status, code := f.text("status"), f.text("code")
 	r.SinchCode = cmp.Or(code.Code(), status.Code())
@@ -117,14 +115,14 @@ func judgeBatches(r Receipt, f fields) Receipt {
 	return r
 }
 
-// unproven marks a report that goes on the timeline and changes nothing else.
+// unproven marks a report that is added to the timeline and changes nothing else.
 func unproven(r Receipt, why Unproven) Receipt {
 	r.State, r.Unproven = message.ReceiptNone, why
 	return r
 }
 
 // inboundBatches reads an inbound message: the body is a text, or an object
-// with a text and media. A subject speaks where there is no text.
+// with a text and media. Without a text, the subject replaces it.
 func inboundBatches(f fields) Receipt {
 	var media struct {
 		Subject sinch.Text        `json:"subject"`
@@ -132,17 +130,17 @@ func inboundBatches(f fields) Receipt {
 		Media   []json.RawMessage `json:"media"`
 	}
 	f.into("body", &media)
-	said := f.text("body")
+	text := f.text("body")
 	switch f.text("type") {
 	case typeInboundMedia:
-		said = cmp.Or(media.Message, media.Subject)
+		text = cmp.Or(media.Message, media.Subject)
 	case typeInboundBinary:
-		said = "" // base64 of no text
+		text = "" // base64 of no text
 	}
 	return Receipt{
 		Kind: KindInbound, Ref: f.text("client_reference").ID(), At: instant(f.text("received_at")), Detail: "inbound message",
 		Inbound: Inbound{
-			ID: f.text("id").ID(), From: digits(f.text("from")), To: digits(f.text("to")), Text: words(said), Media: len(media.Media),
+			ID: f.text("id").ID(), From: digits(f.text("from")), To: digits(f.text("to")), Text: words(text), Media: len(media.Media),
 		},
 	}
 }

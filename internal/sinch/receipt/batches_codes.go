@@ -6,7 +6,7 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// batchVerdict is what a code or a status of a delivery report means.
+// batchVerdict is the meaning of a code or a status of a delivery report.
 type batchVerdict struct {
 	state  message.ReceiptState
 	reason message.ReasonCode
@@ -17,7 +17,7 @@ type batchVerdict struct {
 func (v batchVerdict) agrees(o batchVerdict) bool { return v.state == o.state }
 
 // batchCodes is a line of the table of codes: those from first to last have one
-// meaning. Without a reason, that of the status holds.
+// meaning. Without a reason, that of the status applies.
 type batchCodes struct {
 	first, last int
 	verdict     batchVerdict
@@ -63,12 +63,11 @@ func failed(reason message.ReasonCode, detail string) batchVerdict {
 	return batchVerdict{state: message.ReceiptUndelivered, reason: reason, detail: detail}
 }
 
-// codeSuccess is MM7's code of success. It says that nothing failed, so that it
-// agrees with each status that is no failure.
+// codeSuccess is MM7's code of success. It agrees with each status that is no
+// failure.
 const codeSuccess = "1000"
 
-// batchCode finds the meaning of a code as it is written, with no sign, no zeros
-// before it and no fraction.
+// batchCode returns the meaning of a code without sign, leading zeros and fraction.
 func batchCode(code string) (batchVerdict, bool) {
 	n, err := strconv.Atoi(code)
 	if err != nil || strconv.Itoa(n) != code {
@@ -84,7 +83,7 @@ func batchCode(code string) (batchVerdict, bool) {
 
 // batchStates is the table of statuses (developers.sinch.com, SMS API reference,
 // delivery reports), in lower case: one of Sinch's SDKs lists them in capitals.
-// Unknown is final and says that no usable report came back: no failure, and no
+// Unknown is final and stands for a missing or unusable report: no failure, and no
 // proof of delivery.
 var batchStates = map[string]batchVerdict{
 	"queued":     {state: message.ReceiptSent, detail: "queued"},

@@ -21,8 +21,8 @@ func recipientReport(code, status string) string {
 		`","at":"2022-08-30T08:16:08.930Z","operator":"31003","client_reference":"ref-1"}`
 }
 
-// Every code of the table, as number and as string, with a status that proves
-// the same.
+// Every code of the table, as number and as string, with a status that proves the
+// same state.
 func TestBatchCodes(t *testing.T) {
 	t.Parallel()
 	undelivered := func(code message.ReasonCode) verdict { return verdict{message.ReceiptUndelivered, code} }
@@ -72,7 +72,7 @@ func TestBatchCodes(t *testing.T) {
 	}
 }
 
-// Every status, in two spellings, with a code that proves the same.
+// Every status, in two spellings, with a code that proves the same state.
 func TestBatchStatuses(t *testing.T) {
 	t.Parallel()
 	failing := []string{"3000", "3500", "4007"}
@@ -104,8 +104,8 @@ func TestBatchStatuses(t *testing.T) {
 	}
 }
 
-// A report proves a state only if status and code agree. Everything else goes
-// on the timeline, with what Sinch wrote, and changes nothing.
+// A report proves a state only if status and code agree. Any other one is added to
+// the timeline, with Sinch's values, and changes nothing.
 func TestBatchStatusAndCodeMustAgree(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -182,7 +182,7 @@ func TestBatchRecipientReport(t *testing.T) {
 	}
 }
 
-// parts is what a report of several recipients comes apart into.
+// parts returns the state of each recipient of a report.
 func parts(tb testing.TB, body string) map[string]message.ReceiptState {
 	tb.Helper()
 	_, all, err := receipt.Parse([]byte(body))
@@ -233,7 +233,7 @@ func TestBatchReport(t *testing.T) {
 	}
 }
 
-// The type of a report says in which form the message arrived.
+// The type of a report determines the form in which the message arrived.
 func TestBatchSentAs(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{

@@ -7,12 +7,12 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// fitsConversation knows the events of the Conversation API by their app.
+// fitsConversation recognises the events of the Conversation API by their app id.
 func fitsConversation(f fields) bool {
 	return f.has("message_delivery_report") || (f.has("app_id") && (f.has("project_id") || f.has("message")))
 }
 
-// readConversation reads a delivery report; other events are of no use.
+// readConversation reads a delivery report; other events are ignored.
 func readConversation(f fields) []Receipt {
 	if !f.has("message_delivery_report") {
 		return nil
@@ -31,8 +31,8 @@ func readConversation(f fields) []Receipt {
 	return []Receipt{r}
 }
 
-// conversationRef is our reference. It comes back twice as metadata, and as
-// correlation id.
+// conversationRef returns the reference of the attempt, which Sinch returns twice as
+// metadata and as correlation id.
 func conversationRef(f, report fields) string {
 	for _, given := range []sinch.Text{report.text("metadata"), f.text("message_metadata"), f.text("correlation_id")} {
 		if given != "" {

@@ -2,7 +2,7 @@ package receipt
 
 import "mmsdispatch/internal/message"
 
-// conversationVerdict is what a status or the code of a reason means.
+// conversationVerdict is the meaning of a status or of the code of a reason.
 type conversationVerdict struct {
 	state  message.ReceiptState
 	reason message.ReasonCode
@@ -10,8 +10,8 @@ type conversationVerdict struct {
 }
 
 // conversationStates is the table of statuses in delivery reports of the
-// Conversation API (developers.sinch.com, Conversation callbacks). READ does not
-// come from MMS, but would be more than delivered.
+// Conversation API (developers.sinch.com, Conversation callbacks). MMS
+// has no READ; on other channels it implies delivery.
 var conversationStates = map[string]conversationVerdict{
 	"QUEUED_ON_CHANNEL": {state: message.ReceiptSent, detail: "handed over to the channel"},
 	"SWITCHING_CHANNEL": {detail: "failed on one channel, goes on with the next"},
@@ -20,12 +20,12 @@ var conversationStates = map[string]conversationVerdict{
 	"FAILED":            {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "not delivered"},
 }
 
-// reasonDefault is the reason's default, which stands for none given.
+// reasonDefault is the enum's default, which means no reason.
 const reasonDefault = "UNKNOWN"
 
 // conversationReasons is the table of codes that come with FAILED
 // (developers.sinch.com, Conversation callbacks; the reason of Sinch's SDKs).
-// A report that did not come in time says nothing of the message.
+// A report that did not arrive in time proves nothing about the message.
 var conversationReasons = map[string]conversationVerdict{
 	"RATE_LIMITED":    undelivered(message.ReasonThrottled, "too fast for the channel"),
 	"INTERNAL_ERROR":  undelivered(message.ReasonInternal, "internal error of Sinch"),

@@ -8,13 +8,12 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// fitsConversationInbound knows a MESSAGE_INBOUND event of the Conversation API
-// among its others (developers.sinch.com, Conversation callbacks).
+// fitsConversationInbound recognises a MESSAGE_INBOUND event of the Conversation API (developers.sinch.com, Conversation callbacks).
 func fitsConversationInbound(f fields) bool {
 	return fitsConversation(f) && f.has("message") && !f.has("message_delivery_report")
 }
 
-// phrase is where the different kinds of messages have their words.
+// phrase has the text fields of the different kinds of messages.
 type phrase struct {
 	Text    sinch.Text `json:"text"`
 	Caption sinch.Text `json:"caption"`
@@ -22,7 +21,7 @@ type phrase struct {
 }
 
 // readConversationInbound reads a message of a contact. An MMS with several
-// attachments comes as several events, each with the words.
+// attachments is several events, each with the text.
 func readConversationInbound(f fields) []Receipt {
 	var event struct {
 		ID         sinch.Text `json:"id"`
@@ -49,7 +48,7 @@ func readConversationInbound(f fields) []Receipt {
 	}
 	from := digits(event.Identity.Identity)
 	if !slices.Contains([]sinch.Text{"", "MMS", "SMS"}, event.Identity.Channel) {
-		from = "" // who writes by another channel need not have the number that looks like it
+		from = "" // an identity of another channel need not be a number, even if it looks like one
 	}
 	return []Receipt{{
 		Kind: KindInbound, At: instant(cmp.Or(f.text("event_time"), event.AcceptTime, f.text("accepted_time"))), Detail: "inbound message",

@@ -7,7 +7,7 @@ import (
 	"mmsdispatch/internal/sinch/receipt"
 )
 
-// inboundEvent is a MESSAGE_INBOUND event around what a contact says.
+// inboundEvent is a MESSAGE_INBOUND event with a contact's message.
 func inboundEvent(channel, contact string) string {
 	return `{"app_id":"01EB37HMH1M6SV18BSNS3G135H","project_id":"c36f3d3d","accepted_time":"2026-11-16T08:17:44.993024Z",
 		"event_time":"2026-11-16T08:17:42.814Z","message":{"id":"01EQ","direction":"TO_APP","contact_message":` + contact + `,
@@ -58,8 +58,8 @@ func TestConversationInbound(t *testing.T) {
 	}
 }
 
-// Whatever comes in as a message of a phone: it is bounded, its numbers are
-// digits, and it proves nothing about a message of ours.
+// For every inbound message: it is bounded, its numbers are digits, and it proves
+// nothing about a sent message.
 func FuzzInbound(f *testing.F) {
 	for _, seed := range []string{
 		inboundEvent("SMS", `{"text_message":{"text":"STOP"}}`),

@@ -10,7 +10,7 @@ import (
 	"mmsdispatch/internal/sinch/receipt"
 )
 
-// conversationReport is a delivery report as Sinch's SDKs have it; reason is
+// conversationReport is a delivery report in the form of Sinch's SDKs; reason is
 // JSON.
 func conversationReport(status, reason string) string {
 	return `{"app_id":"01E3S8B6YCMRNR0GGM94H80ACX","project_id":"c36f3d3d-1513-4edd-ae42-11995557ff61",
@@ -59,8 +59,8 @@ func TestConversationStatuses(t *testing.T) {
 	}
 }
 
-// A status and a reason that do not go together prove nothing, and neither does
-// a word that stands in no table.
+// A status and a reason that contradict each other prove nothing, and neither does a
+// value that is in no table.
 func TestConversationStatusAndReasonMustAgree(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -85,7 +85,7 @@ func TestConversationStatusAndReasonMustAgree(t *testing.T) {
 	}
 }
 
-// Every reason of a failure, written down a second time on purpose.
+// Every reason of a failure, a second time, independent of the table.
 func TestConversationReasons(t *testing.T) {
 	t.Parallel()
 	for reason, codes := range map[message.ReasonCode][]string{
@@ -121,13 +121,13 @@ func TestConversationReasons(t *testing.T) {
 			t.Errorf("reason %s: %+v", reason, r)
 		}
 	}
-	// No report came in time: that is no failure.
+	// No report arrived in time: that is no failure.
 	if r := only(t, conversationReport("FAILED", `{"code":"DELIVERY_REPORT_TIME_OUT"}`)); r.State != message.ReceiptSent || r.Code != "" {
 		t.Errorf("no report in time: %+v", r)
 	}
 }
 
-// The channel says how it went out.
+// The channel determines the form in which the message was sent.
 func TestConversationChannel(t *testing.T) {
 	t.Parallel()
 	for channel, want := range map[string]string{`"MMS"`: "MMS", `"SMS"`: "SMS", `"RCS"`: "", "null": ""} {
@@ -138,7 +138,7 @@ func TestConversationChannel(t *testing.T) {
 	}
 }
 
-// Our reference comes back as metadata, twice, and as correlation id.
+// Sinch returns the reference as metadata, twice, and as correlation id.
 func TestConversationReference(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
@@ -153,7 +153,7 @@ func TestConversationReference(t *testing.T) {
 	}
 }
 
-// Other events are nothing we know how to use.
+// Other events are ignored.
 func TestConversationOtherEvents(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{

@@ -15,7 +15,7 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// line is a line of a table for readers.
+// line is a line of a table of docs/sinch.md.
 func line(code any, meaning string, state message.ReceiptState, reason message.ReasonCode) string {
 	proves, why := "nothing", ""
 	if state != message.ReceiptNone {
@@ -48,7 +48,7 @@ func batchLines() string {
 	return b.String()
 }
 
-// The page for readers says what the tables say.
+// docs/sinch.md agrees with the tables.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../../docs/sinch.md")

@@ -18,8 +18,8 @@ func codes(text string, why receipt.Unproven) bool {
 	return isCode(first) && isCode(second) && both == (why == receipt.UnprovenContradiction)
 }
 
-// Whatever is posted: no panic, nothing unbounded, no state without a code or
-// a status that says so, and only objects are readable.
+// For every posted body: no panic, every field is bounded, no state without a code
+// or a status that proves it, and only objects are readable.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"origin":"MMS_MT","code":"N102","sent-as":"MMS","to":"17745550001","tracking-id":"T",

@@ -6,24 +6,24 @@ import "mmsdispatch/internal/sinch"
 type Inbound struct {
 	ID    string
 	From  string // the phone, digits only
-	To    string // our number or short code, digits only; empty where Sinch does not say
-	Text  string // what it says, cut: the keyword where Sinch found one
-	Media int    // how many files it has
+	To    string // our number or short code, digits only; empty if Sinch omits it
+	Text  string // its text, truncated: the keyword if Sinch found one
+	Media int    // number of files
 }
 
 const (
-	// longestNumber is more than any number has (ITU-T E.164: 15), with room
-	// for the prefixes of carriers.
+	// longestNumber exceeds the length of any number (ITU-T E.164: 15) and leaves
+	// room for carriers' prefixes.
 	longestNumber = 32
-	// longestText is far beyond any keyword: the text is looked at and not kept.
+	// longestText exceeds any keyword: the text is matched and not stored.
 	longestText = 256
 )
 
-// digits is a number the way the records of this service are found by it.
+// digits returns a number in the form that is the key of records.
 func digits(t sinch.Text) string {
 	number := sinch.Digits(string(t))
 	return number[:min(len(number), longestNumber)]
 }
 
-// words is a text as far as a keyword can reach.
+// words returns the beginning of a text, as far as it can contain a keyword.
 func words(t sinch.Text) string { return string(t[:min(len(t), longestText)]) }

@@ -6,14 +6,14 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// fitsMMS knows a postback of the MMS API by its code or by where it says it
-// comes from.
+// fitsMMS recognises a postback of the MMS API by its code or its origin.
 func fitsMMS(f fields) bool { return f.has("origin") || f.has("code") }
 
 // readMMS reads a postback. The code alone decides: the status beside it is a
 // free text that differs by the age of the account (MMS API reference, postback
-// notification codes; XML service, appendix), so that there is no second half to
-// agree with. A postback joins by our reference, which each of ours carries.
+// notification codes; XML service, appendix), so
+// there is no second value to agree with. A postback is matched by the reference,
+// which every message of this service has.
 func readMMS(f fields) []Receipt {
 	code := f.text("code")
 	c, known := mmsCodes[string(code)]
@@ -43,16 +43,16 @@ func readMMS(f fields) []Receipt {
 	return []Receipt{r}
 }
 
-// inboundMMS reads an inbound message, whose words are its keyword or, where
-// Sinch found none, its subject.
+// inboundMMS reads an inbound message, whose text is its keyword or, if Sinch found
+// none, its subject.
 func inboundMMS(f fields) Inbound {
-	said := f.text("keyword")
-	if said == "" {
-		said = f.text("message-subject")
+	text := f.text("keyword")
+	if text == "" {
+		text = f.text("message-subject")
 	}
 	var files []json.RawMessage
 	f.into("content", &files)
 	return Inbound{
-		ID: f.text("tracking-id").ID(), From: digits(f.text("from")), To: digits(f.text("to")), Text: words(said), Media: len(files),
+		ID: f.text("tracking-id").ID(), From: digits(f.text("from")), To: digits(f.text("to")), Text: words(text), Media: len(files),
 	}
 }

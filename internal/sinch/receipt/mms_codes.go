@@ -2,7 +2,7 @@ package receipt
 
 import "mmsdispatch/internal/message"
 
-// mmsCode is what a postback code of the MMS JSON API means.
+// mmsCode is the meaning of a postback code of the MMS JSON API.
 type mmsCode struct {
 	kind   Kind
 	state  message.ReceiptState

@@ -20,7 +20,7 @@ func TestMMSCodes(t *testing.T) {
 	}
 	report := func(state message.ReceiptState, sentAs string, code message.ReasonCode) meaning {
 		if state != message.ReceiptNone && sentAs == "" {
-			sentAs = "MMS" // as the body says
+			sentAs = "MMS" // as in the body
 		}
 		return meaning{receipt.KindReport, state, sentAs, code}
 	}
@@ -49,7 +49,7 @@ func TestMMSCodes(t *testing.T) {
 		"N777": report(message.ReceiptNone, "", ""), // kept and ignored
 		"n102": report(message.ReceiptNone, "", ""),
 	} {
-		// The status contradicts on purpose: only the code counts.
+		// The status contradicts the code: only the code counts.
 		r := only(t, `{"origin":"MMS_MT","code":"`+code+`","sent-as":"MMS","status":"Delivered","client-reference":"ref-1"}`)
 		if got := (meaning{r.Kind, r.State, r.SentAs, r.Code}); got != want {
 			t.Errorf("%s: %+v, want %+v", code, got, want)

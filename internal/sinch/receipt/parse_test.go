@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// only parses a body that holds one receipt.
+// only parses a body with a single receipt.
 func only(tb testing.TB, body string) receipt.Receipt {
 	tb.Helper()
 	_, all, err := receipt.Parse([]byte(body))
@@ -107,7 +107,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// What Sinch adds, leaves out or writes as another type changes nothing else.
+// A field that is unknown, missing or of another type affects no other field.
 func TestOddFields(t *testing.T) {
 	t.Parallel()
 	mms := only(t, `{"code":"N102","tracking-id":123,"client-reference":"ref-1","to":17745550001,"sent-as":["MMS"],"timestamp":{"a":1},
@@ -156,7 +156,7 @@ func TestOddFields(t *testing.T) {
 	}
 }
 
-// What comes from outside goes into records and onto timelines: it is bounded.
+// Every field that is stored in a record or a timeline is bounded.
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("9", 100_000)
@@ -182,7 +182,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// A receipt keeps no number that stands where its code should.
+// A phone number in the place of a code is not kept.
 func TestCodeIsNoNumber(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{

@@ -1,4 +1,4 @@
-// Package receipt reads what Sinch posts to the webhooks: delivery receipts,
+// Package receipt reads Sinch's webhook requests: delivery receipts,
 // template events and inbound messages of all its APIs, distinguished by shape.
 package receipt
 
@@ -12,10 +12,10 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// ErrUnreadable says that a body is not a JSON object.
+// ErrUnreadable: the body is not a JSON object.
 var ErrUnreadable = errors.New("unreadable receipt")
 
-// Shape tells which API wrote a receipt.
+// Shape identifies the API that wrote a receipt.
 type Shape string
 
 // The shapes. Parse returns all but ShapeSimulator, which marks the receipts
@@ -28,50 +28,50 @@ const (
 	ShapeUnknown      Shape = "unknown"
 )
 
-// WrittenBy reports whether an API writes receipts of the shape. Those of the
-// built-in simulator come within the process: none of a webhook is written by it.
+// WrittenBy reports whether an API writes receipts of the shape. The built-in
+// simulator delivers its own within the process and never to a webhook.
 func (s Shape) WrittenBy(api sinch.API) bool { return string(s) == string(api) }
 
-// Kind tells what a receipt is about.
+// Kind is the subject of a receipt.
 type Kind string
 
 // The kinds.
 const (
-	KindReport   Kind = "report"   // the fate of a message
-	KindTemplate Kind = "template" // the fate of saved media
+	KindReport   Kind = "report"   // the status of a message
+	KindTemplate Kind = "template" // the status of saved media
 	KindInbound  Kind = "inbound"  // a message from a phone
-	KindOther    Kind = "other"    // nothing we know how to use
+	KindOther    Kind = "other"    // ignored
 )
 
-// Receipt is one report, taken out of what Sinch posted.
+// Receipt is one report of a webhook request.
 type Receipt struct {
 	Shape     Shape
 	Kind      Kind
-	Ref       string               // our attempt id, as it came back
+	Ref       string               // client reference: the attempt id
 	SinchID   string               // of the call: tracking id, batch id
-	Recipient string               // as Sinch wrote it: mostly digits only; may be empty
-	State     message.ReceiptState // what it proves; none for codes we do not know
+	Recipient string               // in Sinch's format, mostly digits only; may be empty
+	State     message.ReceiptState // the state that it proves; none for unknown codes
 	SentAs    string               // MMS, SMS or empty
-	Code      message.ReasonCode   // why it was not delivered
-	SinchCode string               // Sinch's code, or its status where it gave no code
-	Unproven  Unproven             // why State is none although Sinch reports a state; empty otherwise
-	Detail    string               // our own words
-	At        time.Time            // when it happened; zero when Sinch does not say
+	Code      message.ReasonCode   // reason of a failure
+	SinchCode string               // Sinch's code, or its status if there is no code
+	Unproven  Unproven             // the reason why State is none although Sinch reports a state; empty otherwise
+	Detail    string               // for operators; not Sinch's text
+	At        time.Time            // time of the event; zero if Sinch omits it
 	Template  Template             // for KindTemplate
 	Inbound   Inbound              // for KindInbound
 }
 
-// Unproven says why a report proves nothing about the state of its message.
+// Unproven is the reason why a report proves no state of its message.
 type Unproven string
 
 // The reasons.
 const (
-	UnprovenStatus        Unproven = "unknown_status" // a status that stands in no table, or none
-	UnprovenCode          Unproven = "unknown_code"   // a code that stands in no table, or none where Sinch promises one
+	UnprovenStatus        Unproven = "unknown_status" // a status that is in no table, or none
+	UnprovenCode          Unproven = "unknown_code"   // a code that is in no table, or none where Sinch documents one
 	UnprovenContradiction Unproven = "contradiction"  // status and code prove different states
 )
 
-// Details that more than one code comes with.
+// Details shared by several codes.
 const (
 	detailDelivered = "delivered"
 	detailDevice    = "device discovery"
@@ -80,10 +80,10 @@ const (
 // Template is an event of saved media.
 type Template struct {
 	ID    string // mms-id
-	Ready bool   // false: spoilt, it has to be saved again
+	Ready bool   // false: unusable, it has to be saved again
 }
 
-// fields are the members of a receipt, not yet read.
+// fields are the undecoded members of a receipt.
 type fields map[string]json.RawMessage
 
 func (f fields) has(name string) bool {
@@ -91,7 +91,7 @@ func (f fields) has(name string) bool {
 	return ok && string(value) != "null"
 }
 
-// text is a member that is a string or a number; empty when it is neither.
+// text returns a member that is a string or a number, or nothing.
 func (f fields) text(name string) sinch.Text {
 	var t sinch.Text
 	if json.Unmarshal(f[name], &t) != nil {
@@ -100,8 +100,8 @@ func (f fields) text(name string) sinch.Text {
 	return t
 }
 
-// into reads a member into v as far as it goes: a member of another type than
-// expected leaves v as it is.
+// into decodes a member into v; a member of another type than expected leaves v
+// unchanged.
 func (f fields) into(name string, v any) {
 	_ = json.Unmarshal(f[name], v)
 }
@@ -113,7 +113,7 @@ type reader struct {
 	read  func(fields) []Receipt
 }
 
-// readers are asked in this order, the one whose marks are the clearest first.
+// readers are tried in this order, the most specific shape first.
 func readers() []reader {
 	return []reader{
 		{shape: ShapeConversation, fits: fitsConversationInbound, read: readConversationInbound},
@@ -143,8 +143,8 @@ func Parse(body []byte) (Shape, []Receipt, error) {
 	return ShapeUnknown, nil, nil
 }
 
-// instant reads Sinch's times: RFC 3339 with an offset, UTC where it is left
-// out, and up to six decimals. A missing or odd one is the zero time.
+// instant parses Sinch's times: RFC 3339 with an offset, UTC without one, and up to
+// six decimals. A missing or invalid one is the zero time.
 func instant(t sinch.Text) time.Time {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} {
 		if at, err := time.Parse(layout, string(t)); err == nil {
@@ -154,7 +154,7 @@ func instant(t sinch.Text) time.Time {
 	return time.Time{}
 }
 
-// form reads how a message went out.
+// form returns the form in which a message was sent.
 func form(t sinch.Text) string {
 	switch as := strings.ToUpper(string(t)); as {
 	case "MMS", "SMS":

@@ -12,7 +12,7 @@ import (
 )
 
 // The headers of a signed receipt (developers.sinch.com, Conversation
-// callbacks; the SMS API signs alike since 2025).
+// callbacks; the SMS API signs the same way since 2025).
 const (
 	headerSignature = "X-Sinch-Webhook-Signature"
 	headerTimestamp = "X-Sinch-Webhook-Signature-Timestamp"
@@ -21,19 +21,19 @@ const (
 	algorithm       = "HmacSHA256"
 )
 
-// Ahead is how far a signature may be in the future, for clocks that differ.
+// Ahead is the tolerated clock skew of a signature from the future.
 const Ahead = 5 * time.Minute
 
 // timestampBits bounds the Unix seconds of a signature, so that no arithmetic
 // with them can overflow; they suffice for 17,000 years.
 const timestampBits = 40
 
-// ErrSignature says that a signature is missing, wrong, too old or too new.
+// ErrSignature: the signature is missing, wrong, too old or too new.
 var ErrSignature = errors.New("signature is not valid")
 
 // Verify checks the signature over the raw body and returns its nonce. It may
-// be at most maxAge old. The nonce is the caller's to remember: the signature
-// alone does not stop a receipt from being played again.
+// be at most maxAge old. The caller has to store the nonce: the signature
+// alone does not prevent a replay.
 func Verify(secret string, body []byte, header http.Header, now time.Time, maxAge time.Duration) (nonce string, err error) {
 	nonce, stamp := header.Get(headerNonce), header.Get(headerTimestamp)
 	if name := header.Get(headerAlgorithm); secret == "" || nonce == "" || (name != "" && !strings.EqualFold(name, algorithm)) {

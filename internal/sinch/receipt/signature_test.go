@@ -39,7 +39,7 @@ func vector() http.Header {
 	return h
 }
 
-// signed is a header made with any secret, nonce and timestamp.
+// signed returns a header signed with the given secret, nonce and timestamp.
 func signed(secret, body, nonce, stamp string) http.Header {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(body + "." + nonce + "." + stamp))
@@ -179,7 +179,7 @@ func TestVerifyAge(t *testing.T) {
 	}
 }
 
-// Rightly signed, but not with a time.
+// A valid signature over an invalid timestamp.
 func TestVerifyOddTimestamp(t *testing.T) {
 	t.Parallel()
 	for _, stamp := range []string{
@@ -187,13 +187,12 @@ func TestVerifyOddTimestamp(t *testing.T) {
 	} {
 		h := signed("s", "{}", "n", stamp)
 		if _, err := receipt.Verify("s", []byte("{}"), h, time.Unix(vectorStamp, 0), maxAge); err == nil {
-			t.Errorf("timestamp %q was taken", stamp)
+			t.Errorf("timestamp %q was accepted", stamp)
 		}
 	}
 }
 
-// Whatever the headers say: no panic, and only the signature of the secret is
-// valid.
+// For all headers: no panic, and only the signature of the secret is valid.
 func FuzzVerify(f *testing.F) {
 	const secret = "secret"
 	now := time.Unix(1_736_760_161, 0)

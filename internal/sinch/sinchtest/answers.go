@@ -9,16 +9,16 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// Case is an answer of Sinch and the outcome of the call, without its Detail.
+// Case is a response of Sinch and the outcome of the call, without its Detail.
 type Case struct {
 	Answer Answer
 	Want   sinch.Outcome
 }
 
 // RunAnswers makes one call for each case, with a provider of its server. The
-// call must be made once, have the outcome that is wanted, with a detail unless
-// it was accepted and without any digits of the recipient, and leave the message
-// in the state that the outcome stands for.
+// call must be made once and have the wanted outcome, with a detail unless it was
+// accepted and without any digits of the recipient, and the message must have the
+// state of that outcome.
 func RunAnswers(t *testing.T, provider func(testing.TB, *Server) sinch.Provider, m sinch.Message, cases map[string]Case) {
 	t.Helper()
 	for name, tc := range cases {
@@ -44,8 +44,8 @@ func RunAnswers(t *testing.T, provider func(testing.TB, *Server) sinch.Provider,
 // areaOf is the country and area code of a North American number, E.164.
 func areaOf(number string) string { return number[len("+"):len("+1206")] }
 
-// checkMessage checks what the ledger records of the message after an outcome
-// of its first attempt.
+// checkMessage checks the record of the message after an outcome of its first
+// attempt.
 func checkMessage(t *testing.T, call sinch.Message, o sinch.Outcome) {
 	t.Helper()
 	now := time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)

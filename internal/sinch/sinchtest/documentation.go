@@ -13,7 +13,7 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// CheckDocumentation checks that a table of docs/sinch.md holds the rules of a
+// CheckDocumentation checks that a table of docs/sinch.md lists the rules of a
 // code table. It reads the page from the directory of an adapter's package.
 func CheckDocumentation(t *testing.T, table string, codes sinch.Table) {
 	t.Helper()

@@ -1,5 +1,5 @@
 // Package sinchtest runs the tests that all adapters of Sinch's APIs share: a
-// server that gives scripted answers, and a table of answers with the outcome of
+// server with scripted responses, and a table of responses with the outcome of
 // the call and the state of the message afterwards.
 package sinchtest
 
@@ -14,22 +14,22 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// Answer is an answer of Sinch.
+// Answer is a response of Sinch.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// Request is a request that Sinch got.
+// Request is a request that the server got.
 type Request struct {
 	*http.Request
 
 	Body []byte
 }
 
-// Server gives its answers in turn, the last one again and again. Some paths can
-// have answers of their own.
+// Server sends its answers in order and repeats the last one. A path can have its
+// own answers.
 type Server struct {
 	URL string
 
@@ -38,7 +38,7 @@ type Server struct {
 	got     map[string][]Request
 }
 
-// anyPath stands for the paths without answers of their own.
+// anyPath is the key of paths without their own answers.
 const anyPath = ""
 
 // Serve starts a server that runs until the test ends.
@@ -57,7 +57,7 @@ func Serve(tb testing.TB, answers ...Answer) *Server {
 	return s
 }
 
-// On gives a path answers of its own.
+// On sets the answers of a path.
 func (s *Server) On(path string, answers ...Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,17 +77,17 @@ func (s *Server) next(r Request) Answer {
 	return a
 }
 
-// Requests are those to the paths without answers of their own.
+// Requests returns the requests to paths without their own answers.
 func (s *Server) Requests() []Request { return s.RequestsTo(anyPath) }
 
-// RequestsTo are those to a path with answers of its own.
+// RequestsTo returns the requests to a path with its own answers.
 func (s *Server) RequestsTo(path string) []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.got[path]
 }
 
-// Client is a client whose connections are closed when the test ends.
+// Client returns a client whose connections are closed when the test ends.
 func Client(tb testing.TB) *wire.Client {
 	tb.Helper()
 	client := wire.New(wire.Options{})

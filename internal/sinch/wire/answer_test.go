@@ -16,7 +16,7 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// A status that was read stays known, whatever happens to the body behind it.
+// A status that was read is kept even if the body is cut off.
 func TestBodyThatIsNotWhole(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]string{
@@ -26,7 +26,7 @@ func TestBodyThatIsNotWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := listen(t, func(p *peer, c net.Conn) {
-				if _, err := p.hear(bufio.NewReader(c)); err == nil {
+				if _, err := p.readRequest(bufio.NewReader(c)); err == nil {
 					_, _ = io.WriteString(c, answer)
 				}
 			})
@@ -41,12 +41,12 @@ func TestBodyThatIsNotWhole(t *testing.T) {
 	}
 }
 
-// No error says where a call went or with which key.
+// No error contains a URL or a key.
 func TestErrorsHoldNoSecrets(t *testing.T) {
 	t.Parallel()
 	hangs := listen(t, hang)
 	resets := listen(t, func(p *peer, c net.Conn) {
-		_, _ = p.hear(bufio.NewReader(c))
+		_, _ = p.readRequest(bufio.NewReader(c))
 		reset(c)
 	})
 	proxy := &url.URL{Scheme: "http", User: url.UserPassword("proxy-user", "proxy-secret"), Host: "127.0.0.1:1"}
@@ -70,13 +70,13 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			said := wire.Failure(err).Detail
+			text := wire.Failure(err).Detail
 			for e := err; e != nil; e = errors.Unwrap(e) {
-				said += fmt.Sprintf(" %v %+v %#v", e, e, e)
+				text += fmt.Sprintf(" %v %+v %#v", e, e, e)
 			}
 			for _, secret := range []string{"secret", "token", "127.0.0.1", "proxy-user", "2065551212"} {
-				if strings.Contains(said, secret) {
-					t.Errorf("%q is in %s", secret, said)
+				if strings.Contains(text, secret) {
+					t.Errorf("%q is in %s", secret, text)
 				}
 			}
 		})

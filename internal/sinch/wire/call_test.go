@@ -18,12 +18,12 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// Whatever the server does to a call, it hears it at most once.
+// For every behaviour of the server, it receives a call at most once.
 func TestOneCallIsOneRequest(t *testing.T) {
 	t.Parallel()
-	heardThen := func(then func(net.Conn)) func(*peer, net.Conn) {
+	receivedThen := func(then func(net.Conn)) func(*peer, net.Conn) {
 		return func(p *peer, c net.Conn) {
-			if _, err := p.hear(bufio.NewReader(c)); err == nil {
+			if _, err := p.readRequest(bufio.NewReader(c)); err == nil {
 				then(c)
 			}
 		}
@@ -37,11 +37,11 @@ func TestOneCallIsOneRequest(t *testing.T) {
 	}{
 		"answered":                {answering(ok), soon, "answered", 200},
 		"server error":            {answering("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"), soon, "answered", 503},
-		"reset after the request": {heardThen(reset), soon, "unknown", 0},
-		"closed without answer":   {heardThen(func(c net.Conn) { _ = c.Close() }), soon, "unknown", 0},
+		"reset after the request": {receivedThen(reset), soon, "unknown", 0},
+		"closed without answer":   {receivedThen(func(c net.Conn) { _ = c.Close() }), soon, "unknown", 0},
 		"no answer":               {hang, brief, "unknown", 0},
 		"answer is not HTTP":      {answering("SMTP ready\r\n\r\n"), soon, "unknown", 0},
-		"answer cut in its head":  {heardThen(cutHead), soon, "unknown", 0},
+		"answer cut in its head":  {receivedThen(cutHead), soon, "unknown", 0},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -61,12 +61,12 @@ func TestOneCallIsOneRequest(t *testing.T) {
 	}
 }
 
-// A server that closes kept connections races with the next call. Whoever wins,
-// no call arrives twice, and one that is said not to be sent never arrives.
+// A server that closes kept connections races with the next call. In either order no
+// call arrives twice, and one that counts as not sent never arrives.
 func TestConnectionClosedWhileIdle(t *testing.T) {
 	t.Parallel()
 	p := listen(t, func(p *peer, c net.Conn) {
-		if _, err := p.hear(bufio.NewReader(c)); err == nil {
+		if _, err := p.readRequest(bufio.NewReader(c)); err == nil {
 			_, _ = io.WriteString(c, ok)
 		}
 		reset(c)
@@ -88,11 +88,11 @@ func TestConnectionClosedWhileIdle(t *testing.T) {
 	}
 }
 
-// broken fails the writes from the given one on.
+// broken fails the writes starting with a given one.
 type broken struct {
 	net.Conn
 
-	from, some int // first write that fails, bytes of it that leave all the same
+	from, some int // first write that fails, bytes of it that are sent
 	writes     atomic.Int32
 }
 
@@ -107,13 +107,13 @@ func (b *broken) Write(p []byte) (int, error) {
 	return n, syscall.EPIPE
 }
 
-// Only what wrote nothing at all counts as not sent; net/http does not repeat
-// it on its own either.
+// Only a call without a written byte counts as not sent, and net/http does not
+// repeat it.
 func TestBytesDecide(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
 		from, some int
-		want       []string // of calls that follow each other
+		want       []string // of successive calls
 		arrived    int
 	}{
 		"nothing left on a new connection":  {1, 0, []string{"not sent"}, 0},
@@ -214,7 +214,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// 307 and 308 would repeat the body somewhere else.
+// 307 and 308 would repeat the body at another address.
 func TestNoRedirect(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -233,13 +233,13 @@ func TestNoRedirect(t *testing.T) {
 	}
 }
 
-// The form of a call: length known in advance, and no header that makes
-// net/http or a proxy feel free to repeat it.
+// The form of a call: a Content-Length, and no header that makes net/http or a proxy
+// repeat it.
 func TestForm(t *testing.T) {
 	t.Parallel()
 	got := make(chan *http.Request, 1)
 	p := listen(t, func(p *peer, c net.Conn) {
-		req, err := p.hear(bufio.NewReader(c))
+		req, err := p.readRequest(bufio.NewReader(c))
 		if err == nil {
 			got <- req
 			_, _ = io.WriteString(c, ok)

@@ -18,11 +18,11 @@ import (
 
 // The client's limits.
 const (
-	// maxAnswer is how much of an answer is read, in bytes. Sinch's are well
-	// below, a full page of a look-up included; a page of a proxy may not be.
+	// maxAnswer is the maximum of a response that is read, in bytes. Sinch's are much
+	// smaller, a full page of a lookup included; a page of a proxy may not be.
 	maxAnswer = 1 << 20
 	maxHeader = 64 << 10
-	// idleTimeout is how long an unused connection is kept. It is below the
+	// idleTimeout is the lifetime of an unused connection. It is below the
 	// shortest keep-alive of common servers (5 s: Apache, Node; 60 s and more:
 	// load balancers): the outcome of a call that is written while the server
 	// closes the connection is unknown, and the MMS API has no lookup. A new
@@ -38,7 +38,7 @@ type Request struct {
 	URL      string
 	Header   http.Header
 	Body     []byte
-	Deadline time.Time // local time after which no byte may leave; zero: none
+	Deadline time.Time // local time after which no byte may be sent; zero: none
 }
 
 // Response is an answer.
@@ -46,11 +46,10 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte // empty when Partial
-	// Sent and Received are when the call began and when its answer was read, by
-	// the client's clock.
+	// Sent and Received are the times of the begin of the call and of the end of its
+	// response, by the client's clock.
 	Sent, Received time.Time
-	// Partial says that the body was cut off or is longer than any of Sinch's:
-	// the status is all that is known.
+	// Partial: the body was cut off or exceeds the maximum; only the status is known.
 	Partial bool
 }
 
@@ -59,8 +58,7 @@ type DialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 
 // Options are the client's settings. The zero value is for production.
 type Options struct {
-	// Connections is how many are kept open while idle: as many as there are
-	// calls at a time.
+	// Connections is the maximum of idle connections: the number of concurrent calls.
 	Connections int
 	// TLS replaces the system's trust.
 	TLS *tls.Config
@@ -70,8 +68,7 @@ type Options struct {
 	Dial DialFunc
 	// Now replaces the system's clock.
 	Now func() time.Time
-	// Skew is told Response.Skew of an answer, at most once in skewEvery; nil: it
-	// is not.
+	// Skew, if not nil, is called with Response.Skew, at most once in skewEvery.
 	Skew func(time.Duration)
 }
 
@@ -83,17 +80,17 @@ type Client struct {
 	transport *http.Transport
 	now       func() time.Time
 	skew      func(time.Duration)
-	skewNext  atomic.Int64 // time of its next call, in Unix nanoseconds
+	skewNext  atomic.Int64 // time of the next call of Skew, in Unix nanoseconds
 }
 
 // New makes a client. It speaks HTTP/1.1 only, since the evidence needs a
-// connection to carry one call at a time. It has no redirects: 307 and 308
-// would repeat the call somewhere else, so a 3xx is an answer like any other.
+// connection to carry one call at a time. It follows no redirects: 307 and 308
+// would repeat the call at another address, so a 3xx is a response like any other.
 //
-// Calls go through the proxy of the environment. The evidence holds: CONNECT and
-// both TLS handshakes pass before the connection belongs to a call, so that a call
-// is not sent when the proxy is down or refuses. Only with a base URL without TLS
-// does the proxy itself read and answer the call, which then counts as sent.
+// Calls go through the proxy of the environment, and the evidence stays valid:
+// CONNECT and both TLS handshakes happen before the connection is assigned to a
+// call, so a call is not sent when the proxy is down or refuses. Only with a base
+// URL without TLS the proxy itself reads the call, which then counts as sent.
 func New(o Options) *Client {
 	c := &Client{now: o.Now, skew: o.Skew}
 	if c.now == nil {
@@ -123,7 +120,7 @@ func New(o Options) *Client {
 	return c
 }
 
-// guard puts every connection under guard.
+// guard wraps every connection in a guardedConn.
 func (c *Client) guard(dial DialFunc) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
@@ -134,7 +131,7 @@ func (c *Client) guard(dial DialFunc) DialFunc {
 	}
 }
 
-// errProxy says that a proxy did not open a way to Sinch.
+// errProxy: the proxy did not open a tunnel to Sinch.
 var errProxy = errors.New("proxy refused")
 
 func proxyAnswered(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
@@ -176,12 +173,12 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 		answer.Body, answer.Partial = nil, true
 	}
 	answer.Received = c.now()
-	c.tellSkew(answer)
+	c.reportSkew(answer)
 	return answer, nil
 }
 
-// tellSkew tells the skew of an answer when it is time.
-func (c *Client) tellSkew(r Response) {
+// reportSkew reports the skew of a response unless it was reported recently.
+func (c *Client) reportSkew(r Response) {
 	next := c.skewNext.Load()
 	if c.skew == nil || r.Received.UnixNano() < next || r.Header.Get("Date") == "" {
 		return
@@ -191,10 +188,9 @@ func (c *Client) tellSkew(r Response) {
 	}
 }
 
-// request makes the request such that net/http cannot repeat it: it does so,
-// unasked, when a kept connection turns out to be dead, but only if it can get
-// the body a second time (or the caller set an Idempotency-Key, which no
-// adapter does). The length is known, so the body is not chunked.
+// request makes the request such that net/http cannot repeat it, which it does when
+// a kept connection is dead, but only if it can read the body a second time (or the
+// caller set an Idempotency-Key, which no adapter does). The length is known, so the body is not chunked.
 func request(ctx context.Context, r Request) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
 	if err != nil {

@@ -7,17 +7,15 @@ import (
 	"time"
 )
 
-// errTooLate is returned by a connection that is asked to write after the call
-// it carries has ended.
+// errTooLate is returned by a write after the end of the connection's call.
 var errTooLate = errors.New("deadline of the call has passed")
 
-// guardedConn carries one call at a time. It knows how many bytes of the call
-// have left, and lets none leave after the call's deadline: a process that was
-// frozen and wakes up late cannot send. It lies below TLS, so that what it
-// counts is what the network saw.
+// guardedConn carries one call at a time. It counts the bytes of the call that were
+// written, and writes none after the call's deadline: a process that was frozen and
+// resumes late cannot send. It is below TLS, so it counts the bytes on the network.
 //
-// One window is left: a process frozen between the check and the system call
-// right behind it sends that one piece when it wakes up.
+// One window is left: a process frozen between the check and the following system
+// call sends that chunk when it resumes.
 type guardedConn struct {
 	net.Conn
 
@@ -25,12 +23,12 @@ type guardedConn struct {
 
 	mu       sync.Mutex
 	deadline time.Time     // zero: no call, handshakes may pass
-	resends  time.Duration // how long the kernel tries to deliver written bytes; zero: its default
-	sealed   bool          // the call was judged: nothing more of it may leave
-	written  int64         // of the call, those in the middle of a write included
+	resends  time.Duration // time the kernel tries to deliver written bytes; zero: its default
+	sealed   bool          // the outcome of the call was decided: no more of it may be written
+	written  int64         // of the call, bytes of a running write included
 }
 
-// begin arms the connection for one call.
+// begin assigns the connection to one call.
 func (c *guardedConn) begin(deadline time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,18 +38,18 @@ func (c *guardedConn) begin(deadline time.Time) {
 	}
 }
 
-// boundResending has the kernel give up before a call's time is over. Calls of
-// one connection have about the same time, so that most find the bound set.
+// boundResending makes the kernel drop unsent data before a call's deadline. Calls of
+// one connection have about the same timeout, so for most the bound is already set.
 func (c *guardedConn) boundResending(left time.Duration) {
-	const early = 10 // the share of the time by which it may give up too soon
+	const early = 10 // a tenth of the timeout: the tolerance of an earlier bound
 	if c.resends > left || c.resends < left-left/early {
 		c.resends = left - left/(2*early)
 		boundResending(c.Conn, c.resends)
 	}
 }
 
-// seal ends the call: from now on nothing leaves, and what it returns, how
-// many bytes may have left since begin, stays true.
+// seal ends the call: no more bytes are written. It returns the number of bytes that
+// may have been written since begin.
 func (c *guardedConn) seal() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -59,7 +57,7 @@ func (c *guardedConn) seal() int64 {
 	return c.written
 }
 
-// Write implements net.Conn. The check stands right before the system call.
+// Write implements net.Conn. The check is immediately before the system call.
 func (c *guardedConn) Write(p []byte) (int, error) {
 	if err := c.claim(len(p)); err != nil {
 		return 0, err
@@ -68,11 +66,11 @@ func (c *guardedConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	c.written -= int64(len(p) - n)
 	c.mu.Unlock()
-	return n, err //nolint:wrapcheck // net/http looks at the errors of connections
+	return n, err //nolint:wrapcheck // net/http inspects the errors of connections
 }
 
-// claim counts bytes as written before they are, so that a call that is judged
-// during the write does not count as not sent.
+// claim counts bytes before they are written, so that a call that is sealed during
+// the write does not count as not sent.
 func (c *guardedConn) claim(n int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,14 +81,14 @@ func (c *guardedConn) claim(n int) error {
 	return nil
 }
 
-// past compares by the monotonic clock and by the wall clock: the first stands
-// still while a machine is suspended, the second can be set back.
+// past compares by the monotonic clock, which stops while a machine is suspended, and
+// by the wall clock, which can be set back.
 func past(now, deadline time.Time) bool {
 	return !now.Before(deadline) || !now.Round(0).Before(deadline.Round(0))
 }
 
-// guarded finds the guarded connection below a connection: below TLS, and below
-// TLS in the tunnel of a proxy that is itself reached by TLS.
+// guarded returns the guarded connection below a connection: below TLS, or below TLS
+// in the tunnel of a proxy that is itself reached by TLS.
 func guarded(conn net.Conn) *guardedConn {
 	for {
 		switch c := conn.(type) {

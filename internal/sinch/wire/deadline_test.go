@@ -11,7 +11,7 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// clock is a time that jumps, as it does for a process that was frozen.
+// clock is a clock that jumps, as for a process that was frozen.
 type clock struct {
 	mu    sync.Mutex
 	ahead time.Duration
@@ -46,8 +46,8 @@ func TestDeadlineAlreadyPast(t *testing.T) {
 	}
 }
 
-// A process that is frozen after it decided to send, and wakes up when its time
-// is over, sends nothing: somebody else may have taken the message by then.
+// A process that is frozen before its first write, and resumes after its deadline,
+// sends nothing: another worker may have the message by then.
 func TestFrozenBeforeTheFirstByte(t *testing.T) {
 	t.Parallel()
 	p := listen(t, answering(ok))
@@ -89,7 +89,7 @@ func TestFrozenOnAKeptConnection(t *testing.T) {
 	}
 }
 
-// freezing stops the process, so to speak, after its first write.
+// freezing moves the clock after its first write, as if the process were frozen.
 type freezing struct {
 	net.Conn
 
@@ -120,9 +120,9 @@ func TestFrozenInTheMiddle(t *testing.T) {
 
 func TestGivenUp(t *testing.T) {
 	t.Parallel()
-	heard := make(chan struct{})
+	received := make(chan struct{})
 	p := listen(t, func(p *peer, c net.Conn) {
-		hangOnce(p, c, heard)
+		hangOnce(p, c, received)
 	})
 	c := client(t, wire.Options{})
 
@@ -134,7 +134,7 @@ func TestGivenUp(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go func() { <-heard; cancel() }()
+	go func() { <-received; cancel() }()
 	if _, err := c.Do(ctx, call(p.url(), "once")); verdict(err) != "unknown" {
 		t.Errorf("canceled while waiting: %s (%v), want unknown", verdict(err), err)
 	}

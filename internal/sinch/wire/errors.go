@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// Cause is why a call got no answer, in our own words. The errors below it are
-// not kept: net/http's quote URLs and proxies, whose queries and passwords must
-// not reach a log, and error reporters print the whole chain.
+// Cause is the reason why a call got no response. The underlying error is not
+// wrapped: net/http's errors quote URLs and proxies, whose queries and passwords
+// must not be logged, and error reporters print the whole chain.
 type Cause string
 
 // The causes.
@@ -32,19 +32,19 @@ const (
 	CauseProtocol Cause = "connection failed or answer is not HTTP"
 )
 
-// NotSentError says that no byte of the call was written.
+// NotSentError: no byte of the call was written.
 type NotSentError struct{ Cause Cause }
 
 // Error implements error.
 func (e *NotSentError) Error() string { return "not sent: " + string(e.Cause) }
 
-// UnknownError says that some of the call may have arrived.
+// UnknownError: a part of the call may have arrived.
 type UnknownError struct{ Cause Cause }
 
 // Error implements error.
 func (e *UnknownError) Error() string { return "outcome unknown: " + string(e.Cause) }
 
-// causeOf names a failure.
+// causeOf classifies a failure.
 func causeOf(err error) Cause {
 	switch {
 	case errors.Is(err, errTooLate):
@@ -86,7 +86,7 @@ func causeOfType(err error) Cause {
 		switch op.Op {
 		case "dial", "proxyconnect":
 			return CauseNoWay
-		case "remote error", "local error": // how crypto/tls reports alerts
+		case "remote error", "local error": // the form of crypto/tls's alerts
 			return CauseTLS
 		}
 	}

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// evidence records which connection a call got and how much of it was written.
+// evidence records the connection of a call and the number of written bytes.
 type evidence struct {
 	deadline time.Time
 
 	mu   sync.Mutex
-	conn *guardedConn // nil: none was obtained for the last try
+	conn *guardedConn // nil: the last try got none
 	lost bool         // a connection without a guard, whose bytes are not counted
 	past int64        // bytes written on connections of earlier tries
 }
@@ -22,8 +22,8 @@ func (e *evidence) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: e.getConn, GotConn: e.gotConn})
 }
 
-// getConn is called before each try. There is one, unless the call has no body
-// and net/http repeats it.
+// getConn is called before each try. There is a single one, unless the call has no
+// body and net/http repeats it.
 func (e *evidence) getConn(string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -45,9 +45,9 @@ func (e *evidence) gotConn(info httptrace.GotConnInfo) {
 	conn.begin(e.deadline)
 }
 
-// judge decides whether a call that failed was not sent. It seals the connection
-// first: net/http returns when the context ends, while its writing goroutine may
-// still be about to write.
+// judge decides whether a failed call was not sent. It seals the connection first:
+// net/http returns when the context ends, while its goroutine may still be about to
+// write.
 func (e *evidence) judge(err error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -9,10 +9,9 @@ import (
 	"unsafe"
 )
 
-// monotonicOnly moves the monotonic reading of a time and leaves its wall clock
-// where it is, as suspending a machine or setting its clock does. Nothing in
-// package time can; a Time is three words, of which the second one holds the
-// reading.
+// monotonicOnly moves the monotonic reading of a time and not its wall clock, as
+// suspending a machine or setting its clock does. Package time has no function for
+// it; the second of the three words of a Time is the reading.
 func monotonicOnly(tb testing.TB, at time.Time, d time.Duration) time.Time {
 	tb.Helper()
 	moved := at
@@ -47,7 +46,7 @@ func TestPast(t *testing.T) {
 	}
 }
 
-// stuck is a connection whose writes wait, and fail once they may go on.
+// stuck is a connection whose writes block, and fail when they are released.
 type stuck struct {
 	net.Conn
 
@@ -60,8 +59,8 @@ func (s *stuck) Write([]byte) (int, error) {
 	return 0, errors.New("failed")
 }
 
-// A judge who comes in the middle of a write cannot know how much of it left,
-// and whoever comes to write after the judge is turned away.
+// During a write the number of sent bytes is unknown, so seal counts all of them,
+// and a write after seal fails.
 func TestSealInTheMiddleOfAWrite(t *testing.T) {
 	t.Parallel()
 	s := &stuck{began: make(chan struct{}), release: make(chan struct{})}
@@ -86,7 +85,7 @@ func TestSealInTheMiddleOfAWrite(t *testing.T) {
 	}
 }
 
-// A connection that is not guarded is no evidence of anything.
+// A connection without a guard proves nothing.
 func TestGuarded(t *testing.T) {
 	t.Parallel()
 	c := &guardedConn{}
@@ -110,7 +109,7 @@ type wrap struct{ net.Conn }
 
 func (w wrap) NetConn() net.Conn { return w.Conn }
 
-// A call on a connection that is not guarded may have left.
+// A call on a connection without a guard may have been sent.
 func TestNoEvidence(t *testing.T) {
 	t.Parallel()
 	seen := new(evidence)

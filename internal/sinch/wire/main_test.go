@@ -25,14 +25,14 @@ const (
 	brief = time.Second
 )
 
-// peer is a server that sees every byte.
+// peer is a server that counts every byte.
 type peer struct {
 	addr string
 
-	mu    sync.Mutex
-	heard map[string]int // complete requests, by their body
-	bytes int
-	conns int
+	mu       sync.Mutex
+	received map[string]int // complete requests, by their body
+	bytes    int
+	conns    int
 }
 
 // listen serves each connection with handle, until the test ends.
@@ -42,7 +42,7 @@ func listen(tb testing.TB, handle func(p *peer, c net.Conn)) *peer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &peer{addr: l.Addr().String(), heard: make(map[string]int)}
+	p := &peer{addr: l.Addr().String(), received: make(map[string]int)}
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -68,12 +68,12 @@ func listen(tb testing.TB, handle func(p *peer, c net.Conn)) *peer {
 
 func (p *peer) url() string { return "http://" + p.addr }
 
-// requests is how many complete requests were heard.
+// requests returns the number of complete requests.
 func (p *peer) requests() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := 0
-	for _, times := range p.heard {
+	for _, times := range p.received {
 		n += times
 	}
 	return n
@@ -82,7 +82,7 @@ func (p *peer) requests() int {
 func (p *peer) times(body string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.heard[body]
+	return p.received[body]
 }
 
 func (p *peer) received() (conns, bytes int) {
@@ -91,8 +91,8 @@ func (p *peer) received() (conns, bytes int) {
 	return p.conns, p.bytes
 }
 
-// hear reads one whole request.
-func (p *peer) hear(r *bufio.Reader) (*http.Request, error) {
+// readRequest reads one complete request.
+func (p *peer) readRequest(r *bufio.Reader) (*http.Request, error) {
 	req, err := http.ReadRequest(r)
 	if err != nil {
 		return nil, err
@@ -103,11 +103,11 @@ func (p *peer) hear(r *bufio.Reader) (*http.Request, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.heard[string(body)]++
+	p.received[string(body)]++
 	return req, nil
 }
 
-// tapped counts what arrives.
+// tapped counts the bytes that arrive.
 type tapped struct {
 	net.Conn
 
@@ -122,7 +122,7 @@ func (t *tapped) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// reset ends a connection the hard way.
+// reset closes a connection with RST.
 func reset(c net.Conn) {
 	if t, ok := c.(*tapped); ok {
 		c = t.Conn
@@ -133,12 +133,12 @@ func reset(c net.Conn) {
 	_ = c.Close()
 }
 
-// answering says the same to every request.
+// answering sends the same response to every request.
 func answering(answer string) func(*peer, net.Conn) {
 	return func(p *peer, c net.Conn) {
 		r := bufio.NewReader(c)
 		for {
-			if _, err := p.hear(r); err != nil {
+			if _, err := p.readRequest(r); err != nil {
 				return
 			}
 			if _, err := io.WriteString(c, answer); err != nil {
@@ -150,11 +150,11 @@ func answering(answer string) func(*peer, net.Conn) {
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
-// hang hears and never answers.
+// hang reads a request and never responds.
 func hang(p *peer, c net.Conn) {
 	r := bufio.NewReader(c)
 	for {
-		if _, err := p.hear(r); err != nil {
+		if _, err := p.readRequest(r); err != nil {
 			return
 		}
 	}
@@ -175,7 +175,7 @@ func call(url, body string) wire.Request {
 	}
 }
 
-// eventually waits for what the server sees a little later than the client.
+// eventually waits for a condition that the server reaches after the client.
 func eventually(tb testing.TB, is func() bool) {
 	tb.Helper()
 	for deadline := time.After(soon); !is(); {
@@ -187,7 +187,7 @@ func eventually(tb testing.TB, is func() bool) {
 	}
 }
 
-// verdict is what an error says about the call.
+// verdict classifies the error of a call.
 func verdict(err error) string {
 	if err == nil {
 		return "answered"
@@ -201,12 +201,12 @@ func verdict(err error) string {
 	return "untyped"
 }
 
-// hangOnce says when it has heard a request, and never answers.
-func hangOnce(p *peer, c net.Conn, heard chan<- struct{}) {
+// hangOnce closes received when it has read a request, and never responds.
+func hangOnce(p *peer, c net.Conn, received chan<- struct{}) {
 	r := bufio.NewReader(c)
-	if _, err := p.hear(r); err != nil {
+	if _, err := p.readRequest(r); err != nil {
 		return
 	}
-	close(heard)
-	_, _ = p.hear(r)
+	close(received)
+	_, _ = p.readRequest(r)
 }

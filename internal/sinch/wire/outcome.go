@@ -11,7 +11,7 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// Failure is the outcome of a call that got no answer.
+// Failure is the outcome of a call without a response.
 func Failure(err error) sinch.Outcome {
 	if notSent, ok := errors.AsType[*NotSentError](err); ok {
 		return sinch.Outcome{Kind: sinch.NotSent, Code: sinch.ReasonInternal, Detail: string(notSent.Cause)}
@@ -27,8 +27,8 @@ func Unknown(detail string) sinch.Outcome {
 	return sinch.Outcome{Kind: sinch.Unknown, Code: sinch.ReasonUnknownOutcome, Detail: detail}
 }
 
-// Unreadable is the outcome of an answer that promises acceptance and does not
-// hold what it should.
+// Unreadable is the outcome of a response whose status means acceptance and whose
+// body lacks the id.
 func Unreadable(r Response) sinch.Outcome {
 	if r.Partial {
 		return Unknown(fmt.Sprintf("HTTP %d with a body that was cut off or is too long", r.Status))
@@ -36,15 +36,13 @@ func Unreadable(r Response) sinch.Outcome {
 	return Unknown(fmt.Sprintf("HTTP %d with an unreadable body of %d bytes", r.Status, len(r.Body)))
 }
 
-// ByStatus is the outcome that the HTTP status alone decides, on any API: 429
-// says too fast; 401, 404 and 403 say that the account or its address is
-// wrong; 405 and 415 say that what stands at the address takes no such call,
-// which is tried again because it is a gateway's doing rather than the
-// message's. None of them was processed. All else, every 5xx included, leaves
-// it open whether it was.
+// ByStatus is the outcome by the HTTP status alone, on any API: 429 is throttling;
+// 401, 404 and 403 are a wrong account or address; 405 and 415 are a gateway that
+// does not route the call, which is retried since the message is not the cause. None
+// of them was processed. For any other status, 5xx included, the outcome is unknown.
 //
 // A status is not a code: 401 and 404 are also codes of delivery reports, with
-// another meaning. So it goes into the detail and SinchCode stays empty.
+// another meaning. So the detail contains it and SinchCode stays empty.
 func ByStatus(r Response, now time.Time) sinch.Outcome {
 	o := sinch.Outcome{}
 	switch r.Status {
@@ -62,7 +60,7 @@ func ByStatus(r Response, now time.Time) sinch.Outcome {
 	return o
 }
 
-// maxRetryAfter bounds what a server can ask for.
+// maxRetryAfter bounds the delay that a server can request.
 const maxRetryAfter = time.Hour
 
 // retryAfter reads the header, seconds or a date (RFC 9110, 10.2.3).

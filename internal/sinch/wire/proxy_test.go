@@ -11,7 +11,7 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// A proxy that opens no way to Sinch has got nothing of the call.
+// A proxy that opens no tunnel to Sinch got no byte of the call.
 func TestProxyThatRefuses(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]string{
@@ -22,7 +22,7 @@ func TestProxyThatRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			proxy := listen(t, func(p *peer, c net.Conn) {
-				if req, err := p.hear(bufio.NewReader(c)); err == nil && req.Method == http.MethodConnect {
+				if req, err := p.readRequest(bufio.NewReader(c)); err == nil && req.Method == http.MethodConnect {
 					_, _ = io.WriteString(c, answer)
 				}
 			})

@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// Skew is how far the clock of the answering server is ahead of the client's,
-// negative when it is behind: by its Date (RFC 9110, 6.6.1), which has whole
-// seconds, and as far as the time that the call took does not explain it. It is
-// zero without a readable Date.
+// Skew is the server's clock minus the client's, by its Date header (RFC 9110,
+// 6.6.1), which has whole seconds, less the part that the duration of the call can
+// explain. It is zero without a valid Date.
 func (r Response) Skew() time.Duration {
 	date, err := http.ParseTime(r.Header.Get("Date"))
 	switch {

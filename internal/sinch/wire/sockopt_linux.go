@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// boundResending has the kernel give up unacknowledged data after d:
-// what was written in time could otherwise arrive a quarter of an hour later.
-// It is best effort; where it fails the kernel's own limits hold.
+// boundResending makes the kernel drop unacknowledged data after d: bytes written
+// before the deadline could otherwise arrive a quarter of an hour later. It is best
+// effort; if it fails the kernel's own limits apply.
 func boundResending(conn net.Conn, d time.Duration) {
 	socket, ok := conn.(syscall.Conn)
 	if !ok {

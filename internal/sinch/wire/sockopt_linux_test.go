@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kernel holds what was written no longer than the call has time.
+// The kernel drops written bytes at the deadline of the call.
 func TestKernelGivesUpWithTheCall(t *testing.T) {
 	t.Parallel()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

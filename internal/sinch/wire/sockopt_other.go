@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// boundResending has no counterpart here: the kernel's own limits hold.
+// boundResending has no counterpart here: the kernel's own limits apply.
 func boundResending(net.Conn, time.Duration) {}

@@ -23,7 +23,7 @@ import (
 func tunnel(tb testing.TB) *peer {
 	tb.Helper()
 	return listen(tb, func(p *peer, c net.Conn) {
-		req, err := p.hear(bufio.NewReader(c))
+		req, err := p.readRequest(bufio.NewReader(c))
 		if err != nil || req.Method != http.MethodConnect {
 			return
 		}
