@@ -24,11 +24,11 @@ func (s *Simulator) NewLane(rule RetryRule, width int, sender *CallbackSender) *
 	}
 }
 
-// ForgetTemplates makes the MMS API lose all saved messages: sending one is refused with E241.
-func (s *Simulator) ForgetTemplates() {
+// ClearTemplates drops all saved messages of the MMS API: sending one is refused with E241.
+func (s *Simulator) ClearTemplates() {
 	for _, a := range s.apis {
-		if mms, ok := a.(interface{ ForgetTemplates() }); ok {
-			mms.ForgetTemplates()
+		if mms, ok := a.(interface{ ClearTemplates() }); ok {
+			mms.ClearTemplates()
 		}
 	}
 }

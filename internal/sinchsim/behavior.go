@@ -8,14 +8,14 @@ import (
 // API names a Sinch API in records and receipts.
 type API string
 
-// The APIs the simulator speaks.
+// The simulated APIs.
 const (
 	APIMMS          API = "mms"
 	APIBatches      API = "batches"
 	APIConversation API = "conversation"
 )
 
-// Answer says what goes back over the connection.
+// Answer is the response of a call.
 type Answer string
 
 // The answers. The zero Answer is AnswerOK.
@@ -23,24 +23,24 @@ const (
 	AnswerOK       Answer = "ok"       // the API's own answer of success
 	AnswerRefuse   Answer = "refuse"   // the API's own error, Behavior.Code
 	AnswerThrottle Answer = "throttle" // the API's own "too fast": E113, 429
-	AnswerHTTP     Answer = "http"     // Behavior.Status and Body, word for word
+	AnswerHTTP     Answer = "http"     // Behavior.Status and Body, unchanged
 	AnswerHTML     Answer = "html"     // 200 with a web page
-	AnswerHang     Answer = "hang"     // nothing, until the client goes
+	AnswerHang     Answer = "hang"     // no response until the client disconnects
 	AnswerReset    Answer = "reset"    // TCP reset
-	AnswerDrop     Answer = "drop"     // the connection is closed in good order
+	AnswerDrop     Answer = "drop"     // the connection is closed without a reset
 	AnswerBroken   Answer = "broken"   // success with a body that is not JSON
 	AnswerCut      Answer = "cut"      // success, closed in the middle of the body
 )
 
-// Behavior is what the simulator does with a call. Its two halves are
-// independent: whether the message is accepted (counted, stored, receipts
-// follow) and what the client gets to see of it.
+// Behavior is the simulator's reaction to a call. Its two halves are independent: the
+// acceptance of the message (counted, stored, receipts follow) and the response to
+// the client.
 type Behavior struct {
 	Answer Answer `json:"answer,omitzero"`
-	// Accept overrides what goes with Answer: ok, hang, drop, broken and cut
+	// Accept overrides the acceptance that Answer implies: ok, hang, drop, broken and cut
 	// accept, all others do not.
 	Accept *bool `json:"accept,omitzero"`
-	// Delay is waited before the answer, after acceptance, on top of the latency.
+	// Delay is the time between acceptance and response, in addition to the latency.
 	Delay Duration `json:"delay,omitzero"`
 	// Code is the error of AnswerRefuse: E110, illegal_number_type,
 	// INVALID_ARGUMENT, …
@@ -50,22 +50,22 @@ type Behavior struct {
 	Status  int               `json:"status,omitzero"`
 	Body    string            `json:"body,omitzero"`
 	Headers map[string]string `json:"headers,omitzero"`
-	// Receipts say what follows an accepted message.
+	// Receipts are the receipts of an accepted message.
 	Receipts Receipts `json:"receipts,omitzero"`
 }
 
-// Receipts say which delivery receipts follow an accepted message, and how.
+// Receipts describe the delivery receipts of an accepted message.
 type Receipts struct {
-	// Outcome is what becomes of the message (OutcomeDelivered).
+	// Outcome is the outcome of the message (OutcomeDelivered).
 	Outcome Outcome `json:"outcome,omitzero"`
-	// Codes replace Outcome by the very codes, in their order: N101, E999 or
+	// Codes replace Outcome by a list of codes: N101, E999 or
 	// 401, 417 or QUEUED_ON_CHANNEL, CHANNEL_FAILURE.
 	Codes []string `json:"codes,omitzero"`
-	// Delay is the time to the first receipt, Step the one between two; 0 takes
-	// the simulator's.
+	// Delay is the time to the first receipt, Step the one between two; 0 is the
+	// simulator's default.
 	Delay Duration `json:"delay,omitzero"`
 	Step  Duration `json:"step,omitzero"`
-	// Early holds the answer back until the first receipt was delivered.
+	// Early delays the response until the first receipt was delivered.
 	Early bool `json:"early,omitzero"`
 	// Duplicate delivers every receipt twice.
 	Duplicate bool `json:"duplicate,omitzero"`
@@ -73,7 +73,7 @@ type Receipts struct {
 	Reorder bool `json:"reorder,omitzero"`
 }
 
-// Outcome is what becomes of an accepted message, in words that fit every API.
+// Outcome is the outcome of an accepted message, for every API.
 type Outcome string
 
 // The outcomes. The zero Outcome is OutcomeDelivered.
@@ -82,11 +82,11 @@ const (
 	OutcomeRejected  Outcome = "rejected"   // by carrier or handset
 	OutcomeFailed    Outcome = "failed"     // could not be sent
 	OutcomeExpired   Outcome = "expired"    // ran out of time
-	OutcomeMedia     Outcome = "media"      // the media turned out to be bad
+	OutcomeMedia     Outcome = "media"      // the media is unusable
 	OutcomeBlocked   Outcome = "blocked"    // the recipient opted out
 	OutcomeSMS       Outcome = "sms"        // delivered as fallback SMS
 	OutcomeSMSFailed Outcome = "sms_failed" // not even as SMS
-	OutcomeSent      Outcome = "sent"       // handed over, and no further receipt
+	OutcomeSent      Outcome = "sent"       // sent to the carrier, no further receipt
 	OutcomeNone      Outcome = "none"       // no receipt at all
 )
 

@@ -15,7 +15,7 @@ import (
 	"mmsdispatch/internal/sinchsim/simtest"
 )
 
-// seen says what a client makes of a behaviour.
+// seen is the response to a client under a behaviour.
 type seen struct {
 	accepted bool
 	err      error // the connection failed so
@@ -25,8 +25,8 @@ type seen struct {
 	kind     string // content type
 }
 
-// TestBehaviors acts out every behaviour for both APIs, told through the control
-// API in its short form.
+// TestBehaviors checks every behaviour for both APIs, set through the control API in
+// its short form.
 func TestBehaviors(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ mms, batches seen }{
@@ -65,12 +65,12 @@ func TestBehaviors(t *testing.T) {
 	for short, tt := range tests {
 		t.Run(short, func(t *testing.T) {
 			t.Parallel()
-			s, _ := start(t, sinchsim.Options{})
-			if got := control(t, s, http.MethodPut, "/default", `"`+short+`"`); got.status != http.StatusNoContent {
-				t.Fatalf("control: %d %s", got.status, got.raw)
+			s, _ := simtest.StartWithReceiver(t, sinchsim.Options{})
+			if got := s.Control(t, http.MethodPut, "/default", `"`+short+`"`); got.Status != http.StatusNoContent {
+				t.Fatalf("control: %d %s", got.Status, got.Raw)
 			}
-			check(t, s, tt.mms, s.URL+"/ep/v2/", mmsHeader(), anMMS())
-			check(t, s, tt.batches, s.URL+"/xms/v1/"+plan+"/batches", xmsHeader(), aBatch())
+			check(t, s, tt.mms, s.URL+simtest.MMSPath, simtest.MMSHeader(), simtest.MMS())
+			check(t, s, tt.batches, s.URL+"/xms/v1/"+simtest.Plan+"/batches", simtest.BearerHeader(simtest.Token), simtest.Batch())
 		})
 	}
 }
@@ -79,10 +79,10 @@ func failure(code, info string) string {
 	return `{"status":"Failure","to":"12065551212","error-code":"` + code + `","error-info":"` + info + `"}`
 }
 
-func check(t *testing.T, s *simtest.Server, want seen, url string, header http.Header, body fields) {
+func check(t *testing.T, s *simtest.Server, want seen, url string, header http.Header, body simtest.Fields) {
 	t.Helper()
 	before := s.Stats()
-	got, err := call(t.Context(), http.MethodPost, url, header, asJSON(t, body))
+	got, err := simtest.Call(t.Context(), http.MethodPost, url, header, simtest.JSON(t, body))
 	if !errors.Is(err, want.err) {
 		t.Errorf("%s: error %v, want %v", url, err, want.err)
 	}
@@ -93,28 +93,28 @@ func check(t *testing.T, s *simtest.Server, want seen, url string, header http.H
 	if want.err != nil {
 		return
 	}
-	if got.status != want.status || (got.fields == nil) != want.broken {
-		t.Errorf("%s: %d %q", url, got.status, got.raw)
+	if got.Status != want.status || (got.Fields == nil) != want.broken {
+		t.Errorf("%s: %d %q", url, got.Status, got.Raw)
 	}
-	if want.body != "" && string(got.raw) != want.body {
-		t.Errorf("%s: body %s", url, got.raw)
+	if want.body != "" && string(got.Raw) != want.body {
+		t.Errorf("%s: body %s", url, got.Raw)
 	}
-	if want.kind != "" && got.header.Get("Content-Type") != want.kind {
-		t.Errorf("%s: type %s", url, got.header.Get("Content-Type"))
+	if want.kind != "" && got.Header.Get("Content-Type") != want.kind {
+		t.Errorf("%s: type %s", url, got.Header.Get("Content-Type"))
 	}
 }
 
 func TestHangBeforeAccepting(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{Behavior: behavior(t, "hang_before")})
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{Behavior: simtest.Behavior(t, "hang_before")})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	over := make(chan error, 1)
 	go func() {
-		_, err := call(ctx, http.MethodPost, s.URL+"/ep/v2/", mmsHeader(), asJSON(t, anMMS()))
+		_, err := simtest.Call(ctx, http.MethodPost, s.URL+simtest.MMSPath, simtest.MMSHeader(), simtest.JSON(t, simtest.MMS()))
 		over <- err
 	}()
-	eventually(t, "the call is received", func() bool { return s.Stats().Calls == 1 })
+	simtest.Eventually(t, "the call is received", func() bool { return s.Stats().Calls == 1 })
 	cancel()
 	if err := <-over; !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
@@ -124,16 +124,16 @@ func TestHangBeforeAccepting(t *testing.T) {
 	}
 }
 
-// Stop lets go of calls that hang.
+// Stop ends hanging calls.
 func TestStopEndsHangingCalls(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{Behavior: sinchsim.Behavior{Answer: sinchsim.AnswerHang}})
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{Behavior: sinchsim.Behavior{Answer: sinchsim.AnswerHang}})
 	over := make(chan error, 1)
 	go func() {
-		_, err := call(context.WithoutCancel(t.Context()), http.MethodPost, s.URL+"/ep/v2/", mmsHeader(), asJSON(t, anMMS()))
+		_, err := simtest.Call(context.WithoutCancel(t.Context()), http.MethodPost, s.URL+simtest.MMSPath, simtest.MMSHeader(), simtest.JSON(t, simtest.MMS()))
 		over <- err
 	}()
-	eventually(t, "the call is accepted", func() bool { return s.Stats().Accepted == 1 })
+	simtest.Eventually(t, "the call is accepted", func() bool { return s.Stats().Accepted == 1 })
 	if err := s.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestStopEndsHangingCalls(t *testing.T) {
 	}
 }
 
-func TestReceiptsAsTold(t *testing.T) {
+func TestReceiptsFollowBehavior(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		receipts sinchsim.Receipts
@@ -166,13 +166,13 @@ func TestReceiptsAsTold(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, rec := start(t, sinchsim.Options{})
+			s, rec := simtest.StartWithReceiver(t, sinchsim.Options{})
 			s.ForReference("msg_a", 0, sinchsim.Behavior{Receipts: tt.receipts})
-			sendMMS(t, s, anMMS())
-			if diff := cmp.Diff(tt.codes, rec.codes(t, len(tt.codes))); diff != "" {
+			s.SendMMS(t, simtest.MMS())
+			if diff := cmp.Diff(tt.codes, rec.Codes(t, len(tt.codes))); diff != "" {
 				t.Errorf("codes (-want +got):\n%s", diff)
 			}
-			settled(t, s)
+			s.AwaitReceipts(t)
 			if n := s.Stats().Receipts.Delivered; n != uint64(len(tt.codes)) {
 				t.Errorf("%d receipts delivered", n)
 			}
@@ -182,26 +182,17 @@ func TestReceiptsAsTold(t *testing.T) {
 
 func ms(n int) sinchsim.Duration { return sinchsim.Duration(time.Duration(n) * time.Millisecond) }
 
-func behavior(t *testing.T, short string) sinchsim.Behavior {
-	t.Helper()
-	b, err := sinchsim.ParseBehavior(short)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// With "early" the first receipt is there before the answer, for both APIs.
+// With "early" the first receipt is delivered before the response, for both APIs.
 func TestReceiptBeforeAnswer(t *testing.T) {
 	t.Parallel()
-	s, rec := start(t, sinchsim.Options{})
-	s.SetDefault(behavior(t, "early"))
+	s, rec := simtest.StartWithReceiver(t, sinchsim.Options{})
+	s.SetDefault(simtest.Behavior(t, "early"))
 	for range 20 {
-		sendMMS(t, s, anMMS())
-		sendBatch(t, s, aBatch())
+		s.SendMMS(t, simtest.MMS())
+		s.SendBatch(t, simtest.Batch())
 		var early int
-		for len(rec.receipts) > 0 {
-			if code := (<-rec.receipts).fields["code"]; code == "N101" || code == 401.0 {
+		for len(rec.Receipts) > 0 {
+			if code := (<-rec.Receipts).Fields["code"]; code == "N101" || code == 401.0 {
 				early++
 			}
 		}
@@ -227,7 +218,7 @@ func TestReceiptsInProcess(t *testing.T) {
 		return nil
 	}
 	s := simtest.Start(t, o)
-	sendMMS(t, s, anMMS())
+	s.SendMMS(t, simtest.MMS())
 	codes := map[string]bool{}
 	for range 2 {
 		r := <-got
@@ -246,25 +237,25 @@ func TestReceiptsInProcess(t *testing.T) {
 
 func TestRate(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{Rate: 0.001, Burst: 2})
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{Rate: 0.001, Burst: 2})
 	answers := map[any]int{}
 	for range 4 {
-		answers[sendMMS(t, s, anMMS()).fields["error-code"]]++
+		answers[s.SendMMS(t, simtest.MMS()).Fields["error-code"]]++
 	}
 	if diff := cmp.Diff(map[any]int{nil: 2, "E113": 2}, answers); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
-	if got := sendBatch(t, s, aBatch()); got.status != http.StatusTooManyRequests {
-		t.Errorf("batch: %d", got.status)
+	if got := s.SendBatch(t, simtest.Batch()); got.Status != http.StatusTooManyRequests {
+		t.Errorf("batch: %d", got.Status)
 	}
 	s.SetRate(0, 0)
-	if got := sendBatch(t, s, aBatch()); got.status != http.StatusCreated {
-		t.Errorf("without limit: %d", got.status)
+	if got := s.SendBatch(t, simtest.Batch()); got.Status != http.StatusCreated {
+		t.Errorf("without limit: %d", got.Status)
 	}
-	// Recipients count, not calls.
+	// The limit counts recipients, not calls.
 	s.SetRate(0.001, 2)
-	if got := sendBatch(t, s, aBatch().with("to", []any{"12065551212", "12065551213", "12065551214"})); got.status != http.StatusTooManyRequests {
-		t.Errorf("three recipients: %d", got.status)
+	if got := s.SendBatch(t, simtest.Batch().With("to", []any{"12065551212", "12065551213", "12065551214"})); got.Status != http.StatusTooManyRequests {
+		t.Errorf("three recipients: %d", got.Status)
 	}
 }
 
@@ -274,9 +265,9 @@ func TestLatencyIsWaited(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, _ := start(t, sinchsim.Options{Latency: latency})
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{Latency: latency})
 	began := time.Now()
-	sendMMS(t, s, anMMS())
+	s.SendMMS(t, simtest.MMS())
 	if took := time.Since(began); took < 30*time.Millisecond {
 		t.Errorf("answered after %s", took)
 	}

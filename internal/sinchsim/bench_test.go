@@ -9,10 +9,10 @@ import (
 	"mmsdispatch/internal/sinchsim/simtest"
 )
 
-// BenchmarkAccept is the simulator's own cost of an accepted call, without the
+// BenchmarkAccept measures the simulator's cost of an accepted call, without the
 // network and without receipts.
 func BenchmarkAccept(b *testing.B) {
-	body, err := json.Marshal(anMMS())
+	body, err := json.Marshal(simtest.MMS())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -22,7 +22,7 @@ func BenchmarkAccept(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if w := serve(s.Handler(), http.MethodPost, "/ep/v2/", mmsHeader(), string(body)); w.Code != http.StatusOK {
+					if w := simtest.Serve(s.Handler(), http.MethodPost, simtest.MMSPath, simtest.MMSHeader(), string(body)); w.Code != http.StatusOK {
 						b.Error(w.Code)
 					}
 				}

@@ -43,7 +43,7 @@ const (
 
 type callsView struct {
 	Calls []Call `json:"calls"`
-	// Next goes into after to read on; 0 at the end.
+	// Next is the value of after for the next page; 0 at the end.
 	Next uint64 `json:"next"`
 }
 
@@ -86,7 +86,7 @@ type acceptedView struct {
 	Doubled  int     `json:"doubled"` // messages with more than one accepted call
 	By       CountBy `json:"by"`
 	Counts   []count `json:"counts"`
-	// Next goes into after to read on; empty at the end.
+	// Next is the value of after for the next page; empty at the end.
 	Next string `json:"next"`
 }
 
@@ -142,7 +142,7 @@ func (b *recorder) tally(by CountBy, only string, least int, after string) []cou
 	return all
 }
 
-// show answers with v as JSON.
+// show responds with v as JSON.
 func show(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", contentJSON)
 	_, _ = w.Write(append(Encode(v), '\n'))
@@ -156,7 +156,7 @@ func refuse(w http.ResponseWriter, err error) {
 	Reply{Status: http.StatusBadRequest, Body: append(Encode(controlError{err.Error()}), '\n')}.Write(w)
 }
 
-// order reads the body of a control call; a name it does not know is an error.
+// order reads the body of a control call; an unknown name is an error.
 func order[T any](w http.ResponseWriter, r *http.Request) (T, bool) {
 	var v T
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))

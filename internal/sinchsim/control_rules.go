@@ -19,8 +19,8 @@ func (c control) ruleRoutes(mux *http.ServeMux) {
 			}
 		})
 	}
-	undo := func(pattern string, forget func(r *http.Request)) {
-		handle(pattern, func(_ http.ResponseWriter, r *http.Request) bool { forget(r); return true })
+	undo := func(pattern string, remove func(r *http.Request)) {
+		handle(pattern, func(_ http.ResponseWriter, r *http.Request) bool { remove(r); return true })
 	}
 	handle("PUT /sim/default", c.putDefault)
 	undo("DELETE /sim/default", func(*http.Request) { script.setBase(script.initial.base) })
@@ -33,7 +33,7 @@ func (c control) ruleRoutes(mux *http.ServeMux) {
 	handle("PUT /sim/latency", c.putLatency)
 	undo("DELETE /sim/latency", func(*http.Request) { script.setLatency(script.initial.latency) })
 	undo("DELETE /sim/tokens", func(*http.Request) { c.sim.ExpireTokens() })
-	undo("DELETE /sim/templates", func(*http.Request) { c.sim.ForgetTemplates() })
+	undo("DELETE /sim/templates", func(*http.Request) { c.sim.ClearTemplates() })
 	handle("PUT /sim/rate", c.putRate)
 	undo("DELETE /sim/rate", func(*http.Request) { script.setRate(script.initial.rate, script.initial.burst) })
 }

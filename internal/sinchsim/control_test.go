@@ -10,24 +10,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/simtest"
 )
 
 func TestRulesOfTheScript(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{})
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{})
 	put := func(method, path, body string) {
 		t.Helper()
-		if got := control(t, s, method, path, body); got.status != http.StatusNoContent {
-			t.Fatalf("%s %s: %d %s", method, path, got.status, got.raw)
+		if got := s.Control(t, method, path, body); got.Status != http.StatusNoContent {
+			t.Fatalf("%s %s: %d %s", method, path, got.Status, got.Raw)
 		}
 	}
-	expect := func(what string, body fields, want any) {
+	expect := func(what string, body simtest.Fields, want any) {
 		t.Helper()
-		if got := sendMMS(t, s, body); got.fields["error-code"] != want {
-			t.Errorf("%s: %s, want %v", what, got.raw, want)
+		if got := s.SendMMS(t, body); got.Fields["error-code"] != want {
+			t.Errorf("%s: %s, want %v", what, got.Raw, want)
 		}
 	}
-	m := anMMS()
+	m := simtest.MMS()
 	put("PUT", "/default", `"E100"`)
 	put("POST", "/next", `{"times":2,"behavior":"E101"}`)
 	put("POST", "/next", `{"behavior":{"answer":"refuse","code":"E102"}}`)
@@ -35,16 +36,16 @@ func TestRulesOfTheScript(t *testing.T) {
 	put("PUT", "/references/msg_r", `{"behavior":"E105"}`)
 	put("PUT", "/references/msg_r-2", `{"times":1,"behavior":"ok"}`)
 
-	expect("message", m.with("client-reference", "msg_r-1"), "E105")
-	expect("reference", m.with("client-reference", "msg_r-2").with("to", "12065551213"), nil)
-	expect("number", m.with("to", "12065551213"), "E103")
-	expect("first next, number used up", m.with("to", "12065551213"), "E101")
-	expect("next wins over magic", m.with("to", "12065559002"), "E101")
+	expect("message", m.With("client-reference", "msg_r-1"), "E105")
+	expect("reference", m.With("client-reference", "msg_r-2").With("to", "12065551213"), nil)
+	expect("number", m.With("to", "12065551213"), "E103")
+	expect("first next, number used up", m.With("to", "12065551213"), "E101")
+	expect("next wins over magic", m.With("to", "12065559002"), "E101")
 	expect("second next", m, "E102")
-	expect("magic wins over default", m.with("to", "12065559002"), "E114")
+	expect("magic wins over default", m.With("to", "12065559002"), "E114")
 	expect("default", m, "E100")
 
-	rules := control(t, s, http.MethodGet, "/rules", "").fields
+	rules := s.Control(t, http.MethodGet, "/rules", "").Fields
 	want := map[string]any{
 		"default": map[string]any{"answer": "refuse", "code": "E100"}, "next": []any{}, "numbers": map[string]any{},
 		"references": map[string]any{"msg_r": map[string]any{"behavior": map[string]any{"answer": "refuse", "code": "E105"}}},
@@ -55,7 +56,7 @@ func TestRulesOfTheScript(t *testing.T) {
 	}
 	put("DELETE", "/references/msg_r", "")
 	put("DELETE", "/default", "")
-	expect("all gone", m.with("client-reference", "msg_r-1"), nil)
+	expect("all gone", m.With("client-reference", "msg_r-1"), nil)
 	put("POST", "/next", `{"behavior":"E101"}`)
 	put("DELETE", "/next", "")
 	put("PUT", "/numbers/12065551212", `{"behavior":"E101"}`)
@@ -74,17 +75,17 @@ func TestRulesOfTheScript(t *testing.T) {
 
 func TestLongBehavior(t *testing.T) {
 	t.Parallel()
-	s, rec := start(t, sinchsim.Options{})
+	s, rec := simtest.StartWithReceiver(t, sinchsim.Options{})
 	body := `{"answer":"http","accept":true,"status":503,"body":"{\"a\":1}","headers":{"Retry-After":"7"},"delay":"1ms",` +
 		`"receipts":{"codes":["N101","E999"],"delay":"1ms","step":"1ms","duplicate":true}}`
-	if got := control(t, s, http.MethodPut, "/default", body); got.status != http.StatusNoContent {
-		t.Fatalf("%d %s", got.status, got.raw)
+	if got := s.Control(t, http.MethodPut, "/default", body); got.Status != http.StatusNoContent {
+		t.Fatalf("%d %s", got.Status, got.Raw)
 	}
-	got := sendMMS(t, s, anMMS())
-	if got.status != http.StatusServiceUnavailable || string(got.raw) != `{"a":1}` || got.header.Get("Retry-After") != "7" {
-		t.Errorf("answer %d %s %v", got.status, got.raw, got.header)
+	got := s.SendMMS(t, simtest.MMS())
+	if got.Status != http.StatusServiceUnavailable || string(got.Raw) != `{"a":1}` || got.Header.Get("Retry-After") != "7" {
+		t.Errorf("answer %d %s %v", got.Status, got.Raw, got.Header)
 	}
-	if diff := cmp.Diff([]any{"N101", "N101", "E999", "E999"}, rec.codes(t, 4)); diff != "" {
+	if diff := cmp.Diff([]any{"N101", "N101", "E999", "E999"}, rec.Codes(t, 4)); diff != "" {
 		t.Errorf("receipts (-want +got):\n%s", diff)
 	}
 	if n := s.Stats().Accepted; n != 1 {
@@ -94,7 +95,7 @@ func TestLongBehavior(t *testing.T) {
 
 func TestControlRefuses(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{})
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{})
 	tests := []struct{ method, path, body string }{
 		{"PUT", "/default", ""},
 		{"PUT", "/default", `"nonsense"`},
@@ -129,9 +130,9 @@ func TestControlRefuses(t *testing.T) {
 		{"GET", "/accepted?limit=x", ""},
 	}
 	for _, tt := range tests {
-		got := control(t, s, tt.method, tt.path, tt.body)
-		if text, _ := got.fields["error"].(string); got.status != http.StatusBadRequest || text == "" {
-			t.Errorf("%s %s %s: %d %s", tt.method, tt.path, tt.body, got.status, got.raw)
+		got := s.Control(t, tt.method, tt.path, tt.body)
+		if text, _ := got.Fields["error"].(string); got.Status != http.StatusBadRequest || text == "" {
+			t.Errorf("%s %s %s: %d %s", tt.method, tt.path, tt.body, got.Status, got.Raw)
 		}
 	}
 	if diff := cmp.Diff(sinchsim.Behavior{}, s.Rules().Default); diff != "" {
@@ -142,21 +143,21 @@ func TestControlRefuses(t *testing.T) {
 // Each acceptance is counted once, also with concurrent calls.
 func TestAcceptedIsExact(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{})
-	s.SetDefault(behavior(t, "drop"))
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{})
+	s.SetDefault(simtest.Behavior(t, "drop"))
 	var callers sync.WaitGroup
 	for i := range 40 {
 		callers.Go(func() {
-			m := anMMS().with("client-reference", "msg_"+strconv.Itoa(i%20)+"-"+strconv.Itoa(1+i/20)).
+			m := simtest.MMS().With("client-reference", "msg_"+strconv.Itoa(i%20)+"-"+strconv.Itoa(1+i/20)).
 				with("to", strconv.Itoa(12065550000+i%10))
-			_, err := call(t.Context(), http.MethodPost, s.URL+"/ep/v2/", mmsHeader(), asJSON(t, m))
+			_, err := simtest.Call(t.Context(), http.MethodPost, s.URL+simtest.MMSPath, simtest.MMSHeader(), simtest.JSON(t, m))
 			if err == nil {
 				t.Error("the call was answered")
 			}
 		})
 	}
 	callers.Wait()
-	eventually(t, "the calls end", func() bool { return s.Stats().InFlight == 0 })
+	simtest.Eventually(t, "the calls end", func() bool { return s.Stats().InFlight == 0 })
 	if st := s.Stats(); st.Accepted != 40 || st.Messages != 20 || st.Doubled != 20 {
 		t.Errorf("stats %+v", st)
 	}
@@ -189,23 +190,23 @@ func counted(keys, calls int, key func(i int) string) map[string]int {
 
 func TestReadBack(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{KeepBodies: true})
-	sendMMS(t, s, anMMS())
-	sendMMS(t, s, anMMS().with("client-reference", "msg_a-2"))
-	sendMMS(t, s, anMMS().with("client-reference", "msg_b-1").with("to", "12065559001"))
-	sendBatch(t, s, aBatch().with("client_reference", "msg_c-1"))
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{KeepBodies: true})
+	s.SendMMS(t, simtest.MMS())
+	s.SendMMS(t, simtest.MMS().With("client-reference", "msg_a-2"))
+	s.SendMMS(t, simtest.MMS().With("client-reference", "msg_b-1").With("to", "12065559001"))
+	s.SendBatch(t, simtest.Batch().With("client_reference", "msg_c-1"))
 
 	for query, want := range map[string]int{
 		"": 4, "?accepted=true": 3, "?accepted=false": 1, "?api=batches": 1, "?operation=sendmms": 3,
 		"?message=msg_a": 2, "?reference=msg_a-2": 1, "?number=%2B12065551212": 3, "?after=3": 1, "?limit=2": 2,
 	} {
-		got := control(t, s, http.MethodGet, "/calls"+query, "")
-		if calls, _ := got.fields["calls"].([]any); len(calls) != want {
+		got := s.Control(t, http.MethodGet, "/calls"+query, "")
+		if calls, _ := got.Fields["calls"].([]any); len(calls) != want {
 			t.Errorf("calls%s: %d, want %d", query, len(calls), want)
 		}
 	}
-	got := control(t, s, http.MethodGet, "/calls?limit=1&after=2", "")
-	first, _ := got.fields["calls"].([]any)
+	got := s.Control(t, http.MethodGet, "/calls?limit=1&after=2", "")
+	first, _ := got.Fields["calls"].([]any)
 	one, _ := first[0].(map[string]any)
 	delete(one, "at")
 	want := map[string]any{
@@ -213,7 +214,7 @@ func TestReadBack(t *testing.T) {
 		"numbers": []any{"12065559001"}, "accepted": false, "answer": "E110",
 		"body": one["body"],
 	}
-	if diff := cmp.Diff(want, one); diff != "" || got.fields["next"] != 3.0 {
+	if diff := cmp.Diff(want, one); diff != "" || got.Fields["next"] != 3.0 {
 		t.Errorf("call (-want +got):\n%s", diff)
 	}
 	if body, _ := one["body"].(map[string]any); body["to"] != "12065559001" {
@@ -242,7 +243,7 @@ func TestReadBack(t *testing.T) {
 		"?number=%2B12065551212":        {counts("12065551212", 3.0), ""},
 		"?number=%2B12065551212&min=10": {counts(), ""},
 	} {
-		got := control(t, s, http.MethodGet, "/accepted"+query, "").fields
+		got := s.Control(t, http.MethodGet, "/accepted"+query, "").Fields
 		if diff := cmp.Diff(want.counts, got["counts"]); diff != "" || got["next"] != want.next {
 			t.Errorf("accepted%s (-want +got):\n%s", query, diff)
 		}
@@ -250,8 +251,8 @@ func TestReadBack(t *testing.T) {
 			t.Errorf("accepted%s: %v", query, got)
 		}
 	}
-	settled(t, s)
-	stats := control(t, s, http.MethodGet, "/stats", "").fields
+	s.AwaitReceipts(t)
+	stats := s.Control(t, http.MethodGet, "/stats", "").Fields
 	wantStats := map[string]any{
 		"calls": 4.0, "accepted": 3.0, "lookups": 0.0, "inFlight": 0.0, "messages": 2.0, "doubled": 1.0, "reached": 3.0, "mediaFetches": 2.0,
 		"answers": map[string]any{"ok": 3.0, "E110": 1.0}, "apis": map[string]any{"mms": 3.0, "batches": 1.0},
@@ -264,48 +265,48 @@ func TestReadBack(t *testing.T) {
 
 func TestReset(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{})
-	s.ForNumber("12065551212", 0, behavior(t, "E100"))
-	s.ForReference("msg_z", 0, behavior(t, "E100"))
-	s.Next(5, behavior(t, "E100"))
-	s.SetDefault(behavior(t, "E100"))
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{})
+	s.ForNumber("12065551212", 0, simtest.Behavior(t, "E100"))
+	s.ForReference("msg_z", 0, simtest.Behavior(t, "E100"))
+	s.Next(5, simtest.Behavior(t, "E100"))
+	s.SetDefault(simtest.Behavior(t, "E100"))
 	s.SetRate(1, 1)
-	id, _ := sendBatch(t, s, aBatch().with("to", []any{"12065551213"})).fields["id"].(string)
+	id, _ := s.SendBatch(t, simtest.Batch().With("to", []any{"12065551213"})).Fields["id"].(string)
 	if id != "" {
 		t.Fatal("a rule was not followed")
 	}
-	if got := control(t, s, http.MethodPost, "/reset", ""); got.status != http.StatusNoContent {
-		t.Fatalf("%d %s", got.status, got.raw)
+	if got := s.Control(t, http.MethodPost, "/reset", ""); got.Status != http.StatusNoContent {
+		t.Fatalf("%d %s", got.Status, got.Raw)
 	}
 	if diff := cmp.Diff(sinchsim.Stats{Answers: map[string]uint64{}, APIs: map[sinchsim.API]uint64{}}, s.Stats()); diff != "" {
 		t.Errorf("stats (-want +got):\n%s", diff)
 	}
-	if got := sendMMS(t, s, anMMS()); got.fields["status"] != "Success" {
-		t.Errorf("after reset: %s", got.raw)
+	if got := s.SendMMS(t, simtest.MMS()); got.Fields["status"] != "Success" {
+		t.Errorf("after reset: %s", got.Raw)
 	}
 }
 
 func TestCountsOnlyKeepsNothing(t *testing.T) {
 	t.Parallel()
-	s, rec := start(t, sinchsim.Options{CountsOnly: true})
-	sendMMS(t, s, anMMS())
-	sendBatch(t, s, aBatch())
-	rec.codes(t, 4)
+	s, rec := simtest.StartWithReceiver(t, sinchsim.Options{CountsOnly: true})
+	s.SendMMS(t, simtest.MMS())
+	s.SendBatch(t, simtest.Batch())
+	rec.Codes(t, 4)
 	st := s.Stats()
 	if st.Calls != 2 || st.Accepted != 2 || len(s.Calls(sinchsim.CallFilter{})) != 0 || len(s.Accepted(sinchsim.ByNumber)) != 0 {
 		t.Errorf("stats %+v", st)
 	}
-	if got := xms(t, s, http.MethodGet, "/batches", nil); got.fields["count"] != 0.0 {
-		t.Errorf("batches are kept: %s", got.raw)
+	if got := s.Batches(t, http.MethodGet, "/batches", nil); got.Fields["count"] != 0.0 {
+		t.Errorf("batches are kept: %s", got.Raw)
 	}
 }
 
 func TestDetailsAreBounded(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{MaxRecords: 3})
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{MaxRecords: 3})
 	var ids []string
 	for i := range 5 {
-		id, _ := sendBatch(t, s, aBatch().with("client_reference", "msg_"+strconv.Itoa(i)+"-1")).fields["id"].(string)
+		id, _ := s.SendBatch(t, simtest.Batch().With("client_reference", "msg_"+strconv.Itoa(i)+"-1")).Fields["id"].(string)
 		ids = append(ids, id)
 	}
 	calls := s.Calls(sinchsim.CallFilter{})
@@ -315,24 +316,24 @@ func TestDetailsAreBounded(t *testing.T) {
 	if n := len(s.Accepted(sinchsim.ByMessage)); n != 5 {
 		t.Errorf("%d messages counted", n)
 	}
-	if got := xms(t, s, http.MethodGet, "/batches", nil); got.fields["count"] != 3.0 {
-		t.Errorf("batches %s", got.raw)
+	if got := s.Batches(t, http.MethodGet, "/batches", nil); got.Fields["count"] != 3.0 {
+		t.Errorf("batches %s", got.Raw)
 	}
-	if got := xms(t, s, http.MethodGet, "/batches/"+ids[0], nil); got.status != http.StatusNotFound {
-		t.Errorf("oldest batch: %d", got.status)
+	if got := s.Batches(t, http.MethodGet, "/batches/"+ids[0], nil); got.Status != http.StatusNotFound {
+		t.Errorf("oldest batch: %d", got.Status)
 	}
-	if got := xms(t, s, http.MethodGet, "/batches?client_reference=msg_1-1", nil); got.fields["count"] != 0.0 {
-		t.Errorf("dropped batch is listed: %s", got.raw)
+	if got := s.Batches(t, http.MethodGet, "/batches?client_reference=msg_1-1", nil); got.Fields["count"] != 0.0 {
+		t.Errorf("dropped batch is listed: %s", got.Raw)
 	}
 }
 
-// Bytes that are not UTF-8 can come in through a query; the record stays readable.
-func TestBookSurvivesBadText(t *testing.T) {
+// A query can contain bytes that are not UTF-8; the record stays readable.
+func TestRecordSurvivesBadText(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{})
-	xms(t, s, http.MethodGet, "/batches?client_reference=%ff%00", nil)
-	got := control(t, s, http.MethodGet, "/calls", "")
-	if calls, _ := got.fields["calls"].([]any); len(calls) != 1 || !strings.Contains(string(got.raw), "\ufffd") {
-		t.Errorf("calls %s", got.raw)
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{})
+	s.Batches(t, http.MethodGet, "/batches?client_reference=%ff%00", nil)
+	got := s.Control(t, http.MethodGet, "/calls", "")
+	if calls, _ := got.Fields["calls"].([]any); len(calls) != 1 || !strings.Contains(string(got.Raw), "\ufffd") {
+		t.Errorf("calls %s", got.Raw)
 	}
 }

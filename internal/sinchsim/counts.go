@@ -47,26 +47,26 @@ func (f CallFilter) matches(c Call) bool {
 		(f.Accepted == nil || *f.Accepted == c.Accepted)
 }
 
-// CountBy names what accepted calls are counted by.
+// CountBy is the key by which accepted calls are counted.
 type CountBy string
 
-// The ways to count.
+// The keys.
 const (
 	ByMessage   CountBy = "message"
 	ByReference CountBy = "reference"
 	ByNumber    CountBy = "number"
 )
 
-// Accepted returns how many accepted calls each message, reference or number
-// had. It is complete since the start or the last reset.
+// Accepted returns the number of accepted calls of each message, reference or number
+// since the start or the last reset.
 func (s *Simulator) Accepted(by CountBy) map[string]int {
 	s.recorder.mu.Lock()
 	defer s.recorder.mu.Unlock()
 	return maps.Clone(s.recorder.counts(by))
 }
 
-// AcceptedFor returns how many accepted calls one message, reference or number
-// had.
+// AcceptedFor returns the number of accepted calls of one message, reference or
+// number.
 func (s *Simulator) AcceptedFor(by CountBy, key string) int {
 	if by == ByNumber {
 		key = plain(key)

@@ -10,10 +10,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxBody is the largest request that is read.
+// maxBody is the maximum size of a request, in bytes.
 const maxBody = 1 << 20
 
-// The operations that several APIs have, as the recorder names them.
+// The recorder's names of operations that several APIs have.
 const (
 	OperationSend   = "send"
 	OperationList   = "list"
@@ -21,25 +21,25 @@ const (
 	OperationReport = "report"
 )
 
-// Exchange is a call that passed its API's own checks and the script now decides about.
+// Exchange is a call that passed its API's own checks; the script decides its behaviour.
 type Exchange struct {
 	Call      Call
 	Responder Responder
 	Magic     MagicTable
 	Lane      *Lane
-	// Accept takes the message: it gives it an id, stores it, and says what is
-	// answered and which receipts follow. It runs once, when the call is accepted.
+	// Accept assigns an id, stores the message and returns the response and the receipts.
+	// It runs once, when the call is accepted.
 	Accept func(d Direction) Acceptance
 }
 
-// Acceptance is what an API makes of a call it has accepted.
+// Acceptance is the result of an accepted call.
 type Acceptance struct {
 	ID     string
 	Answer Reply
 	Events []*Event
 }
 
-// Handle serves a call as the script decides: it is accepted or not, recorded,
+// Handle serves a call with the script's behaviour: it is accepted or not, recorded,
 // and answered.
 func (s *Simulator) Handle(w http.ResponseWriter, r *http.Request, x Exchange) {
 	d := s.script.direct(x.Call, x.Magic, x.Call.At)
@@ -67,8 +67,8 @@ func (s *Simulator) Handle(w http.ResponseWriter, r *http.Request, x Exchange) {
 	s.respond(w, r, d.Behavior, a.Answer, x.Responder)
 }
 
-// awaitFirst waits until the first receipt was tried, so that it is there before
-// the answer.
+// awaitFirst waits until the first receipt was tried, so that it precedes the
+// response.
 func (s *Simulator) awaitFirst(r *http.Request, first <-chan struct{}) {
 	if first == nil {
 		return
@@ -91,7 +91,7 @@ func (x Exchange) label(b Behavior) string {
 	return string(b.answer())
 }
 
-// Decline answers a call that its API's own checks refuse.
+// Decline responds to a call that its API's own checks refuse.
 func (s *Simulator) Decline(w http.ResponseWriter, call Call, code string, answer Reply) {
 	call.Answer = code
 	s.recorder.record(call)
@@ -115,21 +115,21 @@ func (c Call) About(reference string, numbers ...string) Call {
 	return c
 }
 
-// ReadBody reads a request body up to maxBody. It is read to its end also when
-// it is of no use, so that the answer is not lost in a reset.
+// ReadBody reads a request body up to maxBody. It reads a longer one to its end as
+// well, so that the response is not lost in a reset.
 func ReadBody(w http.ResponseWriter, r *http.Request) (body []byte, tooLong bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	return body, err != nil
 }
 
-// Answered returns the call with its answer.
+// Answered returns the call with its response.
 func (c Call) Answered(answer string) Call {
 	c.Answer = answer
 	return c
 }
 
-// Encode writes v, which always can be written, as JSON. Bytes that are not UTF-8
-// can come in through a query and are replaced.
+// Encode encodes v, which must be encodable, as JSON. Bytes that are not UTF-8, for
+// example from a query, are replaced.
 func Encode(v any) []byte {
 	body, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
 	if err != nil {

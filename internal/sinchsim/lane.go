@@ -9,13 +9,13 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Receipt is one delivery receipt on its way to the receiver.
+// Receipt is one delivery receipt.
 type Receipt struct {
 	API       API
 	URL       string // empty when receipts are delivered in process
 	Reference string
 	Code      string // of the event; empty for a report about a whole batch
-	Body      []byte // JSON as it goes over the wire
+	Body      []byte // JSON
 }
 
 // Event is a receipt with the time it is due.
@@ -23,16 +23,16 @@ type Event struct {
 	Receipt
 
 	Due        time.Time
-	order      uint64        // keeps events of one moment in their order
-	Stale      func() bool   // reports that the event lost its meaning; may be nil
+	order      uint64        // order of events with equal times
+	Stale      func() bool   // reports that the event is obsolete; may be nil
 	tried      chan struct{} // closed after the first try; nil when no call waits
 	retry      int
 	failed     time.Time // first failure
 	generation uint64    // of the lane when the event was pushed
 }
 
-// Lane delivers the receipts of one API: width at a time, each until it is
-// taken, refused for good or out of retries.
+// Lane delivers the receipts of one API: width at a time, each until it is accepted,
+// refused permanently or out of retries.
 type Lane struct {
 	rule       RetryRule
 	width      int
@@ -45,9 +45,9 @@ type Lane struct {
 	running    bool
 	queue      events
 	order      uint64
-	resume     time.Time // nothing leaves before
+	resume     time.Time // no delivery before
 	stats      ReceiptStats
-	generation uint64 // moves with every reset; events under way belong to the old one
+	generation uint64 // incremented by every reset; running deliveries belong to the old one
 }
 
 func (l *Lane) push(batch ...*Event) {
@@ -78,7 +78,7 @@ func (l *Lane) wakeUp() {
 	}
 }
 
-// run delivers until ctx ends. What waits then is left.
+// run delivers until ctx ends. Receipts that wait then are dropped.
 func (l *Lane) run(ctx context.Context) {
 	defer l.close()
 	work := make(chan *Event)
@@ -106,7 +106,7 @@ func (l *Lane) run(ctx context.Context) {
 	}
 }
 
-// next waits for the next event that is due; nil means that ctx ended.
+// next waits for the next due event; nil: ctx ended.
 func (l *Lane) next(ctx context.Context) *Event {
 	for {
 		e, wait := l.pop(time.Now())
@@ -125,9 +125,9 @@ func (l *Lane) next(ctx context.Context) *Event {
 	}
 }
 
-const idle = time.Hour // with nothing to wait for but a wake-up
+const idle = time.Hour // until a wake-up
 
-// pop takes the first event when it is due, else says how long to wait for it.
+// pop removes the first event when it is due, else it returns the time until then.
 func (l *Lane) pop(now time.Time) (*Event, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,24 +148,24 @@ func (l *Lane) pop(now time.Time) (*Event, time.Duration) {
 func (l *Lane) deliver(ctx context.Context, e *Event) {
 	if e.Stale != nil && e.Stale() {
 		e.announce()
-		l.settle(e, verdictDropped)
+		l.finish(e, verdictDropped)
 		return
 	}
 	try, cancel := context.WithTimeout(ctx, l.rule.timeout())
 	status, err := l.post(try, e.Receipt)
 	cancel()
-	e.announce() // while the event is still ours: settling may put it back
+	e.announce() // before finish, which may push the event again
 	if ctx.Err() != nil {
 		return
 	}
 	v := l.rule.judge(status, err)
 	if v == verdictDropped {
-		l.log.Warn().Str("api", string(e.API)).Int("status", status).Msg("receipt refused for good")
+		l.log.Warn().Str("api", string(e.API)).Int("status", status).Msg("receipt refused permanently")
 	}
-	l.settle(e, v)
+	l.finish(e, v)
 }
 
-func (l *Lane) settle(e *Event, v verdict) {
+func (l *Lane) finish(e *Event, v verdict) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e.generation != l.generation {
@@ -195,7 +195,7 @@ func (l *Lane) again(e *Event, v verdict) {
 	if !ok {
 		l.stats.Dropped++
 		l.stats.Pending--
-		l.log.Warn().Str("api", string(e.API)).Int("tries", e.retry+1).Msg("receipt given up")
+		l.log.Warn().Str("api", string(e.API)).Int("tries", e.retry+1).Msg("receipt dropped after the last retry")
 		return
 	}
 	l.stats.Retried++
@@ -211,7 +211,7 @@ func (l *Lane) open() {
 	l.running = true
 }
 
-// close releases the calls that wait for a receipt that will not leave any more.
+// close releases the calls that wait for a receipt that will not be delivered.
 func (l *Lane) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -25,7 +25,7 @@ type scripted struct {
 	mu      sync.Mutex
 	began   time.Time
 	answers []int // 0: no answer
-	hold    time.Duration
+	delay   time.Duration
 	tries   []try
 	atOnce  int
 	most    int
@@ -47,7 +47,7 @@ func (s *scripted) post(ctx context.Context, r Receipt) (int, error) {
 		s.mu.Unlock()
 	}()
 	select {
-	case <-time.After(s.hold):
+	case <-time.After(s.delay):
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
@@ -57,7 +57,7 @@ func (s *scripted) post(ctx context.Context, r Receipt) (int, error) {
 	return status, nil
 }
 
-// deliverAll runs a lane in a bubble of its own time until nothing is left to do.
+// deliverAll runs a lane in a synctest bubble until every receipt is finished.
 func deliverAll(t *testing.T, rule RetryRule, width int, s *scripted, events func(now time.Time) []*Event) ReceiptStats {
 	t.Helper()
 	var stats ReceiptStats
@@ -154,11 +154,10 @@ func threeEvents(now time.Time) []*Event {
 	return events
 }
 
-// The MMS API delivers one receipt after the other; one that failed does not
-// hold up the rest.
+// The MMS API delivers receipts one by one; a failed one does not delay the others.
 func TestSingleFile(t *testing.T) {
 	t.Parallel()
-	s := &scripted{answers: []int{500}, hold: time.Second}
+	s := &scripted{answers: []int{500}, delay: time.Second}
 	deliverAll(t, mmsRule(), 1, s, threeEvents)
 	want := []try{{"1", 0}, {"2", time.Second}, {"3", 2 * time.Second}, {"1", 5*time.Minute + time.Second}}
 	if diff := cmp.Diff(want, s.tries, cmp.AllowUnexported(try{})); diff != "" || s.most != 1 {
@@ -168,7 +167,7 @@ func TestSingleFile(t *testing.T) {
 
 func TestSeveralStreams(t *testing.T) {
 	t.Parallel()
-	s := &scripted{hold: time.Second}
+	s := &scripted{delay: time.Second}
 	deliverAll(t, xmsRule(), 8, s, threeEvents)
 	if s.most != 3 || len(s.tries) != 3 {
 		t.Errorf("%d at once of %d", s.most, len(s.tries))
@@ -177,14 +176,14 @@ func TestSeveralStreams(t *testing.T) {
 
 func TestReceiverThatTakesTooLong(t *testing.T) {
 	t.Parallel()
-	s := &scripted{hold: 11 * time.Second}
+	s := &scripted{delay: 11 * time.Second}
 	stats := deliverAll(t, mmsRule(), 1, s, oneEvent("N101"))
 	if stats.Delivered != 0 || len(s.tries) != 6 {
 		t.Errorf("%d tries, %+v", len(s.tries), stats)
 	}
 }
 
-// After a 429 everything waits, not only the receipt that met it.
+// After a 429 all receipts wait.
 func TestTooManyRequestsSlowsTheLane(t *testing.T) {
 	t.Parallel()
 	s := &scripted{answers: []int{429}}
@@ -217,7 +216,7 @@ func TestStaleAndSurplusReceiptsAreDropped(t *testing.T) {
 }
 
 // A wait for the first receipt ends when the lane ends or is reset.
-func TestWaitersAreLetGo(t *testing.T) {
+func TestWaitersAreReleased(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(l *Lane){"close": (*Lane).close, "reset": (*Lane).reset} {
 		l := &Lane{rule: mmsRule(), maxPending: 1, wake: make(chan struct{}, 1)}
@@ -238,9 +237,9 @@ func TestWaitersAreLetGo(t *testing.T) {
 }
 
 // A receipt that is under way during a reset counts for nothing afterwards.
-func TestResetForgetsReceiptsUnderWay(t *testing.T) {
+func TestResetDropsReceiptsUnderWay(t *testing.T) {
 	t.Parallel()
-	s := &scripted{answers: []int{500}, hold: time.Second}
+	s := &scripted{answers: []int{500}, delay: time.Second}
 	synctest.Test(t, func(t *testing.T) {
 		l := &Lane{rule: mmsRule(), width: 1, maxPending: 9, post: s.post, log: zerolog.Nop(), wake: make(chan struct{}, 1)}
 		ctx, cancel := context.WithCancel(t.Context())

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// maxLatency caps what a distribution without an upper end can draw.
+// maxLatency caps distributions without an upper bound.
 const maxLatency = time.Minute
 
 type latencyKind uint8
@@ -19,15 +19,14 @@ const (
 	latencyExponential
 )
 
-// Latency is how long the simulator thinks before it answers. Its text form is
-// one of
+// Latency is the delay of responses. Its text form is one of
 //
 //	150ms               always the same
 //	50ms..200ms         uniform
 //	normal:150ms,30ms   normal: mean, standard deviation
 //	exp:150ms           exponential: mean
 //
-// The zero value answers at once.
+// The zero value is no delay.
 type Latency struct { //nolint:recvcheck // a value that flags and JSON set in place
 	kind latencyKind
 	a, b time.Duration

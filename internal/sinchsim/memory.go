@@ -7,8 +7,8 @@ import (
 )
 
 // MemoryListener is a net.Listener without a port: its connections are pipes
-// inside the process, made by DialContext. Only the process itself can reach
-// what is served on it.
+// inside the process, made by DialContext, so that only the process itself can
+// connect.
 type MemoryListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -20,7 +20,7 @@ func NewMemoryListener() *MemoryListener {
 	return &MemoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-// DialContext opens a connection to the listener, whatever the address. It
+// DialContext opens a connection to the listener and ignores the address. It
 // waits until the connection is accepted, and fails with net.ErrClosed once the
 // listener is closed.
 func (l *MemoryListener) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -14,8 +14,8 @@ import (
 	"mmsdispatch/internal/sinchsim/simtest"
 )
 
-// inMemory serves a simulator on a listener without a port, and returns it with
-// a client that reaches it.
+// inMemory serves a simulator on a listener without a port, and returns it with a
+// connected client.
 func inMemory(t *testing.T, o sinchsim.Options) (*sinchsim.Simulator, *wire.Client) {
 	t.Helper()
 	listener := sinchsim.NewMemoryListener()
@@ -39,12 +39,12 @@ func inMemory(t *testing.T, o sinchsim.Options) (*sinchsim.Simulator, *wire.Clie
 func aCall(t *testing.T, to string) wire.Request {
 	t.Helper()
 	return wire.Request{
-		Method: http.MethodPost, URL: "http://simulator.internal/ep/v2/", Header: mmsHeader(), Body: asJSON(t, anMMS().with("to", to)),
+		Method: http.MethodPost, URL: "http://simulator.internal/ep/v2/", Header: simtest.MMSHeader(), Body: simtest.JSON(t, simtest.MMS().With("to", to)),
 	}
 }
 
-// The evidence of a call over memory is that of a call over the network: an
-// answer, a call that was accepted and not answered, and one that never left.
+// The evidence of a call over memory is the same as over the network: for a response,
+// a call that was accepted and not answered, and one that was not sent.
 func TestMemoryListenerKeepsTheEvidence(t *testing.T) {
 	t.Parallel()
 	s, client := inMemory(t, sinchsim.Options{HangLimit: time.Millisecond})
@@ -87,12 +87,12 @@ func TestClosedMemoryListener(t *testing.T) {
 	}
 }
 
-// A hang without a limit lasts until the client goes; with one, no longer.
+// A hang ends at the limit.
 func TestHangLimit(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{HangLimit: time.Millisecond})
-	s.SetDefault(behavior(t, "hang"))
-	if _, err := call(t.Context(), http.MethodPost, s.URL+"/ep/v2/", mmsHeader(), asJSON(t, anMMS())); err == nil {
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{HangLimit: time.Millisecond})
+	s.SetDefault(simtest.Behavior(t, "hang"))
+	if _, err := simtest.Call(t.Context(), http.MethodPost, s.URL+simtest.MMSPath, simtest.MMSHeader(), simtest.JSON(t, simtest.MMS())); err == nil {
 		t.Error("the call was answered")
 	}
 	if n := s.Stats().Accepted; n != 1 {

@@ -12,7 +12,7 @@ const (
 	magicLen     = 4
 )
 
-// OnlyDigits reports whether s holds no character but digits.
+// OnlyDigits reports whether s consists of digits.
 func OnlyDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
@@ -32,7 +32,8 @@ func IsSender(s string) bool {
 	return len(s) >= minSenderLen && len(s) <= maxNumberLen && s[0] != '0' && OnlyDigits(s)
 }
 
-// Bare removes the international prefix, which XMS takes but never gives back.
+// Bare removes the international prefix, which the SMS REST API accepts and never
+// returns.
 func Bare(s string) string {
 	if rest, ok := strings.CutPrefix(s, "+"); ok {
 		return rest
@@ -54,8 +55,8 @@ func messageOf(reference string) string {
 	return reference
 }
 
-// attemptOf is the number of the attempt that a reference of ours names; ok is
-// false for references of any other form.
+// attemptOf is the attempt number in a reference of this service; ok is false for
+// references of any other form.
 func attemptOf(reference string) (n int, ok bool) {
 	id, tail, found := strings.Cut(reference, "-")
 	if !found || !strings.HasPrefix(id, "msg_") {

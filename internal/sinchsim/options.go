@@ -44,31 +44,30 @@ type Options struct {
 	ControlAddr string
 	// NoControl serves no control API at all.
 	NoControl bool
-	// Logger receives one debug line a call and a line for every receipt that
-	// was given up, without numbers, references, URLs or keys.
+	// Logger gets one debug line a call and a line for every dropped receipt, without
+	// numbers, references, URLs or keys.
 	Logger zerolog.Logger
 	// Seed makes ids, latencies and receipt times repeatable; 0 picks one.
 	Seed uint64
-	// Behavior is that of every call that no rule matches.
+	// Behavior is the behaviour of every call that no rule matches.
 	Behavior Behavior
 	// NoMagicNumbers switches off the behaviours by last four digits.
 	NoMagicNumbers bool
-	// Latency is waited before every answer.
+	// Latency is the delay of every response.
 	Latency Latency
-	// HangLimit bounds AnswerHang: the connection is closed after it. 0 hangs
-	// until the client goes.
+	// HangLimit bounds AnswerHang: the connection is closed after it. 0 hangs until the
+	// client disconnects.
 	HangLimit time.Duration
 	// Rate is the number of recipients per second above which calls are
-	// throttled (E113, 429); 0 is no limit. Burst (one second's worth) is how
-	// many may come at once.
+	// throttled (E113, 429); 0 is no limit. Burst (one second's worth) is the bucket
+	// size.
 	Rate  float64
 	Burst int
-	// FetchMedia really gets every media URL of an MMS call, as Sinch does, and
-	// answers E351… for a missing length, a chunked body or a status other than
-	// 200. Without it only the form of the URL is checked.
+	// FetchMedia fetches every media URL of an MMS call, as Sinch does, and responds with
+	// E351… for a missing length, a chunked body or a status other than 200. Without it only the form of the URL is checked.
 	FetchMedia bool
-	// CountsOnly keeps totals and nothing else, so that memory stays flat
-	// however many calls come: for benchmarks and long-lived processes. The
+	// CountsOnly keeps only totals, so that memory stays constant: for benchmarks and
+	// long-lived processes. The
 	// counts by reference, message and number and the stored batches are then
 	// empty.
 	CountsOnly bool
@@ -77,17 +76,17 @@ type Options struct {
 	// MaxRecords bounds the calls and the batches kept in detail
 	// (DefaultMaxRecords); counts by reference and number are always complete.
 	MaxRecords int
-	// Receipts, MMS, Batches and Conversation are the settings of the parts.
+	// Receipts, MMS, Batches and Conversation are the settings of receipts and APIs.
 	Receipts     ReceiptOptions
 	MMS          MMSOptions
 	Batches      BatchesOptions
 	Conversation ConversationOptions
 }
 
-// ReceiptOptions say when receipts leave and where to.
+// ReceiptOptions are the settings of the delivery of receipts.
 type ReceiptOptions struct {
-	// Deliver takes receipts in process instead of over HTTP. An error means
-	// "ask again" and follows the API's retry rule.
+	// Deliver receives receipts in process instead of over HTTP. An error causes a retry
+	// by the API's rule.
 	Deliver func(ctx context.Context, r Receipt) error
 	// FirstWithin is the longest time between acceptance and the first receipt
 	// (DefaultFirstWithin; negative: at once).
@@ -95,8 +94,8 @@ type ReceiptOptions struct {
 	// Step is the time between two receipts of a message (DefaultStep;
 	// negative: none).
 	Step time.Duration
-	// MaxPending bounds the receipts that wait; what comes on top is dropped
-	// and counted (DefaultMaxPending).
+	// MaxPending bounds the receipts that wait; further ones are dropped and counted
+	// (DefaultMaxPending).
 	MaxPending int
 }
 
@@ -122,10 +121,10 @@ type MMSOptions struct {
 
 // BatchesOptions are the settings of the SMS REST API.
 type BatchesOptions struct {
-	// Token and Plan are what is accepted; empty accepts any but an empty one.
+	// Token and Plan are the accepted credentials; empty accepts any but an empty one.
 	Token string
 	Plan  string
-	// CallbackURL is the plan's receipt URL, used when a batch brings none.
+	// CallbackURL is the plan's receipt URL, for batches without their own.
 	CallbackURL string
 	// Secret signs callbacks (HMAC); User and Password go as basic auth. Empty
 	// leaves them out.
@@ -137,55 +136,54 @@ type BatchesOptions struct {
 	AnswerTimeout time.Duration
 	RetryAfter    time.Duration
 	Retries       int
-	// SlowDown is how long all callbacks pause after a 429
+	// SlowDown is the pause of all callbacks after a 429
 	// (DefaultXMSSlowDown).
 	SlowDown time.Duration
-	// Streams is how many callbacks are under way at once (DefaultXMSStreams).
+	// Streams is the number of concurrent callbacks (DefaultXMSStreams).
 	Streams int
-	// ListDelay hides a new batch from look-ups for a while: nothing promises
-	// that a batch can be read right after it was accepted.
+	// ListDelay is the time during which lookups do not find a new batch: Sinch does not
+	// document that it can be read right after its acceptance.
 	ListDelay time.Duration
-	// DrainRate is how many recipients per second leave the plan's queue; 0
-	// sends all at once.
+	// DrainRate is the rate of the plan's queue, in recipients per second; 0 is no limit.
 	DrainRate float64
 }
 
 // ConversationOptions are the settings of the Conversation API: one project and
 // app, in dispatch mode, with the channels MMS and SMS.
 type ConversationOptions struct {
-	// Project and App are what is known; empty knows any.
+	// Project and App are the known ids; empty accepts any.
 	Project string
 	App     string
 	// KeyID and KeySecret are what the token endpoint accepts; empty accepts any
 	// but an empty one.
 	KeyID     string
 	KeySecret string
-	// TokenLife is how long a token is good (DefaultTokenLife).
+	// TokenLife is the lifetime of a token (DefaultTokenLife).
 	TokenLife time.Duration
 	// TokenRate and TokenBurst are the token endpoint's own limit (10 a second,
-	// 30 at once); above it answers 429 without Retry-After.
+	// 30 at once); above it the response is 429 without Retry-After.
 	TokenRate  float64
 	TokenBurst int
-	// MMSOnly takes the SMS channel out of the app.
+	// MMSOnly removes the SMS channel from the app.
 	MMSOnly bool
-	// RetentionDays is the app's dispatch retention; 0, as with Sinch, keeps
-	// nothing that could be looked up.
+	// RetentionDays is the app's dispatch retention; 0, Sinch's default, retains no
+	// message for lookups.
 	RetentionDays int
-	// CallbackURL is the app's webhook, used when a message brings none.
+	// CallbackURL is the app's webhook, for messages without their own.
 	CallbackURL string
 	// Secret signs callbacks (HMAC), those to a message's own URL too.
 	Secret string
-	// AnswerTimeout, RetryAfter and Retries are the retry rule, doubling as that
-	// of the SMS REST API; Sinch documents no more than that it backs off.
+	// AnswerTimeout, RetryAfter and Retries are the retry rule, doubling as that of the
+	// SMS REST API; Sinch documents only that it backs off.
 	AnswerTimeout time.Duration
 	RetryAfter    time.Duration
 	Retries       int
-	// Streams is how many callbacks are under way at once.
+	// Streams is the number of concurrent callbacks.
 	Streams int
-	// ListDelay hides a new message from look-ups for a while.
+	// ListDelay is the time during which lookups do not find a new message.
 	ListDelay time.Duration
-	// DrainRate is how many messages per second leave the app's queue; 0 sends
-	// all at once. A queue of QueueLimit answers 429 (DefaultQueueLimit).
+	// DrainRate is the rate of the app's queue, in messages per second; 0 is no limit. At
+	// QueueLimit messages the response is 429 (DefaultQueueLimit).
 	DrainRate  float64
 	QueueLimit int
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Call is one call as it was received.
+// Call is the record of one call.
 type Call struct {
 	// Seq counts all calls, from 1.
 	Seq       uint64    `json:"seq"`
@@ -18,30 +18,30 @@ type Call struct {
 	// Message is the reference up to its last hyphen.
 	Message string   `json:"message,omitzero"`
 	Numbers []string `json:"numbers,omitzero"` // recipients, bare
-	// Accepted says that Sinch has the message, whatever the client saw.
+	// Accepted: Sinch has the message, independent of the response.
 	Accepted bool `json:"accepted"`
 	// Answer is the error code, the HTTP status or the behaviour's answer.
 	Answer string         `json:"answer"`
 	ID     string         `json:"id,omitzero"` // tracking id or batch id of an accepted call
 	Body   jsontext.Value `json:"body,omitzero"`
-	// Media is how many media Sinch gets for the call once it is accepted, also
-	// when the simulator only pretends to.
+	// Media is the number of media that Sinch fetches for the accepted call, counted
+	// also without Options.FetchMedia.
 	Media int `json:"-"`
 }
 
 // Stats are the totals since the start or the last reset.
 type Stats struct {
-	Calls    uint64            `json:"calls"`    // that would send something
+	Calls    uint64            `json:"calls"`    // calls that send a message
 	Accepted uint64            `json:"accepted"` // of those
 	Reached  uint64            `json:"reached"`  // recipients of the accepted calls
 	Lookups  uint64            `json:"lookups"`  // lists, gets, reports
-	InFlight int64             `json:"inFlight"` // calls not answered yet, look-ups included
+	InFlight int64             `json:"inFlight"` // calls not answered yet, lookups included
 	Answers  map[string]uint64 `json:"answers"`  // calls by answer
 	APIs     map[API]uint64    `json:"apis"`     // calls by API
 	Messages int               `json:"messages"` // messages with an accepted call
 	Doubled  int               `json:"doubled"`  // messages with more than one
 	Receipts ReceiptStats      `json:"receipts"`
-	// MediaFetches are the media that accepted calls had Sinch get.
+	// MediaFetches is the number of media that Sinch fetched for accepted calls.
 	MediaFetches uint64 `json:"mediaFetches"`
 }
 
@@ -50,12 +50,12 @@ type ReceiptStats struct {
 	Scheduled uint64 `json:"scheduled"`
 	Delivered uint64 `json:"delivered"`
 	Retried   uint64 `json:"retried"`
-	Dropped   uint64 `json:"dropped"` // given up, refused for good, or past MaxPending
+	Dropped   uint64 `json:"dropped"` // out of retries, refused permanently, or beyond MaxPending
 	Pending   int    `json:"pending"`
 }
 
-// recorder records calls. One lock covers a call and its acceptance, so that every
-// reader sees both or neither.
+// recorder records calls. One lock covers a call and its acceptance, so that a reader
+// sees both or neither.
 type recorder struct {
 	countsOnly bool
 	keepBodies bool
@@ -111,7 +111,7 @@ func (b *recorder) recordLookup(c Call) {
 	b.keep(c)
 }
 
-// recordOther records a call for a token, which is neither.
+// recordOther records a token request.
 func (b *recorder) recordOther(c Call) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -155,7 +155,7 @@ type Ring[T any] struct {
 	start int
 }
 
-// Push adds v and returns what had to go for it.
+// Push adds v and returns the entry that it evicts.
 func (r *Ring[T]) Push(v T) (old T, dropped bool) {
 	if len(r.items) < r.Limit {
 		r.items = append(r.items, v)

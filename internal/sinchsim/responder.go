@@ -37,15 +37,15 @@ func (a Reply) send(w http.ResponseWriter, n int) {
 	_, _ = w.Write(a.Body[:n])
 }
 
-// Responder makes the answers that every API has, each in its own form.
+// Responder makes the responses of an API that the script requires.
 type Responder interface {
-	// Refuse is the API's error of that code.
+	// Refuse returns the API's error with a code.
 	Refuse(code string) Reply
-	// Throttle is the answer above the rate.
+	// Throttle returns the response above the rate.
 	Throttle() Reply
 }
 
-// respond answers a call as b says; ok is the API's own answer of success.
+// respond responds to a call by b; ok is the API's response of success.
 func (s *Simulator) respond(w http.ResponseWriter, r *http.Request, b Behavior, ok Reply, to Responder) {
 	switch b.answer() {
 	case AnswerOK:
@@ -73,7 +73,8 @@ func (s *Simulator) respond(w http.ResponseWriter, r *http.Request, b Behavior, 
 	}
 }
 
-// hang waits until the client goes, the simulator stops, or HangLimit has passed.
+// hang waits until the client disconnects, the simulator stops, or HangLimit has
+// passed.
 func (s *Simulator) hang(r *http.Request) {
 	var over <-chan time.Time // never, without a limit
 	if limit := s.opts.HangLimit; limit > 0 {
@@ -88,21 +89,21 @@ func (s *Simulator) hang(r *http.Request) {
 	}
 }
 
-// hangUp closes the connection without an answer, with a reset or in good order.
+// hangUp closes the connection without a response, with or without a reset.
 func hangUp(w http.ResponseWriter, reset bool) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		// Not a plain HTTP/1 connection: the nearest thing to no answer.
+		// Not a plain HTTP/1 connection: the closest to no response.
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok && reset {
-		_ = tcp.SetLinger(0) // unsent data is thrown away and the peer gets a RST
+		_ = tcp.SetLinger(0) // drop buffered data and send RST
 	}
 	_ = conn.Close()
 }
 
-// pause waits before an answer; false means that the client has gone.
+// pause waits before a response; false: the client disconnected.
 func (s *Simulator) pause(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true

@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// verdict is what an API makes of the answer to a receipt.
+// verdict is an API's decision about the response to a receipt.
 type verdict uint8
 
 const (
 	verdictTaken   verdict = iota
-	verdictAgain           // ask again later
-	verdictSlower          // ask again later, and everything else too
-	verdictDropped         // never again
+	verdictAgain           // retry later
+	verdictSlower          // retry later, and delay all other receipts
+	verdictDropped         // no retry
 )
 
-// RetryRule is how an API delivers its receipts.
+// RetryRule is an API's rule for the delivery of its receipts.
 type RetryRule interface {
-	// timeout is how long the receiver may take.
+	// timeout is the limit for the receiver's response.
 	timeout() time.Duration
-	// judge reads the answer; err is set when there was none.
+	// judge decides by the response; err is set when there was none.
 	judge(status int, err error) verdict
-	// next is when the n-th retry is due; false when there is none.
+	// next returns the time of the n-th retry; false: there is none.
 	next(n int, firstFailure, now time.Time) (time.Time, bool)
-	// pause is how long a lane rests after verdictSlower.
+	// pause is the delay of a lane after verdictSlower.
 	pause() time.Duration
 }
 
@@ -51,7 +51,7 @@ func (r FixedRetry) next(n int, _, now time.Time) (time.Time, bool) {
 }
 
 // DoublingRetry is the rule of the SMS REST API: any 2xx is an answer, 429 and
-// 5xx come again, every other answer drops the receipt. Times count from the
+// 5xx are retried, every other response drops the receipt. Times count from the
 // first failure.
 type DoublingRetry struct {
 	AnswerWithin time.Duration

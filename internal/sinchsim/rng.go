@@ -11,8 +11,8 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// RNG gives every call its own random numbers: the n-th stream of a seed is the
-// same whatever else goes on, and no lock is shared between calls.
+// RNG gives every call its own random numbers: the n-th stream of a seed does not
+// depend on other calls, and calls share no lock.
 type RNG struct {
 	seed uint64
 	Run  string // distinguishes the ids of two simulators
@@ -32,10 +32,10 @@ func (d *RNG) stream(n uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(d.seed, n)) //nolint:gosec // repeatable on purpose
 }
 
-// Next is the stream of the next call.
+// Next returns the stream of the next call.
 func (d *RNG) Next() *rand.Rand { return d.stream(d.n.Add(1)) }
 
-// TrackingID looks like Sinch's, which are base64 of a text such as MMS_597879.
+// TrackingID has the form of Sinch's, base64 of a text such as MMS_597879.
 func (d *RNG) TrackingID(n uint64) string {
 	return base64.StdEncoding.EncodeToString([]byte("MMS_" + d.Run + "_" + strconv.FormatUint(n, 10)))
 }

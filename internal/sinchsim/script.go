@@ -40,18 +40,18 @@ type limitedBehavior struct {
 	left int
 }
 
-// Magic is the behaviour that goes with some last four digits. A positive times
-// ends it after so many calls for one message.
+// Magic is the behaviour of numbers with certain last four digits. A positive times
+// ends it after that many calls of one message.
 type Magic struct {
 	Behavior
 
 	Times int
 }
 
-// MagicTable is how one API acts out the magic numbers.
+// MagicTable has an API's behaviours of the magic numbers.
 type MagicTable map[string]Magic
 
-// maxMagicSeen bounds the memory for messages that never come back.
+// maxMagicSeen bounds the entries of messages that are not sent again.
 const maxMagicSeen = 100_000
 
 // Direction is the script's decision about one call.
@@ -59,8 +59,8 @@ type Direction struct {
 	Behavior
 
 	latency Latency
-	// base is set when no rule named this call, only digits or the default: each
-	// recipient of a batch then has receipts of its own.
+	// base is set when no rule matched this call, only digits or the default: each
+	// recipient of a batch then has its own receipts.
 	base *Behavior
 }
 
@@ -84,8 +84,7 @@ func (s *script) reset() {
 	s.limiter = newLimiter(s.rate, s.burst)
 }
 
-// newLimiter is nil without a limit. One second's worth may come at once unless
-// burst says otherwise.
+// newLimiter returns nil without a limit. The burst is one second's worth by default.
 func newLimiter(perSecond float64, burst int) *rate.Limiter {
 	if perSecond <= 0 {
 		return nil
@@ -145,7 +144,7 @@ func (s *script) named(c Call) (Behavior, bool) {
 	return b, true
 }
 
-// take uses one of a limitedBehavior and removes it with the last.
+// take counts a use of a limitedBehavior and removes it after the last.
 func take(behaviors map[string]*limitedBehavior, key string) (Behavior, bool) {
 	r, ok := behaviors[key]
 	if !ok {
@@ -159,9 +158,9 @@ func take(behaviors map[string]*limitedBehavior, key string) (Behavior, bool) {
 	return r.Behavior, true
 }
 
-// magicLasts reports whether m still holds for this message, and uses it up.
-// An attempt that says which one it is needs no count: every worker has a
-// simulator of its own, and each sees only some of a message's attempts.
+// magicLasts reports whether m still applies to this message, and counts the use.
+// A reference with an attempt number needs no count: every worker has its own
+// simulator, which gets only some of a message's attempts.
 func (s *script) magicLasts(c Call, number string, m Magic) bool {
 	if m.Times == 0 {
 		return true
@@ -247,7 +246,7 @@ func (s *script) clearNumber(number string) {
 	delete(s.byNumber, plain(number))
 }
 
-// plain is a number as calls carry it, however the operator wrote it.
+// plain is a number in the format of calls.
 func plain(number string) string {
 	return Bare(strings.TrimSpace(number))
 }

@@ -1,6 +1,6 @@
 package sinchsim
 
-// Rules is the script as it stands.
+// Rules is the current script.
 type Rules struct {
 	Default    Behavior        `json:"default"`
 	Next       []Rule          `json:"next"`
@@ -11,13 +11,13 @@ type Rules struct {
 	Burst      int             `json:"burst"`
 }
 
-// Rule is a behaviour and for how many more calls it holds; 0 is without end.
+// Rule is a behaviour and the number of calls that it still applies to; 0: all.
 type Rule struct {
 	Behavior Behavior `json:"behavior"`
 	Times    int      `json:"times,omitzero"`
 }
 
-// SetDefault sets the behaviour of calls that nothing more specific matches.
+// SetDefault sets the behaviour of calls that no other rule matches.
 func (s *Simulator) SetDefault(b Behavior) { s.script.setBase(b) }
 
 // Next sets the behaviour of the next times calls, after those already set.
@@ -40,10 +40,10 @@ func (s *Simulator) ForReference(reference string, times int, b Behavior) {
 // is one second's worth.
 func (s *Simulator) SetRate(perSecond float64, burst int) { s.script.setRate(perSecond, burst) }
 
-// SetLatency sets how long every answer takes.
+// SetLatency sets the delay of every response.
 func (s *Simulator) SetLatency(l Latency) { s.script.setLatency(l) }
 
-// Rules returns the script as it stands.
+// Rules returns the current script.
 func (s *Simulator) Rules() Rules { return s.script.rules() }
 
 func (s *script) rules() Rules {

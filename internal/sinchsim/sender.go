@@ -10,7 +10,7 @@ import (
 	"net/url"
 )
 
-// maxDrained is how much of a receiver's answer is read to keep the connection.
+// maxDrained is the maximum of a response that is read to keep the connection.
 const maxDrained = 64 << 10
 
 // CallbackSender delivers receipts to the receiver.
@@ -49,7 +49,7 @@ func (c *CallbackSender) post(ctx context.Context, r Receipt) (int, error) {
 	}
 	res, err := c.client.Do(req)
 	if err != nil {
-		// The URL, which may hold a token, stays out of the error.
+		// The error omits the URL, which may contain a token.
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err
 		}

@@ -35,11 +35,11 @@ func TestServeEndsWithItsContext(t *testing.T) {
 
 	mainURL, controlURL := "http://"+main.Addr().String(), "http://"+control.Addr().String()
 	status := func(url string) int {
-		got, err := call(t.Context(), http.MethodGet, url, http.Header{}, nil)
+		got, err := simtest.Call(t.Context(), http.MethodGet, url, http.Header{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return got.status
+		return got.Status
 	}
 	if got := status(mainURL + "/sim/stats"); got != http.StatusNotFound {
 		t.Errorf("control on the main listener: %d", got)
@@ -47,14 +47,14 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	if got := status(controlURL + "/sim/stats"); got != http.StatusOK {
 		t.Errorf("control: %d", got)
 	}
-	// A call that hangs does not hold up the end.
-	s.SetDefault(behavior(t, "hang"))
+	// A hanging call does not delay the end.
+	s.SetDefault(simtest.Behavior(t, "hang"))
 	hung := make(chan error, 1)
 	go func() {
-		_, err := call(context.WithoutCancel(t.Context()), http.MethodPost, mainURL+"/ep/v2/", mmsHeader(), asJSON(t, anMMS()))
+		_, err := simtest.Call(context.WithoutCancel(t.Context()), http.MethodPost, mainURL+simtest.MMSPath, simtest.MMSHeader(), simtest.JSON(t, simtest.MMS()))
 		hung <- err
 	}()
-	eventually(t, "the call is accepted", func() bool { return s.Stats().Accepted == 1 })
+	simtest.Eventually(t, "the call is accepted", func() bool { return s.Stats().Accepted == 1 })
 	cancel()
 	if err := <-over; err != nil {
 		t.Errorf("serve: %v", err)
@@ -62,21 +62,21 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	if err := <-hung; err == nil {
 		t.Error("the call was answered")
 	}
-	if _, err := call(t.Context(), http.MethodGet, mainURL+"/", http.Header{}, nil); err == nil {
+	if _, err := simtest.Call(t.Context(), http.MethodGet, mainURL+"/", http.Header{}, nil); err == nil {
 		t.Error("still listening")
 	}
 }
 
-func TestRunSaysWhyItCannot(t *testing.T) {
+func TestRunFails(t *testing.T) {
 	t.Parallel()
-	taken := listen(t)
-	defer func() { _ = taken.Close() }()
+	inUse := listen(t)
+	defer func() { _ = inUse.Close() }()
 	for _, o := range []sinchsim.Options{
-		{Addr: taken.Addr().String()},
-		{Addr: "127.0.0.1:0", ControlAddr: taken.Addr().String()},
+		{Addr: inUse.Addr().String()},
+		{Addr: "127.0.0.1:0", ControlAddr: inUse.Addr().String()},
 	} {
 		if err := simtest.New(o).Run(t.Context()); err == nil {
-			t.Error("ran on an address that is taken")
+			t.Error("ran on an address in use")
 		}
 	}
 	stopped := simtest.New(sinchsim.Options{Addr: "127.0.0.1:0"})
@@ -95,7 +95,7 @@ func TestRunUntilCanceled(t *testing.T) {
 	s := simtest.New(sinchsim.Options{Addr: "127.0.0.1:0", ControlAddr: "127.0.0.1:0", Logger: zerolog.New(&log)})
 	over := make(chan error, 1)
 	go func() { over <- s.Run(ctx) }()
-	eventually(t, "it listens", func() bool { return strings.Count(log.String(), "simulator listens") == 2 })
+	simtest.Eventually(t, "it listens", func() bool { return strings.Count(log.String(), "simulator listens") == 2 })
 	cancel()
 	if err := <-over; err != nil {
 		t.Error(err)
@@ -120,28 +120,28 @@ func (l *lines) String() string {
 	return l.buf.String()
 }
 
-// Logs name no number, reference, text, URL or key, whatever goes wrong.
-func TestLogIsSilentAboutPeople(t *testing.T) {
+// Logs contain no number, reference, text, URL or key, also of failures.
+func TestLogHasNoPersonalData(t *testing.T) {
 	t.Parallel()
 	var log lines
 	o := sinchsim.Options{Logger: zerolog.New(&log)}
 	o.MMS.CallbackURL, o.MMS.Retries = "http://127.0.0.1:1/dlr?token=hush", 1
-	rec := newReceiver(t, http.StatusNotFound, http.StatusNotFound)
-	o.Batches.CallbackURL = rec.url + "/hook"
-	s := newServer(t, o)
-	sendMMS(t, s, anMMS())
-	sendMMS(t, s, anMMS().with("to", "12065559001"))
-	sendBatch(t, s, aBatch())
-	settled(t, s)
+	rec := simtest.NewReceiver(t, http.StatusNotFound, http.StatusNotFound)
+	o.Batches.CallbackURL = rec.URL + "/hook"
+	s := simtest.StartQuick(t, o)
+	s.SendMMS(t, simtest.MMS())
+	s.SendMMS(t, simtest.MMS().With("to", "12065559001"))
+	s.SendBatch(t, simtest.Batch())
+	s.AwaitReceipts(t)
 	text := log.String()
-	for _, want := range []string{"simulated call", "receipt given up", "receipt refused for good"} {
+	for _, want := range []string{"simulated call", "receipt dropped after the last retry", "receipt refused permanently"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("log lacks %q:\n%s", want, text)
 		}
 	}
-	for _, secret := range []string{"2065551212", "2065559001", "28444", "msg_a", "Hello", "media.example.com", "hush", apiKey, token, "/hook"} {
+	for _, secret := range []string{"2065551212", "2065559001", "28444", "msg_a", "Hello", "media.example.com", "hush", simtest.APIKey, simtest.Token, "/hook"} {
 		if strings.Contains(text, secret) {
-			t.Errorf("log holds %q:\n%s", secret, text)
+			t.Errorf("log contains %q:\n%s", secret, text)
 		}
 	}
 }

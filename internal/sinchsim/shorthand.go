@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// ParseBehavior reads the short form of a Behavior, as the command line and the
-// control API take it:
+// ParseBehavior parses the short form of a Behavior of the command line and the
+// control API:
 //
 //	ok  slow:2s  throttle  html  broken  cut
 //	hang  hang_before  drop  drop_before  reset  reset_after
@@ -20,8 +20,8 @@ import (
 //	rejected  expired  sms  sent  none  …    accepted, with that outcome
 //	early  duplicate  reorder                accepted, with such receipts
 //
-// hang, drop, broken and cut accept the message and reset does not; the suffix
-// turns that round.
+// hang, drop, broken and cut accept the message and reset does not; the suffix inverts
+// that.
 func ParseBehavior(text string) (Behavior, error) {
 	word, argument, hasArgument := strings.Cut(text, ":")
 	if word == "slow" {
@@ -67,8 +67,8 @@ func behaviorOf(word string) (Behavior, bool) {
 	return b, word != "" && b.validate() == nil
 }
 
-// statusBody is what the SMS REST API writes with a status: it promises a body
-// for 400 and 403 only.
+// statusBody is the SMS REST API's body for a status: it documents one for 400 and 403
+// only.
 func statusBody(status int) string {
 	switch status {
 	case http.StatusBadRequest:
@@ -82,8 +82,8 @@ func statusBody(status int) string {
 
 const mmsCodeLen = 4 // E110
 
-// isErrorCode reports whether word has the form of a code that an API refuses
-// with: E and three digits, or one of the codes of the other APIs.
+// isErrorCode reports whether word has the form of an API's error code: E and three
+// digits, or one of the codes of the other APIs.
 func isErrorCode(word string) bool {
 	if len(word) == mmsCodeLen && word[0] == 'E' {
 		return OnlyDigits(word[1:])

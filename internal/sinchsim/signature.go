@@ -26,8 +26,8 @@ func Sign(secret string, body []byte, nonce, timestamp string) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// Signer puts the configured credentials on callbacks: basic auth, and a
-// signature with a nonce of its own for every try.
+// Signer adds the configured credentials to callbacks: basic auth, and a signature
+// with a new nonce for every try.
 func (o BatchesOptions) Signer(d *RNG) func(http.Header, []byte) {
 	return func(h http.Header, body []byte) {
 		if o.User != "" || o.Password != "" {
@@ -38,12 +38,12 @@ func (o BatchesOptions) Signer(d *RNG) func(http.Header, []byte) {
 	}
 }
 
-// Signer puts the signature on callbacks, as the SMS REST API does.
+// Signer adds the signature to callbacks, as the SMS REST API does.
 func (o ConversationOptions) Signer(d *RNG) func(http.Header, []byte) {
 	return func(h http.Header, body []byte) { signCallback(h, o.Secret, body, d) }
 }
 
-// signCallback signs with a nonce of its own; without a secret it does nothing.
+// signCallback signs with a new nonce; without a secret it does nothing.
 func signCallback(h http.Header, secret string, body []byte, d *RNG) {
 	if secret == "" {
 		return

@@ -8,11 +8,11 @@ import (
 	"sync/atomic"
 )
 
-// ErrStopped is returned by Start on a simulator that was stopped.
+// ErrStopped is returned by Start of a stopped simulator.
 var ErrStopped = errors.New("simulator was stopped")
 
-// Simulator is a Sinch for tests, development and test keys. Handler works at
-// once; receipts are delivered between Start and Stop.
+// Simulator simulates Sinch for tests, development and test keys. Handler works before
+// Start; receipts are delivered between Start and Stop.
 type Simulator struct {
 	opts     Options
 	rng      *RNG
@@ -24,7 +24,7 @@ type Simulator struct {
 	control  http.Handler
 
 	inFlight atomic.Int64
-	stopping chan struct{} // closed by Stop; lets go of calls that hang
+	stopping chan struct{} // closed by Stop; ends hanging calls
 
 	mu      sync.Mutex
 	started bool
@@ -40,10 +40,10 @@ type Constructor func(*Simulator) Service
 type Service interface {
 	// Routes adds the URLs of the API to mux.
 	Routes(mux *http.ServeMux)
-	// Deliveries is the lane of its receipts.
+	// Deliveries returns the lane of its receipts.
 	Deliveries() *Lane
-	// Forget drops what is stored: batches, templates.
-	Forget()
+	// Clear drops all stored batches, messages and templates.
+	Clear()
 	// Close closes idle connections, once no receipt is under way.
 	Close()
 }
@@ -83,7 +83,7 @@ func (s *Simulator) Handler() http.Handler { return s.handler }
 // ControlHandler serves the control API under /sim/.
 func (s *Simulator) ControlHandler() http.Handler { return s.control }
 
-// counted keeps the number of calls under way.
+// counted counts the calls under way.
 func (s *Simulator) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.inFlight.Add(1)
@@ -92,8 +92,8 @@ func (s *Simulator) counted(next http.Handler) http.Handler {
 	})
 }
 
-// Start begins to deliver receipts, until Stop or the end of ctx. Starting twice
-// is starting once.
+// Start begins to deliver receipts, until Stop or the end of ctx. A second call has no
+// effect.
 func (s *Simulator) Start(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,9 +112,8 @@ func (s *Simulator) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop lets go of calls that hang, ends the delivery of receipts and waits for
-// it, no longer than ctx. Receipts that wait are lost. It may be called at any
-// time and more than once.
+// Stop ends hanging calls and the delivery of receipts, and waits for it until ctx
+// ends. Waiting receipts are dropped. It may be called at any time and repeatedly.
 func (s *Simulator) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.stopped {
@@ -141,12 +140,12 @@ func (s *Simulator) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Reset forgets all calls, rules, batches, templates and waiting receipts, and
-// returns to the options.
+// Reset drops all calls, rules, batches, templates and waiting receipts, and restores
+// the options.
 func (s *Simulator) Reset() {
 	s.script.reset()
 	for _, a := range s.apis {
-		a.Forget()
+		a.Clear()
 		a.Deliveries().reset()
 	}
 	s.recorder.reset()

@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// Stored is what a store keeps.
+// Stored is an entry of a Store.
 type Stored interface {
 	comparable
 
 	Identity() string
-	Key() string // a second way to it, shared by several; may be empty
+	Key() string // secondary key, shared by several entries; may be empty
 }
 
-// Store keeps the latest of something, by its id and by its key.
+// Store keeps the latest entries, by id and by key.
 type Store[T Stored] struct {
 	limit int
 
@@ -26,19 +26,19 @@ type Store[T Stored] struct {
 // NewStore makes a store of the latest limit entries.
 func NewStore[T Stored](limit int) *Store[T] {
 	s := &Store[T]{limit: limit}
-	s.Forget()
+	s.Clear()
 	return s
 }
 
-// Forget drops all entries.
-func (s *Store[T]) Forget() {
+// Clear drops all entries.
+func (s *Store[T]) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.order = Ring[T]{Limit: s.limit}
 	s.byID, s.byKey = map[string]T{}, map[string][]T{}
 }
 
-// Add stores v; the oldest entry goes when the store is full.
+// Add stores v and evicts the oldest entry when the store is full.
 func (s *Store[T]) Add(v T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,8 +70,7 @@ func (s *Store[T]) Get(id string) (T, bool) {
 	return v, ok
 }
 
-// Find returns what matches, newest first. A key, if given, is looked up
-// instead of searched for.
+// Find returns the matching entries, newest first. A key, if given, uses the index.
 func (s *Store[T]) Find(key string, matches func(T) bool) []T {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Step is one thing that happens to an accepted message.
+// Step is one event of an accepted message.
 type Step struct {
 	Code string
 	At   time.Time
 }
 
-// Notice is a step whose receipt leaves at due, which need not be when it
-// happened.
+// Notice is a step whose receipt is sent at due, which may differ from the step's
+// time.
 type Notice struct {
 	Step
 
 	Due time.Time
 }
 
-// Timeline puts codes on a time line that begins at start.
+// Timeline assigns times to codes, beginning at start.
 func (o ReceiptOptions) Timeline(codes []string, r Receipts, start time.Time, rng *rand.Rand) []Step {
 	at := start.Add(time.Duration(r.Delay))
 	if r.Delay == 0 && o.FirstWithin > 0 {
@@ -38,7 +38,7 @@ func (o ReceiptOptions) Timeline(codes []string, r Receipts, start time.Time, rn
 	return steps
 }
 
-// Notices are the receipts of a time line, disordered and doubled as asked for.
+// Notices are the receipts of a timeline, reordered and duplicated by r.
 func (r Receipts) Notices(steps []Step) []Notice {
 	if r.OutcomeOrDefault() == OutcomeNone && len(r.Codes) == 0 {
 		return nil
@@ -58,10 +58,10 @@ func (r Receipts) Notices(steps []Step) []Notice {
 	return all
 }
 
-// OperatorID is the carrier that all simulated phones are with.
+// OperatorID is the carrier of all simulated phones.
 const OperatorID = "31003"
 
-// FormatTime is how the batches and the Conversation API write times: UTC with milliseconds.
+// FormatTime formats times as the SMS REST and Conversation APIs: UTC with milliseconds.
 func FormatTime(at time.Time) string {
 	if at.IsZero() {
 		return ""

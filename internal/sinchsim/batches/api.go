@@ -54,8 +54,8 @@ func (a *api) Deliveries() *sinchsim.Lane { return a.lane }
 
 func (a *api) Close() { a.sender.Close() }
 
-func (a *api) Forget() {
-	a.store.Forget()
+func (a *api) Clear() {
+	a.store.Clear()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.drain = time.Time{}
@@ -97,7 +97,7 @@ func (a *api) send(w http.ResponseWriter, r *http.Request) {
 	call.Body = body
 	a.sim.Handle(w, r, sinchsim.Exchange{
 		Call: call, Responder: responder{}, Magic: a.magic, Lane: a.lane,
-		Accept: func(d sinchsim.Direction) sinchsim.Acceptance { return a.take(r.PathValue("plan"), q, d, call.At) },
+		Accept: func(d sinchsim.Direction) sinchsim.Acceptance { return a.accept(r.PathValue("plan"), q, d, call.At) },
 	})
 }
 
@@ -121,8 +121,8 @@ func (a *api) read(w http.ResponseWriter, r *http.Request, now time.Time) (*batc
 	return q, body, refused
 }
 
-// take stores an accepted batch and plans its reports.
-func (a *api) take(plan string, q *batchRequest, d sinchsim.Direction, now time.Time) sinchsim.Acceptance {
+// accept stores an accepted batch and schedules its reports.
+func (a *api) accept(plan string, q *batchRequest, d sinchsim.Direction, now time.Time) sinchsim.Acceptance {
 	rng := a.sim.Random().Next()
 	b := newBatch(sinchsim.NewULID(now, rng), plan, q, now)
 	start := now
@@ -136,7 +136,7 @@ func (a *api) take(plan string, q *batchRequest, d sinchsim.Direction, now time.
 		if q.lacksParameter(number) {
 			codes = []string{codeParameterMissing}
 		}
-		steps := o.Receipts.Timeline(codes, r, a.leaves(start), rng)
+		steps := o.Receipts.Timeline(codes, r, a.dispatchedAt(start), rng)
 		b.recipients = append(b.recipients, recipient{number: number, steps: steps, receipts: r})
 	}
 	answer := sinchsim.Reply{Status: http.StatusCreated, Body: sinchsim.Encode(b.view())}
@@ -146,9 +146,9 @@ func (a *api) take(plan string, q *batchRequest, d sinchsim.Direction, now time.
 	return sinchsim.Acceptance{ID: b.id, Answer: answer, Events: a.callbacks(b, d.Receipts)}
 }
 
-// leaves is when a recipient leaves the plan's queue, which is first in, first
-// out at the plan's rate.
-func (a *api) leaves(start time.Time) time.Time {
+// dispatchedAt returns the time at which a recipient leaves the plan's queue, which
+// is first in, first out at the plan's rate.
+func (a *api) dispatchedAt(start time.Time) time.Time {
 	perSecond := a.sim.Options().Batches.DrainRate
 	if perSecond <= 0 {
 		return start

@@ -6,7 +6,7 @@ import (
 	"mmsdispatch/internal/sinchsim"
 )
 
-// callbacks are the receipts of a batch in the style it asked for.
+// callbacks are the receipts of a batch in its style.
 func (a *api) callbacks(b *batch, r sinchsim.Receipts) []*sinchsim.Event {
 	address := b.request.CallbackURL
 	if address == "" {
@@ -25,8 +25,8 @@ func (a *api) callbacks(b *batch, r sinchsim.Receipts) []*sinchsim.Event {
 	}
 }
 
-// oneCallback reports once, when every recipient is final. A recipient that
-// never becomes final keeps it from ever being sent.
+// oneCallback reports once, when every recipient is final. A recipient that never
+// becomes final prevents it.
 func (b *batch) oneCallback(address string, r sinchsim.Receipts) []*sinchsim.Event {
 	var last time.Time
 	for _, to := range b.recipients {
@@ -65,8 +65,8 @@ func (b *batch) recipientCallbacks(address string) []*sinchsim.Event {
 	return events
 }
 
-// event is a callback that loses its meaning when the batch is canceled before
-// what it reports.
+// event is a callback that is dropped when the batch is canceled before the reported
+// time.
 func (b *batch) event(address string, due time.Time, code string, body []byte, s sinchsim.Step) *sinchsim.Event {
 	return &sinchsim.Event{
 		Due: due,

@@ -87,7 +87,7 @@ func (q *batchRequest) checkTo() *refusal {
 		default:
 			return badFormat(to, "number")
 		}
-		if !seen[number] { // a number gets a batch once
+		if !seen[number] { // duplicates are dropped
 			seen[number] = true
 			numbers = append(numbers, number)
 		}
@@ -141,8 +141,8 @@ func (q *batchRequest) checkParameters() *refusal {
 	return nil
 }
 
-// lacksParameter reports whether the message asks for a value that number does
-// not have and that has no default; the message then fails for it alone.
+// lacksParameter reports whether the message has a parameter without a value for the
+// number and without a default; the message then fails for this number only.
 func (q *batchRequest) lacksParameter(number string) bool {
 	for _, found := range placeholder.FindAllStringSubmatch(q.Body.Message, -1) {
 		values := q.Parameters[found[1]]

@@ -114,7 +114,7 @@ func statusOf(code string) string {
 
 func isFinal(code string) bool { return !slices.Contains([]string{codeQueued, codeDispatched}, code) }
 
-// codeNumber is a code as reports carry it; what is no number becomes the
+// codeNumber is a code in the format of reports; a code that is no number becomes the
 // general failure code.
 func codeNumber(code string) int {
 	n, err := strconv.Atoi(code)
@@ -124,8 +124,8 @@ func codeNumber(code string) int {
 	return n
 }
 
-// magicNumbers is how the SMS REST API acts out the magic numbers. It knows no block
-// list and looks at media only later, so 9002 and 9003 fail by report.
+// magicNumbers are the SMS REST API's behaviours of the magic numbers. It has no block
+// list and fetches media after acceptance, so 9002 and 9003 fail by report.
 func magicNumbers() sinchsim.MagicTable {
 	return sinchsim.MagicTable{
 		"9001": {Behavior: sinchsim.Behavior{Answer: sinchsim.AnswerRefuse, Code: "illegal_number_type"}},

@@ -74,7 +74,7 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) {
 	sinchsim.Reply{Status: http.StatusOK, Body: sinchsim.Encode(page)}.Write(w)
 }
 
-// visible: nothing promises that a batch can be read right after it was accepted.
+// visible: Sinch does not document that a batch can be read right after its acceptance.
 func (a *api) visible(b *batch, now time.Time) bool {
 	return now.Sub(b.created) >= a.sim.Options().Batches.ListDelay
 }
@@ -90,7 +90,7 @@ func splitList(text string) []string {
 	return items
 }
 
-// lookup finds the batch of a request, or answers 404.
+// lookup returns the batch of a request, or responds with 404.
 func (a *api) lookup(w http.ResponseWriter, r *http.Request, operation string) (*batch, bool) {
 	call := sinchsim.NewCall(sinchsim.APIBatches, operation)
 	call.ID = r.PathValue("id")
@@ -110,7 +110,7 @@ func (a *api) get(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// cancel stops what was not dispatched yet.
+// cancel stops the recipients that were not dispatched yet.
 func (a *api) cancel(w http.ResponseWriter, r *http.Request) {
 	if b, ok := a.lookup(w, r, "cancel"); ok {
 		b.cancel(time.Now())

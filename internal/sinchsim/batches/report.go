@@ -41,8 +41,8 @@ type recipientReport struct {
 	Reference  string `json:"client_reference,omitzero"`
 }
 
-// state is the latest step of a recipient at a moment. Canceling stops what was
-// not dispatched by then.
+// state is the latest step of a recipient at a time. Canceling stops recipients that
+// were not dispatched by then.
 func (b *batch) state(r recipient, now time.Time) sinchsim.Step {
 	canceled := b.canceledAt()
 	at := sinchsim.Step{Code: codeQueued, At: b.created}

@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// batchType is the only type of batch that the simulator takes.
+// batchType is the only supported type of batch.
 const batchType = "mt_media"
 
 // batchRequest is the body of a send, and after check the normalised batch: bare

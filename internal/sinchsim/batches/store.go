@@ -7,8 +7,8 @@ import (
 	"mmsdispatch/internal/sinchsim"
 )
 
-// batch is an accepted batch. Nothing but canceled ever changes: what became of
-// a recipient at some moment is read off its steps.
+// batch is an accepted batch. Only canceled ever changes: the state of a recipient at
+// a time is computed from its steps.
 type batch struct {
 	id         string
 	plan       string
@@ -26,7 +26,7 @@ type recipient struct {
 	receipts sinchsim.Receipts
 }
 
-// batchView is a batch as the API shows it. Nulls are left out.
+// batchView is a batch in the API's format, without nulls.
 type batchView struct {
 	ID               string                       `json:"id"`
 	To               []string                     `json:"to"`
@@ -81,5 +81,5 @@ func (b *batch) view() batchView {
 
 func (b *batch) Identity() string { return b.id }
 
-// Key is what batches are looked up by.
+// Key implements sinchsim.Stored: the client reference.
 func (b *batch) Key() string { return b.request.Reference }

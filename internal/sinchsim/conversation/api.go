@@ -50,8 +50,8 @@ func (a *api) Deliveries() *sinchsim.Lane { return a.lane }
 
 func (a *api) Close() { a.sender.Close() }
 
-func (a *api) Forget() {
-	a.store.Forget()
+func (a *api) Clear() {
+	a.store.Clear()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.drain = time.Time{}
@@ -76,7 +76,7 @@ func (a *api) authorized(next http.HandlerFunc) http.HandlerFunc {
 
 func (a *api) admit(r *http.Request) *refusal {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	why := a.tokens.refuses(token, time.Now())
+	why := a.tokens.refusal(token, time.Now())
 	if !strings.EqualFold(scheme, "Bearer") {
 		why = "The access token is missing"
 	}
@@ -91,7 +91,7 @@ func (a *api) admit(r *http.Request) *refusal {
 	return nil
 }
 
-// knows reports whether the app is the one of this region.
+// knows reports whether the app exists in this region.
 func (a *api) knows(app string) bool {
 	known := a.sim.Options().Conversation.App
 	return app != "" && (known == "" || app == known)
@@ -116,7 +116,7 @@ func (a *api) send(w http.ResponseWriter, r *http.Request) {
 	project := r.PathValue("project")
 	a.sim.Handle(w, r, sinchsim.Exchange{
 		Call: call, Responder: responder{}, Magic: a.magic, Lane: a.lane,
-		Accept: func(d sinchsim.Direction) sinchsim.Acceptance { return a.take(project, q, d, call.At) },
+		Accept: func(d sinchsim.Direction) sinchsim.Acceptance { return a.accept(project, q, d, call.At) },
 	})
 }
 
@@ -141,7 +141,7 @@ func (a *api) read(w http.ResponseWriter, r *http.Request) (*sendRequest, []byte
 	return q, body, nil
 }
 
-// channels are those set up in the app.
+// channels are the app's channels.
 func (a *api) channels() []string {
 	if a.sim.Options().Conversation.MMSOnly {
 		return []string{channelMMS}
@@ -154,21 +154,22 @@ type sendAnswer struct {
 	Accepted string `json:"accepted_time"`
 }
 
-// take keeps an accepted message, if the app does, and plans its reports.
-func (a *api) take(project string, q *sendRequest, d sinchsim.Direction, now time.Time) sinchsim.Acceptance {
+// accept stores an accepted message, if the app retains messages, and schedules its
+// reports.
+func (a *api) accept(project string, q *sendRequest, d sinchsim.Direction, now time.Time) sinchsim.Acceptance {
 	rng := a.sim.Random().Next()
 	m := &dispatched{id: sinchsim.NewULID(now, rng), project: project, request: q, accepted: now}
 	o := a.sim.Options()
 	r := d.ReceiptsFor(q.number(), a.magic, o.NoMagicNumbers)
-	codes := reportCodes(r, q.falls())
-	leaves := a.leaves(now)
+	codes := reportCodes(r, q.allowsSMS())
+	start := a.dispatchedAt(now)
 	switch {
-	case !q.sound():
+	case !q.deliverable():
 		codes = []string{codeBadRequest}
-	case q.life > 0 && leaves.Sub(now) > q.life:
+	case q.life > 0 && start.Sub(now) > q.life:
 		codes = []string{codeMessageExpired}
 	}
-	steps := o.Receipts.Timeline(codes, r, leaves, rng)
+	steps := o.Receipts.Timeline(codes, r, start, rng)
 	if o.Conversation.RetentionDays > 0 && !o.CountsOnly {
 		a.store.Add(m)
 	}
@@ -178,9 +179,9 @@ func (a *api) take(project string, q *sendRequest, d sinchsim.Direction, now tim
 	}
 }
 
-// leaves is when a message leaves the app's queue, which is first in, first out
-// at the app's rate.
-func (a *api) leaves(now time.Time) time.Time {
+// dispatchedAt returns the time at which a message leaves the app's queue, which is
+// first in, first out at the app's rate.
+func (a *api) dispatchedAt(now time.Time) time.Time {
 	perSecond := a.sim.Options().Conversation.DrainRate
 	if perSecond <= 0 {
 		return now
@@ -195,7 +196,7 @@ func (a *api) leaves(now time.Time) time.Time {
 	return at
 }
 
-// waiting is how many messages the app's queue holds.
+// waiting is the length of the app's queue.
 func (a *api) waiting(now time.Time) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()

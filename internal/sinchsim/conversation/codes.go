@@ -72,8 +72,8 @@ const (
 // onSMS marks the codes of reports that follow a switch of the channel.
 const onSMS = channelSMS + ":"
 
-// reportCodes are the report codes of an outcome. Those that end as SMS
-// need a message that allows it; without, the phone just cannot be reached.
+// reportCodes are the report codes of an outcome. An SMS needs a message that allows
+// it; otherwise the recipient cannot be reached.
 func reportCodes(r sinchsim.Receipts, sms bool) []string {
 	if len(r.Codes) > 0 {
 		return switched(r.Codes)
@@ -118,8 +118,8 @@ func switched(codes []string) []string {
 	return marked
 }
 
-// reported takes a code apart: its channel, the status of the report, and the
-// reason where there is one.
+// reported splits a code into its channel, the status of the report, and the reason,
+// which may be empty.
 func reported(code string) (channel, status, reason string) {
 	channel = channelMMS
 	if rest, ok := strings.CutPrefix(code, onSMS); ok {
@@ -135,8 +135,8 @@ func reported(code string) (channel, status, reason string) {
 	}
 }
 
-// magicNumbers is how the Conversation API acts out the magic numbers. It
-// looks at media and opt-outs only later, so 9002 and 9003 fail by report.
+// magicNumbers are the Conversation API's behaviours of the magic numbers. It checks
+// media and opt-outs after acceptance, so 9002 and 9003 fail by report.
 func magicNumbers() sinchsim.MagicTable {
 	return sinchsim.MagicTable{
 		"9001": {Behavior: sinchsim.Behavior{Answer: sinchsim.AnswerRefuse, Code: "INVALID_ARGUMENT"}},

@@ -12,11 +12,11 @@ import (
 const (
 	defaultMessagePage = 10
 	maxMessagePage     = 1000
-	// modeDispatch is the app's mode: no contacts, no conversations, and by
-	// default nothing is kept.
+	// modeDispatch is the app's mode: no contacts, no conversations, and no retention by
+	// default.
 	modeDispatch = "DISPATCH"
-	// dispatchSource has to be asked for, or the list is about conversations, of
-	// which there are none.
+	// dispatchSource has to be in the query, or the list is about conversations, of which
+	// there are none.
 	dispatchSource = "DISPATCH_SOURCE"
 )
 
@@ -30,10 +30,10 @@ type dispatched struct {
 
 func (m *dispatched) Identity() string { return m.id }
 
-// Key is what messages are looked up by.
+// Key implements sinchsim.Stored: the recipient.
 func (m *dispatched) Key() string { return m.request.number() }
 
-// messageView is a message as the API shows it.
+// messageView is a message in the API's format.
 type messageView struct {
 	ID             string          `json:"id"`
 	Direction      string          `json:"direction"`
@@ -59,15 +59,15 @@ type messagePage struct {
 	Next     string        `json:"next_page_token"`
 }
 
-// messageQuery is what a list is asked for.
+// messageQuery has the parameters of a list.
 type messageQuery struct {
 	window sinchsim.Query
 	number string
 	source string
 }
 
-// parseMessageQuery reads the parameters that the simulator knows. A page token
-// is the number of the page.
+// parseMessageQuery parses the supported parameters. A page token is the number of
+// the page.
 func parseMessageQuery(values url.Values) (messageQuery, *refusal) {
 	q := messageQuery{number: values.Get("channel_identity"), source: values.Get("messages_source")}
 	q.window.Size = defaultMessagePage
@@ -96,7 +96,7 @@ func parseMessageQuery(values url.Values) (messageQuery, *refusal) {
 	return q, nil
 }
 
-// list lists what the app keeps, newest first.
+// list lists the app's retained messages, newest first.
 func (a *api) list(w http.ResponseWriter, r *http.Request) {
 	call := sinchsim.NewCall(sinchsim.APIConversation, sinchsim.OperationList)
 	values := r.URL.Query()
@@ -130,8 +130,8 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) {
 	sinchsim.Reply{Status: http.StatusOK, Body: sinchsim.Encode(page)}.Write(w)
 }
 
-// visible: nothing promises that a message can be read right after it was
-// accepted.
+// visible: Sinch does not document that a message can be read right after its
+// acceptance.
 func (a *api) visible(m *dispatched, now time.Time) bool {
 	return now.Sub(m.accepted) >= a.sim.Options().Conversation.ListDelay
 }
@@ -179,7 +179,7 @@ type appQueue struct {
 	Limit int `json:"outbound_limit"`
 }
 
-// app shows the app.
+// app returns the app.
 func (a *api) app(w http.ResponseWriter, r *http.Request) {
 	call := sinchsim.NewCall(sinchsim.APIConversation, "app")
 	if !a.knows(r.PathValue("app")) {

@@ -6,7 +6,7 @@ import (
 	"mmsdispatch/internal/sinchsim"
 )
 
-// deliveryEvent is a delivery report as webhooks get it.
+// deliveryEvent is the body of a webhook request with a delivery report.
 type deliveryEvent struct {
 	AppID       string         `json:"app_id"`
 	ProjectID   string         `json:"project_id"`

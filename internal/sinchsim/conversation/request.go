@@ -93,7 +93,7 @@ func parseSend(body []byte) (*sendRequest, *refusal) {
 	return nil, invalid("The body is not valid JSON.")
 }
 
-// reference is the one of the client.
+// reference is the client reference.
 func (q *sendRequest) reference() string {
 	if q.Metadata != "" {
 		return q.Metadata
@@ -104,10 +104,10 @@ func (q *sendRequest) reference() string {
 // number is the recipient, on any channel.
 func (q *sendRequest) number() string { return q.Recipient.IdentifiedBy.Identities[0].Identity }
 
-// falls reports whether an SMS may go out instead.
-func (q *sendRequest) falls() bool { return slices.Contains(q.order(), channelSMS) }
+// allowsSMS reports whether an SMS may be sent instead.
+func (q *sendRequest) allowsSMS() bool { return slices.Contains(q.order(), channelSMS) }
 
-// order are the channels in the order they are tried.
+// order returns the channels in the order of their use.
 func (q *sendRequest) order() []string {
 	if len(q.Channels) > 0 {
 		return q.Channels
@@ -216,7 +216,7 @@ func (q *sendRequest) checkTTL() string {
 	if !ok || err != nil || !sinchsim.OnlyDigits(digits) || seconds < shortestTTL || seconds > longestTTL {
 		return "ttl must be 3s to 315576000000s."
 	}
-	const most = int64(100 * 365 * 24 * time.Hour / time.Second) // what a Duration can hold
+	const most = int64(100 * 365 * 24 * time.Hour / time.Second) // the maximum of a Duration
 	q.life = time.Duration(min(seconds, most)) * time.Second
 	return ""
 }
@@ -238,8 +238,8 @@ func (q *sendRequest) checkChoices() string {
 	return ""
 }
 
-// sound is the part of the validation that comes while a message is worked off.
-func (q *sendRequest) sound() bool {
+// deliverable is the part of the validation that follows acceptance.
+func (q *sendRequest) deliverable() bool {
 	media := q.Message.Media
 	if q.Message.Card != nil {
 		media = q.Message.Card.Media

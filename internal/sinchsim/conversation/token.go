@@ -16,8 +16,8 @@ import (
 	"mmsdispatch/internal/sinchsim"
 )
 
-// tokenIssuer gives out access tokens and knows them again without keeping them:
-// a token is the time of its issue and a signature.
+// tokenIssuer issues access tokens and verifies them without storing them: a token is
+// the time of its issue and a signature.
 type tokenIssuer struct {
 	rng     *sinchsim.RNG
 	secret  []byte
@@ -45,8 +45,8 @@ func (m *tokenIssuer) sign(stamp string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// refuses says why a token is not taken; empty: it is.
-func (m *tokenIssuer) refuses(token string, now time.Time) string {
+// refusal returns the reason why a token is refused; empty: it is valid.
+func (m *tokenIssuer) refusal(token string, now time.Time) string {
 	stamp, signature, _ := strings.Cut(token, ".")
 	issued, _, _ := strings.Cut(stamp, "-")
 	nanos, err := strconv.ParseInt(issued, 36, 64)
@@ -67,7 +67,7 @@ func (m *tokenIssuer) expire(now time.Time) {
 	m.cutoff = now
 }
 
-// ExpireTokens makes the tokens given out so far expire.
+// ExpireTokens makes all issued tokens expire.
 func (a *api) ExpireTokens() { a.tokens.expire(time.Now()) }
 
 type tokenAnswer struct {
@@ -107,7 +107,7 @@ func (a *api) checkToken(w http.ResponseWriter, r *http.Request) (status int, re
 	}
 	o := a.sim.Options().Conversation
 	id, secret, _ := r.BasicAuth()
-	if !fits(id, o.KeyID) || !fits(secret, o.KeySecret) {
+	if !matches(id, o.KeyID) || !matches(secret, o.KeySecret) {
 		return http.StatusUnauthorized, "invalid_client"
 	}
 	form, err := url.ParseQuery(string(body))
@@ -117,6 +117,5 @@ func (a *api) checkToken(w http.ResponseWriter, r *http.Request) (status int, re
 	return http.StatusOK, ""
 }
 
-// fits compares a credential with the one that is known; an empty one knows
-// any.
-func fits(given, known string) bool { return given != "" && (known == "" || given == known) }
+// matches compares a credential with the configured one; an empty one accepts any.
+func matches(given, known string) bool { return given != "" && (known == "" || given == known) }

@@ -18,7 +18,7 @@ const (
 	actionSendSaved = "sendsavedmms"
 )
 
-// firstID makes ids look like Sinch's, which are short numbers.
+// firstID gives ids the form of Sinch's, which are short numbers.
 const firstID = 35_000
 
 // api is the MMS JSON API.
@@ -30,7 +30,7 @@ type api struct {
 	templates *templates
 	media     *mediaCheck   // nil: media are not fetched
 	sent      atomic.Uint64 // accepted messages, for their tracking ids
-	saved     atomic.Uint64 // mms-ids given out
+	saved     atomic.Uint64 // number of issued mms-ids
 }
 
 // New makes the MMS JSON API of a simulator.
@@ -58,7 +58,7 @@ func (a *api) Routes(mux *http.ServeMux) {
 
 func (a *api) Deliveries() *sinchsim.Lane { return a.lane }
 
-func (a *api) Forget() { a.templates.forget() }
+func (a *api) Clear() { a.templates.clear() }
 
 func (a *api) Close() {
 	a.sender.Close()
@@ -67,7 +67,7 @@ func (a *api) Close() {
 	}
 }
 
-// serve checks what is the same for every action, then picks the operation.
+// serve checks the fields that every action has, then calls the operation.
 // Every answer has the status 200; the body says success or failure.
 func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	call := sinchsim.NewCall(sinchsim.APIMMS, "")

@@ -6,8 +6,8 @@ import (
 	"mmsdispatch/internal/sinchsim"
 )
 
-// errorInfo is the error-info that goes with a code. Slide numbers are filled in
-// by Sinch and are left out here.
+// errorInfo is the error-info of a code. Sinch adds slide numbers; they are omitted
+// here.
 var errorInfo = map[string]string{ //nolint:gochecknoglobals // a table
 	"E100": "Not a valid POST request",
 	"E103": "API access is blocked for this account",
@@ -41,7 +41,7 @@ var errorInfo = map[string]string{ //nolint:gochecknoglobals // a table
 	"E356": "Could not copy iCal of slide",
 	"E357": "Could not copy PDF of slide",
 	"E503": "Internal error",
-	"E618": "Carrier look-up failed, try again",
+	"E618": "Carrier lookup failed, try again",
 	"E619": "Carrier is not provisioned",
 	"E620": "mms-id is missing",
 	"E622": "fallback-sms-text is missing",
@@ -85,7 +85,7 @@ func (v responder) failure(e *refusal) sinchsim.Reply {
 	})}
 }
 
-// magicNumbers is how the MMS API acts out the magic numbers.
+// magicNumbers are the MMS API's behaviours of the magic numbers.
 func magicNumbers() sinchsim.MagicTable {
 	return sinchsim.MagicTable{
 		"9001": {Behavior: sinchsim.Behavior{Answer: sinchsim.AnswerRefuse, Code: "E110"}},

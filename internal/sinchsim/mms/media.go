@@ -8,7 +8,7 @@ import (
 
 const mediaTimeout = 10 * time.Second
 
-// mediaCheck gets media the way Sinch does, which wants a length up front.
+// mediaCheck fetches media as Sinch does, which requires a Content-Length.
 type mediaCheck struct{ client *http.Client }
 
 func newMediaCheck() *mediaCheck {

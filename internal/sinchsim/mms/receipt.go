@@ -7,7 +7,7 @@ import (
 	"mmsdispatch/internal/sinchsim"
 )
 
-// sentMessage is an accepted message as its receipts need it.
+// sentMessage has the fields of an accepted message for its receipts.
 type sentMessage struct {
 	to, from, reference, mmsID, trackingID string
 }
@@ -55,7 +55,7 @@ func receiptCodes(r sinchsim.Receipts) []string {
 	return nil
 }
 
-// statusOf is the text that goes with a code.
+// statusOf is the text of a code.
 func statusOf(code string) (status, details string) {
 	switch code {
 	case "N013":

@@ -19,7 +19,7 @@ const (
 	maxLinkYears = 1
 )
 
-// request holds the fields of all three actions.
+// request has the fields of all three actions.
 type request struct {
 	Action                 string  `json:"action"`
 	ServiceID              string  `json:"service-id"`
@@ -112,8 +112,8 @@ func (q *request) checkFallback() *refusal {
 	return refuseIf(!q.DisableFallback && q.FallbackText == "", "E622")
 }
 
-// checkTimes: no code of their own is documented for bad times, so they count
-// as a body that cannot be parsed.
+// checkTimes: no code is documented for invalid times, so they count as a body that
+// cannot be parsed.
 func (q *request) checkTimes(now time.Time) *refusal {
 	if q.FallbackLinkExpiration != "" {
 		at, err := time.Parse(time.RFC3339, q.FallbackLinkExpiration)
@@ -129,7 +129,7 @@ func (q *request) checkTimes(now time.Time) *refusal {
 	return nil
 }
 
-// expired reports whether no delivery may be tried any more at now.
+// expired reports whether the message has expired at now.
 func (q *request) expired(now time.Time) bool {
 	at, err := time.Parse(time.RFC3339, q.Expiry)
 	return err == nil && !at.After(now)

@@ -13,7 +13,7 @@ type media struct {
 
 // slide is one slide. The keys of contacts, calendars and documents are not
 // documented for JSON; both the nouns of the guide and the names of the XML
-// service are taken.
+// service are accepted.
 type slide struct {
 	Text     string `json:"message-text"`
 	Image    *media `json:"image"`
@@ -33,7 +33,7 @@ type placed struct {
 	copyCode string
 }
 
-// objects are the media that stand alone in a slide.
+// objects are the media that must be alone in a slide.
 func (s *slide) objects() []placed {
 	return present(
 		placed{s.Contact, "E355"}, placed{s.VCard, "E355"},
@@ -58,7 +58,7 @@ func present(all ...placed) []placed {
 	return some
 }
 
-// countMedia is how many media a message has.
+// countMedia is the number of media of a message.
 func countMedia(slides []slide) int {
 	n := 0
 	for i := range slides {

@@ -16,20 +16,20 @@ type templates struct {
 	limit int
 }
 
-// template is usable by its owner's key from ready on, unless it was spoilt.
+// template is usable with its owner's key from ready on, unless it is unusable.
 type template struct {
-	key    string
-	ready  time.Time
-	spoilt bool
+	key      string
+	ready    time.Time
+	unusable bool
 }
 
 func newTemplates(limit int) *templates {
 	t := &templates{limit: limit}
-	t.forget()
+	t.clear()
 	return t
 }
 
-func (t *templates) forget() {
+func (t *templates) clear() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.byID, t.order = map[string]template{}, sinchsim.Ring[string]{Limit: t.limit}
@@ -44,8 +44,8 @@ func (t *templates) save(id string, v template) {
 	t.byID[id] = v
 }
 
-// ForgetTemplates drops all saved messages.
-func (a *api) ForgetTemplates() { a.templates.forget() }
+// ClearTemplates drops all saved messages.
+func (a *api) ClearTemplates() { a.templates.clear() }
 
 // check reports whether a template may be sent at now.
 func (t *templates) check(key, id string, now time.Time) *refusal {
@@ -53,7 +53,7 @@ func (t *templates) check(key, id string, now time.Time) *refusal {
 	defer t.mu.Unlock()
 	v, ok := t.byID[id]
 	switch {
-	case !ok || v.key != key || v.spoilt && !now.Before(v.ready):
+	case !ok || v.key != key || v.unusable && !now.Before(v.ready):
 		return failure("E241")
 	case now.Before(v.ready):
 		return failure("E626")
@@ -101,7 +101,7 @@ func (a *api) keep(q *request, key string, r sinchsim.Receipts, now time.Time) s
 	case sinchsim.OutcomeDelivered, sinchsim.OutcomeExpired, sinchsim.OutcomeBlocked, sinchsim.OutcomeSMS,
 		sinchsim.OutcomeSMSFailed, sinchsim.OutcomeSent, sinchsim.OutcomeNone:
 	}
-	a.templates.save(id, template{key: key, ready: ready, spoilt: code != "N003"})
+	a.templates.save(id, template{key: key, ready: ready, unusable: code != "N003"})
 	answer := sinchsim.Reply{Status: http.StatusOK, Body: sinchsim.Encode(success{Status: "Success", MMSID: id})}
 	return sinchsim.Acceptance{ID: id, Answer: answer, Events: a.templateEvents(id, q.Reference, code, r, ready)}
 }

@@ -1,4 +1,4 @@
-package sinchsim_test
+package batches_test
 
 import (
 	"encoding/base64"
@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mmsdispatch/internal/sinchsim"
+	"mmsdispatch/internal/sinchsim/simtest"
 )
 
 func TestReportStyles(t *testing.T) {
@@ -31,11 +32,11 @@ func TestReportStyles(t *testing.T) {
 	for style, tt := range tests {
 		t.Run(style, func(t *testing.T) {
 			t.Parallel()
-			s, rec := start(t, sinchsim.Options{})
-			id := sendBatch(t, s, aBatch().with("delivery_report", style)).fields["id"]
+			s, rec := simtest.StartWithReceiver(t, sinchsim.Options{})
+			id := s.SendBatch(t, simtest.Batch().With("delivery_report", style)).Fields["id"]
 			for _, code := range tt.codes {
-				p := rec.next(t)
-				at, _ := p.fields["at"].(string)
+				p := rec.Next(t)
+				at, _ := p.Fields["at"].(string)
 				status := "Delivered"
 				if code == 401.0 {
 					status = "Dispatched"
@@ -44,7 +45,7 @@ func TestReportStyles(t *testing.T) {
 					"type": "recipient_delivery_report_mms", "batch_id": id, "recipient": "12065551212", "code": code,
 					"status": status, "at": at, "operator_status_at": at, "operator": "31003", "client_reference": "msg_a-1",
 				}
-				if diff := cmp.Diff(want, p.fields); diff != "" || !timeForm.MatchString(at) {
+				if diff := cmp.Diff(want, p.Fields); diff != "" || !simtest.IsTime(at) {
 					t.Errorf("report (-want +got):\n%s", diff)
 				}
 			}
@@ -53,11 +54,11 @@ func TestReportStyles(t *testing.T) {
 					"type": "delivery_report_mms", "batch_id": id, "total_message_count": 1.0,
 					"client_reference": "msg_a-1", "statuses": tt.statuses,
 				}
-				if diff := cmp.Diff(want, rec.next(t).fields); diff != "" {
+				if diff := cmp.Diff(want, rec.Next(t).Fields); diff != "" {
 					t.Errorf("report (-want +got):\n%s", diff)
 				}
 			}
-			settled(t, s)
+			s.AwaitReceipts(t)
 			total := len(tt.codes) + min(len(tt.statuses), 1)
 			if n := s.Stats().Receipts.Delivered; n != uint64(total) {
 				t.Errorf("%d reports, want %d", n, total)
@@ -68,8 +69,8 @@ func TestReportStyles(t *testing.T) {
 
 func TestSummaryOfUnfinishedBatchNeverComes(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{})
-	sendBatch(t, s, aBatch().with("delivery_report", "summary").with("to", []any{"12065551212", "12065559007"}))
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{})
+	s.SendBatch(t, simtest.Batch().With("delivery_report", "summary").With("to", []any{"12065551212", "12065559007"}))
 	if n := s.Stats().Receipts.Scheduled; n != 0 {
 		t.Errorf("%d reports", n)
 	}
@@ -77,11 +78,11 @@ func TestSummaryOfUnfinishedBatchNeverComes(t *testing.T) {
 
 func TestBatchCallbackURLWins(t *testing.T) {
 	t.Parallel()
-	s, ofPlan := start(t, sinchsim.Options{})
-	own := newReceiver(t)
-	sendBatch(t, s, aBatch().with("callback_url", own.url+"/hook"))
-	own.codes(t, 2)
-	if len(ofPlan.receipts) != 0 {
+	s, ofPlan := simtest.StartWithReceiver(t, sinchsim.Options{})
+	own := simtest.NewReceiver(t)
+	s.SendBatch(t, simtest.Batch().With("callback_url", own.URL+"/hook"))
+	own.Codes(t, 2)
+	if len(ofPlan.Receipts) != 0 {
 		t.Error("the plan's URL was called too")
 	}
 }
@@ -89,20 +90,20 @@ func TestBatchCallbackURLWins(t *testing.T) {
 func TestCallbackCredentials(t *testing.T) {
 	t.Parallel()
 	const secret = "foo_secret1234"
-	s, rec := start(t, sinchsim.Options{Batches: sinchsim.BatchesOptions{Secret: secret, User: "u", Password: "p"}})
-	sendBatch(t, s, aBatch())
+	s, rec := simtest.StartWithReceiver(t, sinchsim.Options{Batches: sinchsim.BatchesOptions{Secret: secret, User: "u", Password: "p"}})
+	s.SendBatch(t, simtest.Batch())
 	nonces := map[string]bool{}
 	for range 2 {
-		p := rec.next(t)
-		nonce, at := p.header.Get("x-sinch-webhook-signature-nonce"), p.header.Get("x-sinch-webhook-signature-timestamp")
+		p := rec.Next(t)
+		nonce, at := p.Header.Get("x-sinch-webhook-signature-nonce"), p.Header.Get("x-sinch-webhook-signature-timestamp")
 		nonces[nonce] = true
-		if got, want := p.header.Get("x-sinch-webhook-signature"), sinchsim.Sign(secret, p.raw, nonce, at); got != want {
+		if got, want := p.Header.Get("x-sinch-webhook-signature"), sinchsim.Sign(secret, p.Raw, nonce, at); got != want {
 			t.Errorf("signature %q, want %q", got, want)
 		}
-		if algorithm := p.header.Get("x-sinch-webhook-signature-algorithm"); algorithm != "HmacSHA256" {
+		if algorithm := p.Header.Get("x-sinch-webhook-signature-algorithm"); algorithm != "HmacSHA256" {
 			t.Errorf("algorithm %q", algorithm)
 		}
-		if got := p.header.Get("Authorization"); got != "Basic "+base64.StdEncoding.EncodeToString([]byte("u:p")) {
+		if got := p.Header.Get("Authorization"); got != "Basic "+base64.StdEncoding.EncodeToString([]byte("u:p")) {
 			t.Errorf("authorization %q", got)
 		}
 	}
@@ -111,25 +112,15 @@ func TestCallbackCredentials(t *testing.T) {
 	}
 }
 
-func TestSign(t *testing.T) {
-	t.Parallel()
-	body := `{"at":"2025-01-13T09:22:40.914Z","batch_id":"01JHFFHQ0P99JPPNQPJDV7JTBP","client_reference":"a client reference",` +
-		`"code":0,"operator_status_at":"2025-01-13T09:22:00Z","recipient":"33662162466","status":"Delivered","type":"recipient_delivery_report_sms"}`
-	got := sinchsim.Sign("SMSWebhooksSecret", []byte(body), "01JHFFHWYY7HSS4FWTMDTQEK8V", "1736760161")
-	if got != "ZoHei66PPN/kZjw7hFVfGhJOnml3iGNCMWoyQVcE5o0=" {
-		t.Errorf("signature %s", got)
-	}
-}
-
 func TestReportsOnRequest(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, sinchsim.Options{})
-	id, _ := sendBatch(t, s, aBatch().with("to", []any{"12065551212", "12065559004", "12065559007"})).fields["id"].(string)
-	eventually(t, "two recipients are final", func() bool {
-		return xms(t, s, http.MethodGet, "/delivery_reports?client_reference=msg_a-1", nil).fields["count"] == 2.0
+	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{})
+	id, _ := s.SendBatch(t, simtest.Batch().With("to", []any{"12065551212", "12065559004", "12065559007"})).Fields["id"].(string)
+	simtest.Eventually(t, "two recipients are final", func() bool {
+		return s.Batches(t, http.MethodGet, "/delivery_reports?client_reference=msg_a-1", nil).Fields["count"] == 2.0
 	})
 	report := func(query string) any {
-		return xms(t, s, http.MethodGet, "/batches/"+id+"/delivery_report"+query, nil).fields["statuses"]
+		return s.Batches(t, http.MethodGet, "/batches/"+id+"/delivery_report"+query, nil).Fields["statuses"]
 	}
 	row := func(code float64, status string, numbers ...any) map[string]any {
 		r := map[string]any{"code": code, "status": status, "count": 1.0}
@@ -149,29 +140,29 @@ func TestReportsOnRequest(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]any{"+12065559004": 415.0, "12065559007": 401.0, "12065550000": nil} {
-		got := xms(t, s, http.MethodGet, "/batches/"+id+"/delivery_report/"+path, nil)
-		if got.fields["code"] != want {
-			t.Errorf("%s: %d %s", path, got.status, got.raw)
+		got := s.Batches(t, http.MethodGet, "/batches/"+id+"/delivery_report/"+path, nil)
+		if got.Fields["code"] != want {
+			t.Errorf("%s: %d %s", path, got.Status, got.Raw)
 		}
 	}
-	if got := xms(t, s, http.MethodGet, "/delivery_reports?code=0", nil); got.fields["count"] != 1.0 {
-		t.Errorf("delivered: %s", got.raw)
+	if got := s.Batches(t, http.MethodGet, "/delivery_reports?code=0", nil); got.Fields["count"] != 1.0 {
+		t.Errorf("delivered: %s", got.Raw)
 	}
-	if got := xms(t, s, http.MethodGet, "/batches/"+id+"/delivery_report?type=short", nil); got.status != http.StatusBadRequest {
-		t.Errorf("unknown type: %d", got.status)
+	if got := s.Batches(t, http.MethodGet, "/batches/"+id+"/delivery_report?type=short", nil); got.Status != http.StatusBadRequest {
+		t.Errorf("unknown type: %d", got.Status)
 	}
 }
 
 func TestParameterWithoutValueFailsAlone(t *testing.T) {
 	t.Parallel()
-	s, rec := start(t, sinchsim.Options{})
-	sendBatch(t, s, aBatch().with("to", []any{"12065551212", "12065551213"}).with("delivery_report", "per_recipient_final").
-		with("body", fields{"url": "https://x/a.jpg", "message": "Hi ${name}"}).
-		with("parameters", fields{"name": fields{"+12065551212": "Ann"}}))
+	s, rec := simtest.StartWithReceiver(t, sinchsim.Options{})
+	s.SendBatch(t, simtest.Batch().With("to", []any{"12065551212", "12065551213"}).With("delivery_report", "per_recipient_final").
+		with("body", simtest.Fields{"url": "https://x/a.jpg", "message": "Hi ${name}"}).
+		with("parameters", simtest.Fields{"name": simtest.Fields{"+12065551212": "Ann"}}))
 	got := map[any]any{}
 	for range 2 {
-		p := rec.next(t)
-		got[p.fields["recipient"]] = p.fields["code"]
+		p := rec.Next(t)
+		got[p.Fields["recipient"]] = p.Fields["code"]
 	}
 	if diff := cmp.Diff(map[any]any{"12065551212": 0.0, "12065551213": 405.0}, got); diff != "" {
 		t.Errorf("codes (-want +got):\n%s", diff)
@@ -180,13 +171,13 @@ func TestParameterWithoutValueFailsAlone(t *testing.T) {
 
 func TestDrainRate(t *testing.T) {
 	t.Parallel()
-	s, rec := start(t, sinchsim.Options{Batches: sinchsim.BatchesOptions{DrainRate: 20}})
-	sendBatch(t, s, aBatch().with("to", []any{"12065551212", "12065551213", "12065551214"}))
+	s, rec := simtest.StartWithReceiver(t, sinchsim.Options{Batches: sinchsim.BatchesOptions{DrainRate: 20}})
+	s.SendBatch(t, simtest.Batch().With("to", []any{"12065551212", "12065551213", "12065551214"}))
 	var at []time.Time
 	for range 6 {
-		p := rec.next(t)
-		if p.fields["code"] == 401.0 {
-			text, _ := p.fields["at"].(string)
+		p := rec.Next(t)
+		if p.Fields["code"] == 401.0 {
+			text, _ := p.Fields["at"].(string)
 			when, err := time.Parse(time.RFC3339, text)
 			if err != nil {
 				t.Fatal(err)
