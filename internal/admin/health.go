@@ -38,7 +38,7 @@ type Readiness struct {
 	stopping     atomic.Bool
 
 	mu     sync.Mutex
-	last   []string // what was down when last asked, to log changes only
+	last   []string // the dependencies that were down at the last check, to log changes only
 	before bool     // it was ready before
 }
 

@@ -68,7 +68,7 @@ func setup(t *testing.T, change func(*admin.Options)) *bundle {
 	return b
 }
 
-// get asks for a path; the change is made to the request before it leaves.
+// get requests a path; change is applied to the request before it is sent.
 func (b *bundle) get(tb testing.TB, path string, change func(*http.Request)) (*http.Response, string) {
 	tb.Helper()
 

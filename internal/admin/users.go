@@ -74,7 +74,7 @@ func newUsers(opts Options) *users {
 func (u *users) any() bool { return u.named || len(u.list) > 0 }
 
 // role is the role of a user; ok is false when name and password do not fit.
-// Digests have one length, so that comparing them tells nothing of the lengths.
+// Digests have one length, so that comparing them does not reveal the lengths.
 func (u *users) role(name, password string) (role Role, ok bool) {
 	nameSum, passwordSum := sha256.Sum256([]byte(name)), sha256.Sum256([]byte(password))
 	right := subtle.ConstantTimeCompare(nameSum[:], u.admin[0][:]) & subtle.ConstantTimeCompare(passwordSum[:], u.admin[1][:])

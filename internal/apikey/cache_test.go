@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// counting is a store that counts how often it is asked.
+// counting is a store that counts its reads.
 type counting struct {
-	asked int
+	reads int
 	known map[digest]Principal
 	err   error
 }
 
 func (c *counting) find(_ context.Context, d digest) (Principal, error) {
-	c.asked++
+	c.reads++
 	if c.err != nil {
 		return Principal{}, c.err
 	}
@@ -41,8 +41,8 @@ func TestRevokedKeyEndsInTime(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if store.asked != 1 {
-			t.Errorf("asked %d times for one key", store.asked)
+		if store.reads != 1 {
+			t.Errorf("%d reads for one key", store.reads)
 		}
 		delete(store.known, d)
 		<-time.After(ChangedAfter - time.Millisecond)
@@ -66,8 +66,8 @@ func TestUnknownKeyIsRememberedForAMoment(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if store.asked != 1 {
-			t.Errorf("asked %d times for one wrong key", store.asked)
+		if store.reads != 1 {
+			t.Errorf("%d reads for one wrong key", store.reads)
 		}
 		store.known[digestOf(someKey)] = Principal{Tenant: "shop"}
 		<-time.After(unknownFor)
@@ -103,9 +103,9 @@ func TestMadeUpKeysTakeLittleMemoryAndPushNobodyOut(t *testing.T) {
 	if n := len(v.cache.unknown); n > cacheMax {
 		t.Errorf("%d unknown keys cached, want at most %d", n, cacheMax)
 	}
-	asked := store.asked
-	if _, err := v.Verify(t.Context(), someKey); err != nil || store.asked != asked {
-		t.Errorf("err %v, asked again: %v", err, store.asked != asked)
+	before := store.reads
+	if _, err := v.Verify(t.Context(), someKey); err != nil || store.reads != before {
+		t.Errorf("err %v, read again: %v", err, store.reads != before)
 	}
 }
 

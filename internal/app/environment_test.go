@@ -12,7 +12,7 @@ import (
 )
 
 // A process says at its start that it has read a .env file, which someone may have
-// forgotten in its directory, and that variables win over it.
+// left in its directory, and that variables win over it.
 func TestDotEnvFileIsNamedAtStart(t *testing.T) {
 	t.Chdir(t.TempDir())
 	cfg, err := config.Load(config.Dev, devEnviron(map[string]string{}, miniredis.RunT(t).Addr(), "mms_live_0123456789ABCDEFGHIJKLMNOP"))

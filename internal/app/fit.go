@@ -107,15 +107,15 @@ func (f *fitMedia) fit(ctx context.Context, m *message.Message, limit int64, kno
 		verdicts = make([]media.Verdict, len(m.Content.Media))
 	}
 	var (
-		asked []string
+		addresses []string
 		where []int
 	)
 	for i, entry := range m.Content.Media {
 		if len(known) == 0 || known[i].Info.Size > limit {
-			asked, where = append(asked, fitAddress(m.Scope, limit, message.WireURL(entry))), append(where, i)
+			addresses, where = append(addresses, fitAddress(m.Scope, limit, message.WireURL(entry))), append(where, i)
 		}
 	}
-	for i, v := range f.fitted.CheckAll(ctx, asked) {
+	for i, v := range f.fitted.CheckAll(ctx, addresses) {
 		verdicts[where[i]] = v
 	}
 	return verdicts
@@ -187,7 +187,7 @@ func (f *mediaFitter) Check(ctx context.Context, address string) (media.Info, er
 // source is the file as its host or the store has it.
 func (f *mediaFitter) source(ctx context.Context, scope, entry string) (source media.Download, err error) {
 	if !message.IsMediaID(entry) {
-		_, err = f.hosts.Ask(ctx, entry, func(ctx context.Context) (media.Info, error) {
+		_, err = f.hosts.Do(ctx, entry, func(ctx context.Context) (media.Info, error) {
 			source, err = f.fetcher.Download(ctx, entry)
 			return media.Info{}, err
 		})

@@ -64,9 +64,9 @@ func TestMediaOfAMessageAreMadeToFit(t *testing.T) {
 	if err := png.Encode(&large, noise); err != nil {
 		t.Fatal(err)
 	}
-	var asked atomic.Int64
+	var requests atomic.Int64
 	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked.Add(1)
+		requests.Add(1)
 		w.Header().Set("Content-Type", "application/octet-stream")
 		_ = http.NewResponseController(w).Flush()
 		_, _ = w.Write(large.Bytes())
@@ -98,8 +98,8 @@ func TestMediaOfAMessageAreMadeToFit(t *testing.T) {
 		return ready
 	}
 	first, again := check(host.URL+"/a"), check(host.URL+"/a")
-	if first[0] != again[0] || asked.Load() != 1 || first[0].ContentType != "image/jpeg" {
-		t.Errorf("%+v and %+v after %d fetches", first, again, asked.Load())
+	if first[0] != again[0] || requests.Load() != 1 || first[0].ContentType != "image/jpeg" {
+		t.Errorf("%+v and %+v after %d fetches", first, again, requests.Load())
 	}
 	total := int64(0)
 	for _, one := range check(host.URL+"/a", host.URL+"/b") {

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// hostedBytes is how much memory the media have that an api process is asked for.
+	// hostedBytes is the memory for the media that an api process serves.
 	hostedBytes = 64 << 20
 	// mediaSweepEvery is how often media whose time is over are deleted.
 	mediaSweepEvery = time.Minute
@@ -88,7 +88,7 @@ func mediaSweep(env *environment, store *mediastore.Store) part {
 type uploads struct {
 	*mediastore.Store
 
-	cache *mediastore.Cache // of the bytes that are asked for
+	cache *mediastore.Cache // of the requested bytes
 }
 
 var _ httpapi.Uploads = uploads{}

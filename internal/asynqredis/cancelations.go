@@ -12,12 +12,13 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// cancelChannel is where an inspector publishes the ids of tasks to cancel.
+// cancelChannel is the channel of the ids of tasks to cancel, published by an
+// inspector.
 const cancelChannel = "asynq:cancel"
 
-// cancelations gives every asynq server of a process a subscription of its own to
-// cancelChannel over a connection within the process, which never breaks. Watch
-// has the one subscription at Redis.
+// cancelations gives every asynq server of a process its own subscription to
+// cancelChannel over a connection within the process, which never breaks. Watch has
+// the only subscription at Redis.
 type cancelations struct {
 	client *redis.Client
 
@@ -43,8 +44,8 @@ func (c *cancelations) dial(context.Context, string, string) (net.Conn, error) {
 	return theirs, nil
 }
 
-// serve answers the commands of a subscription, whose names stand on lines of
-// their own, until the other end is closed.
+// serve answers the commands of a subscription, whose names are separate lines, until
+// the other end is closed.
 func (c *cancelations) serve(conn net.Conn) {
 	lines := bufio.NewScanner(conn)
 	for lines.Scan() {
@@ -85,7 +86,7 @@ func (c *cancelations) send(conn net.Conn, reply string) {
 	}
 }
 
-// bulk is a text as the protocol of Redis writes it.
+// bulk encodes a text as a bulk string of Redis' protocol.
 func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }
 
 // Subscribe implements redis.UniversalClient. An asynq server subscribes only to

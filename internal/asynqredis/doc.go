@@ -1,23 +1,23 @@
 // Package asynqredis provides the Redis clients under asynq. asynq runs one script
 // at a time, and each costs both sides two system calls, which is more than most of
-// its scripts cost; its servers poll. Under these clients the scripts of one moment
-// share a round trip, idle servers wait, and asynq still decides which script runs.
+// its scripts cost; its servers poll. With these clients concurrent scripts share a
+// round trip, idle servers wait, and asynq still decides which script runs.
 //
-//   - [Servers] is under the servers of a process. It runs their scripts only for
-//     lists that may have a task. The servers of a [Group] are shown as one.
+//   - [Servers] is for the servers of a process. It runs their scripts only for lists
+//     that may have a task. The servers of a [Group] are registered as one.
 //   - [Notifier] announces new tasks to the Servers of idle workers.
-//   - [Producer] is under a client that makes many tasks at once.
-//   - [Questions] is under an inspector that looks up many tasks at once.
-//   - [WithoutMemory] is under an inspector whose Redis may forbid MEMORY.
+//   - [Producer] is for a client that enqueues many tasks at once.
+//   - [Lookups] is for an inspector that looks up many tasks at once.
+//   - [WithoutMemory] is for an inspector whose Redis may forbid MEMORY.
 //
-// They rely on details of asynq that are not part of its API. Each is held by a test
+// They rely on details of asynq that are not part of its API. A test checks each
 // against the version in use:
 //
-//   - a task is made by one script, which answers 1, or 0 when it was there
-//     (TestAsynqMakesATaskByOneScript);
-//   - the script that takes a task has four keys, the first two of which end in
-//     :pending and :paused, and answers nil when there is none; the one that moves
-//     what is due has two, a list by time and :pending, and answers how many
+//   - a task is enqueued by one script, which returns 1, or 0 for an existing task
+//     (TestAsynqEnqueuesATaskByOneScript);
+//   - the script that dequeues a task has four keys, the first two of which end in
+//     :pending and :paused, and returns nil when there is none; the one that moves
+//     due tasks has two, a list by time and :pending, and returns their number
 //     (TestIdleServersRunNoScripts);
 //   - the script that estimates the memory of a queue has seven keys, the last of
 //     which ends in :groups (TestForbiddenMemoryTakesOnlyItsFigureAway);
@@ -25,6 +25,6 @@
 //     keys, the entry first, in protobuf, and then its tasks (TestGroupIsListedAsOneServer);
 //   - a server subscribes to one channel only, and go-redis opens a subscription with
 //     HELLO, SUBSCRIBE and PING (TestCanceledTaskEnds);
-//   - an inspector looks up a task by one script, after it has asked whether there
-//     is such a queue (TestInspectorSharesRoundTrips).
+//   - an inspector looks up a task by one script, after it has checked that the queue
+//     exists (TestInspectorSharesRoundTrips).
 package asynqredis

@@ -12,8 +12,8 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// Inspectors ask about a task by one script, and those of one moment share round
-// trips; a task that is not there is none also in a lane that is not there.
+// Inspectors look up a task by one script, and concurrent ones share round trips; a
+// missing task is also none in a missing lane.
 func TestInspectorSharesRoundTrips(t *testing.T) {
 	t.Parallel()
 	const callers = 100
@@ -23,9 +23,9 @@ func TestInspectorSharesRoundTrips(t *testing.T) {
 	if _, err := client.Enqueue(asynq.NewTask("test", nil), asynq.Queue("normal"), asynq.TaskID("0")); err != nil {
 		t.Fatal(err)
 	}
-	questions := NewQuestions(rdb)
-	inspector := asynq.NewInspectorFromRedisClient(questions.Client(t.Context()))
-	tap.Alone, tap.Pipelines = nil, nil
+	lookups := NewLookups(rdb)
+	inspector := asynq.NewInspectorFromRedisClient(lookups.Client(t.Context()))
+	tap.Commands, tap.Pipelines = nil, nil
 	var all sync.WaitGroup
 	for n := range callers {
 		all.Go(func() {
@@ -40,21 +40,21 @@ func TestInspectorSharesRoundTrips(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if len(tap.Alone) > 0 || len(tap.Pipelines) > callers/2 {
-		t.Errorf("%d pipelines, and alone: %v", len(tap.Pipelines), tap.Alone)
+	if len(tap.Commands) > 0 || len(tap.Pipelines) > callers/2 {
+		t.Errorf("%d pipelines, and alone: %v", len(tap.Pipelines), tap.Commands)
 	}
 }
 
-// What is asked once the context is over is not waited for.
+// A lookup after the end of the context is not waited for.
 func TestInspectorEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t).Client(t)
 	ctx, end := context.WithCancel(t.Context())
 	end()
-	questions := NewQuestions(rdb)
-	_, err := asynq.NewInspectorFromRedisClient(questions.Client(ctx)).GetTaskInfo("normal", "1")
+	lookups := NewLookups(rdb)
+	_, err := asynq.NewInspectorFromRedisClient(lookups.Client(ctx)).GetTaskInfo("normal", "1")
 	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, asynq.ErrTaskNotFound) {
 		t.Error(err)
 	}
-	questions.Wait()
+	lookups.Wait()
 }

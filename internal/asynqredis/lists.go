@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// lists is the process's knowledge of asynq's lists: which of them may have a
-// task to take now. A list that is not known is empty.
+// lists records which of asynq's lists may have a task to dequeue now. A list that is
+// not recorded is empty.
 type lists struct {
 	clock  func() time.Time // Redis'
 	report func(error)
@@ -18,15 +18,15 @@ type lists struct {
 	mu      sync.Mutex
 	known   map[string]list
 	changed chan struct{} // closed, and replaced, when a list may have gained a task
-	active  bool          // a task was taken or moved since the last look
-	blocked bool          // Redis failed: no list is asked before the next look
+	active  bool          // a task was dequeued or moved since the last poll
+	blocked bool          // Redis failed: no script runs before the next poll
 	failing failure
 }
 
-// list is one list of asynq's.
+// list is the state of one list.
 type list struct {
-	since   time.Time // from when on it may have a task; zero: it has none
-	version int       // changes with every sign of a new task
+	since   time.Time // the time from which it may have a task; zero: it has none
+	version int       // incremented by every indication of a new task
 }
 
 // failure is the last error of Redis that was reported and is not over.
@@ -34,17 +34,17 @@ type failure int
 
 const (
 	noFailure     failure = iota
-	lookFailure           // the next look that succeeds ends it
-	scriptFailure         // the next script that succeeds ends it
+	pollFailure           // the next successful poll ends it
+	scriptFailure         // the next successful script ends it
 )
 
 func newLists(clock func() time.Time, report func(error)) *lists {
 	return &lists{clock: clock, report: report, known: make(map[string]list), changed: make(chan struct{})}
 }
 
-// ask reports whether a list may have a task now, and the version to hand to
+// mayHaveTask reports whether a list may have a task now, and the version to pass to
 // found.
-func (l *lists) ask(name string) (version int, may bool) {
+func (l *lists) mayHaveTask(name string) (version int, may bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.known[name].version, l.may(name)
@@ -72,7 +72,7 @@ func (l *lists) await(ctx context.Context, names []string) {
 	}
 }
 
-// gained notes that a list has a task from some time on, or may have.
+// gained records that a list may have a task from a time on.
 func (l *lists) gained(name string, since time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,13 +81,13 @@ func (l *lists) gained(name string, since time.Time) {
 	l.wake()
 }
 
-// wake lets await look again.
+// wake makes await check again.
 func (l *lists) wake() {
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
 
-// found notes that a list of that version had a task, or had none.
+// found records that a list of a version had a task, or had none.
 func (l *lists) found(name string, version int, some bool) {
 	l.mu.Lock()
 	l.active = l.active || some
@@ -104,10 +104,10 @@ func (l *lists) found(name string, version int, some bool) {
 	}
 }
 
-// scriptFailed notes that Redis did not run a script: none is run before the
-// next look, since asynq itself would repeat it at once.
+// scriptFailed records that Redis did not run a script: none runs before the next
+// poll, since asynq itself would repeat it at once.
 func (l *lists) scriptFailed(err error) {
-	kind := lookFailure
+	kind := pollFailure
 	if _, answered := err.(redis.Error); answered { //nolint:errorlint // as it comes from the connection
 		kind = scriptFailure
 	}
@@ -125,16 +125,16 @@ func (l *lists) fail(kind failure, err error) {
 	}
 }
 
-// looked notes the outcome of a look at all lists, and reports whether tasks
-// were taken since the last one.
-func (l *lists) looked(err error) (active bool) {
+// polled records the outcome of a poll of all lists, and reports whether tasks were
+// dequeued since the last one.
+func (l *lists) polled(err error) (active bool) {
 	if err != nil {
-		l.fail(lookFailure, err)
+		l.fail(pollFailure, err)
 		return false
 	}
 	l.mu.Lock()
 	active, l.active, l.blocked = l.active, false, false
-	over := l.failing == lookFailure
+	over := l.failing == pollFailure
 	if over {
 		l.failing = noFailure
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // WithoutMemory lets an asynq inspector work on a Redis that forbids MEMORY USAGE:
-// asynq's script for the memory of a queue then answers instead, and not with the
-// error that would take every other figure of the queue with it.
+// the hook returns zero for asynq's script for the memory of a queue, instead of the
+// error that would hide every other figure of the queue.
 func WithoutMemory(client redis.UniversalClient, instead int64) redis.UniversalClient {
 	client.AddHook(memoryHook{instead: instead})
 	return client
@@ -44,8 +44,8 @@ func (h memoryHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// isMemoryUsage knows the script that estimates the memory of a queue: evalsha or
-// eval, the script, and seven keys of which the last one ends in :groups.
+// isMemoryUsage recognises the script that estimates the memory of a queue: evalsha or
+// eval, the script, and seven keys, the last of which ends in :groups.
 func isMemoryUsage(args []any) bool {
 	const before, keys = 3, 7
 	if len(args) < before+keys {
@@ -56,8 +56,8 @@ func isMemoryUsage(args []any) bool {
 	return n == keys && strings.HasSuffix(last, "}:groups")
 }
 
-// isForbiddenInScript knows the errors of a script that runs a command which the
-// server does not have, or which the user has no right to.
+// isForbiddenInScript recognises the errors of a script with a command that the server
+// does not have or the user has no right to.
 func isForbiddenInScript(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "Unknown Redis command called from script") || strings.Contains(text, "ACL failure in script") ||

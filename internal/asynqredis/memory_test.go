@@ -9,8 +9,8 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// A Redis without MEMORY, or a user without the right to it, takes only the memory
-// of a queue away from the asynq in use.
+// On a Redis without MEMORY, or with a user without the right to it, only the memory of
+// a queue is missing.
 func TestForbiddenMemoryTakesOnlyItsFigureAway(t *testing.T) {
 	t.Parallel()
 	renamed := redistest.Start(t, redistest.WithArgs("--rename-command", "MEMORY", ""))

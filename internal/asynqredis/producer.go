@@ -9,22 +9,23 @@ import (
 )
 
 // Producer is the Redis client of asynq's client. With a pipeline in the context it
-// queues the script that enqueues a task there, and answers asynq that the task was
-// enqueued; the result comes when the pipeline is executed. Many tasks are enqueued
-// in one round trip in this way, by asynq's own scripts.
+// adds the script that enqueues a task to it, and returns to asynq that the task was
+// enqueued; the result is known when the pipeline is executed. So asynq's own scripts
+// enqueue many tasks in one round trip.
 type Producer struct{ redis.UniversalClient }
 
 type pipelineKey struct{}
 
-// Pipelined queues asynq's scripts in pipe instead of running them.
+// Pipelined returns a context in which asynq's scripts are added to pipe instead of
+// being run.
 func Pipelined(ctx context.Context, pipe redis.Pipeliner) context.Context {
 	return context.WithValue(ctx, pipelineKey{}, pipe)
 }
 
-// The answers of asynq's scripts.
+// The replies of asynq's scripts.
 const (
-	taskMade   = 1
-	taskExists = 0
+	taskEnqueued = 1
+	taskExists   = 0
 )
 
 // EvalSha implements redis.Scripter.
@@ -35,17 +36,17 @@ func (p Producer) EvalSha(ctx context.Context, sha string, keys []string, args .
 	}
 	pipe.EvalSha(ctx, sha, keys, args...)
 	cmd := redis.NewCmd(ctx)
-	cmd.SetVal(int64(taskMade))
+	cmd.SetVal(int64(taskEnqueued))
 	return cmd
 }
 
 // ErrNotPipelined is returned when asynq enqueues a task by anything but one script,
-// which TestAsynqMakesATaskByOneScript checks for the version in use.
-var ErrNotPipelined = errors.New("asynq does not make a task by one script")
+// which TestAsynqEnqueuesATaskByOneScript checks for the version in use.
+var ErrNotPipelined = errors.New("asynq does not enqueue a task by one script")
 
-// Made reads the answer of a pipelined script: true for a task that it enqueued,
-// false for one that existed.
-func Made(cmd redis.Cmder) (bool, error) {
+// Enqueued reads the reply of a pipelined script: true for a new task, false for one
+// that existed.
+func Enqueued(cmd redis.Cmder) (bool, error) {
 	script, ok := cmd.(*redis.Cmd)
 	if !ok {
 		return false, ErrNotPipelined
@@ -54,9 +55,9 @@ func Made(cmd redis.Cmder) (bool, error) {
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("enqueue message: %w", err)
-	case n != taskMade && n != taskExists:
+	case n != taskEnqueued && n != taskExists:
 		return false, ErrNotPipelined
 	default:
-		return n == taskMade, nil
+		return n == taskEnqueued, nil
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// The version of asynq in use must ask for a task by one script, whose answer
-// says whether there was one; a new lane is published before.
-func TestAsynqMakesATaskByOneScript(t *testing.T) {
+// The version of asynq in use must enqueue a task by one script, whose reply tells a
+// new task from an existing one; a new lane is published before.
+func TestAsynqEnqueuesATaskByOneScript(t *testing.T) {
 	t.Parallel()
 	rdb, tap := redistest.Start(t).Client(t), &redistest.Tap{}
 	rdb.AddHook(tap)
@@ -23,39 +23,39 @@ func TestAsynqMakesATaskByOneScript(t *testing.T) {
 			{asynq.Queue("normal"), asynq.TaskID(name + "-later"), asynq.ProcessIn(time.Hour)},
 		}
 	}
-	for _, opts := range options("known") { // Redis learns both scripts
+	for _, opts := range options("known") { // Redis caches both scripts
 		if _, err := client.EnqueueContext(t.Context(), asynq.NewTask("test", nil), opts...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	tap.Alone, tap.Pipelines = nil, nil
+	tap.Commands, tap.Pipelines = nil, nil
 	pipe := rdb.Pipeline()
 	for i, opts := range append(options("new"), options("known")...) {
 		if _, err := client.EnqueueContext(Pipelined(t.Context(), pipe), asynq.NewTask("test", nil), opts...); err != nil {
 			t.Fatal(err)
 		}
 		if pipe.Len() != i+1 {
-			t.Fatalf("asynq asked for %d things to make a task", pipe.Len()-i)
+			t.Fatalf("asynq ran %d commands to enqueue a task", pipe.Len()-i)
 		}
 	}
-	said, err := pipe.Exec(t.Context())
-	if err != nil || len(tap.Alone) > 0 {
-		t.Fatalf("%v; asked alone: %v", err, tap.Alone)
+	results, err := pipe.Exec(t.Context())
+	if err != nil || len(tap.Commands) > 0 {
+		t.Fatalf("%v; single commands: %v", err, tap.Commands)
 	}
 	for i, want := range []bool{true, true, false, false} {
-		if made, err := Made(said[i]); made != want || err != nil || said[i].Name() != "evalsha" {
-			t.Errorf("%s %d: made %t, %v; want %t", said[i].Name(), i, made, err, want)
+		if enqueued, err := Enqueued(results[i]); enqueued != want || err != nil || results[i].Name() != "evalsha" {
+			t.Errorf("%s %d: enqueued %t, %v; want %t", results[i].Name(), i, enqueued, err, want)
 		}
 	}
 }
 
-// What is no answer of asynq's script is not taken for one.
+// Any other reply than those of asynq's script is an error.
 func TestAnswersThatAreNone(t *testing.T) {
 	t.Parallel()
 	other := redis.NewCmd(t.Context())
 	other.SetVal(int64(-1))
 	for _, cmd := range []redis.Cmder{other, redis.NewStatusCmd(t.Context()), redis.NewCmd(t.Context())} {
-		if made, err := Made(cmd); made || err == nil {
+		if enqueued, err := Enqueued(cmd); made || err == nil {
 			t.Errorf("%v: made %t, %v", cmd, made, err)
 		}
 	}

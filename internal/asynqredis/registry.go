@@ -10,22 +10,22 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Group is a number of asynq servers of one process that take tasks from the same
-// lanes. Pages and tools show the group as one server: its first server registers
-// the slots and the tasks of all, and the others write nothing.
+// Group is a group of asynq servers of one process with the same lanes. It is listed
+// as one server: its first server registers the slots and the tasks of all, and the
+// others register nothing.
 type Group struct {
 	servers *Servers
 	name    string
 	slots   int
-	pending []string // lists that its servers take tasks from
+	pending []string // lists of its servers' tasks
 
 	mu     sync.Mutex
 	joined bool              // by its first server
-	active map[*server][]any // alternately the ids of tasks and what asynq writes of them
+	active map[*server][]any // alternately the ids of tasks and asynq's entries for them
 }
 
-// Group makes a group of servers with so many slots together. Its name is shown
-// behind that of the host.
+// Group makes a group of servers with slots slots in total. Its name is appended to
+// the host's.
 func (s *Servers) Group(name string, slots int, lanes ...string) *Group {
 	g := &Group{servers: s, name: name, slots: slots, active: make(map[*server][]any)}
 	for _, lane := range lanes {
@@ -52,7 +52,7 @@ const (
 	fieldConcurrency = 4
 )
 
-// isRegistry knows the scripts that write and delete the entry of a server: its
+// isRegistry recognises the scripts that write and delete the entry of a server: its
 // own key and that of its tasks.
 func isRegistry(keys []string) bool {
 	return len(keys) == 2 && strings.HasPrefix(keys[0], serversKey) && strings.HasPrefix(keys[1], workersKey)
@@ -91,7 +91,7 @@ func overrideText(data []byte, field protowire.Number, text string) []byte {
 	return protowire.AppendString(protowire.AppendTag(slices.Clone(data), field, protowire.BytesType), text)
 }
 
-// parts reads the key of a server, asynq:servers:{host:pid:id}.
+// parts parses the key of a server, asynq:servers:{host:pid:id}.
 func parts(key string) (host, pid, id string) {
 	_, name, _ := strings.Cut(strings.TrimSuffix(key, "}"), "{")
 	name, id = cutLast(name)
@@ -99,7 +99,7 @@ func parts(key string) (host, pid, id string) {
 	return host, pid, id
 }
 
-// cutLast cuts a text at its last colon.
+// cutLast splits a text at its last colon.
 func cutLast(text string) (before, after string) {
 	at := strings.LastIndexByte(text, ':')
 	if at < 0 {
@@ -108,7 +108,7 @@ func cutLast(text string) (before, after string) {
 	return text[:at], text[at+1:]
 }
 
-// Eval implements redis.Scripter. asynq sends a script that Redis does not know.
+// Eval implements redis.Scripter, which asynq calls when Redis does not have the script.
 func (c *server) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
 	if isRegistry(keys) {
 		args, _ = c.group.entry(c, keys, args)
@@ -116,7 +116,7 @@ func (c *server) Eval(ctx context.Context, text string, keys []string, args ...a
 	return c.UniversalClient.Eval(ctx, text, keys, args...)
 }
 
-// ZAdd implements redis.Cmdable. asynq lists the keys of its servers by it.
+// ZAdd implements redis.Cmdable, which asynq calls to list the keys of its servers.
 func (c *server) ZAdd(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
 	if c.isUnlisted(key) {
 		return redis.NewIntResult(0, nil)
@@ -132,8 +132,8 @@ func (c *server) ZRem(ctx context.Context, key string, members ...any) *redis.In
 	return c.UniversalClient.ZRem(ctx, key, members...)
 }
 
-// isUnlisted reports whether key is a list in which another server of the group
-// stands for this one.
+// isUnlisted reports whether key is a list in which another server of the group is
+// registered for this one.
 func (c *server) isUnlisted(key string) bool {
 	return !c.listed && (key == serversKey || key == workersKey)
 }

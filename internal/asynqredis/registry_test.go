@@ -11,7 +11,7 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-// eventually waits until cond holds.
+// eventually waits until cond reports true.
 func eventually(t *testing.T, cond func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)

@@ -11,20 +11,20 @@ import (
 // script runs one of asynq's scripts.
 type script func(redis.Scripter) *redis.Cmd
 
-// scripts runs asynq's scripts; those of one moment share a round trip.
+// scripts runs asynq's scripts; concurrent ones share a round trip.
 type scripts struct {
-	rdb      redis.UniversalClient
-	together *batcher.Batcher[script, *redis.Cmd]
+	rdb   redis.UniversalClient
+	batch *batcher.Batcher[script, *redis.Cmd]
 }
 
 func newScripts(rdb redis.UniversalClient) *scripts {
 	s := &scripts{rdb: rdb}
-	s.together = batcher.New(s.exchange)
+	s.batch = batcher.New(s.exchange)
 	return s
 }
 
 func (s *scripts) run(ctx context.Context, one script) *redis.Cmd {
-	cmd, err := s.together.Do(ctx, one)
+	cmd, err := s.batch.Do(ctx, one)
 	if cmd == nil {
 		cmd = redis.NewCmd(ctx)
 		cmd.SetErr(err)
@@ -32,8 +32,8 @@ func (s *scripts) run(ctx context.Context, one script) *redis.Cmd {
 	return cmd
 }
 
-// exchange runs some scripts in one pipeline. Each has its own answer; what
-// befalls the connection befalls all of them.
+// exchange runs scripts in one pipeline. Each has its own reply; an error of the
+// connection is an error of all.
 func (s *scripts) exchange(ctx context.Context, some []script) []batcher.Result[*redis.Cmd] {
 	pipe := s.rdb.Pipeline()
 	answers := make([]batcher.Result[*redis.Cmd], len(some))

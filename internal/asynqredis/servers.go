@@ -10,10 +10,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Servers is the Redis side of the asynq servers of a process. Scripts that they
-// run at the same time share a round trip: a command costs both sides two system
+// Servers provides the Redis clients of the asynq servers of a process. Concurrent
+// scripts share a round trip: a command costs both sides two system
 // calls, which is more than most of asynq's scripts cost. Lists that are known to
-// be empty are not asked: Watch looks at all of them at once.
+// be empty are not read: Watch polls all of them at once.
 type Servers struct {
 	rdb     redis.UniversalClient
 	lanes   []string
@@ -23,30 +23,29 @@ type Servers struct {
 
 	cancelations *cancelations
 
-	stirred chan struct{} // holds an element when Watch has to look again soon
+	wakeUp chan struct{} // has an element when Watch has to poll soon
 	// asynq's servers run their scripts under contexts of their own, which never end:
-	// the clients keep the contexts of the worker's life instead.
-	open    context.Context //nolint:containedctx // see above; for scripts
-	taking  context.Context //nolint:containedctx // see above; for dequeuing, ends with Release
-	release context.CancelFunc
+	// the clients use the contexts of the worker's lifetime instead.
+	open      context.Context //nolint:containedctx // see above; for scripts
+	dequeuing context.Context //nolint:containedctx // see above; for dequeuing, ends with Release
+	release   context.CancelFunc
 }
 
-// closingTime is how long scripts are still run after the worker's life: tasks
-// are given back then. asynq's other loops would go on against a Redis that does
-// not answer, queue by queue, and keep the process from ending.
+// closingTime is the time after the worker's lifetime in which scripts still run:
+// tasks are requeued then. Without a limit, asynq's other loops would continue with a
+// Redis that does not answer, queue by queue, and delay the end of the process.
 const closingTime = time.Second
 
-// NewServers serves some lanes and ends soon after life does. clock is Redis'. report is called
-// with an error when tasks can no longer be taken from Redis, and with nil when
-// they can again.
+// NewServers serves lanes and ends soon after life does. clock is Redis'. report is
+// called with an error when dequeuing begins to fail, and with nil when it works again.
 func NewServers(life context.Context, rdb redis.UniversalClient, clock func() time.Time, lanes []string, report func(error)) *Servers {
 	open, shut := context.WithCancel(context.WithoutCancel(life))
 	context.AfterFunc(life, func() { time.AfterFunc(closingTime, shut) })
-	taking, release := context.WithCancel(open)
+	dequeuing, release := context.WithCancel(open)
 	return &Servers{
 		rdb: rdb, lanes: lanes, scripts: newScripts(rdb), clock: clock, lists: newLists(clock, report),
-		cancelations: newCancelations(), stirred: make(chan struct{}, 1),
-		open: open, taking: taking, release: release,
+		cancelations: newCancelations(), wakeUp: make(chan struct{}, 1),
+		open: open, dequeuing: dequeuing, release: release,
 	}
 }
 
@@ -60,12 +59,12 @@ type server struct {
 
 	all    *Servers
 	group  *Group
-	listed bool // it stands for the group in asynq's list of servers
+	listed bool // it is registered for the group in asynq's list of servers
 }
 
 // EvalSha implements redis.Scripter. The times in the arguments of asynq's scripts
-// are moved from the system's clock to Redis', so that servers whose clocks differ
-// agree on when a task is due.
+// are converted from the system's clock to Redis', so that servers with different
+// clocks agree on the time at which a task is due.
 func (c *server) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	if isRegistry(keys) {
 		entry, mine := c.group.entry(c, keys, args)
@@ -82,13 +81,13 @@ func (c *server) EvalSha(ctx context.Context, sha string, keys []string, args ..
 	case isForward(keys):
 		return c.forward(ctx, keys[0], keys[1], one)
 	case isRetry(keys):
-		defer c.all.stir()
+		defer c.all.pollSoon()
 	}
 	return c.all.run(one)
 }
 
-// onRedisClock moves the time among the arguments of a script, in Unix seconds and
-// in place: asynq passes the same ones to EVAL when Redis does not know the script.
+// onRedisClock converts the time in the arguments of a script, in Unix seconds and in
+// place: asynq passes the same ones to EVAL when Redis does not have the script.
 func (s *Servers) onRedisClock(keys []string, args []any) {
 	at := -1
 	switch {
@@ -105,13 +104,12 @@ func (s *Servers) onRedisClock(keys []string, args []any) {
 	}
 }
 
-// ahead is by how many seconds Redis' clock is ahead of the system's: asynq keeps
-// whole ones.
+// ahead is Redis' clock minus the system's, in whole seconds as asynq's times.
 func (s *Servers) ahead() int64 {
 	return int64(math.Round(s.clock().Sub(time.Now().Round(0)).Seconds()))
 }
 
-// ZAddXX implements redis.Cmdable. asynq extends the leases of its tasks by it.
+// ZAddXX implements redis.Cmdable, by which asynq extends the leases of its tasks.
 func (c *server) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
 	if strings.HasSuffix(key, ":lease") {
 		for i := range members {
@@ -121,16 +119,16 @@ func (c *server) ZAddXX(ctx context.Context, key string, members ...redis.Z) *re
 	return c.UniversalClient.ZAddXX(ctx, key, members...)
 }
 
-// run waits for the answer even when the caller's context ends first, but not
-// past closingTime: it comes within the time that Redis has for two commands.
+// run waits for the reply even when the caller's context ends first, but not past
+// closingTime: it arrives within the timeouts of two commands.
 func (s *Servers) run(one script) *redis.Cmd { return s.scripts.run(s.open, one) }
 
-// dequeue waits until one of the server's lists may have a task. It answers as
-// asynq's script does for an empty queue, with nil, when it is not this one.
+// dequeue waits until one of the server's lists may have a task. If it is another
+// list, the reply is nil, that of asynq's script for an empty queue.
 func (c *server) dequeue(ctx context.Context, pending string, one script) *redis.Cmd {
-	c.all.lists.await(c.all.taking, c.group.pending)
-	version, may := c.all.lists.ask(pending)
-	if !may || c.all.taking.Err() != nil {
+	c.all.lists.await(c.all.dequeuing, c.group.pending)
+	version, may := c.all.lists.mayHaveTask(pending)
+	if !may || c.all.dequeuing.Err() != nil {
 		return nothing(ctx)
 	}
 	cmd := c.all.run(one)
@@ -146,19 +144,19 @@ func (c *server) dequeue(ctx context.Context, pending string, one script) *redis
 	return cmd
 }
 
-// nothing is the answer of asynq's script for an empty queue.
+// nothing is the reply of asynq's script for an empty queue.
 func nothing(ctx context.Context) *redis.Cmd {
 	cmd := redis.NewCmd(ctx)
 	cmd.SetErr(redis.Nil)
 	return cmd
 }
 
-// forward answers as asynq's script does when no task is due, with 0, where that
-// is known.
+// forward returns 0, the reply of asynq's script when no task is due, without running
+// the script if no task can be due.
 func (c *server) forward(ctx context.Context, delayed, pending string, one script) *redis.Cmd {
 	none := redis.NewCmd(ctx)
 	none.SetVal(int64(0))
-	version, may := c.all.lists.ask(delayed)
+	version, may := c.all.lists.mayHaveTask(delayed)
 	if !may {
 		return none
 	}
@@ -173,14 +171,14 @@ func (c *server) forward(ctx context.Context, delayed, pending string, one scrip
 	}
 	c.all.lists.found(delayed, version, moved > 0)
 	if moved == 0 {
-		c.all.stir() // asynq compares whole seconds: what was due is due for it in a moment
+		c.all.pollSoon() // asynq compares whole seconds: for it the task is due within a second
 	} else {
 		c.all.lists.gained(pending, c.all.clock())
 	}
 	return cmd
 }
 
-// isNoScript reports that Redis does not know the script yet; asynq sends it then.
+// isNoScript reports that Redis does not have the script; asynq then sends it.
 func isNoScript(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") }
 
 const (
@@ -193,22 +191,22 @@ func pendingKey(lane string) string   { return queuePrefix + lane + "}" + pendin
 func scheduledKey(lane string) string { return queuePrefix + lane + "}" + scheduledSuffix }
 func retryKey(lane string) string     { return queuePrefix + lane + "}" + retrySuffix }
 
-// isDequeue knows the script that takes a task: pending, paused, active, lease.
+// isDequeue recognises the script that dequeues a task: pending, paused, active, lease.
 func isDequeue(keys []string) bool {
 	return len(keys) == 4 && strings.HasSuffix(keys[0], pendingSuffix) && strings.HasSuffix(keys[1], ":paused")
 }
 
-// isForward knows the script that moves what is due: a list by time, pending.
+// isForward recognises the script that moves due tasks: a list by time, pending.
 func isForward(keys []string) bool {
 	return len(keys) == 2 && strings.HasSuffix(keys[1], pendingSuffix) &&
 		(strings.HasSuffix(keys[0], scheduledSuffix) || strings.HasSuffix(keys[0], retrySuffix))
 }
 
-// isRetry knows the script that puts a task back until it is due again: task,
-// active, lease, retry and counters. Its third argument is when that is.
+// isRetry recognises the script that schedules a retry: task, active, lease, retry and
+// counters. Its third argument is the time.
 func isRetry(keys []string) bool {
 	return len(keys) == 8 && strings.HasSuffix(keys[2], ":lease") && strings.HasSuffix(keys[3], retrySuffix)
 }
 
-// isExpired knows the script that lists the tasks whose lease has run out.
+// isExpired recognises the script that lists the tasks with an expired lease.
 func isExpired(keys []string) bool { return len(keys) == 1 && strings.HasSuffix(keys[0], ":lease") }

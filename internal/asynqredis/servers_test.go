@@ -26,15 +26,14 @@ func tapped(t *testing.T) (redis.UniversalClient, *redistest.Server, *redistest.
 	return NewServers(t.Context(), rdb, time.Now, []string{lane}, func(error) {}).Group(lane, 1, lane).Client(), server, tap
 }
 
-// Scripts that are run while others are on their way share a round trip, and
-// each caller has its own answer: also an error, and a script that Redis does
-// not know yet.
+// Concurrent scripts share a round trip, and each caller has its own reply, also an
+// error or NOSCRIPT.
 func TestServersSharesRoundTrips(t *testing.T) {
 	t.Parallel()
 	const callers = 100
 	client, _, tap := tapped(t)
 	held, letGo := make(chan struct{}), make(chan struct{})
-	tap.Hold = sync.OnceFunc(func() {
+	tap.BeforePipeline = sync.OnceFunc(func() {
 		close(held)
 		<-letGo
 	})
@@ -66,8 +65,8 @@ func TestServersSharesRoundTrips(t *testing.T) {
 	started.Wait()
 	close(letGo)
 	all.Wait()
-	if len(tap.Pipelines) >= callers || slices.Contains(tap.Alone, "evalsha") {
-		t.Errorf("%d round trips for %d callers, and alone: %v", len(tap.Pipelines), callers, tap.Alone)
+	if len(tap.Pipelines) >= callers || slices.Contains(tap.Commands, "evalsha") {
+		t.Errorf("%d round trips for %d callers, and alone: %v", len(tap.Pipelines), callers, tap.Commands)
 	}
 	fresh := redis.NewScript(`return 'learned'`)
 	if text, err := fresh.Run(t.Context(), client, nil).Text(); err != nil || text != "learned" {
@@ -75,12 +74,12 @@ func TestServersSharesRoundTrips(t *testing.T) {
 	}
 }
 
-// After the end of the worker's life no loop waits for a Redis that does not answer.
+// After the worker's lifetime no loop waits for a Redis that does not answer.
 func TestServersEndsWithTheWorker(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	rdb, held, letGo := server.Client(t), make(chan struct{}), make(chan struct{})
-	rdb.AddHook(&redistest.Tap{Hold: sync.OnceFunc(func() {
+	rdb.AddHook(&redistest.Tap{BeforePipeline: sync.OnceFunc(func() {
 		close(held)
 		<-letGo
 	})})
@@ -102,10 +101,10 @@ func TestServersEndsWithTheWorker(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 	close(letGo)
-	servers.scripts.together.Wait()
+	servers.scripts.batch.Wait()
 }
 
-// A connection that breaks is an error for all that were on it.
+// A broken connection is an error of all scripts of the round trip.
 func TestServersFailsAll(t *testing.T) {
 	t.Parallel()
 	client, server, _ := tapped(t)
@@ -154,8 +153,8 @@ func startServers(t *testing.T, servers *Servers, n int) <-chan string {
 	return done
 }
 
-// Servers of the asynq in use ask for tasks, and for what is due, only where
-// there are some: idle ones run none of these scripts, and all of them end.
+// Servers of the asynq in use run the scripts for pending and due tasks only when there
+// are some: idle ones run none, and all of them end.
 func TestIdleServersRunNoScripts(t *testing.T) {
 	t.Parallel()
 	rdb, tap := redistest.Start(t).Client(t), &redistest.Tap{}
@@ -175,10 +174,10 @@ func TestIdleServersRunNoScripts(t *testing.T) {
 	if !slices.Equal(got, []string{"now", "soon"}) {
 		t.Errorf("tasks %v", got)
 	}
-	// Each sign of a task lets each of eight servers ask once.
+	// Each indication of a task lets each of eight servers run the script once.
 	for list, most := range map[string]int{"pending": 40, "scheduled": 40, "retry": 0} {
-		if n := tap.Asked("asynq:{bulk}:" + list); n > most {
-			t.Errorf("%s: asked %d times, want %d at most", list, n, most)
+		if n := tap.Scripts("asynq:{bulk}:" + list); n > most {
+			t.Errorf("%s: %d scripts, want %d at most", list, n, most)
 		}
 	}
 }
@@ -195,18 +194,18 @@ func watch(t *testing.T, servers *Servers) {
 	})
 }
 
-// An announcement wakes an idle server; without one the next look finds the task.
-func TestAnnouncedTaskIsTakenBeforeTheNextLook(t *testing.T) {
+// An announcement wakes an idle server; without one the next poll finds the task.
+func TestAnnouncedTaskIsDequeuedBeforeTheNextPoll(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Start(t).Client(t)
 	servers := NewServers(t.Context(), rdb, time.Now, []string{lane}, func(error) {})
 	done := startServers(t, servers, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	var listening sync.WaitGroup
-	listening.Go(func() { servers.listen(ctx) }) // and no looks
+	listening.Go(func() { servers.listen(ctx) }) // without polls
 	defer listening.Wait()
 	defer cancel()
-	if err := servers.look(t.Context()); err != nil {
+	if err := servers.poll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	producer, notifier := asynq.NewClientFromRedisClient(Producer{rdb}), NewNotifier(rdb)
@@ -220,7 +219,7 @@ func TestAnnouncedTaskIsTakenBeforeTheNextLook(t *testing.T) {
 	}
 	pipe := rdb.Pipeline()
 	notifier.Notify(t.Context(), pipe, map[string]bool{lane: true})
-	notifier.Notify(t.Context(), pipe, map[string]bool{lane: true}) // a moment later
+	notifier.Notify(t.Context(), pipe, map[string]bool{lane: true}) // within notifyEvery
 	if pipe.Len() != 1 {
 		t.Errorf("%d announcements", pipe.Len())
 	}
@@ -234,7 +233,7 @@ func TestAnnouncedTaskIsTakenBeforeTheNextLook(t *testing.T) {
 
 // While Redis refuses, asynq's loops do not repeat their scripts, and the state is
 // reported once when it begins and once when it ends.
-func TestRefusingRedisIsAskedInGrowingPauses(t *testing.T) {
+func TestRefusingRedisIsPolledInGrowingPauses(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	rdb, tap := server.Client(t), &redistest.Tap{}
@@ -254,15 +253,15 @@ func TestRefusingRedisIsAskedInGrowingPauses(t *testing.T) {
 	}
 	before := tap.Count()
 	began := time.Now()
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for tap.Count() < before+8 { // looks go on
+	for tap.Count() < before+8 { // polls continue
 		<-tick.C
 	}
-	if most := int(time.Since(began) / lookEvery); tap.Count()-before > most {
+	if most := int(time.Since(began) / pollEvery); tap.Count()-before > most {
 		t.Errorf("%d round trips, want %d at most", tap.Count()-before, most)
 	}
-	if n := tap.Asked("asynq:{bulk}:pending"); n > 0 {
+	if n := tap.Scripts("asynq:{bulk}:pending"); n > 0 {
 		t.Errorf("asynq's script was repeated %d times", n)
 	}
 	if err := operator.Do(t.Context(), "config", "set", "requirepass", "").Err(); err != nil {
@@ -279,28 +278,28 @@ func TestRefusingRedisIsAskedInGrowingPauses(t *testing.T) {
 	}
 }
 
-// A look that began before a task came does not hide it.
-func TestTaskThatComesDuringALookIsKept(t *testing.T) {
+// A poll that began before a task was added does not hide it.
+func TestTaskAddedDuringAPollIsKept(t *testing.T) {
 	t.Parallel()
 	lists := newLists(time.Now, func(error) {})
 	lists.gained("list", time.Now())
-	version, may := lists.ask("list")
+	version, may := lists.mayHaveTask("list")
 	if !may {
 		t.Fatal("not known")
 	}
 	lists.gained("list", time.Now())
 	lists.found("list", version, false)
-	if _, may := lists.ask("list"); !may {
-		t.Error("forgotten")
+	if _, may := lists.mayHaveTask("list"); !may {
+		t.Error("the added task is lost")
 	}
-	version, _ = lists.ask("list")
+	version, _ = lists.mayHaveTask("list")
 	lists.found("list", version, false)
-	if _, may := lists.ask("list"); may {
-		t.Error("an empty list is asked")
+	if _, may := lists.mayHaveTask("list"); may {
+		t.Error("an empty list may have a task")
 	}
 	lists.gained("list", time.Now().Add(time.Hour))
-	if _, may := lists.ask("list"); may {
-		t.Error("a list is asked before its first task is due")
+	if _, may := lists.mayHaveTask("list"); may {
+		t.Error("a list may have a task before its first one is due")
 	}
 }
 

@@ -14,26 +14,26 @@ import (
 )
 
 const (
-	// lookEvery is the pause between two looks while tasks come; without any, the
-	// pauses grow up to lookAtMost.
-	lookEvery  = 50 * time.Millisecond
-	lookAtMost = 2 * time.Second
-	lookGrowth = 1.5
-	// notifyEvery is how often a process announces tasks of one lane, at most: a
-	// worker that was woken by the last announcement looks again as soon.
-	notifyEvery = lookEvery
+	// pollEvery is the pause between two polls while tasks arrive; without any, the
+	// pauses grow up to pollAtMost.
+	pollEvery  = 50 * time.Millisecond
+	pollAtMost = 2 * time.Second
+	pollGrowth = 1.5
+	// notifyEvery is the shortest interval between a process's announcements of a lane:
+	// a worker that was woken by the last one polls again as soon.
+	notifyEvery = pollEvery
 )
 
 // Watch polls the lists for tasks until ctx ends: at once when another process
-// announces one, and otherwise in growing pauses, since an announcement can be
-// missed and an operator can move tasks without one.
+// announces one, and otherwise in growing pauses, since an announcement can be missed
+// and an operator can move tasks without one.
 func (s *Servers) Watch(ctx context.Context) {
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	listening.Go(func() { s.listen(ctx) })
-	pause := lookEvery
+	pause := pollEvery
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -41,16 +41,16 @@ func (s *Servers) Watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-		case <-s.stirred:
-			pause = lookEvery
-			if !wait(ctx, lookEvery/2) { // several at once are one
+		case <-s.wakeUp:
+			pause = pollEvery
+			if !wait(ctx, pollEvery/2) { // one poll for several announcements
 				return
 			}
 		}
-		if s.lists.looked(s.look(ctx)) {
-			pause = lookEvery
+		if s.lists.polled(s.poll(ctx)) {
+			pause = pollEvery
 		} else {
-			pause = min(time.Duration(lookGrowth*float64(pause)), lookAtMost)
+			pause = min(time.Duration(pollGrowth*float64(pause)), pollAtMost)
 		}
 		timer.Reset(pause)
 	}
@@ -65,16 +65,16 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// stir makes Watch poll again soon.
-func (s *Servers) stir() {
+// pollSoon makes Watch poll soon.
+func (s *Servers) pollSoon() {
 	select {
-	case s.stirred <- struct{}{}:
+	case s.wakeUp <- struct{}{}:
 	default:
 	}
 }
 
-// look reads which lists have tasks, and when the first delayed ones are due.
-func (s *Servers) look(ctx context.Context) error {
+// poll reads the lists that have tasks, and the times of the first delayed ones.
+func (s *Servers) poll(ctx context.Context) error {
 	pipe := s.rdb.Pipeline()
 	waiting := make([]*redis.IntCmd, len(s.lanes))
 	delayed := make(map[string]*redis.ZSliceCmd, 2*len(s.lanes))
@@ -85,7 +85,7 @@ func (s *Servers) look(ctx context.Context) error {
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("look for tasks: %w", err)
+		return fmt.Errorf("poll for tasks: %w", err)
 	}
 	for i, lane := range s.lanes {
 		if waiting[i].Val() > 0 {
@@ -100,7 +100,7 @@ func (s *Servers) look(ctx context.Context) error {
 	return nil
 }
 
-// listen takes the announcements of other processes, and the ids of tasks to
+// listen receives the announcements of other processes and the ids of tasks to
 // cancel.
 func (s *Servers) listen(ctx context.Context) {
 	redisconn.Subscribe(ctx, s.rdb, func(m *redis.Message) {
@@ -111,7 +111,7 @@ func (s *Servers) listen(ctx context.Context) {
 		for lane := range strings.FieldsSeq(m.Payload) {
 			s.lists.gained(pendingKey(lane), s.clock())
 		}
-		s.stir()
+		s.pollSoon()
 	}, channel(s.rdb), cancelChannel)
 }
 
@@ -149,8 +149,8 @@ func (n *Notifier) fresh(lanes map[string]bool, now time.Time) []string {
 	return fresh
 }
 
-// channel is where tasks are announced. Channels know no databases, so that its
-// name has to.
+// channel is the name of the channel for announcements. It contains the database,
+// since channels belong to the whole server.
 func channel(rdb redis.UniversalClient) string {
 	database := 0
 	if single, ok := rdb.(*redis.Client); ok {

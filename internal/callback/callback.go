@@ -1,4 +1,4 @@
-// Package callback tells applications what becomes of their messages. The consumer
+// Package callback reports the changes of messages to their applications. The consumer
 // turns the changes that the ledger lists into events, each of them once; the sender
 // delivers the events to the URLs of the callers, as Standard Webhooks; and the
 // stream keeps the latest of them for subscribers.

@@ -139,8 +139,8 @@ func judge(res *http.Response, failure result) result {
 		failure.error = "the endpoint answered with status " + strconv.Itoa(code)
 	}
 	if res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable {
-		if asked, ok := retryAfter(res.Header.Get("Retry-After"), time.Now()); ok {
-			failure.after = max(asked, time.Second)
+		if after, ok := retryAfter(res.Header.Get("Retry-After"), time.Now()); ok {
+			failure.after = max(after, time.Second)
 		}
 	}
 	return failure

@@ -146,7 +146,7 @@ func (c *Consumer) Round(ctx context.Context) (handled int, err error) {
 		return handled, err
 	}
 	if len(c.scopes.All()) == 0 {
-		return handled, nil // no other events are asked for
+		return handled, nil // no other events are selected
 	}
 	if err := errors.Join(c.outbox(ctx), c.batches(ctx)); err != nil {
 		return handled, err
@@ -207,7 +207,7 @@ func (c *Consumer) emissions(ctx context.Context, changed []ledger.Changed) ([]e
 }
 
 // configuration reads the configuration of a scope once a round. One without a URL
-// asks for nothing.
+// selects none.
 func (c *Consumer) configuration(ctx context.Context, scope message.Scope) (Configuration, error) {
 	if known, found := c.configurations[scope]; found {
 		return known, nil
@@ -285,15 +285,15 @@ func (c *Consumer) emission(m *message.Message, seen progress, configuration Con
 		if c.scopes.streams(m.Scope, line.At) {
 			e.entries = append(e.entries, entry{event: event, body: c.body(m, i)})
 		}
-		if p, asked := plan(m, n, event, line.At, seen, configuration); asked {
+		if p, wanted := plan(m, n, event, line.At, seen, configuration); wanted {
 			e.deliveries = append(e.deliveries, p)
 		}
 	}
 	return e, true
 }
 
-// plan is the delivery of entry n of a message; asked is false where there is none.
-func plan(m *message.Message, n int, t Type, at time.Time, seen progress, c Configuration) (_ planned, asked bool) {
+// plan is the delivery of entry n of a message; wanted is false where there is none.
+func plan(m *message.Message, n int, t Type, at time.Time, seen progress, c Configuration) (_ planned, wanted bool) {
 	p := planned{id: deliveryID(m.ID, n), event: t, subject: string(m.ID), own: m.Content.CallbackURL}
 	if p.own != "" {
 		p.address = p.own

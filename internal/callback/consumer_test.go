@@ -17,7 +17,7 @@ func events(all []Delivery) string {
 	return strings.Join(names, " ")
 }
 
-// Every state that the configuration asks for becomes one delivery, although the
+// Every state that the configuration selects becomes one delivery, although the
 // message was read once after all of them.
 func TestEachStateBecomesOneDelivery(t *testing.T) {
 	t.Parallel()
@@ -42,7 +42,7 @@ func TestEachStateBecomesOneDelivery(t *testing.T) {
 }
 
 // A consumer that is killed before it takes the message off the list makes no event
-// twice, and loses none that follows.
+// twice, and drops none that follows.
 func TestKilledConsumerMakesNoEventTwice(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -34,7 +34,7 @@ type emission struct {
 	from       string         // how far the subject's events had come; empty: none yet
 	upTo       int            // how far they come
 	status     message.Status // there
-	keep       time.Duration  // how long that is remembered; zero: for good
+	keep       time.Duration  // lifetime of that record; zero: unlimited
 	entries    []entry
 	deliveries []planned
 }
@@ -58,7 +58,7 @@ type planned struct {
 // TryFor is how long a delivery is tried.
 const TryFor = 24 * time.Hour
 
-// errNoScript is returned when Redis forgets a script at once.
+// errNoScript is returned when Redis drops a script at once.
 var errNoScript = errors.New("script was not kept")
 
 // emitAll records events in one round trip. What was recorded before is left as it is.

@@ -29,7 +29,7 @@ const SubscribedFor = 24 * time.Hour
 type interest struct{ configured, subscribed time.Time }
 
 // Scopes are the scopes that have events, known to this process without asking
-// Redis: it is asked every refreshEvery and when a change is announced.
+// Redis: it is read every refreshEvery and when a change is announced.
 type Scopes struct {
 	rdb   redis.UniversalClient
 	known atomic.Pointer[map[message.Scope]interest]
@@ -87,7 +87,7 @@ func (s *Scopes) Run(ctx context.Context) {
 	}
 }
 
-// Refresh asks Redis.
+// Refresh reads the set from Redis.
 func (s *Scopes) Refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()

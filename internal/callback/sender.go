@@ -45,7 +45,7 @@ const (
 	sendEvery = 200 * time.Millisecond
 	// endpointsRead is how many endpoints are looked at in one round.
 	endpointsRead = 500
-	// endpointsKnown is how many failing endpoints a process remembers.
+	// endpointsKnown is the number of failing endpoints that a process caches.
 	endpointsKnown = 10_000
 	// endpointWait is how long an endpoint waits whose attempts are all in use.
 	endpointWait = 250 * time.Millisecond
@@ -65,8 +65,7 @@ type Sender struct {
 	SenderOptions
 
 	client *client
-	life   context.Context //nolint:containedctx // of the attempts, which outlive the loop
-	end    context.CancelFunc
+	end    context.CancelFunc // of the attempts, which outlive the loop
 	work   sync.WaitGroup
 
 	mu        sync.Mutex
@@ -86,8 +85,9 @@ func NewSender(o SenderOptions) *Sender {
 		o.Schedule = DefaultSchedule()
 	}
 	s := &Sender{SenderOptions: o, client: newClient(o.Timeout, o.AllowPrivate), endpoints: make(map[string]*endpoint)}
-	s.life, s.end = context.WithCancel(context.Background())
-	loop := background.Loop(s.run)
+	attempts, end := context.WithCancel(context.Background())
+	s.end = end
+	loop := background.Loop(func(ctx context.Context) { s.run(ctx, attempts) })
 	s.Service = background.New(loop.Start, func(ctx context.Context) {
 		loop.Stop(ctx)
 		s.stop(ctx)
@@ -106,12 +106,13 @@ func (s *Sender) stop(ctx context.Context) {
 	s.client.close()
 }
 
-func (s *Sender) run(ctx context.Context) {
+// run begins attempts under their own context until ctx ends.
+func (s *Sender) run(ctx, attempts context.Context) {
 	ticker := time.NewTicker(sendEvery)
 	defer ticker.Stop()
 	down := false
 	for {
-		begun, err := s.round(ctx)
+		begun, err := s.round(ctx, attempts)
 		if failed := err != nil && ctx.Err() == nil; failed != down {
 			down = failed
 			if failed {
@@ -130,7 +131,7 @@ func (s *Sender) run(ctx context.Context) {
 }
 
 // round begins attempts at what is due, and returns how many.
-func (s *Sender) round(ctx context.Context) (begun int, err error) {
+func (s *Sender) round(ctx, attempts context.Context) (begun int, err error) {
 	due, err := s.Store.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
 		Key: endpointsKey, ByScore: true, Start: "-inf", Stop: strconv.FormatInt(millis(s.Store.now()), 10), Count: endpointsRead,
 	}).Result()
@@ -138,7 +139,7 @@ func (s *Sender) round(ctx context.Context) (begun int, err error) {
 		return 0, unavailable("list endpoints", err)
 	}
 	for _, name := range due {
-		n, err := s.claim(ctx, name)
+		n, err := s.claim(ctx, attempts, name)
 		if err != nil {
 			return begun, err
 		}
@@ -148,7 +149,7 @@ func (s *Sender) round(ctx context.Context) (begun int, err error) {
 }
 
 // claim begins attempts at what is due of an endpoint.
-func (s *Sender) claim(ctx context.Context, name string) (begun int, err error) {
+func (s *Sender) claim(ctx, attempts context.Context, name string) (begun int, err error) {
 	room, lease := s.room(name), s.Timeout+leaseSlack
 	if room == 0 {
 		lease = endpointWait
@@ -160,7 +161,7 @@ func (s *Sender) claim(ctx context.Context, name string) (begun int, err error) 
 	for _, id := range ids {
 		s.enter(name)
 		s.work.Go(func() {
-			delivered := s.attempt(s.life, id, name)
+			delivered := s.attempt(attempts, id, name)
 			s.leave(name, delivered)
 		})
 	}

@@ -189,7 +189,7 @@ const positionAhead = time.Second
 func startOf(at time.Time) string { return strconv.FormatInt(millis(at), 10) }
 
 // announce has the events of a scope recorded from now on, and returns once every
-// process has had the time to hear of it.
+// process has had the time to learn of it.
 func (s *Streams) announce(ctx context.Context, scope message.Scope) error {
 	since, now := s.scopes.of(scope).subscribed, s.store.now()
 	known := !since.IsZero()

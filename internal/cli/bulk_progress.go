@@ -20,7 +20,7 @@ type progress struct {
 func newProgress(in io.Reader, name string, size int64, out io.Writer) *progress {
 	return &progress{in: in, name: name, out: out, bar: progressbar.NewOptions64(size,
 		progressbar.OptionSetWriter(out), progressbar.OptionShowBytes(true),
-		progressbar.OptionSetDescription(name+" handed over"), progressbar.OptionThrottle(time.Second/10),
+		progressbar.OptionSetDescription(name+" submitted"), progressbar.OptionThrottle(time.Second/10),
 	)}
 }
 

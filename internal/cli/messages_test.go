@@ -13,17 +13,17 @@ import (
 
 const testKey = "mms_test_000000000000000000000000"
 
-// fakeAPI knows one message and one batch, and writes down what is asked of it.
+// fakeAPI knows one message and one batch, and records requests.
 type fakeAPI struct {
 	mu    sync.Mutex
-	asked []string
+	request []string
 }
 
 // ServeHTTP implements http.Handler.
 func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	f.mu.Lock()
-	f.asked = append(f.asked, strings.TrimSpace(r.Method+" "+r.URL.String()+" "+string(body)))
+	f.request = append(f.request, strings.TrimSpace(r.Method+" "+r.URL.String()+" "+string(body)))
 	f.mu.Unlock()
 	switch {
 	case r.URL.String() == batchesPath+"?clientReference=file-7":
@@ -45,7 +45,7 @@ func TestMessageCommands(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		args  []string
-		asked string // the last request
+		request string // the last request
 		says  string
 		fails bool
 	}{
@@ -76,12 +76,12 @@ func TestMessageCommands(t *testing.T) {
 			args := append([]string{c.args[0], "--url", server.URL, "--key", testKey}, c.args[1:]...)
 			var out bytes.Buffer
 			code := Main(args, &out, &out)
-			asked := ""
-			if len(fake.asked) > 0 {
-				asked = fake.asked[len(fake.asked)-1]
+			request := ""
+			if len(fake.request) > 0 {
+				request = fake.request[len(fake.request)-1]
 			}
-			if (code != exitOK) != c.fails || asked != c.asked || !strings.Contains(out.String(), c.says) {
-				t.Errorf("exit code %d, asked %q, output %s", code, fake.asked, out.String())
+			if (code != exitOK) != c.fails || request != c.request || !strings.Contains(out.String(), c.says) {
+				t.Errorf("exit code %d, request %q, output %s", code, fake.request, out.String())
 			}
 		})
 	}

@@ -82,7 +82,7 @@ type Sinch struct {
 	SenderDaily SenderQuotas `env:"SINCH_SENDER_DAILY"`
 	// How long all calls pause after Sinch refused one because of the account; then one message probes it.
 	Pause time.Duration `env:"SINCH_PAUSE" envDefault:"30s"`
-	// Public base URL of the api, without the path of the webhook; `/webhooks/sinch/dlr` is appended to it in batches and conversation calls. Without it batches asks for no delivery reports, and those of conversation go to the webhooks of the app.
+	// Public base URL of the api, without the path of the webhook; `/webhooks/sinch/dlr` is appended to it in batches and conversation calls. Without it batches requests no delivery reports, and those of conversation go to the webhooks of the app.
 	CallbackURL BaseURL `env:"SINCH_CALLBACK_URL"`
 }
 

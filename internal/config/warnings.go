@@ -25,7 +25,7 @@ func (c *Config) Warnings() []string {
 
 	silent := (c.Process == Worker || c.Process == Dev) && c.Sinch.CallbackURL == ""
 	warn(silent && c.Sinch.API == "batches",
-		"SINCH_CALLBACK_URL is not set: no delivery reports are asked for, so messages stay sent")
+		"SINCH_CALLBACK_URL is not set: no delivery reports are requested, so messages stay sent")
 	warn(silent && c.Sinch.API == "conversation",
 		"SINCH_CALLBACK_URL is not set: without a webhook of the app no delivery reports come, and messages stay sent")
 	warn(c.CallbackInside(), "SINCH_CALLBACK_URL names a host of this network, which Sinch cannot reach: no receipts will come")

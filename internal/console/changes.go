@@ -62,7 +62,7 @@ func changes(ui http.Handler, opts Options) http.Handler {
 		}
 
 		if err := act(r.Context(), lane); err != nil {
-			http.Error(w, "Redis cannot be asked now", http.StatusInternalServerError)
+			http.Error(w, "Redis cannot be reached now", http.StatusInternalServerError)
 
 			return
 		}
@@ -71,7 +71,7 @@ func changes(ui http.Handler, opts Options) http.Handler {
 	})
 }
 
-// changeOf names the change that a request asks for, and the lane that it pauses or
+// changeOf returns the change of a request, and the lane that it pauses or
 // resumes; "": none.
 func changeOf(r *http.Request, lanes Lanes) (Change, message.Lane) {
 	user, _, _ := r.BasicAuth()

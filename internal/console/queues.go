@@ -1,6 +1,6 @@
 // Package console holds the pages for operators. Queues is the web UI of
 // asynq, mounted so that it shows no payload and no text that is not ours, and
-// asks nothing of any other host. A banner names what it does not show, and a
+// requests nothing from any other host. A banner names what it does not show, and a
 // queue is paused with its lane.
 package console
 
@@ -28,7 +28,7 @@ type Options struct {
 	Write bool
 	// Lanes pauses and resumes. It is needed with Write.
 	Lanes Lanes
-	// Change is told of every change before it is made; after an error it is not made.
+	// Change is called before every change; after an error it is not made.
 	// It is needed with Write.
 	Change func(ctx context.Context, c Change) error
 	// ErrorText returns the part of a task's error that may be shown. When it is

@@ -99,7 +99,7 @@ func (p *pages) ask(tb testing.TB, method, path string, headers ...string) (*htt
 	return answer, string(body)
 }
 
-// The page loads nothing from elsewhere, and all it asks for is there with the
+// The page loads nothing from other hosts, and all that it requests is available with the
 // type that a browser requires with nosniff.
 func TestPageIsComplete(t *testing.T) {
 	t.Parallel()

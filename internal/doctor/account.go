@@ -10,7 +10,7 @@ import (
 // account checks whether calls are paused because Sinch refuses the account.
 func (e *examination) account(ctx context.Context, n *findings) {
 	if e.rdb == nil {
-		n.warn(notLookedAt, redisFirst)
+		n.warn(notChecked, redisFirst)
 		return
 	}
 	pauses, err := throttle.Pauses(ctx, e.rdb, "")

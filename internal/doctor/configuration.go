@@ -11,9 +11,8 @@ import (
 	"mmsdispatch/internal/config"
 )
 
-// configuration reads the environment as each process would and lists all that
-// is wrong. The other checks go on with the rest, as if what is wrong were not
-// set.
+// configuration reads the environment as each process would and lists all problems.
+// The other checks continue with the rest, as if the invalid variables were not set.
 func (e *examination) configuration(_ context.Context, n *findings) {
 	e.wrong = make(map[string]bool)
 	seen := make(map[string]bool)
@@ -45,29 +44,29 @@ func problemsOf(err error) []config.Problem {
 	return nil
 }
 
-// readable is the configuration without the variables that are wrong.
+// readable is the configuration without the invalid variables.
 func (e *examination) readable() *config.Config {
 	rest := maps.Clone(e.Environ)
 	maps.DeleteFunc(rest, func(name, _ string) bool { return e.wrong[name] })
 	cfg, err := config.Load(config.Ctl, rest)
-	if err != nil { // a rule that the processes do not have: look at the defaults
+	if err != nil { // a rule that the processes do not have: use the defaults
 		cfg, _ = config.Load(config.Ctl, nil)
 	}
 	return cfg
 }
 
-// needs reports whether the variables that a check needs can be read, and says
-// so when not.
+// needs reports whether the variables of a check can be read, and adds a finding if
+// not.
 func (e *examination) needs(n *findings, names ...string) bool {
 	unreadable := slices.DeleteFunc(names, func(name string) bool { return !e.wrong[name] })
 	if len(unreadable) == 0 {
 		return true
 	}
-	n.warn(notLookedAt, fmt.Sprintf("put %s right first", strings.Join(unreadable, " and ")))
+	n.warn(notChecked, fmt.Sprintf("put %s right first", strings.Join(unreadable, " and ")))
 	return false
 }
 
-// runs reports whether a process is to run with the environment.
+// runs reports whether a process is configured by the environment.
 func (e *examination) runs(process config.Process) bool { return slices.Contains(e.Processes, process) }
 
 func joined(processes []config.Process) string {

@@ -35,7 +35,7 @@ func (e *examination) database(ctx context.Context, n *findings) {
 	err = conn.QueryRow(ctx, "select current_setting('server_version'), pg_is_in_recovery()").Scan(&version, &standby)
 	switch {
 	case err != nil:
-		n.fail("PostgreSQL at "+conf.Host+" "+refusal(err), "see what it says")
+		n.fail("PostgreSQL at "+conf.Host+" "+refusal(err), "see its error message")
 	case standby:
 		n.fail("PostgreSQL at "+conf.Host+" is a standby and accepts no writes", "point DATABASE_URL at the primary")
 	default:
@@ -44,8 +44,8 @@ func (e *examination) database(ctx context.Context, n *findings) {
 	}
 }
 
-// refusal is why PostgreSQL cannot be used. The errors themselves repeat user,
-// addresses and more.
+// refusal describes why PostgreSQL cannot be used. The errors themselves contain the
+// user and addresses.
 func refusal(err error) string {
 	const badPassword, badUser, noDatabase = "28P01", "28000", "3D000"
 	refused, ok := errors.AsType[*pgconn.PgError](err)

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// postgres is a PostgreSQL as far as the doctor sees it: it lets a client in,
-// or refuses it with a SQLSTATE, and answers one query.
+// postgres imitates PostgreSQL for the doctor: it accepts a client, or refuses it with
+// a SQLSTATE, and answers one query.
 func postgres(tb testing.TB, refusal, version, standby string) string {
 	tb.Helper()
 	listener, err := new(net.ListenConfig).Listen(context.WithoutCancel(tb.Context()), "tcp", "127.0.0.1:0")
@@ -74,14 +74,14 @@ func servePostgres(conn net.Conn, refusal, version, standby string) {
 func TestDatabase(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ url, line string }{
-		"sound":          {postgres(t, "", "15.4 (Debian 15.4-1)", "\x00"), "ok PostgreSQL 15.4 at 127.0.0.1 answers"},
-		"standby":        {postgres(t, "", "17.1", "\x01"), "fail*is a standby*→ point DATABASE_URL at the primary"},
-		"wrong password": {postgres(t, "28P01", "", ""), "fail PostgreSQL at 127.0.0.1 refuses the user or password"},
-		"no database":    {postgres(t, "3D000", "", ""), "fail*has no such database"},
-		"other refusal":  {postgres(t, "53300", "", ""), "fail*answers with SQLSTATE 53300"},
-		"nobody there":   {"postgres://mms:hunter2@" + nowhere + "/mms", "fail PostgreSQL at 127.0.0.1 cannot be reached → start it"},
-		"not usable":     {"postgres://mms:hunter2@h/mms?sslmode=hunter2", "fail DATABASE_URL is not usable"},
-		"not a URL":      {"hunter2", "warn not looked at → put DATABASE_URL right first"},
+		"sound":           {postgres(t, "", "15.4 (Debian 15.4-1)", "\x00"), "ok PostgreSQL 15.4 at 127.0.0.1 answers"},
+		"standby":         {postgres(t, "", "17.1", "\x01"), "fail*is a standby*→ point DATABASE_URL at the primary"},
+		"wrong password":  {postgres(t, "28P01", "", ""), "fail PostgreSQL at 127.0.0.1 refuses the user or password"},
+		"no database":     {postgres(t, "3D000", "", ""), "fail*has no such database"},
+		"other refusal":   {postgres(t, "53300", "", ""), "fail*answers with SQLSTATE 53300"},
+		"nothing listens": {"postgres://mms:hunter2@" + nowhere + "/mms", "fail PostgreSQL at 127.0.0.1 cannot be reached → start it"},
+		"not usable":      {"postgres://mms:hunter2@h/mms?sslmode=hunter2", "fail DATABASE_URL is not usable"},
+		"not a URL":       {"hunter2", "warn not checked → put DATABASE_URL right first"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,7 @@ const checkTimeout = 15 * time.Second
 type Options struct {
 	// Environ contains the variables by name.
 	Environ map[string]string
-	// Processes are those that are to run with the environment.
+	// Processes are the processes that the environment configures.
 	Processes []config.Process
 	// Now replaces the system's clock.
 	Now func() time.Time
@@ -32,13 +32,13 @@ type Options struct {
 type examination struct {
 	Options
 
-	cfg    *config.Config  // what can be read of the environment
-	wrong  map[string]bool // variables that cannot
+	cfg    *config.Config  // the readable part of the environment
+	wrong  map[string]bool // unreadable variables
 	client *wire.Client
 	rdb    redis.UniversalClient // nil: there is none, or it does not answer
-	health redisconn.Health      // what it says about itself
-	ahead  time.Duration         // by which Redis' clock is ahead of this machine's
-	skew   time.Duration         // by which Sinch's clock is ahead of this machine's
+	health redisconn.Health      // its own report
+	ahead  time.Duration         // Redis' clock minus this machine's
+	skew   time.Duration         // Sinch's clock minus this machine's
 	dated  bool                  // skew is known
 }
 

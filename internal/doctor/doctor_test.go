@@ -31,7 +31,7 @@ func TestSoundInstallation(t *testing.T) {
 		t.Errorf("the report is %s without a worker, want warn", report.Level())
 	}
 	want(t, report, "redis", "ok redis single * answers, version ", "ok it writes an append-only file", "ok * of 256 MiB", "ok it accepts writes")
-	want(t, report, "capacity", "ok at 10 messages a second*take 64 % of the memory")
+	want(t, report, "capacity", "ok at 10 messages a second*use 64 % of the memory")
 	want(t, report, "clock", "ok Redis' clock is 0.*s ")
 	want(t, report, "keys", "ok 1 in API_KEYS")
 	want(t, report, "workers", "warn no worker is alive")
@@ -54,8 +54,7 @@ func TestPausedAccount(t *testing.T) {
 		"fail account paused (E104), next probe at 2*; since 2*→ put right what Sinch refuses")
 }
 
-// Everything that is wrong comes at once, and what is right is looked at all
-// the same.
+// All problems are reported at once, and the readable rest is checked.
 func TestConfiguration(t *testing.T) {
 	t.Parallel()
 	report := examine(t, sound(map[string]string{
@@ -64,8 +63,8 @@ func TestConfiguration(t *testing.T) {
 	}))
 	want(t, report, "configuration", "fail SINCH_TIMEOUT must be a duration", "fail MEDIA_CHECK must be one of", "fail SENTRY_DSN must be a DSN",
 		"fail SINCH_SERVICE_PLAN_ID is required when SINCH_API is batches", "warn SINCH_TYPO is set but has no effect", "warn UNKNOWN_POLICY is resend")
-	want(t, report, "media", "warn not looked at → put MEDIA_CHECK right first")
-	want(t, report, "sinch", "warn not looked at → put SINCH_SERVICE_PLAN_ID right first")
+	want(t, report, "media", "warn not checked → put MEDIA_CHECK right first")
+	want(t, report, "sinch", "warn not checked → put SINCH_SERVICE_PLAN_ID right first")
 	want(t, report, "sender", "ok SINCH_NUMBER: ten-digit number +1…00")
 	if report.Level() != doctor.Fail {
 		t.Errorf("the report is %s", report.Level())
@@ -154,7 +153,7 @@ func TestWebhooks(t *testing.T) {
 		"batches with password": {
 			batches,
 			map[string]string{"SINCH_WEBHOOK_TOKEN": "", "SINCH_WEBHOOK_USER": "u", "SINCH_WEBHOOK_PASSWORD": "p"},
-			[]string{"ok*batches API are checked by user and password", "ok late receipts*mms and conversation", "ok receipts are asked for at " + public + "/webhooks/sinch/dlr"},
+			[]string{"ok*batches API are checked by user and password", "ok late receipts*mms and conversation", "ok receipts are requested at " + public + "/webhooks/sinch/dlr"},
 		},
 		"callback missing": {batches, map[string]string{"SINCH_CALLBACK_URL": ""}, []string{"ok", "ok", "ok", "warn SINCH_CALLBACK_URL is not set"}},
 		"callback in clear": {
@@ -181,7 +180,7 @@ func TestWebhooks(t *testing.T) {
 	}
 }
 
-// Nothing that must not be seen is printed, whether things go well or not.
+// No secret is printed, with or without failures.
 func TestReportHidesSecrets(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.WithPassword("redis-hunter2"))

@@ -22,11 +22,10 @@ func TestMain(m *testing.M) {
 const (
 	sinchKey = "sinch-key-hunter2"
 	apiKey   = "mms_live_hunter2hunter2hunter2hunter2"
-	nowhere  = "127.0.0.1:1" // where nobody listens
+	nowhere  = "127.0.0.1:1" // no listener
 )
 
-// sound is an environment that has nothing wrong with it, with changes; an
-// empty value takes a variable away.
+// sound is a valid environment with changes; an empty value removes a variable.
 func sound(changes map[string]string) map[string]string {
 	environ := map[string]string{
 		"API_KEYS":            "acme:" + apiKey,
@@ -40,7 +39,7 @@ func sound(changes map[string]string) map[string]string {
 	return environ
 }
 
-// examine looks at an environment of both processes.
+// examine checks an environment of both processes.
 func examine(tb testing.TB, environ map[string]string) doctor.Report {
 	tb.Helper()
 	return doctor.Examine(tb.Context(), doctor.Options{
@@ -48,7 +47,7 @@ func examine(tb testing.TB, environ map[string]string) doctor.Report {
 	})
 }
 
-// found is what a check found, a line each: its level, text and fix.
+// found returns the findings of a check, a line each: level, text and fix.
 func found(report doctor.Report, check string) string {
 	var lines []string
 	for _, f := range report.Findings {
@@ -59,8 +58,8 @@ func found(report doctor.Report, check string) string {
 	return strings.Join(lines, "\n")
 }
 
-// want checks what a check found: as many lines, each with its words in order.
-// A * stands for any text, and so may the end of what is before →.
+// want checks the findings of a check: the number of lines, and each with its parts in
+// order. A * matches any text, as does the end of the part before →.
 func want(tb testing.TB, report doctor.Report, check string, lines ...string) {
 	tb.Helper()
 	got := strings.Split(found(report, check), "\n")
@@ -81,7 +80,7 @@ func want(tb testing.TB, report doctor.Report, check string, lines ...string) {
 	}
 }
 
-// printed is a report as people and machines see it.
+// printed is a report as text and as JSON.
 func printed(tb testing.TB, report doctor.Report) string {
 	tb.Helper()
 	var out bytes.Buffer

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// carriersTake is the size of media that the carriers of all destinations accept, in
+// carrierLimit is the size of media that the carriers of all destinations accept, in
 // bytes (Sinch, MMS best practices).
-const carriersTake = 1 << 20
+const carrierLimit = 1 << 20
 
 // media checks the settings of the media check.
 func (e *examination) media(_ context.Context, n *findings) {
@@ -19,7 +19,7 @@ func (e *examination) media(_ context.Context, n *findings) {
 		n.warn("media are not checked: a bad one costs a call to Sinch", "set MEDIA_CHECK to worker or accept")
 		return
 	}
-	if m.MaxBytes > carriersTake {
+	if m.MaxBytes > carrierLimit {
 		n.warn(fmt.Sprintf("media of up to %s pass the check; many carriers accept 1 MiB", size(m.MaxBytes)), "lower MEDIA_MAX_BYTES")
 		return
 	}
@@ -30,7 +30,7 @@ func (e *examination) media(_ context.Context, n *findings) {
 	n.ok(fmt.Sprintf("checked %s, up to %s", where, size(m.MaxBytes)))
 }
 
-// size writes a number of bytes for people.
+// size formats a number of bytes.
 func size[N int64 | uint64](bytes N) string {
 	const step = 1024
 	units := []string{"bytes", "KiB", "MiB", "GiB", "TiB"}

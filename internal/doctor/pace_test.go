@@ -19,7 +19,7 @@ func TestPace(t *testing.T) {
 	}{
 		"no limit":           {0, gigabyte, 10, day, ""},
 		"no pace":            {gigabyte, 0, 0, day, ""},
-		"it fits":            {2 * gigabyte, 0, 10, 3 * day, "take 72 % of the memory"},
+		"it fits":            {2 * gigabyte, 0, 10, 3 * day, "use 72 % of the memory"},
 		"it does not":        {2 * gigabyte, 0, 10, 30 * day, "full in 3.5 days"},
 		"less is left":       {2 * gigabyte, gigabyte, 10, 30 * day, "full in 1.4 days"},
 		"there is none left": {2 * gigabyte, 2 * gigabyte, 10, 30 * day, "full in 0.0 days"},

@@ -24,7 +24,7 @@ func (e *examination) keys(ctx context.Context, n *findings) {
 		return
 	}
 	if e.rdb == nil {
-		n.warn("API_KEYS is empty, and stored keys were "+notLookedAt, redisFirst)
+		n.warn("API_KEYS is empty, and stored keys were "+notChecked, redisFirst)
 		return
 	}
 	stored, err := apikey.NewStore(e.rdb).Any(ctx)
@@ -38,11 +38,11 @@ func (e *examination) keys(ctx context.Context, n *findings) {
 	}
 }
 
-// workers counts those that live, by the heartbeats of their queue servers: a
+// workers counts the living workers by the heartbeats of their queue servers: a
 // process has several.
 func (e *examination) workers(ctx context.Context, n *findings) {
 	if e.rdb == nil {
-		n.warn(notLookedAt, redisFirst)
+		n.warn(notChecked, redisFirst)
 		return
 	}
 	servers, err := asynq.NewInspectorFromRedisClient(e.rdb).Servers()
@@ -57,7 +57,7 @@ func (e *examination) workers(ctx context.Context, n *findings) {
 	alive := make(map[process]bool)
 	slots := 0
 	for _, server := range servers {
-		host, _, _ := strings.Cut(server.Host, "/") // its lanes stand behind
+		host, _, _ := strings.Cut(server.Host, "/") // its lanes follow
 		alive[process{host, server.PID}] = true
 		slots += server.Concurrency
 	}

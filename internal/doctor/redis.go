@@ -20,11 +20,11 @@ const (
 	// oldestRedis has the flags of scripts that sending relies on when memory
 	// is full.
 	oldestRedis = 7
-	// fullFrom and tightFrom are shares of maxmemory: from the first on no message is
-	// accepted, from the second on an operator should act.
+	// fullFrom and tightFrom are shares of maxmemory: from the first no message is
+	// accepted, from the second an operator should act.
 	fullFrom, tightFrom = 0.85, 0.70
 
-	redisFix = "docs/deployment.md says what Redis needs"
+	redisFix = "docs/deployment.md lists what Redis needs"
 )
 
 // redis checks the Redis of the messages.
@@ -134,7 +134,7 @@ func judgeRights(ctx context.Context, n *findings, rdb redis.UniversalClient) {
 func (e *examination) writable(ctx context.Context, n *findings) {
 	err := e.tryWrite(ctx)
 	if err != nil {
-		n.fail("it refuses writes: "+scrubbed(err), "see what it says; docs/runbook.md, Redis")
+		n.fail("it refuses writes: "+scrubbed(err), "see its error message; docs/runbook.md, Redis")
 		return
 	}
 	n.ok("it accepts writes")
@@ -164,7 +164,7 @@ const (
 // clock compares this machine's clock with that of Redis.
 func (e *examination) clock(ctx context.Context, n *findings) {
 	if e.rdb == nil {
-		n.warn(notLookedAt, redisFirst)
+		n.warn(notChecked, redisFirst)
 		return
 	}
 	before := e.Now()
@@ -223,6 +223,6 @@ func judgeSkew(n *findings, ahead time.Duration) {
 }
 
 const (
-	notLookedAt = "not looked at"
-	redisFirst  = "Redis has to answer first"
+	notChecked = "not checked"
+	redisFirst = "Redis has to answer first"
 )

@@ -42,7 +42,7 @@ func TestRedis(t *testing.T) {
 	}
 }
 
-// A user that lacks a right makes doctor red, which names the line that gives it.
+// A missing right of the user is a failure, with the ACL rule that grants it.
 func TestRedisUserWithoutChannels(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.WithArgs("--maxmemory", "1gb"))
@@ -55,7 +55,7 @@ func TestRedisUserWithoutChannels(t *testing.T) {
 		"fail*ACL SETUSER app &asynq:* &mms:* →", "ok it accepts writes")
 }
 
-// environ is sound and names a Redis.
+// environ is a sound environment with a Redis URL.
 func environ(url string) map[string]string { return sound(map[string]string{"REDIS_URL": url}) }
 
 func TestRedisTopologies(t *testing.T) {
@@ -97,18 +97,18 @@ func TestRedisThatDoesNotAnswer(t *testing.T) {
 	frozen.Freeze()
 	locked := redistest.Start(t, redistest.WithPassword("hunter2"))
 	for name, tt := range map[string]struct{ url, line string }{
-		"nobody there":   {"redis://" + nowhere, "fail redis single [" + nowhere + "] does not answer*connection refused*→ start it"},
-		"frozen":         {frozen.URL(), "fail*does not answer"},
-		"no password":    {"redis://" + locked.Addr(), "fail*does not answer*NOAUTH"},
-		"wrong password": {"redis://:wrong@" + locked.Addr(), "fail*does not answer*WRONGPASS"},
-		"not usable":     {"redis-sentinel://127.0.0.1:1", "fail REDIS_URL is not usable*master_name"},
+		"nothing listens": {"redis://" + nowhere, "fail redis single [" + nowhere + "] does not answer*connection refused*→ start it"},
+		"frozen":          {frozen.URL(), "fail*does not answer"},
+		"no password":     {"redis://" + locked.Addr(), "fail*does not answer*NOAUTH"},
+		"wrong password":  {"redis://:wrong@" + locked.Addr(), "fail*does not answer*WRONGPASS"},
+		"not usable":      {"redis-sentinel://127.0.0.1:1", "fail REDIS_URL is not usable*master_name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			report := examine(t, environ(tt.url))
 			want(t, report, "redis", tt.line)
-			want(t, report, "clock", "warn not looked at → Redis has to answer first")
-			want(t, report, "workers", "warn not looked at → Redis has to answer first")
+			want(t, report, "clock", "warn not checked → Redis has to answer first")
+			want(t, report, "workers", "warn not checked → Redis has to answer first")
 		})
 	}
 }

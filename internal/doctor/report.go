@@ -8,28 +8,28 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// Level is how bad a finding is.
+// Level is the severity of a finding.
 type Level string
 
 // The levels.
 const (
-	OK   Level = "ok"   // as it should be
-	Warn Level = "warn" // works, and may hurt
+	OK   Level = "ok"   // no problem
+	Warn Level = "warn" // works, with a risk
 	Fail Level = "fail" // does not work
 )
 
-// Finding is what a check found.
+// Finding is one result of a check.
 type Finding struct {
 	Check string `json:"check"`
 	Level Level  `json:"level"`
 	Text  string `json:"text"`
-	Fix   string `json:"fix,omitempty"` // what to do about it
+	Fix   string `json:"fix,omitempty"` // remedy
 }
 
-// Report is everything that was found.
+// Report has all findings.
 type Report struct{ Findings []Finding }
 
-// Level is that of the worst finding.
+// Level returns the level of the worst finding.
 func (r Report) Level() Level {
 	worst := OK
 	for _, f := range r.Findings {
@@ -43,7 +43,7 @@ func (r Report) Level() Level {
 	return worst
 }
 
-// Write prints a line for each finding, with what to do about it below.
+// Write prints a line for each finding, with its remedy below.
 func (r Report) Write(out io.Writer) error {
 	for _, f := range r.Findings {
 		if _, err := fmt.Fprintf(out, "%-4s  %-13s  %s\n", f.Level, f.Check, f.Text); err != nil {
@@ -59,7 +59,7 @@ func (r Report) Write(out io.Writer) error {
 	return nil
 }
 
-// WriteJSON prints the report for machines.
+// WriteJSON prints the report as JSON.
 func (r Report) WriteJSON(out io.Writer) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "  ")
@@ -87,6 +87,5 @@ func (n *findings) ok(text string)        { n.add(OK, text, "") }
 func (n *findings) warn(text, fix string) { n.add(Warn, text, fix) }
 func (n *findings) fail(text, fix string) { n.add(Fail, text, fix) }
 
-// scrubbed is the text of an error of other software, without secrets and personal
-// data.
+// scrubbed is the text of another program's error without secrets and personal data.
 func scrubbed(err error) string { return telemetry.Scrub(err.Error()) }

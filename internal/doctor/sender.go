@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// shortCodeMax is how many digits a short code has at most; what is longer
-	// is a phone number.
+	// shortCodeMax is the maximum length of a short code; a longer number is a phone
+	// number.
 	shortCodeMax = 8
 	// In the United States and Canada it has five or six (usshortcodes.com,
 	// txt.ca).

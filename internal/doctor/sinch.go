@@ -31,17 +31,17 @@ func (e *examination) sinch(ctx context.Context, n *findings) {
 	base := sinch.BaseURL(string(e.cfg.Sinch.BaseURL), api, e.cfg.Sinch.Region)
 	switch api {
 	case sinch.APIMMS:
-		e.askMMS(ctx, n, base)
+		e.checkMMS(ctx, n, base)
 	case sinch.APIBatches:
-		e.askBatches(ctx, n, base)
+		e.checkBatches(ctx, n, base)
 	case sinch.APIConversation:
-		e.askConversation(ctx, n, base)
+		e.checkConversation(ctx, n, base)
 	case sinch.APISimulator:
 	}
 }
 
-// ask makes a call; a missing answer is a finding.
-func (e *examination) ask(ctx context.Context, n *findings, r wire.Request) (wire.Response, bool) {
+// call makes a call; a missing response is a finding.
+func (e *examination) call(ctx context.Context, n *findings, r wire.Request) (wire.Response, bool) {
 	r.Header.Set("Accept", "application/json")
 	answer, err := e.client.Do(ctx, r)
 	if err == nil {
@@ -56,7 +56,7 @@ func (e *examination) ask(ctx context.Context, n *findings, r wire.Request) (wir
 	} else if unknown, ok := errors.AsType[*wire.UnknownError](err); ok {
 		cause = unknown.Cause
 	}
-	n.fail(host(r.URL)+" gives no answer: "+string(cause), "check SINCH_BASE_URL, name resolution, firewall and HTTPS_PROXY")
+	n.fail(host(r.URL)+" does not respond: "+string(cause), "check SINCH_BASE_URL, name resolution, firewall and HTTPS_PROXY")
 	return wire.Response{}, false
 }
 
@@ -64,7 +64,7 @@ func (e *examination) ask(ctx context.Context, n *findings, r wire.Request) (wir
 func (e *examination) sinchClock(_ context.Context, n *findings) {
 	switch {
 	case e.rdb == nil:
-		n.warn(notLookedAt, redisFirst)
+		n.warn(notChecked, redisFirst)
 		return
 	case !e.dated:
 		n.ok("not compared: Sinch has given no answer")
@@ -74,7 +74,7 @@ func (e *examination) sinchClock(_ context.Context, n *findings) {
 	judgeProcess(n, fmt.Sprintf("Redis' clock is %.0f s %s Sinch's", ahead.Abs().Seconds(), direction(ahead)), ahead)
 }
 
-// host is what may be shown of a URL.
+// host is the part of a URL that may be shown.
 func host(of string) string {
 	u, err := url.Parse(of)
 	if err != nil {
@@ -83,7 +83,7 @@ func host(of string) string {
 	return u.Host
 }
 
-// verdict is the finding of an answer of Sinch.
+// verdict is the finding about a response of Sinch.
 type verdict struct {
 	level Level
 	text  string
@@ -93,10 +93,12 @@ type verdict struct {
 // note adds a verdict to the findings.
 func (n *findings) note(where string, v verdict) { n.add(v.level, where+" "+v.text, v.fix) }
 
-const strangerFix = "check SINCH_BASE_URL: a proxy or another service answers there"
+const unexpectedFix = "check SINCH_BASE_URL: a proxy or another service answers there"
 
-// stranger is the verdict on an answer that Sinch does not give.
-func stranger(fix string) verdict { return verdict{Fail, "gives an answer that is not Sinch's", fix} }
+// unexpected is the verdict on a response that is not Sinch's.
+func unexpected(fix string) verdict {
+	return verdict{Fail, "sends a response that is not Sinch's", fix}
+}
 
 // byStatus judges an answer by its HTTP status alone.
 func byStatus(status int, credentials string) verdict {
@@ -105,14 +107,14 @@ func byStatus(status int, credentials string) verdict {
 	case status == http.StatusUnauthorized:
 		return verdict{Fail, text + ": it does not accept the credentials", "check " + credentials}
 	case status == http.StatusForbidden:
-		return verdict{Fail, text + ": the account may not do this", "ask Sinch what the account lacks; check " + credentials}
+		return verdict{Fail, text + ": the account may not do this", "contact Sinch about the account's rights; check " + credentials}
 	case status == http.StatusNotFound:
 		return verdict{Fail, text + ": it does not know the account there", "check " + credentials + ", SINCH_REGION and SINCH_BASE_URL"}
 	case status == http.StatusTooManyRequests:
 		return verdict{Warn, text + ": it demands a lower rate", "run the doctor again later; check SINCH_RATE"}
 	case status >= http.StatusInternalServerError:
-		return verdict{Warn, text + ": it is in trouble itself", "see Sinch's status page and run the doctor again"}
+		return verdict{Warn, text + ": it has an internal error", "see Sinch's status page and run the doctor again"}
 	default:
-		return verdict{Fail, text + ", which is no answer of Sinch's", strangerFix}
+		return verdict{Fail, text + ", which is no answer of Sinch's", unexpectedFix}
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// askBatches lists one batch.
-func (e *examination) askBatches(ctx context.Context, n *findings, base string) {
-	answer, ok := e.ask(ctx, n, wire.Request{
+// checkBatches lists one batch.
+func (e *examination) checkBatches(ctx context.Context, n *findings, base string) {
+	answer, ok := e.call(ctx, n, wire.Request{
 		Method: http.MethodGet,
 		URL:    base + "/xms/v1/" + url.PathEscape(string(e.cfg.Sinch.ServicePlanID)) + "/batches?page_size=1",
 		Header: http.Header{"Authorization": {"Bearer " + e.cfg.Sinch.APIToken.Reveal()}},
@@ -29,7 +29,7 @@ func batchesVerdict(answer wire.Response) verdict {
 		Batches *json.RawMessage `json:"batches"`
 	}
 	if err := json.Unmarshal(answer.Body, &page); !answer.Partial && (err != nil || page.Batches == nil) {
-		return stranger(strangerFix)
+		return unexpected(unexpectedFix)
 	}
-	return verdict{OK, "takes the token for the service plan. Whether MMS is switched on for it, only a message shows", ""}
+	return verdict{OK, "accepts the token for the service plan. Whether MMS is switched on for it, only a message shows", ""}
 }

@@ -12,13 +12,13 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// askConversation gets a token and looks at the app.
-func (e *examination) askConversation(ctx context.Context, n *findings, base string) {
-	token := e.askToken(ctx, n)
+// checkConversation requests a token and reads the app.
+func (e *examination) checkConversation(ctx context.Context, n *findings, base string) {
+	token := e.requestToken(ctx, n)
 	if token == "" {
 		return
 	}
-	answer, ok := e.ask(ctx, n, wire.Request{
+	answer, ok := e.call(ctx, n, wire.Request{
 		Method: http.MethodGet,
 		URL: base + "/v1/projects/" + url.PathEscape(string(e.cfg.Sinch.ProjectID)) +
 			"/apps/" + url.PathEscape(string(e.cfg.Sinch.AppID)),
@@ -33,18 +33,18 @@ func (e *examination) askConversation(ctx context.Context, n *findings, base str
 		return
 	}
 	if err := json.Unmarshal(answer.Body, &app); err != nil || app.Channels == nil {
-		n.note(host(base), stranger(strangerFix))
+		n.note(host(base), unexpected(unexpectedFix))
 		return
 	}
 	n.ok(host(base) + " knows the app")
 	app.judge(n)
 }
 
-// askToken exchanges the access key for a token; empty: it could not.
-func (e *examination) askToken(ctx context.Context, n *findings) string {
+// requestToken exchanges the access key for a token; empty: it failed.
+func (e *examination) requestToken(ctx context.Context, n *findings) string {
 	endpoint := string(e.cfg.Sinch.AuthURL)
 	credentials := string(e.cfg.Sinch.KeyID) + ":" + e.cfg.Sinch.KeySecret.Reveal()
-	answer, ok := e.ask(ctx, n, wire.Request{
+	answer, ok := e.call(ctx, n, wire.Request{
 		Method: http.MethodPost,
 		URL:    endpoint,
 		Header: http.Header{
@@ -65,14 +65,14 @@ func (e *examination) askToken(ctx context.Context, n *findings) string {
 	case answer.Status != http.StatusOK:
 		n.note(host(endpoint), byStatus(answer.Status, "SINCH_KEY_ID and SINCH_KEY_SECRET"))
 	case json.Unmarshal(answer.Body, &got) != nil || got.Token == "":
-		n.note(host(endpoint), stranger("check SINCH_AUTH_URL"))
+		n.note(host(endpoint), unexpected("check SINCH_AUTH_URL"))
 	default:
-		n.ok(host(endpoint) + " takes the access key")
+		n.ok(host(endpoint) + " accepts the access key")
 	}
 	return got.Token
 }
 
-// conversationApp is what is read of an app
+// conversationApp has the fields of an app that are read
 // (developers.sinch.com, Conversation API reference, Get an app).
 type conversationApp struct {
 	Channels []struct {
@@ -107,8 +107,8 @@ func (a conversationApp) judgeChannel(n *findings) {
 			n.ok("the app has the channel MMS")
 			return
 		}
-		n.warn("the app's channel MMS is not active", "look at the channel in Sinch's dashboard, or ask Sinch")
+		n.warn("the app's channel MMS is not active", "look at the channel in Sinch's dashboard, or contact Sinch")
 		return
 	}
-	n.fail("the app has no channel MMS", "set the channel up in Sinch's dashboard, or ask Sinch")
+	n.fail("the app has no channel MMS", "set the channel up in Sinch's dashboard, or contact Sinch")
 }

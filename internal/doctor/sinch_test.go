@@ -16,7 +16,7 @@ import (
 
 const plan = "plan-1"
 
-// of is sound for an API at a base URL.
+// of is a sound environment for an API at a base URL.
 func of(api, base string) map[string]string {
 	return sound(map[string]string{
 		"SINCH_API": api, "SINCH_BASE_URL": base, "SINCH_SERVICE_PLAN_ID": plan, "SINCH_CALLBACK_URL": base,
@@ -24,7 +24,7 @@ func of(api, base string) map[string]string {
 	})
 }
 
-// The calls to the simulator, which does as Sinch does, make no message.
+// The calls send no message.
 func TestSinchCredentials(t *testing.T) {
 	t.Parallel()
 	for _, api := range []string{"mms", "batches"} {
@@ -36,7 +36,7 @@ func TestSinchCredentials(t *testing.T) {
 			environ := of(api, sim.URL)
 			environ["REDIS_URL"] = redistest.Start(t).URL()
 			report := examine(t, environ)
-			want(t, report, "sinch", "ok "+strings.TrimPrefix(sim.URL, "http://")+" takes the ")
+			want(t, report, "sinch", "ok "+strings.TrimPrefix(sim.URL, "http://")+" accepts the ")
 			want(t, report, "sinch clock", "ok Redis' clock is * s * Sinch's")
 			environ["SINCH_API_TOKEN"] = "another"
 			want(t, examine(t, environ), "sinch", "fail*does not accept the *→ check SINCH_API_TOKEN")
@@ -47,7 +47,7 @@ func TestSinchCredentials(t *testing.T) {
 	}
 }
 
-// answering is a Sinch that gives one answer.
+// answering is a Sinch API with one response.
 func answering(tb testing.TB, status int, body string) string {
 	tb.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -69,9 +69,9 @@ func TestSinchAnswers(t *testing.T) {
 		body   string
 		line   string
 	}{
-		"mms key taken":           {"mms", 200, failure("E107"), "ok*takes the API key (E107"},
-		"mms key taken, parse":    {"mms", 200, failure("E108"), "ok*takes the API key (E108"},
-		"mms key taken, to":       {"mms", 400, failure("E110"), "ok*takes the API key (E110"},
+		"mms key taken":           {"mms", 200, failure("E107"), "ok*accepts the API key (E107"},
+		"mms key taken, parse":    {"mms", 200, failure("E108"), "ok*accepts the API key (E108"},
+		"mms key taken, to":       {"mms", 400, failure("E110"), "ok*accepts the API key (E110"},
 		"mms bad key":             {"mms", 200, failure("E104"), "fail*(E104)*→ check SINCH_API_TOKEN"},
 		"mms bad key, 401":        {"mms", 401, failure("E104"), "fail*(E104)"},
 		"mms blocked":             {"mms", 200, failure("E103"), "fail*blocked the account (E103)"},
@@ -88,10 +88,10 @@ func TestSinchAnswers(t *testing.T) {
 		"mms 404":                 {"mms", 404, ``, "fail*HTTP 404"},
 		"mms 503":                 {"mms", 503, ``, "warn*HTTP 503"},
 		"mms redirect":            {"mms", 302, ``, "fail*HTTP 302*no answer of Sinch's"},
-		"batches":                 {"batches", 200, `{"count":0,"page":0,"batches":[],"page_size":0}`, "ok*takes the token for the service plan"},
+		"batches":                 {"batches", 200, `{"count":0,"page":0,"batches":[],"page_size":0}`, "ok*accepts the token for the service plan"},
 		"batches something else":  {"batches", 200, `{}`, "fail*not Sinch's"},
 		"batches 401":             {"batches", 401, ``, "fail*HTTP 401*→ check SINCH_API_TOKEN and SINCH_SERVICE_PLAN_ID"},
-		"batches 403":             {"batches", 403, `{"code":"blocked_account"}`, "fail*HTTP 403*→ ask Sinch"},
+		"batches 403":             {"batches", 403, `{"code":"blocked_account"}`, "fail*HTTP 403*→ contact Sinch"},
 		"batches 404":             {"batches", 404, ``, "fail*HTTP 404*SINCH_REGION"},
 		"batches 429":             {"batches", 429, ``, "warn*HTTP 429"},
 		"batches 500":             {"batches", 500, ``, "warn*HTTP 500"},
@@ -140,7 +140,7 @@ func TestSinchConversation(t *testing.T) {
 	app := func(channel, days string) string {
 		return `{"id":"app","channel_credentials":[{"channel":"SMS"},` + channel + `],"dispatch_retention_policy":{"retention_type":"MESSAGE_EXPIRE_POLICY","ttl_days":` + days + `}}`
 	}
-	const token, known, mms = "ok*takes the access key", "ok*knows the app", "ok the app has the channel MMS"
+	const token, known, mms = "ok*accepts the access key", "ok*knows the app", "ok the app has the channel MMS"
 	tests := map[string]struct {
 		status int
 		app    string
@@ -171,7 +171,7 @@ func TestSinchThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	for _, api := range []string{"mms", "batches", "conversation"} {
 		report := examine(t, of(api, "http://"+nowhere))
-		want(t, report, "sinch", "fail "+nowhere+" gives no answer: connection refused → check SINCH_BASE_URL")
+		want(t, report, "sinch", "fail "+nowhere+" does not respond: connection refused → check SINCH_BASE_URL")
 		if report.Level() != doctor.Fail {
 			t.Errorf("the report is %s", report.Level())
 		}

@@ -8,7 +8,7 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// webhooks looks at how receipts get here and prove where they come from.
+// webhooks checks the address and the authentication of receipts.
 func (e *examination) webhooks(_ context.Context, n *findings) {
 	if !e.needs(n, "SINCH_API", "SINCH_CALLBACK_URL", "SINCH_WEBHOOK_SECRET", "SINCH_WEBHOOK_TOKEN", "SINCH_WEBHOOK_USER",
 		"SINCH_WEBHOOK_PASSWORD", "SINCH_WEBHOOK_INSECURE") {
@@ -27,8 +27,8 @@ func (e *examination) webhooks(_ context.Context, n *findings) {
 	}
 }
 
-// webhookChecks looks for a check that fits the receipts of each API: those of
-// an API used before may still come.
+// webhookChecks checks the authentication of each API's receipts: those of an API used
+// before may still arrive.
 func (e *examination) webhookChecks(n *findings, used sinch.API) {
 	const fix = "set SINCH_WEBHOOK_TOKEN, or what else docs/sinch.md names for it"
 	var refused []string
@@ -50,7 +50,7 @@ func (e *examination) webhookChecks(n *findings, used sinch.API) {
 	}
 }
 
-// fitting names the configured checks that fit the receipts of an API.
+// fitting returns the configured authentications for the receipts of an API.
 func fitting(w config.Webhook, api sinch.API) []string {
 	var checks []string
 	if !w.Token.IsZero() {
@@ -65,11 +65,11 @@ func fitting(w config.Webhook, api sinch.API) []string {
 	return checks
 }
 
-// callbackURL looks at where Sinch is told to post receipts.
+// callbackURL checks the address of receipts.
 func (e *examination) callbackURL(n *findings) {
 	written := string(e.cfg.Sinch.CallbackURL)
 	if written == "" {
-		n.warn("SINCH_CALLBACK_URL is not set: no delivery reports are asked for, so messages stay sent",
+		n.warn("SINCH_CALLBACK_URL is not set: no delivery reports are requested, so messages stay sent",
 			"set it to the public base URL of the api")
 		return
 	}
@@ -78,14 +78,14 @@ func (e *examination) callbackURL(n *findings) {
 	case receipts == nil:
 		n.fail("SINCH_CALLBACK_URL cannot be read", "set it to the public base URL of the api")
 	case e.cfg.CallbackInside():
-		n.warn("receipts are asked for at "+e.cfg.ShownReceiptURL()+", a host of this network, which Sinch cannot reach",
+		n.warn("receipts are requested at "+e.cfg.ShownReceiptURL()+", a host of this network, which Sinch cannot reach",
 			"set SINCH_CALLBACK_URL to the public base URL of the api")
 	case receipts.Scheme != "https":
 		n.warn(
-			"SINCH_CALLBACK_URL is not https: receipts are asked for at "+e.cfg.ShownReceiptURL()+
+			"SINCH_CALLBACK_URL is not https: receipts are requested at "+e.cfg.ShownReceiptURL()+
 				", and can be read on the way with their token",
 			"put TLS before the api")
 	default:
-		n.ok("receipts are asked for at " + e.cfg.ShownReceiptURL())
+		n.ok("receipts are requested at " + e.cfg.ShownReceiptURL())
 	}
 }

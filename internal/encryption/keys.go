@@ -151,7 +151,7 @@ func (k *Keys) find(id []byte) *key {
 }
 
 // Hash is the keyed hash of a text by the first key: for names of what is kept
-// for a while. The label tells apart what the hashes are for. Without a key it is
+// for a while. The label separates the uses of hashes. Without a key it is
 // the text itself.
 func (k *Keys) Hash(label, text string) string {
 	if !k.On() {

@@ -70,27 +70,27 @@ func errNoKey() error {
 }
 
 // privateHandler serves a request with a valid key.
-type privateHandler func(c echo.Context, who Caller) error
+type privateHandler func(c echo.Context, caller Caller) error
 
 // private checks, in this order, the key, its scopes, the form of the id or number
 // in the path, and the rate.
 func (a *api) private(next privateHandler) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		who, err := a.identify(c)
+		caller, err := a.identify(c)
 		if err != nil {
 			return err
 		}
-		callOf(c).caller = who
-		if method := c.Request().Method; !who.may(method) {
+		callOf(c).caller = caller
+		if method := c.Request().Method; !caller.may(method) {
 			return newProblem(codeForbidden, "This key does not allow "+shortMethod(method)+" requests.")
 		}
 		if err := a.checkPath(c); err != nil {
 			return err
 		}
-		if err := a.limit(c, who); err != nil {
+		if err := a.limit(c, caller); err != nil {
 			return err
 		}
-		return next(c, who)
+		return next(c, caller)
 	}
 }
 
@@ -136,13 +136,13 @@ func (a *api) identify(c echo.Context) (Caller, error) {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	who, err := a.Keys.Identify(ctx, key)
+	caller, err := a.Keys.Identify(ctx, key)
 	switch {
 	case errors.Is(err, ErrUnknownKey):
 		return Caller{}, newProblem(codeUnauthorized, "The key is not valid.")
 	case err != nil:
 		return Caller{}, errors.Join(newProblem(codeUnavailable, "The key cannot be checked now."), err)
 	default:
-		return who, nil
+		return caller, nil
 	}
 }

@@ -58,16 +58,16 @@ const (
 
 // createBatch accepts a batch as a JSON document or as a stream of NDJSON or CSV
 // rows.
-func (a *api) createBatch(c echo.Context, who Caller) error {
+func (a *api) createBatch(c echo.Context, caller Caller) error {
 	mediaType, charset, ok := writtenType(c.Request().Header)
 	utf8 := charset == charsetUTF8
 	switch {
 	case ok && utf8 && mediaType == echo.MIMEApplicationJSON:
-		return a.createListed(c, who)
+		return a.createListed(c, caller)
 	case ok && utf8 && mediaType == "application/x-ndjson":
-		return a.createStreamed(c, who, func(body io.Reader) rowReader { return rowstream.NewLines(body) })
+		return a.createStreamed(c, caller, func(body io.Reader) rowReader { return rowstream.NewLines(body) })
 	case ok && mediaType == "text/csv" && slices.Contains(rowstream.Charsets(), charset):
-		return a.createStreamed(c, who, func(body io.Reader) rowReader { return rowstream.NewTable(rowstream.InUTF8(body, charset)) })
+		return a.createStreamed(c, caller, func(body io.Reader) rowReader { return rowstream.NewTable(rowstream.InUTF8(body, charset)) })
 	default:
 		return newProblem(codeMediaType,
 			"The body must be application/json or application/x-ndjson in UTF-8, or text/csv with a charset of "+
@@ -123,7 +123,7 @@ func newDraftRow(index int64, draft message.Draft) draftRow {
 func (r draftRow) wrong() []message.FieldError { return r.draft.Problems }
 
 // createListed accepts a JSON batch.
-func (a *api) createListed(c echo.Context, who Caller) error {
+func (a *api) createListed(c echo.Context, caller Caller) error {
 	body, over, err := a.readBodyUpTo(c, batchBodyMax)
 	switch {
 	case err != nil:
@@ -150,7 +150,7 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 	if err != nil {
 		return err
 	}
-	b := newBatchRun(a, who)
+	b := newBatchRun(a, caller)
 	b.all, b.dryRun = true, dryRun
 	defer b.waitDispatched()
 	if dryRun {
@@ -165,7 +165,7 @@ func (a *api) createListed(c echo.Context, who Caller) error {
 		return err
 	}
 	defer b.unreserve()
-	request := ledger.BatchRequest{Scope: who.Scope, Reference: reference, Digest: digest, Pace: envelope.Pace, Now: a.now()}
+	request := ledger.BatchRequest{Scope: caller.Scope, Reference: reference, Digest: digest, Pace: envelope.Pace, Now: a.now()}
 	if err := a.openListed(c, b, request, rows); err != nil {
 		return err
 	}
@@ -242,7 +242,7 @@ func digestRow(sum hash.Hash, row draftRow, item strictjson.Value) {
 func (a *api) openListed(c echo.Context, b *batchRun, request ledger.BatchRequest, rows []draftRow) error {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	full := a.Batches.Fits(ctx, b.who.Scope, demand(rows))
+	full := a.Batches.Fits(ctx, b.caller.Scope, demand(rows))
 	if errors.Is(full, ledger.ErrFull) {
 		_, err := a.Batches.FindBatch(ctx, request.Scope, request.Reference)
 		if errors.Is(err, ledger.ErrNotFound) {

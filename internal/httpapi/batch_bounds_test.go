@@ -151,7 +151,7 @@ func TestABodyOfUnknownLength(t *testing.T) {
 	b.do(t, r).refused(t, http.StatusRequestEntityTooLarge, "body_too_large")
 }
 
-// hiccups is a record that accepts rows and sometimes loses the response.
+// hiccups is a record that accepts rows and sometimes drops the response.
 type hiccups struct {
 	*ledger.Ledger
 
@@ -202,10 +202,10 @@ func TestAChunkIsTriedAgain(t *testing.T) {
 // check at most once a second.
 func TestReadinessIsNotAskedByEveryCaller(t *testing.T) {
 	t.Parallel()
-	var asked atomic.Int64
+	var requests atomic.Int64
 	b := setup(t, func(o *httpapi.Options) {
 		o.Ready = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			asked.Add(1)
+			requests.Add(1)
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.WriteString(w, `{"status":"UP","down":[],"warnings":[]}`)
 		})
@@ -215,7 +215,7 @@ func TestReadinessIsNotAskedByEveryCaller(t *testing.T) {
 	for range callers {
 		b.do(t, get("/readyz").as("")).ok(t, http.StatusOK)
 	}
-	if most := int64(time.Since(begun)/time.Second) + 1; asked.Load() > most {
-		t.Errorf("asked %d times, want at most %d", asked.Load(), most)
+	if most := int64(time.Since(begun)/time.Second) + 1; requests.Load() > most {
+		t.Errorf("%d requests, want at most %d", requests.Load(), most)
 	}
 }

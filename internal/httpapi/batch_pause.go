@@ -24,8 +24,8 @@ func (a *api) ownPause(b ledger.Batch) pause.Pause {
 	return pause.Pause{Scope: pause.OfBatch(b.ID), Reason: "paused by its tenant", Actor: tenant, Since: a.now(), Own: true}
 }
 
-func (a *api) pauseBatch(c echo.Context, who Caller) error {
-	return a.changePause(c, who, func(ctx context.Context, b ledger.Batch, set pause.Set) error {
+func (a *api) pauseBatch(c echo.Context, caller Caller) error {
+	return a.changePause(c, caller, func(ctx context.Context, b ledger.Batch, set pause.Set) error {
 		own := a.ownPause(b)
 		if _, paused := set[own.Key()]; paused {
 			return nil
@@ -35,8 +35,8 @@ func (a *api) pauseBatch(c echo.Context, who Caller) error {
 	})
 }
 
-func (a *api) resumeBatch(c echo.Context, who Caller) error {
-	return a.changePause(c, who, func(ctx context.Context, b ledger.Batch, set pause.Set) error {
+func (a *api) resumeBatch(c echo.Context, caller Caller) error {
+	return a.changePause(c, caller, func(ctx context.Context, b ledger.Batch, set pause.Set) error {
 		own := a.ownPause(b).Key()
 		delete(set, own)
 		return a.Pauses.Remove(ctx, own)
@@ -44,13 +44,13 @@ func (a *api) resumeBatch(c echo.Context, who Caller) error {
 }
 
 // changePause changes the tenant's own pause of a batch, in Redis and in set.
-func (a *api) changePause(c echo.Context, who Caller, change func(ctx context.Context, b ledger.Batch, set pause.Set) error) error {
+func (a *api) changePause(c echo.Context, caller Caller, change func(ctx context.Context, b ledger.Batch, set pause.Set) error) error {
 	if err := a.readNothing(c); err != nil {
 		return err
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	b, err := a.Batches.GetBatch(ctx, who.Scope, message.BatchID(c.Param(batchParam)))
+	b, err := a.Batches.GetBatch(ctx, caller.Scope, message.BatchID(c.Param(batchParam)))
 	if err != nil {
 		return batchError(err)
 	}

@@ -82,26 +82,26 @@ func (a *api) answerBatch(ctx context.Context, c echo.Context, b ledger.Batch) e
 	return nil
 }
 
-func (a *api) getBatch(c echo.Context, who Caller) error {
+func (a *api) getBatch(c echo.Context, caller Caller) error {
 	if query := readQuery(c.Request()); len(query.problems) > 0 {
 		return invalid(query.problems)
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	b, err := a.readBatch(ctx, who.Scope, message.BatchID(c.Param(batchParam)))
+	b, err := a.readBatch(ctx, caller.Scope, message.BatchID(c.Param(batchParam)))
 	if err != nil {
 		return batchError(err)
 	}
 	return a.answerBatch(ctx, c, b)
 }
 
-func (a *api) cancelBatch(c echo.Context, who Caller) error {
+func (a *api) cancelBatch(c echo.Context, caller Caller) error {
 	if err := a.readNothing(c); err != nil {
 		return err
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	b, err := a.Batches.CancelBatch(ctx, who.Scope, message.BatchID(c.Param(batchParam)))
+	b, err := a.Batches.CancelBatch(ctx, caller.Scope, message.BatchID(c.Param(batchParam)))
 	if err != nil {
 		return batchError(err)
 	}
@@ -122,7 +122,7 @@ func batchError(err error) error {
 
 func errNoBatch() error { return newProblem(codeNotFound, "There is no such batch.") }
 
-func (a *api) listBatches(c echo.Context, who Caller) error {
+func (a *api) listBatches(c echo.Context, caller Caller) error {
 	q := readQuery(c.Request(), "clientReference", "limit", "cursor")
 	reference, limit := q.text("clientReference"), q.limit()
 	var after ledger.BatchPosition
@@ -140,7 +140,7 @@ func (a *api) listBatches(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	found, complete, err := a.findBatches(ctx, who, reference, after, limit+1)
+	found, complete, err := a.findBatches(ctx, caller, reference, after, limit+1)
 	if err != nil {
 		return err
 	}
@@ -164,12 +164,12 @@ func (a *api) listBatches(c echo.Context, who Caller) error {
 // most the one batch that has it, whatever its age. complete is true when there
 // are no others.
 func (a *api) findBatches(
-	ctx context.Context, who Caller, reference string, after ledger.BatchPosition, limit int,
+	ctx context.Context, caller Caller, reference string, after ledger.BatchPosition, limit int,
 ) (_ []ledger.Batch, complete bool, _ error) {
 	if reference == "" {
-		return a.listedBatches(ctx, who.Scope, after, limit)
+		return a.listedBatches(ctx, caller.Scope, after, limit)
 	}
-	b, err := a.referencedBatch(ctx, who.Scope, reference)
+	b, err := a.referencedBatch(ctx, caller.Scope, reference)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound) || err == nil && !after.Before(b):
 		return nil, true, nil
@@ -181,11 +181,11 @@ func (a *api) findBatches(
 }
 
 // listBatchMessages lists the messages of a batch, newest first.
-func (a *api) listBatchMessages(ctx context.Context, who Caller, f filter) (messagePage, error) {
+func (a *api) listBatchMessages(ctx context.Context, caller Caller, f filter) (messagePage, error) {
 	p := a.newPager(f)
 	p.page.complete = true
 	r := ledger.BatchRange{Before: f.place, Expect: f.limit + 1, Gaps: true}
-	err := a.Batches.BatchMessages(ctx, who.Scope, f.batchID, r, func(place int64, m *message.Message) bool {
+	err := a.Batches.BatchMessages(ctx, caller.Scope, f.batchID, r, func(place int64, m *message.Message) bool {
 		return p.add(m, func() *string { return cursorPlaces.write(place) })
 	})
 	return p.page, err

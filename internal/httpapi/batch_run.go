@@ -59,7 +59,7 @@ type batchAnswer struct {
 // batchRun accepts the rows of one batch.
 type batchRun struct {
 	api      *api
-	who      Caller
+	caller      Caller
 	quota    ledger.Quota // of the key
 	batch    ledger.Batch
 	known    bool // the request repeats a batch
@@ -79,10 +79,10 @@ type batchRun struct {
 	dispatching chan struct{} // holds a token for each chunk whose tasks are being made
 }
 
-func newBatchRun(a *api, who Caller) *batchRun {
-	b := &batchRun{api: a, who: who, quota: who.Quota, dispatching: make(chan struct{}, chunksDispatched)}
-	b.uploads = newReservation(a.Uploads, who.Scope)
-	if a.FindShared && !who.Scope.Test {
+func newBatchRun(a *api, caller Caller) *batchRun {
+	b := &batchRun{api: a, caller: caller, quota: caller.Quota, dispatching: make(chan struct{}, chunksDispatched)}
+	b.uploads = newReservation(a.Uploads, caller.Scope)
+	if a.FindShared && !caller.Scope.Test {
 		b.content = newContentDetector()
 	}
 	return b
@@ -118,7 +118,7 @@ const previewMax = 3
 // preview shows a row as it would be accepted, if it is one of the first, and whether
 // it would wait for the end of quiet hours.
 func (b *batchRun) preview(row draftRow) {
-	m := b.api.dryRunMessage(b.who, row.draft)
+	m := b.api.dryRunMessage(b.caller, row.draft)
 	if len(b.response.Preview) < previewMax {
 		b.response.Preview = append(b.response.Preview, showMessage(m))
 	}
@@ -193,22 +193,22 @@ func (b *batchRun) reserveMedia(rows []draftRow) error {
 
 // marked returns the valid rows with the marks of shared content and groups.
 func (b *batchRun) marked(rows []draftRow) []ledger.Row {
-	asked, now := make([]ledger.Row, 0, len(rows)), b.api.now()
+	requested, now := make([]ledger.Row, 0, len(rows)), b.api.now()
 	for _, row := range rows {
 		if len(row.wrong()) == 0 {
-			asked = append(asked, ledger.Row{
+			requested = append(requested, ledger.Row{
 				Content: row.draft.Content, From: row.draft.From, Index: row.index, Closed: len(row.draft.Late) > 0,
 				Held: b.api.held(&row.draft.Content, now),
 			})
 		}
 	}
 	if b.content != nil {
-		b.content.mark(asked)
+		b.content.mark(requested)
 	}
-	if b.api.ShareCalls && !b.who.Scope.Test {
-		b.groups.mark(b.batch.ID, asked)
+	if b.api.ShareCalls && !b.caller.Scope.Test {
+		b.groups.mark(b.batch.ID, requested)
 	}
-	return asked
+	return requested
 }
 
 // dispatch enqueues the tasks of new messages in the background; it blocks while
@@ -340,7 +340,7 @@ func (b *batchRun) record() {
 	ctx, cancel := context.WithTimeout(context.Background(), b.api.StorageTimeout)
 	defer cancel()
 	tally := ledger.Tally{Accepted: b.response.Accepted, Duplicates: b.response.Duplicates, Rejected: b.response.Rejected}
-	if err := b.api.Batches.CountBatch(ctx, b.who.Scope, b.batch.ID, tally); err != nil {
+	if err := b.api.Batches.CountBatch(ctx, b.caller.Scope, b.batch.ID, tally); err != nil {
 		b.api.Log.Warn().Str("batch_id", string(b.batch.ID)).Err(err).Msg("counts of the batch not recorded")
 	}
 }

@@ -69,21 +69,21 @@ func streamQuery(r *http.Request) streamRequest {
 
 // createStreamed accepts a batch as a stream. The next chunk is read and
 // validated while the previous one is accepted.
-func (a *api) createStreamed(c echo.Context, who Caller, newRows func(io.Reader) rowReader) error {
+func (a *api) createStreamed(c echo.Context, caller Caller, newRows func(io.Reader) rowReader) error {
 	request := streamQuery(c.Request())
 	current := callOf(c)
-	current.working = a.work.grant(who.Scope.Tenant)
+	current.working = a.work.grant(caller.Scope.Tenant)
 	if err := current.working.grow(c.Request().Context(), streamCost); err != nil {
 		return err
 	}
 	extend(c)
 	body := &meter{from: c.Request().Body}
-	s := &rowStream{api: a, tenant: who.Scope.Tenant, kept: &current.working, body: body, rows: newRows(body), defaults: request.defaults}
+	s := &rowStream{api: a, tenant: caller.Scope.Tenant, kept: &current.working, body: body, rows: newRows(body), defaults: request.defaults}
 	wrong := slices.Concat(request.problems, a.Rules.CheckDefaults(request.defaults, ""), s.rows.Begin())
 	if len(wrong) > 0 {
 		return invalid(wrong)
 	}
-	b := newBatchRun(a, who)
+	b := newBatchRun(a, caller)
 	b.dryRun = request.dryRun
 	defer b.waitDispatched()
 	first, err := s.next(c.Request().Context())
@@ -96,7 +96,7 @@ func (a *api) createStreamed(c echo.Context, who Caller, newRows func(io.Reader)
 	if !request.dryRun {
 		ctx, cancel := a.bounded(c)
 		defer cancel()
-		if err := b.open(ctx, c, ledger.BatchRequest{Scope: who.Scope, Reference: request.reference, Pace: request.pace, Now: a.now()}); err != nil {
+		if err := b.open(ctx, c, ledger.BatchRequest{Scope: caller.Scope, Reference: request.reference, Pace: request.pace, Now: a.now()}); err != nil {
 			first.release()
 			return err
 		}

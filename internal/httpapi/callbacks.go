@@ -67,7 +67,7 @@ func showDelivery(d callback.Delivery) deliveryResource {
 	return shown
 }
 
-func (a *api) putCallback(c echo.Context, who Caller) error {
+func (a *api) putCallback(c echo.Context, caller Caller) error {
 	body, err := a.readJSON(c)
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func (a *api) putCallback(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	after, secret, err := a.Callbacks.Put(ctx, who.Scope, set)
+	after, secret, err := a.Callbacks.Put(ctx, caller.Scope, set)
 	if err != nil {
 		return err
 	}
@@ -97,13 +97,13 @@ func (a *api) putCallback(c echo.Context, who Caller) error {
 	return nil
 }
 
-func (a *api) getCallback(c echo.Context, who Caller) error {
+func (a *api) getCallback(c echo.Context, caller Caller) error {
 	if query := readQuery(c.Request()); len(query.problems) > 0 {
 		return invalid(query.problems)
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	found, err := a.Callbacks.Get(ctx, who.Scope)
+	found, err := a.Callbacks.Get(ctx, caller.Scope)
 	if err != nil {
 		return err
 	}
@@ -111,26 +111,26 @@ func (a *api) getCallback(c echo.Context, who Caller) error {
 	return nil
 }
 
-func (a *api) deleteCallback(c echo.Context, who Caller) error {
+func (a *api) deleteCallback(c echo.Context, caller Caller) error {
 	if query := readQuery(c.Request()); len(query.problems) > 0 {
 		return invalid(query.problems)
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	if err := a.Callbacks.Delete(ctx, who.Scope); err != nil {
+	if err := a.Callbacks.Delete(ctx, caller.Scope); err != nil {
 		return err
 	}
 	c.Response().WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (a *api) rotateCallback(c echo.Context, who Caller) error {
+func (a *api) rotateCallback(c echo.Context, caller Caller) error {
 	if err := a.readNothing(c); err != nil {
 		return err
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	secret, err := a.Callbacks.Rotate(ctx, who.Scope)
+	secret, err := a.Callbacks.Rotate(ctx, caller.Scope)
 	if err != nil {
 		return err
 	}
@@ -138,13 +138,13 @@ func (a *api) rotateCallback(c echo.Context, who Caller) error {
 	return nil
 }
 
-func (a *api) testCallback(c echo.Context, who Caller) error {
+func (a *api) testCallback(c echo.Context, caller Caller) error {
 	if err := a.readNothing(c); err != nil {
 		return err
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	if err := a.Callbacks.Test(ctx, who.Scope); err != nil {
+	if err := a.Callbacks.Test(ctx, caller.Scope); err != nil {
 		return err
 	}
 	writeJSON(c, http.StatusAccepted, struct{}{})
@@ -154,20 +154,20 @@ func (a *api) testCallback(c echo.Context, who Caller) error {
 // deliveryParam is the name of the id of a delivery in paths.
 const deliveryParam = "deliveryId"
 
-func (a *api) redeliver(c echo.Context, who Caller) error {
+func (a *api) redeliver(c echo.Context, caller Caller) error {
 	if err := a.readNothing(c); err != nil {
 		return err
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	if err := a.Callbacks.Redeliver(ctx, who.Scope, c.Param(deliveryParam)); err != nil {
+	if err := a.Callbacks.Redeliver(ctx, caller.Scope, c.Param(deliveryParam)); err != nil {
 		return err
 	}
 	writeJSON(c, http.StatusAccepted, struct{}{})
 	return nil
 }
 
-func (a *api) listDeliveries(c echo.Context, who Caller) error {
+func (a *api) listDeliveries(c echo.Context, caller Caller) error {
 	q := readQuery(c.Request(), "messageId", "status", "limit", "cursor")
 	f := callback.Filter{Statuses: q.deliveryStatuses("status")}
 	if value, given := q.get("messageId"); given {
@@ -191,7 +191,7 @@ func (a *api) listDeliveries(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	found, err := a.Callbacks.List(ctx, who.Scope, f, after, limit+1)
+	found, err := a.Callbacks.List(ctx, caller.Scope, f, after, limit+1)
 	if err != nil {
 		return err
 	}

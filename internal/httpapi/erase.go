@@ -17,7 +17,7 @@ import (
 const eraseTimeout = writeTimeout - 2*time.Second
 
 // eraseMessage drops what a message says and whom it went to.
-func (a *api) eraseMessage(c echo.Context, who Caller) error {
+func (a *api) eraseMessage(c echo.Context, caller Caller) error {
 	q := readQuery(c.Request(), "force")
 	force := q.truth("force")
 	if len(q.problems) > 0 {
@@ -26,12 +26,12 @@ func (a *api) eraseMessage(c echo.Context, who Caller) error {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	id := message.ID(c.Param("id"))
-	m, err := a.erase(ctx, who.Scope, id, force)
+	m, err := a.erase(ctx, caller.Scope, id, force)
 	if err != nil {
 		return err
 	}
 	if m != nil && a.now().Sub(m.UpdatedAt) <= callback.SubscribedFor { // else no event is left
-		if err := a.Events.EraseEvents(ctx, who.Scope, m.CreatedAt, id); err != nil {
+		if err := a.Events.EraseEvents(ctx, caller.Scope, m.CreatedAt, id); err != nil {
 			return err
 		}
 	}
@@ -41,7 +41,7 @@ func (a *api) eraseMessage(c echo.Context, who Caller) error {
 }
 
 // erasePerson erases all messages of the tenant to a number.
-func (a *api) erasePerson(c echo.Context, who Caller) error {
+func (a *api) erasePerson(c echo.Context, caller Caller) error {
 	q := readQuery(c.Request(), "to")
 	written, given := q.get("to")
 	number, valid := a.Rules.Phone(written)
@@ -56,16 +56,16 @@ func (a *api) erasePerson(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), eraseTimeout)
 	defer cancel()
-	slot := a.erasures.grant(who.Scope.Tenant)
+	slot := a.erasures.grant(caller.Scope.Tenant)
 	defer slot.release()
 	if err := slot.grow(ctx, 1); err != nil {
 		return err
 	}
-	ids, open, err := a.Ledger.EraseNumber(ctx, who.Scope, number)
-	if err = errors.Join(err, a.Events.EraseEvents(ctx, who.Scope, time.Time{}, ids...)); err != nil {
+	ids, open, err := a.Ledger.EraseNumber(ctx, caller.Scope, number)
+	if err = errors.Join(err, a.Events.EraseEvents(ctx, caller.Scope, time.Time{}, ids...)); err != nil {
 		return err
 	}
-	logged, err := a.eraseLogged(ctx, who.Scope, number)
+	logged, err := a.eraseLogged(ctx, caller.Scope, number)
 	if err != nil {
 		return err
 	}

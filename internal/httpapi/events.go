@@ -36,7 +36,7 @@ const (
 var eventID = regexp.MustCompile(`^[0-9]{1,15}-[0-9]{1,15}$`)
 
 // streamEvents serves server-sent events until the caller leaves or is cut.
-func (a *api) streamEvents(c echo.Context, who Caller) error {
+func (a *api) streamEvents(c echo.Context, caller Caller) error {
 	after, types, err := readEventsQuery(c.Request())
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (a *api) streamEvents(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	sub, err := a.Events.Subscribe(ctx, who.Scope, who.KeyID, after)
+	sub, err := a.Events.Subscribe(ctx, caller.Scope, caller.KeyID, after)
 	if errors.Is(err, callback.ErrTooMany) {
 		c.Response().Header().Set(echo.HeaderRetryAfter, eventsRetry)
 	}

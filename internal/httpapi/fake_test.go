@@ -219,7 +219,7 @@ type fakeOptOuts struct {
 	httpapi.OptOuts
 
 	mu         sync.Mutex
-	heard      []suppression.Inbound
+	inbound      []suppression.Inbound
 	suppressed bool
 	err        error
 }
@@ -228,7 +228,7 @@ func (o *fakeOptOuts) HandleInbound(_ context.Context, h suppression.Inbound) er
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err == nil {
-		o.heard = append(o.heard, h)
+		o.inbound = append(o.inbound, h)
 	}
 	return o.err
 }

@@ -101,8 +101,8 @@ func TestInboundIsCounted(t *testing.T) {
 			t.Errorf("%s: %d, want %d", label, got, want)
 		}
 	}
-	if n := b.receipt.count(); n != 0 || len(b.optOuts.heard) != 16 {
-		t.Errorf("%d applied as receipts, %d recorded", n, len(b.optOuts.heard))
+	if n := b.receipt.count(); n != 0 || len(b.optOuts.inbound) != 16 {
+		t.Errorf("%d applied as receipts, %d recorded", n, len(b.optOuts.inbound))
 	}
 }
 
@@ -116,7 +116,7 @@ func TestInboundNumbers(t *testing.T) {
 		{"61412345678", "", "+61412345678", suppression.EverySender},
 	} {
 		b.do(t, hook(inboundPath, `{"code":"N401","keyword":"STOP","from":"`+tt.from+`","to":"`+tt.to+`"}`)).ok(t, http.StatusOK)
-		got := b.optOuts.heard[len(b.optOuts.heard)-1]
+		got := b.optOuts.inbound[len(b.optOuts.inbound)-1]
 		if want := (suppression.Inbound{Number: tt.number, Sender: tt.sender, Meaning: suppression.Stop, Word: "STOP"}); got != want {
 			t.Errorf("from %s to %s: recorded %+v", tt.from, tt.to, got)
 		}
@@ -139,7 +139,7 @@ func TestInboundCredentials(t *testing.T) {
 		b.do(t, signed).ok(t, http.StatusOK)
 		b.do(t, signed).ok(t, http.StatusOK)
 	}
-	if len(b.optOuts.heard) != 2 {
-		t.Errorf("recorded %d times, want twice", len(b.optOuts.heard))
+	if len(b.optOuts.inbound) != 2 {
+		t.Errorf("recorded %d times, want twice", len(b.optOuts.inbound))
 	}
 }

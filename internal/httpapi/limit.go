@@ -56,14 +56,14 @@ const limitTimeout = 300 * time.Millisecond
 
 // limit refuses requests over the key's rate. When the limiter fails, the request
 // passes: the ledger still protects the storage.
-func (a *api) limit(c echo.Context, who Caller) error {
-	perSecond := cmp.Or(who.Rate, a.Rate)
+func (a *api) limit(c echo.Context, caller Caller) error {
+	perSecond := cmp.Or(caller.Rate, a.Rate)
 	if perSecond == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), limitTimeout)
 	defer cancel()
-	allowance, err := a.Limiter.Allow(ctx, who.KeyID, perSecond)
+	allowance, err := a.Limiter.Allow(ctx, caller.KeyID, perSecond)
 	if err != nil {
 		a.Log.Warn().Str("request_id", callOf(c).logged).Err(err).Msg("rate limit skipped: the limiter failed")
 		return nil

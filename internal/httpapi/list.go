@@ -187,13 +187,13 @@ func (p *pager) show(m *message.Message) []byte {
 	return bytes.Clone(p.buffer.json)
 }
 
-func (a *api) listMessages(c echo.Context, who Caller) error {
+func (a *api) listMessages(c echo.Context, caller Caller) error {
 	f, err := a.readFilter(c.Request())
 	if err != nil {
 		return err
 	}
 	if f.reference != "" && a.LongLog == nil {
-		p, err := a.listReference(c, who, f)
+		p, err := a.listReference(c, caller, f)
 		if err == nil {
 			p.write(c)
 		}
@@ -201,12 +201,12 @@ func (a *api) listMessages(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), searchPatience)
 	defer cancel()
-	room := a.pages.grant(who.Scope.Tenant)
+	room := a.pages.grant(caller.Scope.Tenant)
 	defer room.release()
 	if err := room.grow(ctx, pageBytes); err != nil {
 		return err
 	}
-	p, err := a.findPage(ctx, c, who, f)
+	p, err := a.findPage(ctx, c, caller, f)
 	if err != nil {
 		return err
 	}
@@ -217,8 +217,8 @@ func (a *api) listMessages(c echo.Context, who Caller) error {
 
 // findPage reads and encodes a page in a slot of the tenant; wait bounds the wait
 // for it.
-func (a *api) findPage(wait context.Context, c echo.Context, who Caller, f filter) (messagePage, error) {
-	slot := a.searches.grant(who.Scope.Tenant)
+func (a *api) findPage(wait context.Context, c echo.Context, caller Caller, f filter) (messagePage, error) {
+	slot := a.searches.grant(caller.Scope.Tenant)
 	if err := slot.grow(wait, 1); err != nil {
 		return messagePage{}, err
 	}
@@ -228,18 +228,18 @@ func (a *api) findPage(wait context.Context, c echo.Context, who Caller, f filte
 	defer cancel()
 	switch {
 	case a.LongLog != nil && f.ofBatch():
-		return a.listLoggedBatch(ctx, who, f)
+		return a.listLoggedBatch(ctx, caller, f)
 	case a.LongLog != nil:
-		return a.listMerged(ctx, who, f)
+		return a.listMerged(ctx, caller, f)
 	case f.ofBatch():
-		return a.listBatchMessages(ctx, who, f)
+		return a.listBatchMessages(ctx, caller, f)
 	default:
-		return a.listScope(ctx, who, f)
+		return a.listScope(ctx, caller, f)
 	}
 }
 
 // listScope lists the caller's latest messages, or all unknown ones.
-func (a *api) listScope(ctx context.Context, who Caller, f filter) (messagePage, error) {
+func (a *api) listScope(ctx context.Context, caller Caller, f filter) (messagePage, error) {
 	p, ends := a.newPager(f), false
 	add := func(m *message.Message) bool {
 		if ends = !f.after.IsZero() && !m.CreatedAt.After(f.after); ends {
@@ -249,21 +249,21 @@ func (a *api) listScope(ctx context.Context, who Caller, f filter) (messagePage,
 	}
 	r := ledger.Range{After: f.position, Expect: f.limit + 1}
 	if f.onlyUnknown() {
-		err := a.Ledger.Unknown(ctx, who.Scope, r, add)
+		err := a.Ledger.Unknown(ctx, caller.Scope, r, add)
 		p.page.complete = true
 		return p.page, err
 	}
-	complete, err := a.Ledger.Recent(ctx, who.Scope, r, add)
+	complete, err := a.Ledger.Recent(ctx, caller.Scope, r, add)
 	p.page.complete = complete || ends
 	return p.page, err
 }
 
 // listReference lists the message with a reference, if there is one.
-func (a *api) listReference(c echo.Context, who Caller, f filter) (messagePage, error) {
+func (a *api) listReference(c echo.Context, caller Caller, f filter) (messagePage, error) {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	p := messagePage{complete: true}
-	m, err := a.Ledger.ByReference(ctx, who.Scope, f.reference)
+	m, err := a.Ledger.ByReference(ctx, caller.Scope, f.reference)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return p, nil

@@ -58,12 +58,12 @@ type portion struct {
 
 // listMerged lists messages of Redis and of the log as one list. Redis is read
 // first: what it drops meanwhile is in the log by then.
-func (a *api) listMerged(ctx context.Context, who Caller, f filter) (messagePage, error) {
-	hot, err := a.hot(ctx, who, f)
+func (a *api) listMerged(ctx context.Context, caller Caller, f filter) (messagePage, error) {
+	hot, err := a.hot(ctx, caller, f)
 	if err != nil {
 		return messagePage{}, err
 	}
-	cold, complete, err := a.cold(ctx, who, f)
+	cold, complete, err := a.cold(ctx, caller, f)
 	if err != nil {
 		return messagePage{}, err
 	}
@@ -90,9 +90,9 @@ func (a *api) joinedPage(f filter, hot, cold portion, complete bool, cursor func
 
 // hot is the portion of Redis: the message of a reference, all messages of unknown
 // outcome, or the latest ones.
-func (a *api) hot(ctx context.Context, who Caller, f filter) (p portion, err error) {
+func (a *api) hot(ctx context.Context, caller Caller, f filter) (p portion, err error) {
 	if f.reference != "" {
-		m, err := a.Ledger.ByReference(ctx, who.Scope, f.reference)
+		m, err := a.Ledger.ByReference(ctx, caller.Scope, f.reference)
 		if err == nil && f.matches(m) && f.position.Before(m.ID) {
 			p.found = append(p.found, m)
 		}
@@ -118,25 +118,25 @@ func (a *api) hot(ctx context.Context, who Caller, f filter) (p portion, err err
 	}
 	r := ledger.Range{After: f.position, Expect: f.limit + 1}
 	if f.onlyUnknown() {
-		return p, a.Ledger.Unknown(ctx, who.Scope, r, add)
+		return p, a.Ledger.Unknown(ctx, caller.Scope, r, add)
 	}
-	_, err = a.Ledger.Recent(ctx, who.Scope, r, add)
+	_, err = a.Ledger.Recent(ctx, caller.Scope, r, add)
 	return p, err
 }
 
 // cold is the portion of the log, each message as Redis has it if it still does.
 // complete is false when the log does not answer, or lacks messages that Redis has
 // and does not list.
-func (a *api) cold(ctx context.Context, who Caller, f filter) (p portion, complete bool, err error) {
+func (a *api) cold(ctx context.Context, caller Caller, f filter) (p portion, complete bool, err error) {
 	bounded, cancel := a.forLog(ctx)
 	defer cancel()
-	logged, err := a.LongLog.Messages(bounded, who.Scope, f.query())
+	logged, err := a.LongLog.Messages(bounded, caller.Scope, f.query())
 	if errors.Is(err, messagelog.ErrUnavailable) {
 		a.Log.Warn().Err(err).Msg("a list lacks what only the long-term log has")
 		return p, false, nil
 	}
 	if err != nil || len(logged) == 0 {
-		return p, err == nil && !a.gap(ctx, who), err
+		return p, err == nil && !a.gap(ctx, caller), err
 	}
 	if len(logged) > f.limit {
 		p.end = new(ledger.PositionOf(logged[len(logged)-1].ID))
@@ -153,12 +153,12 @@ func (a *api) cold(ctx context.Context, who Caller, f filter) (p portion, comple
 			p.found = append(p.found, newer)
 		}
 	}
-	return p, !a.gap(ctx, who), nil
+	return p, !a.gap(ctx, caller), nil
 }
 
 // gap reports whether the log lacks messages that no list of Redis has either.
-func (a *api) gap(ctx context.Context, who Caller) bool {
-	gap, err := a.Ledger.LogGap(ctx, who.Scope)
+func (a *api) gap(ctx context.Context, caller Caller) bool {
+	gap, err := a.Ledger.LogGap(ctx, caller.Scope)
 	return gap || err != nil
 }
 

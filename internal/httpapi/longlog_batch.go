@@ -66,10 +66,10 @@ func (a *api) listedBatches(
 // listLoggedBatch lists the messages of a batch when there is a log: in the order of
 // the batch for as long as Redis has it, with what has expired from the log, and
 // otherwise in the order of their creation.
-func (a *api) listLoggedBatch(ctx context.Context, who Caller, f filter) (messagePage, error) {
-	_, err := a.Batches.GetBatch(ctx, who.Scope, f.batchID)
+func (a *api) listLoggedBatch(ctx context.Context, caller Caller, f filter) (messagePage, error) {
+	_, err := a.Batches.GetBatch(ctx, caller.Scope, f.batchID)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return a.listGoneBatch(ctx, who, f)
+		return a.listGoneBatch(ctx, caller, f)
 	}
 	if err != nil {
 		return messagePage{}, err
@@ -79,14 +79,14 @@ func (a *api) listLoggedBatch(ctx context.Context, who Caller, f filter) (messag
 	r := ledger.BatchRange{Before: f.place, Expect: f.limit + 1, Gaps: true, Fill: func(ctx context.Context, ids []message.ID) map[message.ID]*message.Message {
 		bounded, cancel := a.forLog(ctx)
 		defer cancel()
-		found, err := a.LongLog.Several(bounded, who.Scope, ids)
+		found, err := a.LongLog.Several(bounded, caller.Scope, ids)
 		if err != nil {
 			a.Log.Warn().Err(err).Msg("a list lacks what only the long-term log has")
 			p.page.complete = false
 		}
 		return found
 	}}
-	err = a.Batches.BatchMessages(ctx, who.Scope, f.batchID, r, func(place int64, m *message.Message) bool {
+	err = a.Batches.BatchMessages(ctx, caller.Scope, f.batchID, r, func(place int64, m *message.Message) bool {
 		return p.add(m, func() *string {
 			if m == nil {
 				return cursorPlaces.write(place)
@@ -98,8 +98,8 @@ func (a *api) listLoggedBatch(ctx context.Context, who Caller, f filter) (messag
 }
 
 // listGoneBatch lists the messages of a batch that only the log has.
-func (a *api) listGoneBatch(ctx context.Context, who Caller, f filter) (messagePage, error) {
-	cold, complete, err := a.cold(ctx, who, f)
+func (a *api) listGoneBatch(ctx context.Context, caller Caller, f filter) (messagePage, error) {
+	cold, complete, err := a.cold(ctx, caller, f)
 	if err != nil {
 		return messagePage{}, err
 	}

@@ -18,7 +18,7 @@ import (
 type fakeMedia struct {
 	mu    sync.Mutex
 	wrong map[string]string
-	asked []string
+	requests []string
 }
 
 func (f *fakeMedia) Check(_ context.Context, scope message.Scope, urls []string) []string {
@@ -29,7 +29,7 @@ func (f *fakeMedia) Check(_ context.Context, scope message.Scope, urls []string)
 		return texts
 	}
 	for i, url := range urls {
-		f.asked = append(f.asked, url)
+		f.requests = append(f.requests, url)
 		texts[i] = f.wrong[url]
 	}
 	return texts
@@ -44,7 +44,7 @@ func (f *fakeMedia) turn(url, wrong string) {
 func (f *fakeMedia) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.asked)
+	return len(f.requests)
 }
 
 func withMedia(tb testing.TB) (*bundle, *fakeMedia) {
@@ -73,9 +73,9 @@ func TestBadMediaAreRefused(t *testing.T) {
 	b.do(t, post("/v1/messages", single).as(testKey)).ok(t, http.StatusAccepted)
 	b.do(t, post("/v1/messages", `{"to":"+12065551212","mediaUrl":"https://e.com/good"}`)).ok(t, http.StatusAccepted)
 
-	asked := media.count()
+	before := media.count()
 	b.do(t, post("/v1/messages", `{"to":"911","mediaUrl":"https://e.com/bad"}`)).invalid(t)
-	if media.count() != asked {
+	if media.count() != before {
 		t.Error("media of a message that is refused anyway are fetched")
 	}
 }
@@ -91,7 +91,7 @@ func TestKnownMessageIsAnsweredWhateverItsMediaAre(t *testing.T) {
 	other := `{"to":"+12065551213","mediaUrl":"https://e.com/a","clientReference":"order-1"}`
 	b.do(t, post("/v1/messages", other)).refused(t, http.StatusUnprocessableEntity, "client_reference_reused")
 	if media.count() != 1 {
-		t.Errorf("asked for %v", media.asked)
+		t.Errorf("requests %v", media.requests)
 	}
 	b.ledger.fails(errRedis)
 	b.do(t, post("/v1/messages", body)).refused(t, http.StatusServiceUnavailable, "unavailable")
@@ -109,6 +109,6 @@ func TestMediaOfBatchesAreTheWorkers(t *testing.T) {
 	b := setup(t, func(o *httpapi.Options) { o.Media, o.Ledger, o.Batches = media, l, l })
 	b.do(t, post("/v1/batches", `{"messages":[{"to":"+12065551212","mediaUrl":"https://e.com/bad"}]}`)).ok(t, http.StatusAccepted)
 	if media.count() != 0 {
-		t.Error("they were asked")
+		t.Error("they got requests")
 	}
 }

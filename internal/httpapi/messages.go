@@ -13,35 +13,35 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-func (a *api) createMessage(c echo.Context, who Caller) error {
-	return a.create(c, who, a.view(showMessage))
+func (a *api) createMessage(c echo.Context, caller Caller) error {
+	return a.create(c, caller, a.view(showMessage))
 }
 
-func (a *api) sendMMS(c echo.Context, who Caller) error { return a.create(c, who, a.view(showGuide)) }
+func (a *api) sendMMS(c echo.Context, caller Caller) error { return a.create(c, caller, a.view(showGuide)) }
 
 // create accepts a message. It responds 202 once the ledger has recorded it.
-func (a *api) create(c echo.Context, who Caller, show view) error {
+func (a *api) create(c echo.Context, caller Caller, show view) error {
 	now := a.now()
 	draft, dryRun, err := a.readDraft(c, now)
 	if err != nil {
 		return err
 	}
-	if err := a.reserveMedia(c, who, draft); err != nil {
+	if err := a.reserveMedia(c, caller, draft); err != nil {
 		return err
 	}
-	if err := a.checkMedia(c, who, draft); err != nil {
+	if err := a.checkMedia(c, caller, draft); err != nil {
 		return err
 	}
 	if dryRun {
-		return a.dryRun(c, who, draft, show)
+		return a.dryRun(c, caller, draft, show)
 	}
-	accepted, err := a.accept(c, who, draft, now)
+	accepted, err := a.accept(c, caller, draft, now)
 	if err != nil {
 		return err
 	}
 	m, lane := accepted.Message, string(draft.Content.Priority)
 	if accepted.Duplicate {
-		a.countDuplicate(c, who, lane)
+		a.countDuplicate(c, caller, lane)
 		answerKnown(c, m, show)
 		return nil
 	}
@@ -72,17 +72,17 @@ func answerKnown(c echo.Context, m *message.Message, show view) {
 
 // dryRun responds as create would, and records nothing: with the message that the
 // request repeats, or with the one it would create.
-func (a *api) dryRun(c echo.Context, who Caller, draft message.Draft, show view) error {
+func (a *api) dryRun(c echo.Context, caller Caller, draft message.Draft, show view) error {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	find := a.known
 	if len(draft.Late) > 0 {
 		find = a.knownLate
 	}
-	m, err := find(ctx, who, draft)
+	m, err := find(ctx, caller, draft)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		m := a.dryRunMessage(who, draft)
+		m := a.dryRunMessage(caller, draft)
 		writeMessage(c, http.StatusOK, m, show(m))
 		return nil
 	case err != nil:
@@ -94,9 +94,9 @@ func (a *api) dryRun(c echo.Context, who Caller, draft message.Draft, show view)
 }
 
 // dryRunMessage is the message that a request would create.
-func (a *api) dryRunMessage(who Caller, draft message.Draft) *message.Message {
+func (a *api) dryRunMessage(caller Caller, draft message.Draft) *message.Message {
 	now := a.now()
-	m := message.New("", who.Scope, draft.Content, draft.From, now)
+	m := message.New("", caller.Scope, draft.Content, draft.From, now)
 	m.AcceptHeld(a.held(&draft.Content, now), now)
 	m.CreatedAt, m.UpdatedAt, m.Timeline = time.Time{}, time.Time{}, nil
 	return m
@@ -138,15 +138,15 @@ func (a *api) rejected(draft message.Draft) {
 
 // accept records the message. One whose times have passed is refused, unless it
 // repeats a recorded one.
-func (a *api) accept(c echo.Context, who Caller, draft message.Draft, now time.Time) (ledger.Accepted, error) {
+func (a *api) accept(c echo.Context, caller Caller, draft message.Draft, now time.Time) (ledger.Accepted, error) {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	if len(draft.Late) > 0 {
-		m, err := a.knownLate(ctx, who, draft)
+		m, err := a.knownLate(ctx, caller, draft)
 		return ledger.Accepted{Message: m, Duplicate: true}, err
 	}
 	return a.Ledger.Accept(ctx, ledger.Request{
-		Scope: who.Scope, Content: draft.Content, From: draft.From, Now: now, Held: a.held(&draft.Content, now), Quota: who.Quota,
+		Scope: caller.Scope, Content: draft.Content, From: draft.From, Now: now, Held: a.held(&draft.Content, now), Quota: caller.Quota,
 	})
 }
 
@@ -161,11 +161,11 @@ func (a *api) held(c *message.Content, now time.Time) message.Held {
 // known returns the message that a draft repeats. The error is ledger.ErrNotFound
 // when no message has its reference, and ledger.ErrReused when that message has
 // other content.
-func (a *api) known(ctx context.Context, who Caller, draft message.Draft) (*message.Message, error) {
+func (a *api) known(ctx context.Context, caller Caller, draft message.Draft) (*message.Message, error) {
 	if draft.Content.ClientReference == "" {
 		return nil, ledger.ErrNotFound
 	}
-	m, err := a.Ledger.ByReference(ctx, who.Scope, draft.Content.ClientReference)
+	m, err := a.Ledger.ByReference(ctx, caller.Scope, draft.Content.ClientReference)
 	if err == nil && !m.Repeats(draft.Content) {
 		return nil, ledger.ErrReused
 	}
@@ -174,8 +174,8 @@ func (a *api) known(ctx context.Context, who Caller, draft message.Draft) (*mess
 
 // knownLate is known for a draft whose times have passed: it is refused unless it
 // repeats a message.
-func (a *api) knownLate(ctx context.Context, who Caller, draft message.Draft) (*message.Message, error) {
-	m, err := a.known(ctx, who, draft)
+func (a *api) knownLate(ctx context.Context, caller Caller, draft message.Draft) (*message.Message, error) {
+	m, err := a.known(ctx, caller, draft)
 	if errors.Is(err, ledger.ErrNotFound) || errors.Is(err, ledger.ErrReused) {
 		a.rejected(draft)
 		return nil, invalid(draft.Late)
@@ -193,13 +193,13 @@ func (a *api) dispatch(c echo.Context, m *message.Message) {
 	})
 }
 
-func (a *api) getMessage(c echo.Context, who Caller) error {
+func (a *api) getMessage(c echo.Context, caller Caller) error {
 	if query := readQuery(c.Request()); len(query.problems) > 0 {
 		return invalid(query.problems)
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	m, err := a.read(ctx, who.Scope, message.ID(c.Param("id")))
+	m, err := a.read(ctx, caller.Scope, message.ID(c.Param("id")))
 	if err != nil {
 		return err
 	}
@@ -227,11 +227,11 @@ func (a *api) readNothing(c echo.Context) error {
 	return nil
 }
 
-func (a *api) cancelMessage(c echo.Context, who Caller) error {
+func (a *api) cancelMessage(c echo.Context, caller Caller) error {
 	if err := a.readNothing(c); err != nil {
 		return err
 	}
-	m, err := a.update(c, who, func(m *message.Message, now time.Time) error { return m.Cancel(now) })
+	m, err := a.update(c, caller, func(m *message.Message, now time.Time) error { return m.Cancel(now) })
 	if err != nil {
 		return err
 	}
@@ -239,7 +239,7 @@ func (a *api) cancelMessage(c echo.Context, who Caller) error {
 	return nil
 }
 
-func (a *api) replayMessage(c echo.Context, who Caller) error {
+func (a *api) replayMessage(c echo.Context, caller Caller) error {
 	body, err := a.readJSON(c)
 	if err != nil {
 		return err
@@ -256,7 +256,7 @@ func (a *api) replayMessage(c echo.Context, who Caller) error {
 	if len(wrong) > 0 {
 		return invalid(wrong)
 	}
-	m, err := a.update(c, who, func(m *message.Message, now time.Time) error {
+	m, err := a.update(c, caller, func(m *message.Message, now time.Time) error {
 		return m.Replay(request.Force, request.ExpiresAt, now)
 	})
 	if err != nil {
@@ -268,11 +268,11 @@ func (a *api) replayMessage(c echo.Context, who Caller) error {
 }
 
 // update changes a message that belongs to the caller.
-func (a *api) update(c echo.Context, who Caller, change ledger.Change) (*message.Message, error) {
+func (a *api) update(c echo.Context, caller Caller, change ledger.Change) (*message.Message, error) {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	return a.Ledger.Update(ctx, message.ID(c.Param("id")), func(m *message.Message, now time.Time) error {
-		if m.Scope != who.Scope {
+		if m.Scope != caller.Scope {
 			return ledger.ErrNotFound
 		}
 		return change(m, now)

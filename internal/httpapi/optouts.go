@@ -66,7 +66,7 @@ func (q *query) sender(name string) string {
 	return message.CanonicalSender(digits)
 }
 
-func (a *api) putOptOut(c echo.Context, who Caller) error {
+func (a *api) putOptOut(c echo.Context, caller Caller) error {
 	body, err := a.readJSON(c)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (a *api) putOptOut(c echo.Context, who Caller) error {
 	number, _ := a.number(c)
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	entry, created, err := a.OptOuts.Put(ctx, who.Scope, number, request.Sender, request.Reason)
+	entry, created, err := a.OptOuts.Put(ctx, caller.Scope, number, request.Sender, request.Reason)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (a *api) putOptOut(c echo.Context, who Caller) error {
 	return nil
 }
 
-func (a *api) getOptOut(c echo.Context, who Caller) error {
+func (a *api) getOptOut(c echo.Context, caller Caller) error {
 	q := readQuery(c.Request(), "sender")
 	sender := q.sender("sender")
 	if len(q.problems) > 0 {
@@ -108,7 +108,7 @@ func (a *api) getOptOut(c echo.Context, who Caller) error {
 	number, _ := a.number(c)
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	entry, err := a.OptOuts.Get(ctx, who.Scope, number, sender)
+	entry, err := a.OptOuts.Get(ctx, caller.Scope, number, sender)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (a *api) getOptOut(c echo.Context, who Caller) error {
 	return nil
 }
 
-func (a *api) deleteOptOut(c echo.Context, who Caller) error {
+func (a *api) deleteOptOut(c echo.Context, caller Caller) error {
 	q := readQuery(c.Request(), "sender")
 	sender := q.sender("sender")
 	if len(q.problems) > 0 {
@@ -125,14 +125,14 @@ func (a *api) deleteOptOut(c echo.Context, who Caller) error {
 	number, _ := a.number(c)
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	if err := a.OptOuts.Delete(ctx, who.Scope, number, sender); err != nil {
+	if err := a.OptOuts.Delete(ctx, caller.Scope, number, sender); err != nil {
 		return err
 	}
 	c.Response().WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (a *api) listOptOuts(c echo.Context, who Caller) error {
+func (a *api) listOptOuts(c echo.Context, caller Caller) error {
 	q := readQuery(c.Request(), "limit", "cursor")
 	limit := q.limit()
 	var after suppression.Position
@@ -150,7 +150,7 @@ func (a *api) listOptOuts(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	found, err := a.OptOuts.List(ctx, who.Scope, after, limit+1)
+	found, err := a.OptOuts.List(ctx, caller.Scope, after, limit+1)
 	if err != nil {
 		return err
 	}

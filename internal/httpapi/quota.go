@@ -20,22 +20,22 @@ func untilTomorrow(now time.Time) time.Duration {
 // reserve reserves the quota of the key for all rows of a batch that are new, or
 // refuses the batch. What it has and does not use is given back by unreserve.
 func (b *batchRun) reserve(c echo.Context, reference string, rows []draftRow) error {
-	if b.who.Quota.Daily == 0 {
+	if b.caller.Quota.Daily == 0 {
 		return nil
 	}
 	ctx, cancel := b.api.bounded(c)
 	defer cancel()
-	asked := make([]ledger.Row, 0, len(rows))
+	requested := make([]ledger.Row, 0, len(rows))
 	for _, row := range rows {
 		if len(row.wrong()) == 0 && len(row.draft.Late) == 0 {
-			asked = append(asked, ledger.Row{Content: row.draft.Content, Index: row.index})
+			requested = append(requested, ledger.Row{Content: row.draft.Content, Index: row.index})
 		}
 	}
-	quota := b.who.Quota
+	quota := b.caller.Quota
 	quota.Hold = rand.Text()
-	err := b.api.Batches.Reserve(ctx, quota, int64(len(asked)))
+	err := b.api.Batches.Reserve(ctx, quota, int64(len(requested)))
 	if errors.Is(err, ledger.ErrQuota) { // some of them may be duplicates, which do not count
-		fresh, unread := b.api.Batches.CountNew(ctx, b.who.Scope, reference, asked)
+		fresh, unread := b.api.Batches.CountNew(ctx, b.caller.Scope, reference, requested)
 		if unread != nil {
 			return unread
 		}

@@ -18,7 +18,7 @@ type cachedAnswer struct {
 	next http.Handler
 
 	mu    sync.Mutex // locked during a call of next: one call at a time
-	asked time.Time
+	checked time.Time
 	last  recordedAnswer
 }
 
@@ -35,10 +35,10 @@ func (a *cachedAnswer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *cachedAnswer) answer(r *http.Request) recordedAnswer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if now := time.Now(); a.asked.IsZero() || now.Sub(a.asked) >= readyFor {
+	if now := time.Now(); a.checked.IsZero() || now.Sub(a.checked) >= readyFor {
 		fresh := recordedAnswer{header: make(http.Header), status: http.StatusOK}
 		a.next.ServeHTTP(&fresh, r.WithContext(context.WithoutCancel(r.Context())))
-		a.asked, a.last = now, fresh
+		a.checked, a.last = now, fresh
 	}
 	return a.last
 }

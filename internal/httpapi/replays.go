@@ -47,7 +47,7 @@ type selectionResource struct {
 }
 
 // createReplay starts to replay the messages that a filter selects.
-func (a *api) createReplay(c echo.Context, who Caller) error {
+func (a *api) createReplay(c echo.Context, caller Caller) error {
 	body, err := a.readJSON(c)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (a *api) createReplay(c echo.Context, who Caller) error {
 	}
 	request := replay.Request{
 		Filter: replay.Filter{
-			Scope: &who.Scope, Statuses: asked.Statuses, Reasons: asked.Reasons, BatchID: asked.BatchID, After: asked.After, Before: asked.Before,
+			Scope: &caller.Scope, Statuses: asked.Statuses, Reasons: asked.Reasons, BatchID: asked.BatchID, After: asked.After, Before: asked.Before,
 		},
 		Rate: cmp.Or(asked.Rate, replayRate), Force: asked.Force,
 	}
@@ -90,13 +90,13 @@ func (a *api) createReplay(c echo.Context, who Caller) error {
 	return nil
 }
 
-func (a *api) getReplay(c echo.Context, who Caller) error {
+func (a *api) getReplay(c echo.Context, caller Caller) error {
 	if q := readQuery(c.Request()); len(q.problems) > 0 {
 		return invalid(q.problems)
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	found, err := a.Replays.Get(ctx, &who.Scope, c.Param(replayParam))
+	found, err := a.Replays.Get(ctx, &caller.Scope, c.Param(replayParam))
 	if err != nil {
 		return err
 	}
@@ -104,13 +104,13 @@ func (a *api) getReplay(c echo.Context, who Caller) error {
 	return nil
 }
 
-func (a *api) cancelReplay(c echo.Context, who Caller) error {
+func (a *api) cancelReplay(c echo.Context, caller Caller) error {
 	if err := a.readNothing(c); err != nil {
 		return err
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	canceled, err := a.Replays.Cancel(ctx, &who.Scope, c.Param(replayParam))
+	canceled, err := a.Replays.Cancel(ctx, &caller.Scope, c.Param(replayParam))
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type reportLine struct {
 }
 
 // report counts the caller's messages by day, hour, batch, reason, sender or carrier.
-func (a *api) report(c echo.Context, who Caller) error {
+func (a *api) report(c echo.Context, caller Caller) error {
 	q := readQuery(c.Request(), "from", "to", "by")
 	by := messagelog.ByDay
 	if word, given := q.get("by"); given {
@@ -48,7 +48,7 @@ func (a *api) report(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), reportTimeout)
 	defer cancel()
-	lines, err := a.LongLog.Report(ctx, who.Scope, by, first, first.AddDate(0, 0, days))
+	lines, err := a.LongLog.Report(ctx, caller.Scope, by, first, first.AddDate(0, 0, days))
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,8 @@ func TestTemplateOfAMessage(t *testing.T) {
 	}
 	b.do(t, post("/v1/messages", strings.Replace(body, "Ann", "Bob", 1))).refused(t, http.StatusUnprocessableEntity, "client_reference_reused")
 	b.do(t, post("/v1/messages?template=true", body)).invalid(t)
-	p := b.do(t, post("/v1/messages", strings.Replace(body, "{{name|you}}", "{{who}}", 1))).invalid(t)
-	if len(p.Errors) != 1 || p.Errors[0].Field != "variables.who" || p.Errors[0].Code != "variable_missing" {
+	p := b.do(t, post("/v1/messages", strings.Replace(body, "{{name|you}}", "{{caller}}", 1))).invalid(t)
+	if len(p.Errors) != 1 || p.Errors[0].Field != "variables.caller" || p.Errors[0].Code != "variable_missing" {
 		t.Errorf("%+v", p.Errors)
 	}
 }

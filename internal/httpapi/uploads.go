@@ -86,7 +86,7 @@ func errNoHosting() error {
 	return newProblem(codeUnavailable, "This service hosts no media: neither PUBLIC_URL nor SINCH_CALLBACK_URL is set.")
 }
 
-func (a *api) uploadMedia(c echo.Context, who Caller) error {
+func (a *api) uploadMedia(c echo.Context, caller Caller) error {
 	if a.Uploads == nil {
 		return errNoHosting()
 	}
@@ -102,7 +102,7 @@ func (a *api) uploadMedia(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), uploadTimeout)
 	defer cancel()
-	m, existed, err := a.Uploads.Upload(ctx, who.Scope, claimed, file)
+	m, existed, err := a.Uploads.Upload(ctx, caller.Scope, claimed, file)
 	switch {
 	case errors.Is(err, ErrMediaPixels):
 		return invalidFile(message.ProblemTooLong, "the picture has more than 50 megapixels")
@@ -171,7 +171,7 @@ func onlyFile(body []byte, boundary string) (claimed string, file []byte, err er
 	}
 }
 
-func (a *api) getMedia(c echo.Context, who Caller) error {
+func (a *api) getMedia(c echo.Context, caller Caller) error {
 	if query := readQuery(c.Request()); len(query.problems) > 0 {
 		return invalid(query.problems)
 	}
@@ -180,7 +180,7 @@ func (a *api) getMedia(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	m, err := a.Uploads.Get(ctx, who.Scope, c.Param(mediaParam))
+	m, err := a.Uploads.Get(ctx, caller.Scope, c.Param(mediaParam))
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (a *api) getMedia(c echo.Context, who Caller) error {
 	return nil
 }
 
-func (a *api) deleteMedia(c echo.Context, who Caller) error {
+func (a *api) deleteMedia(c echo.Context, caller Caller) error {
 	if err := a.readNothing(c); err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func (a *api) deleteMedia(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	if err := a.Uploads.Delete(ctx, who.Scope, c.Param(mediaParam)); err != nil {
+	if err := a.Uploads.Delete(ctx, caller.Scope, c.Param(mediaParam)); err != nil {
 		return err
 	}
 	c.Response().WriteHeader(http.StatusNoContent)
@@ -206,16 +206,16 @@ func (a *api) deleteMedia(c echo.Context, who Caller) error {
 
 // reserveMedia keeps the uploads that a new message names, and refuses it if there
 // are none such. A message that is known by its reference is answered as ever.
-func (a *api) reserveMedia(c echo.Context, who Caller, draft message.Draft) error {
+func (a *api) reserveMedia(c echo.Context, caller Caller, draft message.Draft) error {
 	if !slices.ContainsFunc(draft.Content.Media, message.IsMediaID) || len(draft.Late) > 0 {
 		return nil
 	}
-	if known, err := a.exists(c, who, draft.Content.ClientReference); known || err != nil {
+	if known, err := a.exists(c, caller, draft.Content.ClientReference); known || err != nil {
 		return err
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	wrong, err := newReservation(a.Uploads, who.Scope).reserve(ctx, draft)
+	wrong, err := newReservation(a.Uploads, caller.Scope).reserve(ctx, draft)
 	if err != nil || len(wrong) == 0 {
 		return err
 	}

@@ -40,7 +40,7 @@ func showUsage(day time.Time, u ledger.Usage) usageDay {
 }
 
 // usage answers what happened to the messages of the caller, day by day.
-func (a *api) usage(c echo.Context, who Caller) error {
+func (a *api) usage(c echo.Context, caller Caller) error {
 	q := readQuery(c.Request(), "from", "to")
 	first, days := a.days(q)
 	if len(q.problems) > 0 {
@@ -48,7 +48,7 @@ func (a *api) usage(c echo.Context, who Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	usage, err := a.Ledger.Usage(ctx, who.Scope, first, days)
+	usage, err := a.Ledger.Usage(ctx, caller.Scope, first, days)
 	if err != nil {
 		return err
 	}
@@ -92,12 +92,12 @@ func (a *api) days(q *query) (first time.Time, days int) {
 	return first, days
 }
 
-// countDuplicate counts a message that was handed over again.
-func (a *api) countDuplicate(c echo.Context, who Caller, lane string) {
+// countDuplicate counts a message that was submitted again.
+func (a *api) countDuplicate(c echo.Context, caller Caller, lane string) {
 	a.Metrics.Message(lane, "duplicate")
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	if err := a.Ledger.CountDuplicate(ctx, who.Scope); err != nil {
+	if err := a.Ledger.CountDuplicate(ctx, caller.Scope); err != nil {
 		a.Log.Warn().Str("request_id", callOf(c).logged).Err(err).Msg("duplicate not counted in the usage")
 	}
 }

@@ -380,7 +380,7 @@ func TestLostWorkerIsSettledByLookUp(t *testing.T) {
 	})
 }
 
-// Where Sinch keeps nothing that could be asked for, the operator's policy
+// If Sinch retains no calls, the operator's policy
 // decides.
 func TestLostWorkerWhereNothingIsKept(t *testing.T) {
 	t.Parallel()
@@ -389,12 +389,12 @@ func TestLostWorkerWhereNothingIsKept(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			b.opts.Recovery.Unknown, b.opts.Recovery.ReconcileAfter = policy, time.Millisecond
-			asked := make(chan struct{})
-			once := sync.OnceFunc(func() { close(asked) })
+			requested := make(chan struct{})
+			once := sync.OnceFunc(func() { close(requested) })
 			b.sinch.find = func(string) (string, bool, error) { once(); return "", false, sinch.ErrNotKept }
 			m := b.orphan(t)
 			b.run(t)
-			<-asked
+			<-requested
 			b.await(t, m.ID, want)
 		})
 	}

@@ -154,9 +154,9 @@ func TestCheckLeavesTimeForTheCall(t *testing.T) {
 func TestMessageThatIsCanceledDuringACheck(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	asked, release, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	requested, release, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]sinch.Media, error) {
-		close(asked)
+		close(requested)
 		<-release
 		defer close(done)
 		return nil, &dispatch.MediumError{Detail: "media_not_found: its host does not have it"}
@@ -164,7 +164,7 @@ func TestMessageThatIsCanceledDuringACheck(t *testing.T) {
 	r := b.run(t)
 	m := b.accept(t)
 	b.dispatch(t, m)
-	<-asked
+	<-requested
 	if _, err := b.ledger.Update(t.Context(), m.ID, func(m *message.Message, now time.Time) error { return m.Cancel(now) }); err != nil {
 		t.Fatal(err)
 	}
@@ -182,9 +182,9 @@ func TestMessageThatIsCanceledDuringACheck(t *testing.T) {
 func TestStoppingWorkerDoesNotWaitForMedia(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	asked := make(chan struct{})
+	requested := make(chan struct{})
 	b.opts.Media = mediaFunc(func(ctx context.Context, _ *message.Message) ([]sinch.Media, error) {
-		close(asked)
+		close(requested)
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})
@@ -193,7 +193,7 @@ func TestStoppingWorkerDoesNotWaitForMedia(t *testing.T) {
 	r := b.run(t)
 	m := b.accept(t)
 	b.dispatch(t, m)
-	<-asked
+	<-requested
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	r.Stop(ctx)

@@ -11,24 +11,17 @@ import (
 // the worker's time.
 type pool struct {
 	handler asynq.Handler
-	tasks   chan job // unbuffered: only an idle goroutine receives one
+	calls   chan func() // of handler; unbuffered: only an idle goroutine receives one
 }
 
-// job carries the arguments of one ProcessTask to a goroutine of the pool.
-type job struct {
-	ctx  context.Context //nolint:containedctx // an argument of ProcessTask
-	task *asynq.Task
-	done chan error
-}
-
-func newPool(handler asynq.Handler) *pool { return &pool{handler: handler, tasks: make(chan job)} }
+func newPool(handler asynq.Handler) *pool { return &pool{handler: handler, calls: make(chan func())} }
 
 // work is the loop of each goroutine of the pool.
 func (p *pool) work(ctx context.Context) {
 	for {
 		select {
-		case j := <-p.tasks:
-			j.done <- p.handler.ProcessTask(j.ctx, j.task)
+		case call := <-p.calls:
+			call()
 		case <-ctx.Done():
 			return
 		}
@@ -38,10 +31,10 @@ func (p *pool) work(ctx context.Context) {
 // ProcessTask implements asynq.Handler. Without an idle goroutine it runs the task
 // itself: a task that asynq has abandoned still occupies one.
 func (p *pool) ProcessTask(ctx context.Context, task *asynq.Task) error {
-	j := job{ctx: ctx, task: task, done: make(chan error, 1)}
+	done := make(chan error, 1)
 	select {
-	case p.tasks <- j:
-		return <-j.done
+	case p.calls <- func() { done <- p.handler.ProcessTask(ctx, task) }:
+		return <-done
 	default:
 		return p.handler.ProcessTask(ctx, task) //nolint:wrapcheck // the same
 	}

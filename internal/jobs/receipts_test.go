@@ -70,7 +70,7 @@ func TestReceiptsThatProveNothing(t *testing.T) {
 }
 
 // The receipt of a multi-recipient send needs the recipient, too.
-func TestReceiptsOfASharedCallJoinBySinchsID(t *testing.T) {
+func TestReceiptsOfAMultiCallMatchBySinchsID(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.bulk()

@@ -328,7 +328,7 @@ func fewerThanMessages(n int) bool { return n <= 100/4 }
 
 // After a worker's crash between the begin and the call, all of its members are
 // looked up by the reference of the multi-recipient send.
-func TestLostWorkerOfASharedCall(t *testing.T) {
+func TestLostWorkerOfAMultiCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	f := b.bulk()
@@ -377,7 +377,7 @@ func TestLostGroupList(t *testing.T) {
 	f.wantOnceEach(t, 10)
 }
 
-func TestSharedCallLeavesOutWhoOptedOut(t *testing.T) {
+func TestMultiCallOmitsOptedOutRecipients(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	f := b.bulk()
@@ -397,7 +397,7 @@ func TestSharedCallLeavesOutWhoOptedOut(t *testing.T) {
 }
 
 // The receipts of a multi-recipient send are matched by number.
-func TestReceiptsOfASharedCall(t *testing.T) {
+func TestReceiptsOfAMultiCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	f := b.bulk()
@@ -422,9 +422,9 @@ func TestReceiptsOfASharedCall(t *testing.T) {
 	})
 }
 
-// TestStopFinishesTheSharedCallInFlight stops a worker during a call for many:
+// TestStopFinishesTheMultiCallInFlight stops a worker during a call for many:
 // the outcome of each is recorded before it ends.
-func TestStopFinishesTheSharedCallInFlight(t *testing.T) {
+func TestStopFinishesTheMultiCallInFlight(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	f := b.bulk()
@@ -463,10 +463,10 @@ func TestStopFinishesTheSharedCallInFlight(t *testing.T) {
 	}
 }
 
-// TestRollbackRestoresASharedCall lets a living worker tell Redis of a shared
+// TestRollbackRestoresAMultiCall lets a living worker record a multi-recipient
 // call of a dead one: it is looked up by its own reference, and its receipts
 // find their messages again.
-func TestRollbackRestoresASharedCall(t *testing.T) {
+func TestRollbackRestoresAMultiCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	f := b.bulk()

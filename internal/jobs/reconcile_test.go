@@ -41,8 +41,8 @@ func (f *lookupSinch) Find(ctx context.Context, c sinch.Call) (string, bool, err
 	return f.find(ctx, c.Ref)
 }
 
-// asked returns the number of lookups, and the largest number of concurrent ones.
-func (f *lookupSinch) asked() (n, most int) {
+// lookups returns the number of lookups, and the largest number of concurrent ones.
+func (f *lookupSinch) lookups() (n, most int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.refs), f.most
@@ -88,30 +88,30 @@ func (b *bench) due(t *testing.T, list ledger.Queue) int {
 }
 
 // While Sinch does not answer lookups, other messages are recovered.
-func TestHangingLookUpsDelayNoHealing(t *testing.T) {
+func TestHangingLookupsDelayNoRecovery(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	f := b.asking(hang)
 	b.unknown(t, 3*itemsAtOnce)
 	b.run(t)
-	eventually(t, func() bool { n, _ := f.asked(); return n == itemsAtOnce })
+	eventually(t, func() bool { n, _ := f.lookups(); return n == itemsAtOnce })
 	lost, called := b.accept(t), b.orphan(t)
 	b.await(t, lost.ID, message.StatusSent)
 	b.await(t, called.ID, message.StatusUnknown)
-	if n, _ := f.asked(); n != itemsAtOnce || b.metrics.of(recovery.TaskMissing) != 1 || b.metrics.of(recovery.WorkerLost) != 1 {
+	if n, _ := f.lookups(); n != itemsAtOnce || b.metrics.of(recovery.TaskMissing) != 1 || b.metrics.of(recovery.WorkerLost) != 1 {
 		t.Errorf("%d lookups, %d tasks made, %d calls of crashed workers", n, b.metrics.of(recovery.TaskMissing), b.metrics.of(recovery.WorkerLost))
 	}
 }
 
 // Lookups are made up to the limit concurrently, and each of them once.
-func TestLookUpsShareTheirTime(t *testing.T) {
+func TestLookupsShareTheirTime(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	many := make(chan struct{})
 	all := sync.OnceFunc(func() { close(many) })
 	var f *lookupSinch
 	f = b.asking(func(ctx context.Context, _ string) (string, bool, error) {
-		if _, most := f.asked(); most == itemsAtOnce {
+		if _, most := f.lookups(); most == itemsAtOnce {
 			all()
 		}
 		select {
@@ -125,19 +125,19 @@ func TestLookUpsShareTheirTime(t *testing.T) {
 	messages := b.unknown(t, calls)
 	NewRunner(b.opts).sweeper.Reconcile(t.Context())
 	b.awaitAll(t, messages, func(int) message.Status { return message.StatusSent })
-	if n, most := f.asked(); n != calls || most != itemsAtOnce || b.metrics.of(recovery.CallFound) != calls {
+	if n, most := f.lookups(); n != calls || most != itemsAtOnce || b.metrics.of(recovery.CallFound) != calls {
 		t.Errorf("%d lookups, %d at once, %d recovered", n, most, b.metrics.of(recovery.CallFound))
 	}
 }
 
 // After failures in a row the lookups end, and are made again later.
-func TestSilentSinchIsLeftAlone(t *testing.T) {
+func TestSilentSinchIsNotQueried(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	f := b.asking(func(context.Context, string) (string, bool, error) { return "", false, errors.New("HTTP 503") })
 	b.unknown(t, 6*itemsAtOnce)
 	NewRunner(b.opts).sweeper.Reconcile(t.Context())
-	if n, _ := f.asked(); n < failuresInARow || n >= failuresInARow+itemsAtOnce {
+	if n, _ := f.lookups(); n < failuresInARow || n >= failuresInARow+itemsAtOnce {
 		t.Errorf("%d lookups", n)
 	}
 	if n := b.due(t, ledger.Unknown); n != 0 {

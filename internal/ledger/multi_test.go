@@ -11,13 +11,13 @@ import (
 	"mmsdispatch/internal/redistest"
 )
 
-const sharedCall = "call_1"
+const multiCall = "call_1"
 
 // beginShared begins one call for messages as they were read.
 func beginShared(t *testing.T, l *ledger.Ledger, seen []ledger.Snapshot, lease ledger.Lease) ([]ledger.Member, error) {
 	t.Helper()
-	return l.BeginMany(t.Context(), sharedCall, seen, func(m *message.Message, now time.Time) error {
-		a := message.Attempt{Worker: lease.Worker, Call: sharedCall, Deadline: now.Add(time.Second)}
+	return l.BeginMany(t.Context(), multiCall, seen, func(m *message.Message, now time.Time) error {
+		a := message.Attempt{Worker: lease.Worker, Call: multiCall, Deadline: now.Add(time.Second)}
 		return m.Begin(m.Task, a, now)
 	}, lease)
 }
@@ -78,7 +78,7 @@ func TestSharedBegin(t *testing.T) {
 			if !errors.Is(m.Err, want[i]) {
 				t.Errorf("%d: %v, want %v", i, m.Err, want[i])
 			}
-		case m.Err != nil || m.Message.Status != message.StatusSending || m.Message.Current().Call != sharedCall:
+		case m.Err != nil || m.Message.Status != message.StatusSending || m.Message.Current().Call != multiCall:
 			t.Fatalf("%d: %+v", i, m)
 		}
 	}
@@ -86,7 +86,7 @@ func TestSharedBegin(t *testing.T) {
 		t.Errorf("%d begins of worker, epoch %d", last.Begins, last.Epoch)
 	}
 	got := read(t, l, seen[0].Message.ID).Message
-	if a := got.Current(); a == nil || a.Call != sharedCall || a.Worker != "w" {
+	if a := got.Current(); a == nil || a.Call != multiCall || a.Worker != "w" {
 		t.Errorf("recorded: %+v", a)
 	}
 	after, err := l.UpdateFrom(t.Context(), members[0].After, func(m *message.Message, now time.Time) error {
@@ -107,17 +107,17 @@ func TestSharedAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, number := range []string{"+12065550001", "12065550001", "0012065550001"} {
-		ref, err := l.AttemptOf(t.Context(), sharedCall, number)
+		ref, err := l.AttemptOf(t.Context(), multiCall, number)
 		if want := seen[1].Message.ID.AttemptRef(1); err != nil || ref != want {
 			t.Errorf("%s: %q, %v; want %q", number, ref, err, want)
 		}
 	}
-	for call, number := range map[string]string{sharedCall: "12065559999", "call_2": "12065550001"} {
+	for call, number := range map[string]string{multiCall: "12065559999", "call_2": "12065550001"} {
 		if ref, err := l.AttemptOf(t.Context(), call, number); !errors.Is(err, ledger.ErrNotFound) {
 			t.Errorf("%s of %s: %q, %v", number, call, ref, err)
 		}
 	}
-	if ttl := rdb.TTL(t.Context(), ledger.DefaultPrefix+"call:"+sharedCall).Val(); ttl < 7*24*time.Hour {
+	if ttl := rdb.TTL(t.Context(), ledger.DefaultPrefix+"call:"+multiCall).Val(); ttl < 7*24*time.Hour {
 		t.Errorf("kept for %s", ttl)
 	}
 	if err := l.IndexCall(t.Context(), "call_2", "+12065550001", "again"); err != nil {
@@ -161,7 +161,7 @@ func TestSharedBeginAfterARollback(t *testing.T) {
 	}
 }
 
-// TestSharedBeginWithoutRedis loses the reply: anything may have begun.
+// TestSharedBeginWithoutRedis: the reply is lost, so any message may have begun.
 func TestSharedBeginWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

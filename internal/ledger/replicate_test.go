@@ -93,7 +93,7 @@ func TestBeginsAreAnnounced(t *testing.T) {
 	if _, err := beginShared(t, l, acceptMany(t, l, b, 1), ledger.Lease{Worker: "w1", Begins: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if b := <-begins; b.Call != sharedCall || b.Epoch != 2 {
+	if b := <-begins; b.Call != multiCall || b.Epoch != 2 {
 		t.Fatalf("announced %+v, want its call", b)
 	}
 	cancel()

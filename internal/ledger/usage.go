@@ -53,7 +53,7 @@ func usageEvent(before, after message.Status) string {
 	}
 }
 
-// CountDuplicate counts a message of a scope that was handed over again.
+// CountDuplicate counts a message of a scope that was submitted again.
 func (l *Ledger) CountDuplicate(ctx context.Context, scope message.Scope) error {
 	key, pipe := l.usageToday(scope), l.rdb.Pipeline()
 	pipe.HIncrBy(ctx, key, usageDuplicates, 1)

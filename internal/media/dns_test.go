@@ -8,14 +8,14 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// resolverAt asks one DNS server, whatever the machine is set up for.
+// resolverAt uses one DNS server, independent of the machine's configuration.
 func resolverAt(address string) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", address)
 	}}
 }
 
-// lookUp names the IPv4 address of a name, SERVFAIL, or nothing; it is asked for
+// lookUp returns the IPv4 address of a name, SERVFAIL, or nothing; it is called for
 // addresses of both kinds.
 type lookUp func(name string, kind dnsmessage.Type) string
 
@@ -25,18 +25,18 @@ func dnsReply(query []byte, lookUp lookUp) []byte {
 	if m.Unpack(query) != nil || len(m.Questions) != 1 {
 		return nil
 	}
-	asked := m.Questions[0]
+	requested := m.Questions[0]
 	m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
-	switch asked.Type {
+	switch requested.Type {
 	case dnsmessage.TypeA, dnsmessage.TypeAAAA:
-		switch answer := lookUp(asked.Name.String(), asked.Type); {
+		switch answer := lookUp(requested.Name.String(), requested.Type); {
 		case answer == "":
 			m.RCode = dnsmessage.RCodeNameError
 		case answer == "SERVFAIL":
 			m.RCode = dnsmessage.RCodeServerFailure
-		case asked.Type == dnsmessage.TypeA:
+		case requested.Type == dnsmessage.TypeA:
 			m.Answers = []dnsmessage.Resource{{
-				Header: dnsmessage.ResourceHeader{Name: asked.Name, Type: asked.Type, Class: asked.Class},
+				Header: dnsmessage.ResourceHeader{Name: requested.Name, Type: requested.Type, Class: requested.Class},
 				Body:   &dnsmessage.AResource{A: netip.MustParseAddr(answer).As4()},
 			}}
 		}

@@ -6,17 +6,17 @@ import (
 	"net/http"
 )
 
-// Download is a file that was fetched whole.
+// Download is a complete file.
 type Download struct {
-	ContentType string // as its host says
+	ContentType string // the host's Content-Type
 	Data        []byte
-	// Plain reports whether Sinch can fetch it in the same way: its host says the
-	// length and the true type.
+	// Plain reports whether Sinch can fetch it as well: the host sends the length and
+	// the true type.
 	Plain bool
 }
 
-// Download fetches a whole file of any type, of at most MaxBytes. Its host need not
-// say length or type. The error is an *Error, or that of ctx when it was canceled.
+// Download fetches a complete file of any type, of at most MaxBytes. Its host need not
+// send length or type. The error is an *Error, or that of ctx when it was canceled.
 func (f *Fetcher) Download(ctx context.Context, address string) (Download, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.opts.Timeout)
 	defer cancel()

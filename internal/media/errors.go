@@ -2,11 +2,10 @@ package media
 
 import "errors"
 
-// Code says why a media cannot be sent. Callers see it, so it is stable.
+// Code is the reason why a media cannot be sent. Callers see it, so it is stable.
 type Code string
 
-// The codes. The table below says of each whether another check may end
-// differently.
+// The codes.
 const (
 	CodeURL         Code = "media_url"
 	CodeUnreachable Code = "media_unreachable"
@@ -26,15 +25,15 @@ const (
 	CodePixels      Code = "media_pixels"
 )
 
-// meaning is the text of a code, and whether another check may end differently.
+// meaning is the text of a code; temporary: another check may have another result.
 type meaning struct {
 	text      string
 	temporary bool
 }
 
-// meanings is the table of codes. It is never written to. A name that does not
-// exist and one that leads into a private network have the same code: callers
-// must not learn which names a private network has.
+// meanings is the table of codes, which is immutable. A name that does not exist and a
+// name of a private network have the same code: callers must not discover the names of
+// a private network.
 var meanings = map[Code]meaning{
 	CodeURL:         {"it has no http or https URL", false},
 	CodeUnreachable: {"its host cannot be reached", true},
@@ -54,16 +53,16 @@ var meanings = map[Code]meaning{
 	CodePixels:      {"it is a picture of more than 50 megapixels", false},
 }
 
-// Error says that a media cannot be sent, or not now. It keeps nothing of the
-// errors below it: net/http's quote URLs, whose queries are often signatures.
+// Error: a media cannot be sent, or not now. It wraps no error: net/http's quote URLs,
+// whose queries are often signatures.
 type Error struct{ Code Code }
 
 // Error implements error.
 func (e *Error) Error() string { return string(e.Code) + ": " + meanings[e.Code].text }
 
-// Temporary reports whether another check may end differently.
+// Temporary reports whether another check may have another result.
 func (e *Error) Temporary() bool { return meanings[e.Code].temporary }
 
-// ErrNotChecked says that a check had no turn within the caller's time: nothing
-// is known of the media, and its host is not to blame.
+// ErrNotChecked: the check could not begin within the caller's time. It is no verdict
+// on the media or its host.
 var ErrNotChecked = errors.New("media not checked in time")

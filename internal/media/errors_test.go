@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestEveryCodeHasAMeaning, for people and in the documentation.
+// TestEveryCodeHasAMeaning in the table and in the documentation.
 func TestEveryCodeHasAMeaning(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile("../../docs/media.md")

@@ -1,10 +1,10 @@
 // Package media checks the media of a message before Sinch fetches them:
-// whether a URL leads to a public host, and whether the host sends a file that
-// an MMS carries, with a length, small enough, and of the type it claims.
+// whether a URL leads to a public host, and whether the host sends a file that an MMS
+// can carry, with a length, small enough, and of its declared type.
 //
-// [Fetcher] makes one check. [Hosts] bounds how many checks run at once, in all
-// and for each host. [Shared] makes one check of a URL for all replicas. No
-// error, key or value of theirs holds more of a URL than a hash.
+// [Fetcher] makes one check. [Hosts] bounds concurrent checks, in total and for each
+// host. [Shared] makes one check of a URL for all replicas. No error, key or value
+// contains more of a URL than a hash.
 package media
 
 import (
@@ -22,24 +22,24 @@ import (
 )
 
 const (
-	// DefaultTimeout is how long one check takes at most: a host that needs longer
-	// for a few kilobytes is too slow for Sinch as well.
+	// DefaultTimeout bounds one check: a host that needs longer for a few kilobytes is
+	// too slow for Sinch as well.
 	DefaultTimeout = 5 * time.Second
 
 	idleTimeout  = 5 * time.Second
 	idleConns    = 64
 	maxHeader    = 64 << 10
 	maxRedirects = 3
-	// firstBytes is how much of a media is read: as much as mimetype looks at.
+	// firstBytes is the number of bytes that are read: mimetype inspects no more.
 	firstBytes = 4096
 	userAgent  = "mmsdispatch-media-check/1"
 )
 
-// Info is what a check found out about a media that can be sent.
+// Info describes a media that can be sent.
 type Info struct {
 	Type string // content type, without parameters
 	Size int64  // bytes
-	URL  string // where it is hosted when it was made to fit; empty: at its own URL
+	URL  string // of the fitted file; empty: its own URL
 }
 
 // Options are the limits of a check.
@@ -51,14 +51,14 @@ type Options struct {
 	TLS          *tls.Config   // nil: the system's trust
 }
 
-// Fetcher checks media by asking their hosts.
+// Fetcher checks media by requests of their hosts.
 type Fetcher struct {
 	opts   Options
 	client *http.Client
 }
 
-// NewFetcher makes a Fetcher. It takes no proxy from the environment: a proxy
-// would dial the address of the media out of reach of the guard.
+// NewFetcher makes a Fetcher. It ignores the environment's proxy, which would dial the
+// address of the media without the guard.
 func NewFetcher(o Options) *Fetcher {
 	return newFetcher(o, egress.New(o.AllowPrivate))
 }
@@ -74,7 +74,7 @@ func newFetcher(o Options, permits egress.Guard) *Fetcher {
 		Transport: &http.Transport{
 			DialContext:            dialer.DialContext,
 			TLSClientConfig:        o.TLS,
-			DisableCompression:     true, // else the length would be that of something else
+			DisableCompression:     true, // else the length would be that of the compressed body
 			MaxIdleConns:           idleConns,
 			IdleConnTimeout:        idleTimeout,
 			MaxResponseHeaderBytes: maxHeader,
@@ -85,8 +85,8 @@ func newFetcher(o Options, permits egress.Guard) *Fetcher {
 // Close closes idle connections.
 func (f *Fetcher) Close() { f.client.CloseIdleConnections() }
 
-// checkRedirect bounds redirects. The guard judges their addresses at the dial.
-// The next host gets no Referer: the query of the URL before may be a signature.
+// checkRedirect bounds redirects. The guard checks their addresses at the dial. The
+// next host gets no Referer: the query of the URL before may be a signature.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	next.Header.Del("Referer")
 	if len(via) > maxRedirects || !fetchable(next.URL) {
@@ -99,9 +99,9 @@ func fetchable(u *url.URL) bool {
 	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
 }
 
-// Check fetches a media as Sinch will: by one plain GET. HEAD and ranged GET are
-// answered differently by many hosts, so they prove nothing. Of the body the
-// first 4 KiB are read, then the connection is closed. The error is an *Error,
+// Check fetches a media as Sinch will: by one plain GET. Many hosts respond differently
+// to HEAD and ranged GET, so these prove nothing. It reads the first 4 KiB of the body,
+// then closes the connection. The error is an *Error,
 // or that of ctx when it was canceled.
 func (f *Fetcher) Check(ctx context.Context, address string) (Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.opts.Timeout)
@@ -132,8 +132,7 @@ func (f *Fetcher) get(ctx context.Context, address string) (*http.Response, erro
 	return res, nil
 }
 
-// judge compares an answer and the first bytes of its body with what an MMS
-// carries.
+// judge checks a response and the first bytes of its body.
 func (f *Fetcher) judge(ctx context.Context, res *http.Response) (Info, error) {
 	if res.StatusCode != http.StatusOK {
 		return Info{}, &Error{Code: codeOfStatus(res.StatusCode)}
@@ -179,7 +178,7 @@ func codeOfStatus(status int) Code {
 	}
 }
 
-// causeOf names a failure.
+// causeOf classifies a failure.
 func causeOf(ctx context.Context, err error) error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own

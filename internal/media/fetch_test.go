@@ -6,7 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"log" //nolint:depguard // what net/http wants
+	"log" //nolint:depguard // required by net/http
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -28,28 +28,28 @@ func TestCheck(t *testing.T) {
 		want Code
 		size int64
 	}{
-		"a picture":           {host: handOut("image/jpeg", picture), size: 50_000},
-		"a tiny picture":      {host: handOut("image/jpeg", file(jpegBytes, 30)), size: 30},
-		"just small enough":   {host: handOut("image/jpeg", file(jpegBytes, 1<<20)), size: 1 << 20},
-		"one byte too large":  {host: handOut("image/jpeg", file(jpegBytes, 1<<20+1)), want: CodeTooLarge},
-		"parameters and case": {host: handOut("Image/JPEG; name=a.jpg", picture), size: 50_000},
-		"another name":        {host: handOut("image/jpg", picture), size: 50_000},
+		"a picture":           {host: serveFile("image/jpeg", picture), size: 50_000},
+		"a tiny picture":      {host: serveFile("image/jpeg", file(jpegBytes, 30)), size: 30},
+		"just small enough":   {host: serveFile("image/jpeg", file(jpegBytes, 1<<20)), size: 1 << 20},
+		"one byte too large":  {host: serveFile("image/jpeg", file(jpegBytes, 1<<20+1)), want: CodeTooLarge},
+		"parameters and case": {host: serveFile("Image/JPEG; name=a.jpg", picture), size: 50_000},
+		"another name":        {host: serveFile("image/jpg", picture), size: 50_000},
 		"chunked": {host: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "image/jpeg")
 			_, _ = w.Write(picture)
 			_ = http.NewResponseController(w).Flush()
 			_, _ = w.Write(picture)
 		}, want: CodeNoLength},
-		"empty": {host: handOut("image/jpeg", nil), want: CodeEmpty},
+		"empty": {host: serveFile("image/jpeg", nil), want: CodeEmpty},
 
 		"no content type":      {host: answer(http.StatusOK, map[string]string{"Content-Type": ""}, jpegBytes), want: CodeType},
-		"octet-stream":         {host: handOut("application/octet-stream", picture), want: CodeType},
-		"a page":               {host: handOut("text/html", []byte(htmlBytes)), want: CodeType},
-		"an unreadable type":   {host: handOut("image/jpeg;;;=", picture), want: CodeType},
-		"bitmap":               {host: handOut("image/bmp", []byte("BM\x00\x00\x00\x00")), want: CodeType},
-		"a page as a picture":  {host: handOut("image/jpeg", []byte(htmlBytes)), want: CodeMismatch},
-		"another picture":      {host: handOut("image/jpeg", file(pngBytes, 500)), want: CodeMismatch},
-		"garbage as a picture": {host: handOut("image/jpeg", file("\x01\x02", 500)), want: CodeMismatch},
+		"octet-stream":         {host: serveFile("application/octet-stream", picture), want: CodeType},
+		"a page":               {host: serveFile("text/html", []byte(htmlBytes)), want: CodeType},
+		"an unreadable type":   {host: serveFile("image/jpeg;;;=", picture), want: CodeType},
+		"bitmap":               {host: serveFile("image/bmp", []byte("BM\x00\x00\x00\x00")), want: CodeType},
+		"a page as a picture":  {host: serveFile("image/jpeg", []byte(htmlBytes)), want: CodeMismatch},
+		"another picture":      {host: serveFile("image/jpeg", file(pngBytes, 500)), want: CodeMismatch},
+		"garbage as a picture": {host: serveFile("image/jpeg", file("\x01\x02", 500)), want: CodeMismatch},
 
 		"not found":      {host: http.NotFound, want: CodeNotFound},
 		"gone":           {host: answer(http.StatusGone, nil, ""), want: CodeNotFound},
@@ -90,7 +90,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// raw answers what net/http would not.
+// raw sends a response that net/http would not.
 func raw(w http.ResponseWriter, text string) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -100,8 +100,8 @@ func raw(w http.ResponseWriter, text string) {
 	_ = conn.Close()
 }
 
-// TestRedirects: as many as are allowed lead to the medium, and nobody on the
-// way learns what the URL before was.
+// TestRedirects: the allowed number leads to the media, and no host gets the URL
+// before.
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -110,7 +110,7 @@ func TestRedirects(t *testing.T) {
 		}
 		hops, _ := strconv.Atoi(r.URL.Path[1:])
 		if hops == 0 {
-			handOut("image/jpeg", file(jpegBytes, 100))(w, r)
+			serveFile("image/jpeg", file(jpegBytes, 100))(w, r)
 			return
 		}
 		http.Redirect(w, r, "/"+strconv.Itoa(hops-1)+"?"+private, http.StatusFound)
@@ -123,8 +123,8 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// TestLittleIsRead: of a large medium only the beginning crosses the wire, even
-// if the host knows no ranges.
+// TestLittleIsRead: of a large media only the beginning is transferred, even if the
+// host does not support ranges.
 func TestLittleIsRead(t *testing.T) {
 	t.Parallel()
 	var written atomic.Int64
@@ -147,7 +147,7 @@ func TestLittleIsRead(t *testing.T) {
 	if _, code := fetcher(t, Options{MaxBytes: 1 << 30}).mustCheck(t, server.URL); code != "" {
 		t.Error(code)
 	}
-	server.Close() // when the host has noticed
+	server.Close() // waits for the host's handler
 	if n := written.Load(); n > 16<<20 {
 		t.Errorf("the host wrote %d bytes", n)
 	}
@@ -177,15 +177,15 @@ func TestSlowHost(t *testing.T) {
 
 func TestCanceledCheckIsNoVerdict(t *testing.T) {
 	t.Parallel()
-	asked, release := make(chan struct{}), make(chan struct{})
+	requested, release := make(chan struct{}), make(chan struct{})
 	server := serve(t, func(http.ResponseWriter, *http.Request) {
-		close(asked)
+		close(requested)
 		<-release
 	})
 	t.Cleanup(func() { close(release) })
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		<-asked
+		<-requested
 		cancel()
 	}()
 	_, err := fetcher(t, Options{}).Check(ctx, server.URL)
@@ -209,7 +209,7 @@ func TestURLs(t *testing.T) {
 
 func TestCertificates(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewUnstartedServer(handOut("image/jpeg", file(jpegBytes, 100)))
+	server := httptest.NewUnstartedServer(serveFile("image/jpeg", file(jpegBytes, 100)))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -244,7 +244,7 @@ func TestDeadHost(t *testing.T) {
 func TestNoProxy(t *testing.T) {
 	t.Parallel()
 	if NewFetcher(Options{}).client.Transport.(*http.Transport).Proxy != nil {
-		t.Error("it asks the environment")
+		t.Error("it uses the environment's proxy")
 	}
 }
 
@@ -258,7 +258,7 @@ func TestConnectionsAreNotHoarded(t *testing.T) {
 			opens int
 			ends  sync.WaitGroup
 		)
-		server := httptest.NewUnstartedServer(handOut("image/jpeg", file(jpegBytes, size)))
+		server := httptest.NewUnstartedServer(serveFile("image/jpeg", file(jpegBytes, size)))
 		server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -279,7 +279,7 @@ func TestConnectionsAreNotHoarded(t *testing.T) {
 			}
 		}
 		f.Close()
-		ends.Wait() // or the test does not end: a connection is left open
+		ends.Wait() // returns only if every connection is closed
 		server.Close()
 		if size < firstBytes && opens > 2 {
 			t.Errorf("%s: %d connections for 5 checks in a row", name, opens)

@@ -34,7 +34,7 @@ var formats = []format{
 	{[]string{"audio/3gpp", "audio/3gpp2"}, []string{gpp, gpp2}},
 	{[]string{"audio/ogg"}, []string{"audio/ogg", "application/ogg"}},
 
-	// One container, and brands that its writers mix up.
+	// One container with brands that programs use inconsistently.
 	{[]string{mp4, "video/x-m4v"}, []string{mp4, "video/x-m4v", gpp, gpp2}},
 	{[]string{gpp, "video/3gp", gpp2}, []string{gpp, gpp2, mp4}},
 	{[]string{"video/quicktime"}, []string{"video/quicktime"}},
@@ -47,14 +47,14 @@ var formats = []format{
 	{[]string{"application/pdf"}, []string{"application/pdf"}},
 }
 
-// The names that stand for each other.
+// Equivalent names.
 const (
 	mp4  = "video/mp4"
 	gpp  = "video/3gpp"
 	gpp2 = "video/3gpp2"
 )
 
-// formatOf finds what a header Content-Type announces.
+// formatOf returns the format of a Content-Type header.
 func formatOf(contentType string) (format, bool) {
 	name, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -67,7 +67,7 @@ func formatOf(contentType string) (format, bool) {
 	return formats[i], true
 }
 
-// Sendable returns what is wrong with a file as part of an MMS: an *Error, or nil.
+// Sendable returns the problem of a file as part of an MMS: an *Error, or nil.
 func Sendable(file Info, maxBytes int64) error {
 	if _, ok := formatOf(file.Type); !ok {
 		return &Error{Code: CodeType}
@@ -81,7 +81,7 @@ func Sendable(file Info, maxBytes int64) error {
 // name is the content type that is passed on.
 func (f format) name() string { return f.names[0] }
 
-// pictures are further formats that can be made into one that an MMS carries.
+// pictures are further formats that can be converted into one that an MMS carries.
 var pictures = []format{
 	{[]string{"image/heic", "image/heif"}, []string{"image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence"}},
 	{[]string{"image/avif"}, []string{"image/avif"}},
@@ -90,8 +90,8 @@ var pictures = []format{
 }
 
 // Sniff returns the content type that the first bytes of a file show: the claimed
-// one if they agree with it, since one container may hold sound or film. ok is
-// false for what neither an MMS carries nor can be made into a picture.
+// one if they agree with it, since one container may have sound or film. ok is
+// false for a file that an MMS cannot carry, converted or not.
 func Sniff(claimed string, first []byte) (contentType string, ok bool) {
 	if f, known := formatOf(claimed); known && f.begins(first) {
 		return f.name(), true
@@ -110,13 +110,12 @@ func Sniff(claimed string, first []byte) (contentType string, ok bool) {
 	return "", false
 }
 
-// byteOrderMark is what many programs write before UTF-8.
+// byteOrderMark is written before UTF-8 by many programs.
 const byteOrderMark = "\ufeff"
 
-// begins reports whether a file of this format can begin so. The algorithm of
-// browsers, which net/http has, is easily satisfied but knows few formats;
-// mimetype knows the others, and of cards and calendar entries only those
-// without a byte order mark.
+// begins reports whether a file of this format can begin with these bytes. The
+// browsers' algorithm in net/http is lenient but has few formats; mimetype has the
+// others, and cards and calendar entries only without a byte order mark.
 func (f format) begins(first []byte) bool {
 	if strings.HasPrefix(f.name(), "text/") {
 		first = bytes.TrimPrefix(first, []byte(byteOrderMark))

@@ -98,7 +98,7 @@ func TestFormatsAreNamedOnce(t *testing.T) {
 	}
 }
 
-// FuzzFormat feeds headers and beginnings that a host makes up.
+// FuzzFormat checks arbitrary headers and beginnings.
 func FuzzFormat(f *testing.F) {
 	f.Add("image/jpeg", []byte(jpegBytes))
 	f.Add("video/mp4; codecs=avc1", []byte(mp4Bytes))

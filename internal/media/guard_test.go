@@ -13,8 +13,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// TestGuardRefuses: whatever the host is called, nothing arrives at a private
-// address.
+// TestGuardRefuses: for every form of the host, no request reaches a private address.
 func TestGuardRefuses(t *testing.T) {
 	t.Parallel()
 	server := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
@@ -46,18 +45,18 @@ func TestGuardRefusesRedirects(t *testing.T) {
 	}
 }
 
-// TestGuardRefusesRebinding: a name that is public when it is first looked up
-// and private the next time. The host ends each connection, so that the redirect
-// needs one of its own.
+// TestGuardRefusesRebinding: a name that resolves to a public address first and to a
+// private one the next time. The host ends each connection, so that the redirect
+// needs its own.
 func TestGuardRefusesRebinding(t *testing.T) {
 	t.Parallel()
 	port := serveOnBoth(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 		http.Redirect(w, r, "/again", http.StatusFound)
 	}, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
-	var asked atomic.Int64
+	var requested atomic.Int64
 	f := outsideOnly(t, Options{Resolver: startResolver(t, func(_ string, kind dnsmessage.Type) string {
-		if kind != dnsmessage.TypeA || asked.Add(1) == 1 {
+		if kind != dnsmessage.TypeA || requested.Add(1) == 1 {
 			return "127.0.0.2"
 		}
 		return "127.0.0.1"
@@ -65,13 +64,13 @@ func TestGuardRefusesRebinding(t *testing.T) {
 	if _, code := f.mustCheck(t, "http://rebind.example.com:"+port+"/?"+private); code != CodePrivate {
 		t.Errorf("got %q", code)
 	}
-	if n := asked.Load(); n != 2 {
-		t.Errorf("looked up %d times, so nothing was rebound", n)
+	if n := requested.Load(); n != 2 {
+		t.Errorf("%d lookups, so no rebinding took place", n)
 	}
 }
 
-// TestNamesOfAPrivateNetworkStayPrivate: the error of a name that leads inside is
-// that of a name that does not exist.
+// TestNamesOfAPrivateNetworkStayPrivate: a name of a private network has the same error
+// as a name that does not exist.
 func TestNamesOfAPrivateNetworkStayPrivate(t *testing.T) {
 	t.Parallel()
 	f := outsideOnly(t, Options{Resolver: startResolver(t, func(name string, _ dnsmessage.Type) string {
@@ -90,9 +89,9 @@ func TestNamesOfAPrivateNetworkStayPrivate(t *testing.T) {
 	}
 }
 
-func TestPrivateIsAllowedWhenAsked(t *testing.T) {
+func TestPrivateIsAllowedByOption(t *testing.T) {
 	t.Parallel()
-	server := serve(t, handOut("image/jpeg", file(jpegBytes, 100)))
+	server := serve(t, serveFile("image/jpeg", file(jpegBytes, 100)))
 	f := NewFetcher(Options{MaxBytes: 1 << 20, Timeout: time.Minute, AllowPrivate: true})
 	t.Cleanup(f.Close)
 	if _, code := f.mustCheck(t, server.URL); code != "" {
@@ -100,7 +99,7 @@ func TestPrivateIsAllowedWhenAsked(t *testing.T) {
 	}
 }
 
-// outsideOnly is a fetcher to which 127.0.0.2 is public and nothing else is.
+// outsideOnly is a fetcher for which only 127.0.0.2 is public.
 func outsideOnly(tb testing.TB, o Options) *Fetcher {
 	tb.Helper()
 	o.MaxBytes, o.Timeout = 1<<20, time.Minute
@@ -109,7 +108,7 @@ func outsideOnly(tb testing.TB, o Options) *Fetcher {
 	return f
 }
 
-// serveOn starts a host on an address; empty: it is taken.
+// serveOn starts a host on an address; empty: the address is in use.
 func serveOn(tb testing.TB, address string, handler http.HandlerFunc) string {
 	tb.Helper()
 	listener, err := net.Listen("tcp", address)
@@ -129,8 +128,8 @@ func serveOn(tb testing.TB, address string, handler http.HandlerFunc) string {
 	return "http://" + listener.Addr().String()
 }
 
-// serveOnBoth serves on one port of the public and of the private address: on
-// another one when somebody has it on either.
+// serveOnBoth serves on one port of the public and of the private address that is free
+// on both.
 func serveOnBoth(tb testing.TB, outside, inside http.HandlerFunc) (port string) {
 	tb.Helper()
 	const tries = 20
@@ -144,7 +143,7 @@ func serveOnBoth(tb testing.TB, outside, inside http.HandlerFunc) (port string) 
 	return ""
 }
 
-// startResolver runs a DNS server and returns a resolver that asks it.
+// startResolver runs a DNS server and returns a resolver that uses it.
 func startResolver(tb testing.TB, lookUp lookUp) *net.Resolver {
 	tb.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")

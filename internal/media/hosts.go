@@ -13,31 +13,31 @@ import (
 )
 
 const (
-	// checksAtOnce is how many checks a process runs at a time.
+	// checksAtOnce is the maximum of concurrent checks of a process.
 	checksAtOnce = 256
-	// checksPerHost is how many of them ask the same host.
+	// checksPerHost is their maximum for one host.
 	checksPerHost = 4
-	// hostsKept bounds the memory for hosts; the least recently asked are forgotten.
+	// hostsKept bounds the cached hosts; the least recently used are evicted.
 	hostsKept = 4096
-	// turnTimeout is how long a check waits until it may begin.
-	turnTimeout = 5 * time.Second
-	// hostFailures is how many checks in a row get no answer before the breaker of
-	// a host opens.
+	// slotTimeout bounds the wait of a check for its begin.
+	slotTimeout = 5 * time.Second
+	// hostFailures is the number of consecutive checks without a response that opens the
+	// breaker of a host.
 	hostFailures = 5
-	// hostPause is how long it stays open before one check tries again.
+	// hostPause is the time that it stays open before one check tries again.
 	hostPause = 5 * time.Second
 )
 
-// Hosts bounds the checks of a process, in all and for each host, so that a slow
-// host delays its own media only. A host that answers nothing for some checks in
-// a row is left alone for a while: its media are unreachable at once.
+// Hosts bounds the checks of a process, in total and for each host, so that a slow host
+// delays its own media only. After some consecutive checks without a response, a
+// breaker rejects the media of the host for a while.
 type Hosts struct {
 	checker Checker
 	checks  *semaphore.Weighted
 	known   *lru.Cache[string, *host]
 }
 
-// host is what is kept of one host.
+// host is the state of one host.
 type host struct {
 	checks  *semaphore.Weighted
 	breaker *gobreaker.CircuitBreaker[Info]
@@ -52,47 +52,47 @@ func NewHosts(checker Checker) *Hosts {
 // Check implements Checker. A check that cannot begin in time fails with
 // ErrNotChecked.
 func (h *Hosts) Check(ctx context.Context, address string) (Info, error) {
-	return h.Ask(ctx, address, func(ctx context.Context) (Info, error) { return h.checker.Check(ctx, address) })
+	return h.Do(ctx, address, func(ctx context.Context) (Info, error) { return h.checker.Check(ctx, address) })
 }
 
-// Ask is Check with a question of the caller's own to the host.
-func (h *Hosts) Ask(ctx context.Context, address string, ask func(ctx context.Context) (Info, error)) (Info, error) {
+// Do is Check with the caller's request of the host.
+func (h *Hosts) Do(ctx context.Context, address string, request func(ctx context.Context) (Info, error)) (Info, error) {
 	u, err := url.Parse(address)
 	if err != nil || !fetchable(u) {
 		return Info{}, &Error{Code: CodeURL}
 	}
-	asked := h.host(strings.ToLower(u.Host))
-	release, err := h.begin(ctx, asked)
+	host := h.host(strings.ToLower(u.Host))
+	release, err := h.begin(ctx, host)
 	if err != nil {
 		return Info{}, err
 	}
 	defer release()
-	info, err := asked.breaker.Execute(func() (Info, error) { return ask(ctx) })
+	info, err := host.breaker.Execute(func() (Info, error) { return request(ctx) })
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
 		return Info{}, &Error{Code: CodeUnreachable}
 	}
-	return info, err //nolint:wrapcheck // that of ask
+	return info, err //nolint:wrapcheck // that of request
 }
 
-// begin waits for a turn at the host, and then for one of the process: checks
-// that wait for a slow host take no turn from those of other hosts.
-func (h *Hosts) begin(ctx context.Context, asked *host) (release func(), err error) {
-	waiting, cancel := context.WithTimeout(ctx, turnTimeout)
+// begin waits for a slot of the host, and then for one of the process: checks that wait
+// for a slow host use no slot of other hosts.
+func (h *Hosts) begin(ctx context.Context, host *host) (release func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, slotTimeout)
 	defer cancel()
-	if err := asked.checks.Acquire(waiting, 1); err != nil {
+	if err := host.checks.Acquire(waiting, 1); err != nil {
 		return nil, notChecked(waiting)
 	}
 	if err := h.checks.Acquire(waiting, 1); err != nil {
-		asked.checks.Release(1)
+		host.checks.Release(1)
 		return nil, notChecked(waiting)
 	}
 	return func() {
 		h.checks.Release(1)
-		asked.checks.Release(1)
+		host.checks.Release(1)
 	}, nil
 }
 
-// host finds a host or makes it.
+// host returns the state of a host, or a new one.
 func (h *Hosts) host(name string) *host {
 	if known, ok := h.known.Get(name); ok {
 		return known
@@ -116,8 +116,8 @@ func newHost() *host {
 	}
 }
 
-// unanswered reports whether a check failed for want of an answer. An answer
-// that refuses one media says nothing about the others of its host.
+// unanswered reports whether a check failed without a response. A response that refuses
+// one media does not count for the others of its host.
 func unanswered(err error) bool {
 	bad, ok := errors.AsType[*Error](err)
 	return ok && (bad.Code == CodeUnreachable || bad.Code == CodeTimeout)

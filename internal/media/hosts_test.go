@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestFewChecksAHost: many media on a host that hangs are asked for a few at a
-// time, and those of other hosts do not wait for them.
+// TestFewChecksAHost: few concurrent checks use a host that hangs, and those of other
+// hosts do not wait for them.
 func TestFewChecksAHost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -39,21 +39,21 @@ func TestFewChecksAHost(t *testing.T) {
 			t.Errorf("%d checks of a host at once", n)
 		}
 		if _, err := hosts.Check(t.Context(), "https://slow.example.com/late"); !errors.Is(err, ErrNotChecked) {
-			t.Errorf("a check without a turn: %v", err)
+			t.Errorf("a check without a slot: %v", err)
 		}
 		end()
 		all.Wait()
 	})
 }
 
-// TestHostThatDoesNotAnswerIsLeftAlone for a while; then one check tries again.
-func TestHostThatDoesNotAnswerIsLeftAlone(t *testing.T) {
+// TestHostThatDoesNotAnswerIsNotCalled for a while; then one check tries again.
+func TestHostThatDoesNotAnswerIsNotCalled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var asked atomic.Int64
+		var requested atomic.Int64
 		var verdict error
 		hosts := NewHosts(checkFunc(func(context.Context, string) (Info, error) {
-			asked.Add(1)
+			requested.Add(1)
 			return Info{}, verdict
 		}))
 		check := func(wrong error, times int) (err error) {
@@ -66,19 +66,19 @@ func TestHostThatDoesNotAnswerIsLeftAlone(t *testing.T) {
 		for _, answered := range []Code{CodeHostError, CodeNotFound, CodeTooLarge} {
 			_ = check(&Error{Code: answered}, 2*hostFailures)
 		}
-		if n := asked.Swap(0); n != 6*hostFailures {
-			t.Errorf("a host that answers was asked %d times", n)
+		if n := requested.Swap(0); n != 6*hostFailures {
+			t.Errorf("a host that answers got %d requests", n)
 		}
 		err := check(&Error{Code: CodeTimeout}, 3*hostFailures)
-		if bad, ok := errors.AsType[*Error](err); !ok || bad.Code != CodeUnreachable || asked.Swap(0) != hostFailures {
+		if bad, ok := errors.AsType[*Error](err); !ok || bad.Code != CodeUnreachable || requested.Swap(0) != hostFailures {
 			t.Errorf("a host that does not answer: %v", err)
 		}
-		if _, err := hosts.Check(t.Context(), "https://b.example.com/"); asked.Swap(0) != 1 {
+		if _, err := hosts.Check(t.Context(), "https://b.example.com/"); requested.Swap(0) != 1 {
 			t.Errorf("another host: %v", err)
 		}
-		<-time.After(hostPause + 1) // of the bubble
-		if err := check(nil, 3); err != nil || asked.Load() != 3 {
-			t.Errorf("after the pause: %v, asked %d times", err, asked.Load())
+		<-time.After(hostPause + 1) // synctest's clock
+		if err := check(nil, 3); err != nil || requested.Load() != 3 {
+			t.Errorf("after the pause: %v, %d requests", err, requested.Load())
 		}
 	})
 }

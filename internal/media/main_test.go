@@ -26,7 +26,7 @@ const (
 	htmlBytes = "<!DOCTYPE html><html><body>Sorry</body></html>"
 )
 
-// file is a whole file of n bytes with a beginning.
+// file is a complete file of n bytes with a beginning.
 func file(first string, n int) []byte {
 	return append([]byte(first), bytes.Repeat([]byte{0x11}, max(0, n-len(first)))...)
 }
@@ -39,15 +39,15 @@ func serve(tb testing.TB, handler http.HandlerFunc) *httptest.Server {
 	return server
 }
 
-// handOut serves one file as common hosts do, with HEAD and ranges.
-func handOut(contentType string, content []byte) http.HandlerFunc {
+// serveFile serves one file as common hosts do, with HEAD and ranges.
+func serveFile(contentType string, content []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", contentType)
 		http.ServeContent(w, r, "", timeZero, bytes.NewReader(content))
 	}
 }
 
-// answer answers everything with the same.
+// answer sends the same response to every request.
 func answer(status int, header map[string]string, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for name, value := range maps.All(header) {
@@ -58,14 +58,14 @@ func answer(status int, header map[string]string, body string) http.HandlerFunc 
 	}
 }
 
-// fetcher takes loopback for a public address.
+// fetcher treats loopback as a public address.
 func fetcher(tb testing.TB, o Options) *Fetcher {
 	tb.Helper()
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 1 << 20
 	}
 	if o.Timeout == 0 {
-		o.Timeout = time.Minute // a loaded machine is no slow host
+		o.Timeout = time.Minute // a loaded machine must not look like a slow host
 	}
 	f := newFetcher(o, func(addr netip.Addr) bool { return addr.IsLoopback() || egress.Public(addr) })
 	tb.Cleanup(f.Close)
@@ -81,7 +81,7 @@ func (f *Fetcher) mustCheck(tb testing.TB, address string) (Info, Code) {
 	if err == nil {
 		return info, ""
 	}
-	bad, ok := err.(*Error) //nolint:errorlint // it is promised as it is
+	bad, ok := err.(*Error) //nolint:errorlint // Check returns it unwrapped
 	if !ok {
 		tb.Fatalf("%s: error %T %v", address, err, err)
 	}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// unsendable are the extensions of well-known files that no slide of an MMS can
-// carry. A name without one of them says nothing.
+// unsendable are the extensions of well-known files that no slide of an MMS can carry.
+// Any other name proves nothing.
 var unsendable = map[string]bool{
 	".txt": true, ".text": true, ".log": true, ".md": true, ".csv": true, ".tsv": true, ".json": true, ".ndjson": true, ".xml": true,
 	".yaml": true, ".yml": true, ".ini": true, ".htm": true, ".html": true, ".xhtml": true, ".css": true, ".js": true, ".eml": true,

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// by answers each kind of request by a handler of its own: HEAD, a GET with a
-// range, and a plain GET as Sinch makes it.
+// by has a handler for each kind of request: HEAD, a GET with a range, and a plain GET
+// as Sinch makes it.
 func by(head, ranged, plain http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -32,12 +32,12 @@ func chunked(contentType, body string) http.HandlerFunc {
 	}
 }
 
-// TestPlainGETDecides: for refusal and for approval, whatever a host answers to
+// TestPlainGETDecides: for refusal and for approval, independent of the responses to
 // HEAD and to ranges.
 func TestPlainGETDecides(t *testing.T) {
 	t.Parallel()
 	card, picture := []byte(cardBytes), file(jpegBytes, 50_000)
-	fineCard, finePicture := handOut("text/vcard", card), handOut("image/jpeg", picture)
+	fineCard, finePicture := serveFile("text/vcard", card), serveFile("image/jpeg", picture)
 	status := func(code int) http.HandlerFunc { return answer(code, nil, "") }
 	tests := map[string]struct {
 		host http.HandlerFunc
@@ -52,9 +52,9 @@ func TestPlainGETDecides(t *testing.T) {
 		"404 to HEAD":                          {by(http.NotFound, finePicture, finePicture), "", 50_000},
 		"500 to a range":                       {by(finePicture, status(http.StatusInternalServerError), finePicture), "", 50_000},
 		"ranges are ignored":                   {by(finePicture, finePicture, answer(http.StatusOK, map[string]string{"Content-Type": "image/jpeg"}, jpegBytes)), "", 20},
-		"HEAD says chunked":                    {by(chunked("image/jpeg", ""), finePicture, finePicture), "", 50_000},
-		"HEAD says too large":                  {by(answer(http.StatusOK, map[string]string{"Content-Length": "99999999"}, ""), finePicture, finePicture), "", 50_000},
-		"HEAD says another type":               {by(handOut("text/html", []byte(htmlBytes)), finePicture, finePicture), "", 50_000},
+		"HEAD is chunked":                      {by(chunked("image/jpeg", ""), finePicture, finePicture), "", 50_000},
+		"HEAD is too large":                    {by(answer(http.StatusOK, map[string]string{"Content-Length": "99999999"}, ""), finePicture, finePicture), "", 50_000},
+		"HEAD has another type":                {by(serveFile("text/html", []byte(htmlBytes)), finePicture, finePicture), "", 50_000},
 
 		"plain GET is chunked":    {by(answer(http.StatusOK, nil, ""), finePicture, chunked("image/jpeg", jpegBytes)), CodeNoLength, 0},
 		"only plain GET has none": {by(finePicture, finePicture, chunked("image/jpeg", jpegBytes)), CodeNoLength, 0},
@@ -63,10 +63,10 @@ func TestPlainGETDecides(t *testing.T) {
 		}, jpegBytes)), CodeRefused, 0},
 		"plain GET is refused":        {by(finePicture, finePicture, status(http.StatusForbidden)), CodeRefused, 0},
 		"plain GET finds nothing":     {by(finePicture, finePicture, http.NotFound), CodeNotFound, 0},
-		"plain GET is a page":         {by(finePicture, finePicture, handOut("text/html", []byte(htmlBytes))), CodeType, 0},
-		"plain GET is another file":   {by(finePicture, finePicture, handOut("image/jpeg", file(pngBytes, 500))), CodeMismatch, 0},
-		"plain GET is too large":      {by(finePicture, finePicture, handOut("image/jpeg", file(jpegBytes, 1<<20+1))), CodeTooLarge, 0},
-		"plain GET is empty":          {by(finePicture, finePicture, handOut("image/jpeg", nil)), CodeEmpty, 0},
+		"plain GET is a page":         {by(finePicture, finePicture, serveFile("text/html", []byte(htmlBytes))), CodeType, 0},
+		"plain GET is another file":   {by(finePicture, finePicture, serveFile("image/jpeg", file(pngBytes, 500))), CodeMismatch, 0},
+		"plain GET is too large":      {by(finePicture, finePicture, serveFile("image/jpeg", file(jpegBytes, 1<<20+1))), CodeTooLarge, 0},
+		"plain GET is empty":          {by(finePicture, finePicture, serveFile("image/jpeg", nil)), CodeEmpty, 0},
 		"plain GET gets no answer":    {by(finePicture, finePicture, hangUp), CodeUnreachable, 0},
 		"plain GET finds host broken": {by(finePicture, finePicture, status(http.StatusBadGateway)), CodeHostError, 0},
 	}
@@ -85,7 +85,7 @@ func TestPlainGETDecides(t *testing.T) {
 func TestPlainTextIsNoMedia(t *testing.T) {
 	t.Parallel()
 	for _, contentType := range []string{"text/plain", "text/plain; charset=utf-8", "text/csv", "application/json", "application/zip"} {
-		server := serve(t, handOut(contentType, []byte("404: Not Found")))
+		server := serve(t, serveFile(contentType, []byte("404: Not Found")))
 		if _, code := fetcher(t, Options{}).mustCheck(t, server.URL); code != CodeType {
 			t.Errorf("%s: %q", contentType, code)
 		}
@@ -98,7 +98,7 @@ func TestCardWithByteOrderMark(t *testing.T) {
 	for contentType, content := range map[string]string{
 		"text/vcard": byteOrderMark + cardBytes, "text/calendar": byteOrderMark + "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n",
 	} {
-		server := serve(t, handOut(contentType, []byte(content)))
+		server := serve(t, serveFile(contentType, []byte(content)))
 		info, code := fetcher(t, Options{}).mustCheck(t, server.URL)
 		if code != "" || info.Type != contentType || info.Size != int64(len(content)) {
 			t.Errorf("%s: %+v %q", contentType, info, code)

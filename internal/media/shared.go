@@ -18,9 +18,9 @@ import (
 	"mmsdispatch/internal/redisconn"
 )
 
-// How long a verdict is kept. Media that can be sent seldom change. A bad media
-// may be replaced, and a replay after that must not meet the old verdict. A host
-// that is down must not be asked again for every message that waits for it.
+// The lifetimes of verdicts. Media that can be sent seldom change. A bad media may be
+// replaced, and a replay after that must not get the old verdict. A host that is down
+// must not be called again for every message that waits for it.
 const (
 	KeptGood      = 10 * time.Minute
 	KeptBad       = 10 * time.Second
@@ -43,33 +43,32 @@ type Checker interface {
 
 // Metrics counts checks.
 type Metrics interface {
-	// Checked counts a check that asked the host: result is ok or a Code.
+	// Checked counts a check with a request of the host: result is ok or a Code.
 	Checked(result string, took time.Duration)
-	// Reused counts a verdict that an earlier check left.
+	// Reused counts a cached verdict.
 	Reused()
 }
 
-// SharedOptions are what a Shared is made of.
+// SharedOptions are the settings of a Shared.
 type SharedOptions struct {
 	Checker Checker
 	Redis   redis.UniversalClient
 	Metrics Metrics
-	// Longest is the time of one check with its wait for a turn; zero: that of a
-	// Fetcher behind Hosts.
+	// Longest is the maximum duration of one check with its wait for a slot; zero: that
+	// of a Fetcher behind Hosts.
 	Longest time.Duration
-	// KeepGood is how long the verdict on a good media is kept; zero: KeptGood.
+	// KeepGood is the lifetime of the verdict on a good media; zero: KeptGood.
 	KeepGood time.Duration
 	// Policy names the settings and rules that verdicts depend on: a verdict under
 	// another policy does not count.
 	Policy string
-	// NameFunc names a hash by another one, which cannot be guessed; nil: the hash
-	// stays.
+	// NameFunc replaces a hash with a keyed one; nil: the hash is used.
 	NameFunc func(hash string) string
 }
 
-// Shared checks a URL once for all messages that carry it, in all processes on
-// one Redis: the verdict is kept there for a while, and one process at a time
-// asks the host. Without Redis every process asks for itself.
+// Shared checks a URL once for all messages with it, in all processes on one Redis: the
+// verdict is cached there, and one process at a time calls the host. Without Redis
+// every process makes its own check.
 type Shared struct {
 	opts    SharedOptions
 	locker  *redislock.Client
@@ -80,13 +79,12 @@ type Shared struct {
 
 // NewShared makes a Shared. Close it after use.
 func NewShared(o SharedOptions) *Shared {
-	o.Longest, o.KeepGood = cmp.Or(o.Longest, turnTimeout+DefaultTimeout), cmp.Or(o.KeepGood, KeptGood)
+	o.Longest, o.KeepGood = cmp.Or(o.Longest, slotTimeout+DefaultTimeout), cmp.Or(o.KeepGood, KeptGood)
 	life, end := context.WithCancel(context.Background())
 	return &Shared{opts: o, locker: redislock.New(o.Redis), life: life, end: end}
 }
 
-// lockTTL is longer than any check: a process that dies must not keep the others
-// waiting for longer.
+// lockTTL is longer than any check, and bounds the others' wait after a crash.
 func (s *Shared) lockTTL() time.Duration { return s.opts.Longest + 2*time.Second }
 
 // Close ends the checks under way.
@@ -128,7 +126,7 @@ func (s *Shared) CheckAll(ctx context.Context, addresses []string) []Verdict {
 	return verdicts
 }
 
-// notChecked is the error of a wait that ended before there was a verdict.
+// notChecked is the error of a wait that ended without a verdict.
 func notChecked(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("media check: %w", context.Canceled)
@@ -136,7 +134,7 @@ func notChecked(ctx context.Context) error {
 	return ErrNotChecked
 }
 
-// key names a URL by its hash.
+// key is the key of a URL's verdict.
 func (s *Shared) key(address string) string {
 	hash := sha256.Sum256([]byte(s.opts.Policy + " " + address))
 	name := hex.EncodeToString(hash[:])
@@ -146,8 +144,7 @@ func (s *Shared) key(address string) string {
 	return DefaultPrefix + name
 }
 
-// decide takes the verdict that another check left in Redis, or checks under a
-// lock and leaves one.
+// decide returns the cached verdict, or checks under a lock and caches the verdict.
 func (s *Shared) decide(ctx context.Context, key, address string) (Info, error) {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
@@ -175,7 +172,7 @@ func (s *Shared) decide(ctx context.Context, key, address string) (Info, error) 
 	}
 }
 
-// check asks the host.
+// check makes a check.
 func (s *Shared) check(ctx context.Context, address string) (Info, error) {
 	start := time.Now()
 	info, err := s.opts.Checker.Check(ctx, address)
@@ -187,8 +184,8 @@ func (s *Shared) check(ctx context.Context, address string) (Info, error) {
 	return info, err
 }
 
-// checkForAll asks the host and stores the verdict for the other processes,
-// unless another process stored one before the lock was free.
+// checkForAll makes a check and stores the verdict for the other processes, unless
+// another process stored one before the lock was free.
 func (s *Shared) checkForAll(ctx context.Context, lock *redislock.Lock, key, address string) (Info, error) {
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
@@ -209,7 +206,7 @@ func (s *Shared) checkForAll(ctx context.Context, lock *redislock.Lock, key, add
 // record is a verdict in Redis.
 type record struct {
 	Type string `json:"type,omitempty"`
-	URL  string `json:"url,omitempty"` // a link of this service; a URL of the caller's is not kept
+	URL  string `json:"url,omitempty"` // of this service; the caller's URLs are not stored
 	Size int64  `json:"size,omitempty"`
 	Code Code   `json:"code,omitempty"` // empty: it can be sent
 }
@@ -221,7 +218,7 @@ func (r record) verdict() (Info, error) {
 	return Info{Type: r.Type, Size: r.Size, URL: r.URL}, nil
 }
 
-// recordOf is the record of a check, and how long it is kept; zero: not at all.
+// recordOf returns the record of a check and its lifetime; zero: not stored.
 func (s *Shared) recordOf(info Info, err error) (record, time.Duration) {
 	if err == nil {
 		return record{Type: info.Type, Size: info.Size, URL: info.URL}, s.opts.KeepGood
@@ -237,8 +234,7 @@ func (s *Shared) recordOf(info Info, err error) (record, time.Duration) {
 	}
 }
 
-// known reads a verdict. A verdict with a code that this release does not know
-// counts as none.
+// known reads a verdict. One with an unknown code counts as none.
 func (s *Shared) known(ctx context.Context, key string) (_ record, found bool, _ error) {
 	value, err := s.opts.Redis.Get(ctx, key).Bytes()
 	if errors.Is(err, redis.Nil) {
@@ -249,14 +245,14 @@ func (s *Shared) known(ctx context.Context, key string) (_ record, found bool, _
 	}
 	var r record
 	if err := json.Unmarshal(value, &r); err != nil {
-		return record{}, false, nil //nolint:nilerr // as good as none
+		return record{}, false, nil //nolint:nilerr // counts as none
 	}
 	_, ours := meanings[r.Code]
 	return r, ours || r.Code == "", nil
 }
 
-// store keeps a verdict for the other processes. A verdict that Redis does not
-// take is found out again.
+// store caches a verdict for the other processes. If it fails, the next check calls the
+// host again.
 func (s *Shared) store(ctx context.Context, key string, r record, keep time.Duration) {
 	value, err := json.Marshal(r)
 	if err != nil {

@@ -53,16 +53,16 @@ func replica(tb testing.TB, rdb redis.UniversalClient, checker Checker) (*Shared
 	return s, metrics
 }
 
-// TestManyMessagesOneFetch: whatever number of messages in whatever number of
-// processes carry a media, its host is asked once.
+// TestManyMessagesOneFetch: for all messages of all processes with a media, its host
+// gets one request.
 func TestManyMessagesOneFetch(t *testing.T) {
 	t.Parallel()
-	var asked atomic.Int64
+	var requested atomic.Int64
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
-			asked.Add(1)
+			requested.Add(1)
 		}
-		handOut("image/jpeg", file(jpegBytes, 100))(w, r)
+		serveFile("image/jpeg", file(jpegBytes, 100))(w, r)
 	})
 	redisServer := redistest.Shared(t)
 	rdb := redisServer.Client(t)
@@ -80,24 +80,24 @@ func TestManyMessagesOneFetch(t *testing.T) {
 		}
 	}
 	all.Wait()
-	if n := asked.Load(); n != 1 {
-		t.Errorf("the host was asked %d times for 10,000 messages", n)
+	if n := requested.Load(); n != 1 {
+		t.Errorf("the host got %d requests for 10,000 messages", n)
 	}
 }
 
-// TestWhoIsWaitedFor: the others wait for the one who asks, also if they are in
-// another process, and not longer than their time.
-func TestWhoIsWaitedFor(t *testing.T) {
+// TestConcurrentChecksWaitForOne: checks wait for a running one, also in another
+// process, until their deadline.
+func TestConcurrentChecksWaitForOne(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Shared(t).Client(t)
-	asked, release := make(chan struct{}), make(chan struct{})
+	requested, release := make(chan struct{}), make(chan struct{})
 	first, _ := replica(t, rdb, checkFunc(func(context.Context, string) (Info, error) {
-		close(asked)
+		close(requested)
 		<-release
 		return Info{Type: "image/gif", Size: 7}, nil
 	}))
 	second, metrics := replica(t, rdb, checkFunc(func(context.Context, string) (Info, error) {
-		t.Error("the second asks, too")
+		t.Error("the second check calls the host, too")
 		return Info{}, nil
 	}))
 	var all sync.WaitGroup
@@ -107,7 +107,7 @@ func TestWhoIsWaitedFor(t *testing.T) {
 		}
 	}
 	all.Go(func() { want(first) })
-	<-asked
+	<-requested
 	hasty, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if _, err := second.Check(hasty, "http://a"); !errors.Is(err, ErrNotChecked) {
@@ -175,8 +175,8 @@ func TestVerdictsAreKept(t *testing.T) {
 	}
 }
 
-// TestPolicyIsPartOfTheVerdict: what was too large for the settings of before
-// may be right for those of now.
+// TestPolicyIsPartOfTheVerdict: a media that was too large for earlier settings may fit
+// the current ones.
 func TestPolicyIsPartOfTheVerdict(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Shared(t).Client(t)
@@ -230,12 +230,12 @@ func TestWithoutRedis(t *testing.T) {
 	}
 }
 
-// TestDeadProcessIsNotWaitedForForEver: its lock runs out.
-func TestDeadProcessIsNotWaitedForForEver(t *testing.T) {
+// TestLockOfADeadProcessExpires: the others wait no longer than its TTL.
+func TestLockOfADeadProcessExpires(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.Shared(t).Client(t)
 	s, _ := replica(t, rdb, checkFunc(func(context.Context, string) (Info, error) { return Info{Size: 3}, nil }))
-	if err := rdb.Set(t.Context(), s.key("http://a")+":lock", "somebody", 200*time.Millisecond).Err(); err != nil {
+	if err := rdb.Set(t.Context(), s.key("http://a")+":lock", "another process", 200*time.Millisecond).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := s.Check(t.Context(), "http://a"); err != nil || info.Size != 3 {

@@ -194,7 +194,7 @@ func encodeWithin(picture image.Image, quality int, limit int64, turned int) (da
 	return nil, 0, nil
 }
 
-// upright turns a picture as its EXIF orientation asks for (CIPA DC-008, 4.6.4).
+// upright rotates a picture by its EXIF orientation (CIPA DC-008, 4.6.4).
 func upright(picture image.Image, turned int) image.Image {
 	turns := []func(image.Image) image.Image{
 		2: imaging.FlipH, 3: imaging.Rotate180, 4: imaging.FlipV, 5: imaging.Transpose,

@@ -80,14 +80,14 @@ type Options struct {
 type Store struct {
 	opts Options
 
-	reserve, commit, keep, withdraw, forget, due *redis.Script
+	reserve, commit, keep, withdraw, drop, due *redis.Script
 }
 
 // New makes a Store.
 func New(o Options) (*Store, error) {
 	s := &Store{opts: o}
 	for name, script := range map[string]**redis.Script{
-		"reserve": &s.reserve, "commit": &s.commit, "keep": &s.keep, "withdraw": &s.withdraw, "forget": &s.forget, "due": &s.due,
+		"reserve": &s.reserve, "commit": &s.commit, "keep": &s.keep, "withdraw": &s.withdraw, "drop": &s.drop, "due": &s.due,
 	} {
 		source, err := scripts.ReadFile("lua/" + name + ".lua")
 		if err != nil {
@@ -301,7 +301,7 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 			}
 			gone[i] = blob
 		}
-		if err := s.forget.Run(ctx, s.opts.Redis, []string{usageKey, sizesKey, totalKey}, gone...).Err(); err != nil {
+		if err := s.drop.Run(ctx, s.opts.Redis, []string{usageKey, sizesKey, totalKey}, gone...).Err(); err != nil {
 			return swept, unavailable("sweep", err)
 		}
 		swept += len(blobs)

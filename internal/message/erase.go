@@ -49,7 +49,7 @@ func (m *Message) dropContent(now time.Time) {
 	}
 }
 
-// Repeats reports whether a content asks for what the message was asked for. Of
+// Repeats reports whether a content is that of the message. Of
 // a redacted message only what is left is compared.
 func (m *Message) Repeats(c Content) bool {
 	kept := m.Content

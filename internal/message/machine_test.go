@@ -54,7 +54,7 @@ func want(tb testing.TB, m *message.Message, status message.Status, code message
 	}
 }
 
-// An SMS that goes out instead is handed over a second time, under the same id.
+// An SMS as fallback reports "sent" a second time, under the same id.
 func TestSwitchesToSMS(t *testing.T) {
 	t.Parallel()
 	m := queued(t)
@@ -152,7 +152,7 @@ func TestTimelineHasTheDetail(t *testing.T) {
 			}
 		})
 	}
-	t.Run("known only after a look-up", func(t *testing.T) {
+	t.Run("known only after a lookup", func(t *testing.T) {
 		t.Parallel()
 		m := queued(t)
 		n := begin(t, m, start())

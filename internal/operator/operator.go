@@ -1,5 +1,5 @@
 // Package operator performs the changes that operators make to a running
-// installation, for mmsctl and the admin listener alike. Each change is recorded
+// installation, for mmsctl and the admin listener. Each change is recorded
 // before it takes effect; one that cannot be recorded does not take place.
 package operator
 

@@ -73,7 +73,7 @@ func unavailable(what string, err error) error {
 const viewFresh = 500 * time.Millisecond
 
 // View is the pauses as a process that makes calls sees them. It reads them when a
-// message asks and the last reading is old, so that an idle process reads
+// message needs it and the last reading is old, so that an idle process reads
 // nothing. It is safe for concurrent use.
 type View struct {
 	store   *Store

@@ -37,7 +37,7 @@ func NewClock(rdb redis.UniversalClient, local func() time.Time) *Clock {
 	return &Clock{rdb: rdb, local: local}
 }
 
-// Measure asks Redis for its time.
+// Measure reads Redis' time.
 func (c *Clock) Measure(ctx context.Context) error {
 	before := c.local()
 	there, err := c.rdb.Time(ctx).Result()

@@ -12,7 +12,7 @@ import (
 // adds.
 func near(a, b time.Duration) bool { return (a - b).Abs() < 5*time.Second }
 
-// A clock shows Redis' time whatever the system's shows, and tells by how much they
+// A clock shows Redis' time whatever the system's shows, and reports by how much they
 // differ; doctor finds the skew of each process.
 func TestClockIsRedisClock(t *testing.T) {
 	t.Parallel()

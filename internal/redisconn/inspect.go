@@ -42,7 +42,7 @@ type Health struct {
 	Warnings []string
 }
 
-// Inspect asks the server how it is set up. It reads INFO, and CONFIG for what
+// Inspect reads the server's settings: it reads INFO, and CONFIG for what
 // INFO leaves out. What the server forbids stays unknown; CheckRights says so.
 func Inspect(ctx context.Context, client redis.UniversalClient) (Health, error) {
 	cluster, ok := client.(*redis.ClusterClient)

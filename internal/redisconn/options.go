@@ -1,6 +1,6 @@
 // Package redisconn turns REDIS_URL into a client that gives up on a frozen or
 // dead Redis within 1.5 seconds, whichever topology the URL names, and looks
-// at a server's settings for what would lose messages.
+// at a server's settings for risks of losing messages.
 package redisconn
 
 import (

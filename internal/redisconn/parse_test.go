@@ -305,7 +305,7 @@ func FuzzParse(f *testing.F) {
 		if opts.String() == "" {
 			t.Error("options without a text")
 		}
-		// The same URL with a password that nobody escaped must not show it.
+		// The same URL with an unescaped password must not show it.
 		const longEnough = 6
 		if len(password) < longEnough || strings.Contains(schemes, password) {
 			return

@@ -160,7 +160,7 @@ func (r *Rights) Err() error {
 	return fmt.Errorf("%w: %s", ErrRights, strings.Join(causes, "; "))
 }
 
-// CheckRights asks a server, of a cluster every primary, for the right to every
+// CheckRights checks at a server, of a cluster at every primary, the right to every
 // command, key and channel that is used. Nothing is run: Redis checks the rights
 // to a command when it queues it for a transaction, and this one is never
 // executed. The error is that of a Redis that does not answer.
@@ -197,7 +197,7 @@ func (r *Rights) merge(other Rights) {
 	r.Warnings = union(r.Warnings, other.Warnings)
 }
 
-// probe is a command whose right is asked for.
+// probe is a command whose right is checked.
 type probe struct {
 	command []string
 	pattern string // of the key or channel that it is about

@@ -8,5 +8,5 @@ const KeyPrefix = "mms:{m}:"
 
 // ErrUnavailable says that Redis did not answer or refused to write. The
 // command may have been executed all the same. Each store wraps it in an error
-// of its own, so that a caller can tell which store failed.
+// of its own, so that a caller can identify the failed store.
 var ErrUnavailable = errors.New("redis unavailable")

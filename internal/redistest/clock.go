@@ -13,8 +13,7 @@ import (
 //go:embed testdata/clock.c
 var clockSource []byte
 
-// Offset is by how much the wall clocks of processes are moved, in a file that the
-// processes map.
+// Offset is the offset of processes' wall clocks, in a file that the processes map.
 type Offset struct {
 	tb   testing.TB
 	path string
@@ -32,10 +31,10 @@ func NewOffset(tb testing.TB) *Offset {
 // Path is the file of the offset, for the variable CLOCK_OFFSET.
 func (o *Offset) Path() string { return o.path }
 
-// Move sets by how much the clocks are ahead of the system's; negative: behind it.
+// Move sets the offset from the system's clock.
 func (o *Offset) Move(ahead time.Duration) {
 	o.tb.Helper()
-	file, err := os.OpenFile(o.path, os.O_RDWR|os.O_CREATE, 0o600) // the processes map this very file
+	file, err := os.OpenFile(o.path, os.O_RDWR|os.O_CREATE, 0o600) // the processes map this file
 	if err != nil {
 		o.tb.Fatalf("redistest: move clock: %v", err)
 	}

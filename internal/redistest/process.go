@@ -22,7 +22,7 @@ import (
 const (
 	// Ports are drawn from below Linux's range of ephemeral ports
 	// (32768–60999), so that neither an outgoing connection nor a listener on
-	// port 0 takes a server's port while it is stopped.
+	// port 0 uses a server's port while it is stopped.
 	firstPort = 20000
 	portCount = 12000
 
@@ -40,14 +40,14 @@ const (
 var (
 	errNotInstalled = errors.New("redis-server is not on the PATH; install it: " +
 		"apt-get install redis-server on Debian, brew install redis on macOS")
-	errPortTaken   = errors.New("port is taken")
+	errPortTaken   = errors.New("port is in use")
 	errExited      = errors.New("redis-server exited")
 	errNotRunning  = errors.New("redis-server is not running")
 	errOtherServer = errors.New("another redis-server answers on the port")
 )
 
 // instance is one redis-server with a fixed directory, which may be started
-// and ended several times. It knows nothing of tests.
+// and ended several times. It does not depend on a test.
 type instance struct {
 	binary string
 	dir    string
@@ -96,7 +96,7 @@ func randomPort() int {
 	return firstPort + rand.IntN(portCount)
 }
 
-// launch starts the process and waits until it serves. The caller holds mu.
+// launch starts the process and waits until it serves. The caller has locked mu.
 func (i *instance) launch() error {
 	logFile, err := os.Create(i.logPath())
 	if err != nil {
@@ -149,7 +149,7 @@ func (i *instance) args() []string {
 	return append(args, i.conf.args...)
 }
 
-// awaitReady returns once the very process that was launched answers PING.
+// awaitReady returns once the launched process answers PING.
 func (i *instance) awaitReady() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
@@ -176,7 +176,7 @@ func (i *instance) awaitReady() error {
 	}
 }
 
-// awaitsConnections reports an error until the server listens, so that go-redis does
+// awaitsConnections returns an error until the server listens, so that go-redis does
 // not log every dial before.
 func awaitsConnections(ctx context.Context, addr string) error {
 	dialer := net.Dialer{Timeout: probeTimeout}
@@ -190,15 +190,15 @@ func awaitsConnections(ctx context.Context, addr string) error {
 	return nil
 }
 
-// probe tells a server that is up from one that is loading, and from a
-// stranger that took the port first.
+// probe distinguishes a ready server from one that is loading and from another process
+// on the port.
 func probe(ctx context.Context, client *redis.Client, pid int) error {
 	if err := client.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("ping: %w", err)
 	}
 	info, err := client.Info(ctx, "server").Result()
 	if redis.HasErrorPrefix(err, "unknown command") {
-		return nil // a test took INFO away; another server on the port would have ended this one
+		return nil // a test has forbidden INFO; this one would not run with another server on the port
 	}
 	if err != nil {
 		return fmt.Errorf("info: %w", err)
@@ -217,8 +217,8 @@ func (i *instance) exitError() error {
 	return fmt.Errorf("%w at start:\n%s", errExited, text)
 }
 
-// end stops the process: graceful asks with SIGTERM first, so that everything
-// acknowledged reaches the disk. Ending a stopped server is no error.
+// end stops the process: graceful with SIGTERM first, so that all acknowledged writes
+// reach the disk. Ending a stopped server is no error.
 func (i *instance) end(graceful bool) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -227,7 +227,7 @@ func (i *instance) end(graceful bool) error {
 	}
 	defer func() { i.cmd, i.exited = nil, nil }()
 	if graceful {
-		// A frozen process takes no SIGTERM before it is thawed.
+		// A frozen process handles no SIGTERM before it is thawed.
 		_ = i.cmd.Process.Signal(syscall.SIGCONT)
 		_ = i.cmd.Process.Signal(syscall.SIGTERM)
 		select {
@@ -265,8 +265,8 @@ func (i *instance) addr() string {
 
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
-// options are for probes: they fail fast and do not retry, so that what a server
-// does is seen as it is. They take no lock.
+// options are for probes: clients fail fast and do not retry, so that tests see the
+// server's own behaviour. It does not lock mu.
 func (i *instance) options(db int) *redis.Options {
 	return &redis.Options{
 		Addr:                  address(i.port),

@@ -14,7 +14,7 @@ type Server struct {
 	inst *instance
 }
 
-// settings are what options change.
+// settings are the values that options change.
 type settings struct {
 	args     []string
 	env      []string // beside that of the test
@@ -32,18 +32,18 @@ func WithArgs(args ...string) Option {
 	return func(s *settings) { s.args = append(s.args, args...) }
 }
 
-// WithPassword sets requirepass; the server's own URL and clients carry it.
+// WithPassword sets requirepass; the server's URL and clients use it.
 func WithPassword(password string) Option {
 	return func(s *settings) { s.password = password }
 }
 
-// WithPort fixes the port instead of taking a free one.
+// WithPort fixes the port.
 func WithPort(port int) Option {
 	return func(s *settings) { s.port = port }
 }
 
-// Start runs a server with AOF (everysec) and noeviction in a directory of its
-// own until the test ends.
+// Start runs a server with AOF (everysec) and noeviction in its own directory until the
+// test ends.
 func Start(tb testing.TB, opts ...Option) *Server {
 	tb.Helper()
 	var conf settings
@@ -60,7 +60,7 @@ func startIn(tb testing.TB, dir string, conf settings) *Server {
 		tb.Fatalf("redistest: %v", err)
 	}
 	s := &Server{tb: tb, inst: inst}
-	// Registered before the start, so that a failed one leaves nothing behind.
+	// Registered before the start, so that a failed one is cleaned up as well.
 	tb.Cleanup(s.Kill)
 	s.Restart()
 	return s
@@ -76,13 +76,13 @@ func (s *Server) URL() string { return redisURL(s.Addr(), s.inst.conf.password, 
 func (s *Server) Dir() string { return s.inst.dir }
 
 // Client returns a client that is closed when the test tb ends. It does not
-// retry, and waits for a minute.
+// retry, and its timeouts are a minute.
 func (s *Server) Client(tb testing.TB) *redis.Client {
 	tb.Helper()
 	return clientOf(tb, s.inst, 0)
 }
 
-// Stop ends the server gracefully: what it acknowledged is on the disk.
+// Stop ends the server gracefully: acknowledged writes are on the disk.
 func (s *Server) Stop() { s.must(s.inst.end(true)) }
 
 // Kill ends the server at once, as a crash does.
@@ -96,8 +96,8 @@ func (s *Server) Restart() {
 	s.must(s.inst.start())
 }
 
-// Freeze stops the process without closing its sockets: connections are still
-// accepted by the kernel, and nothing answers.
+// Freeze stops the process without closing its sockets: the kernel still accepts
+// connections, and no command is answered.
 func (s *Server) Freeze() { s.must(s.inst.signal(syscall.SIGSTOP)) }
 
 // Thaw lets a frozen server continue.

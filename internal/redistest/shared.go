@@ -12,27 +12,26 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// sharedDatabases is how many tests of one package can hold a database at the
-// same time, far above what -parallel allows.
+// sharedDatabases is the maximum of concurrently used databases, far above -parallel.
 const sharedDatabases = 512
 
-// shared is the one server of the test process. It is started by the first
-// test that asks for a database, so a run of other tests costs nothing.
+// shared is the shared server of the test process. It is started by the first call of
+// Shared.
 //
-//nolint:gochecknoglobals // TestMain and the tests have nothing else in common
+//nolint:gochecknoglobals // TestMain and the tests share nothing else
 var shared sharedServer
 
 var errNoMain = errors.New("the package's TestMain must run redistest.Main")
 
 type sharedServer struct {
 	mu      sync.Mutex
-	managed bool // Main runs and will stop the server
+	managed bool // Main runs and stops the server
 	inst    *instance
 	dir     string
 	free    chan int
 }
 
-// Runner is what TestMain runs; goleak.VerifyTestMain takes it as well.
+// Runner is a *testing.M; goleak.VerifyTestMain accepts it as well.
 type Runner struct{ m interface{ Run() int } }
 
 // Main wraps m so that the server behind [Shared] ends when the tests have run.
@@ -50,18 +49,18 @@ func (r Runner) Run() int {
 }
 
 // DB is a database of the shared server, empty at first and used by one test.
-// Pub/sub channels, INFO and CONFIG belong to the whole server: a test that
-// depends on those takes a server of its own.
+// Pub/sub channels, INFO and CONFIG belong to the whole server: a test that depends on
+// those uses its own server.
 type DB struct {
 	inst   *instance
 	number int
 	free   chan<- int
 }
 
-// Shared gives the test an empty database of the package's shared server.
+// Shared returns an empty database of the package's shared server.
 func Shared(tb testing.TB) *DB {
 	tb.Helper()
-	db, err := shared.take()
+	db, err := shared.database()
 	if err != nil {
 		tb.Fatalf("redistest: %v", err)
 	}
@@ -93,7 +92,7 @@ func (s *sharedServer) manage() {
 	s.managed = true
 }
 
-func (s *sharedServer) take() (*DB, error) {
+func (s *sharedServer) database() (*DB, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.managed {

@@ -8,11 +8,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Tap is a hook that writes down what goes to Redis, and in which company.
+// Tap is a hook that records the commands and pipelines of a client.
 type Tap struct {
-	Alone     []string // names of commands
+	Commands  []string // names of commands outside pipelines
 	Pipelines [][]redis.Cmder
-	Hold      func() // called before each pipeline goes; nil: nothing
+	// BeforePipeline, if not nil, is called before each pipeline is sent.
+	BeforePipeline func()
 
 	mu sync.Mutex
 }
@@ -25,9 +26,9 @@ func (*Tap) DialHook(next redis.DialHook) redis.DialHook {
 // ProcessHook implements redis.Hook.
 func (w *Tap) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if name := cmd.Name(); name != "hello" { // which begins a connection
+		if name := cmd.Name(); name != "hello" { // of a new connection
 			w.mu.Lock()
-			w.Alone = append(w.Alone, name)
+			w.Commands = append(w.Commands, name)
 			w.mu.Unlock()
 		}
 		return next(ctx, cmd)
@@ -40,15 +41,15 @@ func (w *Tap) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 		w.mu.Lock()
 		w.Pipelines = append(w.Pipelines, cmds)
 		w.mu.Unlock()
-		if w.Hold != nil {
-			w.Hold()
+		if w.BeforePipeline != nil {
+			w.BeforePipeline()
 		}
 		return next(ctx, cmds)
 	}
 }
 
-// Asked counts the scripts whose first key was key.
-func (w *Tap) Asked(key string) int {
+// Scripts counts the scripts whose first key was key.
+func (w *Tap) Scripts(key string) int {
 	const firstKey = 3
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -63,7 +64,7 @@ func (w *Tap) Asked(key string) int {
 	return n
 }
 
-// Count is the number of pipelines so far.
+// Count returns the number of pipelines so far.
 func (w *Tap) Count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -16,9 +16,9 @@ import (
 const (
 	sentinelConf = "sentinel.conf"
 	lastSlot     = 16383
-	settleWait   = 20 * time.Second
+	infoTimeout  = 20 * time.Second
 
-	// Sentinel's own defaults are 30 s and 3 min; tests cannot wait for those.
+	// Sentinel's defaults are 30 s and 3 min, too long for tests.
 	sentinelDownAfter       = 500 * time.Millisecond
 	sentinelFailoverTimeout = 2 * time.Second
 )
@@ -31,7 +31,7 @@ func StartReplicaOf(tb testing.TB, primary *Server, opts ...Option) *Server {
 		WithPassword(primary.inst.conf.password),
 		WithArgs("--replicaof", host+" "+port),
 	}, opts...)...)
-	settle(tb, replica, "replication", "master_link_status:up")
+	awaitInfo(tb, replica, "replication", "master_link_status:up")
 	return replica
 }
 
@@ -56,13 +56,12 @@ func StartSentinel(tb testing.TB, name string, primary *Server, quorum int) *Ser
 		tb.Fatalf("redistest: write sentinel.conf: %v", err)
 	}
 	sentinel := startIn(tb, dir, settings{sentinel: true})
-	settle(tb, sentinel, "sentinel", "name="+name+",status=ok")
+	awaitInfo(tb, sentinel, "sentinel", "name="+name+",status=ok")
 	return sentinel
 }
 
-// StartCluster runs a Redis Cluster of one node that holds every slot: enough
-// to see that a command's keys share a slot and that a client speaks to a
-// cluster.
+// StartCluster runs a Redis Cluster of one node with every slot: enough to check that a
+// command's keys share a slot and that a client supports a cluster.
 func StartCluster(tb testing.TB, opts ...Option) *Server {
 	tb.Helper()
 	node := Start(tb, append([]Option{WithArgs("--cluster-enabled", "yes")}, opts...)...)
@@ -84,8 +83,8 @@ func hostPort(tb testing.TB, s *Server) (host, port string) {
 	return host, port
 }
 
-// settle waits until the server's INFO section contains want.
-func settle(tb testing.TB, s *Server, section, want string) {
+// awaitInfo waits until the server's INFO section contains want.
+func awaitInfo(tb testing.TB, s *Server, section, want string) {
 	tb.Helper()
 	eventually(tb, want, func(ctx context.Context, client *redis.Client) (string, error) {
 		return client.Info(ctx, section).Result()
@@ -96,7 +95,7 @@ func eventually(
 	tb testing.TB, want string, read func(context.Context, *redis.Client) (string, error), client *redis.Client,
 ) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), settleWait)
+	ctx, cancel := context.WithTimeout(tb.Context(), infoTimeout)
 	defer cancel()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()

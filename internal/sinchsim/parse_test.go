@@ -144,7 +144,7 @@ func TestSeed(t *testing.T) {
 	for _, seeds := range [][2]uint64{{7, 8}, {0, 0}} {
 		a, b := draw(seeds[0]), draw(seeds[1])
 		if a.ULID == b.ULID || a.Tracking == b.Tracking || a.Latency == b.Latency {
-			t.Errorf("seeds %v draw alike: %+v", seeds, a)
+			t.Errorf("seeds %v draw the same values: %+v", seeds, a)
 		}
 	}
 }

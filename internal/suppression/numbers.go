@@ -91,7 +91,7 @@ func (k *numberKey) name(number string) string {
 	return k.keys.Name("optout", number)
 }
 
-// seal is the number for its record; empty: the name tells it.
+// seal is the number for its record; empty: the name contains it.
 func (k *numberKey) seal(number string) string {
 	if k.keys == nil {
 		return ""
@@ -111,7 +111,7 @@ func (k *numberKey) open(name, sealed string) (string, error) {
 	return string(number), nil
 }
 
-// isPlain tells a number from a hash.
+// isPlain distinguishes a number from a hash.
 func isPlain(name string) bool { return strings.HasPrefix(name, "+") }
 
 // get is the number key, read at most numbersEvery ago by Follow, or now.

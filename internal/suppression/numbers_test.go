@@ -112,8 +112,8 @@ func TestMissingNumberKeyBlocks(t *testing.T) {
 		_, suppressed := b.Suppressed(t.Context(), shop, phone, sender)
 		_, _, put := b.Put(t.Context(), shop, phone, sender, "")
 		_, list := b.List(t.Context(), shop, Position{}, 1)
-		heard := b.HandleInbound(t.Context(), Inbound{Number: phone, Meaning: Stop})
-		for _, err := range []error{suppressed, put, list, heard} {
+		handled := b.HandleInbound(t.Context(), Inbound{Number: phone, Meaning: Stop})
+		for _, err := range []error{suppressed, put, list, handled} {
 			if !errors.Is(err, ErrUnavailable) {
 				t.Errorf("%s: %v, want ErrUnavailable", name, err)
 			}

@@ -362,7 +362,7 @@ func TestOptOutsWhileMemoryIsFull(t *testing.T) {
 	b.receives(t, sender, Start, time.Time{})
 }
 
-// The record of a number is kept as long as something in it counts, for anybody.
+// The record of a number is kept as long as an entry in it applies to any tenant.
 func TestEndedRecordExpires(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

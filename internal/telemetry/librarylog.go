@@ -69,7 +69,7 @@ func (l *AsynqLogger) Warn(args ...any) { l.write(zerolog.WarnLevel, args) }
 // Error writes a line.
 func (l *AsynqLogger) Error(args ...any) { l.write(zerolog.ErrorLevel, args) }
 
-// Fatal writes a line and returns, other than asynq asks for: a library must not
+// Fatal writes a line and returns, unlike asynq's contract: a library must not
 // end the process without finishing its calls.
 func (l *AsynqLogger) Fatal(args ...any) { l.write(zerolog.ErrorLevel, args) }
 

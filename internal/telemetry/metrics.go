@@ -227,7 +227,7 @@ func newMediaMetrics(with factory) *MediaMetrics {
 		checks: with.counter("media_checks_total", "Media fetched for a check, by result (ok, or the code of the fault).", "result"),
 		duration: with.histogram("media_check_duration_seconds", "Response time of media hosts.",
 			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5}),
-		reused: with.counter("media_verdicts_reused_total", "Media whose hosts another check had asked before.").WithLabelValues(),
+		reused: with.counter("media_verdicts_reused_total", "Media with a verdict cached by another check.").WithLabelValues(),
 		fits: with.counter("media_fits_total",
 			"Media that were made to fit, by result (unchanged, stripped, converted, or the code of what is wrong).", "result"),
 		fitting: with.histogram("media_fit_duration_seconds", "Time to fetch, convert and store a media.",

@@ -21,7 +21,7 @@ type fakeSource struct {
 	tokens  int
 	refill  time.Duration // a token each; 0: never
 	err     error
-	asked   []bool // high or not
+	requests   []bool // high or not
 	yielded int
 	marked  bool
 }
@@ -29,7 +29,7 @@ type fakeSource struct {
 func (f *fakeSource) take(_ context.Context, n int, high bool) (int, time.Duration, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asked = append(f.asked, high)
+	f.requests = append(f.requests, high)
 	f.marked = f.marked || high
 	if f.err != nil {
 		return 0, 0, f.err
@@ -62,11 +62,11 @@ func (f *fakeSource) yield(context.Context) error {
 
 func (f *fakeSource) slow(context.Context, time.Duration, string) error { return nil }
 
-// questions is how often it was asked.
-func (f *fakeSource) questions() int {
+// requestCount is the number of requests.
+func (f *fakeSource) requestCount() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.asked)
+	return len(f.requests)
 }
 
 // marker returns how often the marker was removed, and whether it is set.
@@ -256,12 +256,12 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		if err := p.Wait(ctx, message.Normal); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("err = %v", err)
 		}
-		asked := src.questions()
+		requests := src.requestCount()
 		if err := p.Wait(ctx, message.Normal); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("second: err = %v", err)
 		}
 		synctest.Wait()
-		if src.questions() != asked {
+		if src.requestCount() != requests {
 			t.Error("took a token for a waiter that had given up before")
 		}
 	})
@@ -291,7 +291,7 @@ func TestFailureReachesEveryWaiterAndIsNotRemembered(t *testing.T) {
 	})
 }
 
-// A high message that comes while bulk sleeps until the next token is asked
+// A high message that comes while bulk sleeps until the next token is requests
 // for at once, since the other processes have to see the marker.
 func TestHighWakesTheDispenser(t *testing.T) {
 	t.Parallel()
@@ -324,7 +324,7 @@ func TestFewQuestionsForManyWaiters(t *testing.T) {
 			c.wg.Go(func() { _ = c.pacer.Wait(t.Context(), message.Bulk) })
 		}
 		c.finish()
-		if n := src.questions(); n > 25 {
+		if n := src.requestCount(); n > 25 {
 			t.Errorf("%d questions in 2 s at 10 a second, want about 20", n)
 		}
 	})

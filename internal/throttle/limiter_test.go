@@ -91,7 +91,7 @@ func TestPermitForSeveralRecipients(t *testing.T) {
 	}
 }
 
-func TestWhatShowsThatSinchIsThere(t *testing.T) {
+func TestOutcomesThatShowThatSinchAnswers(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		outcome message.Outcome

@@ -202,7 +202,7 @@ func jittered(in time.Duration) time.Duration {
 }
 
 // dispense serves the waiters until there are none. It has no context of its
-// caller, since it asks for many waiters, each with its own.
+// caller, since it serves many waiters, each with its own.
 func (p *Pacer) dispense() {
 	for {
 		if p.byRuns() {
@@ -303,7 +303,7 @@ func (p *Pacer) refuseAll(err error) {
 }
 
 // grant gives n tokens to the next waiters. Tokens of waiters that gave up while
-// Redis was asked are lost, which only makes the pace slower.
+// the request are lost, which only makes the pace slower.
 func (p *Pacer) grant(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

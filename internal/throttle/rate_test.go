@@ -88,7 +88,7 @@ func (m paceModel) most(now time.Time) float64 {
 	return float64(m.burst) + m.rate*now.Sub(m.since).Seconds() + rounding
 }
 
-// Whatever is asked for in whatever order, with a clock that goes backwards, a
+// For any sequence of requests, also with a clock that goes backwards, a
 // Redis that is replaced and a pace that changes: no more is granted than the
 // model allows, and the next token comes when the reply says so.
 func TestPaceAgainstAModel(t *testing.T) {
@@ -145,7 +145,7 @@ func TestPaceAgainstAModel(t *testing.T) {
 				}
 				now = now.Add(wait)
 				if again, _ := take(1); again != 1 {
-					rt.Fatalf("no token after the %s that the reply asked for", wait)
+					rt.Fatalf("no token after the replied wait of %s", wait)
 				}
 			},
 		})

@@ -26,7 +26,7 @@ const senderBurst = 4
 // it.
 const dailyZone = "America/Los_Angeles"
 
-// claim is what a waiter asks a token for. The zero claim is one of the account
+// claim describes a waiter's token request. The zero claim is one of the account
 // alone.
 type claim struct {
 	sender  string // in digits; empty: it has no limits
@@ -214,7 +214,7 @@ func (p *Pacer) served(lane message.Lane) {
 }
 
 // release refunds the token of a sender whose call was not begun: its message
-// comes first when it asks again.
+// comes first at its next request.
 func (p *Pacer) release(ctx context.Context, c claim) error {
 	if c.sender == "" {
 		return nil

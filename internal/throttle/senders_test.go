@@ -28,7 +28,7 @@ func from(sender string, n int) *message.Message {
 	return &message.Message{ID: message.ID("msg_" + strconv.Itoa(n)), From: "+" + sender}
 }
 
-// take asks for a token as the limiter does, and returns when to come back.
+// take requests a token as the limiter does, and returns when to retry.
 func take(t *testing.T, p *Pacer, m *message.Message) *DeniedError {
 	t.Helper()
 	err := p.wait(t.Context(), message.Normal, p.claim(m))
@@ -58,7 +58,7 @@ func TestSenderPaceMatchesModel(t *testing.T) {
 		burst := max(1, int(rate/senderBurst))
 		var (
 			granted []time.Time
-			due     = make(map[int]time.Time) // messages that were told to come back
+			due     = make(map[int]time.Time) // messages that have to retry
 			order   []time.Time
 			next    int
 		)
@@ -73,7 +73,7 @@ func TestSenderPaceMatchesModel(t *testing.T) {
 				rt.Fatalf("denied: %v", denied)
 			}
 			if _, waits := due[n]; waits && !now.Before(due[n]) {
-				rt.Fatalf("message %d came back when it was told to, and was sent away again", n)
+				rt.Fatalf("message %d retried at its time, and was refused again", n)
 			}
 			at := now.Add(denied.RetryIn)
 			if before, waits := due[n]; waits && at.Sub(before).Abs() > time.Millisecond {
@@ -90,7 +90,7 @@ func TestSenderPaceMatchesModel(t *testing.T) {
 				srv.SetTime(now)
 				for n, at := range due {
 					if !now.Before(at.Add(time.Millisecond)) {
-						due[n] = at.Add(time.Millisecond) // what was told is in whole microseconds
+						due[n] = at.Add(time.Millisecond) // replies are in whole microseconds
 						ask(n)
 					}
 				}

@@ -61,7 +61,7 @@ func (s *strain) add(throttled bool) (tooFast bool) {
 func (p *Pacer) Answered() { p.strain.add(false) }
 
 // Throttled reports that Sinch answered "too fast", with its code; retryAfter is
-// the time it asked for, or zero. A single such answer is the message's own matter. When
+// the requested time, or zero. A single such answer is the message's own matter. When
 // most answers are like that, all processes slow down: the pace halves, up to a
 // sixteenth, and comes back over seconds; without a pace all calls back off for
 // a moment, and longer each time. A retryAfter then stops all calls as well, for

@@ -48,7 +48,7 @@ func TestConversationFallsBackToSMS(t *testing.T) {
 	s.wantReason(s.awaitStatus(plain, "undelivered"), "recipient", "RECIPIENT_NOT_REACHABLE")
 }
 
-// Where the app keeps what it dispatches, Sinch can be asked.
+// If the app retains dispatched messages, Sinch can be queried.
 func TestConversationIsLookedUp(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(conversation), with("SINCH_TIMEOUT", "500ms"), simulatorWith("--retention-days", "1"))
@@ -78,7 +78,7 @@ func TestConversationWithoutRetentionIsHeld(t *testing.T) {
 	for _, id := range ids {
 		s.wantReason(s.awaitStatus(id, "unknown"), "unknown_outcome", "")
 	}
-	s.await("look-ups", harness.Patience, func() (bool, string) { return s.sim.Stats().Lookups >= len(ids), "none" })
+	s.await("lookups", harness.Patience, func() (bool, string) { return s.sim.Stats().Lookups >= len(ids), "none" })
 	s.hold("one call each", time.Second, func() (bool, string) {
 		return s.sim.Stats().Calls == len(ids), "Sinch was called again"
 	})
@@ -93,7 +93,7 @@ func TestConversationTokens(t *testing.T) {
 	s.sim.ExpireTokens()
 	s.wantAttempts(s.awaitStatus(s.send(message{}), "delivered"), 1)
 	if n := s.sim.Tokens(); n != 2 {
-		t.Errorf("%d tokens were asked for, want 2", n)
+		t.Errorf("%d tokens were requested, want 2", n)
 	}
 	if n := s.sim.Stats().Calls; n != 3 {
 		t.Errorf("%d calls, want 3: one with the old token", n)

@@ -229,7 +229,7 @@ func TestAcceptedMessagesSurviveTheAPI(t *testing.T) {
 	}
 }
 
-func TestStoppedAPIAnswersWhatItTook(t *testing.T) {
+func TestStoppedAPIAnswersItsRequests(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.awaitStatus(s.send(message{}), "delivered")

@@ -77,9 +77,9 @@ func TestRefusedNumberFailsAlone(t *testing.T) {
 	s.wantOnceEach(199)
 }
 
-// TestKilledWorkerDoublesNoSharedCall kills a worker while calls are under way:
+// TestKilledWorkerDoublesNoMultiCall kills a worker while calls are under way:
 // those that Sinch has are looked up and not made again.
-func TestKilledWorkerDoublesNoSharedCall(t *testing.T) {
+func TestKilledWorkerDoublesNoMultiCall(t *testing.T) {
 	t.Parallel()
 	const messages = 1500
 	s := start(t, over(batches), workers(2), patient(), with("SINCH_RATE", "400"))
@@ -101,7 +101,7 @@ func TestKilledWorkerDoublesNoSharedCall(t *testing.T) {
 }
 
 // A canceled batch begins no more calls, and what is due later goes together.
-func TestSharedCallsAreScheduledAndCanceled(t *testing.T) {
+func TestMultiCallsAreScheduledAndCanceled(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(batches))
 	later := url.Values{"sendAt": {time.Now().Add(8 * time.Second).UTC().Format(time.RFC3339Nano)}}

@@ -119,7 +119,7 @@ func New(o Options) *Handler {
 	}
 }
 
-// laterError asks asynq to run the task again after a pause. Its text is shown
+// laterError makes asynq run the task again after a pause. Its text is shown
 // in the queue UI.
 type laterError struct {
 	in  time.Duration

@@ -46,7 +46,7 @@ type slots struct {
 
 type slotsOfTenant struct {
 	begun  map[*slot]time.Time
-	wanted time.Time // when its latest task asked for a slot
+	wanted time.Time // when its latest task requested a slot
 }
 
 // slot is a place for one call.

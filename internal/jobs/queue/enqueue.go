@@ -34,7 +34,7 @@ func (q *Queue) enqueueMany(ctx context.Context, tasks []Task) []batcher.Result[
 	answers := make([]batcher.Result[bool], len(tasks))
 	var unknown []int // tasks whose script Redis has not loaded
 	for i, cmd := range cmds[:made] {
-		answers[i].Value, answers[i].Err = asynqredis.Made(cmd)
+		answers[i].Value, answers[i].Err = asynqredis.Enqueued(cmd)
 		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
 			unknown = append(unknown, i)
 		}

@@ -56,14 +56,14 @@ func TestManyTasksTakeOneRoundTrip(t *testing.T) {
 	if err := q.DispatchMany(t.Context(), waiting(2)); err != nil {
 		t.Fatal(err)
 	}
-	hook.Alone, hook.Pipelines = nil, nil
+	hook.Commands, hook.Pipelines = nil, nil
 	messages := waiting(300)
 	if err := q.DispatchMany(t.Context(), messages); err != nil {
 		t.Fatal(err)
 	}
 	const announcement = 1 // of the tasks, to idle workers; none when the first two were announced a moment ago
-	if len(hook.Alone) > 0 || len(hook.Pipelines) != 1 || len(hook.Pipelines[0])-len(messages) > announcement {
-		t.Errorf("%d pipelines, and alone: %v", len(hook.Pipelines), hook.Alone)
+	if len(hook.Commands) > 0 || len(hook.Pipelines) != 1 || len(hook.Pipelines[0])-len(messages) > announcement {
+		t.Errorf("%d pipelines, and single commands: %v", len(hook.Pipelines), hook.Commands)
 	}
 	same(t, q, messages)
 	if err := q.DispatchMany(t.Context(), messages); err != nil {

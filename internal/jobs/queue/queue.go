@@ -29,29 +29,29 @@ const neverArchived = 100
 
 // Queue enqueues messages in their lanes. It is safe for concurrent use.
 type Queue struct {
-	client    *asynq.Client
-	questions *asynqredis.Questions
-	notifier  *asynqredis.Notifier
-	rdb       redis.UniversalClient
-	groups    *redis.Script
-	park      *redis.Script
-	unparked  *redis.Script
-	timeout   time.Duration
-	batched   *batcher.Batcher[*message.Message, bool]
-	parkings  *batcher.Batcher[parking, bool]
+	client   *asynq.Client
+	lookups  *asynqredis.Lookups
+	notifier *asynqredis.Notifier
+	rdb      redis.UniversalClient
+	groups   *redis.Script
+	park     *redis.Script
+	unparked *redis.Script
+	timeout  time.Duration
+	batched  *batcher.Batcher[*message.Message, bool]
+	parkings *batcher.Batcher[parking, bool]
 }
 
 // New creates a queue. timeout bounds one run of a task.
 func New(rdb redis.UniversalClient, timeout time.Duration) *Queue {
 	q := &Queue{
-		client:    asynq.NewClientFromRedisClient(asynqredis.Producer{UniversalClient: rdb}),
-		questions: asynqredis.NewQuestions(rdb),
-		notifier:  asynqredis.NewNotifier(rdb),
-		rdb:       rdb,
-		groups:    redis.NewScript(groupLua),
-		park:      redis.NewScript(parkLua),
-		unparked:  redis.NewScript(unparkLua),
-		timeout:   timeout,
+		client:   asynq.NewClientFromRedisClient(asynqredis.Producer{UniversalClient: rdb}),
+		lookups:  asynqredis.NewLookups(rdb),
+		notifier: asynqredis.NewNotifier(rdb),
+		rdb:      rdb,
+		groups:   redis.NewScript(groupLua),
+		park:     redis.NewScript(parkLua),
+		unparked: redis.NewScript(unparkLua),
+		timeout:  timeout,
 	}
 	q.batched = batcher.New(q.DispatchEach)
 	q.parkings = batcher.New(q.parkMany)
@@ -247,7 +247,7 @@ func (q *Queue) Running(ctx context.Context, lane string) (map[string]bool, erro
 }
 
 func (q *Queue) inspector(ctx context.Context) *asynq.Inspector {
-	return asynq.NewInspectorFromRedisClient(q.questions.Client(ctx))
+	return asynq.NewInspectorFromRedisClient(q.lookups.Client(ctx))
 }
 
 // States reads the states of tasks concurrently.

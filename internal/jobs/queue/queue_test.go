@@ -53,7 +53,7 @@ func TestDispatchSoonDoesNotWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	letGo := make(chan struct{})
-	tap.Hold = func() { <-letGo }
+	tap.BeforePipeline = func() { <-letGo }
 	unexpected := func(err error) { t.Error(err) }
 	queue.DispatchSoon(some[0], unexpected)
 	queue.DispatchSoon(some[1], unexpected)

@@ -22,7 +22,7 @@ func TestStatesShareRoundTrips(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		tap.Alone, tap.Pipelines = nil, nil
+		tap.Commands, tap.Pipelines = nil, nil
 		for i, state := range queue.States(t.Context(), tasksOf(messages)) {
 			want := StatePending
 			if i == 0 {
@@ -32,8 +32,8 @@ func TestStatesShareRoundTrips(t *testing.T) {
 				t.Errorf("task %d in state %d, %v", i, state.Value, state.Err)
 			}
 		}
-		if len(tap.Alone) > 0 || len(tap.Pipelines) > len(messages)/4 {
-			t.Errorf("%d pipelines, and alone: %v", len(tap.Pipelines), tap.Alone)
+		if len(tap.Commands) > 0 || len(tap.Pipelines) > len(messages)/4 {
+			t.Errorf("%d pipelines, and single commands: %v", len(tap.Pipelines), tap.Commands)
 		}
 		if err := rdb.ScriptFlush(t.Context()).Err(); err != nil {
 			t.Fatal(err)
@@ -45,7 +45,7 @@ func TestStatesShareRoundTrips(t *testing.T) {
 func TestStatesEndWithTheSweeper(t *testing.T) {
 	t.Parallel()
 	rdb, held, letGo := redistest.Start(t).Client(t), make(chan struct{}), make(chan struct{})
-	rdb.AddHook(&redistest.Tap{Hold: sync.OnceFunc(func() {
+	rdb.AddHook(&redistest.Tap{BeforePipeline: sync.OnceFunc(func() {
 		close(held)
 		<-letGo
 	})})
@@ -61,7 +61,7 @@ func TestStatesEndWithTheSweeper(t *testing.T) {
 		}
 	}
 	close(letGo)
-	queue.questions.Wait()
+	queue.lookups.Wait()
 }
 
 func tasksOf(messages []*message.Message) []Task {

@@ -22,7 +22,7 @@ type Result string
 // The results.
 const (
 	Applied Result = "applied"
-	Unknown Result = "unknown_message" // about no message of ours
+	Unknown Result = "unknown_message" // about an unknown message
 	Ignored Result = "ignored"         // not about a message
 	Foreign Result = "foreign_api"     // about an attempt made through another API
 )
@@ -38,8 +38,8 @@ type Blocker interface {
 
 // Templates records the state of saved media.
 type Templates interface {
-	// Report records the state of saved media, by our reference or by Sinch's id.
-	// known is false for media that no message needs.
+	// Report records the state of saved media, by the reference or by Sinch's id.
+	// known is false for unknown media.
 	Report(ctx context.Context, ref, id string, ready bool) (known bool, err error)
 }
 
@@ -72,20 +72,19 @@ func (r *Receiver) Apply(ctx context.Context, got receipt.Receipt) (Result, erro
 	return result, err
 }
 
-// report records a delivery report, and adds to its log line which message it is
-// about and what it says.
+// report records a delivery report, and adds its message and content to the log line.
 func (r *Receiver) report(ctx context.Context, got receipt.Receipt, line *zerolog.Event) (Result, error) {
 	id, n, err := r.attempt(ctx, got)
 	switch {
 	case errors.Is(err, ledger.ErrUnavailable):
 		return "", fmt.Errorf("apply receipt: %w", err)
 	case err != nil:
-		return Unknown, nil //nolint:nilerr // not ours: sending it again would not help
+		return Unknown, nil //nolint:nilerr // unknown message: sending it again would not help
 	}
 	line.Str("message_id", string(id)).Int("attempt", n).Str("receipt", string(got.State)).
 		Str("code", string(got.Code)).Str("sinch_code", got.SinchCode)
 	m, err := r.ledger.Update(ctx, id, func(m *message.Message, now time.Time) error {
-		if !settles(m, n, got.Shape) {
+		if !matches(m, n, got.Shape) {
 			return errForeign
 		}
 		return m.Receive(message.Receipt{
@@ -105,7 +104,7 @@ func (r *Receiver) report(ctx context.Context, got receipt.Receipt, line *zerolo
 	if m.BatchID != "" {
 		line.Str("batch_id", string(m.BatchID))
 	}
-	if got.Unproven != "" { // on the timeline, without another change
+	if got.Unproven != "" { // only added to the timeline
 		return Result(got.Unproven), nil
 	}
 	if got.Code == message.ReasonSuppressed && !m.Scope.Test {
@@ -116,10 +115,10 @@ func (r *Receiver) report(ctx context.Context, got receipt.Receipt, line *zerolo
 	return Applied, nil
 }
 
-// settles reports whether a receipt can be about an attempt: about one made
-// through the API that writes such receipts. Where Redis lost the attempt, receipts
-// of the built-in simulator settle test messages, and all others live ones.
-func settles(m *message.Message, n int, shape receipt.Shape) bool {
+// matches reports whether a receipt can be about an attempt: one made through the API
+// that writes such receipts. If Redis lost the attempt, receipts of the built-in
+// simulator match test messages, and all others live ones.
+func matches(m *message.Message, n int, shape receipt.Shape) bool {
 	i := slices.IndexFunc(m.Calls, func(a message.Attempt) bool { return a.N == n })
 	if i < 0 {
 		return (shape == receipt.ShapeSimulator) == m.Scope.Test
@@ -140,8 +139,8 @@ func (r *Receiver) template(ctx context.Context, got receipt.Receipt) (Result, e
 	}
 }
 
-// attempt finds the attempt of a receipt: by our reference, or by Sinch's id of the
-// call when the receipt has no reference of ours.
+// attempt finds the attempt of a receipt: by its reference, or by Sinch's id of the
+// call when the receipt has no reference of this service.
 func (r *Receiver) attempt(ctx context.Context, got receipt.Receipt) (message.ID, int, error) {
 	if _, _, err := message.ParseAttemptRef(got.Ref); err != nil && !message.IsCall(got.Ref) {
 		if got.SinchID == "" {

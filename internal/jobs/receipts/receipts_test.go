@@ -8,11 +8,11 @@ import (
 	"mmsdispatch/internal/sinch/receipt"
 )
 
-// A receipt settles only an attempt made through the API that writes such
-// receipts; the built-in simulator's settle no attempt that went to Sinch.
-func TestReceiptsSettleAttemptsOfTheirAPIOnly(t *testing.T) {
+// A receipt matches only an attempt made through the API that writes such receipts;
+// the built-in simulator's match no attempt of Sinch.
+func TestReceiptsMatchAttemptsOfTheirAPIOnly(t *testing.T) {
 	t.Parallel()
-	for api, settling := range map[string][]receipt.Shape{
+	for api, matching := range map[string][]receipt.Shape{
 		"mms":          {receipt.ShapeMMS},
 		"batches":      {receipt.ShapeBatches},
 		"conversation": {receipt.ShapeConversation},
@@ -22,15 +22,15 @@ func TestReceiptsSettleAttemptsOfTheirAPIOnly(t *testing.T) {
 		for _, shape := range []receipt.Shape{
 			receipt.ShapeMMS, receipt.ShapeBatches, receipt.ShapeConversation, receipt.ShapeSimulator, receipt.ShapeUnknown,
 		} {
-			if got, want := settles(m, 1, shape), slices.Contains(settling, shape); got != want {
-				t.Errorf("attempt through %s, receipt of %s: settles %t, want %t", api, shape, got, want)
+			if got, want := matches(m, 1, shape), slices.Contains(matching, shape); got != want {
+				t.Errorf("attempt through %s, receipt of %s: matches %t, want %t", api, shape, got, want)
 			}
 		}
 	}
 	for _, test := range []bool{false, true} { // Redis lost the attempt
 		m := &message.Message{Scope: message.Scope{Test: test}}
-		if settles(m, 1, receipt.ShapeSimulator) != test || settles(m, 1, receipt.ShapeMMS) == test {
-			t.Errorf("test message %t: a lost attempt is settled by the wrong receipts", test)
+		if matches(m, 1, receipt.ShapeSimulator) != test || matches(m, 1, receipt.ShapeMMS) == test {
+			t.Errorf("test message %t: a lost attempt matches the wrong receipts", test)
 		}
 	}
 }

@@ -63,20 +63,20 @@ func (a *absences) observe(redis time.Time) {
 
 // add adds a lookup that began at a local time and did not find attempt n. When the
 // lookup does not count, it returns the time until the next one does.
-func (a *absences) add(id message.ID, n int, asked time.Time) (message.Absence, time.Duration) {
+func (a *absences) add(id message.ID, n int, begun time.Time) (message.Absence, time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if wait := a.distrust.Sub(asked); wait > 0 {
+	if wait := a.distrust.Sub(begun); wait > 0 {
 		return message.Absence{}, wait
 	}
-	a.prune(asked)
+	a.prune(begun)
 	key := callKey{id, n}
 	if a.seen[key] == nil {
-		a.seen[key] = &absence{first: asked}
+		a.seen[key] = &absence{first: begun}
 	}
 	one := a.seen[key]
 	one.lookups++
-	one.last = asked
+	one.last = begun
 	return message.Absence{Lookups: one.lookups, Over: one.last.Sub(one.first)}, 0
 }
 

@@ -10,7 +10,7 @@ var codes = sinch.NewTable([]sinch.Rule{
 	{Code: "syntax_invalid_parameter_format", Meaning: "a field has the wrong form", Kind: sinch.Refused, Reason: sinch.ReasonContent},
 	{Code: "syntax_constraint_violation", Meaning: "a field is missing or out of bounds", Kind: sinch.Refused, Reason: sinch.ReasonContent},
 	{Code: "unknown_group", Meaning: "group is unknown", Kind: sinch.Refused, Reason: sinch.ReasonInternal},
-	{Code: "missing_callback_url", Meaning: "reports were asked for without a URL", Kind: sinch.Refused, Reason: sinch.ReasonInternal},
+	{Code: "missing_callback_url", Meaning: "reports requested without a URL", Kind: sinch.Refused, Reason: sinch.ReasonInternal},
 	{Code: "illegal_number_type", Meaning: "kind of number is not allowed", Kind: sinch.Refused, Reason: sinch.ReasonRecipient},
 	{Code: "llegal_number_type", Meaning: "kind of number is not allowed", Kind: sinch.Refused, Reason: sinch.ReasonRecipient},
 	{Code: "blocked_account", Meaning: "account is blocked", Kind: sinch.Account, Reason: sinch.ReasonAccount},

@@ -88,7 +88,7 @@ func TestCall(t *testing.T) {
 		t.Errorf("credentials %q %q", id, secret)
 	}
 	if string(req.Body) != "grant_type=client_credentials" || req.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
-		t.Errorf("token asked for with %s %q", req.Header.Get("Content-Type"), req.Body)
+		t.Errorf("token requested with %s %q", req.Header.Get("Content-Type"), req.Body)
 	}
 }
 

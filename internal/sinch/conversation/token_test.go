@@ -37,7 +37,7 @@ func TestTokenIsShared(t *testing.T) {
 	}
 	callers.Wait()
 	if n := len(s.RequestsTo(tokenPath)); n != 1 {
-		t.Errorf("%d tokens were asked for, want 1", n)
+		t.Errorf("%d tokens were requested, want 1", n)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestTokenIsRenewed(t *testing.T) {
 			if tc.renewed {
 				eventually(t, func() bool { return len(s.RequestsTo(tokenPath)) == 2 })
 			} else if n := len(s.RequestsTo(tokenPath)); n != 1 {
-				t.Errorf("%d tokens were asked for, want 1", n)
+				t.Errorf("%d tokens were requested, want 1", n)
 			}
 		})
 	}
@@ -153,7 +153,7 @@ func TestNoToken(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answers []answer
 		want    sinch.Outcome // without its detail
-		asked   int
+		calls   int
 	}{
 		"bad request":          {[]answer{{Status: 400, Body: oauth}}, account("invalid_client"), 1},
 		"unauthorized":         {[]answer{{Status: 401, Body: oauth}}, account("invalid_client"), 1},
@@ -182,8 +182,8 @@ func TestNoToken(t *testing.T) {
 			if got != tc.want {
 				t.Errorf("got %+v, want %+v", got, tc.want)
 			}
-			if n := len(s.RequestsTo(tokenPath)); n != tc.asked {
-				t.Errorf("asked %d times, want %d", n, tc.asked)
+			if n := len(s.RequestsTo(tokenPath)); n != tc.calls {
+				t.Errorf("%d requests, want %d", n, tc.calls)
 			}
 			if n := len(s.Requests()); (n != 0) != (tc.want.Kind == sinch.Accepted) {
 				t.Errorf("%d calls", n)
@@ -229,6 +229,6 @@ func TestTokenIsNotWaitedForAnyLonger(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	if n := len(s.RequestsTo(tokenPath)); n != 2 {
-		t.Errorf("%d tokens were asked for, want 2", n)
+		t.Errorf("%d tokens were requested, want 2", n)
 	}
 }

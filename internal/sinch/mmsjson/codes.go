@@ -61,7 +61,7 @@ var codes = sinch.NewTable([]sinch.Rule{
 	{Code: "E357", Meaning: "PDF could not be fetched", Kind: sinch.NotSent, Reason: sinch.ReasonMedia, MaxRetries: mediaRetries},
 	{Code: "E358", Meaning: "passbook could not be fetched", Kind: sinch.NotSent, Reason: sinch.ReasonMedia, MaxRetries: mediaRetries},
 	{Code: "E503", Meaning: "internal error of Sinch", Kind: sinch.Unknown, Reason: sinch.ReasonUnknownOutcome},
-	{Code: "E618", Meaning: "carrier look-up failed", Kind: sinch.NotSent, Reason: sinch.ReasonCarrier},
+	{Code: "E618", Meaning: "carrier lookup failed", Kind: sinch.NotSent, Reason: sinch.ReasonCarrier},
 	{Code: "E619", Meaning: "carrier is not provisioned", Kind: sinch.Refused, Reason: sinch.ReasonCarrier},
 	{Code: "E620", Meaning: "saved message is missing", Kind: sinch.Refused, Reason: sinch.ReasonInternal},
 	{Code: "E622", Meaning: "fallback text is missing", Kind: sinch.Refused, Reason: sinch.ReasonInternal},

@@ -88,7 +88,7 @@ func batchCode(code string) (batchVerdict, bool) {
 var batchStates = map[string]batchVerdict{
 	"queued":     {state: message.ReceiptSent, detail: "queued"},
 	"dispatched": {state: message.ReceiptSent, detail: "sent to the carrier"},
-	"unknown":    {state: message.ReceiptSent, detail: "handed over, no report from the carrier"},
+	"unknown":    {state: message.ReceiptSent, detail: "sent, no report from the carrier"},
 	"delivered":  {state: message.ReceiptDelivered, detail: detailDelivered},
 	"aborted":    {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "stopped before the carrier"},
 	"cancelled":  {state: message.ReceiptUndelivered, reason: message.ReasonCarrier, detail: "canceled at Sinch"},

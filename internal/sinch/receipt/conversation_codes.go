@@ -13,7 +13,7 @@ type conversationVerdict struct {
 // Conversation API (developers.sinch.com, Conversation callbacks). MMS
 // has no READ; on other channels it implies delivery.
 var conversationStates = map[string]conversationVerdict{
-	"QUEUED_ON_CHANNEL": {state: message.ReceiptSent, detail: "handed over to the channel"},
+	"QUEUED_ON_CHANNEL": {state: message.ReceiptSent, detail: "sent to the channel"},
 	"SWITCHING_CHANNEL": {detail: "failed on one channel, goes on with the next"},
 	"DELIVERED":         {state: message.ReceiptDelivered, detail: detailDelivered},
 	"READ":              {state: message.ReceiptDelivered, detail: "read"},
@@ -63,7 +63,7 @@ var conversationReasons = map[string]conversationVerdict{
 
 	"MESSAGE_EXPIRED":          undelivered(message.ReasonExpired, "expired at Sinch"),
 	"DELIVERY_TIMED_OUT":       undelivered(message.ReasonExpired, "not delivered in time"),
-	"DELIVERY_REPORT_TIME_OUT": {state: message.ReceiptSent, detail: "handed over, no report from the channel"},
+	"DELIVERY_REPORT_TIME_OUT": {state: message.ReceiptSent, detail: "sent, no report from the channel"},
 }
 
 func undelivered(reason message.ReasonCode, detail string) conversationVerdict {

@@ -54,9 +54,9 @@ func listen(tb testing.TB, handle func(p *peer, c net.Conn)) *peer {
 			p.mu.Lock()
 			p.conns++
 			p.mu.Unlock()
-			forget := context.AfterFunc(ctx, func() { _ = c.Close() })
+			stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 			wg.Go(func() {
-				defer forget()
+				defer stop()
 				defer c.Close()
 				handle(p, &tapped{Conn: c, peer: p})
 			})

@@ -47,7 +47,7 @@ func ByStatus(r Response, now time.Time) sinch.Outcome {
 	o := sinch.Outcome{}
 	switch r.Status {
 	case http.StatusTooManyRequests:
-		o.Kind, o.Code, o.Detail = sinch.Throttled, sinch.ReasonThrottled, "asked for a slower pace"
+		o.Kind, o.Code, o.Detail = sinch.Throttled, sinch.ReasonThrottled, "demanded a lower rate"
 		o.RetryAfter = retryAfter(r.Header.Get("Retry-After"), now)
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
 		o.Kind, o.Code, o.Detail = sinch.Account, sinch.ReasonAccount, "the account or its address was refused"

@@ -32,7 +32,7 @@ func TestProxyThatRefuses(t *testing.T) {
 				t.Errorf("%s (%v), want not sent", verdict(err), err)
 			}
 			if got := proxy.requests(); got != 1 {
-				t.Errorf("the proxy was asked %d times, want once", got)
+				t.Errorf("the proxy got %d requests, want once", got)
 			}
 		})
 	}

@@ -19,7 +19,7 @@ import (
 	"mmsdispatch/internal/sinch/wire"
 )
 
-// tunnel is a proxy that opens the way it is asked for.
+// tunnel is a proxy that opens the requested tunnel.
 func tunnel(tb testing.TB) *peer {
 	tb.Helper()
 	return listen(tb, func(p *peer, c net.Conn) {

@@ -201,7 +201,7 @@ func (q *batchRequest) checkCallback(hasCallback bool) *refusal {
 	}
 	if q.CallbackURL == "" {
 		if q.DeliveryReport != reportNone && !hasCallback {
-			return failure("missing_callback_url", "A delivery report was asked for without a callback URL.")
+			return failure("missing_callback_url", "A delivery report was requested without a callback URL.")
 		}
 		return nil
 	}
