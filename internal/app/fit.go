@@ -87,7 +87,7 @@ func (f *fitMedia) Check(ctx context.Context, m *message.Message) ([]sinch.Media
 			return nil, err
 		}
 	} else if share < 0 {
-		return nil, &dispatch.MediumError{Detail: (&media.Error{Code: media.CodeTooLarge}).Error()}
+		return nil, &dispatch.MediaError{Detail: (&media.Error{Code: media.CodeTooLarge}).Error()}
 	}
 	ready := make([]sinch.Media, len(verdicts))
 	for i, v := range verdicts {
@@ -236,7 +236,7 @@ func (f *mediaFitter) fit(ctx context.Context, scope string, source media.Downlo
 	return f.hosted(kept), result, nil
 }
 
-func (f *mediaFitter) hosted(kept mediastore.Medium) media.Info {
+func (f *mediaFitter) hosted(kept mediastore.Media) media.Info {
 	return media.Info{Type: kept.Type, Size: kept.Bytes, URL: f.store.SendLink(kept)}
 }
 

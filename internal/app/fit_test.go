@@ -120,7 +120,7 @@ func TestMediaOfAMessageAreMadeToFit(t *testing.T) {
 		t.Errorf("%d bytes together", total)
 	}
 	_, err = fit.Check(t.Context(), &message.Message{Content: message.Content{Media: []string{host.URL + "/c", "med_00000000000000000000000000"}}})
-	if bad, ok := errors.AsType[*dispatch.MediumError](err); !ok || !strings.HasPrefix(bad.Detail, "media[1]: media_not_found") || bad.Temporary {
+	if bad, ok := errors.AsType[*dispatch.MediaError](err); !ok || !strings.HasPrefix(bad.Detail, "media[1]: media_not_found") || bad.Temporary {
 		t.Errorf("an upload that is gone: %v", err)
 	}
 }

@@ -124,7 +124,7 @@ func (w *workerMedia) upload(ctx context.Context, scope message.Scope, id string
 // worst returns the error of all media together: a permanent fault before a
 // temporary one, and that before an unknown result.
 func worst(verdicts []media.Verdict) error {
-	var temporary *dispatch.MediumError
+	var temporary *dispatch.MediaError
 	var unknown error
 	for i, v := range verdicts {
 		bad, known := errors.AsType[*media.Error](v.Err)
@@ -133,9 +133,9 @@ func worst(verdicts []media.Verdict) error {
 		case !known:
 			unknown = v.Err
 		case !bad.Temporary():
-			return &dispatch.MediumError{Detail: detail(len(verdicts), i, bad)}
+			return &dispatch.MediaError{Detail: detail(len(verdicts), i, bad)}
 		case temporary == nil:
-			temporary = &dispatch.MediumError{Detail: detail(len(verdicts), i, bad), Temporary: true, RetryIn: media.KeptTemporary}
+			temporary = &dispatch.MediaError{Detail: detail(len(verdicts), i, bad), Temporary: true, RetryIn: media.KeptTemporary}
 		}
 	}
 	if temporary != nil {

@@ -37,7 +37,7 @@ func TestWorstOfSeveralMedia(t *testing.T) {
 			}
 			continue
 		}
-		got, ok := errors.AsType[*dispatch.MediumError](err)
+		got, ok := errors.AsType[*dispatch.MediaError](err)
 		if !ok || got.Detail != tt.detail || got.Temporary != tt.temporary || (got.RetryIn > 0) != tt.temporary {
 			t.Errorf("%s: %+v", name, err)
 		}
@@ -51,7 +51,7 @@ func TestMediaThatAreNotFetchedAreRefusedByName(t *testing.T) {
 	m := &message.Message{Content: message.Content{Media: []string{"https://e.example/a.jpg", "https://e.example/notes.txt"}}}
 	for free, want := range map[bool]string{true: "", false: "media[1]: media_type: its type is not named, or is none that an MMS carries"} {
 		_, err := (&workerMedia{free: func(*message.Message) bool { return free }}).Check(t.Context(), m)
-		bad, refused := errors.AsType[*dispatch.MediumError](err)
+		bad, refused := errors.AsType[*dispatch.MediaError](err)
 		if refused != (want != "") || refused && (bad.Detail != want || bad.Temporary) {
 			t.Errorf("free %v: %v", free, err)
 		}

@@ -95,13 +95,13 @@ var _ httpapi.Uploads = uploads{}
 
 // Upload implements httpapi.Uploads. The media is known by the bytes that were
 // uploaded; what is kept has no metadata.
-func (u uploads) Upload(ctx context.Context, scope message.Scope, claimed string, file []byte) (mediastore.Medium, bool, error) {
+func (u uploads) Upload(ctx context.Context, scope message.Scope, claimed string, file []byte) (mediastore.Media, bool, error) {
 	found, err := mediafit.Inspect(claimed, file)
 	switch {
 	case errors.Is(err, mediafit.ErrPixels):
-		return mediastore.Medium{}, false, httpapi.ErrMediaPixels
+		return mediastore.Media{}, false, httpapi.ErrMediaPixels
 	case err != nil:
-		return mediastore.Medium{}, false, httpapi.ErrMediaType
+		return mediastore.Media{}, false, httpapi.ErrMediaType
 	}
 	sum := sha256.Sum256(file)
 	return u.Put(ctx, mediastore.Content{
@@ -111,7 +111,7 @@ func (u uploads) Upload(ctx context.Context, scope message.Scope, claimed string
 }
 
 // Get implements httpapi.Uploads.
-func (u uploads) Get(ctx context.Context, scope message.Scope, id string) (mediastore.Medium, error) {
+func (u uploads) Get(ctx context.Context, scope message.Scope, id string) (mediastore.Media, error) {
 	return u.Store.Get(ctx, scope.String(), id)
 }
 
@@ -130,6 +130,6 @@ func (u uploads) Reserve(ctx context.Context, scope message.Scope, id string, ne
 }
 
 // Read implements httpapi.Uploads.
-func (u uploads) Read(ctx context.Context, m mediastore.Medium) (data []byte, release func(), err error) {
+func (u uploads) Read(ctx context.Context, m mediastore.Media) (data []byte, release func(), err error) {
 	return u.cache.Read(ctx, m)
 }

@@ -12,7 +12,7 @@ func rowOf(text string, media ...string) ledger.Row {
 	return ledger.Row{Content: message.Content{To: "+12065551212", Text: text, Media: media}}
 }
 
-func TestLikeness(t *testing.T) {
+func TestDuplicateContent(t *testing.T) {
 	t.Parallel()
 	l := newContentDetector()
 	chunks := [][]struct {
@@ -61,7 +61,7 @@ func TestContentDetectorIgnoresOtherFields(t *testing.T) {
 	}
 }
 
-func TestLikenessIsBounded(t *testing.T) {
+func TestDuplicateContentIsBounded(t *testing.T) {
 	t.Parallel()
 	l := newContentDetector()
 	for i := range 3 * sharedMax {

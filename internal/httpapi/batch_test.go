@@ -398,7 +398,7 @@ func TestStreamWithoutRowsMakesNoBatch(t *testing.T) {
 	}
 }
 
-func TestBatchRehearsal(t *testing.T) {
+func TestBatchDryRun(t *testing.T) {
 	t.Parallel()
 	b := setupBatches(t, 0)
 	got := b.do(t, post("/v1/batches?dryRun=true", `{"messages":[{"to":"+12065551212","mediaUrl":"https://example.com/a.jpg"},{}]}`)).

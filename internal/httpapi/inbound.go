@@ -12,7 +12,7 @@ import (
 // handleInbound passes STOP and START words to the opt-outs; any other inbound
 // message is only counted. The result is the label of the receipt metric.
 func (a *api) handleInbound(ctx context.Context, got receipt.Receipt) (result string, err error) {
-	meaning, word := suppression.Understand(got.Inbound.Text)
+	meaning, word := suppression.Classify(got.Inbound.Text)
 	if meaning == suppression.Other {
 		return "inbound", nil
 	}

@@ -195,7 +195,7 @@ func TestOptOutList(t *testing.T) {
 	}
 }
 
-func TestMessageToSomebodyWhoOptedOut(t *testing.T) {
+func TestMessageToAnOptedOutNumber(t *testing.T) {
 	t.Parallel()
 	b := setupOptOuts(t)
 	b.do(t, put(optedOut, "")).ok(t, http.StatusCreated)
@@ -229,7 +229,7 @@ func TestMessageToSomebodyWhoOptedOut(t *testing.T) {
 	}
 }
 
-func TestRowsToSomebodyWhoOptedOut(t *testing.T) {
+func TestRowsToAnOptedOutNumber(t *testing.T) {
 	t.Parallel()
 	b := setupOptOuts(t)
 	b.do(t, put(optedOut, "")).ok(t, http.StatusCreated)

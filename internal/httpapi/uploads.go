@@ -41,18 +41,18 @@ type Uploads interface {
 	// Upload keeps a file, or finds the media that has its bytes. claimed is its
 	// content type as the caller says. The error is ErrMediaType,
 	// ErrMediaPixels, or one of mediastore.
-	Upload(ctx context.Context, scope message.Scope, claimed string, file []byte) (m mediastore.Medium, existed bool, err error)
-	Get(ctx context.Context, scope message.Scope, id string) (mediastore.Medium, error)
+	Upload(ctx context.Context, scope message.Scope, claimed string, file []byte) (m mediastore.Media, existed bool, err error)
+	Get(ctx context.Context, scope message.Scope, id string) (mediastore.Media, error)
 	Delete(ctx context.Context, scope message.Scope, id string) error
 	// Reserve keeps a media for a message that is sent at next, or now if that is
 	// zero. It is mediastore.ErrNotFound for a deleted one.
 	Reserve(ctx context.Context, scope message.Scope, id string, next time.Time) error
-	Link(m mediastore.Medium) string
+	Link(m mediastore.Media) string
 
 	// Open finds the media of a link by its last segment.
-	Open(ctx context.Context, name string) (mediastore.Medium, error)
+	Open(ctx context.Context, name string) (mediastore.Media, error)
 	// Read returns the bytes of a media, which are in use until release is called.
-	Read(ctx context.Context, m mediastore.Medium) (data []byte, release func(), err error)
+	Read(ctx context.Context, m mediastore.Media) (data []byte, release func(), err error)
 }
 
 // mediaResource is an uploaded media as the caller sees it.
@@ -67,7 +67,7 @@ type mediaResource struct {
 	ExpiresAt string `json:"expiresAt"`
 }
 
-func (a *api) showMedia(m mediastore.Medium) mediaResource {
+func (a *api) showMedia(m mediastore.Media) mediaResource {
 	shown := mediaResource{
 		ID: m.ID, URL: a.Uploads.Link(m), Type: m.Type, Bytes: m.Bytes, SHA256: m.SHA256, ExpiresAt: m.ExpiresAt.Format(timeLayout),
 	}

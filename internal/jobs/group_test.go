@@ -103,7 +103,7 @@ func TestBadMediaOfAGroup(t *testing.T) {
 	b := setup(t)
 	f := b.bulk()
 	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]sinch.Media, error) {
-		return nil, &dispatch.MediumError{Detail: "not an image"}
+		return nil, &dispatch.MediaError{Detail: "not an image"}
 	})
 	messages := b.acceptBatch(t, 20)
 	b.run(t)

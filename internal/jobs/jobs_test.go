@@ -353,7 +353,7 @@ func TestLostWorkerLeavesUnknown(t *testing.T) {
 	}
 }
 
-func TestLostWorkerIsSettledByLookUp(t *testing.T) {
+func TestLookupResolvesALostWorkersCall(t *testing.T) {
 	t.Parallel()
 	t.Run("found", func(t *testing.T) {
 		t.Parallel()

@@ -64,7 +64,7 @@ func TestBadMediumFailsWithoutACall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]sinch.Media, error) {
-		return nil, &dispatch.MediumError{Detail: "media_too_large: it is too large"}
+		return nil, &dispatch.MediaError{Detail: "media_too_large: it is too large"}
 	})
 	b.run(t)
 	m := b.accept(t)
@@ -78,7 +78,7 @@ func TestBadMediumFailsWithoutACall(t *testing.T) {
 
 func TestMediaHostThatIsDownIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	down := &dispatch.MediumError{Detail: "media_unreachable: its host cannot be reached", Temporary: true, RetryIn: time.Millisecond}
+	down := &dispatch.MediaError{Detail: "media_unreachable: its host cannot be reached", Temporary: true, RetryIn: time.Millisecond}
 	t.Run("and comes back", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
@@ -159,7 +159,7 @@ func TestMessageThatIsCanceledDuringACheck(t *testing.T) {
 		close(requested)
 		<-release
 		defer close(done)
-		return nil, &dispatch.MediumError{Detail: "media_not_found: its host does not have it"}
+		return nil, &dispatch.MediaError{Detail: "media_not_found: its host does not have it"}
 	})
 	r := b.run(t)
 	m := b.accept(t)

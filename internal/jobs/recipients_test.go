@@ -272,7 +272,7 @@ func TestThrottledCallBecomesSmallEnough(t *testing.T) {
 	f.wantOnceEach(t, 40)
 }
 
-func TestUnknownSharedCallIsSettledForAll(t *testing.T) {
+func TestUnknownMultiCallIsResolvedForAll(t *testing.T) {
 	t.Parallel()
 	unknown := message.Outcome{Kind: message.OutcomeUnknown, Code: message.ReasonUnknownOutcome}
 	t.Run("found", func(t *testing.T) {

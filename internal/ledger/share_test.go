@@ -188,7 +188,7 @@ func TestMemoryIsSharedAndNotOverrun(t *testing.T) {
 
 // With memory used up no message is accepted, known references are found, and
 // accepted messages can reach a final state.
-func TestSettledWhileMemoryIsFull(t *testing.T) {
+func TestResolvedWhileMemoryIsFull(t *testing.T) {
 	t.Parallel()
 	l, rdb := crowded(t, 30<<20, ledger.Options{TenantMemory: 100})
 	m := accept(t, l, request("order-1"))

@@ -37,9 +37,9 @@ func NewCache(store *Store, maxBytes int64) *Cache {
 	return &Cache{store: store, maxBytes: maxBytes, entries: make(map[string]*entry), idle: list.New()}
 }
 
-// Read returns the bytes of a medium, which must not be changed. They count as in
+// Read returns the bytes of a media, which must not be changed. They count as in
 // use until release is called. The error is ErrBusy or that of Store.Read.
-func (c *Cache) Read(ctx context.Context, m Medium) (data []byte, release func(), err error) {
+func (c *Cache) Read(ctx context.Context, m Media) (data []byte, release func(), err error) {
 	e, first := c.use(m)
 	switch {
 	case e == nil:
@@ -61,9 +61,9 @@ func (c *Cache) Read(ctx context.Context, m Medium) (data []byte, release func()
 	return e.data, sync.OnceFunc(func() { c.release(e) }), nil
 }
 
-// use finds the entry of a medium or makes it; nil: there is no room. first reports
+// use finds the entry of a media or makes it; nil: there is no room. first reports
 // that the caller has to load it.
-func (c *Cache) use(m Medium) (e *entry, first bool) {
+func (c *Cache) use(m Media) (e *entry, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.entries[m.ID]; e != nil {

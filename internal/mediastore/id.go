@@ -17,7 +17,7 @@ const (
 
 var encoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
-// ErrMalformedID is returned for a string that cannot be the id of a medium.
+// ErrMalformedID is returned for a string that cannot be the id of a media.
 var ErrMalformedID = errors.New("malformed media id")
 
 // ParseID checks the form of an id.
@@ -42,7 +42,7 @@ func newSecret() string {
 	return encoding.EncodeToString(random[:])
 }
 
-// token is the part of a link that names a medium: its id without the prefix, and
+// token is the part of a link that names a media: its id without the prefix, and
 // a secret.
 func token(id, secret string) string { return strings.TrimPrefix(id, idPrefix) + secret }
 

@@ -2,9 +2,9 @@
 // fit. The index is in Redis; the bytes are in Redis, in a folder or in a bucket of
 // an S3-compatible store.
 //
-// A medium has two links. Its own is shown to the caller and ends when the caller
-// deletes the medium. The other one is handed to Sinch and lives as long as the
-// medium is kept, so that messages that wait are not affected by a deletion.
+// A media has two links. Its own is shown to the caller and ends when the caller
+// deletes the media. The other one is handed to Sinch and lives as long as the
+// media is kept, so that messages that wait are not affected by a deletion.
 package mediastore
 
 import (
@@ -29,7 +29,7 @@ var scripts embed.FS
 // The keys.
 const (
 	prefix        = redisconn.KeyPrefix + "mediastore:"
-	recordPrefix  = prefix + "medium:"
+	recordPrefix  = prefix + "media:"
 	contentPrefix = prefix + "content:"
 	usageKey      = prefix + "usage"
 	sizesKey      = prefix + "sizes"
@@ -45,7 +45,7 @@ const (
 )
 
 var (
-	// ErrNotFound says that there is no such medium, or no longer.
+	// ErrNotFound says that there is no such media, or no longer.
 	ErrNotFound = errors.New("no such media")
 	// ErrFull says that the store has no room.
 	ErrFull = errors.New("media store is full")
@@ -70,7 +70,7 @@ type Options struct {
 	Blobs Blobs
 	// MaxBytes bounds all blobs together; 0: no bound.
 	MaxBytes int64
-	// TTL is how long a medium is kept after its last use.
+	// TTL is how long a media is kept after its last use.
 	TTL time.Duration
 	// PublicURL is the base URL of the links, without a slash at its end.
 	PublicURL string
@@ -98,7 +98,7 @@ func New(o Options) (*Store, error) {
 	return s, nil
 }
 
-// Content is what becomes a medium.
+// Content is what becomes a media.
 type Content struct {
 	Scope string
 	// Key identifies the content within the scope: of two with the same key the
@@ -117,25 +117,25 @@ func ContentKey(parts ...string) string {
 
 func contentKey(scope, key string) string { return ContentKey(scope, key) }
 
-// Put stores content, or finds the medium that has it. existed reports the latter.
+// Put stores content, or finds the media that has it. existed reports the latter.
 // Both are kept for the TTL from now. The error is ErrFull or wraps ErrUnavailable,
 // or comes from the Blobs.
-func (s *Store) Put(ctx context.Context, c Content) (m Medium, existed bool, err error) {
+func (s *Store) Put(ctx context.Context, c Content) (m Media, existed bool, err error) {
 	if m, err = s.Find(ctx, c.Scope, c.Key); !errors.Is(err, ErrNotFound) {
 		return m, err == nil, err
 	}
 	id := newID()
 	if err := s.write(ctx, id, c.Data); err != nil {
-		return Medium{}, false, err
+		return Media{}, false, err
 	}
 	sum, content := sha256.Sum256(c.Data), contentKey(c.Scope, c.Key)
-	fields := append([]any{id, s.opts.TTL.Milliseconds(), recordPrefix}, Medium{
+	fields := append([]any{id, s.opts.TTL.Milliseconds(), recordPrefix}, Media{
 		scope: c.Scope, content: content, SHA256: hex.EncodeToString(sum[:]), Type: c.Type,
 		Bytes: int64(len(c.Data)), Width: c.Width, Height: c.Height, link: newSecret(), send: newSecret(),
 	}.fields()...)
 	kept, err := s.commit.Run(ctx, s.opts.Redis, []string{recordPrefix + id, contentPrefix + content, usageKey}, fields...).Text()
 	if err != nil {
-		return Medium{}, false, unavailable("commit", err)
+		return Media{}, false, unavailable("commit", err)
 	}
 	m, err = s.Keep(ctx, c.Scope, kept, time.Time{})
 	return m, kept != id, err
@@ -169,21 +169,21 @@ func (s *Store) write(ctx context.Context, id string, data []byte) error {
 	return nil
 }
 
-// Find returns the medium that has a content, and keeps it for the TTL from now.
-func (s *Store) Find(ctx context.Context, scope, key string) (Medium, error) {
+// Find returns the media that has a content, and keeps it for the TTL from now.
+func (s *Store) Find(ctx context.Context, scope, key string) (Media, error) {
 	id, err := s.opts.Redis.Get(ctx, contentPrefix+contentKey(scope, key)).Result()
 	if errors.Is(err, redis.Nil) {
-		return Medium{}, ErrNotFound
+		return Media{}, ErrNotFound
 	}
 	if err != nil {
-		return Medium{}, unavailable("find", err)
+		return Media{}, unavailable("find", err)
 	}
 	return s.Keep(ctx, scope, id, time.Time{})
 }
 
-// Keep returns a medium, also a deleted one, and keeps it for the TTL after the
+// Keep returns a media, also a deleted one, and keeps it for the TTL after the
 // next use; zero: now.
-func (s *Store) Keep(ctx context.Context, scope, id string, next time.Time) (Medium, error) {
+func (s *Store) Keep(ctx context.Context, scope, id string, next time.Time) (Media, error) {
 	var at int64
 	if !next.IsZero() {
 		at = next.UnixMilli()
@@ -191,39 +191,39 @@ func (s *Store) Keep(ctx context.Context, scope, id string, next time.Time) (Med
 	flat, err := s.keep.Run(ctx, s.opts.Redis, []string{recordPrefix + id, usageKey},
 		id, at, s.opts.TTL.Milliseconds(), scope, contentPrefix).StringSlice()
 	if err != nil {
-		return Medium{}, unavailable("keep", err)
+		return Media{}, unavailable("keep", err)
 	}
 	if len(flat) == 0 {
-		return Medium{}, ErrNotFound
+		return Media{}, ErrNotFound
 	}
 	fields := make(map[string]string, len(flat)/2)
 	for i := 0; i+1 < len(flat); i += 2 {
 		fields[flat[i]] = flat[i+1]
 	}
-	return readMedium(id, fields), nil
+	return readMedia(id, fields), nil
 }
 
-// Get returns a medium that was not deleted.
-func (s *Store) Get(ctx context.Context, scope, id string) (Medium, error) {
+// Get returns a media that was not deleted.
+func (s *Store) Get(ctx context.Context, scope, id string) (Media, error) {
 	m, err := s.read(ctx, id)
 	if err == nil && (m.scope != scope || m.Deleted()) {
-		return Medium{}, ErrNotFound
+		return Media{}, ErrNotFound
 	}
 	return m, err
 }
 
-func (s *Store) read(ctx context.Context, id string) (Medium, error) {
+func (s *Store) read(ctx context.Context, id string) (Media, error) {
 	fields, err := s.opts.Redis.HGetAll(ctx, recordPrefix+id).Result()
 	if err != nil {
-		return Medium{}, unavailable("read", err)
+		return Media{}, unavailable("read", err)
 	}
 	if len(fields) == 0 {
-		return Medium{}, ErrNotFound
+		return Media{}, ErrNotFound
 	}
-	return readMedium(id, fields), nil
+	return readMedia(id, fields), nil
 }
 
-// Delete ends the link of a medium. Its bytes are kept for messages that wait,
+// Delete ends the link of a media. Its bytes are kept for messages that wait,
 // until its time is over.
 func (s *Store) Delete(ctx context.Context, scope, id string) error {
 	found, err := s.withdraw.Run(ctx, s.opts.Redis, []string{recordPrefix + id}, id, scope, contentPrefix).Bool()
@@ -236,26 +236,26 @@ func (s *Store) Delete(ctx context.Context, scope, id string) error {
 	return nil
 }
 
-// Open returns the medium that the last segment of a link leads to.
-func (s *Store) Open(ctx context.Context, name string) (Medium, error) {
+// Open returns the media that the last segment of a link leads to.
+func (s *Store) Open(ctx context.Context, name string) (Media, error) {
 	text := strings.TrimSuffix(name, path.Ext(name))
 	id, secret, ok := parseToken(text)
 	if !ok {
-		return Medium{}, ErrNotFound
+		return Media{}, ErrNotFound
 	}
 	m, err := s.read(ctx, id)
 	if err != nil {
-		return Medium{}, err
+		return Media{}, err
 	}
 	own, sent := opens(m.link, secret), opens(m.send, secret)
 	if (!own && !sent) || text+m.extension() != name {
-		return Medium{}, ErrNotFound
+		return Media{}, ErrNotFound
 	}
 	return m, nil
 }
 
-// Read returns the bytes of a medium.
-func (s *Store) Read(ctx context.Context, m Medium) ([]byte, error) {
+// Read returns the bytes of a media.
+func (s *Store) Read(ctx context.Context, m Media) ([]byte, error) {
 	data, err := s.opts.Blobs.Get(ctx, m.ID)
 	if err == nil && int64(len(data)) != m.Bytes {
 		err = ErrNotFound
@@ -267,7 +267,7 @@ func (s *Store) Read(ctx context.Context, m Medium) ([]byte, error) {
 }
 
 // Link is the URL that a caller sees; empty after a deletion.
-func (s *Store) Link(m Medium) string {
+func (s *Store) Link(m Media) string {
 	if m.Deleted() {
 		return ""
 	}
@@ -275,9 +275,9 @@ func (s *Store) Link(m Medium) string {
 }
 
 // SendLink is the URL that Sinch is handed.
-func (s *Store) SendLink(m Medium) string { return s.url(m, m.send) }
+func (s *Store) SendLink(m Media) string { return s.url(m, m.send) }
 
-func (s *Store) url(m Medium, secret string) string {
+func (s *Store) url(m Media, secret string) string {
 	return s.opts.PublicURL + LinkPath + token(m.ID, secret) + m.extension()
 }
 

@@ -43,7 +43,7 @@ func content(text string) Content {
 	return Content{Scope: "shop:live", Key: text, Type: "image/jpeg", Data: []byte(text), Width: 4, Height: 3}
 }
 
-func (b *bench) put(c Content) Medium {
+func (b *bench) put(c Content) Media {
 	b.t.Helper()
 	m, existed, err := b.Put(b.t.Context(), c)
 	if err != nil || existed {
@@ -52,8 +52,8 @@ func (b *bench) put(c Content) Medium {
 	return m
 }
 
-// expire has the time of a medium be over.
-func (b *bench) expire(m Medium) {
+// expire has the time of a media be over.
+func (b *bench) expire(m Media) {
 	b.t.Helper()
 	ctx := b.t.Context()
 	err := errors.Join(
@@ -149,10 +149,10 @@ func TestSameContentIsOneMediumOfATenant(t *testing.T) {
 	other := content("hello")
 	other.Scope = "bank:live"
 	if b.put(other).ID == first.ID {
-		t.Error("tenants share a medium")
+		t.Error("tenants share a media")
 	}
 	if _, err := b.Get(t.Context(), "bank:live", first.ID); !errors.Is(err, ErrNotFound) {
-		t.Errorf("another tenant's medium: %v", err)
+		t.Errorf("another tenant's media: %v", err)
 	}
 	b.wantUsage(10)
 	data, err := b.Read(t.Context(), first)
@@ -165,7 +165,7 @@ func TestSameContentIsOneMediumOfATenant(t *testing.T) {
 	}
 }
 
-// TestSameContentAtOnce: whoever is slower gets the medium of the other, and its
+// TestSameContentAtOnce: whoever is slower gets the media of the other, and its
 // own blob goes.
 func TestSameContentAtOnce(t *testing.T) {
 	t.Parallel()
@@ -249,7 +249,7 @@ func TestDeletedMediumIsKeptForMessages(t *testing.T) {
 		t.Errorf("the link of messages: %v", err)
 	}
 	if again := b.put(content("hello")); again.ID == m.ID || b.Link(again) == b.Link(m) {
-		t.Error("the same bytes bring the deleted medium back")
+		t.Error("the same bytes bring the deleted media back")
 	}
 }
 
@@ -318,7 +318,7 @@ func TestNoBlobIsLeft(t *testing.T) {
 		keys[strings.TrimPrefix(key, prefix)] = true
 	}
 	want := map[string]bool{
-		"medium:" + kept.ID: true, "content:" + kept.content: true, "blob:" + kept.ID + ":0": true, "usage": true, "sizes": true, "total": true,
+		"media:" + kept.ID: true, "content:" + kept.content: true, "blob:" + kept.ID + ":0": true, "usage": true, "sizes": true, "total": true,
 	}
 	if !maps.Equal(keys, want) {
 		t.Errorf("keys %v, want %v", keys, want)
@@ -336,7 +336,7 @@ func TestUploadThatTookTooLong(t *testing.T) {
 		}
 	}
 	if _, _, err := b.Put(t.Context(), content("hello")); err == nil {
-		t.Error("a medium without bytes")
+		t.Error("a media without bytes")
 	}
 	if keys := b.rdb.Keys(t.Context(), recordPrefix+"*").Val(); len(keys) > 0 {
 		t.Errorf("records %v", keys)

@@ -313,7 +313,7 @@ func TestOldReceiptAfterReplay(t *testing.T) {
 	want(t, m, message.StatusDelivered, "")
 }
 
-func TestAbsenceSettlesOnlyAfterThreeLooksOverTheWindow(t *testing.T) {
+func TestAbsenceCountsOnlyAfterThreeLookupsOverTheWindow(t *testing.T) {
 	t.Parallel()
 	m := queued(t)
 	n := begin(t, m, start())

@@ -28,9 +28,9 @@ var words = map[string]Meaning{
 // longestWord is the length, in bytes, beyond which a text is not a keyword.
 const longestWord = 64
 
-// Understand returns the meaning of a text and its keyword. The text must consist of
+// Classify returns the meaning of a text and its keyword. The text must consist of
 // the keyword alone; case, spaces, hyphens and punctuation do not matter.
-func Understand(text string) (Meaning, string) {
+func Classify(text string) (Meaning, string) {
 	if len(text) > longestWord {
 		return Other, ""
 	}

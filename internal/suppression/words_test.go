@@ -7,7 +7,7 @@ import (
 	"mmsdispatch/internal/suppression"
 )
 
-func TestUnderstand(t *testing.T) {
+func TestClassify(t *testing.T) {
 	t.Parallel()
 	for meaning, texts := range map[suppression.Meaning][]string{
 		suppression.Stop: {
@@ -21,7 +21,7 @@ func TestUnderstand(t *testing.T) {
 		},
 	} {
 		for _, text := range texts {
-			if got, word := suppression.Understand(text); got != meaning || (word == "") != (meaning == suppression.Other) {
+			if got, word := suppression.Classify(text); got != meaning || (word == "") != (meaning == suppression.Other) {
 				t.Errorf("%q means %s (%q), want %s", text, got, word, meaning)
 			}
 		}
@@ -29,13 +29,13 @@ func TestUnderstand(t *testing.T) {
 }
 
 // Whatever a phone sends: a keyword is one of ours, and stands for itself.
-func FuzzUnderstand(f *testing.F) {
+func FuzzClassify(f *testing.F) {
 	for _, seed := range []string{"STOP", "opt-out", "Arrêt.", "\xff", "ſtop", "start over"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		meaning, word := suppression.Understand(text)
-		if again, same := suppression.Understand(word); again != meaning || same != word {
+		meaning, word := suppression.Classify(text)
+		if again, same := suppression.Classify(word); again != meaning || same != word {
 			t.Errorf("%q means %s by %q, which means %s by %q", text, meaning, word, again, same)
 		}
 		if (word == "") != (meaning == suppression.Other) {

@@ -113,7 +113,7 @@ func TestCanceledBatchIsNotSent(t *testing.T) {
 		return now.Counts["queued"]+now.Counts["sending"] == 0, fmt.Sprintf("%+v", now)
 	})
 	accepted := s.sim.Stats().Accepted
-	s.hold("silence", time.Second, func() (bool, string) {
+	s.whileStable("silence", time.Second, func() (bool, string) {
 		now := s.sim.Stats().Accepted
 		return now == accepted, fmt.Sprint(now, " calls, before ", accepted)
 	})

@@ -108,7 +108,7 @@ func TestKilledWorkersCallIsUnknown(t *testing.T) {
 		t.Errorf("%s: want the reason unknown_outcome", r)
 	}
 	s.awaitStatus(s.send(message{}), "delivered")
-	s.hold("one call", 2*time.Second, func() (bool, string) {
+	s.whileStable("one call", 2*time.Second, func() (bool, string) {
 		calls := s.sim.Calls(id)
 		return len(calls) == 1, "Sinch was called again"
 	})

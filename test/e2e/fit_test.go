@@ -40,12 +40,12 @@ func TestMediaAreMadeToFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	small := jpegOf(t, 60, 40)
-	var asked atomic.Int64
+	var requests atomic.Int64
 	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		content := large.Bytes()
 		switch r.URL.Path {
 		case "/large", "/large-too": // chunked, and of no type
-			asked.Add(1)
+			requests.Add(1)
 			w.Header().Set("Content-Type", "application/octet-stream")
 			_, _ = w.Write(content[:1000])
 			_ = http.NewResponseController(w).Flush()
@@ -93,10 +93,10 @@ func TestMediaAreMadeToFit(t *testing.T) {
 		}
 	}
 	for code, id := range bad {
-		s.wantBadMedium(id, code)
+		s.wantBadMedia(id, code)
 	}
 	// Each of the two URLs once, and once more for their share of one message.
-	if n := asked.Load(); n != 4 {
-		t.Errorf("the host was asked %d times", n)
+	if n := requests.Load(); n != 4 {
+		t.Errorf("the host got %d requests", n)
 	}
 }

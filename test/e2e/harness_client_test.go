@@ -127,7 +127,7 @@ func (r resource) way() []string {
 	return slices.Compact(states)
 }
 
-// fill completes a message: a number of its own, a medium, a text. All of it
+// fill completes a message: a number of its own, a media, a text. All of it
 // is private from now on.
 func (s *stack) fill(m message) message {
 	full := message{"to": numberPool.Next(), "text": secretText()}

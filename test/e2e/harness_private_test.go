@@ -41,8 +41,8 @@ func (p *private) addMessage(m message) {
 	p.add("media query", query(asText(m["mediaUrl"])))
 	p.add("callback query", query(asText(m["callbackUrl"])))
 	if media, ok := m["media"].([]string); ok {
-		for _, medium := range media {
-			p.add("media query", query(medium))
+		for _, address := range media {
+			p.add("media query", query(address))
 		}
 	}
 }

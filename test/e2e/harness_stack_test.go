@@ -275,8 +275,8 @@ func (s *stack) on(name string, part func(*stack)) {
 	})
 }
 
-// hold checks for a while that something stays as it is.
-func (s *stack) hold(what string, during time.Duration, still func() (ok bool, detail string)) {
+// whileStable fails when still reports false within the duration.
+func (s *stack) whileStable(what string, during time.Duration, still func() (ok bool, detail string)) {
 	s.t.Helper()
 	harness.WhileStable(s.t, what, during, still)
 }

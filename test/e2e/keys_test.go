@@ -79,7 +79,7 @@ func TestKeysAreDocumented(t *testing.T) {
 	test := harness.Bearer(s.testKey)
 	s.awaitStatus(s.send(message{}, test), "delivered", test)
 	s.awaitDone(s.stream("", s.rows(20)).ID)
-	s.awaitDone(s.stream("", s.alike(manyNumbers(50)...)).ID)
+	s.awaitDone(s.stream("", s.equalRows(manyNumbers(50)...)).ID)
 	phone := numberPool.Next()
 	s.private.add("phone", phone[2:])
 	s.want(s.call(http.MethodPut, optOut(phone), nil), http.StatusCreated)

@@ -17,9 +17,9 @@ import (
 type mediaHost struct {
 	*httptest.Server
 
-	asked atomic.Int64 // GET requests
-	down  atomic.Bool  // /weak.jpg answers 503
-	gone  atomic.Bool  // /fleeting.jpg answers 404
+	requests atomic.Int64 // GET requests
+	down     atomic.Bool  // /weak.jpg answers 503
+	gone     atomic.Bool  // /fleeting.jpg answers 404
 }
 
 // picture begins as a JPEG.
@@ -42,7 +42,7 @@ func (h *mediaHost) url(path string) string {
 
 func (h *mediaHost) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet {
-		h.asked.Add(1)
+		h.requests.Add(1)
 	}
 	content := picture(100)
 	w.Header().Set("Content-Type", "image/jpeg")
@@ -86,9 +86,9 @@ func checking(where string) option {
 	}
 }
 
-// wantBadMedium checks that a message failed because of a medium, and that
+// wantBadMedia checks that a message failed because of a media, and that
 // nobody was called for it.
-func (s *stack) wantBadMedium(id, detail string) {
+func (s *stack) wantBadMedia(id, detail string) {
 	s.t.Helper()
 	r := s.awaitStatus(id, "failed")
 	s.wantReason(r, "media", "")
@@ -119,11 +119,11 @@ func TestMediaAreCheckedBeforeTheCall(t *testing.T) {
 			s.awaitStatus(good, "delivered")
 			s.wantAccepted(good, 1)
 			for path, code := range bad {
-				s.wantBadMedium(ids[path], code)
+				s.wantBadMedia(ids[path], code)
 			}
 			if api == mmsAPI {
 				second := s.send(message{"media": []string{host.url("/photo.jpg"), host.url("/page.jpg")}})
-				s.wantBadMedium(second, "media[1]: media_mismatch")
+				s.wantBadMedia(second, "media[1]: media_mismatch")
 			}
 		})
 	}
@@ -140,7 +140,7 @@ func TestMediaHostThatIsDown(t *testing.T) {
 	s.wantAttempts(s.awaitStatus(id, "delivered"), 1)
 
 	host.down.Store(true)
-	s.wantBadMedium(s.send(message{"mediaUrl": host.url("/weak.jpg")}), "media_host_error")
+	s.wantBadMedia(s.send(message{"mediaUrl": host.url("/weak.jpg")}), "media_host_error")
 }
 
 func TestPrivateMediaHostIsNeverAsked(t *testing.T) {
@@ -148,10 +148,10 @@ func TestPrivateMediaHostIsNeverAsked(t *testing.T) {
 	s, host := start(t, with("MEDIA_CHECK", "worker")), startMediaHost(t)
 	port := host.URL[strings.LastIndex(host.URL, ":"):]
 	for _, name := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"} {
-		s.wantBadMedium(s.send(message{"mediaUrl": "http://" + name + port + "/photo.jpg"}), "media_private_address")
+		s.wantBadMedia(s.send(message{"mediaUrl": "http://" + name + port + "/photo.jpg"}), "media_private_address")
 	}
-	if n := host.asked.Load(); n > 0 {
-		t.Errorf("it was asked %d times", n)
+	if n := host.requests.Load(); n > 0 {
+		t.Errorf("it got %d requests", n)
 	}
 }
 
@@ -200,8 +200,8 @@ func TestOneFetchForManyMessages(t *testing.T) {
 	if done := s.awaitDone(b.ID); done.Counts["delivered"] != len(rows) {
 		t.Errorf("%+v", done)
 	}
-	if n := host.asked.Load(); n != 1 {
-		t.Errorf("the host was asked %d times", n)
+	if n := host.requests.Load(); n != 1 {
+		t.Errorf("the host got %d requests", n)
 	}
 }
 
@@ -210,7 +210,7 @@ func TestMediaOfTestKeysAreNotFetched(t *testing.T) {
 	s, host := start(t, checking("accept")), startMediaHost(t)
 	id := s.send(message{"mediaUrl": host.url("/none.jpg")}, harness.Bearer(s.testKey))
 	s.awaitStatus(id, "delivered", harness.Bearer(s.testKey))
-	if n := host.asked.Load(); n > 0 {
-		t.Errorf("the host was asked %d times", n)
+	if n := host.requests.Load(); n > 0 {
+		t.Errorf("the host got %d requests", n)
 	}
 }

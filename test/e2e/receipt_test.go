@@ -91,7 +91,7 @@ func TestReceiptsAreLetInByTheirToken(t *testing.T) {
 	for _, weaker := range []string{"N101", "E102", "N103"} {
 		s.want(s.receive(receipt(id, 1, weaker)), http.StatusOK)
 	}
-	s.hold("delivered", 300*time.Millisecond, func() (bool, string) {
+	s.whileStable("delivered", 300*time.Millisecond, func() (bool, string) {
 		r := s.lookUp(id)
 		return r.Status == "delivered", r.String()
 	})

@@ -25,13 +25,13 @@ func (s *stack) wantAllDelivered(b batch, rows int) {
 	}
 }
 
-// TestSharedMediaAreFetchedOnce: for 300 recipients Sinch gets the medium once
+// TestSharedMediaAreFetchedOnce: for 300 recipients Sinch gets the media once
 // and not 300 times.
 func TestSharedMediaAreFetchedOnce(t *testing.T) {
 	t.Parallel()
 	const rows = 300
 	s := start(t, workers(2))
-	s.wantAllDelivered(s.stream("", s.alike(manyNumbers(rows)...)), rows)
+	s.wantAllDelivered(s.stream("", s.equalRows(manyNumbers(rows)...)), rows)
 	if stats := s.sim.Stats(); stats.MediaFetches != 1 || s.saves() != 1 {
 		t.Errorf("%d media fetched, saved %d times", stats.MediaFetches, s.saves())
 	}
@@ -53,7 +53,7 @@ func TestSavedMediaThatSinchLosesAreSavedAgain(t *testing.T) {
 	t.Parallel()
 	const rows = 120
 	s := start(t, workers(2), with("SINCH_RATE", "40"))
-	b := s.stream("", s.alike(manyNumbers(rows)...))
+	b := s.stream("", s.equalRows(manyNumbers(rows)...))
 	s.await("some of the batch", s.conf.patience, func() (bool, string) {
 		stats := s.sim.Stats()
 		return stats.Accepted > rows/4, fmt.Sprintf("%+v", stats)
@@ -71,7 +71,7 @@ func TestMediaThatSinchSpoilsAreSentAlong(t *testing.T) {
 	const rows = 40
 	s := start(t)
 	s.sim.Order(http.MethodPut, "/sim/references/saved", harness.Rule(0, "media"))
-	s.wantAllDelivered(s.stream("", s.alike(manyNumbers(rows)...)), rows)
+	s.wantAllDelivered(s.stream("", s.equalRows(manyNumbers(rows)...)), rows)
 	if stats := s.sim.Stats(); s.saves() != 2 || stats.MediaFetches != rows+2 {
 		t.Errorf("%d media fetched, saved %d times", stats.MediaFetches, s.saves())
 	}
@@ -82,10 +82,10 @@ func TestSavedVideoIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	const rows = 40
 	s := start(t, simulatorWith("--encode-time", "1500ms"))
-	medium := "https://media.example.com/clip.mp4"
+	media := "https://media.example.com/clip.mp4"
 	lines := make([]string, rows)
 	for i := range lines {
-		lines[i] = fmt.Sprintf(`{"to":%q,"mediaUrl":%q}`, numberPool.Next(), medium)
+		lines[i] = fmt.Sprintf(`{"to":%q,"mediaUrl":%q}`, numberPool.Next(), media)
 	}
 	s.wantAllDelivered(s.stream("", lines), rows)
 	if stats := s.sim.Stats(); stats.MediaFetches != 1 || stats.Calls != rows+1 {
@@ -101,7 +101,7 @@ func TestSavedMediaThatAreNotReadyYet(t *testing.T) {
 	s := start(t, patient(), with("RETRY_MAX", "1"))
 	numbers := manyNumbers(rows)
 	s.sim.ForNumber(numbers[0], 2, "E626") // each holds all that share them for the grace of five seconds
-	s.wantAllDelivered(s.stream("", s.alike(numbers...)), rows)
+	s.wantAllDelivered(s.stream("", s.equalRows(numbers...)), rows)
 	if stats := s.sim.Stats(); stats.MediaFetches != 1 || stats.Accepted != rows {
 		t.Errorf("%+v", stats)
 	}
@@ -113,7 +113,7 @@ func TestSavedMediaWithoutAReport(t *testing.T) {
 	const rows = 40
 	s := start(t)
 	s.sim.Order(http.MethodPut, "/sim/references/saved", harness.Rule(0, "none"))
-	s.wantAllDelivered(s.stream("", s.alike(manyNumbers(rows)...)), rows)
+	s.wantAllDelivered(s.stream("", s.equalRows(manyNumbers(rows)...)), rows)
 	if stats := s.sim.Stats(); stats.MediaFetches != 1 || stats.Calls != rows+1 {
 		t.Errorf("%+v", stats)
 	}
@@ -125,7 +125,7 @@ func TestMediaThatCannotBeSavedAreSentAlong(t *testing.T) {
 	const rows = 40
 	s := start(t)
 	s.sim.Order(http.MethodPut, "/sim/references/saved", harness.Rule(0, "E107"))
-	s.wantAllDelivered(s.stream("", s.alike(manyNumbers(rows)...)), rows)
+	s.wantAllDelivered(s.stream("", s.equalRows(manyNumbers(rows)...)), rows)
 	if stats := s.sim.Stats(); s.saves() != 1 || stats.MediaFetches != rows {
 		t.Errorf("%d media fetched, saved %d times", stats.MediaFetches, s.saves())
 	}

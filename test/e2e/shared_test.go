@@ -10,15 +10,15 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// alike makes rows that differ in their numbers alone.
-func (s *stack) alike(numbers ...string) []string {
-	text, medium := secretText(), mediaURL()
+// equalRows makes rows that differ only in their numbers.
+func (s *stack) equalRows(numbers ...string) []string {
+	text, media := secretText(), mediaURL()
 	s.private.add("text", text)
-	s.private.add("media URL", medium)
+	s.private.add("media URL", media)
 	rows := make([]string, len(numbers))
 	for i, to := range numbers {
 		s.private.add("recipient", to[2:])
-		rows[i] = fmt.Sprintf(`{"to":%q,"text":%q,"mediaUrl":%q}`, to, text, medium)
+		rows[i] = fmt.Sprintf(`{"to":%q,"text":%q,"mediaUrl":%q}`, to, text, media)
 	}
 	return rows
 }
@@ -47,12 +47,12 @@ func (s *stack) wantOnceEach(n int) {
 
 // A thousand messages that say the same are a handful of calls, and each has a
 // receipt of its own.
-func TestAlikeMessagesShareCalls(t *testing.T) {
+func TestEqualMessagesShareCalls(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(batches), workers(2))
 	numbers := manyNumbers(1000)
 	numbers[500] = numberPool.Ending("9004") // accepted, and not delivered
-	b := s.stream("", s.alike(numbers...))
+	b := s.stream("", s.equalRows(numbers...))
 	done := s.awaitDone(b.ID)
 	if done.Counts["delivered"] != 999 || done.Counts["undelivered"] != 1 {
 		t.Errorf("%+v", done)
@@ -69,7 +69,7 @@ func TestRefusedNumberFailsAlone(t *testing.T) {
 	s := start(t, over(batches))
 	numbers := manyNumbers(200)
 	numbers[123] = numberPool.Ending("9001")
-	b := s.stream("", s.alike(numbers...))
+	b := s.stream("", s.equalRows(numbers...))
 	done := s.awaitDone(b.ID)
 	if done.Counts["delivered"] != 199 || done.Counts["failed"] != 1 {
 		t.Errorf("%+v", done)
@@ -84,7 +84,7 @@ func TestKilledWorkerDoublesNoMultiCall(t *testing.T) {
 	const messages = 1500
 	s := start(t, over(batches), workers(2), patient(), with("SINCH_RATE", "400"))
 	s.sim.SetDefault("slow:1s")
-	b := s.stream("", s.alike(manyNumbers(messages)...))
+	b := s.stream("", s.equalRows(manyNumbers(messages)...))
 	s.await("calls under way", harness.Patience, func() (bool, string) {
 		stats := s.sim.Stats()
 		return stats.Accepted >= 1 && stats.InFlight > 0, fmt.Sprintf("%+v", stats)
@@ -105,8 +105,8 @@ func TestMultiCallsAreScheduledAndCanceled(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(batches))
 	later := url.Values{"sendAt": {time.Now().Add(8 * time.Second).UTC().Format(time.RFC3339Nano)}}
-	due := s.stream(later.Encode(), s.alike(manyNumbers(100)...))
-	canceled := s.stream(later.Encode(), s.alike(manyNumbers(100)...))
+	due := s.stream(later.Encode(), s.equalRows(manyNumbers(100)...))
+	canceled := s.stream(later.Encode(), s.equalRows(manyNumbers(100)...))
 	s.call("POST", "/v1/batches/"+canceled.ID+"/cancel", nil)
 	if done := s.awaitDone(due.ID); done.Counts["delivered"] != 100 {
 		t.Errorf("%+v", done)

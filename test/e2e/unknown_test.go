@@ -40,12 +40,12 @@ func TestUnknownOutcomeIsNotGuessed(t *testing.T) {
 			}
 		})
 	}
-	s.hold("one call each", 2*time.Second, func() (bool, string) {
+	s.whileStable("one call each", 2*time.Second, func() (bool, string) {
 		return s.sim.Stats().Calls == len(tests), "Sinch was called again"
 	})
 }
 
-func TestUnknownIsSettledByReceipt(t *testing.T) {
+func TestReceiptResolvesUnknown(t *testing.T) {
 	t.Parallel()
 	s := start(t, with("SINCH_TIMEOUT", "500ms"))
 	to := numberPool.Next()
@@ -73,7 +73,7 @@ func TestUnknownIsReplayedOnlyByForce(t *testing.T) {
 	s.wantAttempts(s.awaitStatus(id, "delivered"), 2)
 }
 
-func TestUnknownIsSettledByLookUp(t *testing.T) {
+func TestLookupResolvesUnknown(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(batches), with("SINCH_TIMEOUT", "500ms"))
 	accepted, lost := numberPool.Next(), numberPool.Next()

@@ -14,22 +14,22 @@ import (
 // Media checks what a message carries before it is called.
 type Media interface {
 	// Check returns the media as Sinch gets them, with their content types where
-	// they were checked. The error is a *MediumError when a medium is bad; any other
+	// they were checked. The error is a *MediaError when a media is bad; any other
 	// says that nothing was found out before ctx ended.
 	Check(ctx context.Context, m *message.Message) ([]sinch.Media, error)
 }
 
-// MediumError says that a medium cannot be sent.
-type MediumError struct {
+// MediaError: a media cannot be sent.
+type MediaError struct {
 	Detail    string        // for people; no part of the URL
 	Temporary bool          // it may go away by itself
 	RetryIn   time.Duration // not before, when it is Temporary
 }
 
 // Error implements error.
-func (e *MediumError) Error() string { return e.Detail }
+func (e *MediaError) Error() string { return e.Detail }
 
-// unchecked lets every medium pass.
+// unchecked accepts every media.
 type unchecked struct{}
 
 // Check implements Media.
@@ -115,7 +115,7 @@ func (p *places) leave(tenant string) {
 
 // badMedia ends or defers a message with media that cannot be sent.
 func (h *Handler) badMedia(ctx context.Context, seen ledger.Snapshot, task int, why error) error {
-	bad, ok := errors.AsType[*MediumError](why)
+	bad, ok := errors.AsType[*MediaError](why)
 	if !ok {
 		return later(pauseOnFault, "media not checked yet")
 	}
@@ -135,7 +135,7 @@ func (h *Handler) badMedia(ctx context.Context, seen ledger.Snapshot, task int, 
 }
 
 // change ends a message that waits for the task of generation task, or defers it.
-func (e *MediumError) change(task int, retry message.Retry) ledger.Change {
+func (e *MediaError) change(task int, retry message.Retry) ledger.Change {
 	return func(m *message.Message, now time.Time) error {
 		if err := m.Ready(task, now); err != nil {
 			return err

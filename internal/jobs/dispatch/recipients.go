@@ -239,7 +239,7 @@ func (h *Handler) changeEach(ctx context.Context, members []ledger.Snapshot, cha
 // badGroupMedia ends or defers the members of a group with media that cannot be
 // sent: all of them have the same media.
 func (h *Handler) badGroupMedia(ctx context.Context, run *groupRun, why error) error {
-	bad, ok := errors.AsType[*MediumError](why)
+	bad, ok := errors.AsType[*MediaError](why)
 	if !ok {
 		return later(pauseOnFault, "media not checked yet")
 	}

@@ -1,6 +1,6 @@
--- Makes the record of a medium whose blob is written, unless its content has one.
+-- Makes the record of a media whose blob is written, unless its content has one.
 -- KEYS: 1 record · 2 content · 3 usage
--- ARGV: 1 blob · 2 how long the medium is kept (ms) · 3 prefix of records · 4… fields and values of the record
+-- ARGV: 1 blob · 2 how long the media is kept (ms) · 3 prefix of records · 4… fields and values of the record
 -- Answers the blob that the content has, or false when this one's time was over.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

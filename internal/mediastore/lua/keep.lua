@@ -1,4 +1,4 @@
--- Keeps a medium for a time after its next use. A medium is never kept shorter than it was.
+-- Keeps a media for a time after its next use. A media is never kept shorter than it was.
 -- KEYS: 1 record · 2 usage
 -- ARGV: 1 id · 2 next use (Unix ms, 0 for now) · 3 how long it is kept after that (ms) · 4 scope · 5 prefix of contents
 -- Answers the record, empty when there is none in the scope.

@@ -1,6 +1,6 @@
 -- Counts a blob before it is written, if the store has room for it.
 -- KEYS: 1 usage (blob by the end of its time) · 2 sizes · 3 total
--- ARGV: 1 blob · 2 bytes · 3 how long it may stay without a medium (ms) · 4 largest total, 0 for no limit
+-- ARGV: 1 blob · 2 bytes · 3 how long it may stay without a media (ms) · 4 largest total, 0 for no limit
 -- Answers 1 when the blob may be written.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,7 +1,7 @@
--- Ends the link of a medium and its identity with its content. Messages that wait still have it.
+-- Ends the link of a media and its identity with its content. Messages that wait still have it.
 -- KEYS: 1 record
 -- ARGV: 1 id · 2 scope · 3 prefix of contents
--- Answers 1 when there was such a medium.
+-- Answers 1 when there was such a media.
 local found = redis.call('HMGET', KEYS[1], 'scope', 'content', 'link')
 if found[1] ~= ARGV[2] or not found[3] then
   return 0

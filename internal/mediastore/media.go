@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Medium is a file in the store.
-type Medium struct {
+// Media is a file in the store.
+type Media struct {
 	ID            string // med_…
 	SHA256        string // of the bytes, in hexadecimal
 	Type          string // content type
@@ -17,24 +17,24 @@ type Medium struct {
 	scope, content, link, send string
 }
 
-// Deleted reports whether the caller has deleted the medium.
-func (m Medium) Deleted() bool { return m.link == "" }
+// Deleted reports whether the caller has deleted the media.
+func (m Media) Deleted() bool { return m.link == "" }
 
-// fields are the record of a medium without its end.
-func (m Medium) fields() []any {
+// fields are the record of a media without its end.
+func (m Media) fields() []any {
 	return []any{
 		"scope", m.scope, "content", m.content, "sha", m.SHA256, "type", m.Type, "bytes", m.Bytes,
 		"width", m.Width, "height", m.Height, "link", m.link, "send", m.send,
 	}
 }
 
-// readMedium is the reverse of fields. A number that is none counts as zero.
-func readMedium(id string, fields map[string]string) Medium {
+// readMedia is the reverse of fields. A number that is none counts as zero.
+func readMedia(id string, fields map[string]string) Media {
 	number := func(name string) int64 {
 		n, _ := strconv.ParseInt(fields[name], 10, 64)
 		return n
 	}
-	return Medium{
+	return Media{
 		ID: id, SHA256: fields["sha"], Type: fields["type"], Bytes: number("bytes"),
 		Width: int(number("width")), Height: int(number("height")), ExpiresAt: time.UnixMilli(number("expires")).UTC(),
 		scope: fields["scope"], content: fields["content"], link: fields["link"], send: fields["send"],
@@ -53,7 +53,7 @@ var extensions = map[string]string{
 	"text/vcard": ".vcf", "text/calendar": ".ics", "application/pdf": ".pdf",
 }
 
-func (m Medium) extension() string {
+func (m Media) extension() string {
 	if extension, ok := extensions[m.Type]; ok {
 		return extension
 	}
