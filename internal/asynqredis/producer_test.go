@@ -55,8 +55,8 @@ func TestAnswersThatAreNone(t *testing.T) {
 	other := redis.NewCmd(t.Context())
 	other.SetVal(int64(-1))
 	for _, cmd := range []redis.Cmder{other, redis.NewStatusCmd(t.Context()), redis.NewCmd(t.Context())} {
-		if enqueued, err := Enqueued(cmd); made || err == nil {
-			t.Errorf("%v: made %t, %v", cmd, made, err)
+		if enqueued, err := Enqueued(cmd); enqueued || err == nil {
+			t.Errorf("%v: enqueued %t, %v", cmd, enqueued, err)
 		}
 	}
 }

@@ -207,7 +207,7 @@ func TestReceiptsInProcess(t *testing.T) {
 	got := make(chan sinchsim.Receipt, 10)
 	fail := make(chan error, 1)
 	fail <- errors.New("not ready")
-	o := quick(sinchsim.Options{})
+	o := sinchsim.Options{}
 	o.Receipts.Deliver = func(_ context.Context, r sinchsim.Receipt) error {
 		select {
 		case err := <-fail:
@@ -217,7 +217,7 @@ func TestReceiptsInProcess(t *testing.T) {
 		got <- r
 		return nil
 	}
-	s := simtest.Start(t, o)
+	s := simtest.StartQuick(t, o)
 	s.SendMMS(t, simtest.MMS())
 	codes := map[string]bool{}
 	for range 2 {

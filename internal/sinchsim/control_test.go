@@ -149,7 +149,7 @@ func TestAcceptedIsExact(t *testing.T) {
 	for i := range 40 {
 		callers.Go(func() {
 			m := simtest.MMS().With("client-reference", "msg_"+strconv.Itoa(i%20)+"-"+strconv.Itoa(1+i/20)).
-				with("to", strconv.Itoa(12065550000+i%10))
+				With("to", strconv.Itoa(12065550000+i%10))
 			_, err := simtest.Call(t.Context(), http.MethodPost, s.URL+simtest.MMSPath, simtest.MMSHeader(), simtest.JSON(t, m))
 			if err == nil {
 				t.Error("the call was answered")

@@ -30,7 +30,7 @@ type peer struct {
 	addr string
 
 	mu       sync.Mutex
-	received map[string]int // complete requests, by their body
+	complete map[string]int // requests, by their body
 	bytes    int
 	conns    int
 }
@@ -42,7 +42,7 @@ func listen(tb testing.TB, handle func(p *peer, c net.Conn)) *peer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &peer{addr: l.Addr().String(), received: make(map[string]int)}
+	p := &peer{addr: l.Addr().String(), complete: make(map[string]int)}
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -54,9 +54,9 @@ func listen(tb testing.TB, handle func(p *peer, c net.Conn)) *peer {
 			p.mu.Lock()
 			p.conns++
 			p.mu.Unlock()
-			stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+			release := context.AfterFunc(ctx, func() { _ = c.Close() })
 			wg.Go(func() {
-				defer stop()
+				defer release()
 				defer c.Close()
 				handle(p, &tapped{Conn: c, peer: p})
 			})
@@ -73,7 +73,7 @@ func (p *peer) requests() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := 0
-	for _, times := range p.received {
+	for _, times := range p.complete {
 		n += times
 	}
 	return n
@@ -82,7 +82,7 @@ func (p *peer) requests() int {
 func (p *peer) times(body string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.received[body]
+	return p.complete[body]
 }
 
 func (p *peer) received() (conns, bytes int) {
@@ -103,7 +103,7 @@ func (p *peer) readRequest(r *bufio.Reader) (*http.Request, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.received[string(body)]++
+	p.complete[string(body)]++
 	return req, nil
 }
 

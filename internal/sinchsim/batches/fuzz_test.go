@@ -13,7 +13,7 @@ func FuzzBatchRequest(f *testing.F) {
 	for _, body := range []simtest.Fields{
 		simtest.Batch(), simtest.Batch().With("delivery_report", "none"), simtest.Batch().With("send_at", "2030-01-01T00:00:00"),
 		simtest.Batch().With("delivery_report", "none").With("parameters", simtest.Fields{"a": simtest.Fields{"default": "x"}}).
-			with("body", simtest.Fields{"url": "http://x/a", "message": "${a} ${b}"}),
+			With("body", simtest.Fields{"url": "http://x/a", "message": "${a} ${b}"}),
 	} {
 		text, err := json.Marshal(body)
 		if err != nil {

@@ -157,8 +157,8 @@ func TestParameterWithoutValueFailsAlone(t *testing.T) {
 	t.Parallel()
 	s, rec := simtest.StartWithReceiver(t, sinchsim.Options{})
 	s.SendBatch(t, simtest.Batch().With("to", []any{"12065551212", "12065551213"}).With("delivery_report", "per_recipient_final").
-		with("body", simtest.Fields{"url": "https://x/a.jpg", "message": "Hi ${name}"}).
-		with("parameters", simtest.Fields{"name": simtest.Fields{"+12065551212": "Ann"}}))
+		With("body", simtest.Fields{"url": "https://x/a.jpg", "message": "Hi ${name}"}).
+		With("parameters", simtest.Fields{"name": simtest.Fields{"+12065551212": "Ann"}}))
 	got := map[any]any{}
 	for range 2 {
 		p := rec.Next(t)

@@ -18,10 +18,10 @@ func TestBatchAccepted(t *testing.T) {
 	s, _ := simtest.StartWithReceiver(t, sinchsim.Options{})
 	expire := time.Now().Add(24 * time.Hour).UTC()
 	got := s.SendBatch(t, simtest.Batch().
-		with("to", []any{"+12065551212", "0012065551213", "12065551214", "12065551214"}).
-		with("parameters", simtest.Fields{"name": simtest.Fields{"12065551212": "Ann", "default": "there"}}).
-		with("expire_at", expire.Format(time.RFC3339)).
-		with("callback_url", "http://127.0.0.1:1/x"))
+		With("to", []any{"+12065551212", "0012065551213", "12065551214", "12065551214"}).
+		With("parameters", simtest.Fields{"name": simtest.Fields{"12065551212": "Ann", "default": "there"}}).
+		With("expire_at", expire.Format(time.RFC3339)).
+		With("callback_url", "http://127.0.0.1:1/x"))
 	id, _ := got.Fields["id"].(string)
 	created, _ := got.Fields["created_at"].(string)
 	if got.Status != http.StatusCreated || !simtest.IsULID(id) || !simtest.IsTime(created) {
