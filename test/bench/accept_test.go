@@ -84,7 +84,7 @@ func serveBareEcho(addr string) {
 // payload is a request of about 300 bytes. Each has a picture of its own: what
 // a batch shares would be saved at Sinch first, and a simulator without
 // receipts does not say when it is ready. Numbers that end in 9000 and more
-// would tell the simulator what to do.
+// choose a behaviour of the simulator.
 func payload(n int64) []byte {
 	return fmt.Appendf(nil, `{"to":"+1206555%04d","text":%q,"mediaUrl":"https://media.example.com/orders/2026/11/24/%07d.jpg",`+
 		`"subject":"Your order","clientReference":"bench-%d"}`, n%9000, strings.Repeat("on its way ", 12), n, n)
@@ -150,7 +150,7 @@ func stream(b *testing.B, base string, n int, query string) {
 	}
 }
 
-// usedMemory is what Redis holds, in bytes.
+// usedMemory is the memory of Redis, in bytes.
 func usedMemory(b *testing.B, redis *redistest.Server) int64 {
 	b.Helper()
 	return int64(info(b, redis, "memory", "used_memory"))

@@ -41,7 +41,7 @@ func BenchmarkDispatch(b *testing.B) {
 	b.Run("dispatcher", func(b *testing.B) { dispatch(b, 0, 1, slots) })
 }
 
-// latency is how long a real Sinch takes to answer, about.
+// latency is about the response time of Sinch.
 const latency = 150 * time.Millisecond
 
 // BenchmarkDispatchSlow is bounded by the calls under way: 200 every 150 ms.
@@ -119,9 +119,9 @@ func rate(b *testing.B, left func() int) {
 	b.ReportMetric(float64(firstLeft-lastLeft)/last.Sub(first).Seconds(), "msg/s")
 }
 
-// BenchmarkAcceptUnderLoad asks how long a caller waits while a campaign of
+// BenchmarkAcceptUnderLoad measures the wait of a caller while a campaign of
 // b.N messages is being sent, beside how long without one. One caller at a time
-// asks a hundred times a second, as an application would.
+// makes a hundred requests a second, as an application would.
 func BenchmarkAcceptUnderLoad(b *testing.B) {
 	b.Run("idle", func(b *testing.B) {
 		store := redistest.Start(b)

@@ -25,7 +25,7 @@ func BenchmarkIdle(b *testing.B) {
 		b.ReportMetric(idlePickUp, "pickup-ms")
 	})
 	b.Run("worker", func(b *testing.B) {
-		const workers, settles, measured = 3, 15 * time.Second, 10 * time.Second
+		const workers, warmup, measured = 3, 15 * time.Second, 10 * time.Second
 		store := redistest.Start(b)
 		base := startAPI(b, store).base
 		sinch, _ := startSimulator(b, 0)
@@ -34,7 +34,7 @@ func BenchmarkIdle(b *testing.B) {
 		for range workers {
 			started = append(started, startWorker(b, store, sinch, "50"))
 		}
-		<-time.After(settles)
+		<-time.After(warmup)
 		connections := info(b, store, "clients", "connected_clients") - before
 		commands, cpu := info(b, store, "stats", "total_commands_processed"), workersTime(b, started)
 		<-time.After(measured)

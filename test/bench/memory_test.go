@@ -133,7 +133,7 @@ func (l load) send(b *testing.B, client *http.Client, base string) int {
 	return res.StatusCode
 }
 
-// resetPeak makes the kernel measure the largest resident set anew.
+// resetPeak makes the kernel reset the largest resident set.
 func resetPeak(b *testing.B, pid int) {
 	b.Helper()
 	const peak = "5" // of proc(5)

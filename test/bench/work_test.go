@@ -23,7 +23,7 @@ var profile = flag.String("profile", "", "directory for CPU profiles of the api 
 // profiled is how long a profile is, in seconds.
 const profiled = 10
 
-// work is the CPU time of processes, which says more than a rate on a machine
+// work is the CPU time of processes, which is more meaningful than a rate on a machine
 // that does other things, too.
 type work struct {
 	clocks  []clock
@@ -34,10 +34,10 @@ type work struct {
 type clock struct {
 	name  string
 	read  func() time.Duration
-	began time.Duration // what it said when the work began
+	began time.Duration // its value when the work began
 }
 
-// beginWork looks at the clocks of Redis and of the process that the benchmark
+// beginWork reads the clocks of Redis and of the process that the benchmark
 // is about, which is called name.
 func beginWork(b *testing.B, redis *redistest.Server, name string, about service) *work {
 	b.Helper()
@@ -52,12 +52,12 @@ func beginWork(b *testing.B, redis *redistest.Server, name string, about service
 	return w
 }
 
-// watch looks at one clock more.
+// watch adds a clock.
 func (w *work) watch(name string, read func() time.Duration) {
 	w.clocks = append(w.clocks, clock{name: name, read: read, began: read()})
 }
 
-// report tells what a message has cost since.
+// report reports the cost of a message since.
 func (w *work) report(b *testing.B) {
 	b.Helper()
 	for _, c := range w.clocks {
@@ -95,7 +95,7 @@ func processTime(b *testing.B, pid int) time.Duration {
 	if err != nil {
 		return 0
 	}
-	const user, system, tick = 11, 12, 10 * time.Millisecond // places behind the program's name, which may hold spaces
+	const user, system, tick = 11, 12, 10 * time.Millisecond // fields after the program's name, which may contain spaces
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	return time.Duration(number(b, fields[user])+number(b, fields[system])) * tick
 }

@@ -19,7 +19,7 @@ func TestEveryBlockIsRunOrSaysWhyNot(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, b := range blocks(t, page) {
 			if !slices.Contains(run, b.mark) && !slices.Contains(external, b.mark) {
-				t.Errorf("%s:%d: the fence says %q, which means nothing", page, b.line, b.mark)
+				t.Errorf("%s:%d: the fence has the unknown mark %q", page, b.line, b.mark)
 			}
 		}
 	}
@@ -39,7 +39,7 @@ func TestCommandsOfThePages(t *testing.T) {
 	}
 }
 
-// reader is a person at a shell who pastes what a page says.
+// reader runs the commands of a page in a shell.
 type reader struct {
 	t      *testing.T
 	dir    string

@@ -121,7 +121,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	s.sim.ForNumber(refused, 0, "E110")
 	s.awaitStatus(s.send(message{}), "delivered")
 	s.awaitStatus(s.send(message{"to": refused}), "failed")
-	s.call(http.MethodPost, receiptAt+"?token=wrong", receipt("nobody", 1, "N102"), harness.Header{Name: "Authorization", Value: ""})
+	s.call(http.MethodPost, receiptAt+"?token=wrong", receipt("unknown", 1, "N102"), harness.Header{Name: "Authorization", Value: ""})
 
 	for base, wanted := range map[string][]string{
 		s.admin: {

@@ -36,7 +36,7 @@ func (s *stack) stream(query string, rows []string, headers ...harness.Header) b
 	return b
 }
 
-// rows makes rows with numbers and texts of their own.
+// rows makes rows with unique numbers and texts.
 func (s *stack) rows(n int) []string {
 	rows := make([]string, n)
 	for i := range rows {

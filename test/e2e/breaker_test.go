@@ -8,9 +8,9 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// TestSinchIsAwayForAll: an outage costs the calls it takes to notice, and the
+// TestOutageOfSinchForAllWorkers: an outage costs the calls until its detection, and the
 // rest of the campaign waits for its end.
-func TestSinchIsAwayForAll(t *testing.T) {
+func TestOutageOfSinchForAllWorkers(t *testing.T) {
 	t.Parallel()
 	const (
 		messages = 300
@@ -54,7 +54,7 @@ func TestSinchIsAwayForAll(t *testing.T) {
 	log := s.workers[0].Log()
 	for _, line := range []string{"Sinch does not answer", "Sinch answers again"} {
 		if n := strings.Count(string(log), line); n != 1 {
-			t.Errorf("the log says %q %d times", line, n)
+			t.Errorf("the log has %q %d times", line, n)
 		}
 	}
 }

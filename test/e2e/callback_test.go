@@ -104,7 +104,7 @@ func TestCallbacksSurviveKills(t *testing.T) {
 	}
 	for _, all := range ids {
 		for _, id := range all {
-			s.awaitMessage(id, "settled", func(r resource) bool { return r.Status == "delivered" || r.Status == "unknown" })
+			s.awaitMessage(id, "delivered or unknown", func(r resource) bool { return r.Status == "delivered" || r.Status == "unknown" })
 		}
 	}
 	for _, to := range []*endpoint{quick, failing, redirecting} {

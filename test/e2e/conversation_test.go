@@ -102,7 +102,7 @@ func TestConversationTokens(t *testing.T) {
 
 func TestConversationWithWrongKey(t *testing.T) {
 	t.Parallel()
-	s := start(t, over(conversation), with("SINCH_KEY_ID", "somebody-else"))
+	s := start(t, over(conversation), with("SINCH_KEY_ID", "another-key"))
 	r := s.awaitMessage(s.send(message{}), "account trouble", func(r resource) bool { return r.Status == "queued" && r.Reason != nil })
 	s.wantReason(r, "account", "invalid_client")
 	if n := s.sim.Stats().Calls; n != 0 {

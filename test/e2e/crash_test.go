@@ -59,7 +59,7 @@ func TestStoppedWorkerDoesNotWaitForAFrozenRedis(t *testing.T) {
 	})
 	s.redis.Freeze()
 	s.workers[0].Signal(syscall.SIGTERM)
-	s.workers[0].Wait(endsWithin) // each of asynq's loops by itself would take 27 s
+	s.workers[0].Wait(endsWithin) // each of asynq's loops alone would need 27 s
 	s.redis.Thaw()
 	s.awaitUp()
 	s.sim.SetDefault("ok")
@@ -115,7 +115,7 @@ func TestKilledWorkersCallIsUnknown(t *testing.T) {
 	s.wantAccepted(id, 1)
 }
 
-// awaitSweep waits until a worker holds the sweeper's lock.
+// awaitSweep waits until a worker has the sweeper's lock.
 func (s *stack) awaitSweep() {
 	s.t.Helper()
 	client := s.redis.Client(s.t)
@@ -180,8 +180,8 @@ func TestFrozenWorkerSendsNothingLate(t *testing.T) {
 	}
 	frozen := s.workers[0]
 	frozen.Signal(syscall.SIGSTOP)
-	// The other worker settles what the frozen one had begun, and sends again
-	// what Sinch does not have. What it had taken and not begun has to wait.
+	// The other worker reconciles the frozen one's calls, and sends the messages
+	// that Sinch does not have. Tasks that were dequeued and not begun have to wait.
 	for _, id := range ids {
 		s.awaitMessage(id, "end without the frozen worker", func(r resource) bool {
 			return r.Status == "delivered" || (r.Status == "queued" && r.Attempts == 0)
@@ -196,7 +196,7 @@ func TestFrozenWorkerSendsNothingLate(t *testing.T) {
 
 func TestMessagesSurviveACrashOfRedis(t *testing.T) {
 	t.Parallel()
-	// Even of a process that is killed, everysec may lose what it acknowledged.
+	// After a kill, everysec may lose acknowledged writes.
 	s := start(t, over(batches), with("SINCH_TIMEOUT", "500ms"), redisWith("--appendfsync", "always"), patient())
 	s.sim.SetDefault("slow:50ms")
 	var ids []string

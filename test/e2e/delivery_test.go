@@ -33,7 +33,7 @@ func TestMessageIsDelivered(t *testing.T) {
 				t.Fatalf("Sinch saw %+v, want one accepted call of attempt 1", calls)
 			}
 			if r.SinchID == nil || *r.SinchID != calls[0].ID {
-				t.Errorf("sinchId is %v, Sinch says %s", r.SinchID, calls[0].ID)
+				t.Errorf("sinchId is %v, Sinch has %s", r.SinchID, calls[0].ID)
 			}
 			if r.Reason != nil || r.SentAt == nil || r.FinalAt == nil {
 				t.Errorf("reason %v, sentAt %v, finalAt %v", r.Reason, r.SentAt, r.FinalAt)

@@ -12,6 +12,6 @@
 // The stack is in harness_*_test.go, what it is made of in package harness.
 // Whatever a test does, its stack checks at
 // the end that no process has logged a number, a text, a media query or a key,
-// that Sinch accepted no message twice (unless the test says that it may), and
+// that Sinch accepted no message twice (unless the test allows it), and
 // that every process ended.
 package e2e

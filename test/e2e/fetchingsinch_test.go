@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// fetchingSinch stands in for the MMS API and fetches the media of every call, as
-// Sinch does: by a plain GET that has to say length and type.
+// fetchingSinch simulates the MMS API and fetches the media of every call, as Sinch
+// does: by a plain GET whose response needs length and type.
 type fetchingSinch struct {
 	*httptest.Server
 
@@ -24,7 +24,7 @@ type fetchingSinch struct {
 type fetchedMedia struct {
 	url, contentType string
 	data             []byte
-	problem          string // why Sinch could not take it
+	problem          string // the reason why Sinch could not fetch it
 }
 
 func startFetchingSinch(t *testing.T) *fetchingSinch {
@@ -92,7 +92,7 @@ func (f *fetchingSinch) of(t *testing.T, to string) []fetchedMedia {
 	all := f.fetched[strings.TrimPrefix(to, "+")]
 	for _, one := range all {
 		if one.problem != "" {
-			t.Errorf("Sinch could not take a media of %s: %s", to, one.problem)
+			t.Errorf("Sinch could not fetch a media of %s: %s", to, one.problem)
 		}
 	}
 	return all

@@ -13,10 +13,10 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// requestTimeout is longer than any answer takes, on a loaded machine too.
+// requestTimeout is longer than any response time, also on a loaded machine.
 const requestTimeout = 30 * time.Second
 
-// get asks without credentials.
+// get makes a request without credentials.
 func (s *stack) get(url string) (harness.Answer, error) {
 	return s.client.Get(context.Background(), url)
 }
@@ -55,7 +55,7 @@ func (s *stack) wantProblem(got harness.Answer, status int, code string) {
 	}
 }
 
-// read takes an answer's JSON apart.
+// read decodes a response's JSON.
 func (s *stack) read(got harness.Answer, into any) {
 	s.t.Helper()
 	if err := json.Unmarshal(got.Body, into); err != nil {
@@ -95,7 +95,7 @@ type reason struct {
 	SinchCode *string `json:"sinchCode"`
 }
 
-// sinch is what Sinch said, or nothing.
+// sinch is Sinch's code, or nothing.
 func (r *reason) sinch() string {
 	if r == nil || r.SinchCode == nil {
 		return ""
@@ -127,7 +127,7 @@ func (r resource) way() []string {
 	return slices.Compact(states)
 }
 
-// fill completes a message: a number of its own, a media, a text. All of it
+// fill completes a message: a unique number, a media, a text. All of it
 // is private from now on.
 func (s *stack) fill(m message) message {
 	full := message{"to": numberPool.Next(), "text": secretText()}

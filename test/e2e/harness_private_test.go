@@ -60,7 +60,7 @@ func query(raw string) string {
 	return u.RawQuery
 }
 
-// found lists what text gives away, with the line it stands in.
+// found lists the private values in a text, with their lines.
 func (p *private) found(text []byte) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

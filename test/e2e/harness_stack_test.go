@@ -101,7 +101,7 @@ func redisClock(c *redistest.Clock) option { return func(s *settings) { s.clock 
 // withoutRedis starts everything while Redis is down.
 func withoutRedis() option { return func(s *settings) { s.redisOff = true } }
 
-// patient is for a test that loses a worker or a Redis: a task that was taken
+// patient is for a test that kills a worker or a Redis: a task that was dequeued
 // from the queue then, and not begun, comes back when its lease has run out.
 func patient() option { return func(s *settings) { s.patience = 2 * harness.Patience } }
 
@@ -184,7 +184,7 @@ func defaults() map[string]string {
 	}
 }
 
-// environ is what a program gets, with its own variables on top.
+// environ is a program's environment, with its own variables on top.
 func (s *stack) environ(own map[string]string) map[string]string {
 	env := map[string]string{
 		"API_KEYS":              tenant + ":" + s.key + "," + tenant + ":" + s.testKey + ",other:" + s.otherKey,
@@ -214,7 +214,7 @@ func (s *stack) redisURL() string {
 	return strings.Replace(s.redis.URL(), "redis://", "redis://"+s.conf.redisUser+"@", 1)
 }
 
-// startAPI starts the api on the ports of the stack, for the first time or anew.
+// startAPI starts the api on the ports of the stack, for the first time or again.
 func (s *stack) startAPI() {
 	s.t.Helper()
 	s.api = launch(s.t, "api", s.environ(map[string]string{
@@ -236,7 +236,7 @@ func (s *stack) startWorker() *worker {
 	return w
 }
 
-// awaitUp waits until every process that runs says that it is ready, or alive
+// awaitUp waits until every running process reports that it is ready, or alive
 // while there is no Redis.
 func (s *stack) awaitUp() {
 	s.t.Helper()
@@ -258,7 +258,7 @@ func (s *stack) awaitOK(p *harness.Program, url string) {
 	p.AwaitOK(s.t, s.client, url)
 }
 
-// await polls until done says so; detail says how far things are.
+// await polls until done reports true; detail describes the state.
 func (s *stack) await(what string, atMost time.Duration, done func() (ok bool, detail string)) {
 	s.t.Helper()
 	harness.Await(s.t, what, atMost, done)

@@ -11,8 +11,8 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// TestTenantsShareTheBulkLane: who has few messages waiting does not stand
-// behind all of somebody who has many.
+// TestTenantsShareTheBulkLane: a tenant with few waiting messages does not wait for
+// all of another one's.
 func TestTenantsShareTheBulkLane(t *testing.T) {
 	t.Parallel()
 	s := start(t, with("SINCH_RATE", "40"))
@@ -90,9 +90,9 @@ func TestCancelRacesTheWorker(t *testing.T) {
 	t.Logf("%d of %d were canceled in time", canceled, len(ids))
 }
 
-// TestFullLaneTurnsAway: a lane that is full takes nothing new until it was
+// TestFullLaneRefuses: a full lane accepts no message until it was
 // worked off; the other lanes do.
-func TestFullLaneTurnsAway(t *testing.T) {
+func TestFullLaneRefuses(t *testing.T) {
 	t.Parallel()
 	s := start(t, workers(0), with("QUEUE_LIMIT", "50"), with("TENANT_QUEUE_LIMIT", "50"))
 	known := message{"clientReference": "known", "to": numberPool.Next()}

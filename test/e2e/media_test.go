@@ -13,7 +13,7 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// mediaHost hands out good and bad media, and counts who asks.
+// mediaHost serves good and bad media, and counts requests.
 type mediaHost struct {
 	*httptest.Server
 
@@ -78,7 +78,7 @@ func (h *mediaHost) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
 
-// checking turns the check of media on, with hosts on this machine.
+// checking enables the media check, with hosts on this machine.
 func checking(where string) option {
 	return func(s *settings) {
 		s.env["MEDIA_CHECK"] = where

@@ -34,7 +34,7 @@ func TestSlowSenderDelaysNoOther(t *testing.T) {
 }
 
 // TestPausedMessagesSurviveAKill: workers that die while messages are parked, and
-// while they come back, lose none and send none twice.
+// while they come back, drop none and send none twice.
 func TestPausedMessagesSurviveAKill(t *testing.T) {
 	t.Parallel()
 	s := start(t, workers(2), patient())

@@ -11,8 +11,8 @@ import (
 
 const inboundAt = "/webhooks/sinch/inbound"
 
-// says delivers a message of a phone to a sender, as the MMS API posts it.
-func (s *stack) says(phone, sender, word string, at time.Time) {
+// sendInbound posts a phone's message to a sender, as the MMS API does.
+func (s *stack) sendInbound(phone, sender, word string, at time.Time) {
 	s.t.Helper()
 	body := map[string]any{
 		"origin": "MMS_MO", "code": "N401", "from": phone[1:], "to": sender[1:], "keyword": word,
@@ -41,32 +41,32 @@ func TestStopAndStart(t *testing.T) {
 	s.private.add("phone", phone[2:])
 	s.awaitStatus(s.send(message{"to": phone}), "delivered")
 
-	s.says(phone, sender, "Stop", began)
+	s.sendInbound(phone, sender, "Stop", began)
 	s.want(s.call(http.MethodGet, optOut(phone), nil), http.StatusOK)
 	id := s.send(message{"to": phone})
 	s.wantSuppressed(id)
 	if r := s.lookUp(s.send(message{"to": phone})); r.Status != "failed" {
-		t.Errorf("%s: the answer to the request should have said it already", r)
+		t.Errorf("%s: the response should have it already", r)
 	}
 	s.awaitStatus(s.send(message{}), "delivered")                                                                  // others get theirs
 	s.awaitStatus(s.send(message{"to": phone}, harness.Bearer(s.testKey)), "delivered", harness.Bearer(s.testKey)) // which no phone gets
 
-	s.says(phone, sender, "START", began.Add(-time.Minute)) // late, and overtaken by the STOP
+	s.sendInbound(phone, sender, "START", began.Add(-time.Minute)) // arrives after the later STOP
 	s.wantSuppressed(s.send(message{"to": phone}))
-	s.says(phone, sender, "START", began.Add(time.Minute))
+	s.sendInbound(phone, sender, "START", began.Add(time.Minute))
 	s.want(s.call(http.MethodGet, optOut(phone), nil), http.StatusNotFound)
 	s.awaitStatus(s.send(message{"to": phone}), "delivered")
 	s.want(s.command(id, "replay", nil), http.StatusAccepted)
 	s.awaitStatus(id, "delivered")
 }
 
-// A STOP that comes while a message waits is heeded just before the call.
+// A STOP that comes while a message waits is applied just before the call.
 func TestStopWhileAMessageWaits(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	phone := numberPool.Next()
 	id := s.send(message{"to": phone, "sendAt": time.Now().Add(4 * time.Second).UTC().Format(time.RFC3339)})
-	s.says(phone, s.conf.env["SINCH_NUMBER"], "STOP", time.Now())
+	s.sendInbound(phone, s.conf.env["SINCH_NUMBER"], "STOP", time.Now())
 	s.wantSuppressed(id)
 }
 

@@ -11,7 +11,7 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// soon is how long the api may take to say that Redis does not answer.
+// soon bounds the api's response while Redis does not answer.
 const soon = 2 * time.Second
 
 func TestRedisOutage(t *testing.T) {
@@ -52,7 +52,7 @@ func TestRedisOutage(t *testing.T) {
 	}
 }
 
-// A Redis that answers and refuses writes is as good as down, and says so.
+// A Redis that answers and refuses writes counts as down, and is reported.
 func TestRedisRefusesWrites(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -74,7 +74,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 	s.wantHealth(http.StatusOK)
 }
 
-// wantUnavailable checks how the api says that it cannot do anything now. The
+// wantUnavailable checks the api's response while it is unavailable. The
 // fastest of three answers counts: a loaded machine may keep any one waiting.
 func (s *stack) wantUnavailable(ask func() harness.Answer) {
 	s.t.Helper()

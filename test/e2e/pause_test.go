@@ -43,7 +43,7 @@ func TestPausedAccountHasAName(t *testing.T) {
 		}
 		halted := s.lookUpBatch(b.ID)
 		if halted.ETASeconds != nil || halted.RatePerSecond != nil {
-			missing = append(missing, "a batch that stands still has an ETA")
+			missing = append(missing, "a paused batch has an ETA")
 		}
 		return len(missing) == 0, strings.Join(missing, "\n")
 	})

@@ -33,7 +33,7 @@ func encrypted(ids ...string) option {
 	return with("RECORD_KEYS", strings.Join(keys, ","))
 }
 
-// encryptionOfAll is what encryptedVariable asks for.
+// encryptionOfAll is the value of encryptedVariable.
 func encryptionOfAll() option {
 	if os.Getenv(encryptedVariable) == "" {
 		return func(*settings) {}
@@ -110,14 +110,14 @@ func (s *stack) searchStorage() {
 		}
 		for _, leak := range s.private.found(content) {
 			if !strings.HasPrefix(leak, "the sender ") {
-				s.t.Errorf("%s holds %.200s", filepath.Base(file), leak)
+				s.t.Errorf("%s contains %.200s", filepath.Base(file), leak)
 			}
 		}
 	}
 }
 
 // TestNothingPrivateIsKept sends all kinds of messages with RECORD_KEYS and looks
-// for what they said in Redis, logs, metrics and queue pages.
+// for their content in Redis, logs, metrics and queue pages.
 func TestNothingPrivateIsKept(t *testing.T) {
 	t.Parallel()
 	for _, api := range apis() {

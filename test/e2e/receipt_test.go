@@ -46,7 +46,7 @@ func TestReceiptsInEveryOrder(t *testing.T) {
 				})
 			}
 			if stats := s.sim.Stats().Receipts; stats.Retried+stats.Dropped != 0 {
-				t.Errorf("receipts were not taken at once: %+v", stats)
+				t.Errorf("receipts were not accepted at once: %+v", stats)
 			}
 		})
 	}
@@ -71,19 +71,19 @@ func TestReceiptsAreLetInByTheirToken(t *testing.T) {
 	id := s.send(message{"to": to})
 	s.awaitStatus(id, "sent")
 
-	nobody := harness.Header{Name: "Authorization", Value: ""}
+	anonymous := harness.Header{Name: "Authorization", Value: ""}
 	delivered := receipt(id, 1, "N102")
 	for _, query := range []string{"", "?token=", "?token=wrong", "?token=" + s.token + "x", "?Token=" + s.token} {
-		s.want(s.call(http.MethodPost, receiptAt+query, delivered, nobody), http.StatusUnauthorized)
+		s.want(s.call(http.MethodPost, receiptAt+query, delivered, anonymous), http.StatusUnauthorized)
 	}
-	s.want(s.call(http.MethodPost, receiptAt+"?token="+s.token, "{", nobody), http.StatusBadRequest)
+	s.want(s.call(http.MethodPost, receiptAt+"?token="+s.token, "{", anonymous), http.StatusBadRequest)
 	if r := s.lookUp(id); r.Status != "sent" {
 		t.Fatalf("a receipt without credentials acted: %s", r)
 	}
 
 	unknown := "msg_1" + "00000000000000000000000000" + "00000000"
 	s.want(s.receive(receipt(unknown, 1, "N102")), http.StatusOK)
-	s.want(s.receive(receipt("somebody-else", 1, "N102")), http.StatusOK)
+	s.want(s.receive(receipt("another", 1, "N102")), http.StatusOK)
 	s.want(s.receive(receipt(id, 1, "N987")), http.StatusOK)
 	s.want(s.receive(delivered), http.StatusOK)
 	s.awaitStatus(id, "delivered")

@@ -70,7 +70,7 @@ func mayScan() option {
 	}
 }
 
-// redisOfAll is what redisVariable asks for.
+// redisOfAll is the value of redisVariable.
 func redisOfAll(tb testing.TB) option {
 	tb.Helper()
 	switch os.Getenv(redisVariable) {
@@ -140,8 +140,8 @@ func (s *stack) wantFigures() {
 	}
 }
 
-// TestManagedRedisIsSaidOnce: one log line says why a figure is missing.
-func TestManagedRedisIsSaidOnce(t *testing.T) {
+// TestManagedRedisIsLoggedOnce: one log line has the reason of a missing figure.
+func TestManagedRedisIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	s := start(t, managed())
 	s.awaitStatus(s.send(message{}), "delivered")
@@ -151,12 +151,12 @@ func TestManagedRedisIsSaidOnce(t *testing.T) {
 	})
 	s.want(s.adminGet(s.admin+"/queues/api/queues"), http.StatusOK)
 	if metrics := string(s.adminGet(s.admin + "/metrics").Body); strings.Contains(metrics, "mms_queue_memory_bytes{") {
-		t.Error("the memory of queues is told, which is not known")
+		t.Error("the memory of queues is reported, which is not known")
 	}
 	for _, p := range s.started {
 		for _, command := range []string{"MEMORY", "CONFIG", "CLIENT", "INFO"} {
 			if n := strings.Count(string(p.Log()), "redis forbids "+command); n != 1 {
-				t.Errorf("%s says %d times that %s is forbidden", p.Name, n, command)
+				t.Errorf("%s logs %d times that %s is forbidden", p.Name, n, command)
 			}
 		}
 	}

@@ -29,7 +29,7 @@ func processTime(t *testing.T, p *harness.Program) time.Duration {
 	return time.Duration(user+system) * time.Second / ticks
 }
 
-// A worker whose password of Redis was changed under it says so once for each part
+// A worker whose password of Redis was changed logs it once for each part
 // of it, uses little more of the processor than an idle one, and goes on by itself
 // when the password is good again.
 func TestRotatedPasswordOfRedis(t *testing.T) {

@@ -37,7 +37,7 @@ func TestSharedMediaAreFetchedOnce(t *testing.T) {
 	}
 }
 
-// TestOwnTextsAreSentAlong: what is saved holds the text, too.
+// TestOwnTextsAreSentAlong: the saved message includes the text.
 func TestOwnTextsAreSentAlong(t *testing.T) {
 	t.Parallel()
 	const rows = 40
@@ -93,14 +93,14 @@ func TestSavedVideoIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestSavedMediaThatAreNotReadyYet are waited for also when Sinch says so by its
+// TestSavedMediaThatAreNotReadyYet are waited for also when Sinch reports it by its
 // answer (E626), and no try is used up.
 func TestSavedMediaThatAreNotReadyYet(t *testing.T) {
 	t.Parallel()
 	const rows = 20
 	s := start(t, patient(), with("RETRY_MAX", "1"))
 	numbers := manyNumbers(rows)
-	s.sim.ForNumber(numbers[0], 2, "E626") // each holds all that share them for the grace of five seconds
+	s.sim.ForNumber(numbers[0], 2, "E626") // each defers all messages that share them by five seconds
 	s.wantAllDelivered(s.stream("", s.equalRows(numbers...)), rows)
 	if stats := s.sim.Stats(); stats.MediaFetches != 1 || stats.Accepted != rows {
 		t.Errorf("%+v", stats)

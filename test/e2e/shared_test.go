@@ -45,8 +45,7 @@ func (s *stack) wantOnceEach(n int) {
 	}
 }
 
-// A thousand messages that say the same are a handful of calls, and each has a
-// receipt of its own.
+// A thousand equal messages are a few calls, and each message has its own receipt.
 func TestEqualMessagesShareCalls(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(batches), workers(2))
@@ -100,7 +99,7 @@ func TestKilledWorkerDoublesNoMultiCall(t *testing.T) {
 	t.Log(strconv.Itoa(s.sim.Stats().Calls), "calls")
 }
 
-// A canceled batch begins no more calls, and what is due later goes together.
+// A canceled batch begins no more calls, and later messages share calls.
 func TestMultiCallsAreScheduledAndCanceled(t *testing.T) {
 	t.Parallel()
 	s := start(t, over(batches))

@@ -60,7 +60,7 @@ func magicNumbers(t *testing.T) map[string]magicNumber {
 	return numbers
 }
 
-// Each magic number does what the page for readers says, and no call for it
+// Each magic number behaves as documented in docs/testing.md, and no call for it
 // reaches Sinch.
 func TestTestKeyNeverReachesSinch(t *testing.T) {
 	t.Parallel()

@@ -24,7 +24,7 @@ func startTLS(t *testing.T, pair certificatetest.Pair) (api *harness.Program, ur
 	}, "api"), "https://" + addr
 }
 
-// handshake asks over a new connection, and returns the response and the serial
+// handshake makes a request over a new connection, and returns the response and the serial
 // number of the certificate it came under.
 func handshake(t *testing.T, url string, config *tls.Config) (*http.Response, string, error) {
 	t.Helper()

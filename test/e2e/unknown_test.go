@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// hanging accepts the message, and says nothing of it ever.
+// hanging accepts the message, and never sends a response or a receipt.
 func hanging() map[string]any {
 	return map[string]any{"answer": "hang", "receipts": map[string]any{"outcome": "none"}}
 }

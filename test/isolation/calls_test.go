@@ -61,7 +61,7 @@ func quickHost(t *testing.T) (url string) {
 	return host.URL
 }
 
-// Messages whose media host does not answer take no slot of other calls.
+// Messages whose media host does not answer occupy no slot of other calls.
 func TestSlowMediaHost(t *testing.T) {
 	t.Parallel()
 	s := start(t, settings{env: map[string]string{"MEDIA_CHECK": "worker", "MEDIA_ALLOW_PRIVATE": "true"}})

@@ -17,7 +17,7 @@ import (
 	"mmsdispatch/test/harness"
 )
 
-// requestTimeout is longer than any answer takes, on a loaded machine too.
+// requestTimeout is longer than any response time, also on a loaded machine.
 const requestTimeout = time.Minute
 
 // stack is an installation with two tenants: one misbehaves, and the other is the

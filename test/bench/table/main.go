@@ -101,24 +101,23 @@ func rows() []row {
 	}
 }
 
-// explanation says what the table does not: where the time goes, as profiles
-// tell (CPU time a message on the machine of the first run of this page).
+// explanation follows the table: the distribution of the time, by profiles (CPU time a message on the machine of the first run of this page).
 const explanation = `
 ## Where the time goes
 - **Bulk accept** takes 13 µs of the api and 16 µs of Redis a row. Two fifths of the api's are the reading of JSON and the checks, three tenths
   the writing of records, the rest asynq's own client and the pipelines to Redis. The tasks of a chunk go there in one pipeline, while the
-  next chunk is being written down. Redis runs asynq's enqueue as in the baseline, and besides the script that writes the record, the dedupe
+  next chunk is being recorded. Redis runs asynq's enqueue as in the baseline, and besides the script that writes the record, the dedupe
   and the batch's counts.
 - **A single POST** takes about 60 µs of the api and 24 µs of Redis, and the answer is sent before the task is made. A third of the api's is the HTTP
   server, the write of the answer into its socket above all; an eighth the reading and the check of the message, as in the baseline; a sixth the
-  round trips to Redis, each for 16 requests or so; the rest is spread thinly. Whoever sends the requests takes 45 µs a request of the same two
+  round trips to Redis, each for 16 requests or so; the rest is spread thinly. The client takes 45 µs a request of the same two
   cores in both rows. Redis' part is the record (a third) and asynq's enqueue, one script for each message.
 - **Dispatch without latency** is bounded by the machine: Sinch's stand-in (46 µs a message), the worker (145) and Redis (90, of which asynq's own
-  take and done are 60) share the two cores, which are busy to 85 %. A message costs one HTTP call, three round trips for the ledger (read, begin,
+  dequeue and done are 60) share the two cores, which are busy to 85 %. A message costs one HTTP call, three round trips for the ledger (read, begin,
   outcome; those of one moment share one) and two for asynq, against asynq's two alone in the baseline. What a begin and an outcome write is what
   the promises rest on. A third of the worker's is the HTTP call, a quarter asynq's server, a quarter the ledger, a tenth garbage. With the
   latency of a real Sinch none of it shows.
-- Where others use the machine, too, the same work takes up to 40 % more from one minute to the next, and the ratios move by a tenth with it: a
+- On a shared machine the same work takes up to 40 % more from one minute to the next, and the ratios move by a tenth with it: a
   baseline that waits for round trips feels it less than a row that keeps both cores busy.
 `
 
@@ -216,7 +215,7 @@ func figure(value float64) string {
 	return strconv.FormatFloat(value, 'f', 0, 64)
 }
 
-// processor names the machine's, where Linux tells.
+// processor names the machine's processor, on Linux.
 func processor() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
