@@ -1,7 +1,6 @@
 package batches_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"testing"
 	"time"
@@ -45,22 +44,7 @@ func answering(tb testing.TB, s *sinchtest.Server) sinch.Provider {
 func sent(tb testing.TB, o batches.Options, m sinch.Message) map[string]any {
 	tb.Helper()
 	s := serve(tb, answer{Status: http.StatusCreated, Body: created})
-	if got := s.provider(tb, o).Send(tb.Context(), m); got.Kind != sinch.Accepted {
-		tb.Fatalf("outcome %+v", got)
-	}
-	if len(s.Requests()) != 1 {
-		tb.Fatalf("%d requests, want 1", len(s.Requests()))
-	}
-	return decoded(tb, s.Requests()[0].Body)
-}
-
-func decoded(tb testing.TB, data []byte) map[string]any {
-	tb.Helper()
-	var v map[string]any
-	if err := json.Unmarshal(data, &v); err != nil {
-		tb.Fatalf("%s: %v", data, err)
-	}
-	return v
+	return sinchtest.Sent(tb, s.Server, s.provider(tb, o), m)
 }
 
 const created = `{"id":"01FC66621XXXXX119Z8PMV1QPQ","to":["12065551212"],"canceled":false,"type":"mt_media"}`

@@ -3,8 +3,6 @@ package batches_test
 import (
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +13,7 @@ import (
 
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/batches"
+	"mmsdispatch/internal/sinch/sinchtest"
 )
 
 // Complete requests, as in Sinch's documentation.
@@ -33,13 +32,7 @@ func TestGoldenRequests(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want, err := os.ReadFile(filepath.Join("testdata", name+".json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(decoded(t, want), sent(t, tc.options, tc.message)); diff != "" {
-				t.Errorf("request (-want +got):\n%s", diff)
-			}
+			sinchtest.CheckGolden(t, name, sent(t, tc.options, tc.message))
 		})
 	}
 }

@@ -2,7 +2,6 @@ package conversation_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"testing"
@@ -60,22 +59,7 @@ func aToken(value string, seconds int) answer {
 func sent(tb testing.TB, o conversation.Options, m sinch.Message) map[string]any {
 	tb.Helper()
 	s := serve(tb, answer{Status: http.StatusOK, Body: accepted})
-	if got := s.provider(tb, o).Send(tb.Context(), m); got.Kind != sinch.Accepted {
-		tb.Fatalf("outcome %+v", got)
-	}
-	if len(s.Requests()) != 1 {
-		tb.Fatalf("%d requests, want 1", len(s.Requests()))
-	}
-	return decoded(tb, s.Requests()[0].Body)
-}
-
-func decoded(tb testing.TB, data []byte) map[string]any {
-	tb.Helper()
-	var v map[string]any
-	if err := json.Unmarshal(data, &v); err != nil {
-		tb.Fatalf("%s: %v", data, err)
-	}
-	return v
+	return sinchtest.Sent(tb, s.Server, s.provider(tb, o), m)
 }
 
 const accepted = `{"message_id":"01EQBC1A3BEK731GY4YXEN0C2R","accepted_time":"2024-06-06T12:42:42.528Z"}`

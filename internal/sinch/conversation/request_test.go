@@ -2,8 +2,6 @@ package conversation_test
 
 import (
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +10,7 @@ import (
 
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/conversation"
+	"mmsdispatch/internal/sinch/sinchtest"
 )
 
 // Complete requests, as in Sinch's documentation.
@@ -30,13 +29,7 @@ func TestGoldenRequests(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want, err := os.ReadFile(filepath.Join("testdata", name+".json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(decoded(t, want), sent(t, tc.options, tc.message)); diff != "" {
-				t.Errorf("request (-want +got):\n%s", diff)
-			}
+			sinchtest.CheckGolden(t, name, sent(t, tc.options, tc.message))
 		})
 	}
 }

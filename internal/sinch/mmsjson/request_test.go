@@ -1,11 +1,8 @@
 package mmsjson_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,23 +11,15 @@ import (
 
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/mmsjson"
+	"mmsdispatch/internal/sinch/sinchtest"
 )
 
 const success = `{"status":"Success","tracking-id":"T"}`
 
 func body(tb testing.TB, o mmsjson.Options, m sinch.Message) map[string]any {
 	tb.Helper()
-	_, req := send(tb, o, m, answer{Status: 200, Body: success})
-	return decoded(tb, req.Body)
-}
-
-func decoded(tb testing.TB, data []byte) map[string]any {
-	tb.Helper()
-	var v map[string]any
-	if err := json.Unmarshal(data, &v); err != nil {
-		tb.Fatalf("%s: %v", data, err)
-	}
-	return v
+	s := sinchtest.Serve(tb, answer{Status: http.StatusOK, Body: success})
+	return sinchtest.Sent(tb, s, provider(tb, s, o), m)
 }
 
 // Complete requests, as in Sinch's documentation.
@@ -51,13 +40,7 @@ func TestGoldenRequests(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want, err := os.ReadFile(filepath.Join("testdata", name+".json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(decoded(t, want), body(t, tc.options, tc.message)); diff != "" {
-				t.Errorf("request (-want +got):\n%s", diff)
-			}
+			sinchtest.CheckGolden(t, name, body(t, tc.options, tc.message))
 		})
 	}
 }

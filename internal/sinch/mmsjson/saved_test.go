@@ -37,7 +37,7 @@ func TestSaveRequest(t *testing.T) {
 			map[string]any{"video": map[string]any{"url": "https://media.example.com/b"}},
 		},
 	}
-	if diff := cmp.Diff(want, decoded(t, req.Body)); diff != "" {
+	if diff := cmp.Diff(want, sinchtest.Decode(t, req.Body)); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
 }

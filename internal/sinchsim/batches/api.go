@@ -4,7 +4,6 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"mmsdispatch/internal/sinchsim"
@@ -17,9 +16,7 @@ type api struct {
 	sender *sinchsim.CallbackSender
 	magic  sinchsim.MagicTable
 	store  *sinchsim.Store[*batch]
-
-	mu    sync.Mutex
-	drain time.Time // when the plan's queue will be empty
+	queue  sinchsim.Queue
 }
 
 // New makes the SMS REST API of a simulator.
@@ -56,9 +53,7 @@ func (a *api) Close() { a.sender.Close() }
 
 func (a *api) Clear() {
 	a.store.Clear()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.drain = time.Time{}
+	a.queue.Clear()
 }
 
 // authorized checks the Bearer token, which belongs to one plan.
@@ -136,7 +131,7 @@ func (a *api) accept(plan string, q *batchRequest, d sinchsim.Direction, now tim
 		if q.lacksParameter(number) {
 			codes = []string{codeParameterMissing}
 		}
-		steps := o.Receipts.Timeline(codes, r, a.dispatchedAt(start), rng)
+		steps := o.Receipts.Timeline(codes, r, a.queue.Push(start, o.Batches.DrainRate), rng)
 		b.recipients = append(b.recipients, recipient{number: number, steps: steps, receipts: r})
 	}
 	answer := sinchsim.Reply{Status: http.StatusCreated, Body: sinchsim.Encode(b.view())}
@@ -144,21 +139,4 @@ func (a *api) accept(plan string, q *batchRequest, d sinchsim.Direction, now tim
 		a.store.Add(b)
 	}
 	return sinchsim.Acceptance{ID: b.id, Answer: answer, Events: a.callbacks(b, d.Receipts)}
-}
-
-// dispatchedAt returns the time at which a recipient leaves the plan's queue, which
-// is first in, first out at the plan's rate.
-func (a *api) dispatchedAt(start time.Time) time.Time {
-	perSecond := a.sim.Options().Batches.DrainRate
-	if perSecond <= 0 {
-		return start
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.drain.Before(start) {
-		a.drain = start
-	}
-	at := a.drain
-	a.drain = at.Add(time.Duration(float64(time.Second) / perSecond))
-	return at
 }

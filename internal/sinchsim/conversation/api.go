@@ -4,7 +4,6 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"mmsdispatch/internal/sinchsim"
@@ -18,9 +17,7 @@ type api struct {
 	magic  sinchsim.MagicTable
 	tokens *tokenIssuer
 	store  *sinchsim.Store[*dispatched]
-
-	mu    sync.Mutex
-	drain time.Time // when the app's queue will be empty
+	queue  sinchsim.Queue
 }
 
 // New makes the Conversation API of a simulator.
@@ -52,9 +49,7 @@ func (a *api) Close() { a.sender.Close() }
 
 func (a *api) Clear() {
 	a.store.Clear()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.drain = time.Time{}
+	a.queue.Clear()
 }
 
 // authorized checks the token, then the project.
@@ -162,7 +157,7 @@ func (a *api) accept(project string, q *sendRequest, d sinchsim.Direction, now t
 	o := a.sim.Options()
 	r := d.ReceiptsFor(q.number(), a.magic, o.NoMagicNumbers)
 	codes := reportCodes(r, q.allowsSMS())
-	start := a.dispatchedAt(now)
+	start := a.queue.Push(now, o.Conversation.DrainRate)
 	switch {
 	case !q.deliverable():
 		codes = []string{codeBadRequest}
@@ -179,28 +174,9 @@ func (a *api) accept(project string, q *sendRequest, d sinchsim.Direction, now t
 	}
 }
 
-// dispatchedAt returns the time at which a message leaves the app's queue, which is
-// first in, first out at the app's rate.
-func (a *api) dispatchedAt(now time.Time) time.Time {
-	perSecond := a.sim.Options().Conversation.DrainRate
-	if perSecond <= 0 {
-		return now
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.drain.Before(now) {
-		a.drain = now
-	}
-	at := a.drain
-	a.drain = at.Add(time.Duration(float64(time.Second) / perSecond))
-	return at
-}
-
 // waiting is the length of the app's queue.
 func (a *api) waiting(now time.Time) int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return max(0, int(a.drain.Sub(now).Seconds()*a.sim.Options().Conversation.DrainRate))
+	return a.queue.Len(now, a.sim.Options().Conversation.DrainRate)
 }
 
 func (a *api) full(now time.Time) bool {
