@@ -67,6 +67,7 @@ bench: ## Measure speed beside baselines, COUNT runs each, and write docs/benchm
 .PHONY: lint
 lint: ## Run all linters, check the formatting and look for functions that nothing calls
 	$(TOOL) golangci-lint run
+	scripts/blank-lines
 	scripts/deadcode
 
 .PHONY: verify

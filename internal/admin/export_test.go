@@ -7,6 +7,5 @@ func (s *Server) BreakListener() error {
 	if err := s.listener.Close(); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
-
 	return nil
 }

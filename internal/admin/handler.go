@@ -52,7 +52,6 @@ func newHandler(opts Options) http.Handler {
 	mux.HandleFunc("GET /livez", ServeLive)
 	mux.Handle("GET /readyz", opts.Ready)
 	mux.Handle("/", protect(private, newUsers(opts)))
-
 	return secure(mux)
 }
 

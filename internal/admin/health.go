@@ -48,7 +48,6 @@ func NewReadiness(log zerolog.Logger, warningsFunc func() []string, checks ...Ch
 	if warningsFunc == nil {
 		warningsFunc = func() []string { return nil }
 	}
-
 	return &Readiness{checks: checks, warningsFunc: warningsFunc, log: log}
 }
 
@@ -84,7 +83,6 @@ func (r *Readiness) Down(ctx context.Context) []string {
 	}
 
 	r.logChange(down, causes)
-
 	return down
 }
 

@@ -27,7 +27,6 @@ func ask(tb testing.TB, ready *admin.Readiness) (int, string) {
 
 	answer := httptest.NewRecorder()
 	ready.ServeHTTP(answer, httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/readyz", nil))
-
 	return answer.Code, strings.TrimSpace(answer.Body.String())
 }
 
@@ -85,7 +84,6 @@ func TestReadinessIsBounded(t *testing.T) {
 		letGo := make(chan struct{})
 		hangs := func(context.Context) error {
 			<-letGo
-
 			return nil
 		}
 

@@ -16,7 +16,6 @@ func protect(next http.Handler, known *users) http.Handler {
 			next.ServeHTTP(w, withRole(r, Admin))
 		}))
 	}
-
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, password, _ := r.BasicAuth()
 		role, ok := known.role(name, password)
@@ -24,7 +23,6 @@ func protect(next http.Handler, known *users) http.Handler {
 		if !ok {
 			w.Header().Set("WWW-Authenticate", `Basic realm="admin", charset="UTF-8"`)
 			http.Error(w, "user and password are needed", http.StatusUnauthorized)
-
 			return
 		}
 
@@ -36,7 +34,6 @@ func onlyLocal(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLocalHost(r.Host) {
 			http.Error(w, "without ADMIN_USER only requests to localhost are served", http.StatusMisdirectedRequest)
-
 			return
 		}
 
@@ -61,7 +58,6 @@ func isLocalHost(host string) bool {
 	}
 
 	addr, err := netip.ParseAddr(name)
-
 	return err == nil && addr.Unmap().IsLoopback()
 }
 

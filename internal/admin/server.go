@@ -99,7 +99,6 @@ func (s *Server) Start(ctx context.Context) error {
 			s.opts.Failed(fmt.Errorf("admin listener: %w", err))
 		}
 	}()
-
 	return nil
 }
 
@@ -117,12 +116,10 @@ func (s *Server) Stop(ctx context.Context) error {
 	if s.listener != nil {
 		<-s.served
 	}
-
 	return err
 }
 
 func isLoopback(addr net.Addr) bool {
 	parsed, err := netip.ParseAddrPort(addr.String())
-
 	return err == nil && parsed.Addr().Unmap().IsLoopback()
 }

@@ -64,7 +64,6 @@ func setup(t *testing.T, change func(*admin.Options)) *bundle {
 			t.Error(err)
 		}
 	})
-
 	return b
 }
 
@@ -91,7 +90,6 @@ func (b *bundle) get(tb testing.TB, path string, change func(*http.Request)) (*h
 	if err != nil {
 		tb.Fatal(err)
 	}
-
 	return answer, string(body)
 }
 
@@ -315,7 +313,6 @@ func TestStop(t *testing.T) {
 				if status, answered := <-statuses; answered {
 					t.Errorf("answered %d", status)
 				}
-
 				return
 			}
 

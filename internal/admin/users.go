@@ -45,7 +45,6 @@ type roleKey struct{}
 // RoleOf is the role of the user who makes a request.
 func RoleOf(ctx context.Context) Role {
 	role, _ := ctx.Value(roleKey{}).(Role)
-
 	return role
 }
 
@@ -92,7 +91,6 @@ func (u *users) role(name, password string) (role Role, ok bool) {
 	if len(u.list) > 0 { // an unknown name takes as long as a known one
 		u.matches(User{Hash: u.list[0].Hash}, password, passwordSum)
 	}
-
 	return Viewer, false
 }
 
@@ -109,7 +107,6 @@ func (u *users) matches(user User, password string, sum [sha256.Size]byte) bool 
 	}
 
 	u.known[user.Name] = sum
-
 	return true
 }
 
@@ -119,7 +116,6 @@ func onlyChangedBy(least Role, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead && RoleOf(r.Context()) < least {
 			http.Error(w, "your role does not allow changes", http.StatusForbidden)
-
 			return
 		}
 

@@ -19,7 +19,6 @@ func TestRoles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		return string(sum)
 	}
 	b := setup(t, func(o *admin.Options) {
@@ -45,7 +44,6 @@ func TestRoles(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer response.Body.Close()
-
 		return response.StatusCode
 	}
 

@@ -35,7 +35,6 @@ func checkField(value reflect.Value, tag reflect.StructTag) string {
 		if !slices.Contains(strings.Fields(allowed), value.String()) {
 			return "must be one of " + strings.Join(strings.Fields(allowed), ", ")
 		}
-
 		return ""
 	}
 
@@ -53,7 +52,6 @@ func checkField(value reflect.Value, tag reflect.StructTag) string {
 	case value.CanFloat():
 		return checkRange(value.Float(), tag)
 	}
-
 	return ""
 }
 
@@ -66,7 +64,6 @@ func checkRange(value float64, tag reflect.StructTag) string {
 	if tag.Get("max") == "" {
 		return "must be at least " + tag.Get("min") + orZero(tag)
 	}
-
 	return fmt.Sprintf("must be from %s to %s%s", tag.Get("min"), tag.Get("max"), orZero(tag))
 }
 
@@ -74,7 +71,6 @@ func bound(tag reflect.StructTag, key string, absent float64) float64 {
 	if value, err := strconv.ParseFloat(tag.Get(key), 64); err == nil {
 		return value
 	}
-
 	return absent
 }
 
@@ -82,7 +78,6 @@ func orZero(tag reflect.StructTag) string {
 	if tag.Get("zero") == "allowed" {
 		return ", or 0"
 	}
-
 	return ""
 }
 

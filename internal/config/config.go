@@ -130,7 +130,6 @@ func (a HTTPAPI) TenantLimit() int64 {
 	if a.TenantQueueLimit > 0 {
 		return a.TenantQueueLimit
 	}
-
 	return (a.QueueLimit + 1) / 2
 }
 
@@ -288,6 +287,5 @@ func processDefaults(process Process) map[string]string {
 		}
 	case API, Ctl:
 	}
-
 	return map[string]string{"ADMIN_ADDR": "127.0.0.1:9090"}
 }

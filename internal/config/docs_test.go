@@ -130,7 +130,6 @@ func describe(tb testing.TB) []section {
 
 		sections = append(sections, described)
 	}
-
 	return sections
 }
 
@@ -144,7 +143,6 @@ func documentedNames(tb testing.TB) []string {
 			names = append(names, variable.name)
 		}
 	}
-
 	return names
 }
 
@@ -164,10 +162,8 @@ func fieldComments(tb testing.TB) map[string]string {
 			name := reflect.StructTag(strings.Trim(field.Tag.Value, "`")).Get("env")
 			comments[name] = strings.Join(strings.Fields(field.Doc.Text()), " ")
 		}
-
 		return true
 	})
-
 	return comments
 }
 
@@ -190,7 +186,6 @@ func values(field reflect.StructField) string {
 	case field.Type.Kind() == reflect.Bool:
 		return "`true` `false`"
 	}
-
 	return map[string]string{
 		"APIKeys": "list of keys, secret", "AdminUsers": "list of users, secret", "SenderRates": "list of paces", "SenderQuotas": "list of numbers of messages", "AreaCodes": "list of area codes", "BaseURL": "URL", "Days": "days or duration", "Destinations": "list of countries", "Endpoint": "URL",
 		"HostPort": "host:port", "Identifier": "text", "Networks": "list of CIDRs", "Origin": "URL without a path", "Path": "file", "QuietHours": "span of the day", "RecordKeys": "list of keys, secret", "Region": "country", "Secret": "secret",
@@ -211,7 +206,6 @@ func example(sections []section) string {
 			fmt.Fprintf(&text, "\n# %s\n# %s=%s\n", variable.description, variable.name, variable.byDefault)
 		}
 	}
-
 	return text.String()
 }
 
@@ -230,7 +224,6 @@ func tables(sections []section) string {
 			fmt.Fprintf(&text, "| `%s` | %s | %s | %s |\n", variable.name, variable.values, byDefault, variable.description)
 		}
 	}
-
 	return text.String() + "\n"
 }
 
@@ -241,6 +234,5 @@ func read(tb testing.TB, path string) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-
 	return string(content)
 }

@@ -25,7 +25,6 @@ func DotEnvFile(dir string) string {
 	if info, err := os.Stat(path); err != nil || info.IsDir() {
 		return ""
 	}
-
 	return path
 }
 
@@ -50,7 +49,6 @@ func readDotEnv(dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, dotEnvError(faultIn(text)) // the parser's error quotes the file, secrets included
 	}
-
 	return values, nil
 }
 
@@ -69,7 +67,6 @@ func faultIn(text []byte) string {
 			start = end
 		}
 	}
-
 	return fmt.Sprintf("cannot be read: line %d %s", min(start, len(lines)-1)+1, causeOf(string(lines[min(start, len(lines)-1)])))
 }
 

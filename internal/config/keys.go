@@ -57,7 +57,6 @@ func (k *APIKeys) UnmarshalText(text []byte) error {
 	}
 
 	k.list = list
-
 	return nil
 }
 
@@ -75,6 +74,5 @@ func checkKey(tenant, key string) string {
 	if !keyPattern.MatchString(key) {
 		needs = append(needs, "needs a key of mms_live_ or mms_test_ and 24 to 64 letters and digits")
 	}
-
 	return strings.Join(needs, " and ")
 }

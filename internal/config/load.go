@@ -16,7 +16,6 @@ func FromOS(process Process) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	return Load(process, environ)
 }
 
@@ -38,7 +37,6 @@ func Environ(dir string, environ []string) (map[string]string, error) {
 			joined[name] = value
 		}
 	}
-
 	return joined, nil
 }
 
@@ -64,7 +62,6 @@ func Load(process Process, environ map[string]string) (*Config, error) {
 	}
 
 	cfg.misspelt = misspelt(knownNames(cfg), values)
-
 	return cfg, nil
 }
 
@@ -77,7 +74,6 @@ func withDefaults(process Process, environ map[string]string) map[string]string 
 			values[name] = value
 		}
 	}
-
 	return values
 }
 
@@ -102,7 +98,6 @@ func knownNames(cfg *Config) map[string]bool {
 			known[group.Type().Field(i).Tag.Get("env")] = true
 		}
 	}
-
 	return known
 }
 
@@ -132,6 +127,5 @@ func (e *Error) Error() string {
 	for _, problem := range e.Problems {
 		text.WriteString("\n  - " + problem.String())
 	}
-
 	return text.String()
 }

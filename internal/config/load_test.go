@@ -30,7 +30,6 @@ func complete(changes map[string]string) map[string]string {
 		"SINCH_API_TOKEN": "token-0123456789",
 	}
 	maps.Copy(environ, changes)
-
 	return environ
 }
 
@@ -50,7 +49,6 @@ func problemsOf(tb testing.TB, process config.Process, environ map[string]string
 	for i, problem := range wrong.Problems {
 		texts[i] = problem.String()
 	}
-
 	return texts
 }
 
@@ -61,7 +59,6 @@ func load(tb testing.TB, process config.Process, environ map[string]string) *con
 	if err != nil {
 		tb.Fatal(err)
 	}
-
 	return cfg
 }
 

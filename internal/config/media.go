@@ -64,7 +64,6 @@ func (m *MediaStore) UnmarshalText(text []byte) error {
 	}
 
 	m.at = at
-
 	return nil
 }
 
@@ -103,6 +102,5 @@ func (s *SenderBytes) UnmarshalText(text []byte) error {
 	}
 
 	s.limits = limits
-
 	return nil
 }

@@ -51,7 +51,6 @@ func TestPublicURL(t *testing.T) {
 	base := map[string]string{"SINCH_NUMBER": "+12065550100", "SINCH_API_TOKEN": "t", "SINCH_API": "mms"}
 	with := func(more map[string]string) map[string]string {
 		maps.Copy(more, base)
-
 		return more
 	}
 

@@ -17,7 +17,6 @@ func (m misspeltVariable) String() string {
 	if m.meant != "" {
 		text += ": is " + m.meant + " meant?"
 	}
-
 	return text
 }
 
@@ -36,7 +35,6 @@ func misspelt(known map[string]bool, values map[string]string) []misspeltVariabl
 			found = append(found, misspeltVariable{name: name, meant: meant})
 		}
 	}
-
 	return found
 }
 
@@ -67,7 +65,6 @@ func nearest(known map[string]bool, name string) string {
 			best, least = candidate, n
 		}
 	}
-
 	return best
 }
 
@@ -91,6 +88,5 @@ func distance(a, b string) int {
 			diagonal, row[j+1] = row[j+1], min(changed, row[j]+1, row[j+1]+1)
 		}
 	}
-
 	return row[len(b)]
 }

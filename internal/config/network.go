@@ -37,7 +37,6 @@ func (n *Networks) UnmarshalText(text []byte) error {
 	}
 
 	n.list = list
-
 	return nil
 }
 
@@ -50,7 +49,6 @@ func parseNetwork(entry string) (netip.Prefix, bool) {
 	if err != nil || addr.Zone() != "" {
 		return netip.Prefix{}, false
 	}
-
 	return netip.PrefixFrom(addr, addr.BitLen()), true
 }
 
@@ -66,6 +64,5 @@ func (p *Path) UnmarshalText(text []byte) error {
 	}
 
 	*p = Path(text)
-
 	return nil
 }

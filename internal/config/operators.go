@@ -51,7 +51,6 @@ func (u *AdminUsers) UnmarshalText(text []byte) error {
 	}
 
 	u.list = list
-
 	return nil
 }
 
@@ -75,6 +74,5 @@ func parseAdminUser(entry string) (user AdminUser, problem string) {
 	if _, err := bcrypt.Cost([]byte(fields[2])); err != nil {
 		return AdminUser{}, "needs the bcrypt hash of a password, as htpasswd -nB makes it; in .env, in single quotes"
 	}
-
 	return AdminUser{Name: fields[0], Role: fields[1], Hash: NewSecret(fields[2])}, ""
 }

@@ -27,7 +27,6 @@ func (c *Config) ReceiptURL() *url.URL {
 	if token := c.Webhook.Token.Reveal(); token != "" {
 		receipts.RawQuery = url.Values{tokenName: {token}}.Encode()
 	}
-
 	return receipts
 }
 
@@ -44,7 +43,6 @@ func (c *Config) ShownReceiptURL() string {
 	if receipts.RawQuery != "" {
 		return shown.String() + "?" + tokenName + "=" + redacted
 	}
-
 	return shown.String()
 }
 
@@ -57,7 +55,6 @@ func withoutWebhook(written *url.URL) (base string, ok bool) {
 	}
 
 	right := url.URL{Scheme: written.Scheme, Host: written.Host, Path: strings.TrimRight(written.Path[:at], "/")}
-
 	return right.String(), true
 }
 
@@ -78,12 +75,10 @@ func (c *Config) checkToken(problems *problems) {
 func InsideOnly(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		addr = addr.Unmap()
-
 		return addr.IsLoopback() || addr.IsPrivate() || addr.IsLinkLocalUnicast() || addr.IsUnspecified()
 	}
 
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
-
 	return !strings.Contains(host, ".") ||
 		slices.ContainsFunc([]string{".localhost", ".local", ".internal", ".test", ".example", ".invalid"},
 			func(domain string) bool { return strings.HasSuffix(host, domain) })
@@ -98,6 +93,5 @@ func (c *Config) CallbackInside() bool {
 	}
 
 	sinch, err := url.Parse(string(c.Sinch.BaseURL))
-
 	return err != nil || sinch.Host == "" || !InsideOnly(sinch.Hostname())
 }

@@ -63,6 +63,5 @@ func (k *RecordKeys) UnmarshalText(text []byte) error {
 	}
 
 	k.list = list
-
 	return nil
 }

@@ -23,7 +23,6 @@ func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""
 	}
-
 	return *s.value
 }
 
@@ -43,7 +42,6 @@ func (s *Secret) UnmarshalText(text []byte) error {
 	}
 
 	*s = NewSecret(string(text))
-
 	return nil
 }
 
@@ -65,6 +63,5 @@ func (s Secret) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode secret: %w", err)
 	}
-
 	return text, nil
 }

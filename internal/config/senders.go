@@ -21,11 +21,9 @@ func (r *SenderRates) UnmarshalText(text []byte) error {
 		}
 
 		rates[sender] = rate
-
 		return ""
 	})
 	*r = rates
-
 	return err
 }
 
@@ -42,11 +40,9 @@ func (q *SenderQuotas) UnmarshalText(text []byte) error {
 		}
 
 		quotas[sender] = n
-
 		return ""
 	})
 	*q = quotas
-
 	return err
 }
 
@@ -82,6 +78,5 @@ func bySender(text []byte, take func(sender Sender, value string) (problem strin
 	if len(wrong) > 0 {
 		return invalidError("must be number=value,…: " + strings.Join(wrong, "; "))
 	}
-
 	return nil
 }

@@ -38,7 +38,6 @@ func (o *Origin) UnmarshalText(text []byte) error {
 	}
 
 	*o = Origin(parsed.Scheme + "://" + parsed.Host)
-
 	return nil
 }
 
@@ -61,7 +60,6 @@ func (b *BaseURL) UnmarshalText(text []byte) error {
 	}
 
 	*b = BaseURL(strings.TrimRight(parsed.String(), "/"))
-
 	return nil
 }
 
@@ -76,7 +74,6 @@ func (e *Endpoint) UnmarshalText(text []byte) error {
 	}
 
 	*e = Endpoint(parsed.String())
-
 	return nil
 }
 
@@ -94,7 +91,6 @@ func parseURL(text []byte) (*url.URL, error) {
 	if strings.Contains(string(text), "#") {
 		return nil, invalidError("must have no fragment")
 	}
-
 	return parsed, nil
 }
 
@@ -105,7 +101,6 @@ func validPort(port string) bool {
 	}
 
 	n, err := strconv.ParseUint(port, 10, 16)
-
 	return err == nil && n > 0
 }
 
@@ -122,7 +117,6 @@ func (i *Identifier) UnmarshalText(text []byte) error {
 	}
 
 	*i = Identifier(text)
-
 	return nil
 }
 
@@ -139,7 +133,6 @@ func (s *Sender) UnmarshalText(text []byte) error {
 	}
 
 	*s = Sender(text)
-
 	return nil
 }
 
@@ -164,7 +157,6 @@ func (s *Senders) UnmarshalText(text []byte) error {
 	}
 
 	*s = senders
-
 	return nil
 }
 
@@ -179,7 +171,6 @@ func (r *Region) UnmarshalText(text []byte) error {
 	}
 
 	*r = Region(region)
-
 	return nil
 }
 
@@ -199,7 +190,6 @@ func (d Destinations) Regions() []Region { return slices.Clone(d.regions) }
 func (d *Destinations) UnmarshalText(text []byte) error {
 	if string(text) == "*" {
 		*d = Destinations{any: true}
-
 		return nil
 	}
 
@@ -219,7 +209,6 @@ func (d *Destinations) UnmarshalText(text []byte) error {
 	}
 
 	*d = Destinations{regions: regions}
-
 	return nil
 }
 
@@ -255,7 +244,6 @@ func (a *AreaCodes) UnmarshalText(text []byte) error {
 	}
 
 	a.countries = countries
-
 	return nil
 }
 
@@ -274,7 +262,6 @@ func (h *HostPort) UnmarshalText(text []byte) error {
 	}
 
 	*h = HostPort(text)
-
 	return nil
 }
 
@@ -290,7 +277,6 @@ func (h HostPort) Loopback() bool {
 	}
 
 	addr, err := netip.ParseAddr(host)
-
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
@@ -305,6 +291,5 @@ func (s *Subject) UnmarshalText(text []byte) error {
 	}
 
 	*s = Subject(subject)
-
 	return nil
 }

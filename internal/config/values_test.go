@@ -122,7 +122,6 @@ func TestValuesTogether(t *testing.T) {
 
 			if test.want == "" {
 				load(t, config.Worker, complete(test.environ))
-
 				return
 			}
 
@@ -257,7 +256,6 @@ func FuzzAPIKeys(f *testing.F) {
 			if strings.Contains(err.Error(), liveKey) || strings.Contains(err.Error(), testKey) || len(keys.List()) > 0 {
 				t.Errorf("%q: %v, %d keys", written, err, len(keys.List()))
 			}
-
 			return
 		}
 

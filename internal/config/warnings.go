@@ -103,6 +103,5 @@ func (c *Config) webhookWarnings() []string {
 	if !token && !hmac {
 		warnings = append(warnings, "receipts of the conversation API "+effect+": set SINCH_WEBHOOK_SECRET or SINCH_WEBHOOK_TOKEN")
 	}
-
 	return warnings
 }

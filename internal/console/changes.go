@@ -39,20 +39,17 @@ func changes(ui http.Handler, opts Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			ui.ServeHTTP(w, r)
-
 			return
 		}
 
 		change, lane := changeOf(r, opts.Lanes)
 		if err := opts.Change(r.Context(), change); err != nil {
 			http.Error(w, "the change cannot be recorded now and was not made", http.StatusServiceUnavailable)
-
 			return
 		}
 
 		if lane == "" {
 			ui.ServeHTTP(w, r)
-
 			return
 		}
 
@@ -63,7 +60,6 @@ func changes(ui http.Handler, opts Options) http.Handler {
 
 		if err := act(r.Context(), lane); err != nil {
 			http.Error(w, "Redis cannot be reached now", http.StatusInternalServerError)
-
 			return
 		}
 
@@ -86,10 +82,8 @@ func changeOf(r *http.Request, lanes Lanes) (Change, message.Lane) {
 
 		if lane := lanes.Lane(queue); lane != "" {
 			change.Target = "lane:" + string(lane)
-
 			return change, lane
 		}
 	}
-
 	return change, ""
 }

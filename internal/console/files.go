@@ -55,7 +55,6 @@ func newFiles(ui http.Handler) (*files, error) {
 	}
 
 	page = bytes.Replace(page, root, slices.Concat(banner, rootBelow), 1)
-
 	return &files{ui: ui, page: page, policy: policyFor(page)}, nil
 }
 
@@ -69,7 +68,6 @@ func policyFor(page []byte) string {
 		sum := sha256.Sum256(script[1])
 		scripts.WriteString(" 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'")
 	}
-
 	return strings.Join([]string{
 		"default-src 'none'", scripts.String(), "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self'",
 		"connect-src 'self'", "manifest-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
@@ -131,7 +129,6 @@ type recorded struct {
 func record(handler http.Handler, r *http.Request) *recorded {
 	answer := &recorded{header: http.Header{}, status: http.StatusOK}
 	handler.ServeHTTP(answer, r)
-
 	return answer
 }
 
@@ -141,7 +138,6 @@ func (a *recorded) Header() http.Header { return a.header }
 // Write implements http.ResponseWriter.
 func (a *recorded) Write(part []byte) (int, error) {
 	a.body.Write(part)
-
 	return len(part), nil
 }
 

@@ -71,7 +71,6 @@ func NewQueues(opts Options) (*Queues, error) {
 	mux := http.NewServeMux()
 	mux.Handle(QueuesPath+"/api/", redactErrors(changes(ui, opts), opts.ErrorText))
 	mux.Handle(QueuesPath+"/", files)
-
 	return &Queues{handler: guard(mux, opts.Write), close: ui.Close}, nil
 }
 
@@ -83,7 +82,6 @@ func (q *Queues) Close() error {
 	if err := q.close(); err != nil {
 		return fmt.Errorf("close the queue pages: %w", err)
 	}
-
 	return nil
 }
 
@@ -101,7 +99,6 @@ func checkRedis(opt asynq.RedisConnOpt) error {
 	if err := client.Close(); err != nil {
 		return fmt.Errorf("close a client: %w", err)
 	}
-
 	return nil
 }
 
@@ -110,7 +107,6 @@ func hide(content []byte) string {
 	if len(content) == 0 {
 		return ""
 	}
-
 	return redacted
 }
 
@@ -119,12 +115,10 @@ func guard(next http.Handler, write bool) http.Handler {
 	if write {
 		return http.NewCrossOriginProtection().Handler(next)
 	}
-
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, "the queue pages are read-only; ADMIN_WRITE=true allows changes", http.StatusMethodNotAllowed)
-
 			return
 		}
 

@@ -69,7 +69,6 @@ func setup(t *testing.T, change func(*console.Options)) *pages {
 			t.Error(err)
 		}
 	})
-
 	return &pages{Server: server, inspector: asynq.NewInspectorFromRedisClient(database.Client(t))}
 }
 
@@ -95,7 +94,6 @@ func (p *pages) ask(tb testing.TB, method, path string, headers ...string) (*htt
 	if err != nil {
 		tb.Fatal(err)
 	}
-
 	return answer, string(body)
 }
 
@@ -220,7 +218,6 @@ func (p *pages) runSecret(t *testing.T, opt asynq.RedisConnOpt) {
 		}
 
 		_, err := task.ResultWriter().Write([]byte("sent to " + number))
-
 		return err
 	})); err != nil {
 		t.Fatal(err)
@@ -229,7 +226,6 @@ func (p *pages) runSecret(t *testing.T, opt asynq.RedisConnOpt) {
 
 	eventually(t, func() bool {
 		info, err := p.inspector.GetQueueInfo("secret")
-
 		return err == nil && info.Archived == 1 && info.Completed == 1
 	})
 }
@@ -320,7 +316,6 @@ func TestWrite(t *testing.T) {
 		opts.Lanes = noLanes{}
 		opts.Change = func(_ context.Context, c console.Change) error {
 			made = append(made, c)
-
 			return nil
 		}
 	})
@@ -364,19 +359,16 @@ func (oneLane) Lane(queue string) message.Lane {
 	if queue == "bulk" || queue == "bulk-1" {
 		return message.Bulk
 	}
-
 	return ""
 }
 
 func (l oneLane) Pause(_ context.Context, lane message.Lane) error {
 	l.done <- "pause " + string(lane)
-
 	return nil
 }
 
 func (l oneLane) Resume(_ context.Context, lane message.Lane) error {
 	l.done <- "resume " + string(lane)
-
 	return nil
 }
 
@@ -398,7 +390,6 @@ func TestPauseIsOneOfTheLane(t *testing.T) {
 			}
 
 			recorded <- c
-
 			return nil
 		}
 	})

@@ -19,7 +19,6 @@ func redactErrors(api http.Handler, errorText func(string) string) http.Handler 
 
 		if answer.status >= http.StatusInternalServerError {
 			http.Error(w, "Redis is unavailable", answer.status)
-
 			return
 		}
 
@@ -27,7 +26,6 @@ func redactErrors(api http.Handler, errorText func(string) string) http.Handler 
 			redactedBody, err := redactJSON(answer.body.Bytes(), errorText)
 			if err != nil {
 				http.Error(w, "the response cannot be redacted", http.StatusInternalServerError)
-
 				return
 			}
 
@@ -53,7 +51,6 @@ func redactJSON(body []byte, errorText func(string) string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write an answer: %w", err)
 	}
-
 	return redactedBody, nil
 }
 

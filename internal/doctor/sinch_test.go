@@ -79,7 +79,7 @@ func TestSinchAnswers(t *testing.T) {
 		"mms address":             {"mms", 200, failure("E112"), "fail*this machine's address (E112)"},
 		"mms billing":             {"mms", 200, failure("E713"), "fail*(E713)"},
 		"mms slower":              {"mms", 200, failure("E113"), "warn*lower rate (E113)"},
-		"mms trouble":             {"mms", 200, failure("E503"), "warn*trouble itself (E503)"},
+		"mms trouble":             {"mms", 200, failure("E503"), "warn*internal error (E503)"},
 		"mms not a call":          {"mms", 200, failure("E100"), "warn*(E100)"},
 		"mms number for a code":   {"mms", 200, `{"status":"Failure","error-code":104}`, "fail*not Sinch's"},
 		"mms something else":      {"mms", 200, `<html>`, "fail*not Sinch's → check SINCH_BASE_URL"},

@@ -138,7 +138,7 @@ func TestBucketThatRefusesIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestSameContentIsOneMediumOfATenant(t *testing.T) {
+func TestSameContentIsOneMediaOfATenant(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	first := b.put(content("hello"))
@@ -222,7 +222,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-func TestDeletedMediumIsKeptForMessages(t *testing.T) {
+func TestDeletedMediaAreKeptForMessages(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	m := b.put(content("hello"))
@@ -253,7 +253,7 @@ func TestDeletedMediumIsKeptForMessages(t *testing.T) {
 	}
 }
 
-func TestMediumIsKeptAfterItsNextUse(t *testing.T) {
+func TestMediaAreKeptAfterTheirNextUse(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	m := b.put(content("hello"))

@@ -50,7 +50,6 @@ func (c *Clock) Measure(ctx context.Context) error {
 	if c.at.IsZero() || took <= roundTripMax {
 		c.redis, c.at = there.UTC(), before.Add(took/2)
 	}
-
 	return nil
 }
 
@@ -61,7 +60,6 @@ func (c *Clock) Now() time.Time {
 	if c.at.IsZero() {
 		return c.local()
 	}
-
 	return c.redis.Add(c.local().Sub(c.at))
 }
 
@@ -87,7 +85,6 @@ func (c *Clock) Publish(ctx context.Context, process string) error {
 			}
 		}
 	}
-
 	return nil
 }
 
@@ -107,7 +104,6 @@ func Skews(ctx context.Context, rdb redis.UniversalClient) (map[string]time.Dura
 			skews[process] = skew
 		}
 	}
-
 	return skews, nil
 }
 
@@ -119,6 +115,5 @@ func parseSkew(value string, now time.Time) (skew time.Duration, fresh bool) {
 	if err1 != nil || err2 != nil {
 		return 0, false
 	}
-
 	return time.Duration(ms) * time.Millisecond, now.Sub(time.UnixMilli(at)).Abs() <= clocksFresh
 }

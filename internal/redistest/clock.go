@@ -24,7 +24,6 @@ func NewOffset(tb testing.TB) *Offset {
 	tb.Helper()
 	o := &Offset{tb: tb, path: filepath.Join(tb.TempDir(), "offset")}
 	o.Move(0)
-
 	return o
 }
 
@@ -69,7 +68,6 @@ func NewClock(tb testing.TB) *Clock {
 	if out, err := build.CombinedOutput(); err != nil {
 		tb.Fatalf("redistest: build clock: %v\n%s", err, out)
 	}
-
 	return c
 }
 

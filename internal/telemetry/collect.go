@@ -36,7 +36,6 @@ func NewQueueCollector(reader QueueReader, lanes ...string) *QueueCollector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "queue", name), help, labels, nil)
 	}
-
 	return &QueueCollector{
 		lanes:     lanes,
 		read:      newBounded(func(context.Context) ([]*asynq.QueueInfo, error) { return readQueues(reader, lanes) }),
@@ -102,7 +101,6 @@ func readQueues(reader QueueReader, lanes []string) ([]*asynq.QueueInfo, error) 
 			return nil, fmt.Errorf("read queue %s: %w", lane, err)
 		}
 	}
-
 	return infos, nil
 }
 
@@ -124,7 +122,6 @@ func NewLaneCollector(read func(ctx context.Context) (map[string]LaneState, erro
 	desc := func(subsystem, name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(prometheus.BuildFQName(namespace, subsystem, name), help, labels, nil)
 	}
-
 	return &LaneCollector{
 		read: newBounded(read),
 		readable: desc("messages", "readable",
@@ -178,7 +175,6 @@ func truth(value bool) float64 {
 	if value {
 		return 1
 	}
-
 	return 0
 }
 

@@ -18,7 +18,6 @@ import (
 func registryOf(collectors ...prometheus.Collector) *prometheus.Registry {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(collectors...)
-
 	return registry
 }
 
@@ -71,7 +70,6 @@ type hangingQueues struct {
 func (q *hangingQueues) Queues() ([]string, error) {
 	q.calls <- struct{}{}
 	<-q.letGo
-
 	return []string{"high"}, nil
 }
 
@@ -118,7 +116,6 @@ func TestLaneCollector(t *testing.T) {
 		if broken {
 			return nil, errors.New("redis is down")
 		}
-
 		return map[string]telemetry.LaneState{
 			"high": {Messages: map[string]int64{"queued": 1, "unknown": 1}},
 			"bulk": {Messages: map[string]int64{"queued": 2, "unknown": 0}, Oldest: 90 * time.Second},

@@ -31,13 +31,11 @@ func loggedFields(t *testing.T) map[string]bool {
 		for _, call := range fieldCall.FindAllSubmatch(source, -1) {
 			names[string(call[1])] = true
 		}
-
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return names
 }
 

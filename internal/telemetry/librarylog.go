@@ -84,7 +84,6 @@ func (l *AsynqLogger) write(level zerolog.Level, args []any) {
 
 func libraryLog(log zerolog.Logger, library string) zerolog.Logger {
 	sampler := &zerolog.BurstSampler{Burst: libraryBurst, Period: libraryPeriod}
-
 	return log.Sample(sampler).With().Str("library", library).Logger()
 }
 
@@ -99,6 +98,5 @@ type lineWriter struct{ log zerolog.Logger }
 
 func (w lineWriter) Write(line []byte) (int, error) {
 	w.log.Warn().Msg(Scrub(strings.TrimSpace(string(line))))
-
 	return len(line), nil
 }

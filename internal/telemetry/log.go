@@ -29,7 +29,6 @@ func NewLogger(opts LogOptions) (zerolog.Logger, error) {
 	if opts.Format == "console" {
 		out = zerolog.ConsoleWriter{Out: opts.Writer, TimeFormat: "15:04:05.000", TimeLocation: time.UTC, NoColor: !isTerminal(opts.Writer)}
 	}
-
 	return zerolog.New(out).Level(level).Hook(clock{}).With().Str("process", opts.Process).Logger(), nil
 }
 
@@ -43,6 +42,5 @@ func (clock) Run(event *zerolog.Event, _ zerolog.Level, _ string) {
 
 func isTerminal(out io.Writer) bool {
 	file, ok := out.(*os.File)
-
 	return ok && isatty.IsTerminal(file.Fd())
 }

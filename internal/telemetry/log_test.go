@@ -30,7 +30,6 @@ func fields(tb testing.TB, line string) map[string]string {
 	if err := json.Unmarshal([]byte(line), &got); err != nil {
 		tb.Fatalf("line %q: %v", line, err)
 	}
-
 	return got
 }
 

@@ -44,7 +44,6 @@ func ReadBuild(process string) Build {
 			build.Revision = setting.Value
 		}
 	}
-
 	return build
 }
 
@@ -78,7 +77,6 @@ func NewMetrics(build Build) *Metrics {
 	with := factory{registry}
 	with.gauge("build_info", "Build of the running process; always 1.", "process", "version", "revision", "go").
 		WithLabelValues(build.Process, build.Version, build.Revision, runtime.Version()).Set(1)
-
 	return &Metrics{
 		Registry:  registry,
 		Accept:    newAcceptMetrics(with),
@@ -103,14 +101,12 @@ type factory struct{ registry *prometheus.Registry }
 func (f factory) counter(name, help string, labels ...string) *prometheus.CounterVec {
 	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	f.registry.MustRegister(vec)
-
 	return vec
 }
 
 func (f factory) gauge(name, help string, labels ...string) *prometheus.GaugeVec {
 	vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	f.registry.MustRegister(vec)
-
 	return vec
 }
 
@@ -118,7 +114,6 @@ func (f factory) histogram(name, help string, buckets []float64, labels ...strin
 	vec := prometheus.NewHistogramVec(
 		prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
 	f.registry.MustRegister(vec)
-
 	return vec
 }
 
@@ -349,7 +344,6 @@ func (m *SweepMetrics) Recovered(kind string, n int) {
 func (m *SweepMetrics) Round(at time.Time, err error) {
 	if err != nil {
 		m.rounds.WithLabelValues("failed").Inc()
-
 		return
 	}
 

@@ -23,7 +23,6 @@ func scrape(tb testing.TB, gatherer prometheus.Gatherer) string {
 	promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}).ServeHTTP(answer, httptest.NewRequestWithContext(tb.Context(), "GET", "/metrics", nil))
 
 	samples := regexp.MustCompile(`(?m)^mms_.*$`).FindAllString(answer.Body.String(), -1)
-
 	return strings.Join(samples, "\n") + "\n"
 }
 

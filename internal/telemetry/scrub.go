@@ -23,6 +23,5 @@ func Scrub(text string) string {
 
 	text = credentials.ReplaceAllString(text, "://[redacted]@")
 	text = queries.ReplaceAllString(text, "$1?[redacted]")
-
 	return numbers.ReplaceAllString(text, "[number]")
 }

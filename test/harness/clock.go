@@ -49,6 +49,5 @@ func MovableClock(dir string) ([]string, error) {
 	if err := os.WriteFile(file, overlay, 0o600); err != nil {
 		return nil, fmt.Errorf("write overlay: %w", err)
 	}
-
 	return []string{"-overlay=" + file}, nil
 }

@@ -1,4 +1,4 @@
--- Forgets blobs that were deleted. One that was not due any more stays counted.
+-- Drops the entries of deleted blobs. One that is not due any more stays counted.
 -- KEYS: 1 usage · 2 sizes · 3 total
 -- ARGV: the blobs
 local time = redis.call('TIME')
