@@ -60,7 +60,7 @@ func TestMediaAreSentAsTheyAreChecked(t *testing.T) {
 	}
 }
 
-func TestBadMediumFailsWithoutACall(t *testing.T) {
+func TestBadMediaFailWithoutACall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]sinch.Media, error) {
