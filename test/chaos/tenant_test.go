@@ -46,10 +46,10 @@ func misbehave(ctx context.Context, s *stack, seed uint64) *misbehaviour {
 	m := &misbehaviour{stack: s, left: heldRows, answers: map[string]int{}}
 	pace := rate.NewLimiter(misbehavesPerSec, 1)
 	for n := range misbehaviours {
-		dice := rand.New(rand.NewPCG(seed, uint64(n)))
+		rng := rand.New(rand.NewPCG(seed, uint64(n)))
 		m.wg.Go(func() {
 			for pace.Wait(ctx) == nil {
-				m.once(ctx, dice)
+				m.once(ctx, rng)
 			}
 		})
 	}
@@ -58,13 +58,13 @@ func misbehave(ctx context.Context, s *stack, seed uint64) *misbehaviour {
 
 // once makes one request of any kind. What is answered while things are broken is
 // not judged: only that the api answers at all.
-func (m *misbehaviour) once(ctx context.Context, dice *rand.Rand) {
+func (m *misbehaviour) once(ctx context.Context, rng *rand.Rand) {
 	kinds := map[string]func(ctx context.Context, api *process) (harness.Answer, error){
 		"lists of large messages": func(ctx context.Context, api *process) (harness.Answer, error) {
 			return m.get(ctx, api, "/v1/messages?limit=200")
 		},
 		"forged cursors": func(ctx context.Context, api *process) (harness.Answer, error) {
-			cursor := base64.RawURLEncoding.EncodeToString([]byte("places " + strconv.Itoa(int(dice.Uint32()))))
+			cursor := base64.RawURLEncoding.EncodeToString([]byte("places " + strconv.Itoa(int(rng.Uint32()))))
 			return m.get(ctx, api, "/v1/messages?status=failed&cursor="+cursor+"&batchId="+m.lastBatch())
 		},
 		"searches for a number": func(ctx context.Context, api *process) (harness.Answer, error) {
@@ -75,8 +75,8 @@ func (m *misbehaviour) once(ctx context.Context, dice *rand.Rand) {
 		},
 		"large rows of a later day": m.hold,
 	}
-	name := slices.Sorted(maps.Keys(kinds))[dice.IntN(len(kinds))]
-	api := m.stack.apis[dice.IntN(len(m.stack.apis))]
+	name := slices.Sorted(maps.Keys(kinds))[rng.IntN(len(kinds))]
+	api := m.stack.apis[rng.IntN(len(m.stack.apis))]
 	if got, err := kinds[name](ctx, api); err == nil && got.Status < http.StatusInternalServerError {
 		m.mu.Lock()
 		m.answers[name]++
