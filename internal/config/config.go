@@ -167,7 +167,6 @@ func (l Log) HashKey() []byte {
 	if err != nil || len(key) != hashKeyBytes {
 		return nil // Load refuses it
 	}
-
 	return key
 }
 

@@ -29,6 +29,5 @@ func (d *Days) UnmarshalText(text []byte) error {
 	}
 
 	*d = Days(parsed)
-
 	return nil
 }
