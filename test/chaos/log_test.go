@@ -42,7 +42,7 @@ func TestLogAfterChaos(t *testing.T) {
 	}
 	s.awaitReady()
 	a := &audit{t: t, stack: s, ids: load.finish(t), last: map[string]resource{}, found: map[string]error{}}
-	a.awaitSettled(recovery)
+	a.awaitFinal(recovery)
 	client := s.redis.Client(t)
 	harness.Await(t, "an empty backlog", recovery, func() (bool, string) {
 		n, err := client.ZCard(ctx, "mms:{m}:changed:log").Result()
@@ -60,7 +60,7 @@ func TestLogAfterChaos(t *testing.T) {
 		}
 		return true, ""
 	})
-	v := a.judge(ctx)
+	v := a.verify(ctx)
 	if len(logged) != v.messages {
 		t.Errorf("%d rows in the log, %d messages were accepted", len(logged), v.messages)
 	}
