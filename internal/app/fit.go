@@ -108,7 +108,7 @@ func (f *fitMedia) fit(ctx context.Context, m *message.Message, limit int64, kno
 	}
 	var (
 		addresses []string
-		where []int
+		where     []int
 	)
 	for i, entry := range m.Content.Media {
 		if len(known) == 0 || known[i].Info.Size > limit {

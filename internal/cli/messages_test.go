@@ -15,7 +15,7 @@ const testKey = "mms_test_000000000000000000000000"
 
 // fakeAPI knows one message and one batch, and records requests.
 type fakeAPI struct {
-	mu    sync.Mutex
+	mu      sync.Mutex
 	request []string
 }
 
@@ -44,10 +44,10 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestMessageCommands(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		args  []string
+		args    []string
 		request string // the last request
-		says  string
-		fails bool
+		says    string
+		fails   bool
 	}{
 		"status of an id":        {[]string{"status", "msg_1"}, "GET /v1/messages/msg_1", `"id": "msg_7"`, false},
 		"status of a batch":      {[]string{"status", "bat_1"}, "GET /v1/batches/bat_1", `"id": "msg_7"`, false},

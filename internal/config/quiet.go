@@ -23,7 +23,6 @@ func (q *QuietHours) UnmarshalText(text []byte) error {
 	}
 
 	*q = QuietHours{hours: hours, on: true}
-
 	return nil
 }
 
@@ -41,6 +40,5 @@ func (z *Zone) UnmarshalText(text []byte) error {
 	}
 
 	z.location = location
-
 	return nil
 }

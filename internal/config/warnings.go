@@ -34,7 +34,6 @@ func (c *Config) Warnings() []string {
 	warn(c.Unknown.Policy == "resend", "UNKNOWN_POLICY is resend: a message may arrive twice")
 	warn(!c.Telemetry.SentryDSN.IsZero(), "SENTRY_DSN has no effect in this release: errors are logged only")
 	warn(c.Telemetry.OTLPEndpoint != "", "OTEL_EXPORTER_OTLP_ENDPOINT has no effect in this release: there are no traces")
-
 	return slices.Concat(warnings, c.senderWarnings(), c.webhookWarnings())
 }
 
@@ -70,7 +69,6 @@ func (c *Config) senderWarnings() []string {
 
 	warn("SINCH_SENDER_RATES", maps.Keys(c.Sinch.SenderRates))
 	warn("SINCH_SENDER_DAILY", maps.Keys(c.Sinch.SenderDaily))
-
 	return warnings
 }
 

@@ -59,7 +59,7 @@ type batchAnswer struct {
 // batchRun accepts the rows of one batch.
 type batchRun struct {
 	api      *api
-	caller      Caller
+	caller   Caller
 	quota    ledger.Quota // of the key
 	batch    ledger.Batch
 	known    bool // the request repeats a batch

@@ -219,7 +219,7 @@ type fakeOptOuts struct {
 	httpapi.OptOuts
 
 	mu         sync.Mutex
-	inbound      []suppression.Inbound
+	inbound    []suppression.Inbound
 	suppressed bool
 	err        error
 }

@@ -16,8 +16,8 @@ import (
 
 // fakeMedia has a result per URL, and records the URLs it checked.
 type fakeMedia struct {
-	mu    sync.Mutex
-	wrong map[string]string
+	mu       sync.Mutex
+	wrong    map[string]string
 	requests []string
 }
 

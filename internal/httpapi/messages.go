@@ -17,7 +17,9 @@ func (a *api) createMessage(c echo.Context, caller Caller) error {
 	return a.create(c, caller, a.view(showMessage))
 }
 
-func (a *api) sendMMS(c echo.Context, caller Caller) error { return a.create(c, caller, a.view(showGuide)) }
+func (a *api) sendMMS(c echo.Context, caller Caller) error {
+	return a.create(c, caller, a.view(showGuide))
+}
 
 // create accepts a message. It responds 202 once the ledger has recorded it.
 func (a *api) create(c echo.Context, caller Caller, show view) error {

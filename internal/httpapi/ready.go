@@ -17,9 +17,9 @@ const readyFor = time.Second
 type cachedAnswer struct {
 	next http.Handler
 
-	mu    sync.Mutex // locked during a call of next: one call at a time
+	mu      sync.Mutex // locked during a call of next: one call at a time
 	checked time.Time
-	last  recordedAnswer
+	last    recordedAnswer
 }
 
 // ServeHTTP implements http.Handler.

@@ -17,13 +17,13 @@ import (
 
 // fakeSource grants a configured number of tokens, in fake time.
 type fakeSource struct {
-	mu      sync.Mutex
-	tokens  int
-	refill  time.Duration // a token each; 0: never
-	err     error
-	requests   []bool // high or not
-	yielded int
-	marked  bool
+	mu       sync.Mutex
+	tokens   int
+	refill   time.Duration // a token each; 0: never
+	err      error
+	requests []bool // high or not
+	yielded  int
+	marked   bool
 }
 
 func (f *fakeSource) take(_ context.Context, n int, high bool) (int, time.Duration, error) {

@@ -60,15 +60,15 @@ func TestChaosOfOperators(t *testing.T) {
 
 	closeShop()
 	o.wg.Wait()
-	plan.healAll()
+	plan.repairAll()
 	s.awaitReady()
 	load.Wait()
 	for _, fault := range o.faults {
 		t.Error(fault)
 	}
 	a := &audit{t: t, stack: s, ids: o.taken, last: map[string]resource{}, found: map[string]error{}}
-	recovered := a.awaitSettled(recovery)
-	v := a.judge(ctx)
+	recovered := a.awaitFinal(recovery)
+	v := a.verify(ctx)
 	begins := o.check(ctx)
 	t.Logf("%d messages, %d begins checked against %d pauses, %d keys, %d changes of the pace; faults %v; doubles %d, lost %d, unknown %d, delivered %d; settled after %s",
 		v.messages, begins, len(o.pauses), o.keys, o.rates, plan.counts, v.doubles, v.lost, v.unknown, v.delivered, recovered.Round(time.Millisecond))
