@@ -105,8 +105,8 @@ func TestReplayAndCancelAreRecorded(t *testing.T) {
 			t.Errorf("%v without Redis: %v", args, err)
 		}
 	}
-	if len(fake.asked) != 0 {
-		t.Errorf("asked %q", fake.asked)
+	if len(fake.request) != 0 {
+		t.Errorf("asked %q", fake.request)
 	}
 	t.Setenv("REDIS_URL", redistest.Start(t).URL())
 	for _, args := range [][]string{{"replay", "msg_1"}, {"cancel", "bat_1"}} {
@@ -121,8 +121,8 @@ func TestReplayAndCancelAreRecorded(t *testing.T) {
 		t.Errorf("%s, %v", out, err)
 	}
 	t.Setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-	before := len(fake.asked)
-	if err := call("cancel", "msg_2"); err == nil || len(fake.asked) != before {
-		t.Errorf("a change that cannot be recorded was made: %v, %q", err, fake.asked[before:])
+	before := len(fake.request)
+	if err := call("cancel", "msg_2"); err == nil || len(fake.request) != before {
+		t.Errorf("a change that cannot be recorded was made: %v, %q", err, fake.request[before:])
 	}
 }

@@ -79,7 +79,7 @@ func TestConversationWithoutRetentionIsHeld(t *testing.T) {
 		s.wantReason(s.awaitStatus(id, "unknown"), "unknown_outcome", "")
 	}
 	s.await("lookups", harness.Patience, func() (bool, string) { return s.sim.Stats().Lookups >= len(ids), "none" })
-	s.hold("one call each", time.Second, func() (bool, string) {
+	s.whileStable("one call each", time.Second, func() (bool, string) {
 		return s.sim.Stats().Calls == len(ids), "Sinch was called again"
 	})
 }
