@@ -178,7 +178,7 @@ func (p *Permit) ExtendTo(ctx context.Context, further []*message.Message) ([]bo
 		}
 		return granted, err
 	}
-	copy(granted, p.limiter.pacer.extendEach(ctx, p.lane, p.limiter.pacer.senders.claims(further)))
+	copy(granted, p.limiter.pacer.extendEach(ctx, p.lane, p.limiter.pacer.claims(further)))
 	return granted, p.confirmed(ctx)
 }
 

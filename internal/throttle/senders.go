@@ -86,17 +86,17 @@ func (s *senders) claim(m *message.Message) claim {
 const reservedAhead = 3 * time.Second
 
 // claims are those of the recipients of a call: as many as reserve tokens.
-func (s *senders) claims(recipients []*message.Message) []claim {
+func (p *Pacer) claims(recipients []*message.Message) []claim {
 	if len(recipients) == 0 {
 		return nil
 	}
-	if limit := s.limits[digits(recipients[0].From)]; limit.PerSecond > 0 {
+	if limit := p.senders.limits[digits(recipients[0].From)]; limit.PerSecond > 0 {
 		ahead := math.Ceil(limit.PerSecond * reservedAhead.Seconds())
 		recipients = recipients[:min(len(recipients), int(ahead))]
 	}
 	claims := make([]claim, len(recipients))
 	for i, m := range recipients {
-		claims[i] = s.claim(m)
+		claims[i] = p.claim(m)
 	}
 	return claims
 }
