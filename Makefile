@@ -84,7 +84,7 @@ reproducible: ## Build the programs twice and compare them (CLEAN=1: without the
 
 .PHONY: sbom
 sbom: ## List the modules of the programs in dist/, as CycloneDX
-	scripts/sbom
+	VERSION=$(VERSION) scripts/sbom
 
 .PHONY: reproducible
 reproducible: ## Build the programs twice and compare them (CLEAN=1: without the build cache)
@@ -92,7 +92,7 @@ reproducible: ## Build the programs twice and compare them (CLEAN=1: without the
 
 .PHONY: sbom
 sbom: ## List the modules of the programs in dist/, as CycloneDX
-	scripts/sbom
+	VERSION=$(VERSION) scripts/sbom
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what is really called (GOVULNDB=url of the database)
