@@ -101,7 +101,7 @@ func newOptOutsAdd() *cobra.Command {
 		Use:     "add TENANT NUMBER --reason TEXT",
 		Short:   "Opt a number out; no call to it begins afterwards",
 		Example: "  mmsctl optouts add acme +12065551212 --reason 'asked by letter'",
-		Args:    cobra.ExactArgs(2), //nolint:mnd // as Use shows
+		Args:    cobra.ExactArgs(2),
 		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
 			t, err := flags.target(s, args[0], args[1])
 			if err != nil {
@@ -130,7 +130,7 @@ func newOptOutsRemove() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove TENANT NUMBER --reason TEXT",
 		Short: "End the opt-outs of a number; a new STOP of the person counts again",
-		Args:  cobra.ExactArgs(2), //nolint:mnd // as Use shows
+		Args:  cobra.ExactArgs(2),
 		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
 			t, err := flags.target(s, args[0], args[1])
 			if err != nil {

@@ -136,8 +136,6 @@ func (s *Sweeper) release(lock *redislock.Lock) {
 const (
 	listShare   = sweepEvery
 	cancelShare = sweepEvery / 2 // for the messages of canceled batches
-	// contentShare is the time for the search of content that was kept for longer.
-	contentShare = sweepEvery / 20
 )
 
 // Round checks the messages that wait and those that are being sent once.
@@ -169,25 +167,6 @@ func (s *Sweeper) Reconcile(ctx context.Context) {
 	if ctx.Err() == nil {
 		s.lookups.Report(err)
 	}
-}
-
-// dropContent drops the content of messages that have been final for CONTENT_TTL.
-func (s *Sweeper) dropContent(ctx context.Context) error {
-	if !s.ledger.DropsContent() {
-		return nil
-	}
-	s.searches.Report(s.content.Step(ctx, contentShare))
-	drop := func(ctx context.Context, m *message.Message, now time.Time) (time.Time, error) {
-		if due := s.ledger.ContentDue(m); m.Status.Final() && now.Before(due) {
-			return due, nil
-		}
-		err := s.ledger.Redact(ctx, m.ID)
-		if errors.Is(err, message.ErrNotErasable) || errors.Is(err, ledger.ErrNotFound) {
-			err = nil // it was replayed, or has expired
-		}
-		return time.Time{}, err
-	}
-	return s.sweepFor(ctx, listShare, list{name: ledger.Content, end: callsEnd, together: callsTogether, check: each(drop)})
 }
 
 // continueCancels cancels further messages of canceled batches. It is not urgent:
