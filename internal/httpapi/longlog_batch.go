@@ -76,7 +76,8 @@ func (a *api) listLoggedBatch(ctx context.Context, caller Caller, f filter) (mes
 	}
 	p := a.newPager(f)
 	p.page.complete = true
-	r := ledger.BatchRange{Before: f.place, Expect: f.limit + 1, Gaps: true, Fill: func(ctx context.Context, ids []message.ID) map[message.ID]*message.Message {
+	r := ledger.BatchRange{Before: f.place, Expect: f.limit + 1, Gaps: true}
+	r.Fill = func(ctx context.Context, ids []message.ID) map[message.ID]*message.Message {
 		bounded, cancel := a.forLog(ctx)
 		defer cancel()
 		found, err := a.LongLog.Several(bounded, caller.Scope, ids)
@@ -85,7 +86,7 @@ func (a *api) listLoggedBatch(ctx context.Context, caller Caller, f filter) (mes
 			p.page.complete = false
 		}
 		return found
-	}}
+	}
 	err = a.Batches.BatchMessages(ctx, caller.Scope, f.batchID, r, func(place int64, m *message.Message) bool {
 		return p.add(m, func() *string {
 			if m == nil {

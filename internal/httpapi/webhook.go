@@ -156,7 +156,7 @@ func (h *webhook) refuse(c echo.Context, shape receipt.Shape, err error) error {
 func (h *webhook) record(ctx context.Context, shape receipt.Shape, receipts []receipt.Receipt, nonce string) error {
 	ctx = context.WithoutCancel(ctx)
 	if nonce != "" {
-		seen, err := within(ctx, h.api.StorageTimeout, func(ctx context.Context) (bool, error) { return h.api.Nonces.Seen(ctx, nonce) })
+		seen, err := h.seen(ctx, nonce)
 		if err != nil {
 			return err
 		}
@@ -176,8 +176,9 @@ func (h *webhook) record(ctx context.Context, shape receipt.Shape, receipts []re
 	if nonce == "" {
 		return nil
 	}
-	_, err := within(ctx, h.api.StorageTimeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, h.api.Nonces.Put(ctx, nonce) })
-	return err
+	ctx, cancel := context.WithTimeout(ctx, h.api.StorageTimeout)
+	defer cancel()
+	return h.api.Nonces.Put(ctx, nonce)
 }
 
 func (h *webhook) apply(ctx context.Context, one receipt.Receipt) error {
@@ -198,9 +199,9 @@ func (h *webhook) apply(ctx context.Context, one receipt.Receipt) error {
 	return nil
 }
 
-// within bounds one storage call by a timeout.
-func within[T any](ctx context.Context, timeout time.Duration, step func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+// seen reports whether a nonce was used before.
+func (h *webhook) seen(ctx context.Context, nonce string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.api.StorageTimeout)
 	defer cancel()
-	return step(ctx)
+	return h.api.Nonces.Seen(ctx, nonce)
 }
