@@ -27,15 +27,20 @@ func (e *environment) scopesOfKeys() status.Scopes {
 // console builds the pages under /console/.
 func (e *environment) console() (*pages.Handler, error) {
 	scopes := e.scopesOfKeys()
-	h, err := pages.New(pages.Options{
+	opts := pages.Options{
 		Redis: e.rdb, Ledger: e.ledger, Callbacks: e.callbacks, OptOuts: e.optOuts, Keys: scopes.Keys, Rules: newRules(e.cfg),
 		Status: &status.Reader{
 			Redis: e.rdb, Ledger: e.ledger, Callbacks: e.callbacks, Scopes: scopes, Rate: e.cfg.Sinch.Rate, Now: e.clock.Now,
 		},
-		Tasks: queue.New(e.rdb, e.cfg.Worker.TaskTimeout), Senders: e.senders(), Now: e.clock.Now,
+		Replays: e.replays(),
+		Tasks:   queue.New(e.rdb, e.cfg.Worker.TaskTimeout), Senders: e.senders(), Now: e.clock.Now,
 		APIs:  []string{string(sinch.APIMMS), string(sinch.APIBatches), string(sinch.APIConversation)},
 		Write: e.cfg.Admin.Write, Logged: e.hasLog(), Log: e.log,
-	})
+	}
+	if e.hasLog() {
+		opts.History = e.messages
+	}
+	h, err := pages.New(opts)
 	if err != nil {
 		return nil, fmt.Errorf("console: %w", err)
 	}

@@ -3,6 +3,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,10 +32,15 @@ type Filter struct {
 	Scope    *message.Scope       `json:"scope"` // nil: all scopes
 	Statuses []message.Status     `json:"statuses"`
 	Reasons  []message.ReasonCode `json:"reasons"`
-	BatchID  message.BatchID      `json:"batchId"`
-	After    time.Time            `json:"after"` // exclusive, like Before
-	Before   time.Time            `json:"before"`
+	// SinchCode is that of the reason; NoSinchCode: Sinch gave none.
+	SinchCode string          `json:"sinchCode,omitempty"`
+	BatchID   message.BatchID `json:"batchId"`
+	After     time.Time       `json:"after"` // exclusive, like Before
+	Before    time.Time       `json:"before"`
 }
+
+// NoSinchCode selects messages whose reason has no code of Sinch.
+const NoSinchCode = "none"
 
 // Request is a replay to create.
 type Request struct {
@@ -154,6 +160,7 @@ func (f Filter) matches(m *message.Message) bool {
 	return (f.Scope == nil || m.Scope == *f.Scope) &&
 		contains(f.Statuses, m.Status) && m.RedactedAt.IsZero() &&
 		(len(f.Reasons) == 0 || m.Reason != nil && contains(f.Reasons, m.Reason.Code)) &&
+		(f.SinchCode == "" || m.Reason != nil && f.SinchCode == cmp.Or(m.Reason.SinchCode, NoSinchCode)) &&
 		(f.BatchID == "" || m.BatchID == f.BatchID) &&
 		(f.After.IsZero() || m.CreatedAt.After(f.After)) &&
 		(f.Before.IsZero() || m.CreatedAt.Before(f.Before))

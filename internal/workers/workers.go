@@ -58,7 +58,7 @@ func (p *Publisher) Run(ctx context.Context) {
 	tick := time.NewTicker(publishEvery)
 	defer tick.Stop()
 	for {
-		_ = p.publish(ctx)
+		_ = p.Publish(ctx)
 		select {
 		case <-ctx.Done():
 			_ = p.remove(context.WithoutCancel(ctx))
@@ -68,7 +68,8 @@ func (p *Publisher) Run(ctx context.Context) {
 	}
 }
 
-func (p *Publisher) publish(ctx context.Context) error {
+// Publish publishes the state once.
+func (p *Publisher) Publish(ctx context.Context) error {
 	state := p.Worker
 	state.Sending, state.Calls, state.At = p.Sending(), p.Recorder.Calls(), p.Now().UTC()
 	value, err := json.Marshal(state)

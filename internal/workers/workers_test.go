@@ -51,7 +51,7 @@ func TestListShowsLiveWorkersOnly(t *testing.T) {
 	}
 	dead, live := publisher("dead", now.Add(-time.Minute)), publisher("live", now)
 	for _, p := range []*Publisher{dead, live} {
-		if err := p.publish(t.Context()); err != nil {
+		if err := p.Publish(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -17,6 +17,7 @@ type confirmation struct {
 	Hidden  map[string]string // fields that are sent back
 	Back    string            // the page to return to
 	Problem string            // what was wrong with the last try; empty: this is the first
+	Rate    int               // messages per second that the form offers; 0: it asks for none
 }
 
 // confirm shows a confirmation, whose form posts to the path of the request.
@@ -56,8 +57,6 @@ func scopeOf(text string) (pause.Scope, error) {
 		return pause.Lane(name) //nolint:wrapcheck // by the caller
 	case "tenant":
 		return pause.Tenant(name) //nolint:wrapcheck // by the caller
-	case "sender":
-		return pause.Sender(name) //nolint:wrapcheck // by the caller
 	case "batch":
 		return pause.Batch(name) //nolint:wrapcheck // by the caller
 	}
@@ -90,9 +89,12 @@ func (h *Handler) changePause(
 		return err
 	}
 	text := r.FormValue("scope")
-	scope, err := scopeOf(text)
-	if err != nil {
+	scope, err := h.scope(r.Context(), text)
+	if errors.Is(err, pause.ErrScope) {
 		return &refusal{http.StatusBadRequest, "This scope cannot be paused or resumed."}
+	}
+	if err != nil {
+		return err
 	}
 	back := backOf(r)
 	c := confirmation{

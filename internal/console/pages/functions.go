@@ -15,6 +15,7 @@ import (
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"places":      places,
+		"states":      func() []string { return []string{"pending", "delivered", "failed"} },
 		"statusClass": statusClass,
 		"plural":      plural,
 		"mask":        message.Masked,
@@ -95,8 +96,8 @@ func kindOf(scope message.Scope) string {
 
 // maskedScope is the scope of a pause without the number of a sender.
 func maskedScope(scope string) string {
-	if number, ok := strings.CutPrefix(scope, "sender:"); ok {
-		return "sender:" + message.Masked(number)
+	if number, ok := strings.CutPrefix(scope, senderKind); ok {
+		return senderKind + message.Masked(number)
 	}
 	return scope
 }
@@ -108,6 +109,14 @@ func places() []place {
 	return []place{
 		{"Overview", Root},
 		{"Messages", messagesPath},
+		{"Batches", batchesPath},
+		{"Problems", Root + "problems"},
+		{"Tenants", Root + "tenants"},
+		{"Senders", Root + "senders"},
+		{"Opt-outs", Root + "optouts"},
+		{"Callbacks", Root + "callbacks"},
+		{"Workers", Root + "workers"},
+		{"Audit", Root + "audit"},
 		{"Queues", "/queues/"},
 	}
 }

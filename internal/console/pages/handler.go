@@ -25,6 +25,7 @@ import (
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/operator"
 	"mmsdispatch/internal/redisconn"
+	"mmsdispatch/internal/replay"
 	"mmsdispatch/internal/status"
 	"mmsdispatch/internal/suppression"
 )
@@ -44,6 +45,12 @@ type Tasks interface {
 	Dispatch(ctx context.Context, m *message.Message) error
 }
 
+// History finds messages that Redis no longer holds. Without one the error wraps
+// ledger.ErrNotFound.
+type History interface {
+	Message(ctx context.Context, scope message.Scope, id message.ID) (*message.Message, error)
+}
+
 // Sender is a number that messages are sent from, with its limits.
 type Sender struct {
 	Number    string
@@ -61,6 +68,8 @@ type Options struct {
 	Status    *status.Reader
 	Rules     *message.Rules // for numbers in searches
 	Tasks     Tasks
+	Replays   *replay.Store
+	History   History // the long-term log; nil: there is none
 	Senders   []Sender
 	APIs      []string         // the APIs of Sinch whose ids can be searched for
 	Now       func() time.Time // Redis' time
@@ -110,6 +119,15 @@ func (h *Handler) pages() map[string]handlerFunc {
 		"search":        h.search,
 		"messages":      h.messages,
 		"messages/{id}": h.message,
+		"batches":       h.batches,
+		"batches/{id}":  h.batch,
+		"problems":      h.problems,
+		"tenants":       h.tenants,
+		"senders":       h.senders,
+		"optouts":       h.optOuts,
+		"callbacks":     h.callbacks,
+		"workers":       h.workers,
+		"audit":         h.audit,
 	}
 }
 
@@ -121,6 +139,7 @@ func (h *Handler) changes() map[string]handlerFunc {
 		"resume":               h.resume,
 		"messages/{id}/replay": h.replayMessage,
 		"messages/{id}/reveal": h.reveal,
+		"problems/replay":      h.replayProblem,
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
+	"mmsdispatch/internal/replay"
 	"mmsdispatch/internal/status"
 	"mmsdispatch/internal/suppression"
 	"mmsdispatch/internal/telemetry"
@@ -77,7 +78,7 @@ func setup(t *testing.T, change func(*pages.Options)) *console {
 			Redis: rdb, Ledger: records, Callbacks: callbacks, Rate: 10, Now: time.Now,
 			Scopes: status.Scopes{Redis: rdb, Keys: keys, Configured: []message.Scope{acme}},
 		},
-		Tasks: queue.New(rdb, time.Minute), Senders: []pages.Sender{{Number: "+12065550100", PerSecond: 2.5, Daily: 2000}},
+		Tasks: queue.New(rdb, time.Minute), Replays: replay.NewStore(rdb, records, time.Hour), Senders: []pages.Sender{{Number: "+12065550100", PerSecond: 2.5, Daily: 2000}},
 		Now: time.Now, Write: true, Log: zerolog.Nop(),
 	}
 	if change != nil {
@@ -198,6 +199,9 @@ func (c *console) confirm(user, path, reason string) answer {
 		c.tb.Fatalf("%s is no confirmation:\n%s", path, asked.body)
 	}
 	form := url.Values{"reason": {reason}}
+	if strings.Contains(asked.body, `name="rate"`) {
+		form.Set("rate", "5")
+	}
 	hidden := regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
 	for _, field := range hidden.FindAllStringSubmatch(asked.body, -1) {
 		form.Set(field[1], html.UnescapeString(field[2]))

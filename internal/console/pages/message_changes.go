@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"mmsdispatch/internal/admin"
+	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/operator"
 )
@@ -43,8 +44,11 @@ func (h *Handler) replayMessage(w http.ResponseWriter, r *http.Request) error {
 		return h.confirm(w, r, title, c)
 	}
 	err = h.operator(r).Replay(r.Context(), h.Ledger, h.Tasks, m.ID, mayDouble(m), reason)
-	if isChanged(err) {
+	switch {
+	case isChanged(err):
 		return errChanged
+	case errors.Is(err, ledger.ErrNotFound):
+		return &refusal{http.StatusConflict, "The message is no longer in Redis and cannot be replayed."}
 	}
 	if err != nil {
 		return err //nolint:wrapcheck // it says what failed

@@ -51,7 +51,7 @@ func (h *Handler) messageOf(r *http.Request) (*message.Message, error) {
 	m, err := h.Ledger.Get(r.Context(), id)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return nil, errNoMessage
+		return h.logged(r, id)
 	case err != nil && !(m != nil && errors.Is(err, encryption.ErrKeyMissing)):
 		return nil, err //nolint:wrapcheck // it says what failed
 	default:
@@ -61,3 +61,25 @@ func (h *Handler) messageOf(r *http.Request) (*message.Message, error) {
 
 // pathOf is the page of a message.
 func pathOf(m *message.Message) string { return messagesPath + "/" + url.PathEscape(string(m.ID)) }
+
+// logged finds a message in the long-term log.
+func (h *Handler) logged(r *http.Request, id message.ID) (*message.Message, error) {
+	if h.History == nil {
+		return nil, errNoMessage
+	}
+	scopes, err := h.Status.Scopes.All(r.Context())
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it says what failed
+	}
+	for _, scope := range scopes {
+		m, err := h.History.Message(r.Context(), scope, id)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound):
+		case err != nil && !(m != nil && errors.Is(err, encryption.ErrKeyMissing)):
+			return nil, err //nolint:wrapcheck // it says what failed
+		default:
+			return m, nil
+		}
+	}
+	return nil, errNoMessage
+}

@@ -13,8 +13,9 @@ type overviewBody struct {
 	*status.Status
 
 	Charts []chart
-	All    bool // everything is paused
-	Max    int  // calls that all workers can make at once
+	All    bool     // everything is paused
+	Refs   []string // the scopes of the pauses, without numbers
+	Max    int      // calls that all workers can make at once
 	Busy   int
 }
 
@@ -28,8 +29,13 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request) error {
 		return err //nolint:wrapcheck // it says what failed
 	}
 	body := overviewBody{Status: s, Charts: chartsOf(samples)}
+	key, err := h.numberKey(r.Context())
+	if err != nil {
+		return err
+	}
 	for _, p := range s.Pauses {
 		body.All = body.All || p.Scope == "all"
+		body.Refs = append(body.Refs, hideSender(key, p.Scope))
 	}
 	for _, worker := range s.Workers {
 		body.Max += worker.Concurrency
