@@ -71,6 +71,8 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 		Quiet:       newQuiet(cfg),
 		Receipts:    receipts.New(env.ledger, env.optOuts, env.saved, env.log),
 		OptOuts:     env.optOuts,
+		Inbound:     env.inbound,
+		HelpText:    string(cfg.Message.HelpText),
 		Pauses:      pause.NewStore(env.rdb),
 		Nonces:      httpapi.NewRedisNonces(env.rdb, cfg.Webhook.MaxAge, cfg.Process == config.Dev),
 		Ready:       env.ready,
@@ -144,6 +146,7 @@ func newRules(cfg *config.Config) *message.Rules {
 		DefaultRegion:  string(cfg.Message.DefaultRegion),
 		ExtraAreaCodes: cfg.Message.ExtraAreaCodes.Countries(),
 		Sender:         string(cfg.Sinch.Number),
+		SenderTenants:  cfg.Sinch.SenderTenants.Canonical(),
 		SingleMedia:    cfg.Sinch.API == string(sinch.APIBatches) || cfg.Sinch.API == string(sinch.APIConversation),
 		NoFallbackText: cfg.Sinch.API == string(sinch.APIBatches),
 	}

@@ -2,13 +2,17 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"mmsdispatch/internal/background"
 	"mmsdispatch/internal/callback"
 	"mmsdispatch/internal/httpapi"
+	"mmsdispatch/internal/inbound"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/suppression"
 	"mmsdispatch/internal/telemetry"
 )
 
@@ -25,6 +29,23 @@ func consumers(scopes *callback.Scopes, logged bool) func(m *message.Message) le
 		}
 		return enabled
 	}
+}
+
+// Events makes the events of opt-outs and inbound messages.
+type Events struct{ *callback.Outbox }
+
+// OptOut implements suppression.Events.
+func (e Events) OptOut(scope message.Scope, added bool, entry suppression.Entry, at time.Time) (string, error) {
+	kind := callback.TypeOptOutRemoved
+	if added {
+		kind = callback.TypeOptOutAdded
+	}
+	return e.Event(scope, kind, "", httpapi.OptOutEvent(entry), at)
+}
+
+// Received implements inbound.Events.
+func (e Events) Received(scope message.Scope, id string, at time.Time) (string, error) {
+	return e.Event(scope, callback.TypeReceived, id, nil, at)
 }
 
 // scopesPart follows which scopes have events. Every process needs it that changes
@@ -45,6 +66,17 @@ func callbackParts(env *environment) []part {
 	show := callback.Show{
 		Message: httpapi.MessageEvent,
 		Batch:   func(b ledger.Batch) []byte { return httpapi.BatchEvent(b, env.clock.Now()) },
+		Inbound: func(ctx context.Context, id string) ([]byte, error) {
+			m, err := env.inbound.Get(ctx, id)
+			switch {
+			case errors.Is(err, inbound.ErrNotFound):
+				return nil, callback.ErrNotFound
+			case err != nil:
+				return nil, fmt.Errorf("event: %w", err)
+			default:
+				return httpapi.InboundEvent(m), nil
+			}
+		},
 	}
 	log := env.log.With().Str("part", "callbacks").Logger()
 	consumer := callback.NewConsumer(callback.ConsumerOptions{

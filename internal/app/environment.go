@@ -19,6 +19,7 @@ import (
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/console"
 	"mmsdispatch/internal/encryption"
+	"mmsdispatch/internal/inbound"
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
@@ -42,6 +43,7 @@ type environment struct {
 	keys      *encryption.Keys
 	ledger    *ledger.Ledger
 	optOuts   *suppression.Store
+	inbound   *inbound.Store
 	saved     *saved.Store
 	scopes    *callback.Scopes
 	callbacks *callback.Store
@@ -90,8 +92,10 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	if err != nil {
 		return nil, err
 	}
+	senders, told := cfg.Sinch.SenderTenants.Canonical(), Events{callback.NewOutbox(scopes, keys)}
 	optOuts, err := suppression.NewStore(suppression.Options{
-		Redis: rdb, Metrics: metrics.OptOuts, Keys: keys, Embedded: cfg.Process == config.Dev,
+		Redis: rdb, Metrics: metrics.OptOuts, Keys: keys, Senders: senders, Events: told, OutboxKey: callback.OutboxKey,
+		Embedded: cfg.Process == config.Dev,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opt-outs: %w", err)
@@ -111,7 +115,11 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		scopes: scopes, callbacks: callbacks,
 		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, clock: clock, keys: keys, ledger: l, optOuts: optOuts, watch: watch,
 		instance: instance,
-		saved:    saved.NewStore(rdb, metrics.Saved, keys),
+		inbound: inbound.NewStore(inbound.Options{
+			Redis: rdb, Keys: keys, TTL: cfg.Store.RecordTTL, Senders: senders, Events: told, OutboxKey: callback.OutboxKey,
+			Log: !cfg.Store.DatabaseURL.IsZero(), Embedded: cfg.Process == config.Dev,
+		}),
+		saved: saved.NewStore(rdb, metrics.Saved, keys),
 	}
 	if err := env.openLog(); err != nil {
 		return nil, err

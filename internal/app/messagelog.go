@@ -62,8 +62,8 @@ func logWriter(env *environment) []part {
 		Log: env.messages, Ledger: env.ledger, Redis: env.rdb, Logger: log,
 		Report: telemetry.NewStateLog(log, "long-term log not written; messages wait in Redis", "long-term log written again").Report,
 	})
-	loop := background.Loop(writer.Run)
-	return []part{{name: "writer of the long-term log", Service: background.New(func(ctx context.Context) error {
+	loop, inbound := background.Loop(writer.Run), background.Loop(env.logInbound)
+	return []part{{name: "log of inbound messages", Service: inbound}, {name: "writer of the long-term log", Service: background.New(func(ctx context.Context) error {
 		if err := env.messages.CheckSchema(ctx); errors.Is(err, messagelog.ErrSchema) {
 			return err //nolint:wrapcheck // it says what to do
 		}
@@ -78,4 +78,50 @@ func (e *environment) readLogBacklog(ctx context.Context) (telemetry.LogBacklog,
 		return telemetry.LogBacklog{}, fmt.Errorf("changed messages: %w", err)
 	}
 	return telemetry.LogBacklog{Messages: n, Lag: lag}, nil
+}
+
+// The log of inbound messages: how many are read at a time, how often, and how long a
+// round may take.
+const (
+	inboundAtOnce  = 100
+	inboundEvery   = time.Second
+	inboundTimeout = 15 * time.Second
+)
+
+// logInbound writes the inbound messages that wait for the log until ctx ends.
+func (e *environment) logInbound(ctx context.Context) {
+	state := telemetry.NewStateLog(e.log, "inbound messages not logged; they wait in Redis", "inbound messages logged again")
+	ticker := time.NewTicker(inboundEvery)
+	defer ticker.Stop()
+	for {
+		if err := e.logInboundOnce(ctx); ctx.Err() == nil {
+			state.Report(err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (e *environment) logInboundOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, inboundTimeout)
+	defer cancel()
+	waiting, err := e.inbound.Unlogged(ctx, inboundAtOnce)
+	if err != nil {
+		return fmt.Errorf("inbound messages: %w", err)
+	}
+	for _, m := range waiting {
+		err := e.messages.WriteInbound(ctx, messagelog.Inbound{
+			ID: m.ID, From: m.From, To: m.To, Text: m.Text, Media: m.Media, Keyword: m.Keyword, ReceivedAt: m.ReceivedAt, Record: m.Body,
+		})
+		if err == nil {
+			err = e.inbound.Logged(ctx, m.Message)
+		}
+		if err != nil {
+			return fmt.Errorf("inbound messages: %w", err)
+		}
+	}
+	return nil
 }

@@ -57,7 +57,7 @@ const (
 	responseMax   = 16 << 10
 	responseHead  = 16 << 10
 	idleConns     = 256
-	idlePerHost   = 4
+	idlePerHost   = attemptsOfEndpoint
 	idleTimeout   = 30 * time.Second
 	handshakeTime = 10 * time.Second
 )

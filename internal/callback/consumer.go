@@ -29,6 +29,9 @@ type Ledger interface {
 type Show struct {
 	Message func(m *message.Message) []byte // without its content
 	Batch   func(b ledger.Batch) []byte
+	// Inbound reads an inbound message by its id. The error is ErrNotFound when it is
+	// no longer kept.
+	Inbound func(ctx context.Context, id string) ([]byte, error)
 }
 
 // Consumer turns what has changed into events. One of all processes does so at a

@@ -37,6 +37,7 @@ type Delivery struct {
 	Error         string
 
 	scope    string
+	subject  string
 	endpoint string
 	own      string // the URL of the message; empty: that of the configuration
 	data     string // the body's data, of an event that is about no state of a message
@@ -60,7 +61,8 @@ func (s *Store) readDelivery(id string, fields map[string]string) (Delivery, err
 		ID: id, Event: Type(fields["type"]), URL: fields["url"], Status: Status(fields["status"]), Attempts: attempts,
 		CreatedAt: instant(fields["created"]), LastAttemptAt: instant(fields["last"]), NextAttemptAt: instant(fields["next"]),
 		Response: response, Error: fields["error"],
-		scope: fields["scope"], endpoint: fields["endpoint"], own: fields["own"], data: fields["data"], until: instant(fields["until"]),
+		scope: fields["scope"], subject: fields["subject"], endpoint: fields["endpoint"], own: fields["own"], data: fields["data"],
+		until: instant(fields["until"]),
 	}
 	if _, err := message.ParseID(fields["subject"]); err == nil {
 		d.MessageID = fields["subject"]

@@ -19,7 +19,10 @@ type Event struct {
 	Scope message.Scope
 	Type  Type
 	At    time.Time
-	Data  []byte // JSON
+	// Subject is the id of the inbound message that the event is about; empty: Data
+	// are there.
+	Subject string
+	Data    []byte // JSON
 }
 
 // NewEvent makes an event with an id of its own.

@@ -23,6 +23,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
 
+// Inbound messages that are no longer kept, or that cannot be read now.
+const (
+	goneInbound = "inb_gone"
+	awayInbound = "inb_away"
+)
+
 var shop = message.Scope{Tenant: "shop"}
 
 // counted counts what the sender does.
@@ -85,6 +91,16 @@ func setupWith(tb testing.TB, keys *encryption.Keys) *bundle {
 		},
 		Batch: func(batch ledger.Batch) []byte {
 			return fmt.Appendf(nil, `{"id":%q,"total":%d}`, batch.ID, batch.Total)
+		},
+		Inbound: func(_ context.Context, id string) ([]byte, error) {
+			switch id {
+			case goneInbound:
+				return nil, ErrNotFound
+			case awayInbound:
+				return nil, ErrUnavailable
+			default:
+				return fmt.Appendf(nil, `{"id":%q,"text":"hello"}`, id), nil
+			}
 		},
 	}
 	b.consumer = NewConsumer(ConsumerOptions{

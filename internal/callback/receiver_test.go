@@ -1,6 +1,7 @@
 package callback
 
 import (
+	"encoding/json"
 	"net"
 	"net/http"
 	"os"
@@ -11,35 +12,73 @@ import (
 	"time"
 )
 
-// The receiver of docs/callbacks.md takes what is signed with its secret, and
+// The receivers of docs/callbacks.md take what is signed with their secret, and
 // nothing else.
+
 func TestNodeReceiverOfTheDocs(t *testing.T) {
 	t.Parallel()
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Fatal("node is missing; scripts/install-test-deps installs it: ", err)
 	}
+	script := filepath.Join(t.TempDir(), "receiver.mjs")
+	if err := os.WriteFile(script, []byte(blockOfTheDocs(t, "js")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	checkReceiver(t, exec.CommandContext(t.Context(), node, script))
+}
+
+// The receiver is built as a package of this module, which has the library.
+func TestGoReceiverOfTheDocs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	source, overlay, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "receiver")
+	if err := os.WriteFile(source, []byte(blockOfTheDocs(t, "go")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	place, err := filepath.Abs("testdata/receiver/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{place: source}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-overlay", overlay, "-o", program, "./testdata/receiver")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	checkReceiver(t, exec.CommandContext(t.Context(), program))
+}
+
+// blockOfTheDocs is the only block of docs/callbacks.md in a language.
+func blockOfTheDocs(t *testing.T, language string) string {
+	t.Helper()
 	page, err := os.ReadFile("../../docs/callbacks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, code, _ := strings.Cut(string(page), "```js\n")
+	_, code, _ := strings.Cut(string(page), "```"+language+"\n")
 	code, _, found := strings.Cut(code, "```")
 	if !found {
-		t.Fatal("docs/callbacks.md has no receiver in JavaScript")
+		t.Fatalf("docs/callbacks.md has no receiver in %s", language)
 	}
-	script := filepath.Join(t.TempDir(), "receiver.mjs")
-	if err := os.WriteFile(script, []byte(code), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return code
+}
+
+// checkReceiver starts a receiver and posts to it.
+func checkReceiver(t *testing.T, receiver *exec.Cmd) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	_ = listener.Close() // node takes it
+	_ = listener.Close() // the receiver takes it
 	secret := newSecret()
-	receiver := exec.CommandContext(t.Context(), node, script)
 	receiver.Env = append(os.Environ(), "PORT="+port, "MMS_CALLBACK_SECRET="+secret)
 	if err := receiver.Start(); err != nil {
 		t.Fatal(err)

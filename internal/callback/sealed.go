@@ -39,4 +39,5 @@ func (s sealer) open(value, place string) (string, error) {
 func ownPlace(delivery string) string     { return deliveryKey(delivery) + " own" }
 func dataPlace(delivery string) string    { return deliveryKey(delivery) + " data" }
 func streamPlace(scope string) string     { return streamKey(scope) }
+func outboxPlace(delivery string) string  { return outboxKey + " " + delivery }
 func attemptPlace(delivery string) string { return deliveryKey(delivery) + " url" }

@@ -298,6 +298,13 @@ func (s *Sender) bodyOf(ctx context.Context, d Delivery) ([]byte, error) {
 	if d.data != "" {
 		return body(d.Event, d.CreatedAt, []byte(d.data), 1), nil
 	}
+	if d.Event == TypeReceived {
+		data, err := s.Show.Inbound(ctx, d.subject)
+		if err != nil {
+			return nil, err //nolint:wrapcheck // by the caller
+		}
+		return body(d.Event, d.CreatedAt, data, 1), nil
+	}
 	id, n, ok := entryOf(d.ID)
 	if !ok {
 		return nil, ErrNotFound

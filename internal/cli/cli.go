@@ -54,7 +54,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetErr(stderr)
 	addAs(root)
 	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newCancel(), newReplay(), newRate(),
-		newPause(), newResume(), newPauses(), newOptOuts(), newAudit(),
+		newPause(), newResume(), newPauses(), newOptOuts(), newAudit(), newAuditLog(),
 		newBench(), newKeys(), newMigrate(), newHealth(), newDoctor(), newVersion())
 	return root
 }

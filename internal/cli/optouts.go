@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"mmsdispatch/internal/apikey"
+	"mmsdispatch/internal/app"
+	"mmsdispatch/internal/callback"
 	"mmsdispatch/internal/encryption"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/operator"
@@ -50,7 +53,7 @@ type optOutTarget struct {
 }
 
 // open returns the list and the scope of a tenant.
-func (f *optOutFlags) open(s session, tenant string) (optOutTarget, error) {
+func (f *optOutFlags) open(ctx context.Context, s session, tenant string) (optOutTarget, error) {
 	if err := apikey.CheckTenant(tenant); err != nil {
 		return optOutTarget{}, err
 	}
@@ -58,7 +61,14 @@ func (f *optOutFlags) open(s session, tenant string) (optOutTarget, error) {
 	if err != nil {
 		return optOutTarget{}, fmt.Errorf("RECORD_KEYS: %w", err)
 	}
-	list, err := suppression.NewStore(suppression.Options{Redis: s.rdb, Metrics: uncounted{}, Keys: keys})
+	scopes := callback.NewScopes(s.rdb)
+	if err := scopes.Refresh(ctx); err != nil {
+		return optOutTarget{}, fmt.Errorf("scopes with events: %w", err)
+	}
+	list, err := suppression.NewStore(suppression.Options{
+		Redis: s.rdb, Metrics: uncounted{}, Keys: keys, Senders: s.cfg.Sinch.SenderTenants.Canonical(),
+		Events: app.Events{Outbox: callback.NewOutbox(scopes, keys)}, OutboxKey: callback.OutboxKey,
+	})
 	if err != nil {
 		return optOutTarget{}, fmt.Errorf("opt-outs: %w", err)
 	}
@@ -72,8 +82,8 @@ var errNumber = errors.New("NUMBER must be a phone number that MMS can be sent t
 var errSender = errors.New("--sender must be a number or a short code, in digits")
 
 // target is open with a number and the sender.
-func (f *optOutFlags) target(s session, tenant, number string) (optOutTarget, error) {
-	t, err := f.open(s, tenant)
+func (f *optOutFlags) target(ctx context.Context, s session, tenant, number string) (optOutTarget, error) {
+	t, err := f.open(ctx, s, tenant)
 	if err != nil {
 		return t, err
 	}
@@ -103,7 +113,7 @@ func newOptOutsAdd() *cobra.Command {
 		Example: "  mmsctl optouts add acme +12065551212 --reason 'asked by letter'",
 		Args:    cobra.ExactArgs(2),
 		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
-			t, err := flags.target(s, args[0], args[1])
+			t, err := flags.target(cmd.Context(), s, args[0], args[1])
 			if err != nil {
 				return err
 			}
@@ -132,7 +142,7 @@ func newOptOutsRemove() *cobra.Command {
 		Short: "End the opt-outs of a number; a new STOP of the person counts again",
 		Args:  cobra.ExactArgs(2),
 		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
-			t, err := flags.target(s, args[0], args[1])
+			t, err := flags.target(cmd.Context(), s, args[0], args[1])
 			if err != nil {
 				return err
 			}
@@ -167,7 +177,7 @@ func newOptOutsList() *cobra.Command {
 		Short: "List the opt-outs that count for a tenant, newest first",
 		Args:  cobra.ExactArgs(1),
 		RunE: withRedis(func(cmd *cobra.Command, args []string, s session) error {
-			t, err := flags.open(s, args[0])
+			t, err := flags.open(cmd.Context(), s, args[0])
 			if err != nil {
 				return err
 			}

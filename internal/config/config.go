@@ -80,6 +80,8 @@ type Sinch struct {
 	SenderRates SenderRates `env:"SINCH_SENDER_RATES"`
 	// Messages per day of senders, `number=messages,…`; the day is that of America/Los_Angeles. First requests of live keys count; what does not fit waits until midnight there.
 	SenderDaily SenderQuotas `env:"SINCH_SENDER_DAILY"`
+	// Tenants that may send from a number and see what is sent to it, `number=tenant,…`; several tenants of a number are separated by a vertical bar. A number that is not listed belongs to all tenants.
+	SenderTenants SenderTenants `env:"SINCH_SENDER_TENANTS"`
 	// How long all calls pause after Sinch refused one because of the account; then one message probes it.
 	Pause time.Duration `env:"SINCH_PAUSE" envDefault:"30s"`
 	// Public base URL of the api, without the path of the webhook; `/webhooks/sinch/dlr` is appended to it in batches and conversation calls. Without it batches requests no delivery reports, and those of conversation go to the webhooks of the app.
@@ -184,6 +186,8 @@ type Message struct {
 	QuietHours QuietHours `env:"QUIET_HOURS"`
 	// Time zone of numbers that have none, as toll-free ones and area codes that are new, for `QUIET_HOURS`.
 	QuietZone Zone `env:"QUIET_ZONE" envDefault:"America/New_York"`
+	// Answer to the words HELP and INFO of phones, at most once a day a number, sent as a text without media. Empty: none.
+	HelpText HelpText `env:"HELP_TEXT"`
 }
 
 // Media configures the check of media URLs before they are sent to Sinch.

@@ -189,7 +189,7 @@ func values(field reflect.StructField) string {
 	return map[string]string{
 		"APIKeys": "list of keys, secret", "AdminUsers": "list of users, secret", "SenderRates": "list of paces", "SenderQuotas": "list of numbers of messages", "AreaCodes": "list of area codes", "BaseURL": "URL", "Days": "days or duration", "Destinations": "list of countries", "Endpoint": "URL",
 		"HostPort": "host:port", "Identifier": "text", "Networks": "list of CIDRs", "Origin": "URL without a path", "Path": "file", "QuietHours": "span of the day", "RecordKeys": "list of keys, secret", "Region": "country", "Secret": "secret",
-		"Sender": "number", "Senders": "list of numbers", "Subject": "text", "Zone": "time zone",
+		"Sender": "number", "Senders": "list of numbers", "SenderTenants": "list of tenants", "Subject": "text", "HelpText": "text", "Zone": "time zone",
 	}[field.Type.Name()]
 }
 

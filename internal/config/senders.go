@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"mmsdispatch/internal/message"
 )
 
 // SenderRates is the list in SINCH_SENDER_RATES: messages a second by sender.
@@ -44,6 +46,44 @@ func (q *SenderQuotas) UnmarshalText(text []byte) error {
 	})
 	*q = quotas
 	return err
+}
+
+// SenderTenants is the list in SINCH_SENDER_TENANTS: the tenants of a sender.
+type SenderTenants map[Sender][]string
+
+// UnmarshalText takes the value from the environment.
+func (t *SenderTenants) UnmarshalText(text []byte) error {
+	tenants := make(SenderTenants)
+	err := bySender(text, func(sender Sender, value string) string {
+		names := strings.Split(value, "|")
+		for i, name := range names {
+			names[i] = strings.TrimSpace(name)
+			if !tenantPattern.MatchString(names[i]) {
+				return "needs tenants of 1 to 40 letters a-z, digits, _ and - after =, separated by |"
+			}
+		}
+
+		tenants[sender] = names
+
+		return ""
+	})
+	*t = tenants
+
+	return err
+}
+
+// Canonical are the tenants by the form of a sender in messages.
+func (t SenderTenants) Canonical() message.SenderTenants {
+	if len(t) == 0 {
+		return nil
+	}
+
+	all := make(message.SenderTenants, len(t))
+	for sender, tenants := range t {
+		all[message.CanonicalSender(string(sender))] = tenants
+	}
+
+	return all
 }
 
 // bySender reads number=value,…; take says what is wrong with a value.

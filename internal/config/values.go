@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
 
@@ -291,5 +293,23 @@ func (s *Subject) UnmarshalText(text []byte) error {
 	}
 
 	*s = Subject(subject)
+	return nil
+}
+
+// HelpText is the answer to HELP.
+type HelpText string
+
+// helpTextMax is in characters: what an SMS of several parts has (GSM 03.40).
+const helpTextMax = 1600
+
+// UnmarshalText parses the variable.
+func (h *HelpText) UnmarshalText(text []byte) error {
+	control := func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) }
+	if !utf8.Valid(text) || strings.TrimSpace(string(text)) == "" || utf8.RuneCount(text) > helpTextMax || bytes.ContainsFunc(text, control) {
+		return invalidError(fmt.Sprintf("must be a text of at most %d characters, none of them a control character", helpTextMax))
+	}
+
+	*h = HelpText(text)
+
 	return nil
 }

@@ -31,6 +31,8 @@ func (c *Config) Warnings() []string {
 	warn(c.CallbackInside(), "SINCH_CALLBACK_URL names a host of this network, which Sinch cannot reach: no receipts will come")
 	warn(c.Media.AllowPrivate, "MEDIA_ALLOW_PRIVATE is on: media may be fetched from inside this network")
 	warn(c.Callback.AllowPrivate, "CALLBACK_ALLOW_PRIVATE is on: callbacks may reach hosts inside this network")
+	warn(c.Message.HelpText != "" && c.Process != Ctl && c.Sinch.API == "batches",
+		"HELP_TEXT goes out as SMS: an MMS of the batches API carries no text alone, so the service plan and the number need SMS")
 	warn(c.Unknown.Policy == "resend", "UNKNOWN_POLICY is resend: a message may arrive twice")
 	warn(!c.Telemetry.SentryDSN.IsZero(), "SENTRY_DSN has no effect in this release: errors are logged only")
 	warn(c.Telemetry.OTLPEndpoint != "", "OTEL_EXPORTER_OTLP_ENDPOINT has no effect in this release: there are no traces")

@@ -78,11 +78,14 @@ type Options struct {
 	Replays    Replays
 	Dispatcher Dispatcher
 	OptOuts    OptOuts
-	Pauses     Pauses
-	Keys       Keys
-	Limiter    Limiter
-	Rate       float64 // requests a second of keys without a rate of their own; 0: no limit
-	Media      Media   // nil: media are not checked
+	Inbound    Inbound
+	// HelpText answers HELP and INFO; empty: they have no answer.
+	HelpText string
+	Pauses   Pauses
+	Keys     Keys
+	Limiter  Limiter
+	Rate     float64 // requests a second of keys without a rate of their own; 0: no limit
+	Media    Media   // nil: media are not checked
 	// Uploads keeps media of callers; nil: there is no place to host them.
 	Uploads   Uploads
 	Rules     *message.Rules
@@ -171,6 +174,8 @@ func (a *api) routes(pages *pages) []route {
 		{http.MethodGet, "/v1/suppressions/:" + numberParam, a.private(a.getOptOut)},
 		{http.MethodPut, "/v1/suppressions/:" + numberParam, a.private(a.putOptOut)},
 		{http.MethodDelete, "/v1/suppressions/:" + numberParam, a.private(a.deleteOptOut)},
+
+		{http.MethodGet, "/v1/inbound", a.private(a.listInbound)},
 
 		{http.MethodPut, "/v1/callback", a.private(a.putCallback)},
 		{http.MethodGet, "/v1/callback", a.private(a.getCallback)},

@@ -136,9 +136,10 @@ func (a *api) createListed(c echo.Context, caller Caller) error {
 		return err
 	}
 	reference, defaults, items := envelope.Reference, envelope.Defaults, envelope.Messages
+	rules := a.Rules.For(caller.Scope.Tenant)
 	query := readQuery(c.Request(), "dryRun")
 	dryRun := query.truth("dryRun")
-	wrong := slices.Concat(envelope.Problems, a.Rules.CheckDefaults(defaults, "defaults."), query.problems,
+	wrong := slices.Concat(envelope.Problems, rules.CheckDefaults(defaults, "defaults."), query.problems,
 		countProblems(len(items), envelope.Problems))
 	if len(wrong) > 0 {
 		return invalid(wrong)
@@ -146,7 +147,7 @@ func (a *api) createListed(c echo.Context, caller Caller) error {
 	if !defaults.Has("priority") {
 		defaults.Set("priority", string(message.Bulk))
 	}
-	rows, digest, err := a.checkItems(c, items, defaults, int64(len(body)))
+	rows, digest, err := a.checkItems(c, rules, items, defaults, int64(len(body)))
 	if err != nil {
 		return err
 	}
@@ -196,13 +197,15 @@ func countProblems(items int, wrong []message.FieldError) []message.FieldError {
 // repeated batch: over the content of valid items and the raw text of invalid
 // ones. Texts that come from templates count as part of the body, as if they had
 // been written out.
-func (a *api) checkItems(c echo.Context, items []strictjson.Value, defaults message.Fields, body int64) (
+func (a *api) checkItems(
+	c echo.Context, rules *message.Rules, items []strictjson.Value, defaults message.Fields, body int64,
+) (
 	rows []draftRow, digest string, err error,
 ) {
 	now, sum, memory := a.now(), sha256.New(), &callOf(c).working
 	rows = make([]draftRow, len(items))
 	for i, item := range items {
-		rows[i] = newDraftRow(int64(i), a.Rules.CheckRow(message.ReadFields(item), defaults, now))
+		rows[i] = newDraftRow(int64(i), rules.CheckRow(message.ReadFields(item), defaults, now))
 		digestRow(sum, rows[i], item)
 		rendered := int64(rows[i].draft.Rendered)
 		if rendered == 0 {

@@ -60,6 +60,7 @@ func (m *meter) Read(p []byte) (int, error) {
 // rowStream reads the chunks of a stream.
 type rowStream struct {
 	api      *api
+	rules    *message.Rules // of the tenant
 	tenant   string
 	kept     *grant // memory that the stream keeps between chunks
 	body     *meter
@@ -113,7 +114,7 @@ func (s *rowStream) reserve(ctx context.Context, memory *grant) error {
 
 // check validates the next row.
 func (s *rowStream) check(fields message.Fields, now time.Time) draftRow {
-	row := newDraftRow(s.index, s.api.Rules.CheckRow(fields, s.defaults, now))
+	row := newDraftRow(s.index, s.rules.CheckRow(fields, s.defaults, now))
 	if s.index >= rowsMax {
 		row.draft.Problems, row.draft.More = []message.FieldError{{Code: message.ProblemTooMany, Message: "at most 1,000,000 rows"}}, 0
 	}

@@ -78,8 +78,11 @@ func (a *api) createStreamed(c echo.Context, caller Caller, newRows func(io.Read
 	}
 	extend(c)
 	body := &meter{from: c.Request().Body}
-	s := &rowStream{api: a, tenant: caller.Scope.Tenant, kept: &current.working, body: body, rows: newRows(body), defaults: request.defaults}
-	wrong := slices.Concat(request.problems, a.Rules.CheckDefaults(request.defaults, ""), s.rows.Begin())
+	rules := a.Rules.For(caller.Scope.Tenant)
+	s := &rowStream{
+		api: a, rules: rules, tenant: caller.Scope.Tenant, kept: &current.working, body: body, rows: newRows(body), defaults: request.defaults,
+	}
+	wrong := slices.Concat(request.problems, rules.CheckDefaults(request.defaults, ""), s.rows.Begin())
 	if len(wrong) > 0 {
 		return invalid(wrong)
 	}

@@ -40,7 +40,8 @@ func (a *api) eraseMessage(c echo.Context, caller Caller) error {
 	return nil
 }
 
-// erasePerson erases all messages of the tenant to a number.
+// erasePerson erases all messages of the tenant to a number, and those that it sees
+// from the number.
 func (a *api) erasePerson(c echo.Context, caller Caller) error {
 	q := readQuery(c.Request(), "to")
 	written, given := q.get("to")
@@ -67,6 +68,9 @@ func (a *api) erasePerson(c echo.Context, caller Caller) error {
 	}
 	logged, err := a.eraseLogged(ctx, caller.Scope, number)
 	if err != nil {
+		return err
+	}
+	if err := a.eraseInbound(ctx, caller.Scope, number); err != nil {
 		return err
 	}
 	erased := len(ids) + logged

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mmsdispatch/internal/httpapi"
+	"mmsdispatch/internal/inbound"
 	"mmsdispatch/internal/jobs/receipts"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
@@ -407,3 +408,38 @@ func (l *fakeLedger) EraseNumber(ctx context.Context, scope message.Scope, numbe
 	}
 	return erased, open, l.enter(ctx)
 }
+
+// fakeInbound keeps the messages of phones in memory.
+type fakeInbound struct {
+	mu     sync.Mutex
+	added  []inbound.Message
+	erased []string
+	err    error
+}
+
+func (f *fakeInbound) Add(_ context.Context, m inbound.Message, _ inbound.Source) (string, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return "", false, f.err
+	}
+	f.added = append(f.added, m)
+	return "inb_fake", true, nil
+}
+
+func (f *fakeInbound) List(
+	context.Context, message.Scope, inbound.Filter, inbound.Position, int,
+) ([]inbound.Message, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.added, f.err
+}
+
+func (f *fakeInbound) EraseNumber(_ context.Context, _ message.Scope, number string) ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.erased = append(f.erased, number)
+	return nil, f.err
+}
+
+func (f *fakeInbound) ClaimHelp(context.Context, string, string) (bool, error) { return true, f.err }

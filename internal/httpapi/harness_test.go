@@ -44,6 +44,7 @@ type bundle struct {
 	queue   *fakeQueue
 	receipt *fakeReceipts
 	optOuts *fakeOptOuts
+	inbound *fakeInbound
 	keys    *fakeKeys
 	nonces  *fakeNonces
 	events  *fakeEvents
@@ -99,6 +100,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 		queue:   &fakeQueue{},
 		receipt: &fakeReceipts{result: receipts.Applied},
 		optOuts: &fakeOptOuts{},
+		inbound: &fakeInbound{},
 		nonces:  &fakeNonces{used: map[string]bool{}},
 		keys: &fakeKeys{callers: map[string]httpapi.Caller{
 			liveKey:  {Scope: message.Scope{Tenant: "shop"}, KeyID: "key-1", Send: true, Read: true},
@@ -115,7 +117,7 @@ func setup(tb testing.TB, configure ...func(*httpapi.Options)) *bundle {
 	b.ledger.clock = func() time.Time { return b.now }
 	opts := httpapi.Options{
 		Ledger: b.ledger, Dispatcher: b.queue, Receipts: b.receipt, Nonces: b.nonces, Limiter: b.limiter, Rate: 1, Metrics: b.metrics,
-		Keys: b.keys, OptOuts: b.optOuts, Pauses: noPauses{}, Events: b.events,
+		Keys: b.keys, OptOuts: b.optOuts, Inbound: b.inbound, Pauses: noPauses{}, Events: b.events,
 		Rules: message.NewRules(message.RuleOptions{
 			DefaultRegion: "US", Destinations: []string{"US", "CA", "AU", "PR"}, Sender: "+12065550100", Senders: []string{"28444"},
 		}),

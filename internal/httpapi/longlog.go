@@ -20,6 +20,7 @@ type Log interface {
 	Report(ctx context.Context, scope message.Scope, by messagelog.Grouping, first, end time.Time) ([]messagelog.ReportLine, error)
 	// Erase erases messages that Redis no longer has; erased is how many the log has.
 	Erase(ctx context.Context, scope message.Scope, ids []message.ID) (erased int, err error)
+	EraseInbound(ctx context.Context, number string, sees func(sender string) bool) error
 	Batch(ctx context.Context, scope message.Scope, id message.BatchID) (ledger.Batch, error)
 	FindBatch(ctx context.Context, scope message.Scope, ref string) (ledger.Batch, error)
 	Batches(ctx context.Context, scope message.Scope, after ledger.BatchPosition, limit int) ([]ledger.Batch, error)

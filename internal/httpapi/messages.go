@@ -24,7 +24,7 @@ func (a *api) sendMMS(c echo.Context, caller Caller) error {
 // create accepts a message. It responds 202 once the ledger has recorded it.
 func (a *api) create(c echo.Context, caller Caller, show view) error {
 	now := a.now()
-	draft, dryRun, err := a.readDraft(c, now)
+	draft, dryRun, err := a.readDraft(c, caller, now)
 	if err != nil {
 		return err
 	}
@@ -106,12 +106,12 @@ func (a *api) dryRunMessage(caller Caller, draft message.Draft) *message.Message
 
 // readDraft reads and validates body, headers and query, and collects every
 // problem. Problems that depend on the clock stay in the draft.
-func (a *api) readDraft(c echo.Context, now time.Time) (draft message.Draft, dryRun bool, err error) {
+func (a *api) readDraft(c echo.Context, who Caller, now time.Time) (draft message.Draft, dryRun bool, err error) {
 	body, err := a.readJSON(c)
 	if err != nil {
 		return message.Draft{}, false, err
 	}
-	draft, err = a.Rules.Parse(body, c.Request().Header.Values(keyHeader), now)
+	draft, err = a.Rules.For(who.Scope.Tenant).Parse(body, c.Request().Header.Values(keyHeader), now)
 	if err != nil {
 		a.rejected(draft)
 		return message.Draft{}, false, err

@@ -30,6 +30,7 @@ const (
 	cursorBatches    cursorOf = "batches"
 	cursorOptOuts    cursorOf = "opt-outs"
 	cursorDeliveries cursorOf = "deliveries"
+	cursorInbound    cursorOf = "inbound"
 	cursorSeparator           = " "
 )
 

@@ -18,8 +18,9 @@ type RuleOptions struct {
 	Destinations   []string // ISO countries to which messages may be sent; "*" for any
 	Sender         string   // default sender: a number with or without +, or a short code
 	Senders        []string // further senders that a caller may choose
-	SingleMedia    bool     // the API in use carries one media per message
-	NoFallbackText bool     // the API in use has no SMS fallback with a text of its own
+	SenderTenants  SenderTenants
+	SingleMedia    bool // the API in use carries one media per message
+	NoFallbackText bool // the API in use has no SMS fallback with a text of its own
 }
 
 // Rules check requests.
@@ -28,6 +29,8 @@ type Rules struct {
 	sender  string
 	senders map[string]string // canonical form by digits
 	phones  phoneRules
+
+	fromRequired bool // the tenant may not use the default sender
 }
 
 // NewRules creates rules. Configuration has validated the options.
@@ -157,6 +160,9 @@ func (r *Rules) checkTo(c *check, f Fields) string {
 func (r *Rules) checkFrom(c *check, f Fields) string {
 	from := f.texts[textFrom]
 	if from == nil {
+		if r.fromRequired && !f.wrong("from") {
+			c.problems.add("from", ProblemRequired, "your tenant may not send from the default number; name one that it may")
+		}
 		return ""
 	}
 	sender, ok := r.senders[strings.TrimPrefix(*from, "+")]

@@ -2,8 +2,11 @@ package messagelog
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Inbound is a message from a phone.
@@ -32,6 +35,24 @@ func (l *Log) WriteInbound(ctx context.Context, in Inbound) error {
 		in.ID, in.ReceivedAt, l.number(in.From), in.To, text, media, some(in.Keyword), in.Record)
 	if err != nil {
 		return unavailable("write inbound message", err)
+	}
+	return nil
+}
+
+// EraseInbound deletes the messages of a phone to the senders that see accepts.
+func (l *Log) EraseInbound(ctx context.Context, number string, sees func(sender string) bool) error {
+	rows, err := l.pool.Query(ctx, `select distinct sinch_number from mms_inbound where recipient = any($1)`, l.numbers(number))
+	if err != nil {
+		return unavailable("erase inbound messages", err)
+	}
+	senders, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return unavailable("erase inbound messages", err)
+	}
+	senders = slices.DeleteFunc(senders, func(sender string) bool { return !sees(sender) })
+	_, err = l.pool.Exec(ctx, `delete from mms_inbound where recipient = any($1) and sinch_number = any($2)`, l.numbers(number), senders)
+	if err != nil {
+		return unavailable("erase inbound messages", err)
 	}
 	return nil
 }

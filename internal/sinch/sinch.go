@@ -94,7 +94,7 @@ type Message struct {
 	From         string    // E.164 or short code, with or without +
 	Subject      string    // empty: the provider applies its default
 	Text         string    // may be empty
-	Media        []Media   // 1 to 8
+	Media        []Media   // up to 8; none: Text is sent alone
 	SavedID      string    // Sinch's id of the saved Text and Media; empty: not saved
 	FallbackText string    // text of the SMS sent instead; empty: no fallback
 	ExpiresAt    time.Time // zero: Sinch's default

@@ -145,7 +145,7 @@ func (s *Store) entriesAt(ctx context.Context, k *numberKey, scope message.Scope
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range (record{number: number, fields: fields}).entries(scope) {
+		for _, e := range (record{number: number, fields: fields, senders: s.senders}).entries(scope) {
 			if e.Sender == p.sender && e.CreatedAt.UnixMilli() == p.at {
 				found = append(found, e)
 			}

@@ -20,8 +20,9 @@ import (
 // with times in Unix milliseconds and the sender of all being anySender.
 // The opt-outs in effect are computed when it is read. The record expires once it has none.
 type record struct {
-	number string
-	fields map[string]string
+	number  string
+	fields  map[string]string
+	senders message.SenderTenants
 }
 
 const (
@@ -91,12 +92,11 @@ func (r record) entries(scope message.Scope) []Entry {
 			found[e.Sender] = e
 		}
 	}
-	r.each(kindOwn+scope.String()+" ", func(shown string, s fieldValue) {
-		e := Entry{Number: r.number, Sender: readSender(shown), Reason: s.text, Source: Source(s.kind), CreatedAt: s.at}
-		if e.Source != SourceSinch || !r.startedSince(e.Sender, s.at) {
+	for _, e := range r.ownEntries(scope) {
+		if e.Source != SourceSinch || !r.startedSince(e.Sender, e.CreatedAt) {
 			found[e.Sender] = e
 		}
-	})
+	}
 	all := make([]Entry, 0, len(found))
 	for _, e := range found {
 		all = append(all, e)
@@ -110,6 +110,16 @@ func (r record) entries(scope message.Scope) []Entry {
 	return all
 }
 
+// ownEntries are the opt-outs of a scope beside the STOPs, also blocks of Sinch that a
+// START has ended.
+func (r record) ownEntries(scope message.Scope) []Entry {
+	var all []Entry
+	r.each(kindOwn+scope.String()+" ", func(shown string, s fieldValue) {
+		all = append(all, Entry{Number: r.number, Sender: readSender(shown), Reason: s.text, Source: Source(s.kind), CreatedAt: s.at})
+	})
+	return all
+}
+
 func rank(e Entry) int {
 	if e.Sender == EverySender {
 		return 0
@@ -117,13 +127,13 @@ func rank(e Entry) int {
 	return 1
 }
 
-// stops are the STOPs that a scope has not deleted.
+// stops are the STOPs to senders that a scope may use and that it has not deleted.
 func (r record) stops(scope message.Scope) []Entry {
 	var all []Entry
 	r.each(kindWord, func(shown string, s fieldValue) {
 		sender := readSender(shown)
 		lifted, ok := r.fields[liftField(scope, sender)]
-		if s.kind != string(Stop) || ok && !s.at.After(parseValue(lifted).at) {
+		if s.kind != string(Stop) || !r.senders.Allows(scope.Tenant, sender) || ok && !s.at.After(parseValue(lifted).at) {
 			return
 		}
 		all = append(all, Entry{Number: r.number, Sender: sender, Reason: s.text, Source: SourceInbound, CreatedAt: s.at})

@@ -1,6 +1,7 @@
 package suppression
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
@@ -27,10 +28,22 @@ type Metrics interface {
 	Suppressed()
 }
 
+// Events makes the events of changes.
+type Events interface {
+	// Scopes are those that have events.
+	Scopes() []message.Scope
+	// OptOut is the element of OutboxKey for an opt-out that was added to those of a
+	// scope, or removed; empty: none.
+	OptOut(scope message.Scope, added bool, e Entry, at time.Time) (string, error)
+}
+
 // Store keeps the opt-outs in Redis.
 type Store struct {
 	rdb     redis.UniversalClient
 	metrics Metrics
+	senders message.SenderTenants
+	events  Events
+	outbox  string
 	put     *redis.Script
 	inbound *redis.Script
 	remove  *redis.Script
@@ -48,6 +61,12 @@ type Options struct {
 	Metrics Metrics
 	// Keys encrypt the numbers; nil: nothing is encrypted.
 	Keys *encryption.Keys
+	// Senders says for which tenants a STOP to a sender counts.
+	Senders message.SenderTenants
+	// Events makes events, which are pushed to the list OutboxKey in one step with the
+	// change; nil: there are none.
+	Events    Events
+	OutboxKey string
 	// Embedded is true for the Redis of the development mode.
 	Embedded bool
 }
@@ -55,7 +74,7 @@ type Options struct {
 // NewStore creates a store. Its Follow has to run.
 func NewStore(o Options) (*Store, error) {
 	s := &Store{
-		rdb: o.Redis, metrics: o.Metrics, nowFunc: time.Now,
+		rdb: o.Redis, metrics: o.Metrics, nowFunc: time.Now, senders: o.Senders, events: o.Events, outbox: cmp.Or(o.OutboxKey, numbersKey),
 		numbers: &numbers{rdb: o.Redis, keys: o.Keys, encrypts: o.Keys.On()},
 	}
 	shared, err := scripts.ReadFile("lua/shared.lua")
@@ -123,11 +142,16 @@ func (s *Store) Block(ctx context.Context, scope message.Scope, number, sender, 
 }
 
 func (s *Store) add(ctx context.Context, scope message.Scope, e Entry) (Entry, bool, error) {
+	e.CreatedAt = s.now()
+	event, err := s.event(scope, true, e)
+	if err != nil {
+		return Entry{}, false, err
+	}
 	var reply []any
-	err := s.under(ctx, e.Number, func(k *numberKey) (current bool, err error) {
-		keys := []string{k.recordKey(e.Number), listKey(scope.String()), numbersKey}
-		reply, err = s.put.Run(ctx, s.rdb, keys, ownField(scope, e.Sender), s.now().UnixMilli(), string(e.Source), e.Reason,
-			place{name: k.name(e.Number), sender: e.Sender}.member(), k.generation, k.seal(e.Number)).Slice()
+	err = s.under(ctx, e.Number, func(k *numberKey) (current bool, err error) {
+		keys := []string{k.recordKey(e.Number), listKey(scope.String()), numbersKey, s.outbox}
+		reply, err = s.put.Run(ctx, s.rdb, keys, ownField(scope, e.Sender), e.CreatedAt.UnixMilli(), string(e.Source), e.Reason,
+			place{name: k.name(e.Number), sender: e.Sender}.member(), k.generation, k.seal(e.Number), event).Slice()
 		return len(reply) > 0, err //nolint:wrapcheck // by the caller
 	})
 	if err != nil {
@@ -162,11 +186,18 @@ func (s *Store) HandleInbound(ctx context.Context, in Inbound) error {
 	if !in.At.IsZero() && in.At.Before(at) {
 		at = in.At
 	}
+	events, err := s.inboundEvents(in, at)
+	if err != nil {
+		return err
+	}
 	last := false
-	err := s.under(ctx, in.Number, func(k *numberKey) (current bool, err error) {
-		answer, err := s.inbound.Run(ctx, s.rdb, []string{k.recordKey(in.Number), stopsKey, numbersKey},
+	err = s.under(ctx, in.Number, func(k *numberKey) (current bool, err error) {
+		args := []any{
 			wordField(in.Sender), at.UnixMilli(), string(in.Meaning), in.Word, place{name: k.name(in.Number), sender: in.Sender}.member(),
-			endedKept.Milliseconds(), k.generation, k.seal(in.Number)).Int()
+			endedKept.Milliseconds(), k.generation, k.seal(in.Number),
+		}
+		keys := []string{k.recordKey(in.Number), stopsKey, numbersKey, s.outbox}
+		answer, err := s.inbound.Run(ctx, s.rdb, keys, append(args, events...)...).Int()
 		last = answer == 1
 		return answer >= 0, err //nolint:wrapcheck // by the caller
 	})
@@ -191,7 +222,7 @@ func (s *Store) load(ctx context.Context, number string) (record, error) {
 	if err != nil {
 		return record{}, unavailable("read opt-outs", err)
 	}
-	return record{number: number, fields: fields}, nil
+	return record{number: number, fields: fields, senders: s.senders}, nil
 }
 
 // Get reads the opt-out of a number: the one that suppresses messages of a sender
@@ -209,8 +240,12 @@ func (s *Store) Get(ctx context.Context, scope message.Scope, number, sender str
 	return Entry{}, ErrNotFound
 }
 
-// Suppressed reports whether a message from sender to number must not be sent.
+// Suppressed reports whether a message from sender to number must not be sent. HELP
+// is answered after a STOP, too (CTIA Messaging Principles, customer care).
 func (s *Store) Suppressed(ctx context.Context, scope message.Scope, number, sender string) (bool, error) {
+	if scope == message.ServiceScope() {
+		return false, nil
+	}
 	r, err := s.load(ctx, number)
 	if err != nil {
 		return false, err
@@ -234,26 +269,45 @@ func (s *Store) Delete(ctx context.Context, scope message.Scope, number, sender 
 	if err != nil {
 		return err
 	}
-	var own, lifts []any
-	r.each(kindOwn+scope.String()+" ", func(shown string, _ fieldValue) {
-		if from := readSender(shown); sender == EverySender || sender == from {
-			own = append(own, ownField(scope, from), place{name: k.name(number), sender: from}.member())
-		}
-	})
-	if !scope.Test {
-		for _, stop := range r.stops(scope) { // up to this one: the next STOP counts, even a moment later
-			if sender == EverySender || sender == stop.Sender {
-				lifts = append(lifts, liftField(scope, stop.Sender), stop.CreatedAt.UnixMilli())
-			}
-		}
+	args, err := s.removal(k, r, scope, sender)
+	if err != nil || args == nil {
+		return err
 	}
-	if len(own)+len(lifts) == 0 {
-		return nil
-	}
-	args := slices.Concat([]any{endedKept.Milliseconds(), len(own)}, own, lifts)
-	if err := s.remove.Run(ctx, s.rdb, []string{k.recordKey(number), listKey(scope.String())}, args...).Err(); err != nil {
+	if err := s.remove.Run(ctx, s.rdb, []string{k.recordKey(number), listKey(scope.String()), s.outbox}, args...).Err(); err != nil {
 		return unavailable("delete opt-out", err)
 	}
 	s.metrics.OptedIn(string(SourceAPI))
 	return nil
+}
+
+// removal are the arguments of the script that removes the opt-outs of a record for
+// a scope; nil: there are none.
+func (s *Store) removal(k *numberKey, r record, scope message.Scope, sender string) ([]any, error) {
+	var own, lifts []any
+	for _, e := range r.ownEntries(scope) {
+		if sender != EverySender && sender != e.Sender {
+			continue
+		}
+		event, err := s.event(scope, false, e)
+		if err != nil {
+			return nil, err
+		}
+		own = append(own, ownField(scope, e.Sender), place{name: k.name(r.number), sender: e.Sender}.member(), event)
+	}
+	if !scope.Test {
+		for _, stop := range r.stops(scope) { // up to this one: the next STOP counts, even a moment later
+			if sender != EverySender && sender != stop.Sender {
+				continue
+			}
+			event, err := s.event(scope, false, stop)
+			if err != nil {
+				return nil, err
+			}
+			lifts = append(lifts, liftField(scope, stop.Sender), stop.CreatedAt.UnixMilli(), event)
+		}
+	}
+	if len(own)+len(lifts) == 0 {
+		return nil, nil
+	}
+	return slices.Concat([]any{endedKept.Milliseconds(), len(own)}, own, lifts), nil
 }

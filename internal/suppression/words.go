@@ -12,6 +12,7 @@ type Meaning string
 const (
 	Stop  Meaning = "stop"  // no more messages
 	Start Meaning = "start" // messages again
+	Help  Meaning = "help"  // asks who sends
 	Other Meaning = "other" // something else
 )
 
@@ -23,6 +24,7 @@ var words = map[string]Meaning{
 	"STOP": Stop, "STOPALL": Stop, "UNSUBSCRIBE": Stop, "CANCEL": Stop, "END": Stop, "QUIT": Stop, "OPTOUT": Stop, "REVOKE": Stop,
 	"ARRET": Stop, "ARRÊT": Stop,
 	"START": Start, "UNSTOP": Start, "OPTIN": Start, "RESUBSCRIBE": Start,
+	"HELP": Help, "INFO": Help,
 }
 
 // longestWord is the length, in bytes, beyond which a text is not a keyword.

@@ -15,6 +15,7 @@ func TestClassify(t *testing.T) {
 			"opt-out", "Opt out", "revoke", "arret", "Arrêt",
 		},
 		suppression.Start: {"START", "start", "Unstop", "opt in", "OPT-IN", "resubscribe"},
+		suppression.Help:  {"HELP", "help?", " Info"},
 		suppression.Other: {
 			"", " ", "!", "yes", "YES", "stop it please", "don't stop", "stopp", "STOP1", "bus stop", "start over", "the end", "S T O P 2",
 			"STOP\x00x", "\xff\xfe", "STOP" + strings.Repeat(" ", 61),

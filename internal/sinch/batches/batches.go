@@ -1,5 +1,6 @@
-// Package batches sends through Sinch's SMS REST API, type mt_media: a batch to
-// one recipient or many, which can be found again by its client reference.
+// Package batches sends through Sinch's SMS REST API: a batch to one recipient or
+// many, which can be found again by its client reference. Its type is mt_media, and
+// mt_text for a text without media, which goes out as SMS.
 package batches
 
 import (
@@ -64,8 +65,8 @@ func (*Provider) MaxRecipients() int { return maxRecipients }
 
 // SendMany implements sinch.Bulk.
 func (p *Provider) SendMany(ctx context.Context, m sinch.Message, to []string) sinch.Outcome {
-	if len(m.Media) != 1 {
-		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "this API carries exactly one media URL"}
+	if len(m.Media) > 1 || len(m.Media) == 0 && m.Text == "" {
+		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "this API carries exactly one media URL, or a text"}
 	}
 	body, err := json.Marshal(p.batch(m, to))
 	if err != nil {

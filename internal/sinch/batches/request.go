@@ -19,7 +19,7 @@ type batch struct {
 	Type            string                       `json:"type"`
 	To              []string                     `json:"to"`
 	From            string                       `json:"from"`
-	Body            batchBody                    `json:"body"`
+	Body            any                          `json:"body"` // a batchBody, or the text of typeText
 	Parameters      map[string]map[string]string `json:"parameters,omitempty"`
 	DeliveryReport  string                       `json:"delivery_report"`
 	ExpireAt        string                       `json:"expire_at,omitempty"`
@@ -33,12 +33,21 @@ type batchBody struct {
 	Subject string `json:"subject,omitempty"`
 }
 
+// The types of batches (SMS API reference, batches).
+const (
+	typeMedia = "mt_media"
+	typeText  = "mt_text"
+)
+
 // batch makes the body of a call. Reports are requested only with a URL, or
 // Sinch refuses the batch (missing_callback_url).
 func (p *Provider) batch(m sinch.Message, to []string) batch {
 	b := batch{
-		Type: "mt_media", To: to, From: m.From, Parameters: parameters(m.Text), DeliveryReport: "none", ClientReference: m.Ref,
-		Body: batchBody{URL: m.Media[0].URL, Message: m.Text, Subject: m.Subject},
+		Type: typeText, To: to, From: m.From, Parameters: parameters(m.Text), DeliveryReport: "none", ClientReference: m.Ref,
+		Body: m.Text,
+	}
+	if len(m.Media) > 0 {
+		b.Type, b.Body = typeMedia, batchBody{URL: m.Media[0].URL, Message: m.Text, Subject: m.Subject}
 	}
 	if p.opts.CallbackURL != "" {
 		b.DeliveryReport, b.CallbackURL = "per_recipient", p.opts.CallbackURL

@@ -57,7 +57,7 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// This API accepts one media URL; any other number makes no call.
+// This API accepts one media URL, or a text alone; any other number makes no call.
 func TestNumberOfMedia(t *testing.T) {
 	t.Parallel()
 	s := serve(t, answer{Status: 201, Body: created})
@@ -65,6 +65,9 @@ func TestNumberOfMedia(t *testing.T) {
 	for _, n := range []int{0, 2, 8} {
 		m := photo()
 		m.Media = make([]sinch.Media, n)
+		if n == 0 {
+			m.Text = ""
+		}
 		if got := p.Send(t.Context(), m); got.Kind != sinch.Refused || got.Code != sinch.ReasonContent {
 			t.Errorf("%d media: %+v", n, got)
 		}
@@ -215,5 +218,16 @@ func TestOrigin(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, tc.want)
 			}
 		})
+	}
+}
+
+// A text alone goes out as SMS, whose body is the text.
+func TestTextAlone(t *testing.T) {
+	t.Parallel()
+	m := photo()
+	m.Media, m.Subject = nil, "left out"
+	got := sent(t, batches.Options{CallbackURL: "https://example.com/dlr"}, m)
+	if got["type"] != "mt_text" || got["body"] != m.Text || got["delivery_report"] != "per_recipient" {
+		t.Errorf("%v", got)
 	}
 }

@@ -57,8 +57,8 @@ func (p *Provider) url(path string) string {
 
 // Send implements sinch.Provider. Without a token the call is not made.
 func (p *Provider) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
-	if len(m.Media) != 1 {
-		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "this API carries exactly one media URL"}
+	if len(m.Media) > 1 || len(m.Media) == 0 && m.Text == "" {
+		return sinch.Outcome{Kind: sinch.Refused, Code: sinch.ReasonContent, Detail: "this API carries exactly one media URL, or a text"}
 	}
 	body, err := json.Marshal(p.call(m))
 	if err != nil {

@@ -41,10 +41,11 @@ type identity struct {
 	Identity string `json:"identity"`
 }
 
-// content is the message: a card, or media alone.
+// content is the message: a card, media alone or text alone.
 type content struct {
 	Card  *card  `json:"card_message,omitempty"`
 	Media *media `json:"media_message,omitempty"`
+	Text  *text  `json:"text_message,omitempty"`
 	// Instead is the content for a channel that replaces the message.
 	Instead map[string]override `json:"explicit_channel_omni_message,omitempty"`
 }
@@ -59,10 +60,12 @@ type media struct {
 	URL string `json:"url"`
 }
 
+type text struct {
+	Text string `json:"text"`
+}
+
 type override struct {
-	Text struct {
-		Text string `json:"text"`
-	} `json:"text_message"`
+	Text text `json:"text_message"`
 }
 
 // call makes the body of a call. It has the reference twice: Sinch returns the
@@ -87,6 +90,9 @@ func (p *Provider) call(m sinch.Message) call {
 }
 
 func contentOf(m sinch.Message) content {
+	if len(m.Media) == 0 {
+		return content{Text: &text{Text: m.Text}}
+	}
 	file := media{URL: m.Media[0].URL}
 	c := content{Media: &file}
 	if m.Subject != "" || m.Text != "" {

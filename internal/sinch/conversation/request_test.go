@@ -159,3 +159,18 @@ func TestOrigin(t *testing.T) {
 		})
 	}
 }
+
+// A text alone is a text message on the channel MMS.
+func TestTextAlone(t *testing.T) {
+	t.Parallel()
+	m := photo()
+	m.Media, m.Text = nil, "Hello"
+	got := sent(t, conversation.Options{}, m)
+	want := map[string]any{"text_message": map[string]any{"text": "Hello"}}
+	if diff := cmp.Diff(want, got["message"]); diff != "" {
+		t.Errorf("message (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]any{"MMS"}, got["channel_priority_order"]); diff != "" {
+		t.Errorf("channels (-want +got):\n%s", diff)
+	}
+}

@@ -193,3 +193,14 @@ func TestOrigin(t *testing.T) {
 		})
 	}
 }
+
+// A text alone is a slide, which needs no media.
+func TestTextAlone(t *testing.T) {
+	t.Parallel()
+	m := photo()
+	m.Media = nil
+	want := []any{map[string]any{"message-text": m.Text}}
+	if diff := cmp.Diff(want, body(t, mmsjson.Options{}, m)["slide"]); diff != "" {
+		t.Errorf("slides (-want +got):\n%s", diff)
+	}
+}

@@ -38,8 +38,12 @@ const (
 	kindPDF
 )
 
-// slides makes one slide for each media URL; the first has the text.
+// slides makes one slide for each media URL; the first has the text. A text alone is
+// a slide.
 func slides(text string, media []sinch.Media) []slide {
+	if len(media) == 0 {
+		return []slide{{Text: text}}
+	}
 	all := make([]slide, 0, len(media))
 	for i, m := range media {
 		s := slideFor(m)

@@ -42,9 +42,9 @@ func readConversationInbound(f fields) []Receipt {
 	contact.into("text_message", &text)
 	contact.into("media_message", &file)
 	contact.into("media_card_message", &card)
-	media := 0
-	if file.URL != "" || card.URL != "" {
-		media = 1
+	var media []string
+	if url := cmp.Or(file.URL, card.URL); url != "" && len(url) <= longestURL {
+		media = []string{string(url)}
 	}
 	from := digits(event.Identity.Identity)
 	if !slices.Contains([]sinch.Text{"", "MMS", "SMS"}, event.Identity.Channel) {

@@ -1,6 +1,7 @@
 package receipt_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -22,11 +23,14 @@ func TestConversationInbound(t *testing.T) {
 		channel, contact string
 		want             receipt.Inbound
 	}{
-		"text":  {"SMS", `{"text_message":{"text":"STOP"}}`, receipt.Inbound{From: "16051234567", Text: "STOP"}},
-		"media": {"MMS", `{"media_message":{"url":"https://x/1","caption":"stop"}}`, receipt.Inbound{From: "16051234567", Text: "stop", Media: 1}},
+		"text": {"SMS", `{"text_message":{"text":"STOP"}}`, receipt.Inbound{From: "16051234567", Text: "STOP"}},
+		"media": {
+			"MMS", `{"media_message":{"url":"https://x/1","caption":"stop"}}`,
+			receipt.Inbound{From: "16051234567", Text: "stop", Media: []string{"https://x/1"}},
+		},
 		"card": {
 			"MMS", `{"media_card_message":{"url":"https://x/1","caption":"Quit"}}`,
-			receipt.Inbound{From: "16051234567", Text: "Quit", Media: 1},
+			receipt.Inbound{From: "16051234567", Text: "Quit", Media: []string{"https://x/1"}},
 		},
 		"something else":  {"SMS", `{"location_message":{"title":"STOP"}}`, receipt.Inbound{From: "16051234567"}},
 		"of wrong types":  {"SMS", `{"text_message":"STOP","media_message":[1]}`, receipt.Inbound{From: "16051234567"}},
@@ -34,7 +38,7 @@ func TestConversationInbound(t *testing.T) {
 	} {
 		r := only(t, inboundEvent(tt.channel, tt.contact))
 		tt.want.ID, tt.want.To = "01EQ", "12085550100"
-		if r.Shape != receipt.ShapeConversation || r.Kind != receipt.KindInbound || r.Inbound != tt.want {
+		if r.Shape != receipt.ShapeConversation || r.Kind != receipt.KindInbound || !reflect.DeepEqual(r.Inbound, tt.want) {
 			t.Errorf("%s: %s %s %+v, want %+v", name, r.Shape, r.Kind, r.Inbound, tt.want)
 		}
 		if at := time.Date(2026, 11, 16, 8, 17, 42, 814_000_000, time.UTC); !r.At.Equal(at) {
@@ -75,7 +79,7 @@ func FuzzInbound(f *testing.F) {
 		_, all, _ := receipt.Parse(body)
 		for _, r := range all {
 			if r.Kind != receipt.KindInbound {
-				if r.Inbound != (receipt.Inbound{}) {
+				if !reflect.DeepEqual(r.Inbound, receipt.Inbound{}) {
 					t.Errorf("a %s with %+v", r.Kind, r.Inbound)
 				}
 				continue
@@ -90,8 +94,8 @@ func FuzzInbound(f *testing.F) {
 					}
 				}
 			}
-			if len(r.Inbound.Text) > 256 || len(r.Inbound.ID) > 256 {
-				t.Errorf("unbounded: %d, %d", len(r.Inbound.Text), len(r.Inbound.ID))
+			if len(r.Inbound.Text) > 20_000 || len(r.Inbound.Keyword) > 20_000 || len(r.Inbound.ID) > 256 || len(r.Inbound.Media) > 100 {
+				t.Errorf("unbounded: %d, %d, %d files", len(r.Inbound.Text), len(r.Inbound.ID), len(r.Inbound.Media))
 			}
 		}
 	})

@@ -1,6 +1,7 @@
 package receipt
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"mmsdispatch/internal/message"
@@ -43,16 +44,14 @@ func readMMS(f fields) []Receipt {
 	return []Receipt{r}
 }
 
-// inboundMMS reads an inbound message, whose text is its keyword or, if Sinch found
-// none, its subject.
+// inboundMMS reads an inbound message, whose text is its subject or, where it has
+// none, its keyword.
 func inboundMMS(f fields) Inbound {
-	text := f.text("keyword")
-	if text == "" {
-		text = f.text("message-subject")
-	}
+	keyword := words(f.text("keyword"))
 	var files []json.RawMessage
 	f.into("content", &files)
 	return Inbound{
-		ID: f.text("tracking-id").ID(), From: digits(f.text("from")), To: digits(f.text("to")), Text: words(text), Media: len(files),
+		ID: f.text("tracking-id").ID(), From: digits(f.text("from")), To: digits(f.text("to")),
+		Text: cmp.Or(words(f.text("message-subject")), keyword), Keyword: keyword, Media: urls(files, "file"),
 	}
 }

@@ -1,6 +1,7 @@
 package receipt_test
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,11 +100,18 @@ func TestMMSInbound(t *testing.T) {
 	r := only(t, `{"origin":"MMS_MO","code":"N401","from":"+17745550001","to":"28444","copy-to":[{"number":"17745550002"}],"keyword":"STOP",
 		"tracking-id":"T2","timestamp":"2026-11-01T10:00:05Z","message-subject":"hello",
 		"content":[{"file":"https://x/1"},{"file":"https://x/2"}]}`)
-	want := receipt.Inbound{ID: "T2", From: "17745550001", To: "28444", Text: "STOP", Media: 2}
-	if r.Kind != receipt.KindInbound || r.Inbound != want || r.At.IsZero() {
+	want := receipt.Inbound{ID: "T2", From: "17745550001", To: "28444", Text: "hello", Keyword: "STOP", Media: []string{"https://x/1", "https://x/2"}}
+	if r.Kind != receipt.KindInbound || !reflect.DeepEqual(r.Inbound, want) || r.At.IsZero() {
 		t.Errorf("%s %+v at %s, want %+v", r.Kind, r.Inbound, r.At, want)
 	}
-	if got := only(t, `{"code":"N401","from":"1","message-subject":"stop"}`).Inbound.Text; got != "stop" {
-		t.Errorf("text %q, want the subject", got)
+	for body, want := range map[string][2]string{
+		`{"code":"N401","from":"1","message-subject":"stop"}`:                    {"stop", "stop"},
+		`{"code":"N401","from":"1","keyword":"STOP"}`:                            {"STOP", "STOP"},
+		`{"code":"N401","from":"1","keyword":"STOP","message-subject":"please"}`: {"please", "STOP"},
+	} {
+		in := only(t, body).Inbound
+		if got := [2]string{in.Text, in.Words()}; got != want {
+			t.Errorf("%s: text and words %q, want %q", body, got, want)
+		}
 	}
 }

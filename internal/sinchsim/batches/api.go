@@ -9,7 +9,7 @@ import (
 	"mmsdispatch/internal/sinchsim"
 )
 
-// api is the SMS REST API with batches of type mt_media.
+// api is the SMS REST API with batches of the types mt_media and mt_text.
 type api struct {
 	sim    *sinchsim.Simulator
 	lane   *sinchsim.Lane

@@ -18,6 +18,7 @@ const (
 	maxURL            = 2048
 	maxReference      = 2048
 	maxMessage        = 5000
+	maxText           = 2000
 	maxParameterKey   = 16
 	maxParameterValue = 160
 	maxValidity       = 3 * 24 * time.Hour
@@ -66,8 +67,8 @@ func badFormat(text, what string) *refusal {
 }
 
 func (q *batchRequest) checkType() *refusal {
-	if q.Type != batchType {
-		return violation("type must be %s", batchType)
+	if q.Type != typeMedia && q.Type != typeText {
+		return violation("type must be %s or %s", typeMedia, typeText)
 	}
 	return nil
 }
@@ -109,7 +110,12 @@ func (q *batchRequest) checkFrom() *refusal {
 }
 
 func (q *batchRequest) checkBody() *refusal {
+	if q.Type == typeText {
+		return q.checkTextBody()
+	}
 	switch {
+	case q.Body != nil && q.Body.isText:
+		return wrongType("body")
 	case q.Body == nil || q.Body.URL == "":
 		return violation("body.url is missing")
 	case len(q.Body.URL) > maxURL:
@@ -120,6 +126,18 @@ func (q *batchRequest) checkBody() *refusal {
 		return violation("body.message is longer than %d", maxMessage)
 	case utf8.RuneCountInString(q.Body.Subject) > sinchsim.MaxSubject:
 		return violation("body.subject is longer than %d", sinchsim.MaxSubject)
+	}
+	return nil
+}
+
+func (q *batchRequest) checkTextBody() *refusal {
+	switch {
+	case q.Body != nil && !q.Body.isText:
+		return violation("body must be a text where type is %s", typeText)
+	case q.Body == nil || q.Body.Message == "":
+		return violation("body is missing")
+	case utf8.RuneCountInString(q.Body.Message) > maxText:
+		return violation("body is longer than %d", maxText)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (b *batch) scheduledOnly() bool {
 
 func (b *batch) summary(now time.Time, full bool, keep func(sinchsim.Step) bool) batchReport {
 	report := batchReport{
-		Type: "delivery_report_mms", BatchID: b.id, Total: len(b.recipients),
+		Type: "delivery_report_" + b.request.form(), BatchID: b.id, Total: len(b.recipients),
 		Reference: b.request.Reference, Statuses: []reportStatus{},
 	}
 	if b.scheduledOnly() {
@@ -99,7 +99,7 @@ func (b *batch) summary(now time.Time, full bool, keep func(sinchsim.Step) bool)
 
 func (b *batch) recipientReport(number string, s sinchsim.Step) recipientReport {
 	report := recipientReport{
-		Type: "recipient_delivery_report_mms", BatchID: b.id, Recipient: number,
+		Type: "recipient_delivery_report_" + b.request.form(), BatchID: b.id, Recipient: number,
 		Code: codeNumber(s.Code), Status: statusOf(s.Code), At: sinchsim.FormatTime(s.At), Reference: b.request.Reference,
 	}
 	if s.Code == codeDelivered || s.Code == codeDispatched {

@@ -10,8 +10,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// batchType is the only supported type of batch.
-const batchType = "mt_media"
+// The types of batches that the simulator takes.
+const (
+	typeMedia = "mt_media"
+	typeText  = "mt_text"
+)
 
 // batchRequest is the body of a send, and after check the normalised batch: bare
 // numbers, defaults filled in.
@@ -32,10 +35,32 @@ type batchRequest struct {
 	sendAt, expireAt time.Time
 }
 
+// batchBody is an object for typeMedia, and the message alone for typeText.
 type batchBody struct {
 	URL     string `json:"url"`
 	Message string `json:"message,omitzero"`
 	Subject string `json:"subject,omitzero"`
+
+	isText bool
+}
+
+type objectBody batchBody
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (b *batchBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != jsontext.KindString {
+		return json.UnmarshalDecode(dec, (*objectBody)(b))
+	}
+	b.isText = true
+	return json.UnmarshalDecode(dec, &b.Message)
+}
+
+// MarshalJSONTo implements json.MarshalerTo.
+func (b *batchBody) MarshalJSONTo(enc *jsontext.Encoder) error {
+	if b.isText {
+		return json.MarshalEncode(enc, b.Message)
+	}
+	return json.MarshalEncode(enc, (*objectBody)(b))
 }
 
 // parseBatch reads a request: strict JSON, exact names, exact types.
@@ -47,12 +72,16 @@ func parseBatch(body []byte) (*batchRequest, *refusal) {
 	}
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		field := strings.TrimPrefix(string(semantic.JSONPointer), "/")
-		return nil, failure("syntax_invalid_parameter_format", fmt.Sprintf("field %q has the wrong type", field))
+		return nil, wrongType(field)
 	}
 	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return nil, failure("syntax_invalid_json", "The body is not valid JSON.")
 	}
 	return nil, failure("syntax_invalid_json", "The body could not be read.")
+}
+
+func wrongType(field string) *refusal {
+	return failure("syntax_invalid_parameter_format", fmt.Sprintf("field %q has the wrong type", field))
 }
 
 const isoWithoutZone = "2006-01-02T15:04:05.999999999"
@@ -68,4 +97,12 @@ func parseTime(text string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("time: %w", err)
 	}
 	return at, nil
+}
+
+// form is how reports name what the batch is.
+func (q *batchRequest) form() string {
+	if q.Type == typeText {
+		return "sms"
+	}
+	return "mms"
 }

@@ -50,6 +50,22 @@ func rows() []row {
 			metric: "p99-ms", ours: "AcceptUnderLoad/dispatching", theirs: "AcceptUnderLoad/idle", target: 3, atMost: true,
 		},
 		{
+			what: "callbacks, one worker to one endpoint", baseline: "a client that posts as much over as many connections, 8",
+			metric: "msg/s", ours: "Callbacks/dispatcher", theirs: "Callbacks/bare-client", target: 0.1,
+		},
+		{
+			what: "bulk accept while a callback and a stream ask for events", baseline: "without them",
+			metric: "msg/s", ours: "EventsAccept/on", theirs: "EventsAccept/off", target: 0.85,
+		},
+		{
+			what: "dispatch with both, Sinch answers after 150 ms, 200 calls at once", baseline: "without them",
+			metric: "msg/s", ours: "EventsDispatchSlow/on", theirs: "EventsDispatchSlow/off", target: 0.85,
+		},
+		{
+			what: "dispatch with both, Sinch answers at once", baseline: "without them",
+			metric: "msg/s", ours: "EventsDispatch/on", theirs: "EventsDispatch/off", target: 0.85,
+		},
+		{
 			what: "Redis memory of a waiting message", baseline: "a raw asynq task with the request as its payload",
 			metric: "redis-B/msg", ours: "Bulk", theirs: "RawEnqueue", target: 1.2, atMost: true,
 		},
