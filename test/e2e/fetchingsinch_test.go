@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -58,7 +59,7 @@ func (f *fetchingSinch) serve(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	fmt.Fprintf(w, `{"status":"Success","to":%q,"tracking-id":"T-%s"}`, call.To, call.To)
+	fmt.Fprintf(w, `{"status":"Success","to":%q,"tracking-id":"T-%s"}`, call.To, rand.Text())
 }
 
 func fetch(url string) fetchedMedia {

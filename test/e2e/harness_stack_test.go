@@ -134,6 +134,7 @@ func start(t *testing.T, opts ...option) *stack {
 	s.awaitUp()
 	if os.Getenv(encryptedVariable) != "" {
 		t.Cleanup(s.searchEverywhere)
+		s.awaitNumberKey()
 	}
 	return s
 }

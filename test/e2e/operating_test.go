@@ -121,8 +121,11 @@ func (s *stack) insist(query string, rows []string) batch {
 	var b batch
 	s.await("acceptance of the batch", 2*s.conf.patience, func() (bool, string) {
 		got := s.call(http.MethodPost, "/v1/batches?"+query, strings.Join(rows, "\n"), harness.Header{Name: "Content-Type", Value: "application/x-ndjson"})
+		if got.Status != http.StatusAccepted && got.Status != http.StatusOK {
+			return false, got.String()
+		}
 		s.read(got, &b)
-		return (got.Status == http.StatusAccepted || got.Status == http.StatusOK) && b.Accepted+b.Duplicates == len(rows), got.String()
+		return b.Accepted+b.Duplicates == len(rows), got.String()
 	})
 	return b
 }

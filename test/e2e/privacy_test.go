@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -39,6 +40,23 @@ func encryptionOfAll() option {
 		return func(*settings) {}
 	}
 	return encrypted("k1")
+}
+
+// awaitNumberKey waits, where calls have several recipients, until all processes know
+// that no opt-out is kept under a plain number: until then each recipient is looked
+// up before its call, and goes alone.
+func (s *stack) awaitNumberKey() {
+	s.t.Helper()
+	if s.conf.env["SINCH_API"] != batches || s.conf.redisOff {
+		return
+	}
+	rdb := s.redis.Client(s.t)
+	s.await("the conversion of opt-outs", harness.Patience, func() (bool, string) {
+		converted, err := rdb.HExists(s.t.Context(), "mms:{m}:optouts:numbers", "converted").Result()
+		return converted, fmt.Sprint(err)
+	})
+	const read = 6 * time.Second // each process reads it every 5 s
+	s.whileStable("time to read it", read, func() (bool, string) { return true, "" })
 }
 
 // restart ends all programs and starts them again with some options more.
