@@ -19,6 +19,10 @@ const (
 	readerConns = 8
 )
 
+// schemaTimeout bounds the check of the schema at the start of a worker, which does
+// not need PostgreSQL.
+const schemaTimeout = 3 * time.Second
+
 // hasLog reports whether there is a long-term log.
 func (e *environment) hasLog() bool { return e.messages != nil }
 
@@ -62,9 +66,11 @@ func logWriter(env *environment) []part {
 		Log: env.messages, Ledger: env.ledger, Redis: env.rdb, Logger: log,
 		Report: telemetry.NewStateLog(log, "long-term log not written; messages wait in Redis", "long-term log written again").Report,
 	})
-	loop, inbound := background.Loop(writer.Run), background.Loop(env.logInbound)
+	loop, inbound := background.Loop(writer.Run, writer.KeepHouse), background.Loop(env.logInbound)
 	return []part{{name: "log of inbound messages", Service: inbound}, {name: "writer of the long-term log", Service: background.New(func(ctx context.Context) error {
-		if err := env.messages.CheckSchema(ctx); errors.Is(err, messagelog.ErrSchema) {
+		bounded, cancel := context.WithTimeout(ctx, schemaTimeout)
+		defer cancel()
+		if err := env.messages.CheckSchema(bounded); errors.Is(err, messagelog.ErrSchema) {
 			return err //nolint:wrapcheck // it says what to do
 		}
 		return loop.Start(ctx) //nolint:wrapcheck // that of a loop

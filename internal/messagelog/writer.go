@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bsm/redislock"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
@@ -30,13 +31,13 @@ type Writer struct {
 	ledger Ledger
 	audit  *auditQueue
 	slots  *slots
+	locker *redislock.Client
 	report func(err error) // of each try
 	logger zerolog.Logger
 
 	ready  bool // the schema is known to be recent enough
 	skip   int  // unreadable messages at the head of the writer's part
 	scopes map[message.Scope]bool
-	hourly time.Time // of the last round of keepHouse
 	minute time.Time // of the last round of copyUsage
 }
 
@@ -53,7 +54,8 @@ type WriterOptions struct {
 // NewWriter returns a writer.
 func NewWriter(o WriterOptions) *Writer {
 	return &Writer{
-		log: o.Log, ledger: o.Ledger, audit: &auditQueue{rdb: o.Redis}, slots: newSlots(o.Redis), report: o.Report, logger: o.Logger,
+		log: o.Log, ledger: o.Ledger, audit: &auditQueue{rdb: o.Redis}, slots: newSlots(o.Redis),
+		locker: redislock.New(o.Redis), report: o.Report, logger: o.Logger,
 		scopes: make(map[message.Scope]bool),
 	}
 }
@@ -70,9 +72,8 @@ const (
 	failPause = time.Second
 	// slotPause is the pause of a writer without a slot.
 	slotPause = time.Second
-	// usageEvery and keepEvery are the intervals of copyUsage and keepHouse.
+	// usageEvery is the interval of copyUsage.
 	usageEvery = time.Minute
-	keepEvery  = time.Hour
 )
 
 // Run writes until ctx ends.
@@ -168,12 +169,6 @@ func (w *Writer) rest(ctx context.Context) error {
 			return err
 		}
 		w.minute = now
-	}
-	if now.Sub(w.hourly) >= keepEvery {
-		if err := errors.Join(w.log.makeAhead(ctx), w.log.Retain(ctx)); err != nil {
-			return err
-		}
-		w.hourly = now
 	}
 	return nil
 }

@@ -111,6 +111,14 @@ func rows() []row {
 			metric: "redis-B/msg", ours: "Encryption/bulk-encrypted", theirs: "Encryption/bulk-plain", target: 1.2, atMost: true,
 		},
 		{
+			what: "long-term log: messages written by one writer", baseline: "messages sent by two workers, Sinch answers at once",
+			metric: "msg/s", ours: "Log/writer", theirs: "Log/two-workers", target: 1,
+		},
+		{
+			what: "long-term log: messages written by one writer, five indexes and the timeline included", baseline: "a bare `COPY` of the same messages",
+			metric: "msg/s", ours: "Log/writer", theirs: "Log/copy", target: 0.2,
+		},
+		{
 			what: "largest resident set of the api while callers send what costs it most", baseline: "400 MiB",
 			metric: "rss-MiB", ours: "Memory/dispatcher", theirs: "Memory/bound", target: 1, atMost: true,
 		},
