@@ -1,7 +1,9 @@
 package messagelog_test
 
 import (
+	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,4 +122,21 @@ func TestInbound(t *testing.T) {
 	if n := b.number(t, "select count(*) from mms_inbound where recipient = $1 and keyword = 'stop'", recipient); n != 1 {
 		t.Errorf("%d rows, want 1", n)
 	}
+}
+
+// Partitions are made two months ahead, by one of all processes.
+func TestKeepHouse(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	for range 2 {
+		w := b.newWriter()
+		running.Go(func() { w.KeepHouse(ctx) })
+	}
+	await(t, func() bool {
+		return b.number(t, "select count(*) from pg_inherits where inhparent in ('mms_log'::regclass, 'mms_log_event'::regclass)") == 6
+	})
+	stop()
+	running.Wait()
 }
