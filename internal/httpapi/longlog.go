@@ -44,9 +44,6 @@ func (a *api) read(ctx context.Context, scope message.Scope, id message.ID) (*me
 	if a.LongLog == nil || !errors.Is(err, ledger.ErrNotFound) {
 		return m, err
 	}
-	if _, malformed := message.ParseID(string(id)); malformed != nil {
-		return nil, ledger.ErrNotFound
-	}
 	return a.LongLog.Message(ctx, scope, id)
 }
 
