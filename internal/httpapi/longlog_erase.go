@@ -16,9 +16,6 @@ func (a *api) erase(ctx context.Context, scope message.Scope, id message.ID, for
 	if a.LongLog == nil || !errors.Is(err, ledger.ErrNotFound) {
 		return m, err
 	}
-	if _, malformed := message.ParseID(string(id)); malformed != nil {
-		return nil, err
-	}
 	current, failed := a.Ledger.Current(ctx, []message.ID{id})
 	if failed != nil {
 		return nil, failed
