@@ -54,7 +54,7 @@ func (s *stack) privateOperations() []operation {
 
 // objects are what a tenant owns, one for each parameter of a path.
 type objects struct {
-	message, batch, number, media, delivery string
+	message, batch, number, media, delivery, replay string
 }
 
 // fill is the path of an operation with the objects of a tenant. A parameter that
@@ -63,7 +63,7 @@ func (o objects) fill(t *testing.T, path string) string {
 	t.Helper()
 	named := strings.NewReplacer(
 		"/v1/messages/{id}", "/v1/messages/"+o.message, "{batchId}", o.batch, "{number}", "%2B"+strings.TrimPrefix(o.number, "+"),
-		"{mediaId}", o.media, "{deliveryId}", o.delivery,
+		"{mediaId}", o.media, "{deliveryId}", o.delivery, "{replayId}", o.replay,
 	).Replace(path)
 	if strings.Contains(named, "{") {
 		t.Fatalf("no object for the parameter of %s", path)
@@ -82,6 +82,9 @@ func (s *stack) own() objects {
 	s.awaitDone(o.batch)
 	s.want(s.call(http.MethodPut, optOut(o.number), nil), http.StatusCreated)
 	o.media = s.uploaded("image/jpeg", jpegOf(s.t, 40, 30), http.StatusCreated).ID
+	var replay struct{ ID string }
+	s.read(s.want(s.call(http.MethodPost, "/v1/replays", map[string]any{"filter": map[string]any{"status": []string{"failed"}}}), http.StatusAccepted), &replay)
+	o.replay = replay.ID
 	s.await("a delivery", harness.Patience, func() (bool, string) {
 		var page struct{ Data []struct{ ID string } }
 		s.read(s.call(http.MethodGet, "/v1/callback/deliveries", nil), &page)
@@ -130,7 +133,7 @@ func TestRoutesNeedTheirScope(t *testing.T) {
 	sends, _ := s.newKey("--scopes", "send")
 	reads, _ := s.newKey("--scopes", "read")
 	s.awaitAnswer("the key that reads", reads, http.StatusOK, s.base)
-	nothing := objects{message: "msg_none", batch: "bat_none", number: "12", media: "med_none", delivery: "dlv_none"}
+	nothing := objects{message: "msg_none", batch: "bat_none", number: "12", media: "med_none", delivery: "dlv_none", replay: "rpl_none"}
 	for _, o := range s.privateOperations() {
 		path := nothing.fill(t, o.path)
 		lacking := harness.Bearer(reads)
@@ -184,7 +187,7 @@ func TestTenantsDoNotMeet(t *testing.T) {
 	s := start(t, with("CALLBACK_ALLOW_PRIVATE", "true"))
 	o := s.own()
 	before := s.state(o)
-	secrets := []string{o.message, o.batch, o.media, o.delivery, "attacked", "/hook", o.number}
+	secrets := []string{o.message, o.batch, o.media, o.delivery, o.replay, "attacked", "/hook", o.number}
 	for name, key := range map[string]string{"another tenant": s.otherKey, "a test key": s.testKey} {
 		for _, op := range s.privateOperations() {
 			path := o.fill(t, op.path)

@@ -103,6 +103,9 @@ func TestKeysAreDocumented(t *testing.T) {
 		"batches:<tenant>:<live or test>", "call:<reference>", "clocks", "begins", "worker:<id>", "secret", "shards",
 		"optout:<number>", "optouts:<tenant>:<live or test>", "asynq:…",
 	} {
+		if key == "optout:<number>" && os.Getenv(encryptedVariable) != "" {
+			key = "optout:<hash>"
+		}
 		if !seen[key] {
 			t.Errorf("no key fills the row %s", key)
 		}
