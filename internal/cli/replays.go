@@ -28,7 +28,8 @@ type manyReplays struct {
 
 func (f *manyReplays) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringSliceVar(&f.statuses, "status", nil, "replay all messages in these states, over all tenants: failed, expired, undelivered, canceled, unknown")
+	flags.StringSliceVar(&f.statuses, "status", nil,
+		"replay all messages in these states, over all tenants: failed, expired, undelivered, canceled, unknown")
 	flags.StringSliceVar(&f.reasons, "reason", nil, "with --status: only those with one of these reasons, such as account")
 	flags.StringVar(&f.batch, "batch", "", "with --status: only those of this batch")
 	flags.StringVar(&f.since, "since", "", "with --status: only those accepted so far back, such as 24h or 7d")
@@ -101,7 +102,8 @@ func (f *manyReplays) replayMany(cmd *cobra.Command, s session, force bool) erro
 		fmt.Fprintf(cmd.OutOrStdout(), "%d messages would be replayed, of which %d may be sent twice\n", selected.Count, selected.MayDouble)
 		return nil
 	}
-	if err := s.operator.Record(cmd.Context(), operator.Change{Action: operator.ActionMessageReplay, Target: f.target(), After: f.perSecond}); err != nil {
+	change := operator.Change{Action: operator.ActionMessageReplay, Target: f.target(), After: f.perSecond}
+	if err := s.operator.Record(cmd.Context(), change); err != nil {
 		return err
 	}
 	job, err := store.Create(cmd.Context(), replay.Request{Filter: filter, Rate: f.perSecond, Force: force})

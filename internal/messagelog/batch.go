@@ -35,7 +35,8 @@ func (w *Writer) writeBatches(ctx context.Context, entries []Entry) error {
 const writeBatchRows = `insert into mms_log_batch
 	(id, tenant, kind, client_reference, created_at, canceled, total, valid, rejected, counts, read_at)
 select id, tenant, kind, reference, created, canceled, total, valid, rejected, counts::jsonb, $11
-from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[])
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[], $7::bigint[], $8::bigint[],
+	$9::bigint[], $10::text[])
 	r (id, tenant, kind, reference, created, canceled, total, valid, rejected, counts)
 on conflict (id) do update set canceled = excluded.canceled, total = excluded.total, valid = excluded.valid,
 	rejected = excluded.rejected, counts = excluded.counts, read_at = excluded.read_at

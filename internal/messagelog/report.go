@@ -60,9 +60,11 @@ func (l *Log) Report(ctx context.Context, scope message.Scope, by Grouping, firs
 			select coalesce(%s, '') as key, status, extract(epoch from final_at - submitted_at)::float8 as seconds
 			from mms_log where tenant = $1 and kind = $2 and submitted_at >= $3 and submitted_at < $4
 		), counted as (
-			select key, jsonb_object_agg(status, n) as counts from (select key, status, count(*) as n from selected group by key, status) c group by key
+			select key, jsonb_object_agg(status, n) as counts
+			from (select key, status, count(*) as n from selected group by key, status) c group by key
 		), timed as (
-			select key, percentile_cont(0.5) within group (order by seconds) as p50, percentile_cont(0.95) within group (order by seconds) as p95
+			select key, percentile_cont(0.5) within group (order by seconds) as p50,
+				percentile_cont(0.95) within group (order by seconds) as p95
 			from selected where status = 'delivered' group by key
 		)
 		select key, counts, p50, p95 from counted left join timed using (key) order by key collate "C"`, by.key()),

@@ -125,7 +125,8 @@ func (r *rows) addContent(c *message.Content, encrypted bool) {
 			metadata = some(string(pairs))
 		}
 	}
-	r.media, r.text, r.subject, r.metadata = append(r.media, media), append(r.text, text), append(r.subject, subject), append(r.metadata, metadata)
+	r.media, r.text = append(r.media, media), append(r.text, text)
+	r.subject, r.metadata = append(r.subject, subject), append(r.metadata, metadata)
 }
 
 // record packs a message; with LOG_NUMBERS=hash its number is masked.

@@ -31,7 +31,8 @@ func (w *Writer) copyUsage(ctx context.Context) error {
 const writeUsage = `insert into mms_usage_daily (tenant, kind, day, accepted, duplicates, rejected, sent, delivered, undelivered,
 	failed, expired, canceled, unknown) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 on conflict (tenant, kind, day) do update set
-	accepted = greatest(mms_usage_daily.accepted, excluded.accepted), duplicates = greatest(mms_usage_daily.duplicates, excluded.duplicates),
+	accepted = greatest(mms_usage_daily.accepted, excluded.accepted),
+	duplicates = greatest(mms_usage_daily.duplicates, excluded.duplicates),
 	rejected = greatest(mms_usage_daily.rejected, excluded.rejected), sent = greatest(mms_usage_daily.sent, excluded.sent),
 	delivered = greatest(mms_usage_daily.delivered, excluded.delivered),
 	undelivered = greatest(mms_usage_daily.undelivered, excluded.undelivered),
