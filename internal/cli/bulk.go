@@ -43,19 +43,25 @@ func newBulk() *cobra.Command {
 			"the file's content unless --reference names one, so that the same file never creates a message twice: after an\n" +
 			"interruption, run the same command again. Rejected rows are written to FILE.rejected.csv (or .ndjson), to be\n" +
 			"corrected and sent as a file of their own, and their problems to FILE.errors.ndjson. When the\n" +
-			"api is down, or has no room for more, the command sends the file again. See docs/bulk.md.",
+			"api is down, or has no room for more, the command sends the file again. See docs/bulk.md.\n\n" +
+			"With --template the texts have placeholders such as {{name|default}}, filled from the columns variables.NAME.\n" +
+			"The command then shows the first messages as rendered, and how many would wait for the end of quiet hours,\n" +
+			"and asks before it sends.",
 		Example: `  mmsctl bulk campaign.csv --default mediaUrl=https://example.com/a.jpg --default priority=normal`,
 		Args:    cobra.ExactArgs(1),
 
 		ValidArgsFunction: completeTables,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			b.file, b.out, b.log = args[0], cmd.OutOrStdout(), cmd.ErrOrStderr()
+			b.file, b.in, b.out, b.log = args[0], cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return b.run(cmd.Context(), defaults)
 		},
 	}
 	b.api.addFlags(cmd)
 	cmd.Flags().StringVar(&b.reference, "reference", "", "reference of the batch; empty: derived from the file's content")
 	cmd.Flags().StringArrayVar(&defaults, "default", nil, "NAME=VALUE for rows without that field; repeat for more")
+	cmd.Flags().BoolVar(&b.template, "template", false, "render the placeholders of the texts; shows a preview and asks before it sends")
+	cmd.Flags().BoolVar(&b.yes, "yes", false, "with --template: send without asking")
+	cmd.Flags().StringVar(&b.pace, "max-per-second", "", "most messages of the batch in a second, decimals allowed; empty: no pace of its own")
 	cmd.Flags().BoolVar(&b.unique, "unique", false, "omit rows with the number of an earlier row")
 	cmd.Flags().BoolVar(&b.dryRun, "dry-run", false, "validate every row, accept none")
 	cmd.Flags().DurationVar(&b.giveUp, "give-up", bulkGiveUp, "how long to retry while the api accepts no row; 0: one try")
@@ -69,12 +75,17 @@ type bulk struct {
 	file      string
 	reference string
 	unique    bool
+	template  bool   // the texts have placeholders
+	yes       bool   // send without asking
+	pace      string // messages a second; empty: none
 	region    string // of numbers written without +
 	source    string // the file that is sent: file, or a copy without repeated numbers
 	dryRun    bool
 	giveUp    time.Duration // time without an accepted row until the command gives up
 	stall     time.Duration // time without a byte read or a response until a try ends
+	in        io.Reader
 	out, log  io.Writer
+	zone      *time.Location // of shown times; nil: the local one
 	pauseFunc func(ctx context.Context, d time.Duration) error
 	now       func() time.Time
 }
@@ -86,6 +97,11 @@ type bulkAnswer struct {
 	Duplicates int64     `json:"duplicates"`
 	Rejected   int64     `json:"rejected"`
 	Results    []bulkRow `json:"results"`
+
+	// Of a dry run.
+	Held      int64          `json:"held"`
+	HeldUntil *time.Time     `json:"heldUntil"`
+	Preview   []previewedRow `json:"preview"`
 }
 
 // The codes of rows that are valid.
@@ -142,10 +158,18 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 	if err := b.name(query); err != nil {
 		return err
 	}
+	flagged := func(err error) error {
+		return namingFlags(err, func(field string) string { return bulkFlag(field, query) })
+	}
+	if b.template && !b.dryRun {
+		if err := b.confirm(ctx, query); err != nil {
+			return flagged(err)
+		}
+	}
 	begun := b.now()
 	answer, err := b.sendUntilAccepted(ctx, query)
 	if err != nil {
-		return namingFlags(err, func(field string) string { return bulkFlag(field, query) })
+		return flagged(err)
 	}
 	b.report(answer, b.now().Sub(begun))
 	if answer.Rejected == 0 {
@@ -163,12 +187,17 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 	return errReported
 }
 
+// paceField is the query parameter with the pace of a batch.
+const paceField = "maxPerSecond"
+
 // bulkFlag is the flag for a field of the batch that the api names; empty: it is a
 // column of the file.
 func bulkFlag(field string, query url.Values) string {
 	switch {
 	case field == referenceField:
 		return "--reference"
+	case field == paceField:
+		return "--max-per-second"
 	case message.Column(field) && query.Has(field):
 		return "--default " + field
 	default:
@@ -182,6 +211,7 @@ func (b *bulk) report(answer bulkOutcome, took time.Duration) {
 	took = max(took.Round(time.Millisecond), time.Millisecond)
 	speed := fmt.Sprintf("%s in %s, %.0f a second", rowCount(rows), took, float64(rows)/took.Seconds())
 	if b.dryRun {
+		b.showPreview(bulkAnswer{Held: answer.Held, HeldUntil: answer.HeldUntil, Preview: b.previewed(answer)})
 		fmt.Fprintf(b.out, "dry run: %d would be accepted, %d would be rejected (%s)\n", answer.Accepted, answer.Rejected, speed)
 		return
 	}
@@ -215,6 +245,12 @@ func (b *bulk) query(defaults []string) (url.Values, error) {
 	}
 	if b.dryRun {
 		query.Set("dryRun", "true")
+	}
+	if b.template {
+		query.Set("template", "true")
+	}
+	if b.pace != "" {
+		query.Set(paceField, b.pace)
 	}
 	return query, nil
 }

@@ -21,6 +21,7 @@ type batch struct {
 	Rejected      int
 	ETASeconds    *int64
 	RatePerSecond *float64
+	MaxPerSecond  *float64
 }
 
 // stream hands rows over as NDJSON.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,4 +112,42 @@ func TestQuietHours(t *testing.T) {
 	if sent.SentAt.Before(end) || sent.HeldUntil != nil {
 		t.Errorf("%s, sent at %s, want not before %s", sent, sent.SentAt, end)
 	}
+}
+
+// A batch with a pace goes out at it, and messages of others do not wait for it.
+func TestBatchWithAPace(t *testing.T) {
+	t.Parallel()
+	const n, perSecond = 16, 4
+	s := start(t, workers(2), with("SINCH_RATE", "0"))
+	b := s.stream("maxPerSecond=4", s.rows(n))
+	other := s.awaitStatus(s.send(message{"priority": "bulk"}), "delivered")
+	if shown := s.lookUpBatch(b.ID); shown.MaxPerSecond == nil || *shown.MaxPerSecond != perSecond {
+		t.Errorf("the batch shows the pace %v, want %d", shown.MaxPerSecond, perSecond)
+	}
+	if done := s.awaitDone(b.ID); done.Counts["delivered"] != n {
+		t.Fatalf("%+v", done)
+	}
+	var begun []time.Time
+	for id := range s.sim.AcceptedBy("message") {
+		if id == other.ID {
+			continue
+		}
+		for _, e := range s.lookUp(id).Timeline {
+			if e.Status == "sending" {
+				begun = append(begun, e.At)
+			}
+		}
+	}
+	slices.SortFunc(begun, time.Time.Compare)
+	if len(begun) != n {
+		t.Fatalf("%d attempts, want %d", len(begun), n)
+	}
+	if took, least := begun[n-1].Sub(begun[0]), (n-2)*time.Second/perSecond; took < least {
+		t.Errorf("%d messages went out within %s at %d a second", n, took, perSecond)
+	}
+	if !other.SentAt.Before(begun[n-1]) {
+		t.Errorf("another message was sent at %s, after the batch at %s", other.SentAt, begun[n-1])
+	}
+	s.wantProblem(s.call(http.MethodPost, "/v1/batches", map[string]any{"maxPerSecond": 0, "messages": []any{s.fill(message{})}}),
+		http.StatusBadRequest, "validation_failed")
 }
