@@ -53,7 +53,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	addAs(root)
-	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newStatus(), newCancel(), newReplay(), newRate(),
+	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newMedia(), newStatus(), newCancel(), newReplay(), newRate(),
 		newPause(), newResume(), newPauses(), newOptOuts(), newAudit(), newAuditLog(),
 		newBench(), newKeys(), newMigrate(), newHealth(), newDoctor(), newVersion())
 	return root

@@ -18,8 +18,10 @@ import (
 )
 
 const (
-	// pixelBytes is what a pixel takes at most while a picture is decoded and shrunk.
-	pixelBytes = 12
+	// pixelBytes is what a pixel takes at most while a picture is decoded and shrunk: 12
+	// for the coefficients of a progressive JPEG whose colours have the full resolution,
+	// and 3 for its samples.
+	pixelBytes = 15
 	// poolBytes bounds the pictures that are worked on at once: the largest one
 	// alone, or many small ones.
 	poolBytes = maxPixels * pixelBytes

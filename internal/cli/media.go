@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/media"
+	"mmsdispatch/internal/mediafit"
+	"mmsdispatch/internal/message"
+)
+
+// newMedia groups the commands about media.
+func newMedia() *cobra.Command {
+	cmd := &cobra.Command{Use: "media", Short: "Show what MEDIA_FIT makes of a picture"}
+	cmd.AddCommand(newMediaFit())
+	return cmd
+}
+
+// newMediaFit makes one file fit.
+func newMediaFit() *cobra.Command {
+	f := fit{}
+	cmd := &cobra.Command{
+		Use:   "fit FILE|URL",
+		Short: "Make a picture fit as a worker with MEDIA_FIT=on does, and write the result",
+		Long: "Shows type, size and bytes of a picture before and after, and with which quality it would be sent, and writes\n" +
+			"the result. The limit is that of a message with this one media: SINCH_SENDER_MEDIA of --sender, else MEDIA_MAX_BYTES.",
+		Example: "  mmsctl media fit menu.png --sender +12065550100\n" +
+			"  mmsctl media fit https://example.com/menu.heic --out menu.jpg",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := config.FromOS(config.Ctl)
+			if err != nil {
+				return fmt.Errorf("configuration: %w", err)
+			}
+			f.out, f.limits = cmd.OutOrStdout(), cfg.Media
+			return f.run(cmd.Context(), args[0])
+		},
+	}
+	cmd.Flags().StringVar(&f.sender, "sender", "", "number that the message is sent from; empty: one without a limit of its own")
+	cmd.Flags().StringVar(&f.file, "out", "", "file of the result; empty: NAME.fit.EXT in the working directory")
+	return cmd
+}
+
+// fit makes one file fit.
+type fit struct {
+	out    io.Writer
+	limits config.Media
+	sender string
+	file   string // of the result; empty: named after the source
+}
+
+const (
+	// fitSourceMax is the size of the largest source, as of a worker.
+	fitSourceMax = 20 << 20
+	// fitTimeout is how long the host of a source has to send it.
+	fitTimeout = 15 * time.Second
+)
+
+func (f fit) run(ctx context.Context, source string) error {
+	data, claimed, err := f.read(ctx, source)
+	if err != nil {
+		return err
+	}
+	before, err := mediafit.Inspect(claimed, data)
+	if err != nil {
+		return fmt.Errorf("%s would not be sent: %w", path.Base(source), err)
+	}
+	fmt.Fprintln(f.out, "before ", describeMedia(before, len(data)))
+	limit := f.limits.MaxBytes
+	if own, ok := f.limits.SenderBytes.Limits()[message.CanonicalSender(f.sender)]; ok {
+		limit = own
+	}
+	after, err := mediafit.New().Fit(ctx, claimed, data, limit)
+	if err != nil {
+		return fmt.Errorf("it would not be sent with a limit of %d bytes: %w", limit, err)
+	}
+	fmt.Fprintln(f.out, "after  ", describeMedia(after.File, len(after.Data))+treatment(after, len(data)))
+	target := f.file
+	if target == "" {
+		target = fittedName(source, after.Type)
+	}
+	if err := os.WriteFile(target, after.Data, 0o644); err != nil { //nolint:gosec // it is what anyone with the link would see
+		return fmt.Errorf("write the result: %w", err)
+	}
+	fmt.Fprintln(f.out, "written to", target)
+	return nil
+}
+
+// read returns a source and the content type that it came with.
+func (f fit) read(ctx context.Context, source string) (data []byte, claimed string, err error) {
+	if strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://") {
+		fetcher := media.NewFetcher(media.Options{MaxBytes: fitSourceMax, AllowPrivate: f.limits.AllowPrivate, Timeout: fitTimeout})
+		defer fetcher.Close()
+		got, err := fetcher.Download(ctx, message.WireURL(source))
+		if err != nil {
+			return nil, "", fmt.Errorf("fetch: %w", err)
+		}
+		return got.Data, got.ContentType, nil
+	}
+	file, err := os.Open(source)
+	if err != nil {
+		return nil, "", fmt.Errorf("open: %w", err)
+	}
+	defer file.Close()
+	data, err = io.ReadAll(io.LimitReader(file, fitSourceMax+1))
+	switch {
+	case err != nil:
+		return nil, "", fmt.Errorf("read: %w", err)
+	case len(data) > fitSourceMax:
+		return nil, "", errors.New("the file is larger than 20 MiB")
+	default:
+		return data, mime.TypeByExtension(filepath.Ext(source)), nil
+	}
+}
+
+// describeMedia shows type, size and bytes of a media.
+func describeMedia(m mediafit.File, bytes int) string {
+	if m.Width == 0 {
+		return fmt.Sprintf("%s, %d bytes", m.Type, bytes)
+	}
+	return fmt.Sprintf("%s, %d × %d, %d bytes", m.Type, m.Width, m.Height, bytes)
+}
+
+// treatment says what was done to a media.
+func treatment(r mediafit.Result, before int) string {
+	switch {
+	case r.Still:
+		return fmt.Sprintf(", quality %d, a still of the animation", r.Quality)
+	case r.Quality > 0:
+		return fmt.Sprintf(", quality %d", r.Quality)
+	case len(r.Data) != before:
+		return ", without metadata"
+	default:
+		return ", unchanged"
+	}
+}
+
+// fittedName names the result after its source.
+func fittedName(source, contentType string) string {
+	name := path.Base(filepath.ToSlash(strings.SplitN(source, "?", 2)[0])) //nolint:mnd // before and after
+	name = strings.TrimSuffix(name, path.Ext(name)) + ".fit"
+	if known, err := mime.ExtensionsByType(contentType); err == nil && len(known) > 0 && contentType != "image/jpeg" {
+		return name + known[0]
+	}
+	if contentType == "image/jpeg" {
+		return name + ".jpg"
+	}
+	return name
+}
