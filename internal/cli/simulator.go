@@ -63,6 +63,7 @@ func newSimulator() *cobra.Command {
 	f.StringVar(&o.Batches.Secret, "secret", "", "secret that signs delivery reports; empty: unsigned")
 	f.Float64Var(&o.Rate, "rate", 0, "recipients per second above which calls are throttled; 0: no limit")
 	f.BoolVar(&o.CountsOnly, "counts-only", false, "keep totals only, for benchmarks")
+	f.BoolVar(&o.KeepBodies, "keep-bodies", false, "show the body of each call in /sim/calls")
 	f.Uint64Var(&o.Seed, "seed", 0, "makes ids and times repeatable; 0: random")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	completeValues(cmd, "log-level", "debug", "info", "warn", "error")

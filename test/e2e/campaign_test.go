@@ -16,7 +16,7 @@ import (
 // Sinch gets texts as a template renders them.
 func TestTemplateReachesSinchRendered(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := start(t, simulatorWith("--keep-bodies"))
 	name := secretText()
 	s.private.add("variable", name)
 	id := s.send(message{
