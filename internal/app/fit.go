@@ -91,7 +91,7 @@ func (f *fitMedia) Check(ctx context.Context, m *message.Message) ([]sinch.Media
 	}
 	ready := make([]sinch.Media, len(verdicts))
 	for i, v := range verdicts {
-		ready[i] = sinch.Media{URL: v.Info.URL, ContentType: v.Info.Type}
+		ready[i] = sinch.Media{URL: v.Info.URL, ContentType: v.Info.Type, Still: v.Info.Still}
 		if v.Info.URL == "" {
 			ready[i].URL = message.WireURL(m.Content.Media[i])
 		}
@@ -210,7 +210,7 @@ func (f *mediaFitter) fit(ctx context.Context, scope string, source media.Downlo
 	sum := sha256.Sum256(source.Data)
 	key := mediastore.ContentKey(fitRules, source.ContentType, hex.EncodeToString(sum[:]), strconv.FormatInt(limit, 10))
 	if kept, err := f.store.Find(ctx, scope, key); err == nil {
-		return f.hosted(kept), "unchanged", nil
+		return f.hosted(kept, source), "unchanged", nil
 	}
 	fitted, err := f.fitter.Fit(ctx, source.ContentType, source.Data, limit)
 	if err != nil {
@@ -233,12 +233,17 @@ func (f *mediaFitter) fit(ctx context.Context, scope string, source media.Downlo
 	if err != nil {
 		return media.Info{}, "", err
 	}
-	return f.hosted(kept), result, nil
+	return f.hosted(kept, source), result, nil
 }
 
-func (f *mediaFitter) hosted(kept mediastore.Media) media.Info {
-	return media.Info{Type: kept.Type, Size: kept.Bytes, URL: f.store.SendLink(kept)}
+// hosted is a media that was made of a source.
+func (f *mediaFitter) hosted(kept mediastore.Media, source media.Download) media.Info {
+	still := kept.Type == stillType && mediafit.IsAnimated(source.Data)
+	return media.Info{Type: kept.Type, Size: kept.Bytes, URL: f.store.SendLink(kept), Still: still}
 }
+
+// stillType is what an animation becomes that does not fit.
+const stillType = "image/jpeg"
 
 // refusal is an error of mediafit as one of media. An error that says nothing of
 // the file stays what it is.

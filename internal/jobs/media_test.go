@@ -41,6 +41,33 @@ func TestCheckedTypesReachTheProvider(t *testing.T) {
 	}
 }
 
+// The timeline says that an animation is sent as a still, once for all attempts.
+func TestStillIsOnTheTimeline(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.opts.Media = mediaFunc(func(context.Context, *message.Message) ([]sinch.Media, error) {
+		return []sinch.Media{{URL: "https://example.com/a.jpg", ContentType: "image/jpeg", Still: true}}, nil
+	})
+	b.sinch.answer = func(call int, _ sinch.Message) message.Outcome {
+		if call == 1 {
+			return message.Outcome{Kind: message.OutcomeNotSent, Code: message.ReasonInternal}
+		}
+		return message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}
+	}
+	b.run(t)
+	m := b.accept(t)
+	b.dispatch(t, m)
+	notes := 0
+	for _, e := range b.await(t, m.ID, message.StatusSent).Timeline {
+		if strings.Contains(e.Detail, "still") {
+			notes++
+		}
+	}
+	if notes != 1 {
+		t.Errorf("%d notes", notes)
+	}
+}
+
 // TestMediaAreSentAsTheyAreChecked: in the escaped form.
 func TestMediaAreSentAsTheyAreChecked(t *testing.T) {
 	t.Parallel()

@@ -40,6 +40,8 @@ type Info struct {
 	Type string // content type, without parameters
 	Size int64  // bytes
 	URL  string // of the fitted file; empty: its own URL
+
+	Still bool // it is the first picture of an animation, which did not fit
 }
 
 // Options are the limits of a check.

@@ -209,19 +209,21 @@ type record struct {
 	URL  string `json:"url,omitempty"` // of this service; the caller's URLs are not stored
 	Size int64  `json:"size,omitempty"`
 	Code Code   `json:"code,omitempty"` // empty: it can be sent
+
+	Still bool `json:"still,omitempty"`
 }
 
 func (r record) verdict() (Info, error) {
 	if r.Code != "" {
 		return Info{}, &Error{Code: r.Code}
 	}
-	return Info{Type: r.Type, Size: r.Size, URL: r.URL}, nil
+	return Info{Type: r.Type, Size: r.Size, URL: r.URL, Still: r.Still}, nil
 }
 
 // recordOf returns the record of a check and its lifetime; zero: not stored.
 func (s *Shared) recordOf(info Info, err error) (record, time.Duration) {
 	if err == nil {
-		return record{Type: info.Type, Size: info.Size, URL: info.URL}, s.opts.KeepGood
+		return record{Type: info.Type, Size: info.Size, URL: info.URL, Still: info.Still}, s.opts.KeepGood
 	}
 	bad, ok := errors.AsType[*Error](err)
 	switch {

@@ -84,7 +84,7 @@ func (f *Fitter) Fit(ctx context.Context, claimed string, data []byte, limit int
 			turned = jpegOrientation(data)
 		}
 		found, err := shrink(ctx, decoded, turned, limit)
-		found.Still = file.Type == typeGIF && isAnimated(data)
+		found.Still = file.Type == typeGIF && IsAnimated(data)
 		return found, err
 	})
 }
@@ -258,10 +258,10 @@ func bestQuality(picture image.Image, limit int64) (quality int, estimate int64)
 	return low, estimate
 }
 
-// isAnimated reports whether a GIF has several pictures, by its blocks alone.
-func isAnimated(data []byte) bool {
+// IsAnimated reports whether a file is a GIF of several pictures, by its blocks alone.
+func IsAnimated(data []byte) bool {
 	const head, flags, tableFlag, tableBits = 13, 10, 0x80, 7
-	if len(data) < head {
+	if len(data) < head || !bytes.HasPrefix(data, []byte("GIF8")) {
 		return false
 	}
 	table := func(packed byte) int {

@@ -78,6 +78,15 @@ func (m *Message) Begin(task int, a Attempt, now time.Time) error {
 	return m.move(now, StatusSending, OnBegin, "attempt begun", a.N)
 }
 
+// NoteStill notes that the message carries a still picture in place of an animation
+// that does not fit; once.
+func (m *Message) NoteStill(now time.Time) {
+	const detail = "an animated picture is sent as a still: it does not fit"
+	if !m.isDuplicate(detail, 0) {
+		m.note(now, detail, 0)
+	}
+}
+
 // Refuse ends a waiting message that fails a check of this service.
 func (m *Message) Refuse(reason Reason, now time.Time) error {
 	if m.Status == StatusScheduled {

@@ -105,4 +105,5 @@ type Message struct {
 type Media struct {
 	URL         string
 	ContentType string // as checked before the call; empty when not checked
+	Still       bool   // the first picture of an animation that does not fit
 }

@@ -19,7 +19,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, c
 	h.worker.track(m.ID)
 	defer h.worker.untrack(m.ID)
 	provider := h.providers.For(m)
-	begun, a, deadline, err := h.begin(ctx, seen, task, provider.Origin())
+	begun, a, deadline, err := h.begin(ctx, seen, task, content, provider.Origin())
 	if err != nil {
 		permit.Release(ctx)
 		return h.notBegun(ctx, m, begun, err)
@@ -53,7 +53,7 @@ const UnconfirmedFor = time.Minute
 
 // begin records the attempt. The local deadline counts from before the write, so
 // that it is never later than the recorded one.
-func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, origin sinch.Origin) (
+func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, content payload, origin sinch.Origin) (
 	ledger.Begun, message.Attempt, time.Time, error,
 ) {
 	start := time.Now()
@@ -67,6 +67,9 @@ func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, ori
 		}
 		a.Deadline = now.Add(h.timing.Call)
 		err := m.Begin(task, a, now)
+		if err == nil && hasStill(content.media) {
+			m.NoteStill(now)
+		}
 		n = m.Attempts
 		return err
 	}

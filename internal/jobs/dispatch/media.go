@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +40,11 @@ func (unchecked) Check(_ context.Context, m *message.Message) ([]sinch.Media, er
 		media[i].URL = message.WireURL(url)
 	}
 	return media, nil
+}
+
+// hasStill reports whether an animation is sent as a still picture.
+func hasStill(media []sinch.Media) bool {
+	return slices.ContainsFunc(media, func(m sinch.Media) bool { return m.Still })
 }
 
 // mediaDeferrals is the number of times in a row that a message waits for a media

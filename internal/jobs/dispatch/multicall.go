@@ -34,7 +34,7 @@ func (h *Handler) sendMany(ctx context.Context, run *groupRun, bulk sinch.Bulk, 
 			h.worker.untrack(id)
 		}
 	}()
-	call, err := h.beginMany(ctx, run, bulk.Origin())
+	call, err := h.beginMany(ctx, run, media, bulk.Origin())
 	if err != nil || len(call.members) == 0 {
 		return err
 	}
@@ -68,7 +68,7 @@ func (p recipients) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
 
 // beginMany records the attempts of all messages of a request. The local deadline
 // counts as in begin; it is the earliest of all attempts.
-func (h *Handler) beginMany(ctx context.Context, run *groupRun, origin sinch.Origin) (multiCall, error) {
+func (h *Handler) beginMany(ctx context.Context, run *groupRun, media []sinch.Media, origin sinch.Origin) (multiCall, error) {
 	start := time.Now()
 	a := message.Attempt{Worker: h.worker.ID, API: string(origin.API), BaseURL: origin.BaseURL, Account: origin.Account}
 	if len(run.ready) > 1 {
@@ -79,7 +79,11 @@ func (h *Handler) beginMany(ctx context.Context, run *groupRun, origin sinch.Ori
 			return err
 		}
 		a.Deadline = now.Add(h.timing.Call)
-		return m.Begin(m.Task, a, now)
+		err := m.Begin(m.Task, a, now)
+		if err == nil && hasStill(media) {
+			m.NoteStill(now)
+		}
+		return err
 	}, h.worker.Lease())
 	if err != nil {
 		h.log.Warn().Err(err).Int("messages", len(run.ready)).Msg("call not begun")
