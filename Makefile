@@ -86,14 +86,6 @@ reproducible: ## Build the programs twice and compare them (CLEAN=1: without the
 sbom: ## List the modules of the programs in dist/, as CycloneDX
 	VERSION=$(VERSION) scripts/sbom
 
-.PHONY: reproducible
-reproducible: ## Build the programs twice and compare them (CLEAN=1: without the build cache)
-	VERSION=$(VERSION) scripts/reproducible $(if $(CLEAN),--clean)
-
-.PHONY: sbom
-sbom: ## List the modules of the programs in dist/, as CycloneDX
-	VERSION=$(VERSION) scripts/sbom
-
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what is really called (GOVULNDB=url of the database)
 	scripts/vuln
@@ -107,10 +99,6 @@ fmt: ## Format all Go files
 .PHONY: generate
 generate: ## Write the generated files
 	go generate ./...
-
-.PHONY: pin
-pin: ## Write the digests of the images beside their tags; needs docker
-	scripts/pin-images
 
 .PHONY: pin
 pin: ## Write the digests of the images beside their tags; needs docker

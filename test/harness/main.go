@@ -64,6 +64,9 @@ func Build(dir string, flags ...string) error {
 	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
 	cmd := exec.Command("go", append(args, "./cmd/api", "./cmd/worker", "./cmd/mmsctl")...)
 	cmd.Dir = filepath.Join("..", "..")
+	if !slices.Contains(flags, "-race") {
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as they ship
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the programs: %w\n%s", err, out)
 	}
