@@ -14,9 +14,10 @@ import (
 type batchPacer struct {
 	*Pacer
 
-	t   *testing.T
-	srv *miniredis.Miniredis
-	now time.Time
+	asker *Pacer // of another process: its source has no dispenser
+	t     *testing.T
+	srv   *miniredis.Miniredis
+	now   time.Time
 }
 
 func newBatchPacer(t *testing.T, opts PacerOptions) *batchPacer {
@@ -27,7 +28,7 @@ func newBatchPacer(t *testing.T, opts PacerOptions) *batchPacer {
 	b := &batchPacer{t: t, srv: srv, now: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
 	srv.SetTime(b.now)
 	opts.Now = func() time.Time { return b.now }
-	b.Pacer = NewPacer(rdb, opts)
+	b.Pacer, b.asker = NewPacer(rdb, opts), NewPacer(rdb, opts)
 	return b
 }
 
@@ -47,7 +48,7 @@ func of(batch string, perSecond float64) *message.Message {
 func (b *batchPacer) ask(m *message.Message) runAnswer {
 	b.t.Helper()
 	one := []run{{waiters: []*waiter{{}}, claim: b.claim(m)}}
-	answers, _, err := b.redis.takeRuns(b.t.Context(), b.senders, one, 1, false)
+	answers, _, err := b.asker.redis.takeRuns(b.t.Context(), b.asker.senders, one, 1, false)
 	if err != nil || len(answers) != 1 {
 		b.t.Fatalf("%v, %v", answers, err)
 	}
