@@ -61,6 +61,39 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	}
 	tasks := queue.New(env.rdb, cfg.Worker.TaskTimeout)
 	streams := callback.NewStreams(env.rdb, env.callbacks, env.scopes)
+	opts := apiOptions(env, tasks, verifier, streams)
+	parts := []part{{name: "tasks under way", Service: background.AtStop(func(context.Context) { tasks.Wait() })}}
+	if cfg.Process != config.Dev { // whose Redis does not report its memory
+		parts = append(parts, part{name: "watch of Redis' memory", Service: background.Loop(env.ledger.WatchMemory)})
+	}
+	hosted, storeParts, err := newMediaStore(env)
+	if err != nil {
+		return nil, err
+	}
+	if hosted != nil {
+		opts.Uploads = uploads{Store: hosted, cache: mediastore.NewCache(hosted, hostedBytes)}
+		parts = append(parts, storeParts...)
+	}
+	if cfg.Media.Check == mediaAccept && cfg.Media.Fit == fitOff {
+		shared, closing := newMedia(env)
+		opts.Media = newAPIMedia(cfg, shared)
+		parts = append(parts, closing)
+	}
+	handler, err := httpapi.New(opts)
+	if err != nil {
+		return nil, fmt.Errorf("http api: %w", err)
+	}
+	parts = append(parts, followKeys(verifier, env.rdb), publicListener(env, handler, fail),
+		part{name: "streams of events", Service: streams})
+	if len(cfg.API.Keys.List()) == 0 {
+		parts = append(parts, keyCheck(store, fail))
+	}
+	return parts, nil
+}
+
+// apiOptions are those of the public API that need no further connection.
+func apiOptions(env *environment, tasks *queue.Queue, verifier *apikey.Verifier, streams *callback.Streams) httpapi.Options {
+	cfg := env.cfg
 	opts := httpapi.Options{
 		Ledger: env.ledger, Batches: env.ledger, Replays: env.replays(),
 		Dispatcher:  tasks,
@@ -93,33 +126,7 @@ func servingParts(env *environment, fail func(error)) ([]part, error) {
 	if env.hasLog() {
 		opts.LongLog = env.messages
 	}
-	parts := []part{{name: "tasks under way", Service: background.AtStop(func(context.Context) { tasks.Wait() })}}
-	if cfg.Process != config.Dev { // whose Redis does not report its memory
-		parts = append(parts, part{name: "watch of Redis' memory", Service: background.Loop(env.ledger.WatchMemory)})
-	}
-	hosted, storeParts, err := newMediaStore(env)
-	if err != nil {
-		return nil, err
-	}
-	if hosted != nil {
-		opts.Uploads = uploads{Store: hosted, cache: mediastore.NewCache(hosted, hostedBytes)}
-		parts = append(parts, storeParts...)
-	}
-	if cfg.Media.Check == mediaAccept && cfg.Media.Fit == fitOff {
-		shared, closing := newMedia(env)
-		opts.Media = newAPIMedia(cfg, shared)
-		parts = append(parts, closing)
-	}
-	handler, err := httpapi.New(opts)
-	if err != nil {
-		return nil, fmt.Errorf("http api: %w", err)
-	}
-	parts = append(parts, followKeys(verifier, env.rdb), publicListener(env, handler, fail),
-		part{name: "streams of events", Service: streams})
-	if len(cfg.API.Keys.List()) == 0 {
-		parts = append(parts, keyCheck(store, fail))
-	}
-	return parts, nil
+	return opts
 }
 
 // paused returns the reason of messages that wait while the account is paused, or

@@ -6,6 +6,7 @@ import (
 
 	"mmsdispatch/internal/apikey"
 	"mmsdispatch/internal/background"
+	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/console/pages"
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/message"
@@ -50,12 +51,9 @@ func (e *environment) console() (*pages.Handler, error) {
 // senders are the numbers that messages are sent from.
 func (e *environment) senders() []pages.Sender {
 	limits := senderLimits(e.cfg.Sinch)
-	numbers := []string{string(e.cfg.Sinch.Number)}
-	for _, sender := range e.cfg.Sinch.Senders {
-		numbers = append(numbers, string(sender))
-	}
-	senders := make([]pages.Sender, 0, len(numbers))
-	for _, number := range numbers {
+	senders := make([]pages.Sender, 0, 1+len(e.cfg.Sinch.Senders))
+	for _, sender := range append(config.Senders{config.Sender(e.cfg.Sinch.Number)}, e.cfg.Sinch.Senders...) {
+		number := string(sender)
 		if number == "" {
 			continue
 		}

@@ -58,17 +58,9 @@ type environment struct {
 // newEnvironment builds the parts without dependencies on others. Redis need not
 // be running.
 func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment, error) {
-	log, err := telemetry.NewLogger(telemetry.LogOptions{
-		Level: cfg.Telemetry.LogLevel, Format: cfg.Telemetry.LogFormat, Process: string(cfg.Process), Writer: out,
-	})
+	log, err := newLogger(cfg, out)
 	if err != nil {
-		return nil, fmt.Errorf("logger: %w", err)
-	}
-	if file := config.DotEnvFile("."); file != "" {
-		log.Info().Str("file", file).Msg("a .env file was read; variables of the environment override it")
-	}
-	for _, warning := range cfg.Warnings() {
-		log.Warn().Msg(warning)
+		return nil, err
 	}
 	metrics := telemetry.NewMetrics(telemetry.ReadBuild(string(cfg.Process)))
 	opts, err := redisconn.Parse(cfg.Store.RedisURL.Reveal())
@@ -101,7 +93,8 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		return nil, fmt.Errorf("opt-outs: %w", err)
 	}
 	l, err := newLedger(cfg, rdb, ledger.Options{
-		Consumers: consumers(scopes, !cfg.Store.DatabaseURL.IsZero()), Now: clock.Now, MinReplicas: watch.minReplicas, OptOutKey: optOuts.Key, Keys: keys,
+		Consumers: consumers(scopes, !cfg.Store.DatabaseURL.IsZero()), Now: clock.Now, MinReplicas: watch.minReplicas,
+		OptOutKey: optOuts.Key, Keys: keys,
 		Moved: func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
 	})
 	if err != nil {
@@ -128,6 +121,23 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	env.ready = admin.NewReadiness(log, env.warnings, admin.Check{Name: "redis", Func: env.usable})
 	metrics.Registry.MustRegister(telemetry.NewLaneCollector(env.readLanes), telemetry.NewCallbackCollector(env.readCallbacks))
 	return env, nil
+}
+
+// newLogger opens the log and begins it with what the configuration warns of.
+func newLogger(cfg *config.Config, out io.Writer) (zerolog.Logger, error) {
+	log, err := telemetry.NewLogger(telemetry.LogOptions{
+		Level: cfg.Telemetry.LogLevel, Format: cfg.Telemetry.LogFormat, Process: string(cfg.Process), Writer: out,
+	})
+	if err != nil {
+		return log, fmt.Errorf("logger: %w", err)
+	}
+	if file := config.DotEnvFile("."); file != "" {
+		log.Info().Str("file", file).Msg("a .env file was read; variables of the environment override it")
+	}
+	for _, warning := range cfg.Warnings() {
+		log.Warn().Msg(warning)
+	}
+	return log, nil
 }
 
 // showPause sets the metric of a pause of the account; nil: there is none.

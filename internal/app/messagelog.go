@@ -67,15 +67,18 @@ func logWriter(env *environment) []part {
 		Report: telemetry.NewStateLog(log, "long-term log not written; messages wait in Redis", "long-term log written again").Report,
 	})
 	loop, inbound := background.Loop(writer.Run, writer.KeepHouse), background.Loop(env.logInbound)
-	parts := []part{{name: "log of inbound messages", Service: inbound}}
-	return append(parts, part{name: "writer of the long-term log", Service: background.New(func(ctx context.Context) error {
+	start := func(ctx context.Context) error {
 		bounded, cancel := context.WithTimeout(ctx, schemaTimeout)
 		defer cancel()
 		if err := env.messages.CheckSchema(bounded); errors.Is(err, messagelog.ErrSchema) {
-			return err //nolint:wrapcheck // it says what to do
+			return err
 		}
-		return loop.Start(ctx) //nolint:wrapcheck // that of a loop
-	}, loop.Stop)})
+		return loop.Start(ctx)
+	}
+	return []part{
+		{name: "log of inbound messages", Service: inbound},
+		{name: "writer of the long-term log", Service: background.New(start, loop.Stop)},
+	}
 }
 
 // readLogBacklog reads the backlog of the long-term log for the metrics.

@@ -24,7 +24,7 @@ type Group struct {
 	active map[*server][]any // alternately the ids of tasks and asynq's entries for them
 }
 
-// Group makes a group of servers with slots slots in total. Its name is appended to
+// Group makes a group of servers with that many slots in total. Its name is appended to
 // the host's.
 func (s *Servers) Group(name string, slots int, lanes ...string) *Group {
 	g := &Group{servers: s, name: name, slots: slots, active: make(map[*server][]any)}

@@ -66,7 +66,7 @@ func (o *Outbox) Event(scope message.Scope, t Type, subject string, data []byte,
 func (s *Store) readPosted(element string) (e Event, ok bool, err error) {
 	var p posted
 	if json.Unmarshal([]byte(element), &p) != nil {
-		return Event{}, false, nil
+		return Event{}, false, nil //nolint:nilerr // what nobody can read is dropped
 	}
 	scope, ok := parseScope(p.Scope)
 	e = Event{ID: p.ID, Scope: scope, Type: p.Type, At: time.UnixMilli(p.At).UTC(), Subject: p.Subject, Data: p.Data}

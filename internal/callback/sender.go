@@ -301,7 +301,7 @@ func (s *Sender) bodyOf(ctx context.Context, d Delivery) ([]byte, error) {
 	if d.Event == TypeReceived {
 		data, err := s.Show.Inbound(ctx, d.subject)
 		if err != nil {
-			return nil, err //nolint:wrapcheck // by the caller
+			return nil, err
 		}
 		return body(d.Event, d.CreatedAt, data, 1), nil
 	}

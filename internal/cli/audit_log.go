@@ -41,9 +41,9 @@ func newAuditLog() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit-log",
 		Short: "Compare state, attempts, timeline and log of all messages, and report those that do not add up",
-		Long: "Reads every message that has changed since, and reports those whose attempts and outcome do not add up: accepted twice, accepted\n" +
-			"and failed, sent without proof, in progress long after the deadline. With DATABASE_URL they are compared with the long-term\n" +
-			"log, too. It changes nothing, and may run on production.\n" +
+		Long: "Reads every message that has changed since, and reports those whose attempts and outcome do not add up: accepted\n" +
+			"twice, accepted and failed, sent without proof, in progress long after the deadline. With DATABASE_URL they are\n" +
+			"compared with the long-term log, too. It changes nothing, and may run on production.\n" +
 			"The exit code is 1 when there is such a message.",
 		Example: "  mmsctl audit-log --since 24h",
 		Args:    cobra.NoArgs,
@@ -190,12 +190,13 @@ func (a *messageAudit) compare(ctx context.Context, scope message.Scope) error {
 		return fmt.Errorf("read log: %w", err)
 	}
 	for _, m := range messages {
-		text := ""
+		var text string
 		switch row := logged[m.ID]; {
 		case row == nil:
 			text = "is not in the long-term log"
 		case row.Status != m.Status || row.Attempts != m.Attempts:
-			text = fmt.Sprintf("the long-term log says %s after %d attempts, the ledger %s after %d", row.Status, row.Attempts, m.Status, m.Attempts)
+			text = fmt.Sprintf("the long-term log says %s after %d attempts, the ledger %s after %d",
+				row.Status, row.Attempts, m.Status, m.Attempts)
 		default:
 			continue
 		}

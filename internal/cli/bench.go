@@ -109,7 +109,7 @@ func (b *benchmark) worker(ctx context.Context, via *http.Client, name string) [
 // send sends one message and returns the status of the response.
 func (b *benchmark) send(ctx context.Context, via *http.Client, reference string) int {
 	body, err := json.Marshal(map[string]string{
-		"to": b.to, "mediaUrl": b.media, "priority": b.priority, "text": "Benchmark", referenceField: reference,
+		"to": b.to, "mediaUrl": b.media, "priority": b.priority, textField: "Benchmark", referenceField: reference,
 	})
 	if err != nil {
 		return 0

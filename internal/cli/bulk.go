@@ -61,7 +61,8 @@ func newBulk() *cobra.Command {
 	cmd.Flags().StringArrayVar(&defaults, "default", nil, "NAME=VALUE for rows without that field; repeat for more")
 	cmd.Flags().BoolVar(&b.template, "template", false, "render the placeholders of the texts; shows a preview and asks before it sends")
 	cmd.Flags().BoolVar(&b.yes, "yes", false, "with --template: send without asking")
-	cmd.Flags().StringVar(&b.pace, "max-per-second", "", "most messages of the batch in a second, decimals allowed; empty: no pace of its own")
+	cmd.Flags().StringVar(&b.pace, "max-per-second", "",
+		"most messages of the batch in a second, decimals allowed; empty: no pace of its own")
 	cmd.Flags().BoolVar(&b.unique, "unique", false, "omit rows with the number of an earlier row")
 	cmd.Flags().BoolVar(&b.dryRun, "dry-run", false, "validate every row, accept none")
 	cmd.Flags().DurationVar(&b.giveUp, "give-up", bulkGiveUp, "how long to retry while the api accepts no row; 0: one try")

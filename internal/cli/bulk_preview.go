@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"maps"
 	"net/url"
 	"strings"
-	"time"
 )
 
 // previewedRow is a row as it would be sent.
@@ -61,7 +59,7 @@ func (b *bulk) showPreview(answer bulkAnswer) {
 		for _, field := range []struct {
 			name string
 			text *string
-		}{{"subject", row.Subject}, {"text", row.Text}, {"fallback", row.FallbackText}} {
+		}{{"subject", row.Subject}, {textField, row.Text}, {"fallback", row.FallbackText}} {
 			if field.text != nil {
 				fmt.Fprintf(b.out, "  %-8s %s\n", field.name, strings.ReplaceAll(*field.text, "\n", "\n           "))
 			}
@@ -71,8 +69,12 @@ func (b *bulk) showPreview(answer bulkAnswer) {
 		fmt.Fprintf(b.out, "%s would be rejected\n", rowCount(answer.Rejected))
 	}
 	if answer.Held > 0 && answer.HeldUntil != nil {
+		until := answer.HeldUntil.Local()
+		if b.zone != nil {
+			until = until.In(b.zone)
+		}
 		fmt.Fprintf(b.out, "%s would wait for the end of quiet hours, the last until %s\n",
-			messageCount(answer.Held), answer.HeldUntil.In(cmp.Or(b.zone, time.Local)).Format("2006-01-02 15:04 MST"))
+			messageCount(answer.Held), until.Format("2006-01-02 15:04 MST"))
 	}
 }
 

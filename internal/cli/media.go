@@ -108,7 +108,7 @@ func (f fit) read(ctx context.Context, source string) (data []byte, claimed stri
 		}
 		return got.Data, got.ContentType, nil
 	}
-	file, err := os.Open(source)
+	file, err := os.Open(source) //nolint:gosec // the user names the file
 	if err != nil {
 		return nil, "", fmt.Errorf("open: %w", err)
 	}
@@ -148,7 +148,7 @@ func treatment(r mediafit.Result, before int) string {
 
 // fittedName names the result after its source.
 func fittedName(source, contentType string) string {
-	name := path.Base(filepath.ToSlash(strings.SplitN(source, "?", 2)[0])) //nolint:mnd // before and after
+	name := path.Base(filepath.ToSlash(strings.SplitN(source, "?", 2)[0]))
 	name = strings.TrimSuffix(name, path.Ext(name)) + ".fit"
 	if known, err := mime.ExtensionsByType(contentType); err == nil && len(known) > 0 && contentType != "image/jpeg" {
 		return name + known[0]

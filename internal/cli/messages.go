@@ -50,7 +50,7 @@ func newSend() *cobra.Command {
 	f := cmd.Flags()
 	f.String("to", "", "number to send to")
 	f.StringArrayVar(&media, "media", nil, "media URL; repeat for more")
-	f.String("text", "", "text")
+	f.String(textField, "", "text")
 	f.String("subject", "", "subject")
 	f.String("reference", "", "client reference; makes sending again safe")
 	f.String("priority", "", "high, normal or bulk")
@@ -68,11 +68,14 @@ func newSend() *cobra.Command {
 
 // referenceField is the field of a message, and the query parameter of a batch, that
 // holds the reference of the caller.
-const referenceField = "clientReference"
+const (
+	referenceField = "clientReference"
+	textField      = "text"
+)
 
 // sendFields are the fields of a message by flag.
 var sendFields = map[string]string{
-	"to": "to", "text": "text", "subject": "subject", "reference": referenceField, "priority": "priority", "from": "from",
+	"to": "to", textField: textField, "subject": "subject", "reference": referenceField, "priority": "priority", "from": "from",
 	"send-at": "sendAt", "expires-at": "expiresAt", "fallback-text": "fallbackText", "callback-url": "callbackUrl",
 }
 

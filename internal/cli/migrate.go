@@ -114,7 +114,7 @@ func newMigrateStatus() *cobra.Command {
 				}
 				fmt.Fprintf(table, "%s\t%s\n", state, one.Name)
 			}
-			return table.Flush() //nolint:wrapcheck // it names the terminal
+			return table.Flush()
 		}),
 	}
 }

@@ -114,7 +114,8 @@ func (f *manyReplays) replayMany(cmd *cobra.Command, s session, force bool) erro
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %d of %d messages replayed, %d skipped\n", job.ID, job.Status, job.Replayed, job.Total, job.Skipped)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %d of %d messages replayed, %d skipped\n",
+		job.ID, job.Status, job.Replayed, job.Total, job.Skipped)
 	return nil
 }
 

@@ -21,7 +21,7 @@ func (d *Days) UnmarshalText(text []byte) error {
 		var n uint64
 
 		n, err = strconv.ParseUint(number, 10, 32)
-		parsed = time.Duration(min(n, daysMax+1)) * day //nolint:gosec // bounded
+		parsed = time.Duration(min(n, daysMax+1)) * day
 	}
 
 	if err != nil || parsed < minDuration || parsed > daysMax*day {

@@ -35,7 +35,7 @@ func (z Zone) Location() *time.Location { return z.location }
 // UnmarshalText takes the value from the environment.
 func (z *Zone) UnmarshalText(text []byte) error {
 	location, err := time.LoadLocation(string(text))
-	if err != nil || location == time.Local {
+	if err != nil || location.String() == "Local" {
 		return invalidError("must be a time zone of the IANA database, such as America/New_York")
 	}
 

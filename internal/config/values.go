@@ -305,7 +305,8 @@ const helpTextMax = 1600
 // UnmarshalText parses the variable.
 func (h *HelpText) UnmarshalText(text []byte) error {
 	control := func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) }
-	if !utf8.Valid(text) || strings.TrimSpace(string(text)) == "" || utf8.RuneCount(text) > helpTextMax || bytes.ContainsFunc(text, control) {
+	if !utf8.Valid(text) || strings.TrimSpace(string(text)) == "" || utf8.RuneCount(text) > helpTextMax ||
+		bytes.ContainsFunc(text, control) {
 		return invalidError(fmt.Sprintf("must be a text of at most %d characters, none of them a control character", helpTextMax))
 	}
 

@@ -26,7 +26,7 @@ import (
 )
 
 // Ledger is the part of the message record that the API uses.
-type Ledger interface {
+type Ledger interface { //nolint:interfacebloat // one method for each kind of access of the routes
 	Accept(ctx context.Context, r ledger.Request) (ledger.Accepted, error)
 	ByReference(ctx context.Context, scope message.Scope, ref string) (*message.Message, error)
 	CountDuplicate(ctx context.Context, scope message.Scope) error

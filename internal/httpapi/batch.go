@@ -155,12 +155,7 @@ func (a *api) createListed(c echo.Context, caller Caller) error {
 	b.all, b.dryRun = true, dryRun
 	defer b.waitDispatched()
 	if dryRun {
-		if err := b.reserveMedia(rows); err != nil {
-			return err
-		}
-		b.validate(rows)
-		b.answer(c, http.StatusOK)
-		return nil
+		return b.answerDryRun(c, rows)
 	}
 	if err := b.reserve(c, reference, rows); err != nil {
 		return err
@@ -177,6 +172,16 @@ func (a *api) createListed(c echo.Context, caller Caller) error {
 		}
 	}
 	b.finish(c)
+	return nil
+}
+
+// answerDryRun answers what would become of the rows.
+func (b *batchRun) answerDryRun(c echo.Context, rows []draftRow) error {
+	if err := b.reserveMedia(rows); err != nil {
+		return err
+	}
+	b.validate(rows)
+	b.answer(c, http.StatusOK)
 	return nil
 }
 

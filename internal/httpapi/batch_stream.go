@@ -80,7 +80,8 @@ func (a *api) createStreamed(c echo.Context, caller Caller, newRows func(io.Read
 	body := &meter{from: c.Request().Body}
 	rules := a.Rules.For(caller.Scope.Tenant)
 	s := &rowStream{
-		api: a, rules: rules, tenant: caller.Scope.Tenant, kept: &current.working, body: body, rows: newRows(body), defaults: request.defaults,
+		api: a, rules: rules, tenant: caller.Scope.Tenant, kept: &current.working,
+		body: body, rows: newRows(body), defaults: request.defaults,
 	}
 	wrong := slices.Concat(request.problems, rules.CheckDefaults(request.defaults, ""), s.rows.Begin())
 	if len(wrong) > 0 {
@@ -99,7 +100,8 @@ func (a *api) createStreamed(c echo.Context, caller Caller, newRows func(io.Read
 	if !request.dryRun {
 		ctx, cancel := a.bounded(c)
 		defer cancel()
-		if err := b.open(ctx, c, ledger.BatchRequest{Scope: caller.Scope, Reference: request.reference, Pace: request.pace, Now: a.now()}); err != nil {
+		opened := ledger.BatchRequest{Scope: caller.Scope, Reference: request.reference, Pace: request.pace, Now: a.now()}
+		if err := b.open(ctx, c, opened); err != nil {
 			first.release()
 			return err
 		}

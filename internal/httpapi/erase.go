@@ -63,7 +63,7 @@ func (a *api) erasePerson(c echo.Context, caller Caller) error {
 		return err
 	}
 	ids, open, err := a.Ledger.EraseNumber(ctx, caller.Scope, number)
-	if err = errors.Join(err, a.Events.EraseEvents(ctx, caller.Scope, time.Time{}, ids...)); err != nil {
+	if err := errors.Join(err, a.Events.EraseEvents(ctx, caller.Scope, time.Time{}, ids...)); err != nil {
 		return err
 	}
 	logged, err := a.eraseLogged(ctx, caller.Scope, number)

@@ -65,7 +65,7 @@ func (a *api) listMerged(ctx context.Context, caller Caller, f filter) (messageP
 	if err != nil {
 		return messagePage{}, err
 	}
-	return a.joinedPage(f, hot, cold, complete, func(p ledger.Position) *string { return positionCursor(p) }), nil
+	return a.joinedPage(f, hot, cold, complete, positionCursor), nil
 }
 
 // joinedPage is the page of two portions.

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -159,7 +160,7 @@ func TestMessageFromLog(t *testing.T) {
 	if m, err := b.ledger.Get(t.Context(), id); m != nil {
 		t.Fatalf("Redis still has the message: %v", err)
 	}
-	if after := b.do(t, get(path)); string(after.body) != string(before.body) {
+	if after := b.do(t, get(path)); !bytes.Equal(after.body, before.body) {
 		t.Errorf("before %s\nafter  %s", before.body, after.body)
 	}
 	b.do(t, get(path).as(otherKey)).refused(t, http.StatusNotFound, "not_found")

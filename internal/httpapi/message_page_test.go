@@ -40,7 +40,7 @@ func pagesOf(t *testing.T, b *bundle, path string) (shown map[any]int, pages []i
 func heavyBody() string {
 	var pairs []string
 	for n := range 20 {
-		pairs = append(pairs, fmt.Sprintf(`"key-%02d":"%s"`, n, strings.Repeat("\U0001f600", 500)))
+		pairs = append(pairs, fmt.Sprintf(`"key-%02d":"`, n)+strings.Repeat("\U0001f600", 500)+`"`)
 	}
 	return messageBody(`"text":"` + strings.Repeat("\u5b57", 4800) + `","metadata":{` + strings.Join(pairs, ",") + `}`)
 }

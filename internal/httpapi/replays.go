@@ -63,7 +63,8 @@ func (a *api) createReplay(c echo.Context, caller Caller) error {
 	}
 	request := replay.Request{
 		Filter: replay.Filter{
-			Scope: &caller.Scope, Statuses: asked.Statuses, Reasons: asked.Reasons, BatchID: asked.BatchID, After: asked.After, Before: asked.Before,
+			Scope: &caller.Scope, Statuses: asked.Statuses, Reasons: asked.Reasons,
+			BatchID: asked.BatchID, After: asked.After, Before: asked.Before,
 		},
 		Rate: cmp.Or(asked.Rate, replayRate), Force: asked.Force,
 	}

@@ -93,24 +93,31 @@ func wantsCSV(r *http.Request) bool {
 	return false
 }
 
+func reportHeader(statuses []message.Status) []string {
+	names := make([]string, len(statuses))
+	for i, status := range statuses {
+		names[i] = string(status)
+	}
+	return slices.Concat([]string{"key"}, names, []string{"p50Seconds", "p95Seconds"})
+}
+
 // writeReport responds with a column for each state.
 func writeReport(c echo.Context, lines []reportLine) error {
 	var out bytes.Buffer
 	w := csv.NewWriter(&out)
-	header := []string{"key"}
-	for _, status := range message.Statuses() {
-		header = append(header, string(status))
-	}
-	rows := [][]string{append(header, "p50Seconds", "p95Seconds")}
+	statuses := message.Statuses()
+	rows := make([][]string, 1, 1+len(lines))
+	rows[0] = reportHeader(statuses)
 	for _, l := range lines {
-		row := []string{""}
+		row := make([]string, len(rows[0]))
 		if l.Key != nil {
 			row[0] = *l.Key
 		}
-		for _, status := range message.Statuses() {
-			row = append(row, strconv.FormatInt(l.Counts[status], 10))
+		for i, status := range statuses {
+			row[1+i] = strconv.FormatInt(l.Counts[status], 10)
 		}
-		rows = append(rows, append(row, cell(l.P50), cell(l.P95)))
+		row[len(row)-2], row[len(row)-1] = cell(l.P50), cell(l.P95)
+		rows = append(rows, row)
 	}
 	if err := w.WriteAll(rows); err != nil {
 		return err //nolint:wrapcheck // that of a buffer

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,8 +30,10 @@ func (s *Store) Add(ctx context.Context, m Message, source Source) (id string, a
 	if s.Log {
 		log = "1"
 	}
-	keys := []string{recordKey(m.ID), senderKey(m.To), s.phoneKeys(m.From)[0], sendersKey, s.outboxKey(), changedKey}
-	keys = append(keys, s.hashedKeys("mark:", markLabel, mark(m, source))...)
+	keys := slices.Concat(
+		[]string{recordKey(m.ID), senderKey(m.To), s.phoneKeys(m.From)[0], sendersKey, s.outboxKey(), changedKey},
+		s.hashedKeys("mark:", markLabel, mark(m, source)),
+	)
 	args := []any{m.ID, m.To, at, body, s.TTL.Milliseconds(), markKept.Milliseconds(), log}
 	events, err := s.events(m)
 	if err != nil {

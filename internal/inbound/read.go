@@ -29,7 +29,8 @@ func (s *Store) parse(id string, fields map[string]string) (Message, error) {
 		return Message{}, ErrNotFound
 	}
 	m := Message{ID: id, To: fields["to"], ReceivedAt: instant(fields["at"]), CreatedAt: instant(fields["created"])}
-	return m, s.open(&m, fields["body"])
+	err := s.open(&m, fields["body"])
+	return m, err
 }
 
 func instant(text string) time.Time {

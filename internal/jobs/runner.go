@@ -113,8 +113,8 @@ func NewRunner(o Options) *Runner {
 	slots := dispatch.Slots{High: part(o.Concurrency), Shared: o.Concurrency, Test: part(o.Concurrency)}
 	r.handler = dispatch.New(dispatch.Options{
 		Ledger: o.Ledger, Queue: tasks, Worker: worker, Media: o.Media, Limiter: o.Limiter, Providers: o.Providers,
-		OptOuts: o.OptOuts, Pauses: pause.NewView(pauses), Saved: o.Saved, Quiet: o.Quiet, Metrics: o.Metrics, Retry: retry, Timing: o.Timing,
-		Slots: slots, Log: log, Life: life, Open: open,
+		OptOuts: o.OptOuts, Pauses: pause.NewView(pauses), Saved: o.Saved, Quiet: o.Quiet, Metrics: o.Metrics,
+		Retry: retry, Timing: o.Timing, Slots: slots, Log: log, Life: life, Open: open,
 	})
 	r.pool = newPool(r.handler)
 	states := telemetry.NewStateLog(log, "tasks cannot be dequeued from Redis", "tasks are dequeued from Redis again")

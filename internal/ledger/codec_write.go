@@ -128,6 +128,11 @@ func (w *writer) message(m *message.Message, s sealed) {
 	w.since(fieldHeldSince, m.HeldUntil)
 	w.number(fieldPace, m.Pace)
 	w.count(fieldDropped, m.Dropped)
+	w.timeline(m)
+}
+
+// timeline writes the entries; the reason of the last one is the message's.
+func (w *writer) timeline(m *message.Message) {
 	for i := range m.Timeline {
 		w.nested(fieldEntry, func(w *writer) {
 			w.entry(&m.Timeline[i])

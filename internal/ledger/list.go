@@ -128,6 +128,17 @@ func (l *Ledger) yieldEach(
 	return true, nil
 }
 
+// BatchRange is a part of the list of a batch's messages.
+type BatchRange struct {
+	Before int64 // the place in the batch below which the list begins; negative: at the end
+	Expect int   // as of Range
+	// Fill returns those of the expired messages that another store has; nil: none.
+	Fill func(ctx context.Context, ids []message.ID) map[message.ID]*message.Message
+	// Gaps has the expired messages yielded, too, as nil: a caller with little time
+	// can end a search that passes many of them.
+	Gaps bool
+}
+
 // fill returns those of the expired messages of a chunk that another store has.
 func (r BatchRange) fill(ctx context.Context, chunk []message.ID, read []SnapshotResult) map[message.ID]*message.Message {
 	if r.Fill == nil {
@@ -161,17 +172,6 @@ func (l *Ledger) members(ctx context.Context, id message.BatchID, first, end int
 		ids = append(ids, one)
 	}
 	return ids, nil
-}
-
-// BatchRange is a part of the list of a batch's messages.
-type BatchRange struct {
-	Before int64 // the place in the batch below which the list begins; negative: at the end
-	Expect int   // as of Range
-	// Fill returns those of the expired messages that another store has; nil: none.
-	Fill func(ctx context.Context, ids []message.ID) map[message.ID]*message.Message
-	// Gaps has the expired messages yielded, too, as nil: a caller with little time
-	// can end a search that passes many of them.
-	Gaps bool
 }
 
 // BatchMessages calls yield with the messages of a batch and their places in it,

@@ -53,7 +53,7 @@ var meanings = map[Code]meaning{
 	CodePixels:      {"it is a picture of more than 50 megapixels", false},
 }
 
-// Error: a media cannot be sent, or not now. It wraps no error: net/http's quote URLs,
+// Error means that a media cannot be sent, or not now. It wraps no error: net/http's quote URLs,
 // whose queries are often signatures.
 type Error struct{ Code Code }
 
@@ -63,6 +63,6 @@ func (e *Error) Error() string { return string(e.Code) + ": " + meanings[e.Code]
 // Temporary reports whether another check may have another result.
 func (e *Error) Temporary() bool { return meanings[e.Code].temporary }
 
-// ErrNotChecked: the check could not begin within the caller's time. It is no verdict
+// ErrNotChecked means that the check could not begin within the caller's time. It is no verdict
 // on the media or its host.
 var ErrNotChecked = errors.New("media not checked in time")

@@ -13,7 +13,7 @@ const (
 )
 
 // RespectsQuietHours reports whether the message waits in quiet hours.
-func (c *Content) RespectsQuietHours() bool {
+func (c Content) RespectsQuietHours() bool {
 	return c.QuietHours == QuietRespect || c.QuietHours == "" && c.Priority != High
 }
 

@@ -15,15 +15,18 @@ const paceText = "must be a number from 0.000001 to 1000000"
 
 // paceOf is a number of messages a second as a pace: messages in a million seconds.
 func paceOf(perSecond float64) (pace int64, ok bool) {
-	const micro, most = 1_000_000, 1_000_000
+	const micro, most = paceUnit, 1_000_000
 	if !(perSecond >= 1.0/micro && perSecond <= most) { // NaN, too
 		return 0, false
 	}
 	return int64(math.Round(perSecond * micro)), true
 }
 
+// paceUnit is one message a second, as a pace.
+const paceUnit = 1_000_000
+
 // PerSecond is a pace as messages a second.
-func PerSecond(pace int64) float64 { return float64(pace) / 1_000_000 }
+func PerSecond(pace int64) float64 { return float64(pace) / paceUnit }
 
 // ParsePace reads the pace of a stream from its parameter.
 func ParsePace(parameter string) (pace int64, wrong []FieldError) {

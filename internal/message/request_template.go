@@ -122,7 +122,8 @@ func (r *rendering) text(field textField, name string) int {
 	for _, variable := range missing {
 		if !slices.Contains(r.missing, variable) {
 			r.missing = append(r.missing, variable)
-			r.check.problems.add(variableName(variable), ProblemVariableMissing, name+" has this variable without a default, and there is no value")
+			r.check.problems.add(variableName(variable), ProblemVariableMissing,
+				name+" has this variable without a default, and there is no value")
 		}
 	}
 	if err != nil || len(missing) > 0 {

@@ -67,7 +67,7 @@ func TestTemplateProblems(t *testing.T) {
 		`"template":true,"variables":{"a":"` + long + `"},"text":"{{a}}{{a}}","subject":"{{a}}","fallbackText":"{{a}}"`: {
 			"subject too_long", "text too_long", "fallbackText too_long",
 		},
-		`"template":true,"variables":{"a":"日本"},"subject":"{{a}}"`:           {"subject subject_characters"},
+		`"template":true,"variables":{"a":"\u65e5\u672c"},"subject":"{{a}}"`: {"subject subject_characters"},
 		`"template":true,"variables":{"a":"\u0007"},"text":"{{a}}"`:          {"text control_characters"},
 		`"template":true,"variables":{"a":""},"fallbackText":"{{a}}"`:        {"fallbackText invalid"},
 		`"template":true,"variables":{"a":"x"},"text":"{{a}}","mediaUrl2":1`: {"mediaUrl2 unknown_field"},

@@ -81,7 +81,7 @@ func scanBatch(row interface{ Scan(to ...any) error }) (ledger.Batch, error) {
 	)
 	err := row.Scan(&id, &b.Scope.Tenant, &kind, &reference, &b.CreatedAt, &b.Canceled, &b.Total, &b.Valid, &b.Rejected, &counts)
 	if err != nil {
-		return b, err //nolint:wrapcheck // the callers wrap it
+		return b, err
 	}
 	b.ID, b.Scope.Test, b.CreatedAt = message.BatchID(id), kind == kindTest, b.CreatedAt.UTC()
 	if reference != nil {

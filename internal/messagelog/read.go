@@ -123,7 +123,7 @@ func (l *Log) Several(ctx context.Context, scope message.Scope, ids []message.ID
 	for i, id := range ids {
 		submitted[i] = id.Created()
 	}
-	found, err := l.read(ctx, `where (submitted_at, id) in (select * from unnest($1::timestamptz[], $2::text[]))
+	found, err := l.read(ctx, `where (submitted_at, id) in (select u.at, u.id from unnest($1::timestamptz[], $2::text[]) as u (at, id))
 		and submitted_at = any($1) and tenant = $3 and kind = $4`, submitted, texts(ids), scope.Tenant, kindOf(scope))
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (l *Log) read(ctx context.Context, query string, args ...any) ([]*message.M
 	for _, record := range records {
 		m, err := l.opts.Records.Unpack(record)
 		if err != nil && !errors.Is(err, encryption.ErrKeyMissing) {
-			return nil, err //nolint:wrapcheck // it says what is wrong with the record
+			return nil, err
 		}
 		found = append(found, m)
 	}

@@ -74,7 +74,7 @@ func (l *Log) Report(ctx context.Context, scope message.Scope, by Grouping, firs
 	}
 	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (line ReportLine, err error) {
 		err = row.Scan(&line.Key, &line.Counts, &line.P50, &line.P95)
-		return line, err
+		return line, err //nolint:wrapcheck // wrapped below
 	})
 	if err != nil {
 		return nil, unavailable("report", err)

@@ -12,8 +12,11 @@ import (
 // copyUsage copies the counts of today and yesterday, of those scopes whose messages
 // this writer has handled.
 func (w *Writer) copyUsage(ctx context.Context) error {
-	const days = 2
-	first := w.log.opts.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-days)
+	const (
+		days = 2
+		day  = 24 * time.Hour
+	)
+	first := w.log.opts.Now().UTC().Truncate(day).AddDate(0, 0, 1-days)
 	for scope := range w.scopes {
 		usage, err := w.ledger.Usage(ctx, scope, first, days)
 		if err != nil {

@@ -53,7 +53,8 @@ const keyColumns = 4
 // not newer replaces a row all the same when it was changed later: Redis has been
 // rolled back, and counts again from before.
 var writeRows = func() string { //nolint:gochecknoglobals // a constant text, built from the table of columns
-	var names, values, arrays, updates []string
+	n := len(columns())
+	names, values, arrays, updates := make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n)
 	for i, c := range columns() {
 		names, arrays = append(names, c.name), append(arrays, "$"+strconv.Itoa(i+1)+"::"+c.array)
 		value := "r." + c.name
@@ -72,7 +73,9 @@ var writeRows = func() string { //nolint:gochecknoglobals // a constant text, bu
 }()
 
 const writeEvents = `insert into mms_log_event (message_id, submitted_at, n, at, status, detail, attempt)
-select * from unnest($1::text[], $2::timestamptz[], $3::integer[], $4::timestamptz[], $5::text[], $6::text[], $7::integer[])
+select u.message_id, u.submitted_at, u.n, u.at, u.status, u.detail, u.attempt
+from unnest($1::text[], $2::timestamptz[], $3::integer[], $4::timestamptz[], $5::text[], $6::text[], $7::integer[])
+	as u (message_id, submitted_at, n, at, status, detail, attempt)
 on conflict do nothing`
 
 // args are the arguments of writeRows.

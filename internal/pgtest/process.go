@@ -69,6 +69,7 @@ func newInstance(args ...string) (*instance, error) {
 	if err := own(dir); err != nil {
 		return nil, errors.Join(err, i.remove())
 	}
+	//nolint:gosec // the program was found in PATH
 	cmd := exec.CommandContext(context.Background(), initdb, "--pgdata", i.data(), "--username", superuser,
 		"--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync")
 	cmd.SysProcAttr, cmd.Dir = attributes(), dir
@@ -122,7 +123,7 @@ func (i *instance) start() error {
 	fixed := i.port != 0
 	for range portAttempts {
 		if !fixed {
-			i.port = firstPort + rand.IntN(portCount)
+			i.port = firstPort + rand.IntN(portCount) //nolint:gosec // any port will do
 		}
 		if err := i.launch(); !errors.Is(err, errPortTaken) {
 			return err
@@ -143,7 +144,8 @@ func (i *instance) launch() error {
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "full_page_writes=off",
 		"-c", "shared_buffers=32MB", "-c", "max_connections=100", "-c", "timezone=UTC",
 	}, i.args...)
-	cmd := exec.CommandContext(context.Background(), i.binary, args...) // it outlives every context of a test
+	//nolint:gosec // the program was found in PATH; it outlives every context of a test
+	cmd := exec.CommandContext(context.Background(), i.binary, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = i.dir, logFile, logFile, attributes()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start postgres: %w", err)

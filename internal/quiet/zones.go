@@ -75,7 +75,7 @@ func placed(number string) string {
 // as libphonenumber lists them: Argentina, Brazil, China, Indonesia and Mexico.
 func mobilesAreOfAPlace(countryCode int) bool {
 	switch countryCode {
-	case 52, 54, 55, 62, 86:
+	case 52, 54, 55, 62, 86: //nolint:mnd // country codes
 		return true
 	default:
 		return false

@@ -176,7 +176,7 @@ func (s *Store) Create(ctx context.Context, r Request) (Replay, error) {
 		Request: r, ID: idPrefix + strings.ToLower(ulid.Make().String()), Status: Running, Total: int64(selection.Count),
 		CreatedAt: time.Now().UTC().Truncate(time.Millisecond),
 	}
-	request, err := json.Marshal(r)
+	request, err := json.Marshal(r) //nolint:musttag // a scope is kept under the names of its members
 	if err != nil {
 		return Replay{}, fmt.Errorf("encode replay: %w", err)
 	}
@@ -209,7 +209,7 @@ func (s *Store) Get(ctx context.Context, scope *message.Scope, id string) (Repla
 		ID: id, Status: Status(fields[fieldStatus]), Total: number(fields[fieldTotal]), Replayed: number(fields[fieldReplayed]),
 		Skipped: number(fields[fieldSkipped]), CreatedAt: time.UnixMilli(number(fields[fieldCreated])).UTC(),
 	}
-	if err := json.Unmarshal([]byte(fields[fieldRequest]), &job.Request); err != nil {
+	if err := json.Unmarshal([]byte(fields[fieldRequest]), &job.Request); err != nil { //nolint:musttag // as written
 		return Replay{}, fmt.Errorf("read replay: %w", err)
 	}
 	if scope != nil && (job.Filter.Scope == nil || *job.Filter.Scope != *scope) {

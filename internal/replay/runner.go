@@ -133,7 +133,7 @@ func (r *Runner) goOn(ctx context.Context, id string) error {
 	job, err := r.store.Get(ctx, nil, id)
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && job.Status != Running:
-		return r.store.rdb.SRem(ctx, activeKey, id).Err() //nolint:wrapcheck // reported as it is
+		return r.store.rdb.SRem(ctx, activeKey, id).Err()
 	case err != nil:
 		return err
 	}

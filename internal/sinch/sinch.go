@@ -70,7 +70,7 @@ type Shared struct {
 	Deadline time.Time // as of a Message
 }
 
-// ErrNotKept: Sinch does not retain calls, so the absence of one proves nothing.
+// ErrNotKept means that Sinch does not retain calls, so the absence of one proves nothing.
 var ErrNotKept = errors.New("sinch does not retain calls")
 
 // Call identifies a call for a lookup.

@@ -54,7 +54,10 @@ type Sample struct {
 	Waiting   int64     `json:"waiting"` // messages in all lanes
 }
 
-func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+func day(t time.Time) time.Time {
+	const length = 24 * time.Hour
+	return t.UTC().Truncate(length)
+}
 
 // Since are the events between an earlier sample and this one. Counts of a scope
 // that was removed between them count for nothing.

@@ -166,7 +166,7 @@ func tenths(x float64) float64 {
 func (r *Reader) readLanes(ctx context.Context, s *Status) error {
 	states, err := r.Ledger.Lanes(ctx)
 	if err != nil {
-		return err //nolint:wrapcheck // by the caller
+		return err
 	}
 	paused := make(map[string]bool)
 	for _, p := range s.Pauses {
@@ -176,7 +176,7 @@ func (r *Reader) readLanes(ctx context.Context, s *Status) error {
 		state := states[name]
 		scope, err := pause.Lane(string(name))
 		if err != nil {
-			return err //nolint:wrapcheck // by the caller
+			return err
 		}
 		s.Lanes = append(s.Lanes, Lane{
 			Name: name, Waiting: max(0, state.Messages[message.StatusQueued]), Scheduled: max(0, state.Messages[message.StatusScheduled]),
@@ -195,7 +195,9 @@ func (r *Reader) readPauses(ctx context.Context, s *Status) error {
 	}
 	s.Pauses = make([]Pause, 0, len(pauses))
 	for _, p := range pauses {
-		s.Pauses = append(s.Pauses, Pause{Scope: p.Scope, Reason: p.Reason, Actor: p.Actor, Since: p.Since, Until: p.Until, ProbeAt: p.ProbeAt})
+		s.Pauses = append(s.Pauses, Pause{
+			Scope: p.Scope, Reason: p.Reason, Actor: p.Actor, Since: p.Since, Until: p.Until, ProbeAt: p.ProbeAt,
+		})
 	}
 	return nil
 }
@@ -216,7 +218,7 @@ func (r *Reader) readRate(ctx context.Context, s *Status) error {
 const slowCalls = 3 * time.Second
 
 func (r *Reader) readSinch(ctx context.Context, s *Status, calls *workers.Calls) error {
-	p50, p99 := calls.Quantile(0.5), calls.Quantile(0.99)
+	p50, p99 := calls.Quantile(workers.Median), calls.Quantile(0.99)
 	s.Sinch = Sinch{State: SinchOK, P50Ms: p50.Milliseconds(), P99Ms: p99.Milliseconds(), ErrorsPerMinute: calls.Errors}
 	if p99 > slowCalls {
 		reason := "The slowest of the calls of the last minute took " + p99.Round(time.Second).String() + "."

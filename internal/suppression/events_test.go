@@ -54,8 +54,10 @@ func TestChangesBecomeEvents(t *testing.T) {
 		do   func() error
 		want []string
 	}{
-		{"an opt-out of a caller", func() error { _, _, err := b.Put(t.Context(), shop, phone, sender, "asked"); return err },
-			[]string{"+shop:live " + sender + " asked"}},
+		{
+			"an opt-out of a caller", func() error { _, _, err := b.Put(t.Context(), shop, phone, sender, "asked"); return err },
+			[]string{"+shop:live " + sender + " asked"},
+		},
 		{"the same again", func() error { _, _, err := b.Put(t.Context(), shop, phone, sender, "again"); return err }, nil},
 		{"a scope without events", func() error {
 			_, _, err := b.Put(t.Context(), message.Scope{Tenant: "other"}, phone, "", "")
@@ -63,17 +65,23 @@ func TestChangesBecomeEvents(t *testing.T) {
 		}, nil},
 		{"its end", func() error { return b.Delete(t.Context(), shop, phone, sender) }, []string{"-shop:live " + sender + " again"}},
 		{"its end again", func() error { return b.Delete(t.Context(), shop, phone, sender) }, nil},
-		{"a STOP", func() error { return b.word(t, Stop, sender) },
-			[]string{"+bank:live " + sender + " WORD", "+shop:live " + sender + " WORD"}},
+		{
+			"a STOP", func() error { return b.word(t, Stop, sender) },
+			[]string{"+bank:live " + sender + " WORD", "+shop:live " + sender + " WORD"},
+		},
 		{"a second STOP", func() error { return b.word(t, Stop, sender) }, nil},
 		{"a tenant's end of it", func() error { return b.Delete(t.Context(), shop, phone, "") }, []string{"-shop:live " + sender + " WORD"}},
 		{"a STOP after it", func() error { return b.word(t, Stop, sender) }, []string{"+shop:live " + sender + " WORD"}},
-		{"a START", func() error { return b.word(t, Start, sender) },
-			[]string{"-bank:live " + sender + " WORD", "-shop:live " + sender + " WORD"}},
+		{
+			"a START", func() error { return b.word(t, Start, sender) },
+			[]string{"-bank:live " + sender + " WORD", "-shop:live " + sender + " WORD"},
+		},
 		{"a START without a STOP", func() error { return b.word(t, Start, sender) }, nil},
 		{"a STOP to a sender of one tenant", func() error { return b.word(t, Stop, code) }, []string{"+bank:live " + code + " WORD"}},
-		{"a block of Sinch", func() error { return b.Block(t.Context(), shopTest, phone, sender, "E114") },
-			[]string{"+shop:test " + sender + " E114"}},
+		{
+			"a block of Sinch", func() error { return b.Block(t.Context(), shopTest, phone, sender, "E114") },
+			[]string{"+shop:test " + sender + " E114"},
+		},
 		{"a live block", func() error { return b.Block(t.Context(), bank, phone, sender, "E114") }, []string{"+bank:live " + sender + " E114"}},
 	}
 	for _, step := range steps {

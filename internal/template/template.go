@@ -89,7 +89,9 @@ type placeholder struct {
 func parse(text string) (p placeholder, rest string, err error) {
 	inner, rest, closed := strings.Cut(text, closing)
 	if !closed || strings.Contains(inner, opening) {
-		return placeholder{}, "", &SyntaxError{Reason: opening + " has no " + closing + ` after it; write \` + opening + " for the braces themselves"}
+		return placeholder{}, "", &SyntaxError{
+			Reason: opening + " has no " + closing + ` after it; write \` + opening + " for the braces themselves",
+		}
 	}
 	p.name, p.byDefault, p.hasDefault = strings.Cut(inner, "|")
 	p.name = strings.Trim(p.name, " ")

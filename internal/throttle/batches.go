@@ -55,7 +55,8 @@ func (l *limitList) sender(sender string) int {
 		return 0
 	}
 	key, limit := l.source.senderKey(sender), l.senders.limits[sender]
-	return l.place(key, l.senders.dayKey(l.source, sender), microsPerToken(limit.PerSecond), max(1, int(limit.PerSecond/senderBurst)), limit.Daily)
+	burst := max(1, int(limit.PerSecond/senderBurst))
+	return l.place(key, l.senders.dayKey(l.source, sender), microsPerToken(limit.PerSecond), burst, limit.Daily)
 }
 
 // batch is the place of a batch; 0: it has no pace.

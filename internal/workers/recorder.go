@@ -98,6 +98,12 @@ func (c *Calls) Add(o Calls) {
 	}
 }
 
+// Shares of the calls, for Quantile.
+const (
+	Median   = 0.5
+	Slowest1 = 0.99 // all but one in a hundred
+)
+
 // Quantile is the duration that the share q of the calls did not exceed, with an
 // error of at most a tenth; zero without calls.
 func (c *Calls) Quantile(q float64) time.Duration {

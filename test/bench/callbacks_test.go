@@ -48,7 +48,9 @@ func configure(b *testing.B, base, url, events string) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+key)
-	res, err := http.DefaultClient.Do(req)
+	client := &http.Client{Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
+	res, err := client.Do(req)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -71,7 +73,9 @@ func subscribe(b *testing.B, base string) {
 		b.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+key)
-	res, err := http.DefaultClient.Do(req)
+	client := &http.Client{} // a stream has no end; the benchmark's context ends it
+	b.Cleanup(client.CloseIdleConnections)
+	res, err := client.Do(req)
 	if err != nil || res.StatusCode != http.StatusOK {
 		b.Fatalf("events: %v, %v", res, err)
 	}

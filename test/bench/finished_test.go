@@ -68,7 +68,7 @@ func awaitUsage(b *testing.B, base, state string, n int) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for begin := time.Now(); time.Since(begin) < 5*time.Minute; <-tick.C {
-		req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, base+"/v1/usage", nil)
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, base+"/v1/usage", http.NoBody)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -81,6 +81,7 @@ func breakLog(t *testing.T, s *stack, database *pgtest.Server, rng *rand.Rand) (
 		}
 		timer.Reset(time.Duration(100+rng.IntN(1200)) * time.Millisecond)
 		w := s.workers[rng.IntN(len(s.workers))]
+		hard := rng.IntN(2) == 0
 		switch {
 		case !w.Running():
 			w.Start()
@@ -90,7 +91,7 @@ func breakLog(t *testing.T, s *stack, database *pgtest.Server, rng *rand.Rand) (
 		case down:
 			database.Restart()
 			down = false
-		case rng.IntN(2) == 0:
+		case hard:
 			database.Kill()
 			down, stops = true, stops+1
 		default:

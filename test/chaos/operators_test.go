@@ -249,8 +249,8 @@ func (o *operators) insist(ctx context.Context, rng *rand.Rand) {
 				o.faultf("%s was answered %s", reference, got)
 			}
 			o.mu.Lock()
-			defer o.mu.Unlock()
 			o.taken[reference] = r.ID
+			o.mu.Unlock()
 			return
 		case err == nil && got.Status != http.StatusServiceUnavailable && got.Status != http.StatusUnauthorized:
 			o.faultf("%s was answered %s", reference, got)

@@ -139,7 +139,7 @@ func largeRow() string {
 	for n := range 20 {
 		metadata[fmt.Sprintf("key-%02d", n)] = strings.Repeat("\U0001f600", 500)
 	}
-	row, _ := json.Marshal(map[string]any{ // texts and times have an encoding
+	row, _ := json.Marshal(map[string]any{ //nolint:errchkjson // texts and times have an encoding
 		"to": numberPool.Next(), "mediaUrl": "https://media.example.com/a.jpg", "text": strings.Repeat("\u5b57", 4800),
 		"metadata": metadata, "sendAt": time.Now().AddDate(0, 0, 1),
 	})

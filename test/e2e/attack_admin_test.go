@@ -18,9 +18,12 @@ import (
 func adminChanges() []operation {
 	queue := "/queues/api/queues/normal"
 	changes := []operation{
-		{http.MethodPost, queue + ":pause"}, {http.MethodPost, queue + ":resume"}, {http.MethodDelete, queue},
+		{http.MethodPost, queue + ":pause"},
+		{http.MethodPost, queue + ":resume"},
+		{http.MethodDelete, queue},
 		{http.MethodPost, queue + "/active_tasks/none:cancel"},
-		{http.MethodPost, queue + "/active_tasks:cancel_all"}, {http.MethodPost, queue + "/active_tasks:batch_cancel"},
+		{http.MethodPost, queue + "/active_tasks:cancel_all"},
+		{http.MethodPost, queue + "/active_tasks:batch_cancel"},
 	}
 	for _, tasks := range []string{"pending_tasks", "scheduled_tasks", "retry_tasks", "archived_tasks", "completed_tasks", "groups/g/aggregating_tasks"} {
 		changes = append(changes,

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,7 +102,7 @@ func (s *stack) awaitAnswer(what, key string, status int, bases ...string) {
 	for _, base := range bases {
 		s.await(what, harness.Patience, func() (bool, string) {
 			got := s.at(base, "GET", "/v1/messages?limit=1", nil, harness.Bearer(key))
-			return got.Status == status, fmt.Sprint(got)
+			return got.Status == status, got.String()
 		})
 	}
 }

@@ -141,6 +141,8 @@ func signed(secret, body string) []harness.Header {
 	const prefix = "X-Sinch-Webhook-Signature"
 	return []harness.Header{
 		{Name: prefix, Value: base64.StdEncoding.EncodeToString(mac.Sum(nil))},
-		{Name: prefix + "-Nonce", Value: nonce}, {Name: prefix + "-Timestamp", Value: stamp}, {Name: prefix + "-Algorithm", Value: "HmacSHA256"},
+		{Name: prefix + "-Nonce", Value: nonce},
+		{Name: prefix + "-Timestamp", Value: stamp},
+		{Name: prefix + "-Algorithm", Value: "HmacSHA256"},
 	}
 }

@@ -36,7 +36,7 @@ type batchesBody struct {
 }
 
 func (h *Handler) batches(w http.ResponseWriter, r *http.Request) error {
-	f, err := readFilter(url.Values{"tenant": r.URL.Query()["tenant"], "kind": r.URL.Query()["kind"]})
+	f, err := readFilter(url.Values{tenantField: r.URL.Query()[tenantField], kindField: r.URL.Query()[kindField]})
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func batchError(err error) error {
 func (h *Handler) batchRows(ctx context.Context, list ...ledger.Batch) ([]batchRow, error) {
 	pauses, err := pause.NewStore(h.Redis).Read(ctx)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what failed
+		return nil, err
 	}
 	now := h.Now()
 	rows := make([]batchRow, len(list))
@@ -160,11 +160,12 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 	}
 	pauses, err := pause.NewStore(h.Redis).Read(r.Context())
 	if err != nil {
-		return err //nolint:wrapcheck // it says what failed
+		return err
 	}
 	scope := pause.OfBatch(id)
 	_, paused := pauses[pause.Pause{Scope: scope}.Key()]
 	return h.show(w, r, "batch", "Batch "+string(id), batchBody{
-		batchRow: rows[0], Scope: string(scope), Paused: paused, Messages: list.Messages, All: messagesPath + "?batch=" + url.QueryEscape(string(id)),
+		batchRow: rows[0], Scope: string(scope), Paused: paused, Messages: list.Messages,
+		All: messagesPath + "?batch=" + url.QueryEscape(string(id)),
 	})
 }

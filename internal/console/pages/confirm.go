@@ -55,7 +55,7 @@ func scopeOf(text string) (pause.Scope, error) {
 		}
 	case "lane":
 		return pause.Lane(name) //nolint:wrapcheck // by the caller
-	case "tenant":
+	case tenantField:
 		return pause.Tenant(name) //nolint:wrapcheck // by the caller
 	case "batch":
 		return pause.Batch(name) //nolint:wrapcheck // by the caller
@@ -115,7 +115,7 @@ func (h *Handler) changePause(
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, back, http.StatusSeeOther)
+	http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // backOf lets only paths of the console through
 	return nil
 }
 

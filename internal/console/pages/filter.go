@@ -31,43 +31,43 @@ const noCode = "none"
 // filterNames are the names of the members in a query, which are those of words in
 // searches, too.
 func filterNames() []string {
-	return []string{"tenant", "kind", "status", "reason", "code", "priority", "reference", "sinch", "batch", "number"}
+	return []string{tenantField, kindField, statusField, "reason", "code", "priority", "reference", "sinch", "batch", numberField}
 }
 
 func readFilter(query url.Values) (filter, error) {
 	f := filter{
-		Tenant: query.Get("tenant"), Kind: query.Get("kind"), Reason: query.Get("reason"), Code: query.Get("code"),
-		Priority: query.Get("priority"), Reference: query.Get("reference"), Sinch: query.Get("sinch"), Number: query.Get("number"),
+		Tenant: query.Get(tenantField), Kind: query.Get(kindField), Reason: query.Get("reason"), Code: query.Get("code"),
+		Priority: query.Get("priority"), Reference: query.Get("reference"), Sinch: query.Get("sinch"), Number: query.Get(numberField),
 	}
-	bad := func(text string) (filter, error) { return filter{}, &refusal{http.StatusBadRequest, text} }
-	for _, words := range query["status"] {
+	bad := func(text string) error { return &refusal{http.StatusBadRequest, text} }
+	for _, words := range query[statusField] {
 		for word := range strings.SplitSeq(words, ",") {
 			if word == "" {
 				continue
 			}
 			if !slices.Contains(message.Statuses(), message.Status(word)) {
-				return bad("The filter names a status that does not exist.")
+				return filter{}, bad("The filter names a status that does not exist.")
 			}
 			f.Status = append(f.Status, message.Status(word))
 		}
 	}
 	if f.Kind != "" && f.Kind != kindLive && f.Kind != kindTest {
-		return bad("The filter kind is live or test.")
+		return filter{}, bad("The filter kind is live or test.")
 	}
 	if f.Priority != "" && !slices.Contains(message.Lanes(), message.Lane(f.Priority)) {
-		return bad("The filter priority is high, normal or bulk.")
+		return filter{}, bad("The filter priority is high, normal or bulk.")
 	}
 	if text := query.Get("batch"); text != "" {
 		id, err := message.ParseBatchID(text)
 		if err != nil {
-			return bad("The filter batch is the id of a batch.")
+			return filter{}, bad("The filter batch is the id of a batch.")
 		}
 		f.Batch = id
 	}
 	if text := query.Get("after"); text != "" {
 		id, err := message.ParseID(text)
 		if err != nil {
-			return bad("The place in the list is malformed.")
+			return filter{}, bad("The place in the list is malformed.")
 		}
 		f.After = id
 	}
@@ -78,8 +78,8 @@ func readFilter(query url.Values) (filter, error) {
 func (f filter) query() url.Values {
 	query := url.Values{}
 	for name, value := range map[string]string{
-		"tenant": f.Tenant, "kind": f.Kind, "reason": f.Reason, "code": f.Code, "priority": f.Priority,
-		"reference": f.Reference, "sinch": f.Sinch, "batch": string(f.Batch), "number": f.Number, "status": f.statuses(),
+		tenantField: f.Tenant, kindField: f.Kind, "reason": f.Reason, "code": f.Code, "priority": f.Priority,
+		"reference": f.Reference, "sinch": f.Sinch, "batch": string(f.Batch), numberField: f.Number, statusField: f.statuses(),
 	} {
 		if value != "" {
 			query.Set(name, value)

@@ -65,11 +65,11 @@ func length(d time.Duration) string {
 	case d < time.Minute:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int((d % time.Minute).Seconds()))
 	case d < day:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int((d % time.Hour).Minutes()))
 	default:
-		return fmt.Sprintf("%d d %d h", int(d/day), int(d.Hours())%24)
+		return fmt.Sprintf("%d d %d h", int(d/day), int((d % day).Hours()))
 	}
 }
 

@@ -188,7 +188,9 @@ var (
 	errRole       = &refusal{http.StatusForbidden, "Your role does not allow this change."}
 	errCrossSite  = &refusal{http.StatusForbidden, "The request comes from another site."}
 	errBadRequest = &refusal{http.StatusBadRequest, "The request is malformed."}
-	errRedis      = &refusal{http.StatusServiceUnavailable, "Redis cannot be reached now. Nothing can be shown, and nothing was changed unless the page said so."}
+	errRedis      = &refusal{
+		http.StatusServiceUnavailable, "Redis cannot be reached now. Nothing can be shown, and nothing was changed unless the page said so.",
+	}
 )
 
 // failed shows an error. Errors of Redis may name addresses, so their text is only

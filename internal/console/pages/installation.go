@@ -26,12 +26,12 @@ type workersBody struct {
 func (h *Handler) workers(w http.ResponseWriter, r *http.Request) error {
 	list, err := workers.List(r.Context(), h.Redis, h.Now())
 	if err != nil {
-		return err //nolint:wrapcheck // it says what failed
+		return err
 	}
 	body := workersBody{Host: r.URL.Query().Get("host")}
 	for _, s := range list {
 		if body.Host == "" || body.Host == s.Host {
-			body.Rows = append(body.Rows, workerRow{State: s, P50: s.Calls.Quantile(0.5), P99: s.Calls.Quantile(0.99)})
+			body.Rows = append(body.Rows, workerRow{State: s, P50: s.Calls.Quantile(workers.Median), P99: s.Calls.Quantile(0.99)})
 		}
 	}
 	return h.show(w, r, "workers", "Workers", body)
@@ -72,7 +72,8 @@ func (h *Handler) audit(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("read audit: %w", err)
 	}
 	for _, e := range entries {
-		if body.Actor != "" && body.Actor != e.Actor || body.Action != "" && body.Action != string(e.Action) || body.Target != "" && body.Target != e.Target {
+		if body.Actor != "" && body.Actor != e.Actor || body.Action != "" && body.Action != string(e.Action) ||
+			body.Target != "" && body.Target != e.Target {
 			continue
 		}
 		if body.Cut = len(body.Rows) == auditShown; body.Cut {

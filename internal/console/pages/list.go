@@ -101,7 +101,8 @@ func (s *search) add(ctx context.Context, scope message.Scope) error {
 			yield(m)
 		}
 	case f.Batch != "":
-		err = s.ledger.BatchMessages(ctx, scope, f.Batch, ledger.BatchRange{Before: -1, Expect: s.limit + 1}, func(_ int64, m *message.Message) bool {
+		newest := ledger.BatchRange{Before: -1, Expect: s.limit + 1}
+		err = s.ledger.BatchMessages(ctx, scope, f.Batch, newest, func(_ int64, m *message.Message) bool {
 			return !r.After.Before(m.ID) || yield(m)
 		})
 	case slices.Equal(f.Status, []message.Status{message.StatusUnknown}):

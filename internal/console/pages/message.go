@@ -92,7 +92,8 @@ func nextOf(m *message.Message, pauses pause.Set, now time.Time) string {
 	case message.StatusSent:
 		return "Sinch has accepted it. A receipt settles whether it arrived."
 	case message.StatusUnknown:
-		return "Sinch may or may not have accepted it. A lookup or a receipt settles it, where the API offers one; else an operator can replay it."
+		return "Sinch may or may not have accepted it. A lookup or a receipt decides, where the API offers one; " +
+			"else an operator can replay it."
 	default:
 		return "Nothing: this state is final, unless a late receipt or a replay changes it."
 	}

@@ -13,8 +13,14 @@ import (
 // errChanged says that a message is no longer as the confirmation said.
 var errChanged = &refusal{http.StatusConflict, "The message has changed meanwhile and was not replayed. Look at it again."}
 
-// statusField is the hidden field with the state that a confirmation has shown.
-const statusField = "status"
+// Names in addresses and forms. statusField is in a confirmation also the state that
+// it has shown.
+const (
+	tenantField = "tenant"
+	kindField   = "kind"
+	numberField = "number"
+	statusField = "status"
+)
 
 func (h *Handler) replayMessage(w http.ResponseWriter, r *http.Request) error {
 	if err := h.allows(r, admin.Operator); err != nil {
@@ -53,7 +59,7 @@ func (h *Handler) replayMessage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err //nolint:wrapcheck // it says what failed
 	}
-	http.Redirect(w, r, pathOf(m), http.StatusSeeOther)
+	http.Redirect(w, r, pathOf(m), http.StatusSeeOther) //nolint:gosec // a path of the console
 	return nil
 }
 
@@ -94,7 +100,9 @@ func (h *Handler) reveal(w http.ResponseWriter, r *http.Request) error {
 	title := "Reveal " + string(m.ID)
 	c := confirmation{
 		Button: "Reveal", Back: pathOf(m),
-		Effects: []string{"The next page shows the full number and the content of this message, once.", "Your name and the reason are recorded."},
+		Effects: []string{
+			"The next page shows the full number and the content of this message, once.", "Your name and the reason are recorded.",
+		},
 	}
 	if r.Method != http.MethodPost {
 		return h.confirm(w, r, title, c)

@@ -52,7 +52,7 @@ func (h *Handler) messageOf(r *http.Request) (*message.Message, error) {
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return h.logged(r, id)
-	case err != nil && !(m != nil && errors.Is(err, encryption.ErrKeyMissing)):
+	case err != nil && (m == nil || !errors.Is(err, encryption.ErrKeyMissing)):
 		return nil, err //nolint:wrapcheck // it says what failed
 	default:
 		return m, nil
@@ -75,7 +75,7 @@ func (h *Handler) logged(r *http.Request, id message.ID) (*message.Message, erro
 		m, err := h.History.Message(r.Context(), scope, id)
 		switch {
 		case errors.Is(err, ledger.ErrNotFound):
-		case err != nil && !(m != nil && errors.Is(err, encryption.ErrKeyMissing)):
+		case err != nil && (m == nil || !errors.Is(err, encryption.ErrKeyMissing)):
 			return nil, err //nolint:wrapcheck // it says what failed
 		default:
 			return m, nil

@@ -17,7 +17,7 @@ import (
 
 // scopeFilter is the filter of lists by tenant.
 func scopeFilter(r *http.Request) (filter, error) {
-	return readFilter(url.Values{"tenant": r.URL.Query()["tenant"], "kind": r.URL.Query()["kind"]})
+	return readFilter(url.Values{tenantField: r.URL.Query()[tenantField], kindField: r.URL.Query()[kindField]})
 }
 
 // tenantRow is a tenant with its counts of the day.

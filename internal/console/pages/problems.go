@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -56,7 +57,7 @@ const problemMessages = 20_000
 
 func (h *Handler) problems(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
-	f, err := readFilter(url.Values{"tenant": query["tenant"], "kind": query["kind"]})
+	f, err := readFilter(url.Values{tenantField: query[tenantField], kindField: query[kindField]})
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func group(messages []*message.Message, now time.Time) []problemRow {
 }
 
 func (p problem) query() url.Values {
-	query := url.Values{"tenant": {p.Scope.Tenant}, "kind": {kindOf(p.Scope)}, "status": {string(p.Status)}}
+	query := url.Values{tenantField: {p.Scope.Tenant}, kindField: {kindOf(p.Scope)}, statusField: {string(p.Status)}}
 	if p.Reason != "" {
 		query.Set("reason", string(p.Reason))
 		query.Set("code", p.Code)
@@ -136,8 +137,8 @@ func (p problem) replayFilter(before time.Time) replay.Filter {
 // problemOf reads the problem that a replay names.
 func problemOf(r *http.Request) (problem, error) {
 	p := problem{
-		Scope:  message.Scope{Tenant: r.FormValue("tenant"), Test: r.FormValue("kind") == kindTest},
-		Status: message.Status(r.FormValue("status")), Reason: message.ReasonCode(r.FormValue(causeField)),
+		Scope:  message.Scope{Tenant: r.FormValue(tenantField), Test: r.FormValue(kindField) == kindTest},
+		Status: message.Status(r.FormValue(statusField)), Reason: message.ReasonCode(r.FormValue(causeField)),
 		Code: cmp.Or(r.FormValue("code"), noCode),
 	}
 	if p.Scope.Tenant == "" || !slices.Contains(problemStatuses(), p.Status) {
@@ -183,15 +184,14 @@ func (h *Handler) replayProblem(w http.ResponseWriter, r *http.Request) error {
 			"before": before.Format(time.RFC3339Nano), "count": strconv.Itoa(selection.Count),
 		},
 		Effects: []string{
-			plural(selection.Count, "message") + " of " + p.Scope.Tenant + " (" + kindOf(p.Scope) + ") will be queued again, and sent at the pace in force.",
+			plural(selection.Count, "message") + " of " + p.Scope.Tenant + " (" + kindOf(p.Scope) +
+				") will be queued again, and sent at the pace in force.",
 			doubles(selection.MayDouble), "Messages that change meanwhile are skipped. A worker does it in the background.",
 		},
 	}
-	for name, value := range map[string]string{
-		"tenant": p.Scope.Tenant, "kind": kindOf(p.Scope), "status": string(p.Status), causeField: string(p.Reason), "code": p.Code,
-	} {
-		c.Hidden[name] = value
-	}
+	maps.Copy(c.Hidden, map[string]string{
+		tenantField: p.Scope.Tenant, kindField: kindOf(p.Scope), statusField: string(p.Status), causeField: string(p.Reason), "code": p.Code,
+	})
 	if r.Method != http.MethodPost {
 		return h.confirm(w, r, "Replay a problem", c)
 	}
@@ -227,7 +227,9 @@ func (h *Handler) startReplay(
 }
 
 // createReplay records a replay and starts it.
-func (h *Handler) createReplay(ctx context.Context, r *http.Request, request replay.Request, change operator.Change) (replay.Replay, error) {
+func (h *Handler) createReplay(
+	ctx context.Context, r *http.Request, request replay.Request, change operator.Change,
+) (replay.Replay, error) {
 	if err := h.operator(r).Record(ctx, change); err != nil {
 		return replay.Replay{}, err //nolint:wrapcheck // it says what failed
 	}

@@ -19,7 +19,7 @@ func (h *Handler) search(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // find returns paths of the console
 	return nil
 }
 
@@ -47,7 +47,7 @@ func (h *Handler) resolve(ctx context.Context, text string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return messagesPath + "?" + url.Values{"number": {hashNumber(key, number)}}.Encode(), nil
+		return messagesPath + "?" + url.Values{numberField: {hashNumber(key, number)}}.Encode(), nil
 	}
 	if id, err := h.bySinchID(ctx, text); err != nil || id != "" {
 		return messagesPath + "/" + string(id), err

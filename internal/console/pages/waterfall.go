@@ -2,6 +2,7 @@ package pages
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +24,7 @@ type bar struct {
 // barsOf draws the waits and attempts of a message, its receipts and its callbacks.
 func barsOf(m *message.Message, deliveries []callback.Delivery, now time.Time) []bar {
 	bars := timelineBars(m, now)
-	for i := len(deliveries) - 1; i >= 0; i-- {
-		d := deliveries[i]
+	for _, d := range slices.Backward(deliveries) {
 		end := d.LastAttemptAt
 		if d.Status == callback.Pending {
 			end = now

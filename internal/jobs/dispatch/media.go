@@ -20,7 +20,7 @@ type Media interface {
 	Check(ctx context.Context, m *message.Message) ([]sinch.Media, error)
 }
 
-// MediaError: a media cannot be sent.
+// MediaError means that a media cannot be sent.
 type MediaError struct {
 	Detail    string        // for people; no part of the URL
 	Temporary bool          // it may go away by itself

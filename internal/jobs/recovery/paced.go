@@ -19,7 +19,7 @@ const (
 	releaseMost = 1000
 )
 
-// releases releases the parked tasks of batches with a pace. Beside the rounds of the
+// releases puts back the parked tasks of batches with a pace. Beside the rounds of the
 // sweeper, each of which is a value of rounds, it runs only while there are some.
 type releases struct {
 	sweeper *Sweeper

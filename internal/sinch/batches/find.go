@@ -22,7 +22,7 @@ const (
 	lookupTimeout = 10 * time.Second
 )
 
-// ErrLookup: Sinch could not be queried, or its response is unusable.
+// ErrLookup means that Sinch could not be queried, or its response is unusable.
 var ErrLookup = errors.New("sinch cannot be queried")
 
 // page has the fields of a page of the list that are read. Count is the total over all

@@ -23,7 +23,7 @@ const (
 	timeFormat    = "2006-01-02T15:04:05.000Z"
 )
 
-// ErrLookup: Sinch could not be queried, or its response is unusable.
+// ErrLookup means that Sinch could not be queried, or its response is unusable.
 var ErrLookup = errors.New("sinch cannot be queried")
 
 // page has the fields of a page of the list that are read.

@@ -32,7 +32,7 @@ const (
 	assumedExpiry = 5 * time.Minute  // without an expiry in the response
 )
 
-// TokenError: there is no access token, so the call was not sent.
+// TokenError means that there is no access token, so the call was not sent.
 type TokenError struct {
 	Status int    // of the token endpoint's response; zero: no response
 	Code   string // OAuth2's error code; may be empty

@@ -140,7 +140,8 @@ func inboundBatches(f fields) Receipt {
 	return Receipt{
 		Kind: KindInbound, Ref: f.text("client_reference").ID(), At: instant(f.text("received_at")), Detail: "inbound message",
 		Inbound: Inbound{
-			ID: f.text("id").ID(), From: digits(f.text("from")), To: digits(f.text("to")), Text: words(text), Media: urls(media.Media, "url"),
+			ID: f.text("id").ID(), From: digits(f.text("from")), To: digits(f.text("to")),
+			Text: words(text), Media: urls(media.Media, "url"),
 		},
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"mmsdispatch/internal/sinch"
 )
 
-// ErrUnreadable: the body is not a JSON object.
+// ErrUnreadable means that the body is not a JSON object.
 var ErrUnreadable = errors.New("unreadable receipt")
 
 // Shape identifies the API that wrote a receipt.

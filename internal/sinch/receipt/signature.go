@@ -28,7 +28,7 @@ const Ahead = 5 * time.Minute
 // with them can overflow; they suffice for 17,000 years.
 const timestampBits = 40
 
-// ErrSignature: the signature is missing, wrong, too old or too new.
+// ErrSignature means that the signature is missing, wrong, too old or too new.
 var ErrSignature = errors.New("signature is not valid")
 
 // Verify checks the signature over the raw body and returns its nonce. It may

@@ -37,7 +37,7 @@ func Decode(tb testing.TB, data []byte) map[string]any {
 // CheckGolden compares the body of a request with testdata/name.json.
 func CheckGolden(tb testing.TB, name string, got map[string]any) {
 	tb.Helper()
-	want, err := os.ReadFile(filepath.Join("testdata", name+".json"))
+	want, err := os.ReadFile(filepath.Join("testdata", name+".json")) //nolint:gosec // the test names the file
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -32,13 +32,13 @@ const (
 	CauseProtocol Cause = "connection failed or answer is not HTTP"
 )
 
-// NotSentError: no byte of the call was written.
+// NotSentError means that no byte of the call was written.
 type NotSentError struct{ Cause Cause }
 
 // Error implements error.
 func (e *NotSentError) Error() string { return "not sent: " + string(e.Cause) }
 
-// UnknownError: a part of the call may have arrived.
+// UnknownError means that a part of the call may have arrived.
 type UnknownError struct{ Cause Cause }
 
 // Error implements error.

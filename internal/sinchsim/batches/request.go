@@ -49,18 +49,18 @@ type objectBody batchBody
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (b *batchBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if dec.PeekKind() != jsontext.KindString {
-		return json.UnmarshalDecode(dec, (*objectBody)(b))
+		return json.UnmarshalDecode(dec, (*objectBody)(b)) //nolint:wrapcheck // the package wraps it with the place
 	}
 	b.isText = true
-	return json.UnmarshalDecode(dec, &b.Message)
+	return json.UnmarshalDecode(dec, &b.Message) //nolint:wrapcheck // as above
 }
 
 // MarshalJSONTo implements json.MarshalerTo.
 func (b *batchBody) MarshalJSONTo(enc *jsontext.Encoder) error {
 	if b.isText {
-		return json.MarshalEncode(enc, b.Message)
+		return json.MarshalEncode(enc, b.Message) //nolint:wrapcheck // as above
 	}
-	return json.MarshalEncode(enc, (*objectBody)(b))
+	return json.MarshalEncode(enc, (*objectBody)(b)) //nolint:wrapcheck // as above
 }
 
 // parseBatch reads a request: strict JSON, exact names, exact types.

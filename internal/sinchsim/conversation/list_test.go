@@ -86,7 +86,7 @@ func TestConversationLookupsAreChecked(t *testing.T) {
 		"/apps/app2": "NOT_FOUND",
 		"/apps/app1": "",
 	} {
-		if got := s.Conversation(t, token, http.MethodGet, project+path, nil); got.Error() != want {
+		if got := s.Conversation(t, token, http.MethodGet, project+path, nil); got.Code() != want {
 			t.Errorf("%s: %d %s, want %q", path, got.Status, got.Raw, want)
 		}
 	}

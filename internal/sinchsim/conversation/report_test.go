@@ -38,7 +38,7 @@ func TestMagicNumbersConversation(t *testing.T) {
 			s, rec := simtest.StartWithReceiver(t, sinchsim.Options{})
 			if tt.hangs {
 				s.CheckHangs(t, sendPath, simtest.BearerHeader(s.AccessToken(t)), tt.body)
-			} else if got := sendConversation(t, s, tt.body); got.Error() != tt.refused {
+			} else if got := sendConversation(t, s, tt.body); got.Code() != tt.refused {
 				t.Fatalf("%d %s", got.Status, got.Raw)
 			}
 			for _, want := range tt.reports {
@@ -70,7 +70,7 @@ func TestConversationBehaviors(t *testing.T) {
 	s, rec := simtest.StartWithReceiver(t, sinchsim.Options{})
 	for word, want := range map[string]int{"PERMISSION_DENIED": 403, "FAILED_PRECONDITION": 400, "UNAVAILABLE": 503, "throttle": 429} {
 		s.Next(1, simtest.Behavior(t, word))
-		if got := sendConversation(t, s, aSend()); got.Status != want || (word != "throttle" && got.Error() != word) {
+		if got := sendConversation(t, s, aSend()); got.Status != want || (word != "throttle" && got.Code() != word) {
 			t.Errorf("%s: %d %s", word, got.Status, got.Raw)
 		}
 	}

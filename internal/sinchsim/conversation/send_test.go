@@ -84,12 +84,12 @@ func TestConversationRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := s.Conversation(t, token, http.MethodPost, sendPath, tt.body)
-			if got.Error() != tt.code || got.Status != map[string]int{"INVALID_ARGUMENT": 400, "NOT_FOUND": 404}[tt.code] {
+			if got.Code() != tt.code || got.Status != map[string]int{"INVALID_ARGUMENT": 400, "NOT_FOUND": 404}[tt.code] {
 				t.Errorf("%d %s, want %s", got.Status, got.Raw, tt.code)
 			}
 		})
 	}
-	if got := s.Conversation(t, token, http.MethodPost, "/v1/projects/p2/messages:send", aSend()); got.Error() != "NOT_FOUND" {
+	if got := s.Conversation(t, token, http.MethodPost, "/v1/projects/p2/messages:send", aSend()); got.Code() != "NOT_FOUND" {
 		t.Errorf("another project: %d %s", got.Status, got.Raw)
 	}
 	t.Cleanup(func() {
@@ -139,7 +139,7 @@ func TestConversationQueue(t *testing.T) {
 	for range 2 {
 		send("3s")
 	}
-	if got := send("3s"); got.Error() != "RESOURCE_EXHAUSTED" || got.Status != http.StatusTooManyRequests {
+	if got := send("3s"); got.Code() != "RESOURCE_EXHAUSTED" || got.Status != http.StatusTooManyRequests {
 		t.Errorf("the queue is full: %d %s", got.Status, got.Raw)
 	}
 	app := s.Conversation(t, token, http.MethodGet, project+"/apps/app1", nil)
@@ -158,7 +158,7 @@ func TestConversationQueue(t *testing.T) {
 func TestConversationMMSOnly(t *testing.T) {
 	t.Parallel()
 	s := simtest.StartQuick(t, sinchsim.Options{Conversation: sinchsim.ConversationOptions{MMSOnly: true}})
-	if got := sendConversation(t, s, withSMS("1212")); got.Error() != "INVALID_ARGUMENT" {
+	if got := sendConversation(t, s, withSMS("1212")); got.Code() != "INVALID_ARGUMENT" {
 		t.Errorf("%d %s", got.Status, got.Raw)
 	}
 	if got := sendConversation(t, s, aSend()); got.Status != http.StatusOK {

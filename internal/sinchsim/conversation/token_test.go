@@ -62,7 +62,7 @@ func TestTokenExpires(t *testing.T) {
 		t.Fatalf("%d %s", got.Status, got.Raw)
 	}
 	got := s.Conversation(t, old, http.MethodPost, sendPath, aSend())
-	if got.Status != http.StatusUnauthorized || got.Error() != "UNAUTHENTICATED" || !strings.Contains(got.Header.Get("WWW-Authenticate"), "expired") {
+	if got.Status != http.StatusUnauthorized || got.Code() != "UNAUTHENTICATED" || !strings.Contains(got.Header.Get("WWW-Authenticate"), "expired") {
 		t.Errorf("%d %s, %q", got.Status, got.Raw, got.Header.Get("WWW-Authenticate"))
 	}
 	for _, token := range []string{"", "x", old + "x", "." + old, strings.ToUpper(old)} {

@@ -23,7 +23,7 @@ type Answer struct {
 }
 
 // Error returns the name of an error of the Conversation API.
-func (a Answer) Error() string {
+func (a Answer) Code() string {
 	detail, _ := a.Fields["error"].(map[string]any)
 	name, _ := detail["status"].(string)
 	return name
