@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"mmsdispatch/test/harness"
 )
 
 // audit compares the responses that callers got with the ledger and with the calls
@@ -24,6 +26,9 @@ type audit struct {
 
 // readers is the number of concurrent lookups.
 const readers = 8
+
+// pollPause is between two looks at what is awaited.
+const pollPause = 200 * time.Millisecond
 
 // inParallel calls do for each element, several at a time.
 func inParallel[T any](all []T, do func(T)) {
@@ -61,7 +66,6 @@ func (a *audit) awaitFinal(atMost time.Duration) time.Duration {
 	a.t.Helper()
 	begin := time.Now()
 	open := slices.Collect(maps.Values(a.ids))
-	const pause = 200 * time.Millisecond
 	for len(open) > 0 {
 		if time.Since(begin) > atMost {
 			a.t.Errorf("%d messages have no final status after %s:", len(open), atMost)
@@ -72,7 +76,7 @@ func (a *audit) awaitFinal(atMost time.Duration) time.Duration {
 		}
 		open = a.stillOpen(open)
 		select {
-		case <-time.After(pause):
+		case <-time.After(pollPause):
 		case <-a.t.Context().Done():
 			return 0
 		}
@@ -109,6 +113,12 @@ func (a *audit) verify(ctx context.Context) verdict {
 	a.t.Helper()
 	inParallel(slices.Collect(maps.Keys(a.ids)), func(reference string) {
 		err := a.lookUp(ctx, reference)
+		for end := time.Now().Add(harness.Patience); err != nil && time.Now().Before(end); err = a.lookUp(ctx, reference) {
+			select { // a busy storage does not answer now and then
+			case <-time.After(pollPause):
+			case <-ctx.Done():
+			}
+		}
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if err != nil {

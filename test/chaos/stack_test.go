@@ -72,7 +72,7 @@ func start(t *testing.T, s shape) *stack {
 	}
 	st := &stack{
 		t: t, shape: s, redis: redistest.Start(t, opts...), clock: clock,
-		client: harness.NewClient(t, requestTimeout), control: harness.NewClient(t, requestTimeout),
+		client: harness.NewClient(t, requestTimeout), control: harness.NewClient(t, harness.Patience),
 		key: "mms_live_" + rand.Text(), token: rand.Text(), otherKey: "mms_live_" + rand.Text(),
 	}
 	if s.sentinel {

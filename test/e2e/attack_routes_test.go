@@ -104,8 +104,8 @@ func (s *stack) state(o objects) string {
 		"/v1/messages/" + o.message, "/v1/batches/" + o.batch, "/v1/media/" + o.media, optOut(o.number), "/v1/callback",
 	} {
 		got := s.want(s.call(http.MethodGet, path, nil), http.StatusOK)
-		if path == "/v1/callback" { // failingSince comes with the deliveries
-			got.Body, _, _ = bytes.Cut(got.Body, []byte(`"failingSince"`))
+		for _, changing := range []string{`"failingSince"`, `"ratePerSecond"`} { // with the deliveries, with the minute
+			got.Body, _, _ = bytes.Cut(got.Body, []byte(changing))
 		}
 		fmt.Fprintf(&seen, "%s %s\n", path, got.Body)
 	}
