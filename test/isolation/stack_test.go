@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -31,6 +32,7 @@ type stack struct {
 	base   string           // of the public listener
 	greedy *tenant
 	victim *tenant
+	reader *http.Client // of discard
 }
 
 // settings are what a test changes.
@@ -42,7 +44,8 @@ type settings struct {
 
 func start(t *testing.T, set settings) *stack {
 	t.Helper()
-	s := &stack{t: t, redis: redistest.Start(t, redistest.WithArgs(set.redis...))}
+	s := &stack{t: t, redis: redistest.Start(t, redistest.WithArgs(set.redis...)), reader: &http.Client{Timeout: requestTimeout}}
+	t.Cleanup(s.reader.CloseIdleConnections)
 	s.greedy, s.victim = newTenant(s, "greedy"), newTenant(s, "victim")
 	s.base = "http://" + freePorts.Take(t)
 	const token, account = "receipt-token-of-this-suite", "sinch-token"
@@ -288,4 +291,22 @@ func (s *stack) answeredBeside(alone, beside time.Duration, hostile int) {
 	if hostile > probes {
 		s.t.Errorf("%d requests of the other were answered during %d of the victim", hostile, probes)
 	}
+}
+
+// discard requests a page and reads it without keeping it: what the caller does with
+// the page shares no processor with the victim's.
+func (s *stack) discard(ctx context.Context, url, key string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	header := harness.Bearer(key)
+	req.Header.Set(header.Name, header.Value)
+	res, err := s.reader.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
 }
