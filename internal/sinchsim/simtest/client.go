@@ -22,7 +22,7 @@ type Answer struct {
 	Fields map[string]any // of a JSON object; nil for any other body
 }
 
-// Error returns the name of an error of the Conversation API.
+// Code returns the name of an error of the Conversation API.
 func (a Answer) Code() string {
 	detail, _ := a.Fields["error"].(map[string]any)
 	name, _ := detail["status"].(string)
