@@ -46,7 +46,7 @@ up: .env ## Run the whole stack in containers (WORKERS=3)
 .PHONY: test
 test: ## Run every test with the race detector; installs what is missing
 	@scripts/install-test-deps
-	go test -race -shuffle=on -timeout $(TEST_TIMEOUT) -run '$(RUN)' $(PKG)
+	go test -race -shuffle=on -vet=off -ldflags=-w -timeout $(TEST_TIMEOUT) -run '$(RUN)' $(PKG)
 
 .PHONY: chaos
 chaos: ## Kill, freeze and cut things off for minutes, and count the accepted calls

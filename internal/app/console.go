@@ -52,7 +52,7 @@ func (e *environment) console() (*pages.Handler, error) {
 func (e *environment) senders() []pages.Sender {
 	limits := senderLimits(e.cfg.Sinch)
 	senders := make([]pages.Sender, 0, 1+len(e.cfg.Sinch.Senders))
-	for _, sender := range append(config.Senders{config.Sender(e.cfg.Sinch.Number)}, e.cfg.Sinch.Senders...) {
+	for _, sender := range append(config.Senders{e.cfg.Sinch.Number}, e.cfg.Sinch.Senders...) {
 		number := string(sender)
 		if number == "" {
 			continue

@@ -63,13 +63,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		return nil, err
 	}
 	metrics := telemetry.NewMetrics(telemetry.ReadBuild(string(cfg.Process)))
-	opts, err := redisconn.Parse(cfg.Store.RedisURL.Reveal())
+	opts, err := redisOptions(cfg, conns)
 	if err != nil {
-		return nil, fmt.Errorf("REDIS_URL: %w", err)
-	}
-	opts.Concurrency, opts.ClientName = conns, "mmsdispatch-"+string(cfg.Process)
-	if cfg.Process == config.Worker {
-		opts.Idle = idleWorkerConns
+		return nil, err
 	}
 	instance := &instanceWatch{}
 	if opts.Mode() != redisconn.ModeCluster { // a cluster has many servers at once; each begin is checked in any case
@@ -138,6 +134,18 @@ func newLogger(cfg *config.Config, out io.Writer) (zerolog.Logger, error) {
 		log.Warn().Msg(warning)
 	}
 	return log, nil
+}
+
+func redisOptions(cfg *config.Config, conns int) (redisconn.Options, error) {
+	opts, err := redisconn.Parse(cfg.Store.RedisURL.Reveal())
+	if err != nil {
+		return opts, fmt.Errorf("REDIS_URL: %w", err)
+	}
+	opts.Concurrency, opts.ClientName = conns, "mmsdispatch-"+string(cfg.Process)
+	if cfg.Process == config.Worker {
+		opts.Idle = idleWorkerConns
+	}
+	return opts, nil
 }
 
 // showPause sets the metric of a pause of the account; nil: there is none.

@@ -69,7 +69,7 @@ func (b *bulk) showPreview(answer bulkAnswer) {
 		fmt.Fprintf(b.out, "%s would be rejected\n", rowCount(answer.Rejected))
 	}
 	if answer.Held > 0 && answer.HeldUntil != nil {
-		until := answer.HeldUntil.Local()
+		until := answer.HeldUntil.Local() //nolint:gosmopolitan // shown to the person at this machine
 		if b.zone != nil {
 			until = until.In(b.zone)
 		}

@@ -231,7 +231,8 @@ func (a *api) checkItems(
 const renderedCost = 2
 
 func tooLargeRendered() *problem {
-	return newProblem(codeBodyTooLarge, "The body and the texts of its templates, written out, are larger than 16 MiB together; stream the messages.")
+	return newProblem(codeBodyTooLarge,
+		"The body and the texts of its templates, written out, are larger than 16 MiB together; stream the messages.")
 }
 
 func digestRow(sum hash.Hash, row draftRow, item strictjson.Value) {

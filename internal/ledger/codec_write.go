@@ -118,6 +118,14 @@ func (w *writer) message(m *message.Message, s sealed) {
 	w.count(fieldReplays, m.Replays)
 	w.count(fieldDeferrals, m.Deferrals)
 	w.text(fieldGroup, m.Group)
+	w.moments(m)
+	w.number(fieldPace, m.Pace)
+	w.count(fieldDropped, m.Dropped)
+	w.timeline(m)
+}
+
+// moments writes when something happened to a message, or will.
+func (w *writer) moments(m *message.Message) {
 	w.since(fieldNextSince, m.NextAt)
 	w.since(fieldExpiresSince, m.ExpiresAt)
 	w.since(fieldCreatedSince, m.CreatedAt)
@@ -126,9 +134,6 @@ func (w *writer) message(m *message.Message, s sealed) {
 	w.since(fieldFinalSince, m.FinalAt)
 	w.since(fieldRedactedSince, m.RedactedAt)
 	w.since(fieldHeldSince, m.HeldUntil)
-	w.number(fieldPace, m.Pace)
-	w.count(fieldDropped, m.Dropped)
-	w.timeline(m)
 }
 
 // timeline writes the entries; the reason of the last one is the message's.

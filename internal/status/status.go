@@ -191,7 +191,7 @@ func (r *Reader) readLanes(ctx context.Context, s *Status) error {
 func (r *Reader) readPauses(ctx context.Context, s *Status) error {
 	pauses, err := operator.Pauses(ctx, r.Redis)
 	if err != nil {
-		return err //nolint:wrapcheck // by the caller
+		return err
 	}
 	s.Pauses = make([]Pause, 0, len(pauses))
 	for _, p := range pauses {
@@ -218,7 +218,7 @@ func (r *Reader) readRate(ctx context.Context, s *Status) error {
 const slowCalls = 3 * time.Second
 
 func (r *Reader) readSinch(ctx context.Context, s *Status, calls *workers.Calls) error {
-	p50, p99 := calls.Quantile(workers.Median), calls.Quantile(0.99)
+	p50, p99 := calls.Quantile(workers.Median), calls.Quantile(workers.Slowest1)
 	s.Sinch = Sinch{State: SinchOK, P50Ms: p50.Milliseconds(), P99Ms: p99.Milliseconds(), ErrorsPerMinute: calls.Errors}
 	if p99 > slowCalls {
 		reason := "The slowest of the calls of the last minute took " + p99.Round(time.Second).String() + "."
@@ -240,13 +240,13 @@ func (r *Reader) readSinch(ctx context.Context, s *Status, calls *workers.Calls)
 func (r *Reader) readLog(ctx context.Context, s *Status) error {
 	waiting, lag, err := r.Ledger.Backlog(ctx, ledger.ConsumerLog)
 	s.Log.Backlog, s.Log.LagSeconds = waiting, tenths(lag.Seconds())
-	return err //nolint:wrapcheck // by the caller
+	return err
 }
 
 func (r *Reader) readCallbacks(ctx context.Context, s *Status) error {
 	pending, oldest, err := r.Callbacks.Backlog(ctx)
 	if err != nil {
-		return err //nolint:wrapcheck // by the caller
+		return err
 	}
 	s.Callbacks.Waiting, s.Callbacks.OldestSeconds = max(0, pending), tenths(oldest.Seconds())
 	scopes, err := r.Scopes.All(ctx)

@@ -101,7 +101,7 @@ func (c *Calls) Add(o Calls) {
 // Shares of the calls, for Quantile.
 const (
 	Median   = 0.5
-	Slowest1 = 0.99 // all but one in a hundred
+	Slowest1 = 0.99 // all but the slowest hundredth
 )
 
 // Quantile is the duration that the share q of the calls did not exceed, with an

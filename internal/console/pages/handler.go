@@ -189,7 +189,7 @@ var (
 	errCrossSite  = &refusal{http.StatusForbidden, "The request comes from another site."}
 	errBadRequest = &refusal{http.StatusBadRequest, "The request is malformed."}
 	errRedis      = &refusal{
-		http.StatusServiceUnavailable, "Redis cannot be reached now. Nothing can be shown, and nothing was changed unless the page said so.",
+		http.StatusServiceUnavailable, "Redis cannot be reached. Nothing can be shown, and nothing was changed unless the page said so.",
 	}
 )
 

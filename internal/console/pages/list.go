@@ -53,7 +53,7 @@ func (h *Handler) find(ctx context.Context, f filter, limit int) (found, error) 
 func (h *Handler) scopes(ctx context.Context, f filter) ([]message.Scope, error) {
 	all, err := h.Status.Scopes.All(ctx)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what failed
+		return nil, err
 	}
 	return slices.DeleteFunc(all, func(s message.Scope) bool { return !f.covers(s) }), nil
 }

@@ -43,11 +43,11 @@ func (h *Handler) messageBody(r *http.Request, m *message.Message) (*messageBody
 	ctx := r.Context()
 	deliveries, err := h.Callbacks.List(ctx, m.Scope, callback.Filter{MessageID: m.ID}, callback.Position{}, deliveriesShown)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what failed
+		return nil, err
 	}
 	pauses, err := pause.NewStore(h.Redis).Read(ctx)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what failed
+		return nil, err
 	}
 	now := h.Now().UTC()
 	task := queue.MessageTask(m)

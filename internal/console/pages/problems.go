@@ -190,7 +190,8 @@ func (h *Handler) replayProblem(w http.ResponseWriter, r *http.Request) error {
 		},
 	}
 	maps.Copy(c.Hidden, map[string]string{
-		tenantField: p.Scope.Tenant, kindField: kindOf(p.Scope), statusField: string(p.Status), causeField: string(p.Reason), "code": p.Code,
+		tenantField: p.Scope.Tenant, kindField: kindOf(p.Scope),
+		statusField: string(p.Status), causeField: string(p.Reason), "code": p.Code,
 	})
 	if r.Method != http.MethodPost {
 		return h.confirm(w, r, "Replay a problem", c)

@@ -112,7 +112,8 @@ func New(o Options) *Handler {
 	}
 	return &Handler{
 		ledger: o.Ledger, queue: o.Queue, worker: o.Worker, media: o.Media, limiter: o.Limiter, providers: o.Providers,
-		optOuts: o.OptOuts, pauses: o.Pauses, saved: o.Saved, quiet: o.Quiet, metrics: o.Metrics, retry: o.Retry, timing: o.Timing, log: o.Log,
+		optOuts: o.OptOuts, pauses: o.Pauses, saved: o.Saved, quiet: o.Quiet, metrics: o.Metrics,
+		retry: o.Retry, timing: o.Timing, log: o.Log,
 		life: o.Life, open: o.Open,
 		places: newPlaces(MediaPlaces(o.Slots.Shared)), tokens: newTokens(),
 		highSlots: newSlots(o.Slots.High), sharedSlots: newSlots(o.Slots.Shared), testSlots: newSlots(o.Slots.Test),
