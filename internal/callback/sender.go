@@ -160,12 +160,42 @@ func (s *Sender) claim(ctx, attempts context.Context, name string) (begun int, e
 	}
 	for _, id := range ids {
 		s.enter(name)
-		s.work.Go(func() {
-			delivered := s.attempt(attempts, id, name)
-			s.leave(name, delivered)
-		})
+		s.work.Go(func() { s.deliver(ctx, attempts, id, name) })
 	}
 	return len(ids), nil
+}
+
+// deliver makes attempts at an endpoint one after the other, as long as they succeed,
+// more is due and other endpoints do not need the place.
+func (s *Sender) deliver(ctx, attempts context.Context, id, name string) {
+	delivered := s.attempt(attempts, id, name)
+	for delivered {
+		if id = s.another(ctx, name); id == "" {
+			break
+		}
+		delivered = s.attempt(attempts, id, name)
+	}
+	s.leave(name, delivered)
+}
+
+// another leases one more delivery of an endpoint; empty: none.
+func (s *Sender) another(ctx context.Context, name string) string {
+	if ctx.Err() != nil || s.full() {
+		return ""
+	}
+	lease := s.Timeout + leaseSlack
+	ids, err := s.Store.claim.Run(ctx, s.Store.rdb, []string{endpointsKey, dueKey(name)}, name, 1, lease.Milliseconds()).StringSlice()
+	if err != nil || len(ids) == 0 {
+		return "" // the next round finds what is due
+	}
+	return ids[0]
+}
+
+// full reports whether all attempts of the process are in use.
+func (s *Sender) full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.attempts >= attemptsMax
 }
 
 // room is how many more attempts at an endpoint may be in progress.

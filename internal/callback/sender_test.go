@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"mmsdispatch/internal/message"
@@ -324,5 +325,35 @@ func TestRetryAfter(t *testing.T) {
 		if _, ok := retryAfter(value, now); ok {
 			t.Errorf("%q is read", value)
 		}
+	}
+}
+
+// An endpoint that answers gets all that is due in one turn, however few attempts are
+// made at once.
+func TestOneTurnDeliversAllThatIsDue(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	to := receive(t, status(http.StatusNoContent))
+	b.configure(t, to.URL)
+	const count = 5 * attemptsOfEndpoint
+	for range count {
+		b.post(t, TypeOptOutAdded, "", `{"number":"+1"}`)
+	}
+	b.consume(t)
+	s := NewSender(SenderOptions{
+		Store: b.store, Ledger: b.ledger, Show: b.show, Metrics: b.metrics, Log: zerolog.Nop(), Timeout: time.Minute, AllowPrivate: true,
+	})
+	t.Cleanup(s.client.close)
+	if begun, err := s.claim(t.Context(), t.Context(), endpointOf(shop.String(), to.URL)); begun != attemptsOfEndpoint || err != nil {
+		t.Fatalf("%d attempts begun, %v", begun, err)
+	}
+	s.work.Wait()
+	for _, d := range b.deliveries(t, Filter{}) {
+		if d.Status != Delivered {
+			t.Errorf("%s is %s", d.ID, d.Status)
+		}
+	}
+	if n := len(to.requests); n != count {
+		t.Errorf("%d requests, want %d", n, count)
 	}
 }

@@ -25,6 +25,7 @@ type endpoint struct {
 	taken atomic.Int64
 }
 
+// newEndpoint starts a receiver. Processes that are started after it may call it.
 func newEndpoint(b *testing.B) *endpoint {
 	b.Helper()
 	e := &endpoint{}
@@ -138,10 +139,10 @@ func BenchmarkCallbacks(b *testing.B) {
 func BenchmarkEventsAccept(b *testing.B) {
 	for _, on := range []bool{false, true} {
 		b.Run(onOff(on), func(b *testing.B) {
-			store := redistest.Start(b)
+			to, store := newEndpoint(b), redistest.Start(b)
 			service := startAPI(b, store)
 			if on {
-				askForEvents(b, service.base)
+				askForEvents(b, service.base, to)
 			}
 			work := beginWork(b, store, "api", service)
 			b.ResetTimer()
@@ -177,19 +178,19 @@ func onOff(on bool) string {
 }
 
 // askForEvents has the default events of all messages delivered, and all streamed.
-func askForEvents(b *testing.B, base string) {
+func askForEvents(b *testing.B, base string, to *endpoint) {
 	b.Helper()
 	subscribe(b, base)
-	configure(b, base, newEndpoint(b).URL, `["message.sent","message.delivered","message.failed"]`)
+	configure(b, base, to.URL, `["message.sent","message.delivered","message.failed"]`)
 }
 
 // dispatchEvents sends b.N messages that wait already.
 func dispatchEvents(b *testing.B, latency time.Duration, concurrency int, on bool) {
 	b.Helper()
-	store := redistest.Start(b)
+	to, store := newEndpoint(b), redistest.Start(b)
 	base := startAPI(b, store).base
 	if on {
-		askForEvents(b, base)
+		askForEvents(b, base, to)
 	}
 	stream(b, base, b.N, "?priority=normal")
 	sinch, _ := startSimulator(b, latency)
