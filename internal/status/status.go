@@ -255,7 +255,7 @@ func (r *Reader) readCallbacks(ctx context.Context, s *Status) error {
 	}
 	configured, err := r.Callbacks.Configurations(ctx, scopes)
 	if err != nil {
-		return err //nolint:wrapcheck // by the caller
+		return err
 	}
 	for _, c := range configured {
 		if !c.Enabled {

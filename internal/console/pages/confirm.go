@@ -54,11 +54,11 @@ func scopeOf(text string) (pause.Scope, error) {
 			return pause.All, nil
 		}
 	case "lane":
-		return pause.Lane(name) //nolint:wrapcheck // by the caller
+		return pause.Lane(name)
 	case tenantField:
-		return pause.Tenant(name) //nolint:wrapcheck // by the caller
+		return pause.Tenant(name)
 	case "batch":
-		return pause.Batch(name) //nolint:wrapcheck // by the caller
+		return pause.Batch(name)
 	}
 	return "", pause.ErrScope
 }

@@ -31,7 +31,8 @@ func (h *Handler) workers(w http.ResponseWriter, r *http.Request) error {
 	body := workersBody{Host: r.URL.Query().Get("host")}
 	for _, s := range list {
 		if body.Host == "" || body.Host == s.Host {
-			body.Rows = append(body.Rows, workerRow{State: s, P50: s.Calls.Quantile(workers.Median), P99: s.Calls.Quantile(workers.Slowest1)})
+			median, slowest := s.Calls.Quantile(workers.Median), s.Calls.Quantile(workers.Slowest1)
+			body.Rows = append(body.Rows, workerRow{State: s, P50: median, P99: slowest})
 		}
 	}
 	return h.show(w, r, "workers", "Workers", body)

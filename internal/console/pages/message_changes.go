@@ -57,7 +57,7 @@ func (h *Handler) replayMessage(w http.ResponseWriter, r *http.Request) error {
 		return &refusal{http.StatusConflict, "The message is no longer in Redis and cannot be replayed."}
 	}
 	if err != nil {
-		return err //nolint:wrapcheck // it says what failed
+		return err
 	}
 	http.Redirect(w, r, pathOf(m), http.StatusSeeOther) //nolint:gosec // a path of the console
 	return nil
@@ -117,7 +117,7 @@ func (h *Handler) reveal(w http.ResponseWriter, r *http.Request) error {
 		return errBadRequest
 	}
 	if err != nil {
-		return err //nolint:wrapcheck // it says what failed
+		return err
 	}
 	body, err := h.messageBody(r, m)
 	if err != nil {

@@ -53,7 +53,7 @@ func (h *Handler) messageOf(r *http.Request) (*message.Message, error) {
 	case errors.Is(err, ledger.ErrNotFound):
 		return h.logged(r, id)
 	case err != nil && (m == nil || !errors.Is(err, encryption.ErrKeyMissing)):
-		return nil, err //nolint:wrapcheck // it says what failed
+		return nil, err
 	default:
 		return m, nil
 	}
@@ -69,14 +69,14 @@ func (h *Handler) logged(r *http.Request, id message.ID) (*message.Message, erro
 	}
 	scopes, err := h.Status.Scopes.All(r.Context())
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what failed
+		return nil, err
 	}
 	for _, scope := range scopes {
 		m, err := h.History.Message(r.Context(), scope, id)
 		switch {
 		case errors.Is(err, ledger.ErrNotFound):
 		case err != nil && (m == nil || !errors.Is(err, encryption.ErrKeyMissing)):
-			return nil, err //nolint:wrapcheck // it says what failed
+			return nil, err
 		default:
 			return m, nil
 		}

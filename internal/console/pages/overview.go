@@ -22,11 +22,11 @@ type overviewBody struct {
 func (h *Handler) overview(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.Status.Read(r.Context())
 	if err != nil {
-		return err //nolint:wrapcheck // it says what failed
+		return err
 	}
 	samples, err := status.History(r.Context(), h.Redis)
 	if err != nil {
-		return err //nolint:wrapcheck // it says what failed
+		return err
 	}
 	body := overviewBody{Status: s, Charts: chartsOf(samples)}
 	key, err := h.numberKey(r.Context())
@@ -47,7 +47,7 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) statusJSON(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.Status.Read(r.Context())
 	if err != nil {
-		return err //nolint:wrapcheck // it says what failed
+		return err
 	}
 	value, err := json.Marshal(s)
 	if err != nil {

@@ -68,7 +68,7 @@ func (h *Handler) problems(w http.ResponseWriter, r *http.Request) error {
 			return &refusal{http.StatusNotFound, "There is no such replay."}
 		}
 		if err != nil {
-			return err //nolint:wrapcheck // it says what failed
+			return err
 		}
 		body.Replay = &job
 	}
@@ -177,7 +177,7 @@ func (h *Handler) replayProblem(w http.ResponseWriter, r *http.Request) error {
 	}
 	selection, err := h.Replays.Select(r.Context(), p.replayFilter(before))
 	if err != nil {
-		return err //nolint:wrapcheck // it says what failed
+		return err
 	}
 	c := confirmation{
 		Button: "Replay", Back: Root + "problems", Rate: replayRate, Hidden: map[string]string{
@@ -232,7 +232,7 @@ func (h *Handler) createReplay(
 	ctx context.Context, r *http.Request, request replay.Request, change operator.Change,
 ) (replay.Replay, error) {
 	if err := h.operator(r).Record(ctx, change); err != nil {
-		return replay.Replay{}, err //nolint:wrapcheck // it says what failed
+		return replay.Replay{}, err
 	}
-	return h.Replays.Create(ctx, request) //nolint:wrapcheck // it says what failed
+	return h.Replays.Create(ctx, request)
 }

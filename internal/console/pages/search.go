@@ -90,7 +90,7 @@ func (h *Handler) bySinchID(ctx context.Context, text string) (message.ID, error
 		switch {
 		case errors.Is(err, ledger.ErrNotFound):
 		case err != nil:
-			return "", err //nolint:wrapcheck // it says what failed
+			return "", err
 		default:
 			if id, _, err := message.ParseAttemptRef(ref); err == nil {
 				return id, nil

@@ -38,7 +38,7 @@ func (h *Handler) scope(ctx context.Context, text string) (pause.Scope, error) {
 	}
 	pauses, err := pause.NewStore(h.Redis).Read(ctx)
 	if err != nil {
-		return "", err //nolint:wrapcheck // it says what failed
+		return "", err
 	}
 	for _, p := range pauses {
 		if hideSender(key, string(p.Scope)) == text {
