@@ -64,11 +64,9 @@ func (t *SenderTenants) UnmarshalText(text []byte) error {
 		}
 
 		tenants[sender] = names
-
 		return ""
 	})
 	*t = tenants
-
 	return err
 }
 
@@ -82,7 +80,6 @@ func (t SenderTenants) Canonical() message.SenderTenants {
 	for sender, tenants := range t {
 		all[message.CanonicalSender(string(sender))] = tenants
 	}
-
 	return all
 }
 

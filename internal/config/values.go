@@ -311,6 +311,5 @@ func (h *HelpText) UnmarshalText(text []byte) error {
 	}
 
 	*h = HelpText(text)
-
 	return nil
 }
