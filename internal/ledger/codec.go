@@ -78,6 +78,8 @@ const (
 	fieldRedactedSince protowire.Number = 42
 	fieldHeldSince     protowire.Number = 43
 	fieldPace          protowire.Number = 44
+	fieldOperator      protowire.Number = 45
+	fieldOperatorID    protowire.Number = 46 // as fieldOperator, by its digits
 )
 
 // The fields of a content.
@@ -142,6 +144,7 @@ const (
 	entrySince      protowire.Number = 6
 	entryStatusWord protowire.Number = 7
 	entryDetailWord protowire.Number = 8
+	entryPhases     protowire.Number = 9
 )
 
 // head is the part of a record that the scripts read.

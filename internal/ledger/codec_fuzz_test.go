@@ -25,7 +25,7 @@ func fullMessage() *message.Message {
 		},
 		Status: message.StatusUnknown, Reason: &message.Reason{Code: "carrier", Message: "m", SinchCode: "E102"},
 		Counters: message.Counters{Attempts: 2, Tries: 1, Delays: 4, Deferrals: 3, Task: 5, Replays: 6, Replayed: 1, Dropped: 9},
-		SinchID:  "T", SentAs: "SMS",
+		SinchID:  "T", SentAs: "SMS", Operator: "31003",
 		Calls: []message.Attempt{
 			{N: 1},
 			{
@@ -37,7 +37,12 @@ func fullMessage() *message.Message {
 		Pace: 830_000,
 		Timeline: []message.Entry{
 			{At: at, Status: message.StatusQueued, Reason: &message.Reason{Code: "throttled", Message: "t"}},
-			{At: at, Status: message.StatusSent, Detail: "d", Attempt: 2, Reason: &message.Reason{Code: "carrier", Message: "m", SinchCode: "E102"}},
+			{
+				At: at, Status: message.StatusSent, Detail: "d", Attempt: 2, Reason: &message.Reason{Code: "carrier", Message: "m", SinchCode: "E102"},
+				Phases: &message.Phases{
+					Reused: true, Answered: true, FirstByte: 140 * time.Millisecond, DNS: time.Millisecond, Connect: 2 * time.Second, TLS: 3 * time.Millisecond,
+				},
+			},
 		},
 	}
 }

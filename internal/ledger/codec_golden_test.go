@@ -45,7 +45,8 @@ func TestRecordsOfEarlierVersionsAreRead(t *testing.T) {
 		{"2.hex", func(m *message.Message) { before5(m); m.RedactedAt = time.Time{} }},
 		{"3.hex", func(m *message.Message) { before5(m); m.RedactedAt = time.Time{} }},
 		{"4.hex", before5},
-		{"5.hex", func(*message.Message) {}},
+		{"5.hex", before6},
+		{"6.hex", func(*message.Message) {}},
 	} {
 		record := goldenRecord(t, tt.file)
 		want := goldenMessage(t)
@@ -61,10 +62,16 @@ func TestRecordsOfEarlierVersionsAreRead(t *testing.T) {
 }
 
 // before5 takes out the fields that came with version 5.
-func before5(m *message.Message) { m.HeldUntil, m.Pace, m.Content.QuietHours = time.Time{}, 0, "" }
+func before5(m *message.Message) {
+	before6(m)
+	m.HeldUntil, m.Pace, m.Content.QuietHours = time.Time{}, 0, ""
+}
+
+// before6 takes out the fields that came with version 6.
+func before6(m *message.Message) { m.Operator, m.Timeline[1].Phases = "", nil }
 
 // newestGolden is the file of the schema as it is.
-const newestGolden = "5.hex"
+const newestGolden = "6.hex"
 
 // The newest golden record is what this release writes: a field that is added or
 // numbered again needs a new version with a record of its own.
@@ -80,7 +87,7 @@ func TestNewestGoldenRecordIsWhatIsWritten(t *testing.T) {
 func TestGoldenMessageHasEveryField(t *testing.T) {
 	t.Parallel()
 	m := goldenMessage(t)
-	for _, v := range []any{*m, m.Scope, m.Content, *m.Reason, m.Calls[1], m.Timeline[1]} {
+	for _, v := range []any{*m, m.Scope, m.Content, *m.Reason, m.Calls[1], m.Timeline[1], *m.Timeline[1].Phases} {
 		fields := reflect.ValueOf(v)
 		for i := range fields.NumField() {
 			if fields.Field(i).IsZero() {

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"strconv"
+
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"mmsdispatch/internal/message"
@@ -99,6 +101,8 @@ func readText(n protowire.Number, raw []byte, m *message.Message) (err error) {
 		m.SentAs = string(raw)
 	case fieldGroup:
 		m.Group = string(raw)
+	case fieldOperator:
+		m.Operator = string(raw)
 	default:
 	}
 	if err != nil {
@@ -158,6 +162,8 @@ func readPacked(n protowire.Number, number int64, m *message.Message, base int64
 		m.SentAs = wordAt(number)
 	case fieldFromNumber:
 		m.From = numberOf(number)
+	case fieldOperatorID:
+		m.Operator = strconv.FormatInt(number, 10)
 	case fieldNextSince:
 		m.NextAt = instant(sinceBase(base, number))
 	case fieldExpiresSince:
@@ -331,6 +337,8 @@ func readEntry(record []byte, e *message.Entry, base int64) error {
 			e.Status = message.Status(wordAt(v.number))
 		case entryDetailWord:
 			e.Detail = wordAt(v.number)
+		case entryPhases:
+			e.Phases = unpackPhases(v.raw)
 		default:
 		}
 		return nil

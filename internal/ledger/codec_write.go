@@ -3,6 +3,7 @@ package ledger
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -63,6 +64,15 @@ func (w *writer) phone(field, digitsField protowire.Number, value string) {
 	w.text(field, value)
 }
 
+// operator writes a carrier by its digits, or as it stands.
+func (w *writer) operator(id string) {
+	if digits, err := strconv.ParseInt(id, 10, 32); err == nil && digits > 0 && strconv.FormatInt(digits, 10) == id {
+		w.number(fieldOperatorID, digits)
+		return
+	}
+	w.text(fieldOperator, id)
+}
+
 // since writes a time by what has passed since the creation of the message.
 func (w *writer) since(field protowire.Number, at time.Time) {
 	if !at.IsZero() {
@@ -120,6 +130,7 @@ func (w *writer) message(m *message.Message, s sealed) {
 	w.text(fieldGroup, m.Group)
 	w.moments(m)
 	w.number(fieldPace, m.Pace)
+	w.operator(m.Operator)
 	w.count(fieldDropped, m.Dropped)
 	w.timeline(m)
 }
@@ -228,4 +239,5 @@ func (w *writer) entry(e *message.Entry) {
 	w.word(entryStatus, entryStatusWord, string(e.Status))
 	w.word(entryDetail, entryDetailWord, e.Detail)
 	w.count(entryAttempt, e.Attempt)
+	w.bytes(entryPhases, packPhases(e.Phases))
 }

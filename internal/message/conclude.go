@@ -5,6 +5,15 @@ import "time"
 // Conclude applies the outcome of attempt n, which comes from its response or
 // from a later lookup. It changes nothing when the outcome is known already.
 func (m *Message) Conclude(n int, o Outcome, retry Retry, now time.Time) error {
+	noted := m.Dropped + len(m.Timeline)
+	err := m.conclude(n, o, retry, now)
+	if err == nil && o.Phases != nil {
+		m.notePhases(n, noted, o.Phases)
+	}
+	return err
+}
+
+func (m *Message) conclude(n int, o Outcome, retry Retry, now time.Time) error {
 	a := m.call(n)
 	if a == nil || (a.State == AttemptAccepted && o.Kind != OutcomeAccepted) {
 		return nil

@@ -27,6 +27,7 @@ type Message struct {
 	Calls     []Attempt // the attempts that Sinch has accepted or may have accepted, and the current one
 	SinchID   string
 	SentAs    string
+	Operator  string    // the carrier's id of the recipient, as a receipt named it; empty: none did
 	NextAt    time.Time // no attempt begins before it; zero: at once
 	ExpiresAt time.Time // no attempt begins after it; zero: never expires
 	HeldUntil time.Time // end of the quiet hours for which the message is scheduled; zero: for none
@@ -103,6 +104,8 @@ type Entry struct {
 	Attempt int // zero: the entry is about no attempt
 	// Reason is the message's reason after the entry.
 	Reason *Reason
+	// Phases are those of the attempt whose outcome the entry records; nil: not known.
+	Phases *Phases
 }
 
 // The timeline keeps its first and its last entries.

@@ -62,6 +62,7 @@ type Outcome struct {
 	RetryAfter time.Duration // Sinch's Retry-After; zero when it gave none
 	MaxRetries int           // retry limit of this outcome; zero: that of the policy
 	Suppress   bool          // the recipient is on Sinch's block list
+	Phases     *Phases       // of the request; nil: not known
 }
 
 // Reason is the outcome as the message's reason.
@@ -94,6 +95,7 @@ type Receipt struct {
 	State     ReceiptState
 	SinchID   string
 	SentAs    string // MMS, SMS or empty
+	Operator  string // the carrier's id of the recipient; empty: not named
 	Code      ReasonCode
 	SinchCode string
 	Detail    string // short English text without personal data

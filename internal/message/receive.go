@@ -95,6 +95,9 @@ func (m *Message) apply(r Receipt) {
 	if m.SinchID == "" {
 		m.SinchID = r.SinchID
 	}
+	if r.Operator != "" {
+		m.Operator = r.Operator
+	}
 	if r.SentAs != "" && Status(r.State) == m.Status {
 		m.SentAs = r.SentAs
 	}

@@ -148,7 +148,7 @@ func refused(m *message.Message, now time.Time) error {
 }
 
 func delivered(m *message.Message, now time.Time) error {
-	return m.Receive(message.Receipt{Attempt: m.Attempts, State: message.ReceiptDelivered, SentAs: "MMS"}, now)
+	return m.Receive(message.Receipt{Attempt: m.Attempts, State: message.ReceiptDelivered, SentAs: "MMS", Operator: "31003"}, now)
 }
 
 // round makes one round of the writer.

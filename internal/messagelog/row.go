@@ -78,7 +78,7 @@ func (l *Log) hmac(number string) string {
 // rows are the columns of several rows of mms_log, in the order of the messages.
 type rows struct {
 	id, tenant, kind, recipient, sender, media, text, subject, metadata, reference, batch, priority,
-	status, reasonCode, sinchCode, reasonMessage, api, sinchID, sentAs []*string
+	status, reasonCode, sinchCode, reasonMessage, api, sinchID, sentAs, operator []*string
 
 	submitted, queued, sent, final, updated []*time.Time
 	version                                 []int64
@@ -110,6 +110,7 @@ func (r *rows) add(l *Log, e Entry) {
 		api = m.Calls[n-1].API
 	}
 	r.api, r.sinchID, r.sentAs = append(r.api, some(api)), append(r.sinchID, some(m.SinchID)), append(r.sentAs, some(m.SentAs))
+	r.operator = append(r.operator, some(m.Operator))
 	r.queued, r.sent, r.final = append(r.queued, moment(queuedAt(m))), append(r.sent, moment(m.SentAt)), append(r.final, moment(m.FinalAt))
 	r.updated = append(r.updated, moment(m.UpdatedAt))
 	r.record = append(r.record, l.record(e))

@@ -38,6 +38,7 @@ func columns() []column {
 		{name: "sinch_api", array: text},
 		{name: "sinch_tracking_id", array: text},
 		{name: "sent_as", array: text},
+		{name: "operator_id", array: text},
 		{name: "queued_at", array: at},
 		{name: "sent_at", array: at},
 		{name: "final_at", array: at},
@@ -82,7 +83,7 @@ on conflict do nothing`
 func (r *rows) args() []any {
 	return []any{
 		r.id, r.submitted, r.tenant, r.kind, r.version, r.recipient, r.sender, r.media, r.text, r.subject, r.metadata, r.reference,
-		r.batch, r.priority, r.status, r.reasonCode, r.sinchCode, r.reasonMessage, r.attempts, r.api, r.sinchID, r.sentAs,
+		r.batch, r.priority, r.status, r.reasonCode, r.sinchCode, r.reasonMessage, r.attempts, r.api, r.sinchID, r.sentAs, r.operator,
 		r.queued, r.sent, r.final, r.updated, r.record,
 	}
 }

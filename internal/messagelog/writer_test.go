@@ -28,21 +28,21 @@ func TestRow(t *testing.T) {
 		t.Fatalf("%d messages were handled, want 1", n)
 	}
 	type row struct {
-		Recipient, Sender, Media, Text, Subject, SinchID, Status, Tenant, Kind, Reference, Priority, API, SentAs, Parcel string
-		Attempts, Version                                                                                                int
-		Reason                                                                                                           *string
-		Queued, Sent, Final                                                                                              bool
+		Recipient, Sender, Media, Text, Subject, SinchID, Status, Tenant, Kind, Reference, Priority, API, SentAs, Operator, Parcel string
+		Attempts, Version                                                                                                          int
+		Reason                                                                                                                     *string
+		Queued, Sent, Final                                                                                                        bool
 	}
 	var got row
 	must(t, b.db(t).QueryRow(t.Context(), `select recipient, sinch_number, media_url, message_text, subject, sinch_tracking_id, status,
-		tenant, kind, client_reference, priority, sinch_api, sent_as, metadata->>'parcel', attempts, version, reason_code,
+		tenant, kind, client_reference, priority, sinch_api, sent_as, operator_id, metadata->>'parcel', attempts, version, reason_code,
 		queued_at = submitted_at, sent_at is not null, final_at = last_updated_at from mms_log where id = $1`, string(m.ID)).Scan(
 		&got.Recipient, &got.Sender, &got.Media, &got.Text, &got.Subject, &got.SinchID, &got.Status, &got.Tenant, &got.Kind,
-		&got.Reference, &got.Priority, &got.API, &got.SentAs, &got.Parcel, &got.Attempts, &got.Version, &got.Reason,
+		&got.Reference, &got.Priority, &got.API, &got.SentAs, &got.Operator, &got.Parcel, &got.Attempts, &got.Version, &got.Reason,
 		&got.Queued, &got.Sent, &got.Final))
 	want := row{
 		Recipient: recipient, Sender: sender, Media: "https://example.com/a.jpg", Text: text, Subject: "Parcel", SinchID: "sinch-1",
-		Status: "delivered", Tenant: "shop", Kind: "live", Reference: "order-1", Priority: "normal", API: "mms", SentAs: "MMS", Parcel: "17",
+		Status: "delivered", Tenant: "shop", Kind: "live", Reference: "order-1", Priority: "normal", API: "mms", SentAs: "MMS", Operator: "31003", Parcel: "17",
 		Attempts: 1, Version: got.Version, Queued: true, Sent: true, Final: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -52,6 +52,12 @@ func TestRow(t *testing.T) {
 	must(t, err)
 	if n := b.number(t, "select count(*) from mms_log_event where message_id = $1", string(m.ID)); n != len(current.Timeline) {
 		t.Errorf("%d events, want %d", n, len(current.Timeline))
+	}
+	day := m.CreatedAt.UTC().Truncate(24 * time.Hour)
+	report, err := b.log.Report(t.Context(), shop(), messagelog.ByCarrier, day, day.AddDate(0, 0, 2))
+	must(t, err)
+	if len(report) != 1 || report[0].Key != "31003" || report[0].Counts[message.StatusDelivered] != 1 {
+		t.Errorf("by carrier: %+v", report)
 	}
 }
 

@@ -146,7 +146,10 @@ func (h *Handler) call(
 	}()
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), on.Deadline)
 	defer cancel()
-	return p.Send(ctx, on), 0
+	ctx, phases := sinch.WithPhases(ctx)
+	outcome = p.Send(ctx, on)
+	outcome.Phases = phases.Last()
+	return outcome, 0
 }
 
 // logCall writes the line of a call: how long before was in the queue once it was

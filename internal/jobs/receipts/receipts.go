@@ -88,7 +88,7 @@ func (r *Receiver) report(ctx context.Context, got receipt.Receipt, line *zerolo
 			return errForeign
 		}
 		return m.Receive(message.Receipt{
-			Attempt: n, State: got.State, SinchID: got.SinchID, SentAs: got.SentAs,
+			Attempt: n, State: got.State, SinchID: got.SinchID, SentAs: got.SentAs, Operator: got.Operator,
 			Code: got.Code, SinchCode: got.SinchCode, Detail: got.Detail,
 		}, now)
 	})

@@ -47,7 +47,7 @@ func readBatches(f fields) []Receipt {
 		f.into("statuses", &statuses)
 		all = perStatus(base, statuses)
 	} else {
-		base.Recipient = f.text("recipient").ID()
+		base.Recipient, base.Operator = f.text("recipient").ID(), operator(f.text("operator"))
 		all = []Receipt{judgeBatches(base, f)}
 	}
 	_, as, _ := strings.Cut(string(f.text("type")), "delivery_report_")

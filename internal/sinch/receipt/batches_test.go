@@ -22,6 +22,22 @@ func recipientReport(code, status string) string {
 		`","at":"2022-08-30T08:16:08.930Z","operator":"31003","client_reference":"ref-1"}`
 }
 
+// The carrier is kept where it is an id of one: reports group by it.
+func TestCarrier(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		`"31003"`: "31003", `310260`: "310260", `""`: "", `"AT&T"`: "", `"12065551212"`: "", `null`: "", `{}`: "",
+	} {
+		batches := `{"type":"recipient_delivery_report_mms","batch_id":"b","code":0,"status":"Delivered","operator":` + given + `}`
+		mms := `{"origin":"MMS_MT","code":"N102","client-reference":"r","operator-id":` + given + `}`
+		for _, body := range []string{batches, mms} {
+			if got := only(t, body).Operator; got != want {
+				t.Errorf("%s: %q, want %q", body, got, want)
+			}
+		}
+	}
+}
+
 // Every code of the table, as number and as string, with a status that proves the
 // same state.
 func TestBatchCodes(t *testing.T) {
@@ -176,7 +192,7 @@ func TestBatchRecipientReport(t *testing.T) {
 	want := receipt.Receipt{
 		Shape: receipt.ShapeBatches, Kind: receipt.KindReport, Ref: "ref-1", SinchID: "01FC", Recipient: "12017777777",
 		State: message.ReceiptUndelivered, Code: message.ReasonMedia, SinchCode: "414", Detail: "media could not be fetched",
-		At: time.Date(2022, 8, 30, 8, 16, 8, 930_000_000, time.UTC),
+		At: time.Date(2022, 8, 30, 8, 16, 8, 930_000_000, time.UTC), Operator: "31003",
 	}
 	if diff := cmp.Diff(want, only(t, recipientReport("414", "Rejected"))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -24,6 +24,7 @@ func readMMS(f fields) []Receipt {
 	r := Receipt{
 		Kind: c.kind, Ref: f.text("client-reference").ID(), SinchID: f.text("tracking-id").ID(), Recipient: f.text("to").ID(),
 		State: c.state, SentAs: c.sentAs, Code: c.reason, SinchCode: code.Code(), Detail: c.detail, At: instant(f.text("timestamp")),
+		Operator: operator(f.text("operator-id")),
 	}
 	if r.SinchID == "" {
 		r.SinchID = f.text("trackingid").ID() // a spelling of older accounts

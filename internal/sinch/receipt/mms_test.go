@@ -71,7 +71,7 @@ func TestMMSReport(t *testing.T) {
 		"timestamp":"2026-11-01T10:00:05Z"}`)
 	want := receipt.Receipt{
 		Shape: receipt.ShapeMMS, Kind: receipt.KindReport, Ref: "msg_1-1", SinchID: "TU1TXzU5Nzg3OQ==", Recipient: "17745550001",
-		State: message.ReceiptDelivered, SentAs: "SMS", SinchCode: "N102", Detail: "delivered", At: r.At,
+		State: message.ReceiptDelivered, SentAs: "SMS", SinchCode: "N102", Detail: "delivered", At: r.At, Operator: "31003",
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -52,6 +52,7 @@ type Receipt struct {
 	Recipient string               // in Sinch's format, mostly digits only; may be empty
 	State     message.ReceiptState // the state that it proves; none for unknown codes
 	SentAs    string               // MMS, SMS or empty
+	Operator  string               // the carrier's id of the recipient; empty: not named
 	Code      message.ReasonCode   // reason of a failure
 	SinchCode string               // Sinch's code, or its status if there is no code
 	Unproven  Unproven             // the reason why State is none although Sinch reports a state; empty otherwise
@@ -162,4 +163,14 @@ func form(t sinch.Text) string {
 	default:
 		return ""
 	}
+}
+
+// operator returns the id of a carrier: its mobile country code and network code,
+// in digits. Anything else is nothing, since lists and reports group by it.
+func operator(t sinch.Text) string {
+	const shortest, longest = 4, 6
+	if len(t) < shortest || len(t) > longest || strings.Trim(string(t), "0123456789") != "" {
+		return ""
+	}
+	return string(t)
 }

@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"mmsdispatch/internal/sinch"
 )
 
 // The client's limits.
@@ -157,7 +159,8 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 			defer cancel()
 		}
 	}
-	seen, sent := &evidence{deadline: r.Deadline}, c.now()
+	seen, sent := &evidence{deadline: r.Deadline, phases: phases{now: c.now}}, c.now()
+	defer func() { sinch.PhasesOf(ctx).Report(seen.phases.finish()) }()
 	req, err := request(seen.trace(ctx), r)
 	if err != nil {
 		return Response{}, &NotSentError{Cause: CauseRequest}

@@ -10,6 +10,7 @@ import (
 // evidence records the connection of a call and the number of written bytes.
 type evidence struct {
 	deadline time.Time
+	phases   phases
 
 	mu   sync.Mutex
 	conn *guardedConn // nil: the last try got none
@@ -19,12 +20,15 @@ type evidence struct {
 
 // trace makes net/http report the connection of the call.
 func (e *evidence) trace(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: e.getConn, GotConn: e.gotConn})
+	trace := &httptrace.ClientTrace{GetConn: e.getConn, GotConn: e.gotConn}
+	e.phases.hook(trace)
+	return httptrace.WithClientTrace(ctx, trace)
 }
 
 // getConn is called before each try. There is a single one, unless the call has no
 // body and net/http repeats it.
 func (e *evidence) getConn(string) {
+	e.phases.restart()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.conn != nil {
@@ -34,6 +38,7 @@ func (e *evidence) getConn(string) {
 }
 
 func (e *evidence) gotConn(info httptrace.GotConnInfo) {
+	e.phases.got(info.Reused)
 	conn := guarded(info.Conn)
 	e.mu.Lock()
 	defer e.mu.Unlock()

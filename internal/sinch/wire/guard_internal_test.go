@@ -112,7 +112,7 @@ func (w wrap) NetConn() net.Conn { return w.Conn }
 // A call on a connection without a guard may have been sent.
 func TestNoEvidence(t *testing.T) {
 	t.Parallel()
-	seen := new(evidence)
+	seen := &evidence{phases: phases{now: time.Now}}
 	seen.getConn("")
 	seen.gotConn(httptrace.GotConnInfo{Conn: &net.TCPConn{}})
 	if _, unknown := errors.AsType[*UnknownError](seen.judge(net.ErrClosed)); !unknown {
