@@ -28,6 +28,7 @@ func functions() template.FuncMap {
 		"seconds": func(x float64) string {
 			return length(time.Duration(x * float64(time.Second)))
 		},
+		"until": until,
 		"since": func(now, t time.Time) string {
 			if t.IsZero() {
 				return "–"
@@ -70,6 +71,18 @@ func length(d time.Duration) string {
 		return fmt.Sprintf("%d h %d min", int(d.Hours()), int((d % time.Hour).Minutes()))
 	default:
 		return fmt.Sprintf("%d d %d h", int(d/day), int((d % day).Hours()))
+	}
+}
+
+// until is the time that is left.
+func until(now, t time.Time) string {
+	switch {
+	case t.IsZero():
+		return "–"
+	case !t.After(now):
+		return "due"
+	default:
+		return length(t.Sub(now))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"mmsdispatch/internal/callback"
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/operator"
 	"mmsdispatch/internal/pause"
 )
 
@@ -16,6 +17,7 @@ type messageBody struct {
 	*message.Message
 
 	Next       string // what will happen, and when
+	Steps      []step // all that will
 	Bars       []bar
 	Deliveries []callback.Delivery
 	Queue      string // the page of its queue
@@ -49,10 +51,14 @@ func (h *Handler) messageBody(r *http.Request, m *message.Message) (*messageBody
 	if err != nil {
 		return nil, err
 	}
+	inForce, err := operator.Pauses(ctx, h.Redis)
+	if err != nil {
+		return nil, err
+	}
 	now := h.Now().UTC()
 	task := queue.MessageTask(m)
 	body := &messageBody{
-		Message: m, Next: nextOf(m, pauses, now), Bars: barsOf(m, deliveries, now), Deliveries: deliveries,
+		Message: m, Next: nextOf(m, pauses, now), Steps: stepsOf(m, inForce, deliveries, now), Bars: barsOf(m, deliveries, now), Deliveries: deliveries,
 		Queue: "/queues/queues/" + task.Lane, Replayable: replayable(m, now) == nil,
 	}
 	if (m.Status.Waiting() || m.Status == message.StatusSending) && m.Group == "" {
