@@ -14,7 +14,6 @@ import (
 
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
-	"mmsdispatch/internal/operator"
 	"mmsdispatch/internal/replay"
 )
 
@@ -102,11 +101,12 @@ func (f *manyReplays) replayMany(cmd *cobra.Command, s session, force bool) erro
 		fmt.Fprintf(cmd.OutOrStdout(), "%d messages would be replayed, of which %d may be sent twice\n", selected.Count, selected.MayDouble)
 		return nil
 	}
-	change := operator.Change{Action: operator.ActionMessageReplay, Target: f.target(), After: f.perSecond}
-	if err := s.operator.Record(cmd.Context(), change); err != nil {
+	selected, err := store.Select(cmd.Context(), filter)
+	if err != nil {
 		return err
 	}
-	job, err := store.Create(cmd.Context(), replay.Request{Filter: filter, Rate: f.perSecond, Force: force})
+	request := replay.Request{Filter: filter, Rate: f.perSecond, Force: force}
+	job, err := s.operator.StartJob(cmd.Context(), store, request, f.target(), selected, "")
 	if err != nil {
 		return err
 	}

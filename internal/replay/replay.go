@@ -1,5 +1,6 @@
-// Package replay sends many messages again: those that a filter selects, at a pace,
-// in the background. The workers run it, and its progress is in Redis.
+// Package replay sends many messages again, those that a filter selects, at a pace,
+// in the background. The workers run it, and its progress is in Redis. An operator can
+// also have the selected messages canceled, or their recipients opted out.
 package replay
 
 import (
@@ -8,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,21 +35,40 @@ type Filter struct {
 	Statuses []message.Status     `json:"statuses"`
 	Reasons  []message.ReasonCode `json:"reasons"`
 	// SinchCode is that of the reason; NoSinchCode: Sinch gave none.
-	SinchCode string          `json:"sinchCode,omitempty"`
-	BatchID   message.BatchID `json:"batchId"`
-	After     time.Time       `json:"after"` // exclusive, like Before
-	Before    time.Time       `json:"before"`
+	SinchCode string `json:"sinchCode,omitempty"`
+	// Operator is the carrier's id; NoOperator: no receipt has named one.
+	Operator string          `json:"operator,omitempty"`
+	BatchID  message.BatchID `json:"batchId"`
+	After    time.Time       `json:"after"` // exclusive, like Before
+	Before   time.Time       `json:"before"`
 }
 
-// NoSinchCode selects messages whose reason has no code of Sinch.
-const NoSinchCode = "none"
+const (
+	// NoSinchCode selects messages whose reason has no code of Sinch.
+	NoSinchCode = "none"
+	// NoOperator selects messages whose carrier is not known.
+	NoOperator = "none"
+)
+
+// Action is what is done with the selected messages.
+type Action string
+
+// The actions.
+const (
+	SendAgain Action = ""         // the messages are sent again
+	Cancel    Action = "cancel"   // those that wait are canceled
+	Suppress  Action = "suppress" // their recipients are opted out of all senders of the tenant
+)
 
 // Request is a replay to create.
 type Request struct {
 	Filter Filter  `json:"filter"`
+	Action Action  `json:"action,omitempty"`
 	Rate   float64 `json:"rate"` // messages per second
 	// Force also replays messages of unknown outcome, which may be sent twice then.
 	Force bool `json:"force"`
+	// Reason is that of the opt-outs.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Status is the state of a replay.
@@ -67,8 +88,8 @@ type Replay struct {
 	ID        string
 	Status    Status
 	Total     int64 // messages that were selected
-	Replayed  int64
-	Skipped   int64 // messages that have expired, or were changed since they were selected
+	Replayed  int64 // messages with which the action was done
+	Skipped   int64 // messages that have expired, were changed since they were selected, or whose recipient was opted out before
 	CreatedAt time.Time
 }
 
@@ -76,6 +97,7 @@ type Replay struct {
 type Selection struct {
 	Count     int
 	MayDouble int // of unknown outcome
+	Attempted int // with an attempt that Sinch may have accepted, those of unknown outcome included
 	Sample    []message.ID
 
 	entries []any // packed
@@ -145,6 +167,9 @@ func (s *Store) Select(ctx context.Context, f Filter) (Selection, error) {
 		if m.Status == message.StatusUnknown {
 			selection.MayDouble++
 		}
+		if len(m.Unresolved()) > 0 {
+			selection.Attempted++
+		}
 		if len(selection.Sample) < sampleSize {
 			selection.Sample = append(selection.Sample, m.ID)
 		}
@@ -161,6 +186,7 @@ func (f Filter) matches(m *message.Message) bool {
 		contains(f.Statuses, m.Status) && m.RedactedAt.IsZero() &&
 		(len(f.Reasons) == 0 || m.Reason != nil && contains(f.Reasons, m.Reason.Code)) &&
 		(f.SinchCode == "" || m.Reason != nil && f.SinchCode == cmp.Or(m.Reason.SinchCode, NoSinchCode)) &&
+		(f.Operator == "" || f.Operator == cmp.Or(m.Operator, NoOperator)) &&
 		(f.BatchID == "" || m.BatchID == f.BatchID) &&
 		(f.After.IsZero() || m.CreatedAt.After(f.After)) &&
 		(f.Before.IsZero() || m.CreatedAt.Before(f.Before))
@@ -212,10 +238,31 @@ func (s *Store) Get(ctx context.Context, scope *message.Scope, id string) (Repla
 	if err := json.Unmarshal([]byte(fields[fieldRequest]), &job.Request); err != nil { //nolint:musttag // as written
 		return Replay{}, fmt.Errorf("read replay: %w", err)
 	}
-	if scope != nil && (job.Filter.Scope == nil || *job.Filter.Scope != *scope) {
+	if scope != nil && (job.Filter.Scope == nil || *job.Filter.Scope != *scope || job.Action != SendAgain) {
 		return Replay{}, ErrNotFound
 	}
 	return job, nil
+}
+
+// Running lists the replays that have not ended, the oldest first.
+func (s *Store) Running(ctx context.Context) ([]Replay, error) {
+	ids, err := s.rdb.SMembers(ctx, activeKey).Result()
+	if err != nil {
+		return nil, unavailable("list replays", err)
+	}
+	slices.Sort(ids) // they begin with the time
+	running := make([]Replay, 0, len(ids))
+	for _, id := range ids {
+		job, err := s.Get(ctx, nil, id)
+		switch {
+		case errors.Is(err, ErrNotFound), err == nil && job.Status != Running:
+		case err != nil:
+			return nil, err
+		default:
+			running = append(running, job)
+		}
+	}
+	return running, nil
 }
 
 // Cancel ends a replay; what it has replayed goes on. One that has ended stays as it

@@ -30,6 +30,7 @@ type bundle struct {
 
 	mu         sync.Mutex
 	dispatched []message.ID
+	optedOut   []string
 }
 
 func setup(t *testing.T) *bundle {
@@ -44,7 +45,7 @@ func setup(t *testing.T) *bundle {
 }
 
 func (b *bundle) newRunner() *replay.Runner {
-	return replay.NewRunner(b.store, b, func(error) {}, zerolog.Nop())
+	return replay.NewRunner(b.store, b, b.suppress, func(error) {}, zerolog.Nop())
 }
 
 // DispatchMany implements replay.Dispatcher.
@@ -55,6 +56,18 @@ func (b *bundle) DispatchMany(_ context.Context, messages []*message.Message) er
 		b.dispatched = append(b.dispatched, m.ID)
 	}
 	return nil
+}
+
+// suppress is a replay.SuppressFunc.
+func (b *bundle) suppress(_ context.Context, scope message.Scope, number, reason string) (added bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	entry := scope.Tenant + " " + number + " " + reason
+	if slices.Contains(b.optedOut, entry) {
+		return false, nil
+	}
+	b.optedOut = append(b.optedOut, entry)
+	return true, nil
 }
 
 func shop() message.Scope { return message.Scope{Tenant: "shop"} }
@@ -217,6 +230,130 @@ func TestInterrupted(t *testing.T) {
 	must(t, err)
 	if m.Replays != 1 {
 		t.Errorf("replayed %d times", m.Replays)
+	}
+}
+
+// delayed accepts a message that waits for its next attempt, after one that was not
+// sent or, with doubt, one of unknown outcome.
+func (b *bundle) delayed(t *testing.T, doubt bool) message.ID {
+	t.Helper()
+	retry := message.Retry{Max: 3, Delay: func(int) time.Duration { return time.Hour }}
+	a, err := b.ledger.Accept(t.Context(), ledger.Request{
+		Scope: shop(), From: "+12065550100", Now: time.Now().UTC().Truncate(time.Millisecond),
+		Content: message.Content{To: "+12065551212", Media: []string{"https://example.com/a.jpg"}, Priority: message.Normal},
+	})
+	must(t, err)
+	_, err = b.ledger.Update(t.Context(), a.Message.ID, func(m *message.Message, now time.Time) error {
+		if doubt {
+			if err := m.Begin(m.Task, message.Attempt{Worker: "w"}, now); err != nil {
+				return err
+			}
+			if err := m.Conclude(1, message.Outcome{Kind: message.OutcomeUnknown, Detail: "timeout"}, retry, now); err != nil {
+				return err
+			}
+			if err := m.Resend(retry, now); err != nil {
+				return err
+			}
+		}
+		if err := m.Begin(m.Task, message.Attempt{Worker: "w"}, now); err != nil {
+			return err
+		}
+		o := message.Outcome{Kind: message.OutcomeThrottled, Code: message.ReasonThrottled, Detail: "too fast"}
+		return m.Conclude(m.Attempts, o, retry, now)
+	})
+	must(t, err)
+	return a.Message.ID
+}
+
+// A job can cancel what waits. A message with an attempt that Sinch may have accepted
+// ends unknown, and one that does not wait any more is skipped.
+func TestCancelMessages(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	waits, doubted, gone := b.delayed(t, false), b.delayed(t, true), b.delayed(t, false)
+	r := request(func(r *replay.Request) {
+		r.Action = replay.Cancel
+		r.Filter.Statuses, r.Filter.Reasons = []message.Status{message.StatusQueued}, []message.ReasonCode{message.ReasonThrottled}
+	})
+	selected, err := b.store.Select(t.Context(), r.Filter)
+	must(t, err)
+	if selected.Count != 3 || selected.Attempted != 1 || selected.MayDouble != 0 {
+		t.Errorf("selected %+v", selected)
+	}
+	job, err := b.store.Create(t.Context(), r)
+	must(t, err)
+	running, err := b.store.Running(t.Context())
+	must(t, err)
+	if len(running) != 1 || running[0].ID != job.ID || running[0].Action != replay.Cancel {
+		t.Errorf("running %+v", running)
+	}
+	_, err = b.ledger.Update(t.Context(), gone, func(m *message.Message, now time.Time) error {
+		return m.Receive(message.Receipt{Attempt: 1, State: message.ReceiptDelivered}, now)
+	})
+	must(t, err)
+	if got := b.finish(t, job.ID); got.Replayed != 2 || got.Skipped != 1 {
+		t.Errorf("%+v", got)
+	}
+	for id, want := range map[message.ID]message.Status{
+		waits: message.StatusCanceled, doubted: message.StatusUnknown, gone: message.StatusDelivered,
+	} {
+		if got := b.status(t, id); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	if len(b.dispatched) != 0 {
+		t.Errorf("tasks of canceled messages: %v", b.dispatched)
+	}
+	scope := shop()
+	if _, err := b.store.Get(t.Context(), &scope, job.ID); !errors.Is(err, replay.ErrNotFound) {
+		t.Errorf("a tenant sees an operator's job: %v", err)
+	}
+	if running, err = b.store.Running(t.Context()); err != nil || len(running) != 0 {
+		t.Errorf("running after the end: %+v, %v", running, err)
+	}
+}
+
+// A job can opt recipients out, each once, and changes no message.
+func TestSuppressRecipients(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first, second := b.failed(t, shop(), message.ReasonCarrier), b.failed(t, shop(), message.ReasonCarrier)
+	job, err := b.store.Create(t.Context(), request(func(r *replay.Request) {
+		r.Action, r.Reason = replay.Suppress, "landlines"
+	}))
+	must(t, err)
+	if got := b.finish(t, job.ID); got.Total != 2 || got.Replayed != 1 || got.Skipped != 1 {
+		t.Errorf("%+v", got)
+	}
+	if want := []string{"shop +12065551212 landlines"}; !slices.Equal(b.optedOut, want) {
+		t.Errorf("opted out: %v", b.optedOut)
+	}
+	for _, id := range []message.ID{first, second} {
+		if got := b.status(t, id); got != message.StatusFailed {
+			t.Errorf("%s", got)
+		}
+	}
+}
+
+// The carrier that receipts named selects messages.
+func TestSelectByCarrier(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, operator := range []string{"31003", "310260", ""} {
+		id := b.ended(t, shop(), message.Outcome{Kind: message.OutcomeAccepted, SinchID: "s"})
+		_, err := b.ledger.Update(t.Context(), id, func(m *message.Message, now time.Time) error {
+			return m.Receive(message.Receipt{
+				Attempt: 1, State: message.ReceiptUndelivered, Code: message.ReasonCarrier, SinchCode: "E102", Operator: operator,
+			}, now)
+		})
+		must(t, err)
+	}
+	for operator, want := range map[string]int{"31003": 1, replay.NoOperator: 1, "": 3} {
+		selected, err := b.store.Select(t.Context(), replay.Filter{Statuses: []message.Status{message.StatusUndelivered}, Operator: operator})
+		must(t, err)
+		if selected.Count != want {
+			t.Errorf("%q: %d messages, want %d", operator, selected.Count, want)
+		}
 	}
 }
 

@@ -19,12 +19,16 @@ type Dispatcher interface {
 	DispatchMany(ctx context.Context, messages []*message.Message) error
 }
 
+// SuppressFunc opts a number out of all senders of a scope, unless it is.
+type SuppressFunc func(ctx context.Context, scope message.Scope, number, reason string) (added bool, err error)
+
 // Runner replays what was selected. One of all processes does so at a time. After a
 // crash another one goes on: a message that was replayed already has another version
 // by then, and is not replayed again.
 type Runner struct {
 	store      *Store
 	dispatcher Dispatcher
+	suppress   SuppressFunc
 	locker     *redislock.Client
 	lock       *redislock.Lock // nil: another process runs the replays, or there are none
 	report     func(err error)
@@ -34,9 +38,9 @@ type Runner struct {
 }
 
 // NewRunner returns a runner; report is called with the result of each round.
-func NewRunner(s *Store, d Dispatcher, report func(err error), log zerolog.Logger) *Runner {
+func NewRunner(s *Store, d Dispatcher, suppress SuppressFunc, report func(err error), log zerolog.Logger) *Runner {
 	return &Runner{
-		store: s, dispatcher: d, locker: redislock.New(s.rdb), report: report, log: log,
+		store: s, dispatcher: d, suppress: suppress, locker: redislock.New(s.rdb), report: report, log: log,
 		begun: make(map[string]time.Time), made: make(map[string]float64),
 	}
 }
@@ -149,7 +153,7 @@ func (r *Runner) goOn(ctx context.Context, id string) error {
 		return unavailable("read replay", err)
 	}
 	if len(entries) == 0 {
-		r.log.Info().Str("replay", id).Int64("replayed", job.Replayed).Int64("skipped", job.Skipped).Msg("replay done")
+		r.log.Info().Str("replay", id).Str("action", string(job.Action)).Int64("replayed", job.Replayed).Int64("skipped", job.Skipped).Msg("replay done")
 		return r.store.end(ctx, id, Done)
 	}
 	r.made[id] += float64(len(entries))
@@ -203,16 +207,19 @@ func (r *Runner) replay(ctx context.Context, job Replay, packed []string) (repla
 			}
 			continue
 		}
-		m, done, err := r.replayOne(ctx, job, result.Value, entries[i])
+		m, done, err := r.one(ctx, job, result.Value, entries[i])
 		if err != nil {
 			return 0, err
 		}
 		if done {
 			replayed++
 		}
-		if m != nil {
+		if m != nil && job.Action == SendAgain {
 			changed = append(changed, m)
 		}
+	}
+	if len(changed) == 0 {
+		return replayed, nil
 	}
 	if err := r.dispatcher.DispatchMany(ctx, changed); err != nil {
 		r.log.Warn().Str("replay", job.ID).Err(err).Msg("tasks not enqueued; the sweeper will enqueue them")
@@ -223,9 +230,54 @@ func (r *Runner) replay(ctx context.Context, job Replay, packed []string) (repla
 // errChanged refuses a message that was changed since it was selected.
 var errChanged = errors.New("changed since it was selected")
 
-func (r *Runner) replayOne(ctx context.Context, job Replay, seen ledger.Snapshot, e entry) (m *message.Message, done bool, err error) {
+// one does the action of a job with one message.
+func (r *Runner) one(ctx context.Context, job Replay, seen ledger.Snapshot, e entry) (m *message.Message, done bool, err error) {
+	switch job.Action {
+	case Suppress:
+		done, err := r.optOut(ctx, job, seen.Message)
+		return nil, done, err
+	case Cancel:
+		return r.change(ctx, job, seen, e, (*message.Message).Cancel)
+	case SendAgain:
+	}
+	return r.change(ctx, job, seen, e, func(m *message.Message, now time.Time) error {
+		return m.Replay(job.Force, time.Time{}, now)
+	})
+}
+
+// doneSince reports whether a message shows the action of a job: a crashed round has
+// done it, and has not recorded the progress.
+func (r Replay) doneSince(m *message.Message) bool {
+	if r.Action == Cancel {
+		return m.Status == message.StatusCanceled && !m.FinalAt.Before(r.CreatedAt)
+	}
+	return m.ReplayedSince(r.CreatedAt)
+}
+
+// optOut opts the recipient of a message out, whatever has become of the message since
+// it was selected. One whose number is not known any more is skipped.
+func (r *Runner) optOut(ctx context.Context, job Replay, m *message.Message) (added bool, err error) {
+	if m.Content.To == "" || message.IsMasked(m.Content.To) {
+		return false, nil
+	}
+	added, err = r.suppress(ctx, m.Scope, m.Content.To, job.Reason)
+	switch {
+	case errors.Is(err, redisconn.ErrUnavailable):
+		return false, fmt.Errorf("opt out: %w", err)
+	case err != nil:
+		r.log.Warn().Str("message_id", string(m.ID)).Err(err).Msg("recipient not opted out")
+		return false, nil
+	default:
+		return added, nil
+	}
+}
+
+// change changes a message unless it was changed since it was selected.
+func (r *Runner) change(
+	ctx context.Context, job Replay, seen ledger.Snapshot, e entry, change ledger.Change,
+) (m *message.Message, done bool, err error) {
 	if seen.Version() != e.version {
-		return nil, seen.Message.ReplayedSince(job.CreatedAt), nil
+		return nil, job.doneSince(seen.Message), nil
 	}
 	first := true
 	m, err = r.store.ledger.UpdateFrom(ctx, seen, func(m *message.Message, now time.Time) error {
@@ -233,14 +285,14 @@ func (r *Runner) replayOne(ctx context.Context, job Replay, seen ledger.Snapshot
 			return errChanged
 		}
 		first = false
-		return m.Replay(job.Force, time.Time{}, now)
+		return change(m, now)
 	})
 	switch {
 	case err == nil:
 		return m, true, nil
 	case errors.Is(err, redisconn.ErrUnavailable):
-		return nil, false, fmt.Errorf("replay message: %w", err)
-	default: // it was changed, has expired, or cannot be replayed
+		return nil, false, fmt.Errorf("change message: %w", err)
+	default: // it was changed, has expired, or its state does not allow the change
 		return nil, false, nil
 	}
 }

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,6 +17,7 @@ type filter struct {
 	Status    []message.Status
 	Reason    string // its code
 	Code      string // Sinch's code; none: Sinch gave none
+	Carrier   string // its id; none: not known
 	Priority  string
 	Reference string
 	Sinch     string // Sinch's id
@@ -25,18 +27,19 @@ type filter struct {
 	numberKey []byte
 }
 
-// noCode stands for messages whose reason has no code of Sinch.
+// noCode stands for messages whose reason has no code of Sinch, or whose carrier is
+// not known.
 const noCode = "none"
 
 // filterNames are the names of the members in a query, which are those of words in
 // searches, too.
 func filterNames() []string {
-	return []string{tenantField, kindField, statusField, "reason", "code", "priority", "reference", "sinch", "batch", numberField}
+	return []string{tenantField, kindField, statusField, "reason", "code", carrierField, "priority", "reference", "sinch", "batch", numberField}
 }
 
 func readFilter(query url.Values) (filter, error) {
 	f := filter{
-		Tenant: query.Get(tenantField), Kind: query.Get(kindField), Reason: query.Get("reason"), Code: query.Get("code"),
+		Tenant: query.Get(tenantField), Kind: query.Get(kindField), Reason: query.Get("reason"), Code: query.Get("code"), Carrier: query.Get(carrierField),
 		Priority: query.Get("priority"), Reference: query.Get("reference"), Sinch: query.Get("sinch"), Number: query.Get(numberField),
 	}
 	bad := func(text string) error { return &refusal{http.StatusBadRequest, text} }
@@ -78,7 +81,7 @@ func readFilter(query url.Values) (filter, error) {
 func (f filter) query() url.Values {
 	query := url.Values{}
 	for name, value := range map[string]string{
-		tenantField: f.Tenant, kindField: f.Kind, "reason": f.Reason, "code": f.Code, "priority": f.Priority,
+		tenantField: f.Tenant, kindField: f.Kind, "reason": f.Reason, "code": f.Code, carrierField: f.Carrier, "priority": f.Priority,
 		"reference": f.Reference, "sinch": f.Sinch, "batch": string(f.Batch), numberField: f.Number, statusField: f.statuses(),
 	} {
 		if value != "" {
@@ -112,6 +115,7 @@ func (f filter) matches(m *message.Message) bool {
 		(f.Sinch == "" || f.Sinch == m.SinchID) &&
 		(f.Batch == "" || f.Batch == m.BatchID) &&
 		(f.Reason == "" || m.Reason != nil && f.Reason == string(m.Reason.Code)) &&
+		(f.Carrier == "" || f.Carrier == cmp.Or(m.Operator, noCode)) &&
 		(f.Code == "" || m.Reason != nil && f.Code == codeOf(m.Reason)) &&
 		(f.Number == "" || f.Number == hashNumber(f.numberKey, m.Content.To))
 }

@@ -14,7 +14,10 @@ import (
 // functions are those that the templates call.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"places":      places,
+		"places": places,
+		"control": func(path, name string, of *problemRow) control {
+			return control{problem: of.problem, Path: path, Name: name}
+		},
 		"states":      func() []string { return []string{"pending", "delivered", "failed"} },
 		"statusClass": statusClass,
 		"plural":      plural,
@@ -113,6 +116,13 @@ func maskedScope(scope string) string {
 		return senderKind + message.Masked(number)
 	}
 	return scope
+}
+
+// control is a change of a group, as the page of problems offers it.
+type control struct {
+	problem
+
+	Path, Name string
 }
 
 // place is an entry of the navigation.

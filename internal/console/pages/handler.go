@@ -140,6 +140,9 @@ func (h *Handler) changes() map[string]handlerFunc {
 		"messages/{id}/replay": h.replayMessage,
 		"messages/{id}/reveal": h.reveal,
 		"problems/replay":      h.replayProblem,
+		"problems/cancel":      h.cancelProblem,
+		"problems/suppress":    h.suppressProblem,
+		"problems/stop":        h.stopJob,
 	}
 }
 

@@ -2,28 +2,28 @@ package pages
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"maps"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
-	"mmsdispatch/internal/admin"
 	"mmsdispatch/internal/message"
-	"mmsdispatch/internal/operator"
 	"mmsdispatch/internal/replay"
 )
 
-// problem is a group of messages that failed for the same reason.
+// problem is a group of messages that failed, or wait, for the same reason.
 type problem struct {
-	Scope  message.Scope
-	Status message.Status
-	Reason message.ReasonCode
-	Code   string // Sinch's; noCode: it gave none
+	Scope   message.Scope
+	Status  message.Status
+	Reason  message.ReasonCode
+	Code    string // Sinch's; noCode: it gave none
+	Carrier string // its id; noCode: not known
 }
+
+// trendHours is the length of a trend.
+const trendHours = 24
 
 // problemRow is a problem with its messages.
 type problemRow struct {
@@ -31,25 +31,71 @@ type problemRow struct {
 
 	Text    string // of the reason of the latest message
 	Count   int
-	Hour    int // of them, created within the last hour
+	Hours   [trendHours]int // of them, by the hour of their creation, the last hour last
 	First   time.Time
 	Last    time.Time
 	List    string // the address of its messages
 	Doubles bool
+	Waits   bool // they can be canceled; else they can be replayed
+}
+
+// Hour is the number of messages that were created within the last hour.
+func (r *problemRow) Hour() int { return r.Hours[trendHours-1] }
+
+// Trend is the line of the messages by hour.
+func (r *problemRow) Trend() chart {
+	values := make([]float64, trendHours)
+	for i, n := range r.Hours {
+		values[i] = float64(n)
+	}
+	before := r.Hours[trendHours-2]
+	word := "steady"
+	switch {
+	case r.Hour() > before:
+		word = "rising"
+	case r.Hour() < before:
+		word = "falling"
+	}
+	return line(fmt.Sprintf("%s: %d in the last hour, %d in the hour before", word, r.Hour(), before), "messages an hour", values)
 }
 
 // problemsBody is what the page of problems shows.
 type problemsBody struct {
 	Tenant   string
 	Kind     string
-	Rows     []problemRow
+	Rows     []*problemRow
 	Complete bool
-	Replay   *replay.Replay // that was started from here; nil: none is shown
+	Jobs     []jobRow // those that run, and the one that was started from here
 }
 
-// problemStatuses are the states that a problem ends in.
+// jobRow is a change of many messages in the background.
+type jobRow struct {
+	replay.Replay
+
+	Verb string // of its control
+	Done string // what has become of its messages
+}
+
+// Handled is the number of messages that it is through with.
+func (j jobRow) Handled() int64 { return j.Replayed + j.Skipped }
+
+// Left is how long the rest takes.
+func (j jobRow) Left() time.Duration {
+	if j.Rate <= 0 {
+		return 0
+	}
+	return time.Duration(float64(j.Total-j.Handled()) / j.Rate * float64(time.Second))
+}
+
+// Runs reports whether it can be stopped.
+func (j jobRow) Runs() bool { return j.Status == replay.Running }
+
+// problemStatuses are the states of problems: those that messages end in, and those
+// in which they wait again after an attempt that failed.
 func problemStatuses() []message.Status {
-	return []message.Status{message.StatusFailed, message.StatusUndelivered, message.StatusExpired, message.StatusUnknown}
+	return []message.Status{
+		message.StatusFailed, message.StatusUndelivered, message.StatusExpired, message.StatusUnknown, message.StatusQueued, message.StatusScheduled,
+	}
 }
 
 // problemMessages bounds the messages that are grouped.
@@ -62,15 +108,8 @@ func (h *Handler) problems(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	body := problemsBody{Tenant: f.Tenant, Kind: f.Kind}
-	if id := query.Get("replay"); id != "" {
-		job, err := h.Replays.Get(r.Context(), nil, id)
-		if errors.Is(err, replay.ErrNotFound) {
-			return &refusal{http.StatusNotFound, "There is no such replay."}
-		}
-		if err != nil {
-			return err
-		}
-		body.Replay = &job
+	if body.Jobs, err = h.jobs(r, query.Get(jobField)); err != nil {
+		return err
 	}
 	f.Status = problemStatuses()
 	list, err := h.find(r.Context(), f, problemMessages)
@@ -81,42 +120,78 @@ func (h *Handler) problems(w http.ResponseWriter, r *http.Request) error {
 	return h.show(w, r, "problems", "Problems", body)
 }
 
+// jobs are those that run, and the one with an id; empty: none.
+func (h *Handler) jobs(r *http.Request, id string) ([]jobRow, error) {
+	running, err := h.Replays.Running(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	if id != "" && !slices.ContainsFunc(running, func(job replay.Replay) bool { return job.ID == id }) {
+		job, err := h.Replays.Get(r.Context(), nil, id)
+		if errors.Is(err, replay.ErrNotFound) {
+			return nil, &refusal{http.StatusNotFound, "There is no such replay."}
+		}
+		if err != nil {
+			return nil, err
+		}
+		running = append(running, job)
+	}
+	rows := make([]jobRow, len(running))
+	for i, job := range running {
+		c := changeOf(job.Action)
+		rows[i] = jobRow{Replay: job, Verb: c.button, Done: c.done}
+	}
+	return rows, nil
+}
+
 // group counts messages, the newest first, by their problems.
-func group(messages []*message.Message, now time.Time) []problemRow {
+func group(messages []*message.Message, now time.Time) []*problemRow {
 	rows := make(map[problem]*problemRow)
 	for _, m := range messages {
-		p := problem{Scope: m.Scope, Status: m.Status, Code: noCode}
+		p := problem{Scope: m.Scope, Status: m.Status, Code: noCode, Carrier: cmp.Or(m.Operator, noCode)}
 		text := ""
-		if m.Reason != nil {
+		switch {
+		case m.Reason != nil:
 			p.Reason, p.Code, text = m.Reason.Code, codeOf(m.Reason), m.Reason.Message
+		case m.Status.Waiting():
+			continue
 		}
 		row := rows[p]
 		if row == nil {
-			query := p.query()
-			row = &problemRow{
-				problem: p, Text: text, Last: m.CreatedAt, List: messagesPath + "?" + query.Encode(),
-				Doubles: p.Status == message.StatusUnknown,
-			}
+			row = newProblemRow(p)
+			row.Text, row.Last = text, m.CreatedAt
 			rows[p] = row
 		}
 		row.Count++
 		row.First = m.CreatedAt
-		if now.Sub(m.CreatedAt) < time.Hour {
-			row.Hour++
+		if ago := now.Sub(m.CreatedAt) / time.Hour; ago >= 0 && ago < trendHours {
+			row.Hours[trendHours-1-ago]++
 		}
 	}
-	all := make([]problemRow, 0, len(rows))
-	for _, row := range rows {
-		all = append(all, *row)
+	return sorted(rows)
+}
+
+func newProblemRow(p problem) *problemRow {
+	return &problemRow{
+		problem: p, List: messagesPath + "?" + p.query().Encode(),
+		Doubles: p.Status == message.StatusUnknown, Waits: p.Status.Waiting(),
 	}
-	slices.SortFunc(all, func(a, b problemRow) int {
+}
+
+// sorted are the rows, the largest first.
+func sorted(rows map[problem]*problemRow) []*problemRow {
+	all := make([]*problemRow, 0, len(rows))
+	for _, row := range rows {
+		all = append(all, row)
+	}
+	slices.SortFunc(all, func(a, b *problemRow) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.List, b.List))
 	})
 	return all
 }
 
 func (p problem) query() url.Values {
-	query := url.Values{tenantField: {p.Scope.Tenant}, kindField: {kindOf(p.Scope)}, statusField: {string(p.Status)}}
+	query := url.Values{tenantField: {p.Scope.Tenant}, kindField: {kindOf(p.Scope)}, statusField: {string(p.Status)}, carrierField: {p.Carrier}}
 	if p.Reason != "" {
 		query.Set("reason", string(p.Reason))
 		query.Set("code", p.Code)
@@ -124,115 +199,20 @@ func (p problem) query() url.Values {
 	return query
 }
 
-// replayFilter selects the messages of a problem, also those that are too old for the
-// list.
-func (p problem) replayFilter(before time.Time) replay.Filter {
-	f := replay.Filter{Scope: &p.Scope, Statuses: []message.Status{p.Status}, Before: before}
+// filter selects the messages of a problem, also those that are too old for the list.
+func (p problem) filter(before time.Time) replay.Filter {
+	f := replay.Filter{Scope: &p.Scope, Statuses: []message.Status{p.Status}, Before: before, Operator: p.Carrier}
 	if p.Reason != "" {
 		f.Reasons, f.SinchCode = []message.ReasonCode{p.Reason}, p.Code
 	}
 	return f
 }
 
-// problemOf reads the problem that a replay names.
-func problemOf(r *http.Request) (problem, error) {
-	p := problem{
-		Scope:  message.Scope{Tenant: r.FormValue(tenantField), Test: r.FormValue(kindField) == kindTest},
-		Status: message.Status(r.FormValue(statusField)), Reason: message.ReasonCode(r.FormValue(causeField)),
-		Code: cmp.Or(r.FormValue("code"), noCode),
+// target names the problem in the audit.
+func (p problem) target() string {
+	text := p.Scope.String() + " " + string(p.Status) + " " + string(p.Reason) + " " + p.Code
+	if p.Carrier != "" && p.Carrier != noCode {
+		text += " carrier " + p.Carrier
 	}
-	if p.Scope.Tenant == "" || !slices.Contains(problemStatuses(), p.Status) {
-		return problem{}, &refusal{http.StatusBadRequest, "The replay names no tenant, or a state that is no problem."}
-	}
-	return p, nil
-}
-
-// The pace of a replay, in messages per second.
-const (
-	replayRate    = 5
-	maxReplayRate = 1000
-)
-
-// The fields of the confirmation. The reason of the messages is not that of the
-// operator, whose field is called reason.
-const (
-	causeField = "cause"
-	rateField  = "rate"
-)
-
-func (h *Handler) replayProblem(w http.ResponseWriter, r *http.Request) error {
-	if err := h.allows(r, admin.Operator); err != nil {
-		return err
-	}
-	p, err := problemOf(r)
-	if err != nil {
-		return err
-	}
-	// Messages that fail after the confirmation was shown are none of those it counted.
-	before := h.Now().UTC().Truncate(time.Millisecond)
-	if text := r.PostFormValue("before"); text != "" {
-		if before, err = time.Parse(time.RFC3339Nano, text); err != nil {
-			return errBadRequest
-		}
-	}
-	selection, err := h.Replays.Select(r.Context(), p.replayFilter(before))
-	if err != nil {
-		return err
-	}
-	c := confirmation{
-		Button: "Replay", Back: Root + "problems", Rate: replayRate, Hidden: map[string]string{
-			"before": before.Format(time.RFC3339Nano), "count": strconv.Itoa(selection.Count),
-		},
-		Effects: []string{
-			plural(selection.Count, "message") + " of " + p.Scope.Tenant + " (" + kindOf(p.Scope) +
-				") will be queued again, and sent at the pace in force.",
-			doubles(selection.MayDouble), "Messages that change meanwhile are skipped. A worker does it in the background.",
-		},
-	}
-	maps.Copy(c.Hidden, map[string]string{
-		tenantField: p.Scope.Tenant, kindField: kindOf(p.Scope),
-		statusField: string(p.Status), causeField: string(p.Reason), "code": p.Code,
-	})
-	if r.Method != http.MethodPost {
-		return h.confirm(w, r, "Replay a problem", c)
-	}
-	return h.startReplay(w, r, p, before, selection, c)
-}
-
-func (h *Handler) startReplay(
-	w http.ResponseWriter, r *http.Request, p problem, before time.Time, selection replay.Selection, c confirmation,
-) error {
-	reason, problem := reasonOf(r)
-	rate, err := strconv.ParseFloat(r.PostFormValue(rateField), 64)
-	if err != nil || !(rate > 0 && rate <= maxReplayRate) {
-		problem = "The pace is a number above 0, up to 1000."
-	}
-	if problem == "" && r.PostFormValue("count") != strconv.Itoa(selection.Count) {
-		problem = "The number of messages has changed meanwhile. Confirm it again."
-	}
-	if problem != "" {
-		c.Problem = problem
-		return h.confirm(w, r, "Replay a problem", c)
-	}
-	job, err := h.createReplay(r.Context(), r, replay.Request{
-		Filter: p.replayFilter(before), Rate: rate, Force: selection.MayDouble > 0,
-	}, operator.Change{
-		Action: operator.ActionMessageReplay, Target: p.Scope.String() + " " + string(p.Status) + " " + string(p.Reason) + " " + p.Code,
-		Reason: reason, Before: map[string]int{"messages": selection.Count, "mayDouble": selection.MayDouble},
-	})
-	if err != nil {
-		return err
-	}
-	http.Redirect(w, r, Root+"problems?replay="+url.QueryEscape(job.ID), http.StatusSeeOther)
-	return nil
-}
-
-// createReplay records a replay and starts it.
-func (h *Handler) createReplay(
-	ctx context.Context, r *http.Request, request replay.Request, change operator.Change,
-) (replay.Replay, error) {
-	if err := h.operator(r).Record(ctx, change); err != nil {
-		return replay.Replay{}, err
-	}
-	return h.Replays.Create(ctx, request)
+	return text
 }
