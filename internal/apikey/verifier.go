@@ -20,6 +20,8 @@ const (
 	unknownFor = time.Second
 	// subscribeAgain is the pause of Follow after an error.
 	subscribeAgain = time.Second
+	// findTimeout bounds the query for one key.
+	findTimeout = 1500 * time.Millisecond
 	// cacheMax bounds the memory for made-up keys.
 	cacheMax = 4096
 )
@@ -89,6 +91,8 @@ func (v *Verifier) Verify(ctx context.Context, key string) (Principal, error) {
 	r, found := v.cache.get(d)
 	if !found {
 		changes := v.cache.changes.Load()
+		ctx, cancel := context.WithTimeout(ctx, findTimeout)
+		defer cancel()
 		p, err := v.stored.find(ctx, d)
 		if err != nil && !errors.Is(err, ErrUnknown) {
 			return Principal{}, err

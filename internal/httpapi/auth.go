@@ -134,9 +134,7 @@ func (a *api) identify(c echo.Context) (Caller, error) {
 	if err != nil {
 		return Caller{}, err
 	}
-	ctx, cancel := a.bounded(c)
-	defer cancel()
-	caller, err := a.Keys.Identify(ctx, key)
+	caller, err := a.Keys.Identify(c.Request().Context(), key)
 	switch {
 	case errors.Is(err, ErrUnknownKey):
 		return Caller{}, newProblem(codeUnauthorized, "The key is not valid.")

@@ -78,7 +78,11 @@ func (w *members) texts(name string, values []string) {
 func (w *members) mapping(name string, values map[string]string) {
 	w.name(name)
 	w.json = append(w.json, '{')
-	for _, key := range slices.Sorted(maps.Keys(values)) {
+	var keys []string
+	if len(values) > 0 { // nearly always none: an iterator would allocate for it
+		keys = slices.Sorted(maps.Keys(values))
+	}
+	for _, key := range keys {
 		if w.json[len(w.json)-1] != '{' {
 			w.json = append(w.json, ',')
 		}

@@ -66,6 +66,9 @@ func (w *writer) phone(field, digitsField protowire.Number, value string) {
 
 // operator writes a carrier by its digits, or as it stands.
 func (w *writer) operator(id string) {
+	if id == "" {
+		return
+	}
 	if digits, err := strconv.ParseInt(id, 10, 32); err == nil && digits > 0 && strconv.FormatInt(digits, 10) == id {
 		w.number(fieldOperatorID, digits)
 		return
