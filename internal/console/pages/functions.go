@@ -18,6 +18,7 @@ func functions() template.FuncMap {
 		"control": func(path, name string, of *problemRow) control {
 			return control{problem: of.problem, Path: path, Name: name}
 		},
+		"commands":    commands,
 		"states":      func() []string { return []string{"pending", "delivered", "failed"} },
 		"statusClass": statusClass,
 		"plural":      plural,
