@@ -98,21 +98,33 @@ func (a audit) add(ctx context.Context, e Entry) error {
 // scrubbed is a reason without what may be a phone number.
 func scrubbed(reason string) string { return telemetry.Scrub(reason) }
 
-// Audit lists what operators did since a moment, newest first.
+// Audit lists what operators did since a moment, newest first. It reads no further
+// than needed: the clocks of processes differ by less than auditSlack.
 func Audit(ctx context.Context, rdb redis.UniversalClient, since time.Time) ([]Entry, error) {
-	values, err := rdb.LRange(ctx, auditKey, 0, -1).Result()
-	if err != nil {
-		return nil, fmt.Errorf("read audit: %w: %w", ErrUnavailable, err)
-	}
-	entries := make([]Entry, 0, len(values))
-	for _, value := range values {
-		var e Entry
-		if err := json.Unmarshal([]byte(value), &e); err != nil {
-			return nil, fmt.Errorf("read audit: %w", err)
+	const (
+		chunk      = 200
+		auditSlack = time.Minute
+	)
+	entries, seen := []Entry{}, make(map[string]bool) // an entry added meanwhile moves the others
+	for first := int64(0); ; first += chunk {
+		values, err := rdb.LRange(ctx, auditKey, first, first+chunk-1).Result()
+		if err != nil {
+			return nil, fmt.Errorf("read audit: %w: %w", ErrUnavailable, err)
 		}
-		if !e.At.Before(since) {
-			entries = append(entries, e)
+		older := false
+		for _, value := range values {
+			var e Entry
+			if err := json.Unmarshal([]byte(value), &e); err != nil {
+				return nil, fmt.Errorf("read audit: %w", err)
+			}
+			if !e.At.Before(since) && !seen[value] {
+				entries = append(entries, e)
+			}
+			seen[value] = true
+			older = e.At.Before(since.Add(-auditSlack))
+		}
+		if older || len(values) < chunk {
+			return entries, nil
 		}
 	}
-	return entries, nil
 }

@@ -52,12 +52,14 @@ type Publisher struct {
 	Now      func() time.Time // Redis' time
 }
 
-// Run publishes until ctx ends, and then removes the worker from the list. A
-// publication that fails is followed by the next one.
+// Run records the start of the worker, publishes until ctx ends, and then removes the
+// worker from the list. A publication that fails is followed by the next one.
 func (p *Publisher) Run(ctx context.Context) {
 	tick := time.NewTicker(publishEvery)
 	defer tick.Stop()
+	announced := false
 	for {
+		announced = announced || p.announce(ctx) == nil
 		_ = p.Publish(ctx)
 		select {
 		case <-ctx.Done():

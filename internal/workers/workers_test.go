@@ -1,6 +1,7 @@
 package workers
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,5 +68,36 @@ func TestListShowsLiveWorkersOnly(t *testing.T) {
 	}
 	if list, err := List(t.Context(), rdb, now); err != nil || len(list) != 0 {
 		t.Errorf("after the end: %+v, %v", list, err)
+	}
+}
+
+// A start is recorded when it changes the version or a setting, once for all workers
+// that start together.
+func TestStartsThatChangeSomething(t *testing.T) {
+	t.Parallel()
+	rdb, begin := redistest.Shared(t).Client(t), time.Now().UTC().Truncate(time.Millisecond)
+	for i, one := range []struct {
+		version string
+		rate    float64
+	}{{"v1", 10}, {"v1", 10}, {"v2", 10}, {"v2", 10}, {"v2", 20}, {"v1", 20}} {
+		at := begin.Add(time.Duration(i) * time.Minute)
+		p := &Publisher{Redis: rdb, Worker: State{ID: "w", Version: one.version, Rate: one.rate}, Now: func() time.Time { return at }}
+		if err := p.announce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rdb.LPush(t.Context(), changesKey, rdb.LIndex(t.Context(), changesKey, 0).Val()).Err(); err != nil { // two at the same time
+		t.Fatal(err)
+	}
+	got, err := Starts(t.Context(), rdb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Start{
+		{At: begin, Version: "v1", Rate: 10}, {At: begin.Add(2 * time.Minute), Version: "v2", Rate: 10},
+		{At: begin.Add(4 * time.Minute), Version: "v2", Rate: 20}, {At: begin.Add(5 * time.Minute), Version: "v1", Rate: 20},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -3,6 +3,7 @@ package pages
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"mmsdispatch/internal/status"
 )
@@ -14,6 +15,7 @@ type chart struct {
 	Latest string
 	Most   string
 	Points string // of an SVG polyline
+	Marks  []mark // changes, drawn as vertical lines
 }
 
 // The size of a chart, in units of its SVG.
@@ -23,12 +25,14 @@ const (
 	chartPoints = 60
 )
 
-// chartsOf draws the rates and the waiting messages of the last hour.
-func chartsOf(samples []status.Sample) []chart {
+// chartsOf draws the rates and the waiting messages of the last hour, with the changes
+// in it.
+func chartsOf(samples []status.Sample, marks []mark) []chart {
 	if len(samples) < 2 {
 		return nil
 	}
-	var accepted, sent, waiting []float64
+	var accepted, sent, waiting, places []float64
+	first, last := samples[0].At, samples[len(samples)-1].At
 	step := max(1, len(samples)/chartPoints)
 	for i := step; i < len(samples); i += step {
 		before, after := samples[i-step], samples[i]
@@ -37,17 +41,32 @@ func chartsOf(samples []status.Sample) []chart {
 			continue
 		}
 		events := after.Since(before)
+		places = append(places, placeOf(after.At, first, last))
 		accepted = append(accepted, float64(events.Accepted)/seconds)
 		sent = append(sent, float64(events.Sent)/seconds)
 		waiting = append(waiting, float64(after.Waiting))
 	}
-	return []chart{
-		line("Accepted", "messages per second", accepted), line("Sent", "messages per second", sent),
-		line("Waiting", "messages", waiting),
+	charts := []chart{
+		line("Accepted", "messages per second", accepted, places), line("Sent", "messages per second", sent, places),
+		line("Waiting", "messages", waiting, places),
 	}
+	for i := range charts {
+		charts[i].Marks = marks
+	}
+	return charts
 }
 
-func line(title, unit string, values []float64) chart {
+// placeOf is the place of a time on a chart.
+func placeOf(at, first, last time.Time) float64 {
+	span := last.Sub(first)
+	if span <= 0 {
+		return 0
+	}
+	return min(max(float64(at.Sub(first))/float64(span), 0), 1) * chartWidth
+}
+
+// line draws values at their places on the chart; nil: one behind the other.
+func line(title, unit string, values, places []float64) chart {
 	c := chart{Title: title, Unit: unit, Latest: "0", Most: "0"}
 	highest := 0.0
 	for _, v := range values {
@@ -56,6 +75,9 @@ func line(title, unit string, values []float64) chart {
 	var points strings.Builder
 	for i, v := range values {
 		x := float64(i) * chartWidth / float64(max(1, len(values)-1))
+		if places != nil {
+			x = places[i]
+		}
 		y := float64(chartHeight)
 		if highest > 0 {
 			y -= v / highest * chartHeight

@@ -13,6 +13,7 @@ type overviewBody struct {
 	*status.Status
 
 	Charts []chart
+	Marks  []mark   // the changes on the charts
 	All    bool     // everything is paused
 	Refs   []string // the scopes of the pauses, without numbers
 	Max    int      // calls that all workers can make at once
@@ -28,7 +29,11 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body := overviewBody{Status: s, Charts: chartsOf(samples)}
+	marks, err := h.marks(r.Context(), samples)
+	if err != nil {
+		return err
+	}
+	body := overviewBody{Status: s, Charts: chartsOf(samples, marks), Marks: marks}
 	key, err := h.numberKey(r.Context())
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func (r *problemRow) Trend() chart {
 	case r.Hour() < before:
 		word = "falling"
 	}
-	return line(fmt.Sprintf("%s: %d in the last hour, %d in the hour before", word, r.Hour(), before), "messages an hour", values)
+	return line(fmt.Sprintf("%s: %d in the last hour, %d in the hour before", word, r.Hour(), before), "messages an hour", values, nil)
 }
 
 // problemsBody is what the page of problems shows.
