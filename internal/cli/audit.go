@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -14,10 +13,7 @@ import (
 
 // newAudit lists the changes made by operators.
 func newAudit() *cobra.Command {
-	var (
-		since  string
-		asJSON bool
-	)
+	var since string
 	cmd := &cobra.Command{
 		Use:     "audit",
 		Short:   "List the changes made by operators, newest first",
@@ -32,19 +28,10 @@ func newAudit() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(entries)
-			} else {
-				err = writeAudit(cmd.OutOrStdout(), entries)
-			}
-			if err != nil {
-				return fmt.Errorf("list audit: %w", err)
-			}
-			return nil
+			return result(cmd, entries, func(out io.Writer) error { return writeAudit(out, entries) })
 		}),
 	}
 	cmd.Flags().StringVar(&since, "since", "24h", "how far back, such as 12h or 7d")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON array")
 	return cmd
 }
 

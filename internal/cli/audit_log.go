@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,10 +33,7 @@ type summary struct {
 
 // newAuditLog checks that the messages add up.
 func newAuditLog() *cobra.Command {
-	var (
-		since  string
-		asJSON bool
-	)
+	var since string
 	cmd := &cobra.Command{
 		Use:   "audit-log",
 		Short: "Compare state, attempts, timeline and log of all messages, and report those that do not add up",
@@ -56,23 +52,16 @@ func newAuditLog() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(found)
-			} else {
-				err = found.write(cmd.OutOrStdout())
+			if err := result(cmd, found, found.write); err != nil {
+				return err
 			}
-			switch {
-			case err != nil:
-				return fmt.Errorf("audit of messages: %w", err)
-			case len(found.Findings) > 0:
+			if len(found.Findings) > 0 {
 				return errReported
-			default:
-				return nil
 			}
+			return nil
 		}),
 	}
 	cmd.Flags().StringVar(&since, "since", "24h", "only messages that have changed since, such as 12h or 7d")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON object")
 	return cmd
 }
 

@@ -32,7 +32,7 @@ func newBench() *cobra.Command {
 			"built-in simulator, so that any installation can be measured without sending an MMS.",
 		Example: `  MMS_KEY=mms_test_… mmsctl bench --connections 50 --messages 10000`,
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return b.run(cmd.Context(), cmd.OutOrStdout()) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return b.run(cmd) },
 	}
 	b.api.addFlags(cmd)
 	f := cmd.Flags()
@@ -62,7 +62,8 @@ type answered struct {
 	took   time.Duration
 }
 
-func (b *benchmark) run(ctx context.Context, out io.Writer) error {
+func (b *benchmark) run(cmd *cobra.Command) error {
+	ctx := cmd.Context()
 	if b.connections < 1 || b.messages < 1 {
 		return errors.New("--connections and --messages are at least 1")
 	}
@@ -85,7 +86,7 @@ func (b *benchmark) run(ctx context.Context, out io.Writer) error {
 		wg.Go(func() { results[i] = b.worker(ctx, via, name) })
 	}
 	wg.Wait()
-	return b.report(out, slices.Concat(results...), time.Since(begun))
+	return b.report(cmd, slices.Concat(results...), time.Since(begun))
 }
 
 // worker sends messages one after the other until there are enough.
@@ -131,24 +132,38 @@ func (b *benchmark) send(ctx context.Context, via *http.Client, reference string
 }
 
 // report prints the measurement. Times include refused requests.
-func (b *benchmark) report(out io.Writer, results []answered, took time.Duration) error {
+func (b *benchmark) report(cmd *cobra.Command, results []answered, took time.Duration) error {
 	if len(results) == 0 {
 		return errors.New("stopped before the first response")
 	}
-	slices.SortFunc(results, func(x, y answered) int { return int(x.took - y.took) })
 	statuses := map[int]int{}
 	for _, r := range results {
 		statuses[r.status]++
 	}
-	at := func(share float64) time.Duration {
-		return results[min(len(results)-1, int(share*float64(len(results))))].took.Round(time.Microsecond)
+	times := make([]time.Duration, len(results))
+	for i, r := range results {
+		times[i] = r.took
 	}
-	taken := statuses[http.StatusAccepted]
-	fmt.Fprintf(out, "%d messages over %d connections in %s: %.0f accepted a second\n",
-		len(results), b.connections, took.Round(time.Millisecond), float64(taken)/took.Seconds())
-	fmt.Fprintf(out, "response times  p50 %s  p95 %s  p99 %s  longest %s\n", at(.50), at(.95), at(.99), at(1)) //nolint:mnd // as named
-	for _, status := range slices.Sorted(maps.Keys(statuses)) {
-		fmt.Fprintf(out, "%7d × %s\n", statuses[status], statusText(status))
+	taken, spread := statuses[http.StatusAccepted], quantilesOf(times)
+	shown := struct {
+		Messages          int         `json:"messages"`
+		Connections       int         `json:"connections"`
+		Seconds           float64     `json:"seconds"`
+		AcceptedPerSecond float64     `json:"acceptedPerSecond"`
+		Response          quantiles   `json:"response"`
+		Statuses          map[int]int `json:"statuses"` // 0: no response
+	}{len(results), b.connections, took.Seconds(), float64(taken) / took.Seconds(), spread, statuses}
+	err := result(cmd, shown, func(out io.Writer) error {
+		fmt.Fprintf(out, "%d messages over %d connections in %s: %.0f accepted a second\n",
+			len(results), b.connections, took.Round(time.Millisecond), shown.AcceptedPerSecond)
+		fmt.Fprintln(out, "response times ", spread)
+		for _, status := range slices.Sorted(maps.Keys(statuses)) {
+			fmt.Fprintf(out, "%7d × %s\n", statuses[status], statusText(status))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if taken < len(results) {
 		return fmt.Errorf("%w: not all were accepted", errReported)

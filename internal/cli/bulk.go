@@ -53,6 +53,9 @@ func newBulk() *cobra.Command {
 		ValidArgsFunction: completeTables,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b.file, b.in, b.out, b.log = args[0], cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if wantsJSON(cmd) {
+				b.result, b.out = b.out, b.log
+			}
 			return b.run(cmd.Context(), defaults)
 		},
 	}
@@ -86,6 +89,7 @@ type bulk struct {
 	stall     time.Duration // time without a byte read or a response until a try ends
 	in        io.Reader
 	out, log  io.Writer
+	result    io.Writer      // of the outcome as JSON; nil: none is wanted
 	zone      *time.Location // of shown times; nil: the local one
 	pauseFunc func(ctx context.Context, d time.Duration) error
 	now       func() time.Time
@@ -172,7 +176,9 @@ func (b *bulk) run(ctx context.Context, defaults []string) error {
 	if err != nil {
 		return flagged(err)
 	}
-	b.report(answer, b.now().Sub(begun))
+	if err := b.report(answer, b.now().Sub(begun)); err != nil {
+		return err
+	}
 	if answer.Rejected == 0 {
 		return b.dropRejected()
 	}
@@ -206,8 +212,34 @@ func bulkFlag(field string, query url.Values) string {
 	}
 }
 
+// shownBulk is the outcome of a file in JSON.
+type shownBulk struct {
+	ID         string  `json:"id"` // empty: of a dry run
+	Reference  string  `json:"reference"`
+	DryRun     bool    `json:"dryRun"`
+	Accepted   int64   `json:"accepted"`
+	Duplicates int64   `json:"duplicates"`
+	Rejected   int64   `json:"rejected"`
+	Seconds    float64 `json:"seconds"`
+}
+
 // report prints the outcome of the rows in one line.
-func (b *bulk) report(answer bulkOutcome, took time.Duration) {
+func (b *bulk) report(answer bulkOutcome, took time.Duration) error {
+	b.reportText(answer, took)
+	if b.result == nil {
+		return nil
+	}
+	err := json.NewEncoder(b.result).Encode(shownBulk{
+		ID: answer.ID, Reference: b.reference, DryRun: b.dryRun, Accepted: answer.Accepted, Duplicates: answer.Duplicates,
+		Rejected: answer.Rejected, Seconds: took.Seconds(),
+	})
+	if err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}
+
+func (b *bulk) reportText(answer bulkOutcome, took time.Duration) {
 	rows := answer.Accepted + answer.Duplicates + answer.Rejected
 	took = max(took.Round(time.Millisecond), time.Millisecond)
 	speed := fmt.Sprintf("%s in %s, %.0f a second", rowCount(rows), took, float64(rows)/took.Seconds())

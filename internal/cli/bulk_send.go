@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/mattn/go-isatty"
+
+	"mmsdispatch/client"
 )
 
 // The retries while the api is down or busy.
@@ -94,14 +96,22 @@ func (b *bulk) gaveUp(err error, accepted int64) error {
 func (b *bulk) refused(err error, tries bulkOutcome) error {
 	refused, ok := errors.AsType[*refusal](err)
 	switch {
-	case ok && refused.ID != "":
+	case ok && refused.ID != nil:
 		return fmt.Errorf("%w\nrows before: %d accepted, %d accepted before, %d rejected%s",
-			err, refused.Accepted, refused.Duplicates, refused.Rejected, b.continuation())
+			err, count(refused.Accepted), count(refused.Duplicates), count(refused.Rejected), b.continuation())
 	case tries.Accepted > 0 || tries.cut:
 		return fmt.Errorf("%w\n%s accepted by earlier tries as far as is known%s", err, rowCount(tries.Accepted), b.continuation())
 	default:
 		return err
 	}
+}
+
+// count is a count of a problem; 0 when it has none.
+func count(n *int) int {
+	if n == nil {
+		return 0
+	}
+	return *n
 }
 
 // continuation describes how to proceed with a batch that may have begun. A changed
@@ -224,7 +234,7 @@ func readBulkAnswer(res *http.Response) (bulkAnswer, error) {
 		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
 		return answer, &laterError{in: time.Duration(seconds) * time.Second, why: "the api responded " + res.Status}
 	case res.StatusCode >= http.StatusBadRequest:
-		return bulkAnswer{}, readRefusal(res.Status, text)
+		return bulkAnswer{}, &refusal{problem: client.NewError(res.StatusCode, res.Header, text)}
 	case err != nil:
 		return bulkAnswer{}, &laterError{why: "the response was cut off"}
 	}

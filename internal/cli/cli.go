@@ -16,11 +16,20 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// Exit codes.
+// Exit codes. Those above 1 tell how a message ended (mmsctl send --wait).
 const (
-	exitOK      = 0
-	exitFailure = 1
+	exitOK           = 0
+	exitFailure      = 1
+	exitNotDelivered = 2
+	exitUnknown      = 3
+	exitPending      = 4
 )
+
+// exitCode ends a command that has printed its result with a code of its own.
+type exitCode int
+
+// Error implements error.
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 // Main runs a command line and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
@@ -31,6 +40,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
+		if code, ok := errors.AsType[exitCode](err); ok {
+			return int(code)
+		}
 		if !errors.Is(err, errReported) {
 			fmt.Fprintln(stderr, "mmsctl:", err)
 		}
@@ -53,9 +65,10 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	addAs(root)
-	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newMedia(), newStatus(), newCancel(), newReplay(), newRate(),
+	addJSON(root)
+	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newMedia(), newStatus(), newCancel(), newReplay(), newTop(), newRate(),
 		newPause(), newResume(), newPauses(), newOptOuts(), newAudit(), newAuditLog(),
-		newBench(), newKeys(), newMigrate(), newHealth(), newDoctor(), newVersion())
+		newBench(), newLoad(), newKeys(), newMigrate(), newHealth(), newDoctor(), newVersion())
 	return root
 }
 
@@ -64,9 +77,16 @@ func newVersion() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
-		Run: func(cmd *cobra.Command, _ []string) {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			build := telemetry.ReadBuild(cmd.Root().Name())
-			fmt.Fprintf(cmd.OutOrStdout(), "%s %s (%s)\n", build.Process, build.Version, build.Revision)
+			shown := struct {
+				Version  string `json:"version"`
+				Revision string `json:"revision"`
+			}{build.Version, build.Revision}
+			return result(cmd, shown, func(out io.Writer) error {
+				_, err := fmt.Fprintf(out, "%s %s (%s)\n", build.Process, build.Version, build.Revision)
+				return err
+			})
 		},
 	}
 }

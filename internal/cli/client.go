@@ -15,6 +15,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"mmsdispatch/client"
+	"mmsdispatch/client/openapi"
+	"mmsdispatch/internal/telemetry"
 )
 
 // requestTimeout bounds one request of the command line.
@@ -22,9 +26,6 @@ const requestTimeout = 30 * time.Second
 
 // maxAnswer bounds the part of a response that is read, in bytes.
 const maxAnswer = 8 << 20
-
-// client returns the HTTP client for requests to our own processes.
-func client() *http.Client { return &http.Client{Timeout: requestTimeout} }
 
 // api is the service that a command sends requests to.
 type api struct {
@@ -44,45 +45,59 @@ func envOr(name, fallback string) string {
 	return fallback
 }
 
-// call sends a request and returns the response. A status of 400 and above is a
-// *refusal.
-func (a *api) call(ctx context.Context, method, path string, body any) (answer []byte, header http.Header, err error) {
-	payload := io.Reader(http.NoBody)
-	if body != nil {
-		encoded, err := json.Marshal(body)
-		if err != nil {
-			return nil, nil, fmt.Errorf("encode request: %w", err)
-		}
-		payload = bytes.NewReader(encoded)
+// connect returns the client of the service.
+func (a *api) connect() (*client.Client, error) {
+	key := a.apiKey()
+	if key == "" {
+		return nil, errNoKey
 	}
-	req, err := a.request(ctx, method, path, payload)
+	c, err := client.New(a.url, key, client.Options{
+		Retries: apiRetries, RetryWaitMax: apiWaitMax, UserAgent: "mmsctl/" + telemetry.ReadBuild("mmsctl").Version,
+	})
 	if err != nil {
-		return nil, nil, err
+		return nil, errBaseURL
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	res, err := client().Do(req)
-	if err != nil {
-		return nil, nil, a.unreachable(err)
-	}
-	defer res.Body.Close()
-	answer, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if res.StatusCode >= http.StatusBadRequest {
-		return nil, nil, readRefusal(res.Status, answer)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("read answer: %w", err)
-	}
-	return answer, res.Header, nil
+	return c, nil
 }
 
-// unreachable is the error for an api that did not respond. It omits the URL of
-// the request, whose query may contain a number.
-func (a *api) unreachable(err error) error {
-	if sent, ok := errors.AsType[*url.Error](err); ok {
-		err = sent.Err
+const (
+	// apiRetries is how often a request is repeated: a person waits for it.
+	apiRetries = 2
+	apiWaitMax = 10 * time.Second
+)
+
+// The errors of a service that is not named.
+var (
+	errNoKey   = errors.New("no API key: set MMS_KEY or give --key")
+	errBaseURL = errors.New("--url or MMS_URL is not a base URL, which begins with http:// or https://, such as http://127.0.0.1:3000")
+)
+
+func (a *api) apiKey() string {
+	if a.key != "" {
+		return a.key
 	}
+	return os.Getenv("MMS_KEY")
+}
+
+// read returns a response as it is. That of a refused request is a *refusal.
+func (a *api) read(res *http.Response, err error) (json.RawMessage, error) {
+	answer, err := client.Read[json.RawMessage](res, err)
+	return answer, a.explained(err)
+}
+
+// explained turns an error of the client into one that says what to do.
+func (a *api) explained(err error) error {
+	if refused, ok := errors.AsType[*client.Error](err); ok {
+		return &refusal{problem: refused}
+	}
+	if missing, ok := errors.AsType[*client.NoResponseError](err); ok {
+		return a.unreachable(missing.Err)
+	}
+	return err
+}
+
+// unreachable is the error for an api that did not respond.
+func (a *api) unreachable(err error) error {
 	return fmt.Errorf("the api at %s cannot be reached (--url or MMS_URL names it): %w", a.shownURL(), err)
 }
 
@@ -95,18 +110,16 @@ func (a *api) shownURL() string {
 	return base.Redacted()
 }
 
-// request returns a request with the API key.
+// request returns a request with the API key, for commands that measure requests or
+// stream a file and have rules of their own for what is repeated.
 func (a *api) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
-	key := a.key
+	key := a.apiKey()
 	if key == "" {
-		key = os.Getenv("MMS_KEY")
-	}
-	if key == "" {
-		return nil, errors.New("no API key: set MMS_KEY or give --key")
+		return nil, errNoKey
 	}
 	base, err := url.Parse(a.url)
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
-		return nil, errors.New("--url or MMS_URL is not a base URL, which begins with http:// or https://, such as http://127.0.0.1:3000")
+		return nil, errBaseURL
 	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(a.url, "/")+path, body)
 	if err != nil {
@@ -116,43 +129,22 @@ func (a *api) request(ctx context.Context, method, path string, body io.Reader) 
 	return req, nil
 }
 
+type problem = client.Error
+
 // refusal is a problem response.
 type refusal struct {
-	status string
-	Detail string `json:"detail"`
-	Code   string `json:"code"`
-	Errors []struct {
-		Field   string `json:"field"`
-		Message string `json:"message"`
-	} `json:"errors"`
+	*problem
 
 	// flagOf names the flag that a field came from; empty: none. nil: it is not known.
 	flagOf func(field string) string
-
-	// The counts of a batch when a failure ended it.
-	ID         string `json:"id"`
-	Accepted   int64  `json:"accepted"`
-	Duplicates int64  `json:"duplicates"`
-	Rejected   int64  `json:"rejected"`
-}
-
-// readRefusal reads a problem; a response of a proxy that is not one leaves only
-// the status.
-func readRefusal(status string, answer []byte) *refusal {
-	r := &refusal{}
-	if json.Unmarshal(answer, r) != nil {
-		r = &refusal{}
-	}
-	r.status = status
-	return r
 }
 
 // Error implements error. Each field error has a line.
 func (r *refusal) Error() string {
 	var text strings.Builder
-	text.WriteString("the api responded " + r.status)
+	fmt.Fprintf(&text, "the api responded %d %s", r.StatusCode, http.StatusText(r.StatusCode))
 	if r.Code != "" {
-		text.WriteString(" (" + r.Code + ")")
+		fmt.Fprintf(&text, " (%s)", r.Code)
 	}
 	if r.Detail != "" {
 		text.WriteString(": " + r.Detail)
@@ -163,6 +155,9 @@ func (r *refusal) Error() string {
 			text.WriteString(r.name(one.Field) + ": ")
 		}
 		text.WriteString(visible(one.Message))
+	}
+	if r.RetryAfter > 0 {
+		fmt.Fprintf(&text, "\n  it asks to try again in %s", r.RetryAfter)
 	}
 	return text.String()
 }
@@ -208,52 +203,43 @@ func show(out io.Writer, answer []byte) {
 	fmt.Fprintln(out, strings.TrimSpace(string(answer)))
 }
 
-// find returns the id of the message or batch in a list that has a client
-// reference; empty: none has it.
-func (a *api) find(ctx context.Context, list, reference string) (id string, err error) {
-	answer, _, err := a.call(ctx, http.MethodGet, list+"?clientReference="+url.QueryEscape(reference), nil)
-	if err != nil {
-		return "", err
-	}
-	var page struct {
-		Data []struct {
-			ID string `json:"id"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(answer, &page); err != nil {
-		return "", fmt.Errorf("read answer: %w", err)
-	}
-	if len(page.Data) == 0 {
-		return "", nil
-	}
-	return page.Data[0].ID, nil
+// target is a message or a batch.
+type target struct {
+	id    string
+	batch bool
 }
 
-// The lists.
-const (
-	messagesPath = "/v1/messages"
-	batchesPath  = "/v1/batches"
-)
-
-// pathOf returns the path of a message or batch, given by its id or reference.
-// When both have the reference the message is chosen.
-func (a *api) pathOf(ctx context.Context, name string) (string, error) {
+// find returns the message or batch with an id or a reference. When both have the
+// reference the message is chosen.
+func (a *api) find(ctx context.Context, c *client.Client, name string) (target, error) {
 	switch {
 	case strings.HasPrefix(name, batchPrefix):
-		return batchesPath + "/" + url.PathEscape(name), nil
+		return target{id: name, batch: true}, nil
 	case strings.HasPrefix(name, messagePrefix):
-		return messagesPath + "/" + url.PathEscape(name), nil
+		return target{id: name}, nil
 	}
-	for _, list := range []string{messagesPath, batchesPath} {
-		id, err := a.find(ctx, list, name)
-		if err != nil {
-			return "", err
-		}
-		if id != "" {
-			return list + "/" + url.PathEscape(id), nil
-		}
+	messages, err := client.Read[idPage](c.OpenAPI().ListMessages(ctx, &openapi.ListMessagesParams{ClientReference: &name}))
+	if err != nil {
+		return target{}, a.explained(err)
 	}
-	return "", fmt.Errorf("there is no message and no batch with the reference %s", name)
+	if len(messages.Data) > 0 {
+		return target{id: messages.Data[0].ID}, nil
+	}
+	batches, err := client.Read[idPage](c.OpenAPI().ListBatches(ctx, &openapi.ListBatchesParams{ClientReference: &name}))
+	if err != nil {
+		return target{}, a.explained(err)
+	}
+	if len(batches.Data) > 0 {
+		return target{id: batches.Data[0].ID, batch: true}, nil
+	}
+	return target{}, fmt.Errorf("there is no message and no batch with the reference %s", name)
+}
+
+// idPage is the part of a page that find needs.
+type idPage struct {
+	Data []struct {
+		ID string `json:"id"`
+	} `json:"data"`
 }
 
 // The prefixes of ids.

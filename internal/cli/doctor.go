@@ -11,7 +11,6 @@ import (
 
 // newDoctor checks the installation that the environment describes.
 func newDoctor() *cobra.Command {
-	var asJSON bool
 	var process string
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -30,7 +29,7 @@ func newDoctor() *cobra.Command {
 			}
 			report := doctor.Examine(cmd.Context(), doctor.Options{Environ: environ, Processes: processes})
 			write := report.Write
-			if asJSON {
+			if wantsJSON(cmd) {
 				write = report.WriteJSON
 			}
 			if err := write(cmd.OutOrStdout()); err != nil {
@@ -42,7 +41,6 @@ func newDoctor() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
 	cmd.Flags().StringVar(&process, "process", "all", "process of this environment: api, worker, or all for both")
 	completeValues(cmd, "process", "all", string(config.API), string(config.Worker))
 	return cmd

@@ -27,7 +27,7 @@ func newHealth() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("make request: %w", err)
 			}
-			res, err := client().Do(req)
+			res, err := (&http.Client{}).Do(req)
 			if err != nil {
 				return fmt.Errorf("not reachable: %w", err)
 			}

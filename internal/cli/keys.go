@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -99,8 +98,7 @@ func newKeysCreate() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("create key: %w", err)
 			}
-			printKey(cmd, key, info)
-			return nil
+			return printKey(cmd, key, info)
 		}),
 	}
 	flags.add(cmd)
@@ -109,16 +107,21 @@ func newKeysCreate() *cobra.Command {
 }
 
 // printKey prints a key, and nothing else, on stdout.
-func printKey(cmd *cobra.Command, key string, info apikey.Info) {
-	fmt.Fprintf(cmd.OutOrStdout(), "%s\n", key)
+func printKey(cmd *cobra.Command, key string, info apikey.Info) error {
+	created := struct {
+		shownKey
+
+		Key string `json:"key"`
+	}{showKey(info), key}
+	if err := result(cmd, created, line("%s", key)); err != nil {
+		return err
+	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "key %s of %s; it is not shown again\n", info.ID, info.Tenant)
+	return nil
 }
 
 func newKeysList() *cobra.Command {
-	var (
-		tenant string
-		asJSON bool
-	)
+	var tenant string
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the stored keys, without their secrets",
@@ -134,18 +137,10 @@ func newKeysList() *cobra.Command {
 					shown = append(shown, showKey(key))
 				}
 			}
-			write := writeKeyTable
-			if asJSON {
-				write = func(out io.Writer, keys []shownKey) error { return json.NewEncoder(out).Encode(keys) }
-			}
-			if err := write(cmd.OutOrStdout(), shown); err != nil {
-				return fmt.Errorf("list keys: %w", err)
-			}
-			return nil
+			return result(cmd, shown, func(out io.Writer) error { return writeKeyTable(out, shown) })
 		}),
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "only the keys of this tenant")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON array")
 	return cmd
 }
 
@@ -159,13 +154,13 @@ func newKeysUpdate() *cobra.Command {
 			if err := flags.apply(cmd, &apikey.Settings{}, false); err != nil {
 				return err
 			}
-			_, err := s.operator.UpdateKey(cmd.Context(), args[0], func(settings *apikey.Settings) {
+			info, err := s.operator.UpdateKey(cmd.Context(), args[0], func(settings *apikey.Settings) {
 				_ = flags.apply(cmd, settings, false) // checked above
 			})
 			if err != nil {
 				return fmt.Errorf("update key: %w", err)
 			}
-			return nil
+			return result(cmd, showKey(info), nothing)
 		}),
 	}
 	flags.add(cmd)
@@ -187,8 +182,7 @@ func newKeysRotate() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("rotate key: %w", err)
 			}
-			printKey(cmd, key, info)
-			return nil
+			return printKey(cmd, key, info)
 		}),
 	}
 	cmd.Flags().StringVar(&overlap, "overlap", "24h", "how long the old key stays valid")
@@ -204,7 +198,7 @@ func newKeysRevoke() *cobra.Command {
 			if err := s.operator.RevokeKey(cmd.Context(), args[0]); err != nil {
 				return fmt.Errorf("revoke key: %w", err)
 			}
-			return nil
+			return result(cmd, map[string]any{"id": args[0], "revoked": true}, nothing)
 		}),
 	}
 }

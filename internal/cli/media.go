@@ -43,8 +43,8 @@ func newMediaFit() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("configuration: %w", err)
 			}
-			f.out, f.limits = cmd.OutOrStdout(), cfg.Media
-			return f.run(cmd.Context(), args[0])
+			f.limits = cfg.Media
+			return f.run(cmd, args[0])
 		},
 	}
 	cmd.Flags().StringVar(&f.sender, "sender", "", "number that the message is sent from; empty: one without a limit of its own")
@@ -54,7 +54,6 @@ func newMediaFit() *cobra.Command {
 
 // fit makes one file fit.
 type fit struct {
-	out    io.Writer
 	limits config.Media
 	sender string
 	file   string // of the result; empty: named after the source
@@ -67,7 +66,8 @@ const (
 	fitTimeout = 15 * time.Second
 )
 
-func (f fit) run(ctx context.Context, source string) error {
+func (f fit) run(cmd *cobra.Command, source string) error {
+	ctx := cmd.Context()
 	data, claimed, err := f.read(ctx, source)
 	if err != nil {
 		return err
@@ -76,7 +76,6 @@ func (f fit) run(ctx context.Context, source string) error {
 	if err != nil {
 		return fmt.Errorf("%s would not be sent: %w", path.Base(source), err)
 	}
-	fmt.Fprintln(f.out, "before ", describeMedia(before, len(data)))
 	limit := f.limits.MaxBytes
 	if own, ok := f.limits.SenderBytes.Limits()[message.CanonicalSender(f.sender)]; ok {
 		limit = own
@@ -85,7 +84,6 @@ func (f fit) run(ctx context.Context, source string) error {
 	if err != nil {
 		return fmt.Errorf("it would not be sent with a limit of %d bytes: %w", limit, err)
 	}
-	fmt.Fprintln(f.out, "after  ", describeMedia(after.File, len(after.Data))+treatment(after, len(data)))
 	target := f.file
 	if target == "" {
 		target = fittedName(source, after.Type)
@@ -93,8 +91,31 @@ func (f fit) run(ctx context.Context, source string) error {
 	if err := os.WriteFile(target, after.Data, 0o644); err != nil { //nolint:gosec // it is what anyone with the link would see
 		return fmt.Errorf("write the result: %w", err)
 	}
-	fmt.Fprintln(f.out, "written to", target)
-	return nil
+	shown := shownFit{
+		Before: shownMedia{before.Type, len(data), before.Width, before.Height},
+		After:  shownMedia{after.File.Type, len(after.Data), after.File.Width, after.File.Height},
+		Limit:  limit, Quality: after.Quality, Still: after.Still, File: target,
+	}
+	return result(cmd, shown, line("before  %s\nafter   %s\nwritten to %s", describeMedia(before, len(data)),
+		describeMedia(after.File, len(after.Data))+treatment(after, len(data)), target))
+}
+
+// shownFit is what was made of a media, in JSON.
+type shownFit struct {
+	Before  shownMedia `json:"before"`
+	After   shownMedia `json:"after"`
+	Limit   int64      `json:"limit"`
+	Quality int        `json:"quality"` // of a JPEG that was encoded; 0: it was not
+	Still   bool       `json:"still"`   // of an animation
+	File    string     `json:"file"`
+}
+
+// shownMedia is a media in JSON; 0 × 0: it is no picture.
+type shownMedia struct {
+	Type   string `json:"type"`
+	Bytes  int    `json:"bytes"`
+	Width  int    `json:"width"`
+	Height int    `json:"height"`
 }
 
 // read returns a source and the content type that it came with.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"mmsdispatch/internal/config"
 )
 
@@ -34,8 +36,10 @@ func noisyPNG(t *testing.T, side int) []byte {
 func runFit(t *testing.T, f fit, source string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	f.out = &out
-	err := f.run(t.Context(), source)
+	cmd := &cobra.Command{}
+	cmd.SetContext(t.Context())
+	cmd.SetOut(&out)
+	err := f.run(cmd, source)
 	return out.String(), err
 }
 

@@ -1,114 +1,19 @@
 package cli
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"mmsdispatch/client"
+	"mmsdispatch/client/openapi"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/operator"
 )
-
-// newSend sends one message.
-func newSend() *cobra.Command {
-	var to api
-	var media, metadata []string
-	cmd := &cobra.Command{
-		Use:     "send --to NUMBER --media URL [--text TEXT]",
-		Short:   "Send one MMS",
-		Example: `  mmsctl send --to +12065551212 --media https://example.com/a.jpg --text Hello --reference from-mmsctl`,
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			body := map[string]any{"media": media}
-			for flag, field := range sendFields {
-				if value := cmd.Flag(flag).Value.String(); value != "" {
-					body[field] = value
-				}
-			}
-			pairs, err := pairsOf(metadata)
-			if err != nil {
-				return err
-			}
-			if len(pairs) > 0 {
-				body["metadata"] = pairs
-			}
-			answer, header, err := to.call(cmd.Context(), http.MethodPost, "/v1/messages", body)
-			if err != nil {
-				return namingFlags(err, sendFlag)
-			}
-			if header.Get("Idempotent-Replayed") == "true" {
-				fmt.Fprintln(cmd.ErrOrStderr(), "accepted before: this is the message with the reference, nothing was sent again")
-			}
-			show(cmd.OutOrStdout(), answer)
-			return nil
-		},
-	}
-	to.addFlags(cmd)
-	f := cmd.Flags()
-	f.String("to", "", "number to send to")
-	f.StringArrayVar(&media, "media", nil, "media URL; repeat for more")
-	f.String(textField, "", "text")
-	f.String("subject", "", "subject")
-	f.String("reference", "", "client reference; makes sending again safe")
-	f.String("priority", "", "high, normal or bulk")
-	f.String("from", "", "number to send from; empty: that of the service")
-	f.String("send-at", "", "when to send, as 2030-01-31T09:00:00Z; empty: now")
-	f.String("expires-at", "", "when to stop trying, in the same form")
-	f.String("fallback-text", "", "SMS text for handsets without MMS")
-	f.String("callback-url", "", "kept with the message; nothing calls it in this release")
-	f.StringArrayVar(&metadata, "metadata", nil, "NAME=VALUE to get back with the message; repeat for more")
-	_ = cmd.MarkFlagRequired("to")
-	_ = cmd.MarkFlagRequired("media")
-	completeLanes(cmd, "priority")
-	return cmd
-}
-
-// referenceField is the field of a message, and the query parameter of a batch, that
-// holds the reference of the caller.
-const (
-	referenceField = "clientReference"
-	textField      = "text"
-)
-
-// sendFields are the fields of a message by flag.
-var sendFields = map[string]string{
-	"to": "to", textField: textField, "subject": "subject", "reference": referenceField, "priority": "priority", "from": "from",
-	"send-at": "sendAt", "expires-at": "expiresAt", "fallback-text": "fallbackText", "callback-url": "callbackUrl",
-}
-
-// sendFlag is the flag for a field that the api names; empty: there is none.
-func sendFlag(field string) string {
-	name, _, _ := strings.Cut(field, "[")
-	name, _, _ = strings.Cut(name, ".")
-	switch name {
-	case "media", "mediaUrl":
-		return "--media"
-	case "metadata":
-		return "--metadata"
-	}
-	for flag, known := range sendFields {
-		if known == name {
-			return "--" + flag
-		}
-	}
-	return ""
-}
-
-// pairsOf reads the NAME=VALUE arguments of --metadata.
-func pairsOf(args []string) (map[string]string, error) {
-	pairs := make(map[string]string, len(args))
-	for _, arg := range args {
-		name, value, ok := strings.Cut(arg, "=")
-		if !ok {
-			return nil, fmt.Errorf("--metadata %s: want NAME=VALUE", arg)
-		}
-		pairs[name] = value
-	}
-	return pairs, nil
-}
 
 // howNamed explains the argument of commands on a message or batch.
 const howNamed = ". The argument is its id or its\n" +
@@ -123,51 +28,75 @@ func newStatus() *cobra.Command {
 		Long:  "Show the state of a message or a batch" + howNamed,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return of.query(cmd, http.MethodGet, args[0], "")
+			return of.show(cmd, args[0])
 		},
 	}
 	of.addFlags(cmd)
 	return cmd
 }
 
-// query requests a message or a batch, and shows the response.
-func (a *api) query(cmd *cobra.Command, method, what, verb string) error {
-	path, err := a.pathOf(cmd.Context(), what)
+// show shows a message or a batch.
+func (a *api) show(cmd *cobra.Command, name string) error {
+	c, err := a.connect()
 	if err != nil {
 		return err
 	}
-	answer, _, err := a.call(cmd.Context(), method, path+verb, nil)
+	found, err := a.find(cmd.Context(), c, name)
+	if err != nil {
+		return err
+	}
+	var answer json.RawMessage
+	if found.batch {
+		answer, err = a.read(c.OpenAPI().GetBatch(cmd.Context(), found.id, nil))
+	} else {
+		answer, err = a.read(c.OpenAPI().GetMessage(cmd.Context(), found.id, nil))
+	}
 	if err != nil {
 		return err
 	}
 	show(cmd.OutOrStdout(), answer)
 	return nil
+}
+
+// change changes a message or a batch, and shows the response. When REDIS_URL is set
+// the change is that of an operator, and is recorded before the request.
+func (a *api) change(cmd *cobra.Command, action operator.Action, name string, request changeRequest) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	found, err := a.find(cmd.Context(), c, name)
+	if err != nil {
+		return err
+	}
+	if action == operator.ActionMessageReplay && found.batch {
+		return errBatchReplay
+	}
+	if err := recorded(cmd, operator.Change{Action: action, Target: found.id}); err != nil {
+		return err
+	}
+	answer, err := a.read(request(cmd.Context(), c.OpenAPI(), found))
+	if err != nil {
+		return err
+	}
+	show(cmd.OutOrStdout(), answer)
+	return nil
+}
+
+// changeRequest changes a message or a batch.
+type changeRequest func(ctx context.Context, c *openapi.Client, of target) (*http.Response, error)
+
+// cancel takes a message back, or what has not begun of a batch; twice is no error.
+func cancel(ctx context.Context, c *openapi.Client, of target) (*http.Response, error) {
+	ctx = client.Repeatable(ctx)
+	if of.batch {
+		return c.CancelBatch(ctx, of.id, nil) //nolint:wrapcheck // explained by the caller
+	}
+	return c.CancelMessage(ctx, of.id, nil) //nolint:wrapcheck // likewise
 }
 
 // errBatchReplay is the error for a replay of a batch.
 var errBatchReplay = errors.New("a batch cannot be replayed, only its messages: GET /v1/messages?batchId= lists them")
-
-// change changes a message or a batch through the api, and shows the response.
-// When REDIS_URL is set the change is that of an operator, and is recorded before
-// the request.
-func (a *api) change(cmd *cobra.Command, action operator.Action, what, verb string, body any) error {
-	path, err := a.pathOf(cmd.Context(), what)
-	if err != nil {
-		return err
-	}
-	if action == operator.ActionMessageReplay && strings.HasPrefix(path, batchesPath) {
-		return errBatchReplay
-	}
-	if err := recorded(cmd, operator.Change{Action: action, Target: path[strings.LastIndex(path, "/")+1:]}); err != nil {
-		return err
-	}
-	answer, _, err := a.call(cmd.Context(), http.MethodPost, path+verb, body)
-	if err != nil {
-		return err
-	}
-	show(cmd.OutOrStdout(), answer)
-	return nil
-}
 
 // errUnrecorded refuses to act under the name of an operator where nothing can be
 // recorded.
@@ -202,7 +131,7 @@ func newCancel() *cobra.Command {
 		Long:  "Cancel a waiting message, or the waiting messages of a batch" + howNamed,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return of.change(cmd, operator.ActionMessageCancel, args[0], "/cancel", nil)
+			return of.change(cmd, operator.ActionMessageCancel, args[0], cancel)
 		},
 	}
 	of.addFlags(cmd)
@@ -235,7 +164,10 @@ func newReplay() *cobra.Command {
 					return many.replayMany(cmd, s, force)
 				})(cmd, nil)
 			}
-			return of.change(cmd, operator.ActionMessageReplay, args[0], "/replay", map[string]bool{"force": force})
+			return of.change(cmd, operator.ActionMessageReplay, args[0],
+				func(ctx context.Context, c *openapi.Client, of target) (*http.Response, error) {
+					return c.ReplayMessage(ctx, of.id, nil, openapi.ReplayRequest{Force: force}) //nolint:wrapcheck // explained by change
+				})
 		},
 	}
 	of.addFlags(cmd)

@@ -26,7 +26,7 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.request = append(f.request, strings.TrimSpace(r.Method+" "+r.URL.String()+" "+string(body)))
 	f.mu.Unlock()
 	switch {
-	case r.URL.String() == batchesPath+"?clientReference=file-7":
+	case r.URL.String() == "/v1/batches?clientReference=file-7":
 		_, _ = io.WriteString(w, `{"data":[{"id":"bat_7"}],"nextCursor":null}`)
 	case r.URL.Query().Get("clientReference") == "order-7":
 		_, _ = io.WriteString(w, `{"data":[{"id":"msg_7"}],"nextCursor":null}`)
@@ -62,11 +62,24 @@ func TestMessageCommands(t *testing.T) {
 		"replay by reference":    {[]string{"replay", "order-7", "--force"}, `POST /v1/messages/msg_7/replay {"force":true}`, "", false},
 		"replay of a batch":      {[]string{"replay", "bat_1"}, "", "only its messages", true},
 		"send": {
-			[]string{"send", "--to", "1", "--media", "m", "--send-at", "s", "--metadata", "k=v=w"},
-			`POST /v1/messages {"media":["m"],"metadata":{"k":"v=w"},"sendAt":"s","to":"1"}`, "nothing was sent again", false,
+			[]string{"send", "--to", "1", "--media", "m", "--send-at", "2030-01-31T09:00:00Z", "--metadata", "k=v=w", "--reference", "r"},
+			`POST /v1/messages {"clientReference":"r","media":["m"],"metadata":{"k":"v=w"},"sendAt":"2030-01-31T09:00:00Z","to":"1"}`,
+			"nothing was sent again", false,
 		},
-		"pairs":     {[]string{"send", "--to", "1", "--media", "m", "--metadata", "k"}, "", "want NAME=VALUE", true},
-		"no scheme": {[]string{"status", "msg_1", "--url", "127.0.0.1:3000"}, "", "begins with http:// or https://", true},
+		"send a template": {
+			[]string{"send", "--to", "1", "--media", "m", "--reference", "r", "--template", "--text", "{{n}}", "--data", "n=Ann"},
+			`POST /v1/messages {"clientReference":"r","media":["m"],"template":true,"text":"{{n}}","to":"1","variables":{"n":"Ann"}}`,
+			`"id": "msg_7"`, false,
+		},
+		"dry run": {
+			[]string{"send", "--to", "1", "--media", "m", "--dry-run", "--quiet-hours", "ignore"},
+			`POST /v1/messages?dryRun=true {"media":["m"],"quietHours":"ignore","to":"1"}`, "", false,
+		},
+		"no time":     {[]string{"send", "--to", "1", "--media", "m", "--send-at", "noon"}, "", "--send-at noon: want a time such as", true},
+		"no template": {[]string{"send", "--to", "1", "--media", "m", "--data", "n=Ann"}, "", "--data needs --template", true},
+		"no such end": {[]string{"send", "--to", "1", "--media", "m", "--wait", "--until", "read"}, "", "--until read: must be delivered or sent", true},
+		"pairs":       {[]string{"send", "--to", "1", "--media", "m", "--metadata", "k"}, "", "want NAME=VALUE", true},
+		"no scheme":   {[]string{"status", "msg_1", "--url", "127.0.0.1:3000"}, "", "begins with http:// or https://", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"text/tabwriter"
 	"time"
 
@@ -34,13 +35,18 @@ func newMigrateUp() *cobra.Command {
 	)
 	run := withMigrator(func(cmd *cobra.Command, m *messagelog.Migrator) error {
 		applied, err := upWithin(cmd.Context(), m, wait)
-		for _, name := range applied {
-			fmt.Fprintln(cmd.OutOrStdout(), "applied", name)
-		}
-		if err == nil && len(applied) == 0 {
-			fmt.Fprintln(cmd.OutOrStdout(), "the schema is up to date")
-		}
-		return err
+		shown := struct {
+			Applied []string `json:"applied"`
+		}{append([]string{}, applied...)}
+		return errors.Join(err, result(cmd, shown, func(out io.Writer) error {
+			for _, name := range applied {
+				fmt.Fprintln(out, "applied", name)
+			}
+			if err == nil && len(applied) == 0 {
+				fmt.Fprintln(out, "the schema is up to date")
+			}
+			return nil
+		}))
 	})
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -87,11 +93,10 @@ func newMigrateDown() *cobra.Command {
 			case err != nil:
 				return err
 			case undone == "":
-				fmt.Fprintln(cmd.OutOrStdout(), "no migration is applied")
+				return result(cmd, map[string]any{"undone": nil}, line("no migration is applied"))
 			default:
-				fmt.Fprintln(cmd.OutOrStdout(), "undone", undone)
+				return result(cmd, map[string]any{"undone": undone}, line("undone %s", undone))
 			}
-			return nil
 		}),
 	}
 }
@@ -106,17 +111,31 @@ func newMigrateStatus() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			shown := make([]shownMigration, 0, len(all))
 			for _, one := range all {
-				state := "missing"
-				if one.Applied {
-					state = "applied"
-				}
-				fmt.Fprintf(table, "%s\t%s\n", state, one.Name)
+				shown = append(shown, shownMigration{Name: one.Name, Applied: one.Applied})
 			}
-			return table.Flush()
+			return result(cmd, shown, func(out io.Writer) error { return writeMigrations(out, shown) })
 		}),
 	}
+}
+
+// shownMigration is a migration in JSON.
+type shownMigration struct {
+	Name    string `json:"name"`
+	Applied bool   `json:"applied"`
+}
+
+func writeMigrations(out io.Writer, all []shownMigration) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, one := range all {
+		state := "missing"
+		if one.Applied {
+			state = "applied"
+		}
+		fmt.Fprintf(table, "%s\t%s\n", state, one.Name)
+	}
+	return table.Flush() //nolint:wrapcheck // result wraps it
 }
 
 // withMigrator runs a command with the configured PostgreSQL.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -105,6 +104,12 @@ func (f *optOutFlags) target(ctx context.Context, s session, tenant, number stri
 	return t, nil
 }
 
+// optOutResult is the state of a number after a command. It omits the number.
+type optOutResult struct {
+	OptedOut bool `json:"optedOut"`
+	Changed  bool `json:"changed"` // by the command; false: it was so before
+}
+
 func newOptOutsAdd() *cobra.Command {
 	var flags optOutFlags
 	cmd := &cobra.Command{
@@ -124,11 +129,10 @@ func newOptOutsAdd() *cobra.Command {
 			case err != nil:
 				return fmt.Errorf("add opt-out: %w", err)
 			case !created:
-				fmt.Fprintln(cmd.OutOrStdout(), "was opted out before; the reason is replaced")
+				return result(cmd, optOutResult{OptedOut: true}, line("was opted out before; the reason is replaced"))
 			default:
-				fmt.Fprintln(cmd.OutOrStdout(), "opted out")
+				return result(cmd, optOutResult{OptedOut: true, Changed: true}, line("opted out"))
 			}
-			return nil
 		}),
 	}
 	flags.addChange(cmd)
@@ -151,13 +155,12 @@ func newOptOutsRemove() *cobra.Command {
 			case errors.Is(err, operator.ErrReason):
 				return errReason
 			case errors.Is(err, suppression.ErrNotFound):
-				fmt.Fprintln(cmd.OutOrStdout(), "was not opted out")
+				return result(cmd, optOutResult{}, line("was not opted out"))
 			case err != nil:
 				return fmt.Errorf("remove opt-out: %w", err)
 			default:
-				fmt.Fprintln(cmd.OutOrStdout(), "removed")
+				return result(cmd, optOutResult{Changed: true}, line("removed"))
 			}
-			return nil
 		}),
 	}
 	flags.addChange(cmd)
@@ -168,10 +171,7 @@ func newOptOutsRemove() *cobra.Command {
 const optOutsRead = 500
 
 func newOptOutsList() *cobra.Command {
-	var (
-		flags  optOutFlags
-		asJSON bool
-	)
+	var flags optOutFlags
 	cmd := &cobra.Command{
 		Use:   "list TENANT",
 		Short: "List the opt-outs that count for a tenant, newest first",
@@ -195,18 +195,10 @@ func newOptOutsList() *cobra.Command {
 				}
 				after = suppression.PositionOf(found[len(found)-1])
 			}
-			write := writeOptOuts
-			if asJSON {
-				write = func(out io.Writer, all []shownOptOut) error { return json.NewEncoder(out).Encode(all) }
-			}
-			if err := write(cmd.OutOrStdout(), shown); err != nil {
-				return fmt.Errorf("list opt-outs: %w", err)
-			}
-			return nil
+			return result(cmd, shown, func(out io.Writer) error { return writeOptOuts(out, shown) })
 		}),
 	}
 	flags.addTest(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON array")
 	return cmd
 }
 

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +41,13 @@ func (f *scopeFlags) scope(cmd *cobra.Command) (pause.Scope, error) {
 	}
 }
 
+// pauseResult is a scope after a change.
+type pauseResult struct {
+	Scope  pause.Scope `json:"scope"`
+	Paused bool        `json:"paused"`
+	Was    *bool       `json:"wasPaused,omitempty"` // of resume
+}
+
 // newPause keeps messages from being sent.
 func newPause() *cobra.Command {
 	var (
@@ -66,8 +72,7 @@ func newPause() *cobra.Command {
 			case err != nil:
 				return fmt.Errorf("pause: %w", err)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "paused: %s\n", scope)
-			return nil
+			return result(cmd, pauseResult{Scope: scope, Paused: true}, line("paused: %s", scope))
 		}),
 	}
 	flags.add(cmd)
@@ -98,8 +103,7 @@ func newResume() *cobra.Command {
 			if !was {
 				state = "was not paused"
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", state, scope)
-			return nil
+			return result(cmd, pauseResult{Scope: scope, Was: &was}, line("%s: %s", state, scope))
 		}),
 	}
 	flags.add(cmd)
@@ -109,8 +113,7 @@ func newResume() *cobra.Command {
 
 // newPauses lists what is paused.
 func newPauses() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use:   "pauses",
 		Short: "List what is paused, by operators, by tenants and by itself",
 		Args:  cobra.NoArgs,
@@ -119,19 +122,9 @@ func newPauses() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("list pauses: %w", err)
 			}
-			if asJSON {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(pauses)
-			} else {
-				err = writePauses(cmd.OutOrStdout(), pauses)
-			}
-			if err != nil {
-				return fmt.Errorf("list pauses: %w", err)
-			}
-			return nil
+			return result(cmd, pauses, func(out io.Writer) error { return writePauses(out, pauses) })
 		}),
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON array")
-	return cmd
 }
 
 func writePauses(out io.Writer, pauses []operator.PauseInForce) error {

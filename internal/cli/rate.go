@@ -60,16 +60,33 @@ func changeRate(cmd *cobra.Command, s session, to, reason string) error {
 
 func showRate(cmd *cobra.Command, rdb redis.UniversalClient, configured float64) error {
 	set, err := throttle.CurrentRate(cmd.Context(), rdb, "")
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case set == nil:
-		fmt.Fprintf(cmd.OutOrStdout(), "%s (SINCH_RATE)\n", perSecondText(configured))
-	default:
-		fmt.Fprintf(cmd.OutOrStdout(), "%s (set by %s at %s: %s); SINCH_RATE is %s\n",
-			perSecondText(set.PerSecond), set.Actor, set.Since.UTC().Format(time.RFC3339), set.Reason, perSecondText(configured))
 	}
-	return nil
+	shown := shownRate{PerSecond: configured, Source: rateConfigured, Configured: configured}
+	if set == nil {
+		return result(cmd, shown, line("%s (SINCH_RATE)", perSecondText(configured)))
+	}
+	since := set.Since.UTC()
+	shown.PerSecond, shown.Source, shown.Actor, shown.Since, shown.Reason = set.PerSecond, rateOperator, set.Actor, &since, set.Reason
+	return result(cmd, shown, line("%s (set by %s at %s: %s); SINCH_RATE is %s",
+		perSecondText(set.PerSecond), set.Actor, since.Format(time.RFC3339), set.Reason, perSecondText(configured)))
+}
+
+// The sources of the pace, as in /console/status.json.
+const (
+	rateConfigured = "SINCH_RATE"
+	rateOperator   = "operator"
+)
+
+// shownRate is the pace in force in JSON; 0: no limit.
+type shownRate struct {
+	PerSecond  float64    `json:"perSecond"`
+	Source     string     `json:"source"`
+	Configured float64    `json:"configured"` // SINCH_RATE
+	Actor      string     `json:"actor,omitempty"`
+	Since      *time.Time `json:"since,omitempty"`
+	Reason     string     `json:"reason,omitempty"`
 }
 
 func perSecondText(rate float64) string {

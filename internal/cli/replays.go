@@ -98,8 +98,12 @@ func (f *manyReplays) replayMany(cmd *cobra.Command, s session, force bool) erro
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%d messages would be replayed, of which %d may be sent twice\n", selected.Count, selected.MayDouble)
-		return nil
+		shown := struct {
+			Count     int          `json:"count"`
+			MayDouble int          `json:"mayDouble"`
+			Sample    []message.ID `json:"sample"`
+		}{selected.Count, selected.MayDouble, selected.Sample}
+		return result(cmd, shown, line("%d messages would be replayed, of which %d may be sent twice", selected.Count, selected.MayDouble))
 	}
 	selected, err := store.Select(cmd.Context(), filter)
 	if err != nil {
@@ -114,9 +118,17 @@ func (f *manyReplays) replayMany(cmd *cobra.Command, s session, force bool) erro
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %d of %d messages replayed, %d skipped\n",
-		job.ID, job.Status, job.Replayed, job.Total, job.Skipped)
-	return nil
+	shown := shownReplay{ID: job.ID, Status: string(job.Status), Total: job.Total, Replayed: job.Replayed, Skipped: job.Skipped}
+	return result(cmd, shown, line("%s %s: %d of %d messages replayed, %d skipped", job.ID, job.Status, job.Replayed, job.Total, job.Skipped))
+}
+
+// shownReplay is a replay in JSON, with the members of GET /v1/replays/{id}.
+type shownReplay struct {
+	ID       string `json:"id"`
+	Status   string `json:"status"`
+	Total    int64  `json:"total"`
+	Replayed int64  `json:"replayed"`
+	Skipped  int64  `json:"skipped"`
 }
 
 // target names the selection in the audit.
