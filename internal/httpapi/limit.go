@@ -3,14 +3,16 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	_ "embed" // limit.lua
 	"fmt"
 	"math"
 	"strconv"
 	"time"
 
-	"github.com/go-redis/redis_rate/v10"
 	"github.com/labstack/echo/v4"
 	"github.com/redis/go-redis/v9"
+
+	"mmsdispatch/internal/redisconn"
 )
 
 // Allowance is the limiter's decision on one request.
@@ -28,25 +30,35 @@ type Limiter interface {
 	Allow(ctx context.Context, keyID string, perSecond float64) (Allowance, error)
 }
 
+//go:embed limit.lua
+var limitLua string
+
 // RateLimit is a Limiter in Redis.
-type RateLimit struct{ limiter *redis_rate.Limiter }
+type RateLimit struct {
+	rdb    redis.UniversalClient
+	script *redis.Script
+}
 
 // NewRateLimit makes a RateLimit.
 func NewRateLimit(rdb redis.UniversalClient) *RateLimit {
-	return &RateLimit{limiter: redis_rate.NewLimiter(rdb)}
+	return &RateLimit{rdb: rdb, script: redis.NewScript(limitLua)}
 }
 
 // Allow implements Limiter. The burst is one second's worth of requests.
 func (r *RateLimit) Allow(ctx context.Context, keyID string, perSecond float64) (Allowance, error) {
-	result, err := r.limiter.Allow(ctx, "api:"+keyID, redis_rate.Limit{
-		Rate: 1, Period: time.Duration(float64(time.Second) / perSecond), Burst: max(1, int(math.Ceil(perSecond))),
-	})
+	burst := max(1, int(math.Ceil(perSecond)))
+	interval := math.Ceil(float64(time.Second/time.Microsecond) / perSecond)
+	reply, err := r.script.Run(ctx, r.rdb, []string{redisconn.KeyPrefix + "rate:" + keyID}, int64(interval), burst).Int64Slice()
 	if err != nil {
 		return Allowance{}, fmt.Errorf("rate limit: %w", err)
 	}
+	const members = 4
+	if len(reply) != members {
+		return Allowance{}, fmt.Errorf("rate limit: %d members in the reply, want %d", len(reply), members)
+	}
 	return Allowance{
-		Allowed: result.Allowed > 0, Limit: result.Limit.Burst, Remaining: result.Remaining,
-		Reset: result.ResetAfter, RetryAfter: result.RetryAfter,
+		Allowed: reply[0] == 1, Limit: burst, Remaining: int(reply[1]),
+		Reset: time.Duration(reply[2]) * time.Microsecond, RetryAfter: time.Duration(reply[3]) * time.Microsecond,
 	}, nil
 }
 

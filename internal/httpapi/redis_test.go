@@ -1,8 +1,13 @@
 package httpapi_test
 
 import (
+	"math"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"pgregory.net/rapid"
 
 	"mmsdispatch/internal/httpapi"
 	"mmsdispatch/internal/redistest"
@@ -64,4 +69,53 @@ func TestNoncesInRedis(t *testing.T) {
 	if err := nonces.Put(t.Context(), "n"); err == nil {
 		t.Error("no error without Redis")
 	}
+}
+
+// TestRateLimitMatchesModel: over any time a key gets no more requests than its rate
+// allows, and each one that comes after its RetryAfter, whatever the clock does.
+func TestRateLimitMatchesModel(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		srv := miniredis.RunT(t)
+		rdb := redis.NewClient(&redis.Options{Addr: srv.Addr()})
+		defer rdb.Close()
+		limit := httpapi.NewRateLimit(rdb)
+		rate := rapid.SampledFrom([]float64{0.01, 0.5, 1, 7, 250}).Draw(rt, "rate")
+		burst := max(1, math.Ceil(rate))
+		begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+		now, allowed := begin, 0.0
+		var ready time.Time // when a refused request may come again
+		rt.Repeat(map[string]func(*rapid.T){
+			"request": func(rt *rapid.T) {
+				srv.SetTime(now)
+				got, err := limit.Allow(rt.Context(), "key", rate)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if got.Allowed {
+					allowed++
+				}
+				if most := burst + rate*now.Sub(begin).Seconds(); allowed > most+1e-3 {
+					rt.Fatalf("%v requests within %s, want %v at most", allowed, now.Sub(begin), most)
+				}
+				if !ready.IsZero() && !now.Before(ready) && !got.Allowed {
+					rt.Fatalf("refused at %s, allowed from %s", now, ready)
+				}
+				ready = time.Time{}
+				if !got.Allowed {
+					ready = now.Add(got.RetryAfter)
+				}
+			},
+			"time passes": func(rt *rapid.T) {
+				now = now.Add(time.Duration(rapid.IntRange(1, 200_000).Draw(rt, "ms")) * time.Millisecond)
+			},
+			"the clock goes backwards and comes back": func(rt *rapid.T) {
+				srv.SetTime(now.Add(-time.Duration(rapid.IntRange(1, 3600).Draw(rt, "s")) * time.Second))
+				got, err := limit.Allow(rt.Context(), "another key", rate)
+				if err != nil || !got.Allowed && got.RetryAfter > time.Duration(float64(time.Second)/rate)+time.Microsecond {
+					rt.Fatalf("%+v, %v", got, err)
+				}
+			},
+		})
+	})
 }

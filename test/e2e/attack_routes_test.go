@@ -184,7 +184,7 @@ func foreign(o operation) []int {
 // reach nothing of a tenant by any route, and change nothing of it.
 func TestTenantsDoNotMeet(t *testing.T) {
 	t.Parallel()
-	s := start(t, with("CALLBACK_ALLOW_PRIVATE", "true"))
+	s := start(t, with("CALLBACK_ALLOW_PRIVATE", "true"), mayScan())
 	o := s.own()
 	before := s.state(o)
 	secrets := []string{o.message, o.batch, o.media, o.delivery, o.replay, "attacked", "/hook", o.number}

@@ -61,7 +61,8 @@ func plainRedis() option {
 	return func(s *settings) { s.redisKind, s.redisUser = nil, "" }
 }
 
-// mayScan gives a restricted user the right that only an erasure by number needs.
+// mayScan gives a restricted user the right that only an erasure by number, and a
+// replay without the long-term log, need.
 func mayScan() option {
 	return func(s *settings) {
 		if s.redisUser != "" {
