@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -24,7 +23,6 @@ import (
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/operator"
-	"mmsdispatch/internal/redisconn"
 	"mmsdispatch/internal/replay"
 	"mmsdispatch/internal/status"
 	"mmsdispatch/internal/suppression"
@@ -174,47 +172,6 @@ func (h *Handler) page(serve handlerFunc) http.Handler {
 	})
 }
 
-// refusal is an answer that says why a page or a change is refused.
-type refusal struct {
-	code int
-	text string
-}
-
-// Error implements error.
-func (e *refusal) Error() string { return e.text }
-
-var (
-	errNoPage     = &refusal{http.StatusNotFound, "There is no such page."}
-	errNoMessage  = &refusal{http.StatusNotFound, "There is no message with this id, or its record has expired."}
-	errNoBatch    = &refusal{http.StatusNotFound, "There is no batch with this id, or its record has expired."}
-	errReadOnly   = &refusal{http.StatusForbidden, "Changes are switched off on this listener: ADMIN_WRITE=true allows them."}
-	errRole       = &refusal{http.StatusForbidden, "Your role does not allow this change."}
-	errCrossSite  = &refusal{http.StatusForbidden, "The request comes from another site."}
-	errBadRequest = &refusal{http.StatusBadRequest, "The request is malformed."}
-	errRedis      = &refusal{
-		http.StatusServiceUnavailable, "Redis cannot be reached. Nothing can be shown, and nothing was changed unless the page said so.",
-	}
-)
-
-// failed shows an error. Errors of Redis may name addresses, so their text is only
-// logged.
-func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error) {
-	var refused *refusal
-	switch {
-	case errors.As(err, &refused):
-	case errors.Is(err, redisconn.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-		refused = errRedis
-	default:
-		refused = &refusal{http.StatusInternalServerError, "The page cannot be shown. The log has the cause."}
-	}
-	if refused.code >= http.StatusInternalServerError {
-		h.Log.Warn().Err(err).Str("page", r.URL.Path).Msg("console page failed")
-	}
-	if err := h.render(w, r, refused.code, "error", http.StatusText(refused.code), refused.text); err != nil {
-		http.Error(w, refused.text, refused.code)
-	}
-}
-
 // view is what every template gets.
 type view struct {
 	Title      string
@@ -234,7 +191,7 @@ func (h *Handler) render(w http.ResponseWriter, r *http.Request, code int, name,
 	v := view{
 		Title: title, Path: r.URL.Path, Query: r.URL.Query().Get("q"), User: userOf(r), Now: h.Now().UTC(),
 		CanOperate: h.allows(r, admin.Operator) == nil, CanReveal: h.allows(r, admin.Admin) == nil,
-		Live: code == http.StatusOK && r.Method == http.MethodGet && name != "confirm", Body: body,
+		Live: (code == http.StatusOK || code == http.StatusServiceUnavailable) && r.Method == http.MethodGet && name != "confirm", Body: body,
 	}
 	if err := h.allows(r, admin.Operator); err != nil {
 		v.Note = err.Error()

@@ -56,7 +56,12 @@ type console struct {
 // are their names.
 func setup(t *testing.T, change func(*pages.Options)) *console {
 	t.Helper()
-	rdb := redistest.Shared(t).Client(t)
+	return setupOver(t, redistest.Shared(t).Client(t), change)
+}
+
+// setupOver is setup over a Redis that the test stops.
+func setupOver(t *testing.T, rdb *redis.Client, change func(*pages.Options)) *console {
+	t.Helper()
 	records, err := ledger.New(rdb, ledger.Options{RecordTTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)

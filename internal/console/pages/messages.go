@@ -76,7 +76,7 @@ func (h *Handler) logged(r *http.Request, id message.ID) (*message.Message, erro
 		switch {
 		case errors.Is(err, ledger.ErrNotFound):
 		case err != nil && (m == nil || !errors.Is(err, encryption.ErrKeyMissing)):
-			return nil, err
+			return nil, logOutage(err)
 		default:
 			return m, nil
 		}

@@ -43,6 +43,7 @@
         const row = current;
         const link = document.activeElement && main.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
         const open = Array.from(main.querySelectorAll("details"), function (d) { return d.open; });
+        document.title = page.title;
         main.replaceChildren(...fresh.childNodes);
         main.querySelectorAll("details").forEach(function (d, i) { d.open = Boolean(open[i]); });
         current = -1;
