@@ -50,7 +50,7 @@ func (a *api) changePause(c echo.Context, caller Caller, change func(ctx context
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	b, err := a.Batches.GetBatch(ctx, caller.Scope, message.BatchID(c.Param(batchParam)))
+	b, err := a.readBatch(ctx, caller.Scope, message.BatchID(c.Param(batchParam)))
 	if err != nil {
 		return batchError(err)
 	}

@@ -101,7 +101,14 @@ func (a *api) cancelBatch(c echo.Context, caller Caller) error {
 	}
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	b, err := a.Batches.CancelBatch(ctx, caller.Scope, message.BatchID(c.Param(batchParam)))
+	id := message.BatchID(c.Param(batchParam))
+	b, err := a.Batches.CancelBatch(ctx, caller.Scope, id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		b, err = a.readBatch(ctx, caller.Scope, id)
+		if err == nil && !b.Canceled {
+			err = ledger.ErrBatchDone // Redis holds it for longer than its messages wait
+		}
+	}
 	if err != nil {
 		return batchError(err)
 	}

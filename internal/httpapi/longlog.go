@@ -47,6 +47,23 @@ func (a *api) read(ctx context.Context, scope message.Scope, id message.ID) (*me
 	return a.LongLog.Message(ctx, scope, id)
 }
 
+// updateLogged decides on the change of a message that Redis does not have: it is
+// refused as it would be there, or for what can no longer be done.
+func (a *api) updateLogged(ctx context.Context, scope message.Scope, id message.ID, change ledger.Change) (*message.Message, error) {
+	m, err := a.read(ctx, scope, id)
+	if err != nil {
+		return nil, err
+	}
+	before := m.Status
+	if err := change(m, a.now()); err != nil {
+		return nil, err
+	}
+	if m.Status != before {
+		return nil, newProblem(codeNotReplayable, "The message is in the long-term log only, and can no longer be sent: send a new one.")
+	}
+	return m, nil
+}
+
 // portion is the beginning of a list from one store, newest first.
 type portion struct {
 	found []*message.Message

@@ -164,6 +164,9 @@ func TestMessageFromLog(t *testing.T) {
 		t.Errorf("before %s\nafter  %s", before.body, after.body)
 	}
 	b.do(t, get(path).as(otherKey)).refused(t, http.StatusNotFound, "not_found")
+	b.do(t, post(path+"/replay", "").as(otherKey)).refused(t, http.StatusNotFound, "not_found")
+	b.do(t, post(path+"/cancel", "")).ok(t, http.StatusOK)
+	b.do(t, post(path+"/replay", "")).refused(t, http.StatusConflict, "not_replayable")
 	b.do(t, remove(path))
 	if got := b.do(t, get(path)).ok(t, http.StatusOK); got["to"] != "+1…12" || got["text"] != nil {
 		t.Errorf("erased: %v", got)
@@ -192,6 +195,9 @@ func TestBatchFromLog(t *testing.T) {
 	if got["status"] != "canceled" || got["total"] != 5.0 || got["clientReference"] != "batch" || counts["canceled"] != 5.0 {
 		t.Errorf("%v", got)
 	}
+	b.do(t, post("/v1/batches/"+id+"/cancel", "")).ok(t, http.StatusOK)
+	b.do(t, post("/v1/batches/"+id+"/pause", "")).refused(t, http.StatusConflict, "not_pausable")
+	b.do(t, post("/v1/batches/"+id+"/cancel", "").as(otherKey)).refused(t, http.StatusNotFound, "not_found")
 	if listed, complete := b.pages(t, "/v1/batches", "limit=1"); !slices.Equal(listed, []string{id}) || !complete {
 		t.Errorf("batches %v, complete %v", listed, complete)
 	}

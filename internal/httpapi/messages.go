@@ -273,10 +273,15 @@ func (a *api) replayMessage(c echo.Context, caller Caller) error {
 func (a *api) update(c echo.Context, caller Caller, change ledger.Change) (*message.Message, error) {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
-	return a.Ledger.Update(ctx, message.ID(c.Param("id")), func(m *message.Message, now time.Time) error {
+	id := message.ID(c.Param("id"))
+	m, err := a.Ledger.Update(ctx, id, func(m *message.Message, now time.Time) error {
 		if m.Scope != caller.Scope {
 			return ledger.ErrNotFound
 		}
 		return change(m, now)
 	})
+	if errors.Is(err, ledger.ErrNotFound) {
+		return a.updateLogged(ctx, caller.Scope, id, change)
+	}
+	return m, err
 }
