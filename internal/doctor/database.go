@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"mmsdispatch/internal/messagelog"
 )
 
 // database checks whether the long-term log can be written.
@@ -40,7 +42,20 @@ func (e *examination) database(ctx context.Context, n *findings) {
 		n.fail("PostgreSQL at "+conf.Host+" is a standby and accepts no writes", "point DATABASE_URL at the primary")
 	default:
 		version, _, _ = strings.Cut(version, " ")
-		n.ok("PostgreSQL " + version + " at " + conf.Host + " answers")
+		schema(ctx, n, conn, "PostgreSQL "+version+" at "+conf.Host)
+	}
+}
+
+// schema checks whether workers of this release would start.
+func schema(ctx context.Context, n *findings, conn *pgx.Conn, server string) {
+	switch err := messagelog.CheckSchema(ctx, conn); {
+	case errors.Is(err, messagelog.ErrSchema):
+		n.fail(server+" has no tables of the long-term log, or older ones than this release: workers do not start", "run mmsctl migrate up")
+	case err != nil:
+		n.fail(server+" answers, but the version of the tables cannot be read: it "+refusal(err),
+			"grant the user the rights to the tables of the long-term log")
+	default:
+		n.ok(server + " answers, and has the tables of this release")
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"mmsdispatch/internal/messagelog"
+	"mmsdispatch/internal/pgtest"
 )
 
 // postgres imitates PostgreSQL for the doctor: it accepts a client, or refuses it with
@@ -71,10 +74,26 @@ func servePostgres(conn net.Conn, refusal, version, standby string) {
 	}
 }
 
+// TestDatabaseIsSound: PostgreSQL answers, and has the tables.
+func TestDatabaseIsSound(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t)
+	m, err := messagelog.NewMigrator(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	if _, err := m.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	report := examine(t, sound(map[string]string{"DATABASE_URL": url}))
+	want(t, report, "database", "ok PostgreSQL * answers, and has the tables of this release")
+}
+
 func TestDatabase(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ url, line string }{
-		"sound":           {postgres(t, "", "15.4 (Debian 15.4-1)", "\x00"), "ok PostgreSQL 15.4 at 127.0.0.1 answers"},
+		"no tables":       {pgtest.Shared(t), "fail PostgreSQL * has no tables of the long-term log → run mmsctl migrate up"},
 		"standby":         {postgres(t, "", "17.1", "\x01"), "fail*is a standby*→ point DATABASE_URL at the primary"},
 		"wrong password":  {postgres(t, "28P01", "", ""), "fail PostgreSQL at 127.0.0.1 refuses the user or password"},
 		"no database":     {postgres(t, "3D000", "", ""), "fail*has no such database"},

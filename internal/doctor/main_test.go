@@ -11,12 +11,13 @@ import (
 
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/doctor"
+	"mmsdispatch/internal/pgtest"
 	"mmsdispatch/internal/redistest"
 )
 
 func TestMain(m *testing.M) {
 	logging.Disable()
-	goleak.VerifyTestMain(redistest.Main(m))
+	goleak.VerifyTestMain(pgtest.Main(redistest.Main(m)))
 }
 
 const (

@@ -21,13 +21,21 @@ var migrations embed.FS
 // CheckSchema returns ErrSchema when the schema is older than this release, and
 // ErrUnavailable when PostgreSQL does not answer. A newer schema passes, so that
 // releases can be rolled out one process after another.
-func (l *Log) CheckSchema(ctx context.Context) error {
+func (l *Log) CheckSchema(ctx context.Context) error { return CheckSchema(ctx, l.pool) }
+
+// Querier is a connection to PostgreSQL, or a pool of them.
+type Querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// CheckSchema is Log.CheckSchema over a connection.
+func CheckSchema(ctx context.Context, db Querier) error {
 	needed, err := neededVersion()
 	if err != nil {
 		return err
 	}
 	var version int64
-	err = l.pool.QueryRow(ctx, "select coalesce(max(version_id), 0) from goose_db_version where is_applied").Scan(&version)
+	err = db.QueryRow(ctx, "select coalesce(max(version_id), 0) from goose_db_version where is_applied").Scan(&version)
 	switch {
 	case hasCode(err, codeUndefinedTable):
 		return ErrSchema

@@ -55,7 +55,7 @@ func TestRedisOutage(t *testing.T) {
 // A Redis that answers and refuses writes counts as down, and is reported.
 func TestRedisRefusesWrites(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := start(t, plainRedis()) // the test itself needs CONFIG
 	rdb := s.redis.Client(t)
 	limit := func(maxmemory string) {
 		if err := rdb.ConfigSet(t.Context(), "maxmemory", maxmemory).Err(); err != nil {
