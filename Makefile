@@ -53,6 +53,11 @@ chaos: ## Kill, freeze and cut things off for minutes, and count the accepted ca
 	@scripts/install-test-deps
 	go test -count=1 -timeout 60m -v ./test/chaos -args -chaos.for=10m -chaos.clocks
 
+.PHONY: screenshots
+screenshots: ## Write the pictures of the documentation, docs/images
+	@scripts/install-test-deps
+	SCREENSHOTS=1 go test -count=1 -vet=off -v -run TestScreenshots ./test/browser
+
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME each
 	scripts/fuzz $(FUZZTIME)

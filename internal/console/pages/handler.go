@@ -135,6 +135,8 @@ func (h *Handler) changes() map[string]handlerFunc {
 	return map[string]handlerFunc{
 		"pause":                h.pause,
 		"resume":               h.resume,
+		"pace":                 h.changePace,
+		"pace/reset":           h.resetPace,
 		"messages/{id}/replay": h.replayMessage,
 		"messages/{id}/reveal": h.reveal,
 		"problems/replay":      h.replayProblem,
