@@ -51,7 +51,7 @@ func (s *stack) rows(n int) []string {
 func (s *stack) lookUpBatch(id string, headers ...harness.Header) batch {
 	s.t.Helper()
 	var b batch
-	s.read(s.want(s.call(http.MethodGet, "/v1/batches/"+id, nil, headers...), http.StatusOK), &b)
+	s.lookAt("/v1/batches/"+id, &b, headers...)
 	return b
 }
 

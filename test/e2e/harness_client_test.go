@@ -161,8 +161,19 @@ func (s *stack) send(m message, headers ...harness.Header) string {
 func (s *stack) lookUp(id string, headers ...harness.Header) resource {
 	s.t.Helper()
 	var r resource
-	s.read(s.want(s.call(http.MethodGet, "/v1/messages/"+id, nil, headers...), http.StatusOK), &r)
+	s.lookAt("/v1/messages/"+id, &r, headers...)
 	return r
+}
+
+// lookAt reads a resource. On a busy machine Redis may answer too late for a request.
+func (s *stack) lookAt(path string, into any, headers ...harness.Header) {
+	s.t.Helper()
+	var got harness.Answer
+	s.await("an answer to GET "+path, s.conf.patience, func() (bool, string) {
+		got = s.call(http.MethodGet, path, nil, headers...)
+		return got.Status != http.StatusServiceUnavailable, got.String()
+	})
+	s.read(s.want(got, http.StatusOK), into)
 }
 
 // awaitStatus waits until a message has a status and returns it.
