@@ -18,6 +18,9 @@ import (
 type Query struct {
 	After     ledger.Position // the list begins behind it
 	Reference string
+	SinchID   string
+	SinchCode string // none: Sinch gave none
+	Operator  string // the carrier's id; none: not known
 	Statuses  []message.Status
 	Reasons   []message.ReasonCode
 	Lanes     []message.Lane
@@ -44,6 +47,20 @@ func (c *condition) add(term string, args ...any) {
 	c.terms = append(c.terms, term)
 }
 
+// none selects rows without a value.
+const none = "none"
+
+// addOrNone adds a condition on a column that may be null.
+func (c *condition) addOrNone(column, value string) {
+	switch value {
+	case "":
+	case none:
+		c.add(column + " is null")
+	default:
+		c.add(column+" = ?", value)
+	}
+}
+
 func (c *condition) String() string { return strings.Join(c.terms, " and ") }
 
 // where are the conditions of a query.
@@ -57,6 +74,11 @@ func (l *Log) where(scope message.Scope, q Query) *condition {
 	if q.Reference != "" {
 		c.add("client_reference = ?", q.Reference)
 	}
+	if q.SinchID != "" {
+		c.add("sinch_tracking_id = ?", q.SinchID)
+	}
+	c.addOrNone("sinch_code", q.SinchCode)
+	c.addOrNone("operator_id", q.Operator)
 	if len(q.Statuses) > 0 {
 		c.add("status = any(?)", texts(q.Statuses))
 	}

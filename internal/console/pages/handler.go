@@ -22,6 +22,7 @@ import (
 	"mmsdispatch/internal/callback"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/messagelog"
 	"mmsdispatch/internal/operator"
 	"mmsdispatch/internal/replay"
 	"mmsdispatch/internal/status"
@@ -47,6 +48,7 @@ type Tasks interface {
 // ledger.ErrNotFound.
 type History interface {
 	Message(ctx context.Context, scope message.Scope, id message.ID) (*message.Message, error)
+	Messages(ctx context.Context, scope message.Scope, q messagelog.Query) ([]*message.Message, error)
 }
 
 // Sender is a number that messages are sent from, with its limits.
@@ -84,6 +86,7 @@ type Handler struct {
 	routes    http.Handler
 	closing   chan struct{}
 	streams   chan struct{} // semaphore of open streams
+	searched  searchedNumbers
 }
 
 // New builds the pages. Redis need not be running.

@@ -24,6 +24,7 @@ import (
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/pgtest"
 	"mmsdispatch/internal/redistest"
 	"mmsdispatch/internal/replay"
 	"mmsdispatch/internal/status"
@@ -31,7 +32,7 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(redistest.Main(m))) }
 
 // The content that no page shows unless it is revealed.
 const (

@@ -14,6 +14,7 @@ import (
 type messagesBody struct {
 	found
 
+	Log      logState
 	Filter   filter
 	Statuses []message.Status
 	Lanes    []message.Lane
@@ -28,11 +29,11 @@ func (h *Handler) messages(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list, err := h.find(r.Context(), f, listLimit)
+	list, logged, err := h.findAll(r.Context(), f, listLimit)
 	if err != nil {
 		return err
 	}
-	body := messagesBody{found: list, Filter: f, Statuses: message.Statuses(), Lanes: message.Lanes()}
+	body := messagesBody{found: list, Log: logged, Filter: f, Statuses: message.Statuses(), Lanes: message.Lanes()}
 	if list.Next != "" {
 		query := f.query()
 		query.Set("after", string(list.Next))

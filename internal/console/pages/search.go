@@ -47,7 +47,9 @@ func (h *Handler) resolve(ctx context.Context, text string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return messagesPath + "?" + url.Values{numberField: {hashNumber(key, number)}}.Encode(), nil
+		hash := hashNumber(key, number)
+		h.searched.add(hash, number)
+		return messagesPath + "?" + url.Values{numberField: {hash}}.Encode(), nil
 	}
 	if id, err := h.bySinchID(ctx, text); err != nil || id != "" {
 		return messagesPath + "/" + string(id), err
@@ -102,12 +104,13 @@ func (h *Handler) bySinchID(ctx context.Context, text string) (message.ID, error
 
 // byReference is the page of the message with a reference. Where no message has it,
 // the text may be Sinch's id of a message without an entry in the index: a test
-// message, or one of a call with several recipients.
+// message, one of a call with several recipients, or one that only the long-term log
+// has.
 func (h *Handler) byReference(ctx context.Context, text string) (string, error) {
-	list, err := h.find(ctx, filter{Reference: text}, listLimit)
+	list, _, err := h.findAll(ctx, filter{Reference: text}, listLimit)
 	if err == nil && len(list.Messages) == 0 {
 		var bySinch found
-		if bySinch, err = h.find(ctx, filter{Sinch: text}, 1); len(bySinch.Messages) > 0 {
+		if bySinch, _, err = h.findAll(ctx, filter{Sinch: text}, 1); len(bySinch.Messages) > 0 {
 			list = bySinch
 		}
 	}
