@@ -35,6 +35,7 @@ func newAPI(_ context.Context, cfg *config.Config, out io.Writer) (*process, err
 		return nil, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
+	p.add(env.exports())
 	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart(), env.scopesPart(), env.numberKey())
 	p.add(env.logPart()...)
 	adminParts, err := env.admin(p.fail)
@@ -102,7 +103,7 @@ func apiOptions(env *environment, tasks *queue.Queue, verifier *apikey.Verifier,
 		Rate:        cfg.API.RateLimit,
 		Rules:       newRules(cfg),
 		Quiet:       newQuiet(cfg),
-		Receipts:    receipts.New(env.ledger, env.optOuts, env.saved, env.log),
+		Receipts:    receipts.New(env.ledger, env.optOuts, env.saved, env.tracer, env.log),
 		OptOuts:     env.optOuts,
 		Inbound:     env.inbound,
 		HelpText:    string(cfg.Message.HelpText),
@@ -111,6 +112,7 @@ func apiOptions(env *environment, tasks *queue.Queue, verifier *apikey.Verifier,
 		Ready:       env.ready,
 		Paused:      env.paused,
 		Metrics:     apiMetrics{env.metrics},
+		Tracer:      env.tracer,
 		Log:         env.log,
 		MaxRequests: publicConns, TrustedProxies: cfg.API.TrustedProxies.Prefixes(),
 		FindShared: savesShared(cfg),

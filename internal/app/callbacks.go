@@ -83,7 +83,7 @@ func callbackParts(env *environment) []part {
 		Redis: env.rdb, Ledger: env.ledger, Store: env.callbacks, Scopes: env.scopes, Show: show, RecordTTL: cfg.Store.RecordTTL, Log: log,
 	})
 	sender := callback.NewSender(callback.SenderOptions{
-		Store: env.callbacks, Ledger: env.ledger, Show: show, Metrics: env.metrics.Callbacks, Log: log,
+		Store: env.callbacks, Ledger: env.ledger, Show: show, Metrics: env.metrics.Callbacks, Tracer: env.tracer, Log: log,
 		Timeout: cfg.Callback.Timeout, AllowPrivate: cfg.Callback.AllowPrivate,
 	})
 	return []part{

@@ -30,6 +30,7 @@ import (
 	"mmsdispatch/internal/suppression"
 	"mmsdispatch/internal/telemetry"
 	"mmsdispatch/internal/throttle"
+	"mmsdispatch/internal/tracing"
 )
 
 // environment is the common part of both processes.
@@ -37,6 +38,8 @@ type environment struct {
 	cfg       *config.Config
 	log       zerolog.Logger
 	metrics   *telemetry.Metrics
+	tracer    *tracing.Tracer     // nil: nothing is traced
+	reporter  *telemetry.Reporter // nil: nothing is reported
 	redis     redisconn.Options
 	rdb       redis.UniversalClient
 	clock     *redisconn.Clock
@@ -58,11 +61,19 @@ type environment struct {
 // newEnvironment builds the parts without dependencies on others. Redis need not
 // be running.
 func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment, error) {
-	log, err := newLogger(cfg, out)
+	reporter, err := newReporter(cfg)
+	if err != nil {
+		return nil, err
+	}
+	log, err := newLogger(cfg, reporter, out)
 	if err != nil {
 		return nil, err
 	}
 	metrics := telemetry.NewMetrics(telemetry.ReadBuild(string(cfg.Process)))
+	tracer, err := newTracer(cfg, log)
+	if err != nil {
+		return nil, err
+	}
 	opts, err := redisOptions(cfg, conns)
 	if err != nil {
 		return nil, err
@@ -102,7 +113,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	}
 	env := &environment{
 		scopes: scopes, callbacks: callbacks,
-		cfg: cfg, log: log, metrics: metrics, redis: opts, rdb: rdb, clock: clock, keys: keys, ledger: l, optOuts: optOuts, watch: watch,
+		cfg: cfg, log: log, metrics: metrics, tracer: tracer, reporter: reporter, redis: opts, rdb: rdb, clock: clock, keys: keys, ledger: l, optOuts: optOuts, watch: watch,
 		instance: instance,
 		inbound: inbound.NewStore(inbound.Options{
 			Redis: rdb, Keys: keys, TTL: cfg.Store.RecordTTL, Senders: senders, Events: told, OutboxKey: callback.OutboxKey,
@@ -120,9 +131,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 }
 
 // newLogger opens the log and begins it with what the configuration warns of.
-func newLogger(cfg *config.Config, out io.Writer) (zerolog.Logger, error) {
+func newLogger(cfg *config.Config, reporter *telemetry.Reporter, out io.Writer) (zerolog.Logger, error) {
 	log, err := telemetry.NewLogger(telemetry.LogOptions{
-		Level: cfg.Telemetry.LogLevel, Format: cfg.Telemetry.LogFormat, Process: string(cfg.Process), Writer: out,
+		Level: cfg.Telemetry.LogLevel, Format: cfg.Telemetry.LogFormat, Process: string(cfg.Process), Writer: out, Reporter: reporter,
 	})
 	if err != nil {
 		return log, fmt.Errorf("logger: %w", err)

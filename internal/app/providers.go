@@ -116,7 +116,7 @@ type simulator struct {
 func newSimulator(env *environment) *simulator {
 	listener := sinchsim.NewMemoryListener()
 	return &simulator{
-		receipts: receipts.New(env.ledger, env.optOuts, env.saved, env.log), log: env.log, listener: listener,
+		receipts: receipts.New(env.ledger, env.optOuts, env.saved, env.tracer, env.log), log: env.log, listener: listener,
 		client: wire.New(wire.Options{
 			Connections: env.cfg.Worker.Concurrency,
 			Dial:        listener.DialContext,

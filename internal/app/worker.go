@@ -36,6 +36,7 @@ func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, 
 		return nil, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
+	p.add(env.exports())
 	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart(), env.scopesPart(), env.numberKey())
 	p.add(env.logPart()...)
 	adminParts, err := env.admin(p.fail)
@@ -69,6 +70,7 @@ func sendingParts(env *environment) ([]part, error) {
 		Redis: env.rdb, Clock: env.clock.Now, Ledger: env.ledger, Providers: routes, OptOuts: env.optOuts,
 		Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log, env.watch.down.Load),
 		Limiter:     limiter,
+		Tracer:      env.tracer,
 		Metrics:     jobMetrics{metrics: env.metrics, calls: calls, simulated: routes.simulated},
 		Concurrency: cfg.Worker.Concurrency,
 		Shutdown:    cfg.Worker.ShutdownTimeout,

@@ -48,6 +48,7 @@ type request struct {
 	at      time.Time
 	body    []byte
 	secrets []string
+	trace   message.Trace
 }
 
 const (
@@ -110,6 +111,9 @@ func (c *client) post(ctx context.Context, r request, after time.Duration) resul
 	req.Header.Set(webhooks.HeaderWebhookID, r.id)
 	req.Header.Set(webhooks.HeaderWebhookTimestamp, strconv.FormatInt(r.at.Unix(), 10))
 	req.Header.Set(webhooks.HeaderWebhookSignature, signature)
+	if r.trace != "" {
+		req.Header.Set("Traceparent", r.trace.Parent())
+	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		failure.error = cause(err)

@@ -11,6 +11,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"mmsdispatch/internal/background"
+	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/tracing"
 )
 
 // Metrics counts what the sender does.
@@ -27,6 +29,7 @@ type SenderOptions struct {
 	Ledger       Ledger
 	Show         Show
 	Metrics      Metrics
+	Tracer       *tracing.Tracer // nil: attempts are not traced
 	Log          zerolog.Logger
 	Timeout      time.Duration // of an attempt
 	AllowPrivate bool          // deliver by http, and to addresses that are not public
@@ -243,6 +246,8 @@ func (s *Sender) attempt(ctx context.Context, id, name string) (delivered bool) 
 		return false // it is due again when its lease ends
 	}
 	begun := time.Now()
+	span := s.Tracer.Callback(p.trace, message.ID(p.delivery.MessageID))
+	p.request.trace = span.Trace()
 	r := p.result
 	if r.outcome == "" {
 		r = s.client.post(ctx, p.request, s.Schedule.After(p.delivery.Attempts+1))
@@ -250,6 +255,7 @@ func (s *Sender) attempt(ctx context.Context, id, name string) (delivered bool) 
 	if ctx.Err() != nil && r.outcome != outcomeDelivered {
 		r = result{outcome: outcomeRetry} // cut off by the stop of the process
 	}
+	span.Delivered(string(p.delivery.Event), p.request.url, string(r.outcome), r.response)
 	if r.attempted {
 		s.Metrics.Attempted(string(r.outcome), time.Since(begun))
 	}
@@ -266,7 +272,8 @@ type prepared struct {
 	delivery      Delivery
 	configuration Configuration
 	request       request
-	result        result // without an attempt
+	trace         message.Trace // of the message
+	result        result        // without an attempt
 }
 
 // prepare reads what an attempt needs.
@@ -294,7 +301,7 @@ func (s *Sender) prepare(ctx context.Context, id string) (p prepared, err error)
 		p.result = result{outcome: outcomeFailed, error: refusal}
 		return p, nil
 	}
-	p.request.body, err = s.bodyOf(ctx, p.delivery)
+	p.request.body, p.trace, err = s.bodyOf(ctx, p.delivery)
 	if errors.Is(err, ErrNotFound) {
 		p.result, err = result{outcome: outcomeFailed, error: "the message is no longer kept"}, nil
 	}
@@ -323,32 +330,33 @@ func (s *Sender) refusal(ctx context.Context, p prepared) (string, error) {
 	return "", nil
 }
 
-// bodyOf is the body of a delivery. It returns ErrNotFound when its message is gone.
-func (s *Sender) bodyOf(ctx context.Context, d Delivery) ([]byte, error) {
+// bodyOf is the body of a delivery, and the trace of its message. It returns
+// ErrNotFound when its message is gone.
+func (s *Sender) bodyOf(ctx context.Context, d Delivery) ([]byte, message.Trace, error) {
 	if d.data != "" {
-		return body(d.Event, d.CreatedAt, []byte(d.data), 1), nil
+		return body(d.Event, d.CreatedAt, []byte(d.data), 1), "", nil
 	}
 	if d.Event == TypeReceived {
 		data, err := s.Show.Inbound(ctx, d.subject)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		return body(d.Event, d.CreatedAt, data, 1), nil
+		return body(d.Event, d.CreatedAt, data, 1), "", nil
 	}
 	id, n, ok := entryOf(d.ID)
 	if !ok {
-		return nil, ErrNotFound
+		return nil, "", ErrNotFound
 	}
 	m, err := s.Ledger.Get(ctx, id)
 	if err != nil {
-		return nil, notFound(err)
+		return nil, "", notFound(err)
 	}
 	for i := range m.Timeline {
 		if m.EntryNumber(i) == n {
-			return messageBody(s.Show, m, i), nil
+			return messageBody(s.Show, m, i), m.Trace, nil
 		}
 	}
-	return nil, ErrNotFound
+	return nil, "", ErrNotFound
 }
 
 // reasons why a configuration is disabled.

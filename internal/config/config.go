@@ -270,9 +270,9 @@ type Telemetry struct {
 	LogLevel string `env:"LOG_LEVEL" envDefault:"info" oneof:"trace debug info warn error"`
 	// `json` for machines, `console` for people.
 	LogFormat string `env:"LOG_FORMAT" envDefault:"json" oneof:"json console"`
-	// A Sentry DSN, `https://key@host/project`. Nothing is reported in this release: it has no effect.
+	// DSN of Sentry, `https://key@host/project`, to which log lines of level `error` and panics are reported; empty: none are. `SENTRY_ENVIRONMENT` names the environment of the reports.
 	SentryDSN Secret `env:"SENTRY_DSN"`
-	// An OTLP endpoint. There are no traces in this release: it has no effect.
+	// Base URL of an OTLP/HTTP receiver of traces, to which `/v1/traces` is appended; empty: there are no traces. The SDK reads the other variables of OpenTelemetry, such as `OTEL_TRACES_SAMPLER`, from the environment, but not from `.env`.
 	OTLPEndpoint Endpoint `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 }
 

@@ -435,13 +435,6 @@ func TestWarnings(t *testing.T) {
 				"SINCH_SENDER_DAILY has numbers that are neither SINCH_NUMBER nor in SINCH_SENDERS (2)",
 			},
 		},
-		"not in this release": {
-			config.Worker,
-			map[string]string{
-				"SENTRY_DSN": "https://k@h/1", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://h:4318",
-			},
-			[]string{"SENTRY_DSN has no effect", "OTEL_EXPORTER_OTLP_ENDPOINT has no effect"},
-		},
 		"the rest": {
 			config.Worker,
 			map[string]string{

@@ -34,8 +34,6 @@ func (c *Config) Warnings() []string {
 	warn(c.Message.HelpText != "" && c.Process != Ctl && c.Sinch.API == "batches",
 		"HELP_TEXT goes out as SMS: an MMS of the batches API carries no text alone, so the service plan and the number need SMS")
 	warn(c.Unknown.Policy == "resend", "UNKNOWN_POLICY is resend: a message may arrive twice")
-	warn(!c.Telemetry.SentryDSN.IsZero(), "SENTRY_DSN has no effect in this release: errors are logged only")
-	warn(c.Telemetry.OTLPEndpoint != "", "OTEL_EXPORTER_OTLP_ENDPOINT has no effect in this release: there are no traces")
 	return slices.Concat(warnings, c.senderWarnings(), c.webhookWarnings())
 }
 

@@ -23,6 +23,7 @@ import (
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/quiet"
 	"mmsdispatch/internal/sinch/receipt"
+	"mmsdispatch/internal/tracing"
 )
 
 // Ledger is the part of the message record that the API uses.
@@ -102,6 +103,7 @@ type Options struct {
 	// paused, or nil; it must not block. It may be nil.
 	Paused  func() *message.Reason
 	Metrics Metrics
+	Tracer  *tracing.Tracer // nil: requests are not traced
 	Log     zerolog.Logger
 	NowFunc func() time.Time // nil: time.Now
 
@@ -239,8 +241,20 @@ func New(opts Options) (http.Handler, error) {
 			a.allowed(r.path, http.MethodHead)
 		}
 	}
+	if a.Tracer != nil {
+		return a.Tracer.Handler(e, traced, fromSinch), nil
+	}
 	return e, nil
 }
+
+// traced reports whether requests to a path have spans: those that do something, but
+// for the streams of events, which last for hours.
+func traced(path string) bool {
+	return strings.HasPrefix(path, "/v1/") && path != "/v1/events" || path == "/send-mms" || fromSinch(path)
+}
+
+// fromSinch reports whether a path is open to anybody, since Sinch has no key.
+func fromSinch(path string) bool { return strings.HasPrefix(path, webhooksPath) }
 
 // allowed adds a method to the header Allow of a route template.
 func (a *api) allowed(path, method string) {

@@ -14,6 +14,7 @@ import (
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/rowstream"
+	"mmsdispatch/internal/tracing"
 )
 
 const (
@@ -75,6 +76,7 @@ type batchRun struct {
 	numbers    rowstream.Numbers // of all rows so far
 	problems   int               // listed so far
 	heldUntil  time.Time         // of a dry run, the last one
+	trace      message.Trace     // of the request
 
 	dispatching chan struct{} // holds a token for each chunk whose tasks are being made
 }
@@ -95,6 +97,7 @@ func (b *batchRun) open(ctx context.Context, c echo.Context, r ledger.BatchReque
 		return err
 	}
 	callOf(c).batch = b.batch.ID
+	b.trace = b.api.Tracer.Request(c.Request().Context())
 	b.response.ID = some(string(b.batch.ID))
 	b.batch.Quota = b.quota
 	return nil
@@ -143,7 +146,9 @@ func (b *batchRun) accept(c chunk) error {
 		b.validate(c.rows)
 		return nil
 	}
-	results, err := b.write(b.marked(c.rows))
+	rows := b.marked(c.rows)
+	spans := b.traceRows(rows)
+	results, err := b.write(rows)
 	if err != nil {
 		c.release()
 		return err
@@ -157,11 +162,18 @@ func (b *batchRun) accept(c chunk) error {
 		}
 		if m := b.conclude(row, results[0]); m != nil {
 			fresh = append(fresh, m)
+			if spans != nil {
+				spans[0].Message(m)
+				spans[0].End()
+			}
 			if results[0].Suppressed {
 				suppressed = append(suppressed, m)
 			}
 		}
 		results = results[1:]
+		if spans != nil {
+			spans = spans[1:]
+		}
 	}
 	if len(suppressed) > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), b.api.StorageTimeout)
@@ -171,6 +183,16 @@ func (b *batchRun) accept(c chunk) error {
 	}
 	b.dispatch(fresh, c)
 	return nil
+}
+
+// traceRows begins the traces of rows, which link to that of the request; nil: none of
+// them is traced.
+func (b *batchRun) traceRows(rows []ledger.Row) []*tracing.Span {
+	spans := b.api.Tracer.Rows(b.trace, len(rows))
+	for i, span := range spans {
+		rows[i].Trace = span.Trace()
+	}
+	return spans
 }
 
 // reserveMedia keeps the uploads that rows name, and finds rows that name others.

@@ -48,6 +48,7 @@ func (a *api) create(c echo.Context, caller Caller, show view) error {
 		return nil
 	}
 	a.Metrics.Message(lane, "accepted")
+	a.Tracer.Accepted(c.Request().Context(), m)
 	locate(c, m)
 	if accepted.Suppressed {
 		ctx, cancel := a.bounded(c)
@@ -149,6 +150,7 @@ func (a *api) accept(c echo.Context, caller Caller, draft message.Draft, now tim
 	}
 	return a.Ledger.Accept(ctx, ledger.Request{
 		Scope: caller.Scope, Content: draft.Content, From: draft.From, Now: now, Held: a.held(&draft.Content, now), Quota: caller.Quota,
+		Trace: a.Tracer.Request(c.Request().Context()),
 	})
 }
 

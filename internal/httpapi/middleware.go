@@ -95,6 +95,7 @@ func (a *api) record(c echo.Context, current *call, begun time.Time) {
 	}
 	status, took := c.Response().Status, time.Since(begun)
 	a.Metrics.Request(c.Request().Method, route, status, took)
+	a.Tracer.Routed(c.Request().Context(), shortMethod(c.Request().Method), route)
 	level := zerolog.InfoLevel
 	if status < http.StatusBadRequest && strings.HasPrefix(route, webhooksPath) {
 		level = zerolog.DebugLevel

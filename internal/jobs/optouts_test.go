@@ -157,7 +157,7 @@ func TestBlockedByAReceipt(t *testing.T) {
 	m := b.accept(t)
 	b.dispatch(t, m)
 	b.await(t, m.ID, message.StatusSent)
-	receiver := receipts.New(b.ledger, b.optOuts, nil, zerolog.Nop())
+	receiver := receipts.New(b.ledger, b.optOuts, nil, nil, zerolog.Nop())
 	for _, code := range []message.ReasonCode{message.ReasonSuppressed, message.ReasonCarrier} {
 		result, err := receiver.Apply(t.Context(), receipt.Receipt{
 			Shape: "fake", Kind: receipt.KindReport, Ref: m.ID.AttemptRef(1),

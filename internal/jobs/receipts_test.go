@@ -21,7 +21,7 @@ func TestReceiptsJoinBySinchsID(t *testing.T) {
 	b.run(t)
 	sent := b.await(t, m.ID, message.StatusSent)
 	shape := receipt.Shape(sent.Calls[0].API)
-	receiver := receipts.New(b.ledger, b.optOuts, nil, zerolog.Nop())
+	receiver := receipts.New(b.ledger, b.optOuts, nil, nil, zerolog.Nop())
 	apply := func(got receipt.Receipt, want receipts.Result) {
 		t.Helper()
 		got.Kind, got.State, got.SinchCode = receipt.KindReport, message.ReceiptDelivered, "N102"
@@ -47,7 +47,7 @@ func TestReceiptsThatProveNothing(t *testing.T) {
 	b.dispatch(t, m)
 	b.run(t)
 	sent := b.await(t, m.ID, message.StatusSent)
-	receiver := receipts.New(b.ledger, b.optOuts, nil, zerolog.Nop())
+	receiver := receipts.New(b.ledger, b.optOuts, nil, nil, zerolog.Nop())
 	for _, tc := range []struct {
 		got   receipt.Receipt
 		want  receipts.Result
@@ -78,7 +78,7 @@ func TestReceiptsOfAMultiCallMatchBySinchsID(t *testing.T) {
 	b.run(t)
 	b.awaitAll(t, messages, all(message.StatusSent))
 	sent := b.await(t, messages[1].ID, message.StatusSent)
-	result, err := receipts.New(b.ledger, b.optOuts, nil, zerolog.Nop()).Apply(t.Context(), receipt.Receipt{
+	result, err := receipts.New(b.ledger, b.optOuts, nil, nil, zerolog.Nop()).Apply(t.Context(), receipt.Receipt{
 		Kind: receipt.KindReport, Shape: receipt.Shape(sent.Calls[0].API), SinchID: sent.SinchID,
 		Recipient: strings.TrimPrefix(sent.Content.To, "+"), State: message.ReceiptDelivered, SinchCode: "0",
 	})

@@ -404,7 +404,7 @@ func TestReceiptsOfAMultiCall(t *testing.T) {
 	messages := b.acceptBatch(t, 20)
 	b.run(t)
 	b.awaitAll(t, messages, all(message.StatusSent))
-	receiver := receipts.New(b.ledger, b.optOuts, nil, zerolog.Nop())
+	receiver := receipts.New(b.ledger, b.optOuts, nil, nil, zerolog.Nop())
 	ref := f.made()[0].ref
 	for number, want := range map[string]receipts.Result{bulkNumber(7)[1:]: receipts.Applied, "12065559999": receipts.Unknown, "": receipts.Unknown} {
 		got, err := receiver.Apply(t.Context(), receipt.Receipt{
@@ -505,7 +505,7 @@ func TestRollbackRestoresAMultiCall(t *testing.T) {
 		t.Errorf("lookup of %q, want %q", f.lookups[0], call)
 	}
 	f.mu.Unlock()
-	got, err := receipts.New(b.ledger, b.optOuts, nil, zerolog.Nop()).Apply(t.Context(), receipt.Receipt{
+	got, err := receipts.New(b.ledger, b.optOuts, nil, nil, zerolog.Nop()).Apply(t.Context(), receipt.Receipt{
 		Shape: "fake", Kind: receipt.KindReport, Ref: call, Recipient: bulkNumber(1)[1:], State: message.ReceiptDelivered, SinchCode: "0",
 	})
 	if err != nil || got != receipts.Applied {

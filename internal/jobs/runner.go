@@ -25,6 +25,7 @@ import (
 	"mmsdispatch/internal/pause"
 	"mmsdispatch/internal/saved"
 	"mmsdispatch/internal/telemetry"
+	"mmsdispatch/internal/tracing"
 )
 
 // Options are the parts and settings of a worker process.
@@ -39,6 +40,7 @@ type Options struct {
 	Saved       *saved.Store   // nil: no media are saved at Sinch
 	Quiet       dispatch.Quiet // nil: there are no quiet hours
 	Metrics     Metrics
+	Tracer      *tracing.Tracer // nil: no message is traced
 	Log         zerolog.Logger
 	AsynqLog    asynq.Logger
 	Concurrency int           // calls at once in the normal and bulk lanes
@@ -113,7 +115,7 @@ func NewRunner(o Options) *Runner {
 	slots := dispatch.Slots{High: part(o.Concurrency), Shared: o.Concurrency, Test: part(o.Concurrency)}
 	r.handler = dispatch.New(dispatch.Options{
 		Ledger: o.Ledger, Queue: tasks, Worker: worker, Media: o.Media, Limiter: o.Limiter, Providers: o.Providers,
-		OptOuts: o.OptOuts, Pauses: pause.NewView(pauses), Saved: o.Saved, Quiet: o.Quiet, Metrics: o.Metrics,
+		OptOuts: o.OptOuts, Pauses: pause.NewView(pauses), Saved: o.Saved, Quiet: o.Quiet, Metrics: o.Metrics, Tracer: o.Tracer,
 		Retry: retry, Timing: o.Timing, Slots: slots, Log: log, Life: life, Open: open,
 	})
 	r.pool = newPool(r.handler)

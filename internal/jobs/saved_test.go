@@ -69,7 +69,7 @@ func setupSaved(t *testing.T) *savedBench {
 	t.Helper()
 	b := setup(t)
 	b.opts.Saved = saved.NewStore(b.rdb, savedEvents{}, nil)
-	s := &savedBench{bench: b, t: t, receipts: receipts.New(b.ledger, b.optOuts, saved.NewStore(b.rdb, savedEvents{}, nil), zerolog.Nop())}
+	s := &savedBench{bench: b, t: t, receipts: receipts.New(b.ledger, b.optOuts, saved.NewStore(b.rdb, savedEvents{}, nil), nil, zerolog.Nop())}
 	s.sinch = &savingSinch{fakeSinch: b.sinch, sent: make(map[string]int)}
 	s.sinch.save = func(n int, shared sinch.Shared) message.Outcome {
 		s.report(shared.Ref, strconv.Itoa(n), true)

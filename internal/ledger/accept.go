@@ -20,6 +20,7 @@ type Request struct {
 	Held    message.Held // by quiet hours
 	Closed  bool         // only a message that is already recorded under the reference is returned
 	Quota   Quota
+	Trace   message.Trace
 }
 
 // Accepted is the result of accepting a message.
@@ -42,6 +43,7 @@ func (l *Ledger) Accept(ctx context.Context, r Request) (Accepted, error) {
 		m := message.New(newID(secret, r), r.Scope, r.Content, r.From, r.Now)
 		m.Shard = shard
 		m.AcceptHeld(r.Held, r.Now)
+		m.Trace = r.Trace
 		answer, err := do(ctx, l.commits, commit{secret: secret.Value(), message: m, closed: r.Closed, quota: r.Quota})
 		if err != nil {
 			return err

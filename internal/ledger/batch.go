@@ -115,6 +115,7 @@ type Row struct {
 	Closed  bool   // as of Request
 	Shared  bool   // other rows have the same text and media
 	Held    message.Held
+	Trace   message.Trace
 }
 
 // RowResult is the result of accepting a Row. Err is nil, ErrReused, ErrFull (also

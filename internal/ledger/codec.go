@@ -80,6 +80,7 @@ const (
 	fieldPace          protowire.Number = 44
 	fieldOperator      protowire.Number = 45
 	fieldOperatorID    protowire.Number = 46 // as fieldOperator, by its digits
+	fieldTrace         protowire.Number = 47
 )
 
 // The fields of a content.

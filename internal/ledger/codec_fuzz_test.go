@@ -34,7 +34,7 @@ func fullMessage() *message.Message {
 			},
 		},
 		NextAt: at, ExpiresAt: at, CreatedAt: at, UpdatedAt: at, SentAt: at, FinalAt: at, RedactedAt: at, HeldUntil: at,
-		Pace: 830_000,
+		Pace: 830_000, Trace: "0123456789abcdefGHIJKLMN",
 		Timeline: []message.Entry{
 			{At: at, Status: message.StatusQueued, Reason: &message.Reason{Code: "throttled", Message: "t"}},
 			{

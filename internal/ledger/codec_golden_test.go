@@ -46,7 +46,8 @@ func TestRecordsOfEarlierVersionsAreRead(t *testing.T) {
 		{"3.hex", func(m *message.Message) { before5(m); m.RedactedAt = time.Time{} }},
 		{"4.hex", before5},
 		{"5.hex", before6},
-		{"6.hex", func(*message.Message) {}},
+		{"6.hex", before7},
+		{"7.hex", func(*message.Message) {}},
 	} {
 		record := goldenRecord(t, tt.file)
 		want := goldenMessage(t)
@@ -68,10 +69,16 @@ func before5(m *message.Message) {
 }
 
 // before6 takes out the fields that came with version 6.
-func before6(m *message.Message) { m.Operator, m.Timeline[1].Phases = "", nil }
+func before6(m *message.Message) {
+	before7(m)
+	m.Operator, m.Timeline[1].Phases = "", nil
+}
+
+// before7 takes out the field that came with version 7.
+func before7(m *message.Message) { m.Trace = "" }
 
 // newestGolden is the file of the schema as it is.
-const newestGolden = "6.hex"
+const newestGolden = "7.hex"
 
 // The newest golden record is what this release writes: a field that is added or
 // numbered again needs a new version with a record of its own.

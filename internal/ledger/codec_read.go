@@ -103,6 +103,8 @@ func readText(n protowire.Number, raw []byte, m *message.Message) (err error) {
 		m.Group = string(raw)
 	case fieldOperator:
 		m.Operator = string(raw)
+	case fieldTrace:
+		m.Trace = message.Trace(raw)
 	default:
 	}
 	if err != nil {

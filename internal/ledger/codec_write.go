@@ -134,6 +134,7 @@ func (w *writer) message(m *message.Message, s sealed) {
 	w.moments(m)
 	w.number(fieldPace, m.Pace)
 	w.operator(m.Operator)
+	w.text(fieldTrace, string(m.Trace))
 	w.count(fieldDropped, m.Dropped)
 	w.timeline(m)
 }

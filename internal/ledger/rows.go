@@ -73,7 +73,7 @@ func (b rowBatch) groups(secret *message.Secret, first []int) []group {
 		for j, row := range rows {
 			m := message.New(rowID(secret, b.batch, row, b.now), b.batch.Scope, row.Content, row.From, b.now)
 			m.AcceptHeld(row.Held, b.now)
-			m.Pace = b.batch.Pace
+			m.Pace, m.Trace = b.batch.Pace, row.Trace
 			m.BatchID, m.Shared, m.Group = b.batch.ID, row.Shared, b.codec.group(row.Group)
 			if row.Content.Priority == message.Bulk {
 				m.Shard = b.shard

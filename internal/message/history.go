@@ -14,6 +14,9 @@ func (m *Message) EntryNumber(i int) int {
 	return i + 1 + m.Dropped
 }
 
+// Entries is how many entries the timeline has had.
+func (m *Message) Entries() int { return len(m.Timeline) + m.Dropped }
+
 // Changed reports whether entry i of the timeline records a new state. The entry
 // behind removed ones is compared with before, the state of the last removed entry;
 // empty: it counts as a change.

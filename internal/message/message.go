@@ -21,6 +21,7 @@ type Message struct {
 	Shard   int    // of its lane, where the lane has shards
 	Shared  bool   // other messages of its batch have the same text and media
 	Pace    int64  // of its batch, as Batch.Pace
+	Trace   Trace  // the parent of the spans of its next change
 
 	Status    Status
 	Reason    *Reason

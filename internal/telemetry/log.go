@@ -16,6 +16,8 @@ type LogOptions struct {
 	Format  string    // console, or JSON for anything else
 	Process string    // in every line
 	Writer  io.Writer // destination of the lines
+	// Reporter reports the lines of level error; nil: they are only written.
+	Reporter *Reporter
 }
 
 // NewLogger returns the logger of a process.
@@ -28,6 +30,10 @@ func NewLogger(opts LogOptions) (zerolog.Logger, error) {
 	out := opts.Writer
 	if opts.Format == "console" {
 		out = zerolog.ConsoleWriter{Out: opts.Writer, TimeFormat: "15:04:05.000", TimeLocation: time.UTC, NoColor: !isTerminal(opts.Writer)}
+	}
+
+	if opts.Reporter != nil {
+		out = opts.Reporter.Tee(out)
 	}
 	return zerolog.New(out).Level(level).Hook(clock{}).With().Str("process", opts.Process).Logger(), nil
 }

@@ -11,6 +11,7 @@ import (
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/throttle"
+	"mmsdispatch/internal/tracing"
 )
 
 // attempt begins a call, makes it and records its outcome.
@@ -19,8 +20,11 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, c
 	h.worker.track(m.ID)
 	defer h.worker.untrack(m.ID)
 	provider := h.providers.For(m)
-	begun, a, deadline, err := h.begin(ctx, seen, task, content, provider.Origin())
+	origin := provider.Origin()
+	span := h.tracer.From(ctx).Call(string(origin.API), origin.BaseURL)
+	begun, a, deadline, err := h.begin(ctx, seen, task, content, origin, span)
 	if err != nil {
+		span.NotBegun()
 		permit.Release(ctx)
 		return h.notBegun(ctx, m, begun, err)
 	}
@@ -32,6 +36,7 @@ func (h *Handler) attempt(ctx context.Context, seen ledger.Snapshot, task int, c
 	after, err := h.record(begun.After, a.N, func(m *message.Message, now time.Time) error {
 		return m.Conclude(a.N, outcome, h.retry, now)
 	})
+	span.Outcome(outcome, after)
 	h.logCall(m, a, outcome, took, after)
 	if err != nil {
 		return later(pauseOnFault, "outcome not recorded yet")
@@ -53,7 +58,7 @@ const UnconfirmedFor = time.Minute
 
 // begin records the attempt. The local deadline counts from before the write, so
 // that it is never later than the recorded one.
-func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, content payload, origin sinch.Origin) (
+func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, content payload, origin sinch.Origin, span *tracing.Span) (
 	ledger.Begun, message.Attempt, time.Time, error,
 ) {
 	start := time.Now()
@@ -71,6 +76,7 @@ func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, con
 			m.NoteStill(now)
 		}
 		n = m.Attempts
+		span.Of(m)
 		return err
 	}
 	begun, err := h.ledger.Begin(ctx, seen, begin, h.worker.Lease())
@@ -88,6 +94,7 @@ func (h *Handler) begin(ctx context.Context, seen ledger.Snapshot, task int, con
 		return begun, a, time.Time{}, fmt.Errorf("begin: %w", err)
 	}
 	a = *begun.Message.Current()
+	span.Begun(begun.Message, a)
 	h.worker.begun(begun, a)
 	return begun, a, start.Add(a.Deadline.Sub(begun.Now)), nil
 }
@@ -150,32 +157,6 @@ func (h *Handler) call(
 	outcome = p.Send(ctx, on)
 	outcome.Phases = phases.Last()
 	return outcome, 0
-}
-
-// logCall writes the line of a call: how long before was in the queue once it was
-// due, how the call ended and what follows. after is the message as it was recorded;
-// nil: it could not be.
-func (h *Handler) logCall(before *message.Message, a message.Attempt, o message.Outcome, took time.Duration, after *message.Message) {
-	due := before.UpdatedAt
-	if before.NextAt.After(due) {
-		due = before.NextAt
-	}
-	line := h.log.Info().Str("message_id", string(before.ID)).Str("tenant", before.Scope.Tenant).
-		Str("lane", string(before.Content.Priority)).Int("attempt", a.N).Str("api", a.API).Str("outcome", string(o.Kind)).
-		Str("code", string(o.Code)).Str("sinch_code", o.SinchCode).Dur("waited_ms", max(0, a.Begun.Sub(due))).Dur("took_ms", took)
-	if before.BatchID != "" {
-		line.Str("batch_id", string(before.BatchID))
-	}
-	if a.Call != "" {
-		line.Str("call", a.Call)
-	}
-	if after != nil {
-		line.Str("status", string(after.Status))
-		if after.Status.Waiting() {
-			line.Dur("retry_in_ms", after.NextAt.Sub(after.UpdatedAt))
-		}
-	}
-	line.Msg("call")
 }
 
 // wireMessage is the message for the provider.

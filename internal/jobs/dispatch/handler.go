@@ -19,6 +19,7 @@ import (
 	"mmsdispatch/internal/saved"
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/throttle"
+	"mmsdispatch/internal/tracing"
 )
 
 // Limiter decides when a call may begin.
@@ -65,6 +66,7 @@ type Options struct {
 	Saved     *saved.Store // nil: no media are saved at Sinch
 	Quiet     Quiet        // nil: there are no quiet hours
 	Metrics   Metrics
+	Tracer    *tracing.Tracer // nil: no message is traced
 	Retry     message.Retry
 	Timing    Timing
 	Slots     Slots
@@ -90,6 +92,7 @@ type Handler struct {
 	saved     *saved.Store
 	quiet     Quiet
 	metrics   Metrics
+	tracer    *tracing.Tracer
 	retry     message.Retry
 	timing    Timing
 	log       zerolog.Logger
@@ -112,7 +115,7 @@ func New(o Options) *Handler {
 	}
 	return &Handler{
 		ledger: o.Ledger, queue: o.Queue, worker: o.Worker, media: o.Media, limiter: o.Limiter, providers: o.Providers,
-		optOuts: o.OptOuts, pauses: o.Pauses, saved: o.Saved, quiet: o.Quiet, metrics: o.Metrics,
+		optOuts: o.OptOuts, pauses: o.Pauses, saved: o.Saved, quiet: o.Quiet, metrics: o.Metrics, tracer: o.Tracer,
 		retry: o.Retry, timing: o.Timing, log: o.Log,
 		life: o.Life, open: o.Open,
 		places: newPlaces(MediaPlaces(o.Slots.Shared)), tokens: newTokens(),
@@ -151,7 +154,7 @@ func RetryDelay(_ int, err error, _ *asynq.Task) time.Duration {
 const pauseOnFault = 2 * time.Second
 
 // ProcessTask implements asynq.Handler.
-func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
+func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) (err error) {
 	name, _ := asynq.GetTaskID(ctx)
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -171,9 +174,15 @@ func (h *Handler) ProcessTask(ctx context.Context, _ *asynq.Task) (err error) {
 		h.log.Warn().Str("task", name).Msg("task of unknown name dropped")
 		return nil
 	}
+	begun := time.Now()
 	seen, err := h.ledger.Read(ctx, id)
 	if err != nil {
 		return h.unread(id, err)
+	}
+	span := h.tracer.Dispatch(queue.TraceOf(t), seen.Message, begun)
+	if span != nil {
+		ctx = tracing.With(ctx, span)
+		defer func() { span.Waits(err) }()
 	}
 	return h.send(ctx, seen, task)
 }

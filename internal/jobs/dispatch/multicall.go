@@ -12,6 +12,7 @@ import (
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/throttle"
+	"mmsdispatch/internal/tracing"
 )
 
 // multiCall is a multi-recipient send that has begun.
@@ -34,7 +35,9 @@ func (h *Handler) sendMany(ctx context.Context, run *groupRun, bulk sinch.Bulk, 
 			h.worker.untrack(id)
 		}
 	}()
-	call, err := h.beginMany(ctx, run, media, bulk.Origin())
+	spans := h.traceMany(run.ready, bulk.Origin())
+	defer spans.end()
+	call, err := h.beginMany(ctx, run, media, bulk.Origin(), spans)
 	if err != nil || len(call.members) == 0 {
 		return err
 	}
@@ -50,7 +53,7 @@ func (h *Handler) sendMany(ctx context.Context, run *groupRun, bulk sinch.Bulk, 
 		h.worker.calls.concluded(b.Message.ID, b.Message.Attempts, call.forEach(outcome))
 	}
 	outcome = permit.Report(h.life, outcome)
-	h.recordMany(call, outcome, took)
+	h.recordMany(call, outcome, took, spans)
 	return replaceErr
 }
 
@@ -68,7 +71,7 @@ func (p recipients) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
 
 // beginMany records the attempts of all messages of a request. The local deadline
 // counts as in begin; it is the earliest of all attempts.
-func (h *Handler) beginMany(ctx context.Context, run *groupRun, media []sinch.Media, origin sinch.Origin) (multiCall, error) {
+func (h *Handler) beginMany(ctx context.Context, run *groupRun, media []sinch.Media, origin sinch.Origin, spans memberSpans) (multiCall, error) {
 	start := time.Now()
 	a := message.Attempt{Worker: h.worker.ID, API: string(origin.API), BaseURL: origin.BaseURL, Account: origin.Account}
 	if len(run.ready) > 1 {
@@ -83,6 +86,7 @@ func (h *Handler) beginMany(ctx context.Context, run *groupRun, media []sinch.Me
 		if err == nil && hasStill(media) {
 			m.NoteStill(now)
 		}
+		spans[m.ID].call.Of(m)
 		return err
 	}, h.worker.Lease())
 	if err != nil {
@@ -98,6 +102,7 @@ func (h *Handler) beginMany(ctx context.Context, run *groupRun, media []sinch.Me
 			continue
 		}
 		begun := *r.Message.Current()
+		spans[r.Message.ID].call.Begun(r.Message, begun)
 		h.worker.begun(r.Begun, begun)
 		run.remove = append(run.remove, r.Message.ID)
 		call.members = append(call.members, r.Begun)
@@ -144,6 +149,36 @@ func (h *Handler) notBegunMany(ctx context.Context, run *groupRun, results []led
 	return again
 }
 
+// memberSpans are the spans of the messages of a request that are traced.
+type memberSpans map[message.ID]struct{ dispatch, call *tracing.Span }
+
+// traceMany begins the spans of the members of a request; nil: none is traced.
+func (h *Handler) traceMany(ready []ledger.Snapshot, origin sinch.Origin) memberSpans {
+	var spans memberSpans
+	now := time.Now()
+	for _, seen := range ready {
+		dispatched := h.tracer.Dispatch(seen.Message.Trace, seen.Message, now)
+		if dispatched == nil {
+			continue
+		}
+		if spans == nil {
+			spans = make(memberSpans)
+		}
+		own := spans[seen.Message.ID]
+		own.dispatch, own.call = dispatched, dispatched.Call(string(origin.API), origin.BaseURL)
+		spans[seen.Message.ID] = own
+	}
+	return spans
+}
+
+// end ends the spans; those of calls that were not begun, too.
+func (s memberSpans) end() {
+	for _, own := range s {
+		own.call.End()
+		own.dispatch.End()
+	}
+}
+
 // divided reports whether a request must be repeated in two parts: Sinch refused it,
 // and a single message of it may be the cause.
 func (c multiCall) divided(o message.Outcome) bool {
@@ -160,7 +195,7 @@ func (c multiCall) forEach(o message.Outcome) message.Outcome {
 
 // recordMany records the outcome for all messages of a request. Messages that wait
 // again are added to their groups together, so that one request carries them.
-func (h *Handler) recordMany(call multiCall, o message.Outcome, took time.Duration) {
+func (h *Handler) recordMany(call multiCall, o message.Outcome, took time.Duration, spans memberSpans) {
 	var (
 		all   errgroup.Group
 		mu    sync.Mutex
@@ -182,6 +217,7 @@ func (h *Handler) recordMany(call multiCall, o message.Outcome, took time.Durati
 					return m.Conclude(n, o, retry, now)
 				}
 			})
+			spans[b.Message.ID].call.Outcome(call.forEach(o), after)
 			h.logCall(call.before[i], *b.Message.Current(), call.forEach(o), took, after)
 			if err == nil && after.Status.Waiting() {
 				mu.Lock()

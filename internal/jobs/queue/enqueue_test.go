@@ -50,6 +50,27 @@ func same(t *testing.T, q *Queue, messages []*message.Message) {
 	}
 }
 
+// A task has the trace of its message in a header, and no header without one.
+func TestTaskHasTheTraceOfItsMessage(t *testing.T) {
+	t.Parallel()
+	q, _, _ := newTappedQueue(t)
+	messages := waiting(3)
+	messages[2].Trace = message.ParseTrace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	if err := q.DispatchMany(t.Context(), messages); err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range messages {
+		info, err := q.inspector(t.Context()).GetTaskInfo(LaneOf(m), taskName(m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		task := asynq.NewTaskWithHeaders(info.Type, info.Payload, info.Headers)
+		if TraceOf(task) != m.Trace || m.Trace == "" && len(info.Headers) > 0 {
+			t.Errorf("task %d has the headers %v", i, info.Headers)
+		}
+	}
+}
+
 func TestManyTasksTakeOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	q, _, hook := newTappedQueue(t)

@@ -131,14 +131,15 @@ func (q *Queue) DispatchEach(ctx context.Context, messages []*message.Message) [
 
 // Task is one task of asynq. Its id identifies its message or group.
 type Task struct {
-	ID   string
-	Lane string
-	At   time.Time // not before; zero: at once
+	ID    string
+	Lane  string
+	At    time.Time     // not before; zero: at once
+	Trace message.Trace // of the message; empty: the task has no headers
 }
 
 // MessageTask is the task of a message without a group.
 func MessageTask(m *message.Message) Task {
-	return Task{ID: taskName(m), Lane: LaneOf(m), At: m.NextAt}
+	return Task{ID: taskName(m), Lane: LaneOf(m), At: m.NextAt, Trace: m.Trace}
 }
 
 // Enqueue enqueues a task. missing is false for one that exists.
@@ -152,7 +153,7 @@ func (q *Queue) Enqueue(ctx context.Context, t Task) (missing bool, err error) {
 	if t.At.After(time.Now()) { // asynq keeps whole seconds
 		opts = append(opts, asynq.ProcessAt(t.At.Add(time.Second-time.Nanosecond).Truncate(time.Second)))
 	}
-	_, err = q.client.EnqueueContext(ctx, asynq.NewTask(TaskType, nil), opts...)
+	_, err = q.client.EnqueueContext(ctx, t.asynq(), opts...)
 	switch {
 	case errors.Is(err, asynq.ErrTaskIDConflict):
 		return false, nil
@@ -162,6 +163,21 @@ func (q *Queue) Enqueue(ctx context.Context, t Task) (missing bool, err error) {
 		return true, nil
 	}
 }
+
+// traceHeader is the header of a task whose message is traced.
+const traceHeader = "traceparent"
+
+// asynq is the task as asynq has it. Its headers are only there where it is traced,
+// since they take memory in Redis.
+func (t Task) asynq() *asynq.Task {
+	if t.Trace == "" {
+		return asynq.NewTask(TaskType, nil)
+	}
+	return asynq.NewTaskWithHeaders(TaskType, nil, map[string]string{traceHeader: t.Trace.Parent()})
+}
+
+// TraceOf is the trace of a task; empty: it is not traced.
+func TraceOf(t *asynq.Task) message.Trace { return message.ParseTrace(t.Headers()[traceHeader]) }
 
 // wholeSeconds rounds up: asynq cuts fractions off, and zero would mean its
 // own default of half an hour.

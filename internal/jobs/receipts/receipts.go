@@ -14,6 +14,7 @@ import (
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/sinch"
 	"mmsdispatch/internal/sinch/receipt"
+	"mmsdispatch/internal/tracing"
 )
 
 // Result is the result of a receipt.
@@ -48,12 +49,13 @@ type Receiver struct {
 	ledger    *ledger.Ledger
 	optOuts   Blocker
 	templates Templates
+	tracer    *tracing.Tracer // nil: receipts are not traced
 	log       zerolog.Logger
 }
 
 // New creates a Receiver.
-func New(l *ledger.Ledger, optOuts Blocker, templates Templates, log zerolog.Logger) *Receiver {
-	return &Receiver{ledger: l, optOuts: optOuts, templates: templates, log: log}
+func New(l *ledger.Ledger, optOuts Blocker, templates Templates, tracer *tracing.Tracer, log zerolog.Logger) *Receiver {
+	return &Receiver{ledger: l, optOuts: optOuts, templates: templates, tracer: tracer, log: log}
 }
 
 // Apply records one receipt. It fails only when Redis is unavailable: Sinch must
@@ -83,15 +85,25 @@ func (r *Receiver) report(ctx context.Context, got receipt.Receipt, line *zerolo
 	}
 	line.Str("message_id", string(id)).Int("attempt", n).Str("receipt", string(got.State)).
 		Str("code", string(got.Code)).Str("sinch_code", got.SinchCode)
+	var span *tracing.Span
 	m, err := r.ledger.Update(ctx, id, func(m *message.Message, now time.Time) error {
 		if !matches(m, n, got.Shape) {
 			return errForeign
 		}
-		return m.Receive(message.Receipt{
+		before := m.Entries()
+		err := m.Receive(message.Receipt{
 			Attempt: n, State: got.State, SinchID: got.SinchID, SentAs: got.SentAs, Operator: got.Operator,
 			Code: got.Code, SinchCode: got.SinchCode, Detail: got.Detail,
 		}, now)
+		if m.Entries() > before { // it is no repetition
+			if span == nil {
+				span = r.tracer.Receipt(ctx, m)
+			}
+			span.Of(m)
+		}
+		return err
 	})
+	span.Received(id, n, string(got.State), got.SinchCode)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return Unknown, nil
