@@ -25,11 +25,11 @@ import (
 
 // The defaults of Options.
 const (
-	DefaultRetries      = 5
-	DefaultRetryMin     = 200 * time.Millisecond
-	DefaultRetryMax     = 10 * time.Second
-	DefaultRetryWaitMax = time.Minute
-	DefaultTimeout      = 30 * time.Second
+	DefaultRetries       = 5
+	DefaultBackoff       = 200 * time.Millisecond
+	DefaultBackoffMax    = 10 * time.Second
+	DefaultRetryAfterMax = time.Minute
+	DefaultTimeout       = 30 * time.Second
 )
 
 // Options are the settings of a Client. The zero value has the defaults.
@@ -41,13 +41,13 @@ type Options struct {
 	// Retries is how often a request is repeated. 0: DefaultRetries; negative: never.
 	Retries int
 
-	// RetryMin and RetryMax are the shortest and the longest pause between two tries
-	// when the service names none. 0: DefaultRetryMin and DefaultRetryMax.
-	RetryMin, RetryMax time.Duration
+	// Backoff is the pause before the second try. It doubles with each further one, up
+	// to BackoffMax; half of it is random. 0: DefaultBackoff and DefaultBackoffMax.
+	Backoff, BackoffMax time.Duration
 
-	// RetryWaitMax is the longest Retry-After that is waited for; a longer one, as of
-	// a daily quota, ends the tries. 0: DefaultRetryWaitMax.
-	RetryWaitMax time.Duration
+	// RetryAfterMax is the longest Retry-After that is waited for; a longer one, as of
+	// a daily quota, ends the tries. 0: DefaultRetryAfterMax.
+	RetryAfterMax time.Duration
 
 	// UserAgent names the application in the requests. Empty: "mmsdispatch-go".
 	UserAgent string
@@ -63,14 +63,14 @@ func (o Options) withDefaults() Options {
 	case o.Retries < 0:
 		o.Retries = 0
 	}
-	if o.RetryMin <= 0 {
-		o.RetryMin = DefaultRetryMin
+	if o.Backoff <= 0 {
+		o.Backoff = DefaultBackoff
 	}
-	if o.RetryMax <= 0 {
-		o.RetryMax = DefaultRetryMax
+	if o.BackoffMax <= 0 {
+		o.BackoffMax = DefaultBackoffMax
 	}
-	if o.RetryWaitMax <= 0 {
-		o.RetryWaitMax = DefaultRetryWaitMax
+	if o.RetryAfterMax <= 0 {
+		o.RetryAfterMax = DefaultRetryAfterMax
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "mmsdispatch-go"

@@ -129,7 +129,10 @@ func TestListGoesThroughThePages(t *testing.T) {
 		t.Errorf("%v, %s", ids, service.requests[2].line)
 	}
 	c, service = of(t, Options{}, pages()...)
-	for range c.List(t.Context(), Filter{}) {
+	for _, err := range c.List(t.Context(), Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		break
 	}
 	if len(service.requests) != 1 {

@@ -17,9 +17,9 @@ import (
 	"mmsdispatch/client/openapi"
 )
 
-// stand answers as a service does that has accepted one message and delivers it
+// exampleService answers as a service does that has accepted one message and delivers it
 // between two requests. Its first response is 503.
-func stand() *httptest.Server {
+func exampleService() *httptest.Server {
 	var requests atomic.Int64
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status := map[bool]string{true: "delivered", false: "sent"}[requests.Load() > 2]
@@ -51,15 +51,15 @@ func stand() *httptest.Server {
 
 // connect returns a client of a service.
 func connect(service *httptest.Server) *client.Client {
-	c, err := client.New(service.URL, "mms_test_…", client.Options{RetryMin: time.Millisecond})
+	c, err := client.New(service.URL, "mms_test_…", client.Options{Backoff: time.Millisecond})
 	if err != nil {
-		panic(err) //nolint:forbidigo // an example has no test to fail
+		panic(err)
 	}
 	return c
 }
 
 func ExampleClient_Send() {
-	service := stand()
+	service := exampleService()
 	defer service.Close()
 
 	c, err := client.New(service.URL, "mms_test_…", client.Options{})
@@ -82,7 +82,7 @@ func ExampleClient_Send() {
 }
 
 func ExampleClient_SendBatch() {
-	service := stand()
+	service := exampleService()
 	defer service.Close()
 	c := connect(service)
 
@@ -110,7 +110,7 @@ func ExampleClient_SendBatch() {
 }
 
 func ExampleClient_Wait() {
-	service := stand()
+	service := exampleService()
 	defer service.Close()
 	c := connect(service)
 
@@ -133,7 +133,7 @@ func ExampleClient_Wait() {
 }
 
 func ExampleClient_List() {
-	service := stand()
+	service := exampleService()
 	defer service.Close()
 	c := connect(service)
 
@@ -151,7 +151,7 @@ func ExampleClient_List() {
 }
 
 func ExampleClient_Cancel() {
-	service := stand()
+	service := exampleService()
 	defer service.Close()
 	c := connect(service)
 

@@ -95,8 +95,9 @@ type Filter struct {
 
 func (f Filter) params(cursor string) *openapi.ListMessagesParams {
 	return &openapi.ListMessagesParams{
-		BatchID: set(f.BatchID), ClientReference: set(f.ClientReference), CreatedAfter: set(f.CreatedAfter), CreatedBefore: set(f.CreatedBefore),
-		Cursor: set(cursor), From: set(f.From), Priority: list(f.Priority), Reason: list(f.Reason), Status: list(f.Status), To: set(f.To),
+		BatchID: set(f.BatchID), ClientReference: set(f.ClientReference), CreatedAfter: set(f.CreatedAfter),
+		CreatedBefore: set(f.CreatedBefore), Cursor: set(cursor), From: set(f.From), Priority: list(f.Priority),
+		Reason: list(f.Reason), Status: list(f.Status), To: set(f.To),
 	}
 }
 

@@ -61,7 +61,7 @@ const (
 // it is. It closes the response.
 func Read[T any](res *http.Response, err error) (T, error) {
 	var value T
-	if err = check(res, err); err != nil {
+	if err := check(res, err); err != nil {
 		return value, err
 	}
 	defer res.Body.Close()

@@ -42,7 +42,7 @@ func mayRepeat(req *http.Request) bool {
 // when the tries or the time of the context are used up.
 func (r *retrier) Do(req *http.Request) (*http.Response, error) {
 	for try := 0; ; try++ {
-		res, err := r.opts.HTTPClient.Do(req)
+		res, err := r.opts.HTTPClient.Do(req) //nolint:gosec // the caller names the service
 		if !r.again(req, res, err) || try >= r.opts.Retries {
 			return res, err //nolint:wrapcheck // Read describes it without the URL
 		}
@@ -89,9 +89,9 @@ func notSent(err error) bool {
 // wait returns how long to wait before the next try; false: longer than the caller
 // wants to wait.
 func (r *retrier) wait(try int, res *http.Response) (time.Duration, bool) {
-	backoff := r.opts.RetryMin << min(try, 30) //nolint:mnd // no overflow
-	if backoff <= 0 || backoff > r.opts.RetryMax {
-		backoff = r.opts.RetryMax
+	backoff := r.opts.Backoff << min(try, 30) //nolint:mnd // no overflow
+	if backoff <= 0 || backoff > r.opts.BackoffMax {
+		backoff = r.opts.BackoffMax
 	}
 	// Half of it is random, so that callers that failed together do not return together.
 	backoff = backoff/2 + rand.N(backoff/2+1) //nolint:gosec // no secret
@@ -99,7 +99,7 @@ func (r *retrier) wait(try int, res *http.Response) (time.Duration, bool) {
 		return backoff, true
 	}
 	after := retryAfter(res.Header)
-	return after + backoff, after <= r.opts.RetryWaitMax
+	return after + backoff, after <= r.opts.RetryAfterMax
 }
 
 // retryAfter returns what the header Retry-After asks for, in seconds or as a date.

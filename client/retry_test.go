@@ -69,13 +69,13 @@ func TestWhatIsRepeated(t *testing.T) {
 	}
 }
 
-// TestPausesGrowAndEnd: they double from RetryMin to RetryMax, half of each is
+// TestPausesGrowAndEnd: they double from Backoff to BackoffMax, half of each is
 // random, and the last problem is what the caller gets.
 func TestPausesGrowAndEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		away := response{status: http.StatusServiceUnavailable, body: `{"code":"unavailable","status":503}`}
-		c, service := of(t, Options{Retries: 4, RetryMin: time.Second, RetryMax: 3 * time.Second}, away, away, away, away, away)
+		c, service := of(t, Options{Retries: 4, Backoff: time.Second, BackoffMax: 3 * time.Second}, away, away, away, away, away)
 		_, err := c.Get(t.Context(), "msg_1")
 		if !HasCode(err, openapi.ProblemCodeUnavailable) || len(service.requests) != 5 {
 			t.Fatalf("%d requests, error %v", len(service.requests), err)
@@ -88,8 +88,8 @@ func TestPausesGrowAndEnd(t *testing.T) {
 	})
 }
 
-// TestRetryAfterIsHeeded: in seconds and as a date, up to RetryWaitMax.
-func TestRetryAfterIsHeeded(t *testing.T) {
+// TestRetryAfterIsHonoured: in seconds and as a date, up to RetryAfterMax.
+func TestRetryAfterIsHonoured(t *testing.T) {
 	t.Parallel()
 	limited := func(after string) response {
 		return response{status: 429, header: map[string]string{"Retry-After": after}, body: `{"code":"quota_exceeded","status":429}`}

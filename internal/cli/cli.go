@@ -25,11 +25,11 @@ const (
 	exitPending      = 4
 )
 
-// exitCode ends a command that has printed its result with a code of its own.
-type exitCode int
+// exitError ends a command that has printed its result with a code of its own.
+type exitError int
 
 // Error implements error.
-func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+func (c exitError) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 // Main runs a command line and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
@@ -40,7 +40,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
-		if code, ok := errors.AsType[exitCode](err); ok {
+		if code, ok := errors.AsType[exitError](err); ok {
 			return int(code)
 		}
 		if !errors.Is(err, errReported) {
@@ -85,7 +85,7 @@ func newVersion() *cobra.Command {
 			}{build.Version, build.Revision}
 			return result(cmd, shown, func(out io.Writer) error {
 				_, err := fmt.Fprintf(out, "%s %s (%s)\n", build.Process, build.Version, build.Revision)
-				return err
+				return err //nolint:wrapcheck // result wraps it
 			})
 		},
 	}

@@ -52,7 +52,7 @@ func (a *api) connect() (*client.Client, error) {
 		return nil, errNoKey
 	}
 	c, err := client.New(a.url, key, client.Options{
-		Retries: apiRetries, RetryWaitMax: apiWaitMax, UserAgent: "mmsctl/" + telemetry.ReadBuild("mmsctl").Version,
+		Retries: apiRetries, RetryAfterMax: apiWaitMax, UserAgent: "mmsctl/" + telemetry.ReadBuild("mmsctl").Version,
 	})
 	if err != nil {
 		return nil, errBaseURL

@@ -46,7 +46,8 @@ func newLoadVerify() *cobra.Command {
 	}
 	v.api.addFlags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&v.until, "until", string(openapi.StatusDelivered), "what each message has to become: delivered, or sent where no receipts are expected")
+	f.StringVar(&v.until, "until", string(openapi.StatusDelivered),
+		"what each message has to become: delivered, or sent where no receipts are expected")
 	f.DurationVar(&v.timeout, "timeout", timeout, "how long to wait without another message that has ended")
 	f.IntVarP(&v.connections, "connections", "c", connections, "requests at once")
 	f.StringVar(&v.simulator, "simulator", "", "base URL of the control API of the simulator; empty: doubled messages are not looked for")

@@ -22,7 +22,7 @@ import (
 
 // newMedia groups the commands about media.
 func newMedia() *cobra.Command {
-	cmd := &cobra.Command{Use: "media", Short: "Show what MEDIA_FIT makes of a picture"}
+	cmd := &cobra.Command{Use: mediaField, Short: "Show what MEDIA_FIT makes of a picture"}
 	cmd.AddCommand(newMediaFit())
 	return cmd
 }
@@ -93,7 +93,7 @@ func (f fit) run(cmd *cobra.Command, source string) error {
 	}
 	shown := shownFit{
 		Before: shownMedia{before.Type, len(data), before.Width, before.Height},
-		After:  shownMedia{after.File.Type, len(after.Data), after.File.Width, after.File.Height},
+		After:  shownMedia{after.Type, len(after.Data), after.Width, after.Height},
 		Limit:  limit, Quality: after.Quality, Still: after.Still, File: target,
 	}
 	return result(cmd, shown, line("before  %s\nafter   %s\nwritten to %s", describeMedia(before, len(data)),

@@ -90,9 +90,9 @@ type changeRequest func(ctx context.Context, c *openapi.Client, of target) (*htt
 func cancel(ctx context.Context, c *openapi.Client, of target) (*http.Response, error) {
 	ctx = client.Repeatable(ctx)
 	if of.batch {
-		return c.CancelBatch(ctx, of.id, nil) //nolint:wrapcheck // explained by the caller
+		return c.CancelBatch(ctx, of.id, nil)
 	}
-	return c.CancelMessage(ctx, of.id, nil) //nolint:wrapcheck // likewise
+	return c.CancelMessage(ctx, of.id, nil)
 }
 
 // errBatchReplay is the error for a replay of a batch.
@@ -166,7 +166,7 @@ func newReplay() *cobra.Command {
 			}
 			return of.change(cmd, operator.ActionMessageReplay, args[0],
 				func(ctx context.Context, c *openapi.Client, of target) (*http.Response, error) {
-					return c.ReplayMessage(ctx, of.id, nil, openapi.ReplayRequest{Force: force}) //nolint:wrapcheck // explained by change
+					return c.ReplayMessage(ctx, of.id, nil, openapi.ReplayRequest{Force: force})
 				})
 		},
 	}

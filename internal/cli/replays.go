@@ -119,7 +119,8 @@ func (f *manyReplays) replayMany(cmd *cobra.Command, s session, force bool) erro
 		return err
 	}
 	shown := shownReplay{ID: job.ID, Status: string(job.Status), Total: job.Total, Replayed: job.Replayed, Skipped: job.Skipped}
-	return result(cmd, shown, line("%s %s: %d of %d messages replayed, %d skipped", job.ID, job.Status, job.Replayed, job.Total, job.Skipped))
+	return result(cmd, shown, line("%s %s: %d of %d messages replayed, %d skipped",
+		job.ID, job.Status, job.Replayed, job.Total, job.Skipped))
 }
 
 // shownReplay is a replay in JSON, with the members of GET /v1/replays/{id}.

@@ -44,7 +44,7 @@ func newSend() *cobra.Command {
 			"  4  none of these within --timeout; mmsctl status shows it later\n\n" +
 			"With --template the texts have placeholders such as {{name|default}}, filled from --data.",
 		Example: "  mmsctl send --to +12065551212 --media https://example.com/a.jpg --text Hello --reference from-mmsctl\n" +
-			"  mmsctl send --to +12065551212 --media https://example.com/a.jpg --template --text 'Hello {{name|you}}' --data name=Ann --wait",
+			"  mmsctl send --to +12065551212 --media https://example.com/a.jpg --template --text 'Hello {{name}}' --data name=Ann --wait",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
 	}
@@ -57,7 +57,7 @@ func (s *send) addFlags(cmd *cobra.Command) {
 	s.wait.addFlags(cmd)
 	f, r := cmd.Flags(), &s.request
 	f.StringVar(&r.To, "to", "", "number to send to")
-	f.StringArrayVar(&r.Media, "media", nil, "media URL, or the id of an upload; repeat for more")
+	f.StringArrayVar(&r.Media, mediaField, nil, "media URL, or the id of an upload; repeat for more")
 	f.StringVar(&r.Text, textField, "", "text")
 	f.StringVar(&r.Subject, "subject", "", "subject")
 	f.StringVar(&r.ClientReference, "reference", "", "client reference; empty: a random one")
@@ -73,7 +73,7 @@ func (s *send) addFlags(cmd *cobra.Command) {
 	f.StringArrayVar(&s.data, "data", nil, "NAME=VALUE of a placeholder, with --template; repeat for more")
 	f.BoolVar(&s.dryRun, "dry-run", false, "show the message as it would be, and send nothing")
 	_ = cmd.MarkFlagRequired("to")
-	_ = cmd.MarkFlagRequired("media")
+	_ = cmd.MarkFlagRequired(mediaField)
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "wait")
 	completeLanes(cmd, "priority")
 	completeValues(cmd, "quiet-hours", string(openapi.MessageRequestQuietHoursRespect), string(openapi.MessageRequestQuietHoursIgnore))
@@ -84,6 +84,7 @@ func (s *send) addFlags(cmd *cobra.Command) {
 const (
 	referenceField = "clientReference"
 	textField      = "text"
+	mediaField     = "media"
 )
 
 // complete reads the flags that are not texts.
@@ -161,7 +162,7 @@ func (s *send) run(cmd *cobra.Command) error {
 
 // sendFields are the flags of the fields that the api names, where they differ.
 var sendFields = map[string]string{
-	"media": "media", "mediaUrl": "media", "metadata": "metadata", "to": "to", textField: textField, "subject": "subject",
+	mediaField: mediaField, "mediaUrl": mediaField, "metadata": "metadata", "to": "to", textField: textField, "subject": "subject",
 	referenceField: "reference", "priority": "priority", "from": "from", "sendAt": "send-at", "expiresAt": "expires-at",
 	"fallbackText": "fallback-text", "callbackUrl": "callback-url", "quietHours": "quiet-hours", "template": "template",
 }

@@ -40,7 +40,8 @@ func newTop() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return t.run(cmd) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&t.url, "admin-url", envOr("MMS_ADMIN_URL", "http://127.0.0.1:9090"), "base URL of the api's admin listener, or MMS_ADMIN_URL")
+	f.StringVar(&t.url, "admin-url", envOr("MMS_ADMIN_URL", "http://127.0.0.1:9090"),
+		"base URL of the api's admin listener, or MMS_ADMIN_URL")
 	f.StringVar(&t.user, "user", "", "user of the admin listener, or MMS_ADMIN_USER")
 	f.StringVar(&t.password, "password", "", "its password; prefer MMS_ADMIN_PASSWORD, which no process list shows")
 	f.DurationVar(&t.interval, "interval", interval, "time between two refreshes")
@@ -128,7 +129,8 @@ func (t *top) read(ctx context.Context) (json.RawMessage, *status.Status, error)
 		if sent, ok := errors.AsType[*url.Error](err); ok {
 			err = sent.Err
 		}
-		return nil, nil, fmt.Errorf("the admin listener at %s cannot be reached (--admin-url or MMS_ADMIN_URL names it): %w", base.Redacted(), err)
+		return nil, nil, fmt.Errorf("the admin listener at %s cannot be reached (--admin-url or MMS_ADMIN_URL names it): %w",
+			base.Redacted(), err)
 	}
 	defer res.Body.Close()
 	if err := t.refused(res); err != nil {
@@ -175,11 +177,13 @@ func writeStatus(out io.Writer, s *status.Status) error {
 		s.Callbacks.Waiting, age(s.Callbacks.OldestSeconds), s.Callbacks.Disabled, s.Log.Backlog, age(s.Log.LagSeconds))
 	fmt.Fprintln(table, "LANE\tWAITING\tOLDEST\tSCHEDULED\tSENDING\t")
 	for _, l := range s.Lanes {
-		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%s\n", l.Name, l.Waiting, age(l.OldestSeconds), l.Scheduled, l.Sending, pausedWord(l.Paused))
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%s\n",
+			l.Name, l.Waiting, age(l.OldestSeconds), l.Scheduled, l.Sending, pausedWord(l.Paused))
 	}
 	fmt.Fprintf(table, "\nWORKER\tHOST\tVERSION\tSTARTED\tSENDING\n")
 	for _, w := range s.Workers {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d of %d\n", visible(w.ID), visible(w.Host), visible(w.Version), w.StartedAt.Format(time.RFC3339), w.Sending, w.Concurrency)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d of %d\n",
+			visible(w.ID), visible(w.Host), visible(w.Version), w.StartedAt.Format(time.RFC3339), w.Sending, w.Concurrency)
 	}
 	if len(s.Workers) == 0 {
 		fmt.Fprintln(table, "none: nothing is sent")
@@ -188,7 +192,8 @@ func writeStatus(out io.Writer, s *status.Status) error {
 		fmt.Fprintf(table, "\nPAUSED\tSINCE\tUNTIL\tBY\tREASON\n")
 	}
 	for _, p := range s.Pauses {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", visible(p.Scope), p.Since.Format(time.RFC3339), stamp(p.Until), visible(p.Actor), visible(p.Reason))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n",
+			visible(p.Scope), p.Since.Format(time.RFC3339), stamp(p.Until), visible(p.Actor), visible(p.Reason))
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("write the status: %w", err)
@@ -226,7 +231,7 @@ func age(seconds float64) string {
 	}
 	d := time.Duration(seconds * float64(time.Second))
 	if d < time.Minute {
-		return d.Round(time.Second / 10).String() //nolint:mnd // a tenth of a second
+		return d.Round(time.Second / 10).String()
 	}
 	return d.Round(time.Second).String()
 }

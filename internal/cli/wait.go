@@ -69,7 +69,7 @@ func (w *waiting) follow(cmd *cobra.Command, to *api, c *client.Client, id strin
 	switch {
 	case ctx.Err() != nil && m != nil:
 		fmt.Fprintf(cmd.ErrOrStderr(), "it is still %s; mmsctl status %s shows what becomes of it\n", m.Status, id)
-		err = exitCode(exitPending)
+		err = exitError(exitPending)
 	case err != nil && !errors.Is(err, errEnough):
 		return to.explained(err)
 	default:
@@ -86,17 +86,14 @@ func (w *waiting) follow(cmd *cobra.Command, to *api, c *client.Client, id strin
 
 // outcome is the exit code of a message that has ended.
 func (w *waiting) outcome(m *client.Message) error {
-	switch m.Status {
-	case openapi.StatusDelivered:
+	switch {
+	case m.Status == openapi.StatusDelivered, m.Status == openapi.StatusSent && w.until == string(openapi.StatusSent):
 		return nil
-	case openapi.StatusUnknown:
-		return exitCode(exitUnknown)
-	case openapi.StatusSent:
-		if w.until == string(openapi.StatusSent) {
-			return nil
-		}
+	case m.Status == openapi.StatusUnknown:
+		return exitError(exitUnknown)
+	default:
+		return exitError(exitNotDelivered)
 	}
-	return exitCode(exitNotDelivered)
 }
 
 // timeline prints the entries of a message that have not been printed yet.
@@ -120,8 +117,8 @@ func (t *timeline) add(m *client.Message) {
 		if entry.Attempt != nil {
 			attempt = fmt.Sprintf(" (attempt %d)", *entry.Attempt)
 		}
-		fmt.Fprintf(t.out, "%s  %-11s  %s%s\n", entry.At.Local().Format("15:04:05.000"), //nolint:gosmopolitan // shown to the person at this machine
-			entry.Status, visible(entry.Detail), attempt)
+		at := entry.At.Local().Format("15:04:05.000") //nolint:gosmopolitan // shown to the person at this machine
+		fmt.Fprintf(t.out, "%s  %-11s  %s%s\n", at, entry.Status, visible(entry.Detail), attempt)
 		t.last, t.some = entry, true
 	}
 }

@@ -54,7 +54,7 @@ const (
 	// busyPause is the interval of rounds while there are some.
 	busyPause = 100 * time.Millisecond
 	// roundMax bounds the messages of one round of one replay.
-	roundMax = 100
+	roundMax = 500
 )
 
 // Run runs replays until ctx ends.
