@@ -49,6 +49,7 @@ type Tasks interface {
 type History interface {
 	Message(ctx context.Context, scope message.Scope, id message.ID) (*message.Message, error)
 	Messages(ctx context.Context, scope message.Scope, q messagelog.Query) ([]*message.Message, error)
+	Problems(ctx context.Context, scopes []message.Scope, statuses []message.Status, now time.Time, hours int) ([]messagelog.Problem, error)
 }
 
 // Sender is a number that messages are sent from, with its limits.
@@ -87,6 +88,7 @@ type Handler struct {
 	closing   chan struct{}
 	streams   chan struct{} // semaphore of open streams
 	searched  searchedNumbers
+	logged24  loggedProblems
 }
 
 // New builds the pages. Redis need not be running.

@@ -61,7 +61,7 @@ const (
 // long-term log, too. A log that cannot be read leaves the list as Redis has it.
 func (h *Handler) findAll(ctx context.Context, f filter, limit int) (found, logState, error) {
 	list, err := h.find(ctx, f, limit)
-	if err != nil || h.History == nil || f.Number == "" && f.Reference == "" && f.Sinch == "" {
+	if err != nil || h.History == nil || !f.narrow() {
 		return list, logNone, err
 	}
 	query := messagelog.Query{
@@ -93,6 +93,12 @@ func (h *Handler) findAll(ctx context.Context, f filter, limit int) (found, logS
 		return found{}, logNone, err
 	}
 	return merged(list, logged, limit), logRead, nil
+}
+
+// narrow reports whether an index of the long-term log has the few messages that a filter
+// selects: those of a problem, too.
+func (f filter) narrow() bool {
+	return f.Number != "" || f.Reference != "" || f.Sinch != "" || f.Reason != "" && f.Tenant != ""
 }
 
 // current replaces messages of the log by those in Redis, which are newer, and leaves

@@ -130,7 +130,47 @@ func TestListWithoutPostgreSQL(t *testing.T) {
 	c := setup(t, func(o *pages.Options) { o.History = away })
 	m := c.accept(nil)
 	wantAll(t, c.page("viewer", c.found("+12065551212")).body, string(m.ID), "The long-term log cannot be read")
+	c.attempt(m, refused("E110"))
+	wantAll(t, c.page("viewer", "/console/problems").body, "E110", "The long-term log cannot be read")
 	if to := c.found("sinch-unknown"); to != "/console/messages?reference=sinch-unknown" {
 		t.Errorf("leads to %s", to)
+	}
+}
+
+// With the log the problems are those of a day, not of the latest messages alone.
+func TestProblemsOfTheLog(t *testing.T) {
+	t.Parallel()
+	var log *messagelog.Log
+	c := setup(t, func(o *pages.Options) { log = openLog(t, pgtest.Shared(t), o.Ledger); o.History = log })
+	at := time.Now().Add(-90 * time.Minute).UTC().Truncate(time.Millisecond)
+	for range 3 {
+		content := message.Content{To: number, Text: secretText, Priority: message.Normal}
+		m := message.New(message.NewID(message.RandomIdentity(), at), acme, content, "+12065550100", at)
+		if err := m.Begin(m.Task, message.Attempt{API: "mms", Deadline: at.Add(time.Second)}, at); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Conclude(1, refused("E110"), message.Retry{}, at); err != nil {
+			t.Fatal(err)
+		}
+		if err := log.Write(t.Context(), []messagelog.Entry{{Message: m, Version: 1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both := c.attempt(c.accept(nil), refused("E110")) // in Redis, and in the log
+	if err := log.Write(t.Context(), []messagelog.Entry{{Message: both, Version: 3}}); err != nil {
+		t.Fatal(err)
+	}
+	c.attempt(c.accept(nil), refused("E114")) // not logged yet
+	body := c.page("viewer", "/console/problems").body
+	wantAll(t, body, "messages of the last 24 hours", "<td>4</td><td>1</td>", "falling: 1 in the last hour, 3 in the hour before", "E114")
+	if n := strings.Count(body, ">E110</a>"); n != 1 {
+		t.Errorf("%d groups", n)
+	}
+	list := c.page("viewer", "/console/messages?tenant=acme&kind=live&status=failed&reason=recipient&code=E110&carrier=none").body
+	if n := strings.Count(list, "recipient E110"); n != 4 {
+		t.Errorf("%d messages of the group are listed", n)
+	}
+	if other := c.page("viewer", "/console/problems?kind=test").body; strings.Contains(other, "E110") {
+		t.Error("the filter shows another kind")
 	}
 }

@@ -65,6 +65,7 @@ type problemsBody struct {
 	Kind     string
 	Rows     []*problemRow
 	Complete bool
+	Log      logState
 	Jobs     []jobRow // those that run, and the one that was started from here
 }
 
@@ -93,9 +94,7 @@ func (j jobRow) Runs() bool { return j.Status == replay.Running }
 // problemStatuses are the states of problems: those that messages end in, and those
 // in which they wait again after an attempt that failed.
 func problemStatuses() []message.Status {
-	return []message.Status{
-		message.StatusFailed, message.StatusUndelivered, message.StatusExpired, message.StatusUnknown, message.StatusQueued, message.StatusScheduled,
-	}
+	return append(finalProblems(), message.StatusQueued, message.StatusScheduled)
 }
 
 // problemMessages bounds the messages that are grouped.
@@ -116,7 +115,12 @@ func (h *Handler) problems(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body.Rows, body.Complete = group(list.Messages, h.Now()), list.Complete
+	now := h.Now().UTC()
+	rows := group(list.Messages, now)
+	if body.Log, err = h.addLogged(r.Context(), f, rows, now); err != nil {
+		return err
+	}
+	body.Rows, body.Complete = sorted(rows), list.Complete
 	return h.show(w, r, "problems", "Problems", body)
 }
 
@@ -145,7 +149,7 @@ func (h *Handler) jobs(r *http.Request, id string) ([]jobRow, error) {
 }
 
 // group counts messages, the newest first, by their problems.
-func group(messages []*message.Message, now time.Time) []*problemRow {
+func group(messages []*message.Message, now time.Time) map[problem]*problemRow {
 	rows := make(map[problem]*problemRow)
 	for _, m := range messages {
 		p := problem{Scope: m.Scope, Status: m.Status, Code: noCode, Carrier: cmp.Or(m.Operator, noCode)}
@@ -168,7 +172,7 @@ func group(messages []*message.Message, now time.Time) []*problemRow {
 			row.Hours[trendHours-1-ago]++
 		}
 	}
-	return sorted(rows)
+	return rows
 }
 
 func newProblemRow(p problem) *problemRow {
