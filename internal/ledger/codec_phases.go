@@ -43,7 +43,7 @@ func packPhases(p *message.Phases) []byte {
 
 // phaseMillis bounds a duration, so that it fits into a number of any platform.
 func phaseMillis(d time.Duration) uint64 {
-	return uint64(min(max(d.Milliseconds(), 0), math.MaxInt32)) //nolint:gosec // not negative
+	return uint64(min(max(d.Milliseconds(), 0), math.MaxInt32))
 }
 
 // unpackPhases is the reverse of packPhases; nil for what it cannot have written.
@@ -59,13 +59,13 @@ func unpackPhases(packed []byte) *message.Phases {
 			p.Reused, p.Answered = value&phasesReused != 0, value&phasesAnswered != 0
 			value >>= phasesFlags
 		}
-		took := time.Duration(min(value, math.MaxInt32)) * time.Millisecond //nolint:gosec // bounded
+		took := time.Duration(min(value, math.MaxInt32)) * time.Millisecond
 		switch i {
 		case 0:
 			p.FirstByte = took
 		case 1:
 			p.DNS = took
-		case 2: //nolint:mnd // the place in the list
+		case 2:
 			p.Connect = took
 		case 3: //nolint:mnd // the place in the list
 			p.TLS = took

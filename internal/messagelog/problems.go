@@ -47,7 +47,8 @@ func (l *Log) Problems(
 		return nil, unavailable("count problems", err)
 	}
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Problem, err error) {
-		err = row.Scan(&p.Scope.Tenant, &p.Scope.Test, &p.Status, &p.Reason, &p.SinchCode, &p.Operator, &p.Text, &p.Ago, &p.Count, &p.First, &p.Last)
+		err = row.Scan(&p.Scope.Tenant, &p.Scope.Test, &p.Status, &p.Reason, &p.SinchCode, &p.Operator, &p.Text, &p.Ago, &p.Count,
+			&p.First, &p.Last)
 		return p, err //nolint:wrapcheck // wrapped below
 	})
 	if err != nil {

@@ -153,7 +153,8 @@ func (r *Runner) goOn(ctx context.Context, id string) error {
 		return unavailable("read replay", err)
 	}
 	if len(entries) == 0 {
-		r.log.Info().Str("replay", id).Str("action", string(job.Action)).Int64("replayed", job.Replayed).Int64("skipped", job.Skipped).Msg("replay done")
+		r.log.Info().Str("replay", id).Str("action", string(job.Action)).Int64("replayed", job.Replayed).Int64("skipped", job.Skipped).
+			Msg("replay done")
 		return r.store.end(ctx, id, Done)
 	}
 	r.made[id] += float64(len(entries))

@@ -30,8 +30,7 @@ type Start struct {
 
 // same reports whether two starts differ in their times only.
 func (s Start) same(o Start) bool {
-	s.At, o.At = time.Time{}, time.Time{}
-	return s == o
+	return s.Version == o.Version && s.Rate == o.Rate && s.Concurrency == o.Concurrency
 }
 
 // announce records the start of the worker if it is a change.

@@ -94,8 +94,10 @@ func TestStartsThatChangeSomething(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Start{
-		{At: begin, Version: "v1", Rate: 10}, {At: begin.Add(2 * time.Minute), Version: "v2", Rate: 10},
-		{At: begin.Add(4 * time.Minute), Version: "v2", Rate: 20}, {At: begin.Add(5 * time.Minute), Version: "v1", Rate: 20},
+		{At: begin, Version: "v1", Rate: 10},
+		{At: begin.Add(2 * time.Minute), Version: "v2", Rate: 10},
+		{At: begin.Add(4 * time.Minute), Version: "v2", Rate: 20},
+		{At: begin.Add(5 * time.Minute), Version: "v1", Rate: 20},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)

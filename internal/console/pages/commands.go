@@ -23,6 +23,7 @@ func commands(canOperate bool) []command {
 	for _, lane := range message.Lanes() {
 		scopes = append(scopes, struct{ scope, name string }{"lane:" + string(lane), "lane " + string(lane)})
 	}
+	all = append(all, command{Name: "Change the pace", Path: Root + "pace"})
 	for _, s := range scopes {
 		all = append(all,
 			command{Name: "Pause " + s.name, Path: Root + "pause?scope=" + s.scope, Scope: s.scope},

@@ -34,12 +34,15 @@ const noCode = "none"
 // filterNames are the names of the members in a query, which are those of words in
 // searches, too.
 func filterNames() []string {
-	return []string{tenantField, kindField, statusField, "reason", "code", carrierField, "priority", "reference", "sinch", "batch", numberField}
+	return []string{
+		tenantField, kindField, statusField, "reason", "code", carrierField, "priority", "reference", "sinch", "batch", numberField,
+	}
 }
 
 func readFilter(query url.Values) (filter, error) {
 	f := filter{
-		Tenant: query.Get(tenantField), Kind: query.Get(kindField), Reason: query.Get("reason"), Code: query.Get("code"), Carrier: query.Get(carrierField),
+		Tenant: query.Get(tenantField), Kind: query.Get(kindField), Reason: query.Get("reason"), Code: query.Get("code"),
+		Carrier:  query.Get(carrierField),
 		Priority: query.Get("priority"), Reference: query.Get("reference"), Sinch: query.Get("sinch"), Number: query.Get(numberField),
 	}
 	bad := func(text string) error { return &refusal{http.StatusBadRequest, text} }

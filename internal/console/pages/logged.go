@@ -65,7 +65,8 @@ func (h *Handler) findAll(ctx context.Context, f filter, limit int) (found, logS
 		return list, logNone, err
 	}
 	query := messagelog.Query{
-		Reference: f.Reference, SinchID: f.Sinch, Statuses: f.Status, BatchID: f.Batch, SinchCode: f.Code, Operator: f.Carrier, Limit: limit + 1,
+		Reference: f.Reference, SinchID: f.Sinch, Statuses: f.Status, BatchID: f.Batch, SinchCode: f.Code, Operator: f.Carrier,
+		Limit: limit + 1,
 	}
 	if f.Number != "" {
 		if query.To = h.searched.number(f.Number); query.To == "" {

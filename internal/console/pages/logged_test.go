@@ -15,9 +15,9 @@ import (
 )
 
 // openLog migrates a database and opens the log in it.
-func openLog(t *testing.T, url string, records messagelog.Records) *messagelog.Log {
+func openLog(t *testing.T, database string, records messagelog.Records) *messagelog.Log {
 	t.Helper()
-	migrator, err := messagelog.NewMigrator(url)
+	migrator, err := messagelog.NewMigrator(database)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func openLog(t *testing.T, url string, records messagelog.Records) *messagelog.L
 	if err := migrator.Close(); err != nil {
 		t.Fatal(err)
 	}
-	log, err := messagelog.New(messagelog.Options{URL: url, Records: records, Retention: 400 * 24 * time.Hour, Connections: 2})
+	log, err := messagelog.New(messagelog.Options{URL: database, Records: records, Retention: 400 * 24 * time.Hour, Connections: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

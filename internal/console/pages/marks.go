@@ -25,7 +25,7 @@ type mark struct {
 // marks are the versions and settings that have changed between the samples, the
 // oldest first.
 func (h *Handler) marks(ctx context.Context, samples []status.Sample) ([]mark, error) {
-	if len(samples) < 2 { //nolint:mnd // there are no charts
+	if len(samples) < 2 {
 		return nil, nil
 	}
 	first, last := samples[0].At, h.Now()
@@ -69,7 +69,7 @@ func startMarks(starts []workers.Start) []mark {
 
 // auditMarks are the pauses and changes of the pace that operators made.
 func auditMarks(entries []operator.Entry) []mark {
-	var marks []mark
+	marks := make([]mark, 0, len(entries))
 	for _, e := range entries {
 		m := mark{At: e.At, Kind: "setting", Actor: e.Actor}
 		switch e.Action {

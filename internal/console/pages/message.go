@@ -58,8 +58,9 @@ func (h *Handler) messageBody(r *http.Request, m *message.Message) (*messageBody
 	now := h.Now().UTC()
 	task := queue.MessageTask(m)
 	body := &messageBody{
-		Message: m, Next: nextOf(m, pauses, now), Steps: stepsOf(m, inForce, deliveries, now), Bars: barsOf(m, deliveries, now), Deliveries: deliveries,
-		Queue: "/queues/queues/" + task.Lane, Replayable: replayable(m, now) == nil,
+		Message: m, Next: nextOf(m, pauses, now), Steps: stepsOf(m, inForce, deliveries, now), Bars: barsOf(m, deliveries, now),
+		Deliveries: deliveries,
+		Queue:      "/queues/queues/" + task.Lane, Replayable: replayable(m, now) == nil,
 	}
 	if (m.Status.Waiting() || m.Status == message.StatusSending) && m.Group == "" {
 		body.Task = body.Queue + "/tasks/" + task.ID

@@ -48,7 +48,9 @@ func changeOf(a replay.Action) groupChange {
 	case replay.Cancel:
 		return groupChange{action: a, button: "Cancel", done: "canceled", statuses: waiting, effects: cancelEffects}
 	case replay.Suppress:
-		return groupChange{action: a, button: "Suppress", done: "of recipients opted out", statuses: problemStatuses(), effects: suppressEffects}
+		return groupChange{
+			action: a, button: "Suppress", done: "of recipients opted out", statuses: problemStatuses(), effects: suppressEffects,
+		}
 	case replay.SendAgain:
 	}
 	return groupChange{button: "Replay", done: "replayed", statuses: message.ReplayableStatuses(), effects: replayEffects}
@@ -69,7 +71,7 @@ func cancelEffects(of string, s replay.Selection) []string {
 	if s.Attempted > 0 {
 		effects = append(effects, fmt.Sprintf("%d of them end unknown: Sinch may have accepted an earlier attempt.", s.Attempted))
 	}
-	return append(effects, "Messages that change meanwhile, such as those whose attempt begins, are skipped. A worker does it in the background.")
+	return append(effects, "Messages that change meanwhile, as when their attempt begins, are skipped. A worker does it in the background.")
 }
 
 func suppressEffects(of string, s replay.Selection) []string {
@@ -205,6 +207,6 @@ func (h *Handler) stopJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // a path of the console
+	http.Redirect(w, r, back, http.StatusSeeOther)
 	return nil
 }

@@ -195,7 +195,9 @@ func sorted(rows map[problem]*problemRow) []*problemRow {
 }
 
 func (p problem) query() url.Values {
-	query := url.Values{tenantField: {p.Scope.Tenant}, kindField: {kindOf(p.Scope)}, statusField: {string(p.Status)}, carrierField: {p.Carrier}}
+	query := url.Values{
+		tenantField: {p.Scope.Tenant}, kindField: {kindOf(p.Scope)}, statusField: {string(p.Status)}, carrierField: {p.Carrier},
+	}
 	if p.Reason != "" {
 		query.Set("reason", string(p.Reason))
 		query.Set("code", p.Code)

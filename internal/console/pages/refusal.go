@@ -26,8 +26,8 @@ var (
 	errRole       = &refusal{http.StatusForbidden, "Your role does not allow this change."}
 	errCrossSite  = &refusal{http.StatusForbidden, "The request comes from another site."}
 	errBadRequest = &refusal{http.StatusBadRequest, "The request is malformed."}
-	errKey        = &refusal{http.StatusServiceUnavailable, "The record is encrypted with a key that is not in RECORD_KEYS. The log names the key."}
-	errSlow       = &refusal{http.StatusServiceUnavailable, "The page could not be put together within 20 seconds. A filter makes it faster."}
+	errKey        = &refusal{http.StatusServiceUnavailable, "The record is encrypted with a key that is not in RECORD_KEYS."}
+	errSlow       = &refusal{http.StatusServiceUnavailable, "The page took longer than 20 seconds. A filter makes it faster."}
 	errFault      = &refusal{http.StatusInternalServerError, "The page cannot be shown. The log has the cause."}
 )
 

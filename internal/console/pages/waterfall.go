@@ -96,7 +96,9 @@ func partBars(call bar, p *message.Phases) []bar {
 		first.Detail = "no connection"
 	}
 	parts := []bar{
-		{Label: "DNS", Kind: "dns", Took: p.DNS}, {Label: "Connect", Kind: "connect", Took: p.Connect}, {Label: "TLS", Kind: "tls", Took: p.TLS},
+		{Label: "DNS", Kind: "dns", Took: p.DNS},
+		{Label: "Connect", Kind: "connect", Took: p.Connect},
+		{Label: "TLS", Kind: "tls", Took: p.TLS},
 	}
 	parts = append(slices.DeleteFunc(parts, func(b bar) bool { return b.Took == 0 }), first)
 	begin := call.Begin
