@@ -57,6 +57,7 @@ func TestConsole(t *testing.T) {
 		"changes":       testChanges,
 		"keyboard":      testKeyboard,
 		"live updates":  testLive,
+		"palette":       testPalette,
 		"questions":     testQuestions,
 	}
 	for name, test := range tests {

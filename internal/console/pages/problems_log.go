@@ -62,7 +62,7 @@ func (h *Handler) addLogged(ctx context.Context, f filter, rows map[problem]*pro
 		return logNone, err
 	}
 	list, err := h.logged24.get(now, func() ([]messagelog.Problem, error) {
-		ctx, cancel := context.WithTimeout(ctx, problemsTime)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), problemsTime) // other requests get it, too
 		defer cancel()
 		return h.History.Problems(ctx, scopes, finalProblems(), now, trendHours)
 	})
