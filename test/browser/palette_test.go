@@ -22,7 +22,7 @@ func (w *window) palette() {
 // alone.
 func testPalette(t *testing.T, c *console) {
 	t.Parallel()
-	id := c.send(t, hooli, fields{"sendAt": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)})
+	id := c.send(t, acme, fields{"sendAt": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)})
 	w := c.open(t, operator)
 	at := func(heading string) {
 		t.Helper()
@@ -33,10 +33,10 @@ func testPalette(t *testing.T, c *console) {
 	at("Audit")
 
 	w.palette()
-	w.want(`Pause lane bulk`)
+	w.want(`Pause lane normal`)
 	w.wantAccessible("the command palette")
-	w.press("lane bulk" + kb.ArrowDown + kb.ArrowUp + kb.Enter)
-	at("Pause lane:bulk")
+	w.press("lane normal" + kb.ArrowDown + kb.ArrowUp + kb.Enter)
+	at("Pause lane:normal")
 
 	w.palette()
 	w.press(id + kb.Enter)
@@ -49,6 +49,6 @@ func testPalette(t *testing.T, c *console) {
 
 	viewers := c.open(t, viewer)
 	viewers.palette()
-	viewers.wantNot("Pause lane bulk")
-	c.call(t, hooli, http.MethodPost, "/v1/messages/"+id+"/cancel", nil, nil)
+	viewers.wantNot("Pause lane normal")
+	c.call(t, acme, http.MethodPost, "/v1/messages/"+id+"/cancel", nil, nil)
 }
