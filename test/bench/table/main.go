@@ -211,9 +211,13 @@ func median(values []float64) float64 {
 }
 
 func write(out io.Writer, found results) {
-	fmt.Fprintf(out, "# Benchmarks\n\n`make bench` wrote this page on %s: %s, %d cores, %s, %s. Three runs, medians; each\n"+
+	runs := "One run"
+	if n := len(found["RawEnqueue"]["msg/s"]); n > 1 {
+		runs = fmt.Sprintf("Medians of %d runs", n)
+	}
+	fmt.Fprintf(out, "# Benchmarks\n\n`make bench` wrote this page on %s: %s, %d cores, %s, %s. %s; each\n"+
 		"ratio is to the baseline of the same run, since on another machine only the ratios mean something. Redis writes its append-only file every second.\n\n",
-		time.Now().UTC().Format(time.DateOnly), processor(), runtime.NumCPU(), redis(), runtime.Version())
+		time.Now().UTC().Format(time.DateOnly), processor(), runtime.NumCPU(), redis(), runtime.Version(), runs)
 	fmt.Fprintln(out, "| What | Baseline | | Baseline's | Ours | Ratio | Target |\n|---|---|---|---|---|---|---|")
 	for _, r := range rows() {
 		ours, theirs := found.median(r.ours, r.metric), found.median(r.theirs, r.metric)
