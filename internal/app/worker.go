@@ -27,7 +27,7 @@ const connsPerSlot = 2
 
 // idleWorkerConns is the number of idle connections in a worker's pool.
 // Concurrent commands share a round trip, so a busy worker uses few more.
-const idleWorkerConns = 5
+const idleWorkerConns = 4
 
 // newWorker builds a worker process.
 func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, error) {
