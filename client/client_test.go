@@ -180,7 +180,7 @@ func TestWait(t *testing.T) {
 			states = append([]response{state("queued", "0")}, states...)
 		}
 		c, _ = of(t, Options{}, states...)
-		if got, err = c.Wait(ctx, "msg_1", nil); !errors.Is(err, context.DeadlineExceeded) || got.Status != openapi.StatusQueued {
+		if got, err = c.Wait(ctx, "msg_1", nil); got == nil || !errors.Is(err, context.DeadlineExceeded) || got.Status != openapi.StatusQueued {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})

@@ -145,23 +145,24 @@ func Final(status Status) bool {
 // Wait returns a message as soon as it is final. It asks every quarter of a second
 // at first and every 5 seconds at last, and calls each, which may be nil, with every
 // state of the message that it sees. Where carriers send no receipts a message stays
-// sent: the context, or an error of each, ends the wait.
+// sent: the context, or an error of each, ends the wait. With an error it returns the
+// latest state that it has seen; nil: none.
 func (c *Client) Wait(ctx context.Context, id string, each func(*Message) error) (*Message, error) {
 	const first, last, grow = 250 * time.Millisecond, 5 * time.Second, 1.5
-	var seen time.Time
+	var seen *Message
 	for interval := first; ; interval = min(last, time.Duration(grow*float64(interval))) {
 		message, err := c.Get(ctx, id)
 		if err != nil {
-			return nil, err
+			return seen, err
 		}
-		if each != nil && message.UpdatedAt.After(seen) {
-			if err := each(message); err != nil {
-				return message, err
+		if seen == nil || message.UpdatedAt.After(seen.UpdatedAt) {
+			seen, interval = message, first
+			if each != nil {
+				err = each(message)
 			}
-			seen, interval = message.UpdatedAt, first
 		}
-		if Final(message.Status) {
-			return message, nil
+		if err != nil || Final(message.Status) {
+			return message, err
 		}
 		if err := pause(ctx, interval); err != nil {
 			return message, err

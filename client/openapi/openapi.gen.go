@@ -1365,7 +1365,7 @@ type CreateBatchParams struct {
 	// FallbackText Default of the rows of a stream.
 	FallbackText *string `form:"fallbackText,omitempty" json:"fallbackText,omitempty"`
 
-	// CallbackURL Default of the rows of a stream; no effect in this release.
+	// CallbackURL Default of the rows of a stream.
 	CallbackURL *string `form:"callbackUrl,omitempty" json:"callbackUrl,omitempty"`
 
 	// MaxPerSecond Of a stream, as the member of a JSON batch; a stream that is sent again keeps its first one.

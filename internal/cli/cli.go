@@ -16,7 +16,7 @@ import (
 	"mmsdispatch/internal/telemetry"
 )
 
-// Exit codes. Those above 1 tell how a message ended (mmsctl send --wait).
+// Exit codes. Those above 1 are how a message ended (mmsctl send --wait).
 const (
 	exitOK           = 0
 	exitFailure      = 1

@@ -13,14 +13,18 @@ func completeValues(cmd *cobra.Command, flag string, values ...string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 
+// words are values as text.
+func words[T ~string](values []T) []string {
+	texts := make([]string, 0, len(values))
+	for _, value := range values {
+		texts = append(texts, string(value))
+	}
+	return texts
+}
+
 // completeLanes has the shell complete a flag whose values are lanes.
 func completeLanes(cmd *cobra.Command, flag string) {
-	all := message.Lanes()
-	lanes := make([]string, 0, len(all))
-	for _, lane := range all {
-		lanes = append(lanes, string(lane))
-	}
-	completeValues(cmd, flag, lanes...)
+	completeValues(cmd, flag, words(message.Lanes())...)
 }
 
 // completeDefaults has the shell complete NAME= of --default.
@@ -37,6 +41,11 @@ func completeDefaults(cmd *cobra.Command) {
 
 // tableExtensions are those of the files that bulk reads.
 var tableExtensions = []string{"csv", "ndjson", "jsonl"}
+
+// completeRecords has the shell offer the files of load push.
+func completeRecords(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"ndjson"}, cobra.ShellCompDirectiveFilterFileExt
+}
 
 // completeTables has the shell offer the files that bulk reads.
 func completeTables(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

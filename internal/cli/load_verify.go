@@ -43,6 +43,8 @@ func newLoadVerify() *cobra.Command {
 		Example: "  mmsctl load verify run-1.ndjson --simulator http://127.0.0.1:8181",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return v.run(cmd, args[0]) },
+
+		ValidArgsFunction: completeRecords,
 	}
 	v.api.addFlags(cmd)
 	f := cmd.Flags()

@@ -33,6 +33,8 @@ func (f *manyReplays) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&f.batch, "batch", "", "with --status: only those of this batch")
 	flags.StringVar(&f.since, "since", "", "with --status: only those accepted so far back, such as 24h or 7d")
 	flags.Float64Var(&f.perSecond, "per-second", 10, "with --status: messages per second")
+	completeValues(cmd, "status", words(message.ReplayableStatuses())...)
+	completeValues(cmd, "reason", words(message.ReasonCodes())...)
 	flags.BoolVar(&f.dryRun, "dry-run", false, "with --status: say how many messages, and how many may double")
 }
 

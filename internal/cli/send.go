@@ -36,7 +36,7 @@ func newSend() *cobra.Command {
 		Short: "Send one MMS, and with --wait follow it until it has ended",
 		Long: "Sends one MMS and shows the message. It gets a random reference unless --reference names one, so that a request\n" +
 			"that is repeated after a broken connection never sends it twice.\n\n" +
-			"With --wait the command shows the timeline until the message has ended, and the exit code tells how:\n" +
+			"With --wait the command shows the timeline until the message has ended, and the exit code is how:\n" +
 			"  0  delivered, or with --until sent: accepted by Sinch\n" +
 			"  1  it was not accepted by the api, or the api did not answer\n" +
 			"  2  undelivered, failed, expired or canceled\n" +
@@ -157,7 +157,7 @@ func (s *send) run(cmd *cobra.Command) error {
 	if err := json.Unmarshal(answer, &accepted); err != nil {
 		return fmt.Errorf("read the response: %w", err)
 	}
-	return s.wait.follow(cmd, &s.api, c, accepted.ID)
+	return s.wait.follow(cmd, &s.api, c, &accepted)
 }
 
 // sendFields are the flags of the fields that the api names, where they differ.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,7 +27,7 @@ const waitTimeout = 10 * time.Minute
 
 func (w *waiting) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVar(&w.on, "wait", false, "show the timeline until the message has ended; the exit code tells how")
+	f.BoolVar(&w.on, "wait", false, "show the timeline until the message has ended; the exit code is how")
 	f.StringVar(&w.until, "until", string(openapi.StatusDelivered), "with --wait: delivered, or sent where no receipts are expected")
 	f.DurationVar(&w.timeout, "timeout", waitTimeout, "with --wait: how long; 0: as long as it takes")
 	completeValues(cmd, "until", string(openapi.StatusDelivered), string(openapi.StatusSent))
@@ -47,7 +48,7 @@ var errEnough = errors.New("the message is sent")
 
 // follow shows the timeline of a message, and returns the exit code that its end has.
 // With --json the timeline goes to stderr, and the message to stdout.
-func (w *waiting) follow(cmd *cobra.Command, to *api, c *client.Client, id string) error {
+func (w *waiting) follow(cmd *cobra.Command, to *api, c *client.Client, accepted *client.Message) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	if wantsJSON(cmd) {
 		out = cmd.ErrOrStderr()
@@ -57,18 +58,19 @@ func (w *waiting) follow(cmd *cobra.Command, to *api, c *client.Client, id strin
 		ctx, end = context.WithTimeout(ctx, w.timeout)
 		defer end()
 	}
-	fmt.Fprintln(out, id)
+	fmt.Fprintln(out, accepted.ID)
 	shown := timeline{out: out}
-	m, err := c.Wait(ctx, id, func(m *client.Message) error {
+	m, err := c.Wait(ctx, accepted.ID, func(m *client.Message) error {
 		shown.add(m)
 		if m.Status == openapi.StatusSent && w.until == string(openapi.StatusSent) {
 			return errEnough
 		}
 		return nil
 	})
+	m = cmp.Or(m, accepted)
 	switch {
-	case ctx.Err() != nil && m != nil:
-		fmt.Fprintf(cmd.ErrOrStderr(), "it is still %s; mmsctl status %s shows what becomes of it\n", m.Status, id)
+	case ctx.Err() != nil && err != nil:
+		fmt.Fprintf(cmd.ErrOrStderr(), "it is still %s; mmsctl status %s shows what becomes of it\n", m.Status, m.ID)
 		err = exitError(exitPending)
 	case err != nil && !errors.Is(err, errEnough):
 		return to.explained(err)
