@@ -82,6 +82,7 @@ verify: ## Check that go.mod is tidy, generated files are current and scripts ar
 	scripts/verify-generated
 	scripts/shellcheck
 	scripts/check-proxies
+	scripts/check-alerts
 
 .PHONY: reproducible
 reproducible: ## Build the programs twice and compare them (CLEAN=1: without the build cache)

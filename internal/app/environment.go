@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"mmsdispatch/internal/admin"
+	"mmsdispatch/internal/apikey"
 	"mmsdispatch/internal/asynqredis"
 	"mmsdispatch/internal/background"
 	"mmsdispatch/internal/callback"
@@ -83,6 +84,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		opts.OnConnect = instance.onConnect
 	}
 	rdb := redisconn.New(opts)
+	rdb.AddHook(metrics.Redis.Hook())
 	watch := newRedisWatch(rdb, log, metrics.Redis, cfg.Process == config.Dev)
 	redis.SetLogger(telemetry.NewRedisLogger(log, metrics.Redis, watch.down.Load))
 	clock := redisconn.NewClock(rdb, time.Now)
@@ -103,6 +105,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		Consumers: consumers(scopes, !cfg.Store.DatabaseURL.IsZero()), Now: clock.Now, MinReplicas: watch.minReplicas,
 		OptOutKey: optOuts.Key, Keys: keys,
 		Moved: func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
+		Changed: func(from message.Status, m *message.Message, since time.Duration) {
+			countChange(metrics.Flow, from, m, since)
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -126,8 +131,29 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	}
 	env.pauses = throttle.NewWatch(rdb, func(p *throttle.Pause) { showPause(metrics, p) })
 	env.ready = admin.NewReadiness(log, env.warnings, admin.Check{Name: "redis", Func: env.usable})
-	metrics.Registry.MustRegister(telemetry.NewLaneCollector(env.readLanes), telemetry.NewCallbackCollector(env.readCallbacks))
+	metrics.Registry.MustRegister(telemetry.NewLaneCollector(env.readLanes), telemetry.NewCallbackCollector(env.readCallbacks),
+		telemetry.NewPoolCollector(rdb.PoolStats), telemetry.NewUnknownCollector(env.readUnknown))
 	return env, nil
+}
+
+// countChange counts the new state of a message, and how long it took to be sent or
+// delivered. Test messages are left out: they never reach Sinch.
+func countChange(flow *telemetry.FlowMetrics, from message.Status, m *message.Message, since time.Duration) {
+	if m.Scope.Test {
+		return
+	}
+	if from == "" {
+		flow.OfTenant(m.Scope.Tenant, "accepted")
+		return
+	}
+	flow.OfTenant(m.Scope.Tenant, string(m.Status))
+	switch m.Status {
+	case message.StatusSent:
+		flow.Sent(string(m.Content.Priority), since)
+	case message.StatusDelivered:
+		flow.Delivered(string(m.Content.Priority), since)
+	default:
+	}
 }
 
 // newLogger opens the log and begins it with what the configuration warns of.
@@ -218,6 +244,30 @@ func (e *environment) readLanes(ctx context.Context) (map[string]telemetry.LaneS
 		states[string(lane)] = telemetry.LaneState{Messages: messages, Oldest: state.Oldest}
 	}
 	return states, nil
+}
+
+// readUnknown reads the age of the oldest message of unknown outcome for the metrics.
+func (e *environment) readUnknown(ctx context.Context) (time.Duration, error) {
+	stored, err := apikey.NewStore(e.rdb).List(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("list tenants: %w", err)
+	}
+	tenants := make(map[string]bool)
+	for _, key := range stored {
+		tenants[key.Tenant] = true
+	}
+	for _, key := range e.cfg.API.Keys.List() {
+		tenants[key.Tenant] = true
+	}
+	scopes := make([]message.Scope, 0, len(tenants))
+	for tenant := range tenants {
+		scopes = append(scopes, message.Scope{Tenant: tenant})
+	}
+	oldest, err := e.ledger.OldestUnknown(ctx, scopes)
+	if err != nil {
+		return 0, fmt.Errorf("unknown messages: %w", err)
+	}
+	return oldest, nil
 }
 
 // admin returns the parts of the admin listener with the queue pages. It calls

@@ -96,6 +96,7 @@ func (w *redisWatch) check(ctx context.Context) {
 	health, err := redisconn.Inspect(ctx, w.rdb)
 	w.answers.Report(err)
 	w.down.Store(err != nil)
+	w.metrics.SetUp(err == nil)
 	if err != nil {
 		return
 	}
@@ -112,6 +113,7 @@ func (w *redisWatch) check(ctx context.Context) {
 	w.found.Store(&warnings)
 	w.least.Store(int64(health.MinReplicas))
 	w.metrics.SetWarnings(kinds(health)...)
+	w.metrics.SetMemory(health.UsedMemory, health.MaxMemory)
 }
 
 // checkRights returns warnings about forbidden commands that the service can do

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -69,7 +70,7 @@ func sendingParts(env *environment) ([]part, error) {
 	opts := jobs.Options{
 		Redis: env.rdb, Clock: env.clock.Now, Ledger: env.ledger, Providers: routes, OptOuts: env.optOuts,
 		Log: env.log, AsynqLog: telemetry.NewAsynqLogger(env.log, env.watch.down.Load),
-		Limiter:     limiter,
+		Limiter:     measuredLimiter{limiter, env.metrics.Limiter},
 		Tracer:      env.tracer,
 		Metrics:     jobMetrics{metrics: env.metrics, calls: calls, simulated: routes.simulated},
 		Concurrency: cfg.Worker.Concurrency,
@@ -185,6 +186,34 @@ func (m jobMetrics) Attempt(api, outcome string, took time.Duration) {
 	if m.simulated || api != string(sinch.APISimulator) {
 		m.calls.Record(took, isCallError(message.OutcomeKind(outcome)))
 	}
+}
+
+// Concluded implements jobs.Metrics.
+func (m jobMetrics) Concluded(api string, lane message.Lane, o message.Outcome, waited time.Duration) {
+	m.metrics.Flow.Waited(string(lane), waited)
+	if o.Kind != message.OutcomeAccepted {
+		m.metrics.Attempts.Failed(api, string(o.Kind), string(o.Code), o.SinchCode)
+	}
+}
+
+// measuredLimiter measures the waits for permits.
+type measuredLimiter struct {
+	*throttle.Limiter
+
+	metrics *telemetry.LimiterMetrics
+}
+
+// Acquire implements dispatch.Limiter.
+func (l measuredLimiter) Acquire(ctx context.Context, m *message.Message) (*throttle.Permit, error) {
+	begun := time.Now()
+	permit, err := l.Limiter.Acquire(ctx, m)
+	if denied, ok := errors.AsType[*throttle.DeniedError](err); ok {
+		l.metrics.Denied(string(denied.Cause), time.Since(begun))
+	}
+	if err == nil {
+		l.metrics.Granted(time.Since(begun))
+	}
+	return permit, err //nolint:wrapcheck // callers compare it
 }
 
 // isCallError reports whether a call failed for a cause other than its message.

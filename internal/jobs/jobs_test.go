@@ -75,8 +75,9 @@ func (open) Acquire(context.Context, *message.Message) (*throttle.Permit, error)
 
 type counted struct{ recovered sync.Map }
 
-func (*counted) Attempt(string, string, time.Duration) {}
-func (*counted) Swept(error)                           {}
+func (*counted) Attempt(string, string, time.Duration)                          {}
+func (*counted) Concluded(string, message.Lane, message.Outcome, time.Duration) {}
+func (*counted) Swept(error)                                                    {}
 func (c *counted) Recovered(kind string) {
 	n, _ := c.recovered.LoadOrStore(kind, new(atomic.Int64))
 	n.(*atomic.Int64).Add(1)

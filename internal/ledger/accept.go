@@ -126,6 +126,7 @@ func (l *Ledger) acceptGroups(ctx context.Context, groups []group) []batcher.Res
 		for row, verdict := range answers[i].Value {
 			if verdict == "ok" || verdict == "suppressed" {
 				l.opts.Moved("", groups[i].rows[row].message.Status)
+				l.opts.Changed("", groups[i].rows[row].message, 0)
 			}
 		}
 	}

@@ -85,6 +85,9 @@ type Options struct {
 	// before and after; from is empty for a message that was accepted. nil: not
 	// called. It must not block.
 	Moved func(from, to message.Status)
+	// Changed is called as Moved, with the message after the change and the time since
+	// it could have been sent. nil: not called. It must not block or change the message.
+	Changed func(from message.Status, m *message.Message, since time.Duration)
 	// Consumers returns the consumers that are enabled for a message; nil: none. It is
 	// called with each message that is accepted or changed, and must not block.
 	Consumers func(m *message.Message) Consumers
@@ -150,6 +153,9 @@ func New(rdb redis.UniversalClient, opts Options) (*Ledger, error) {
 	}
 	if opts.Moved == nil {
 		opts.Moved = func(message.Status, message.Status) {}
+	}
+	if opts.Changed == nil {
+		opts.Changed = func(message.Status, *message.Message, time.Duration) {}
 	}
 	if opts.Consumers == nil {
 		opts.Consumers = func(*message.Message) Consumers { return "" }

@@ -101,6 +101,27 @@ func (l *Ledger) Unknown(ctx context.Context, scope message.Scope, r Range, yiel
 	}
 }
 
+// OldestUnknown is the time since the oldest message of unknown outcome of some scopes
+// was accepted; zero: there is none.
+func (l *Ledger) OldestUnknown(ctx context.Context, scopes []message.Scope) (time.Duration, error) {
+	pipe := l.rdb.Pipeline()
+	clock := pipe.Time(ctx)
+	first := make([]*redis.ZSliceCmd, len(scopes))
+	for i, scope := range scopes {
+		first[i] = pipe.ZRangeWithScores(ctx, l.unknownKey(scope), 0, 0)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return 0, unavailable("read unknown messages", err)
+	}
+	oldest := time.Duration(0)
+	for _, entries := range first {
+		for _, entry := range entries.Val() {
+			oldest = max(oldest, clock.Val().Sub(time.UnixMilli(int64(entry.Score))))
+		}
+	}
+	return oldest, nil
+}
+
 // yieldEach reads messages in chunks and yields them with their indexes in ids,
 // until yield returns false. A message that has expired is nil unless r.Fill has it.
 // One whose key is missing is yielded without what is private in its content.

@@ -169,6 +169,13 @@ func TestUnknownIsListedWholePerScope(t *testing.T) {
 	if got, err := unknownOf(t, l, message.Scope{Tenant: "other"}); err != nil || len(got) != 30 {
 		t.Errorf("others: %d, %v", len(got), err)
 	}
+	scopes := []message.Scope{{Tenant: "none"}, own.Scope}
+	if oldest, err := l.OldestUnknown(t.Context(), scopes); err != nil || oldest <= 0 {
+		t.Errorf("the oldest is %v old, %v", oldest, err)
+	}
+	if oldest, err := l.OldestUnknown(t.Context(), scopes[:1]); err != nil || oldest != 0 {
+		t.Errorf("without unknown messages the oldest is %v old, %v", oldest, err)
+	}
 	if _, err := l.Update(t.Context(), own.ID, func(m *message.Message, now time.Time) error {
 		return m.Conclude(1, message.Outcome{Kind: message.OutcomeAccepted, SinchID: "T1"}, message.Retry{}, now)
 	}); err != nil {

@@ -92,6 +92,7 @@ func (l *Ledger) swapWith(ctx context.Context, before func(redis.Pipeliner), swa
 	for i, s := range swaps {
 		if answers[i].Value.verdict == "ok" && s.before != s.message.Status { // also a begin that too few replicas have
 			l.opts.Moved(s.before, s.message.Status)
+			l.opts.Changed(s.before, s.message, s.message.UpdatedAt.Sub(dueSince(s.message)))
 		}
 	}
 	return answers

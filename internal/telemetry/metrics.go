@@ -55,7 +55,9 @@ type Metrics struct {
 	Attempts  *AttemptMetrics
 	Callbacks *CallbackMetrics
 	Clock     *ClockMetrics
+	Flow      *FlowMetrics
 	HTTP      *HTTPMetrics
+	Limiter   *LimiterMetrics
 	Media     *MediaMetrics
 	Messages  *MessageMetrics
 	OptOuts   *OptOutMetrics
@@ -83,7 +85,9 @@ func NewMetrics(build Build) *Metrics {
 		Attempts:  newAttemptMetrics(with),
 		Callbacks: newCallbackMetrics(with),
 		Clock:     newClockMetrics(with),
+		Flow:      newFlowMetrics(with),
 		HTTP:      newHTTPMetrics(with),
+		Limiter:   newLimiterMetrics(with),
 		Media:     newMediaMetrics(with),
 		Messages:  newMessageMetrics(with),
 		OptOuts:   newOptOutMetrics(with),
@@ -174,14 +178,22 @@ func (m *AcceptMetrics) add(lane, result string, n int) {
 // AttemptMetrics describes requests to Sinch.
 type AttemptMetrics struct {
 	attempts *prometheus.CounterVec
+	failures *prometheus.CounterVec
 	breaker  prometheus.Gauge
+	opened   prometheus.Counter
 	paused   *prometheus.GaugeVec
 	duration *prometheus.HistogramVec
+	codes    *labels
 }
 
 func newAttemptMetrics(with factory) *AttemptMetrics {
 	return &AttemptMetrics{
 		attempts: with.counter("attempts_total", "Calls to Sinch by API and outcome.", "api", "outcome"),
+		failures: with.counter("attempt_failures_total",
+			"Attempts of messages that Sinch did not accept, by API, outcome, code of the reason and Sinch's code; its first 100 codes, then other.",
+			"api", "outcome", "code", "sinch_code"),
+		opened: with.counter("breaker_opened_total", "How often the breaker of this process has opened.").WithLabelValues(),
+		codes:  newLabels(sinchCodesShown),
 		breaker: with.gauge("breaker_open",
 			"Whether the breaker of this process is open: Sinch does not respond, and one call at a time probes.").WithLabelValues(),
 		paused: with.gauge("account_paused",
@@ -197,8 +209,18 @@ func (m *AttemptMetrics) Observe(api, outcome string, took time.Duration) {
 	m.duration.WithLabelValues(api, outcome).Observe(took.Seconds())
 }
 
+// Failed counts an attempt that Sinch did not accept.
+func (m *AttemptMetrics) Failed(api, outcome, code, sinchCode string) {
+	m.failures.WithLabelValues(api, outcome, cmp.Or(code, "none"), m.codes.sinchCode(sinchCode)).Inc()
+}
+
 // SetBreaker sets whether the breaker is open.
-func (m *AttemptMetrics) SetBreaker(open bool) { m.breaker.Set(truth(open)) }
+func (m *AttemptMetrics) SetBreaker(open bool) {
+	m.breaker.Set(truth(open))
+	if open {
+		m.opened.Inc()
+	}
+}
 
 // SetAccountPaused sets the pause of the account with Sinch's code, or its
 // absence.
@@ -369,27 +391,3 @@ func (m *ClockMetrics) Redis(ahead time.Duration) {
 func (m *ClockMetrics) Sinch(ahead time.Duration) {
 	m.skew.WithLabelValues("sinch").Set(ahead.Seconds())
 }
-
-// RedisMetrics describes Redis as this process sees it.
-type RedisMetrics struct {
-	warnings *prometheus.GaugeVec
-	lines    prometheus.Counter
-}
-
-func newRedisMetrics(with factory) *RedisMetrics {
-	return &RedisMetrics{
-		warnings: with.gauge("redis_warning", "1 for each fault in the configuration of Redis, by kind.", "kind"),
-		lines:    with.counter("redis_client_log_lines_total", "Log lines of the Redis client, written or suppressed.").WithLabelValues(),
-	}
-}
-
-// SetWarnings replaces the kinds of faults of Redis.
-func (m *RedisMetrics) SetWarnings(kinds ...string) {
-	m.warnings.Reset()
-
-	for _, kind := range kinds {
-		m.warnings.WithLabelValues(kind).Set(1)
-	}
-}
-
-func (m *RedisMetrics) logged() { m.lines.Inc() }

@@ -45,6 +45,8 @@ type OptOuts interface {
 // Metrics counts the attempts.
 type Metrics interface {
 	Attempt(api, outcome string, took time.Duration)
+	// Concluded counts the attempt of a message, which had waited since it was due.
+	Concluded(api string, lane message.Lane, o message.Outcome, waited time.Duration)
 }
 
 // Timing are the handler's time limits.

@@ -43,13 +43,15 @@ func waitedBefore(before *message.Message, a message.Attempt) time.Duration {
 	return max(0, a.Begun.Sub(due))
 }
 
-// logCall writes the line of a call: how long before was in the queue once it was
+// logCall counts a call and writes its line: how long before was in the queue once it was
 // due, how the call ended and what follows. after is the message as it was recorded;
 // nil: it could not be.
 func (h *Handler) logCall(before *message.Message, a message.Attempt, o message.Outcome, took time.Duration, after *message.Message) {
+	waited := waitedBefore(before, a)
+	h.metrics.Concluded(a.API, before.Content.Priority, o, waited)
 	line := h.log.Info().Str("message_id", string(before.ID)).Str("tenant", before.Scope.Tenant).
 		Str("lane", string(before.Content.Priority)).Int("attempt", a.N).Str("api", a.API).Str("outcome", string(o.Kind)).
-		Str("code", string(o.Code)).Str("sinch_code", o.SinchCode).Dur("waited_ms", waitedBefore(before, a)).Dur("took_ms", took)
+		Str("code", string(o.Code)).Str("sinch_code", o.SinchCode).Dur("waited_ms", waited).Dur("took_ms", took)
 	if before.BatchID != "" {
 		line.Str("batch_id", string(before.BatchID))
 	}
