@@ -14,6 +14,7 @@ import (
 // palette opens the command palette by its key.
 func (w *window) palette() {
 	w.t.Helper()
+	harness.Await(w.t, "the scripts of the page", harness.Patience, func() (bool, string) { return w.text() != "", "" })
 	w.do("Ctrl-K", chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
 	w.awaitFocus("the command palette", func(at focus) bool { return at.ID == "palette-input" })
 }
@@ -33,7 +34,6 @@ func testPalette(t *testing.T, c *console) {
 	at("Audit")
 
 	w.palette()
-	w.want(`Pause lane normal`)
 	w.wantAccessible("the command palette")
 	w.press("lane normal" + kb.ArrowDown + kb.ArrowUp + kb.Enter)
 	at("Pause lane:normal")
