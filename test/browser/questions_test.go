@@ -82,7 +82,7 @@ func askSlow(t *testing.T, c *console, w *window) {
 		c.sim.ForNumber(to, 1, "slow:3500ms")
 		return fields{"to": to, "priority": "high"}
 	})
-	w.await("slow calls", `State: slow\. .*99 of 100 at most [3-9]\d\d\d ms`)
+	w.await("slow calls", `State\s+slow\s[\s\S]*99 of 100 within\s+[3-9]\d\d\d ms`)
 	w.follow(link("2 workers run"))
 	w.await("the latency of a worker", version+`[^\n]*[3-9]\.\d s`)
 }
@@ -171,11 +171,11 @@ func askSlowDown(_ *testing.T, _ *console, w *window) {
 	w.fill("Messages per second", "25")
 	w.follow(button("Change pace"))
 	w.wantPage("Overview")
-	w.await("the pace", `of 25 \(set by an operator\)`)
+	w.await("the pace", `of 25\s+set by an operator`)
 	w.follow(button("Reset pace"))
 	w.fill("Reason", "Sinch is well again")
 	w.follow(button("Reset pace"))
-	w.await("the pace", `of 40 \(SINCH_RATE\)`)
+	w.await("the pace", `of 40\s+SINCH_RATE`)
 }
 
 func askWorkers(_ *testing.T, _ *console, w *window) {

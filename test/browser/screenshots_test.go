@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,7 +35,7 @@ const (
 	// pictureMost bounds the size of a picture.
 	pictureMost = 150 << 10
 	// samplesKey is the key of Redis that has the samples of the last hour.
-	samplesKey = "mms:samples"
+	samplesKey = "mms:{m}:samples"
 )
 
 // TestScreenshots writes docs/images: the console of an installation with a day of
@@ -53,7 +54,7 @@ func TestScreenshots(t *testing.T) {
 	stop := c.sendSteadily(t)
 	defer stop()
 
-	w := c.open(t, operator, sized(1280, 940))
+	w := c.open(t, operator, sized(1360, 900))
 	w.await("traffic", `Accepted\s+1\d\.?\d* per second\s+Sent\s+[3-4]\d`)
 	w.picture("overview")
 	w.follow(link("Problems"))
@@ -95,30 +96,30 @@ func (w *window) picture(name string) {
 }
 
 // history is how much time passes before the pictures are taken.
-const history = 22 * time.Hour
+const history = 23 * time.Hour
 
 // passHours has failures of several causes in each hour.
 func (c *console) passHours(t *testing.T, clock *redistest.Clock) {
 	t.Helper()
-	const step = 2 * time.Hour
+	const step = time.Hour
 	failures := []struct {
-		tenant, behavior, status string
-		most                     float64
-		phase                    float64
+		tenant, behavior string
+		most, phase      float64
 	}{
-		{acme, "E110", "failed", 6, 0},
-		{globex, "E114", "failed", 4, 2},
-		{globex, "failed", "undelivered", 5, 3},
-		{hooli, "E351", "failed", 3, 4},
-		{hooli, "expired", "undelivered", 2, 1},
-		{acme, "reset", "unknown", 1, 5},
+		{acme, "E110", 6, 0},
+		{umbrella, "E114", 4, 2},
+		{umbrella, "failed", 5, 3},
+		{hooli, "E351", 3, 4},
+		{hooli, "expired", 2, 1},
+		{acme, "reset", 0.7, 5},
 	}
 	for past := history; ; past -= step {
+		c.awaitClock(t, time.Now().Add(-past))
 		for _, f := range failures {
 			wave := 1 + math.Sin(past.Hours()/4+f.phase)
 			ids := c.sendAll(t, f.tenant, int(math.Round(f.most*wave/2)), func() fields {
 				to := numberPool.Next()
-				c.sim.ForNumber(to, 1, f.behavior)
+				c.sim.ForNumber(to, 0, f.behavior)
 				return fields{"to": to}
 			})
 			c.awaitFinal(t, f.tenant, ids...)
@@ -128,6 +129,21 @@ func (c *console) passHours(t *testing.T, clock *redistest.Clock) {
 		}
 		clock.Move(-past + step)
 	}
+}
+
+// awaitClock waits until the api has followed Redis' clock to a time.
+func (c *console) awaitClock(t *testing.T, to time.Time) {
+	t.Helper()
+	asOf := regexp.MustCompile(`As of <time[^>]*>([^<]+)<`)
+	harness.Await(t, "the clock at "+to.String(), harness.Patience, func() (bool, string) {
+		page, err := c.client.Get(t.Context(), c.admin+"/console/audit", harness.Header{Name: "Authorization", Value: credentials(operator)})
+		found := asOf.FindSubmatch(page.Body)
+		if err != nil || found == nil {
+			return false, fmt.Sprint(page, err)
+		}
+		at, err := time.Parse("2006-01-02 15:04:05Z", string(found[1]))
+		return err == nil && at.Sub(to).Abs() < time.Hour, string(found[1])
+	})
 }
 
 // awaitFinal waits until messages wait for nothing.
@@ -171,7 +187,7 @@ func (c *console) beginDay(t *testing.T) string {
 		t.Fatal(err)
 	}
 	c.batch(t, initech, "clientReference=newsletter-december", 180, fields{"priority": "bulk"})
-	id := c.batch(t, globex, "clientReference=winter-sale", 2400, fields{"priority": "bulk"})
+	id := c.batch(t, globex, "clientReference=winter-sale", 3200, fields{"priority": "bulk"})
 	later := time.Now().Add(3 * time.Hour).UTC().Format(time.RFC3339)
 	c.sendAll(t, acme, 24, func() fields { return fields{"sendAt": later} })
 	return id

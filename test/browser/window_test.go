@@ -75,10 +75,14 @@ func (c *console) open(t *testing.T, user string, options ...option) *window {
 	order(w, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: conf.scheme}},
 	})
-	credentials := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
-	order(w, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Authorization": "Basic " + credentials}})
+	order(w, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Authorization": credentials(user)}})
 	w.visit("/console/")
 	return w
+}
+
+// credentials are those of a user, as a header has them.
+func credentials(user string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
 // order makes a call of the browser's protocol.

@@ -27,6 +27,9 @@ type batchRow struct {
 	DoneAt    time.Time // zero: not known, or it is done
 }
 
+// Done is how many messages are no longer open.
+func (r batchRow) Done() int64 { return r.Total - r.Open() }
+
 // batchesBody is what the list of batches shows.
 type batchesBody struct {
 	Tenant  string

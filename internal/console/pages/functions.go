@@ -22,8 +22,8 @@ func functions() template.FuncMap {
 		"states":      func() []string { return []string{"pending", "delivered", "failed"} },
 		"statusClass": statusClass,
 		"plural":      plural,
-		"mask":        message.Masked,
-		"stamp":       stamp,
+		"mask":        func(number string) template.HTML { return unbroken("span", message.Masked(number)) },
+		"stamp":       func(t any) template.HTML { return unbroken("time", stamp(t)) },
 		"length":      length,
 		"host":        hostOf,
 		"kind":        kindOf,
@@ -40,6 +40,11 @@ func functions() template.FuncMap {
 			return length(now.Sub(t))
 		},
 	}
+}
+
+// unbroken is a text that is not broken into lines.
+func unbroken(element, text string) template.HTML {
+	return template.HTML("<" + element + ` class="unbroken">` + template.HTMLEscapeString(text) + "</" + element + ">") //nolint:gosec // escaped
 }
 
 // stamp is a time in UTC, to the second.

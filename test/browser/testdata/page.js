@@ -18,7 +18,7 @@ const page = {
   text: function () { return document.readyState === "complete" ? document.getElementById("main").innerText : ""; },
   heading: function () { return document.querySelector("h1").innerText; },
   source: function () { return document.documentElement.outerHTML; },
-  asOf: function () { return document.querySelector("main > .meta:last-child time").dateTime; },
+  asOf: function () { return document.getElementById("as-of").innerText; },
   frozen: function () { return document.getElementById("freeze").getAttribute("aria-pressed") === "true"; },
   // excess is how many pixels the document is wider than the window.
   excess: function (width) { return document.scrollingElement.scrollWidth - width; },
