@@ -34,13 +34,13 @@ func (w *window) wantAudited(action, target, reason string) {
 func pauseLane(_ *testing.T, _ *console, w *window, reason string) {
 	for _, control := range []struct{ button, action, state string }{{"Pause", "pause", "paused"}, {"Resume", "resume", "open"}} {
 		w.follow(link("Overview"))
-		w.follow(button(control.button).near("normal"))
-		w.wantPage(control.button + " lane:normal")
+		w.follow(button(control.button).near("bulk"))
+		w.wantPage(control.button + " lane:bulk")
 		w.fill("Reason", reason)
 		w.follow(button(control.button))
 		w.wantPage("Overview")
-		w.want(`normal\s[^\n]*` + control.state)
-		w.wantAudited(control.action, "lane:normal", reason)
+		w.want(`bulk\s[^\n]*` + control.state)
+		w.wantAudited(control.action, "lane:bulk", reason)
 	}
 }
 

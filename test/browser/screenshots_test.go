@@ -2,16 +2,21 @@ package browser_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/color"
 	"image/png"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -81,18 +86,53 @@ func (w *window) picture(name string) {
 	}
 	var small bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: png.BestCompression}
-	if err := encoder.Encode(&small, decoded); err != nil {
+	if err := encoder.Encode(&small, fewColors(decoded)); err != nil {
 		w.t.Fatal(err)
 	}
 	if small.Len() > pictureMost {
 		w.t.Errorf("the picture of %s has %d bytes", name, small.Len())
 	}
-	if err := os.MkdirAll(images, 0o755); err != nil {
+	if err := os.MkdirAll(images, 0o755); err != nil { //nolint:gosec // a directory of the documentation
 		w.t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(images, "console-"+name+".png"), small.Bytes(), 0o644); err != nil { //nolint:gosec // a picture of the documentation
 		w.t.Fatal(err)
 	}
+}
+
+// fewColors is a picture in its 256 most frequent colours, which makes it much smaller:
+// the others are shades at the edges of letters.
+func fewColors(from image.Image) *image.Paletted {
+	const most = 256
+	counts := make(map[color.RGBA]int)
+	bounds := from.Bounds()
+	at := func(x, y int) color.RGBA {
+		c, _ := color.RGBAModel.Convert(from.At(x, y)).(color.RGBA)
+		return c
+	}
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			counts[at(x, y)]++
+		}
+	}
+	frequent := slices.SortedFunc(maps.Keys(counts), func(a, b color.RGBA) int {
+		return cmp.Or(counts[b]-counts[a], int(a.R)-int(b.R), int(a.G)-int(b.G), int(a.B)-int(b.B))
+	})
+	palette := make(color.Palette, 0, most)
+	for _, c := range frequent[:min(len(frequent), most)] {
+		palette = append(palette, c)
+	}
+	nearest := make(map[color.RGBA]uint8, len(frequent))
+	for _, c := range frequent {
+		nearest[c] = uint8(palette.Index(c)) //nolint:gosec // below 256
+	}
+	to := image.NewPaletted(bounds, palette)
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			to.SetColorIndex(x, y, nearest[at(x, y)])
+		}
+	}
+	return to
 }
 
 // history is how much time passes before the pictures are taken.
