@@ -136,7 +136,7 @@ func fewColors(from image.Image) *image.Paletted {
 }
 
 // history is how much time passes before the pictures are taken.
-const history = 23 * time.Hour
+const history = 11 * time.Hour
 
 // passHours has failures of several causes in each hour.
 func (c *console) passHours(t *testing.T, clock *redistest.Clock) {
