@@ -182,7 +182,7 @@ func (c *console) awaitClock(t *testing.T, to time.Time) {
 			return false, fmt.Sprint(page, err)
 		}
 		at, err := time.Parse("2006-01-02 15:04:05Z", string(found[1]))
-		return err == nil && at.Sub(to).Abs() < time.Hour, string(found[1])
+		return err == nil && at.Sub(to).Abs() < time.Hour/2, string(found[1])
 	})
 }
 
