@@ -171,7 +171,7 @@ func TestSlowSenderOfAGroupReachesItsRate(t *testing.T) {
 	b.run(t)
 	var first, last time.Time
 	for _, m := range b.awaitAll(t, messages, all(message.StatusSent)) {
-		at := m.Calls[0].Begun
+		at := begunAt(m)
 		if first.IsZero() || at.Before(first) {
 			first = at
 		}

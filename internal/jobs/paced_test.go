@@ -95,7 +95,7 @@ func TestBatchKeepsItsPace(t *testing.T) {
 	}
 	begun := make([]time.Time, n)
 	for i, m := range got {
-		begun[i] = m.Calls[0].Begun // by Redis' clock, as the tokens
+		begun[i] = begunAt(m) // by Redis' clock, as the tokens
 	}
 	slices.SortFunc(begun, time.Time.Compare)
 	if took, least := begun[n-1].Sub(begun[0]), (n-2)*time.Second/perSecond; took < least {

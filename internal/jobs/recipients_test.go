@@ -134,6 +134,12 @@ func (b *bench) awaitAll(t *testing.T, messages []*message.Message, want func(i 
 	return got
 }
 
+// begunAt is when the first attempt of a message began, by Redis' clock.
+func begunAt(m *message.Message) time.Time {
+	first := slices.IndexFunc(m.Timeline, func(e message.Entry) bool { return e.Attempt == 1 })
+	return m.Timeline[first].At
+}
+
 func all(status message.Status) func(int) message.Status {
 	return func(int) message.Status { return status }
 }

@@ -21,8 +21,9 @@ import (
 // format of Protocol Buffers, so that fields can be added; the numbers below
 // are its schema: a number is never changed and never used again. Times are in
 // Unix milliseconds. Empty fields are omitted, since a million records wait in
-// memory. What is private in the content is encrypted where there are keys, and
-// then stands in fieldSealed instead of fieldContent. testdata/records holds a record of each version of the schema, which
+// memory, and so are values that follow from others. What is private in the content
+// is encrypted where there are keys, and then stands in fieldSealed instead of
+// fieldContent. testdata/records holds a record of each version of the schema, which
 // every later release must read.
 
 // errRecord is returned for a record that this release cannot read.
@@ -81,6 +82,12 @@ const (
 	fieldOperator      protowire.Number = 45
 	fieldOperatorID    protowire.Number = 46 // as fieldOperator, by its digits
 	fieldTrace         protowire.Number = 47
+
+	fieldSinchIDURL    protowire.Number = 48 // as fieldSinchID, of base64url without padding
+	fieldSinchIDBase64 protowire.Number = 49 // as fieldSinchID, of base64
+	fieldSinchIDULID   protowire.Number = 50 // as fieldSinchID
+	fieldAcceptedCall  protowire.Number = 51 // the API of an accepted call: the last attempt, with Sinch's id of the message
+	fieldTimeline      protowire.Number = 52 // all entries; see codec_timeline.go
 )
 
 // The fields of a content.
@@ -102,6 +109,9 @@ const (
 	contentPriorityWord protowire.Number = 15
 	contentCompressed   protowire.Number = 16 // the fields of a large content of a final message, but for the recipient
 	contentQuietHours   protowire.Number = 17
+
+	// contentHuffman is added to the number of a text that is Huffman-coded.
+	contentHuffman protowire.Number = 32
 )
 
 // The fields of a reason.
@@ -134,7 +144,7 @@ const (
 	callShown         protowire.Number = 18 // 1: its id of Sinch is that of the message
 )
 
-// The fields of a line of the timeline.
+// The fields of a line of the timeline, as it was written before fieldTimeline.
 const (
 	entryAt      protowire.Number = 1
 	entryStatus  protowire.Number = 2
@@ -179,7 +189,7 @@ func (c codec) seal(m *message.Message) sealed {
 	if !c.keys.On() {
 		return sealed{}
 	}
-	var w writer
+	w := writer{huffman: formOf(m) == formHuffman}
 	w.private(m)
 	s := sealed{content: c.keys.Seal(w.out, []byte(m.ID))}
 	if m.Content.To != "" && !message.IsMasked(m.Content.To) {

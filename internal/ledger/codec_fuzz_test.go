@@ -53,6 +53,7 @@ func FuzzRecord(f *testing.F) {
 	full := encode(head{version: 7, operation: "OPERATION1"}, fullMessage(), sealed{})
 	f.Add(full)
 	f.Add(full[:len(full)-3])
+	f.Add(encode(head{version: 5, operation: "OPERATION1"}, deliveredMessage(f), sealed{}))
 	f.Add(encode(head{}, &message.Message{ID: fullMessage().ID}, sealed{}))
 	f.Add([]byte("1:x"))
 	f.Add([]byte("-1::\x0a\xff\xff\xff\xff\x0f"))

@@ -48,6 +48,7 @@ func TestRecordsOfEarlierVersionsAreRead(t *testing.T) {
 		{"5.hex", before6},
 		{"6.hex", before7},
 		{"7.hex", func(*message.Message) {}},
+		{"8.hex", func(*message.Message) {}},
 	} {
 		record := goldenRecord(t, tt.file)
 		want := goldenMessage(t)
@@ -78,16 +79,42 @@ func before6(m *message.Message) {
 func before7(m *message.Message) { m.Trace = "" }
 
 // newestGolden is the file of the schema as it is.
-const newestGolden = "7.hex"
+const newestGolden = "8.hex"
+
+// deliveredGolden is the record of a delivered message in the schema as it is: its
+// texts, Sinch's id and the accepted call are packed.
+const deliveredGolden = "delivered-8.hex"
 
 // The newest golden record is what this release writes: a field that is added or
 // numbered again needs a new version with a record of its own.
 func TestNewestGoldenRecordIsWhatIsWritten(t *testing.T) {
 	t.Parallel()
-	written := encode(goldenHead(), goldenMessage(t), sealed{})
-	if !bytes.Equal(written, goldenRecord(t, newestGolden)) {
-		t.Errorf("a record of the schema as it is, for a new file:\n%s", hex.EncodeToString(written))
+	for file, m := range map[string]*message.Message{newestGolden: goldenMessage(t), deliveredGolden: goldenDelivered(t)} {
+		written := encode(goldenHead(), m, sealed{})
+		if !bytes.Equal(written, goldenRecord(t, file)) {
+			t.Errorf("a record of the schema as it is, for a new file %s:\n%s", file, hex.EncodeToString(written))
+		}
 	}
+}
+
+// The record of a delivered message is read by every later release.
+func TestGoldenDeliveredRecordIsRead(t *testing.T) {
+	t.Parallel()
+	got, err := codec{}.decode(goldenRecord(t, deliveredGolden))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(goldenDelivered(t), got.message); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// goldenDelivered is deliveredMessage with fixed identities.
+func goldenDelivered(tb testing.TB) *message.Message {
+	tb.Helper()
+	m, fixed := deliveredMessage(tb), goldenMessage(tb)
+	m.ID, m.BatchID = fixed.ID, fixed.BatchID
+	return m
 }
 
 // The golden message has no empty field, so that the test covers all of them.

@@ -18,11 +18,11 @@ const (
 	phasesFlags    = 2 // bits
 )
 
-// packPhases is nil when nothing is known.
-func packPhases(p *message.Phases) []byte {
-	if p == nil {
-		return nil
-	}
+// phasesLength is the most that appendPhases appends.
+const phasesLength = 4 * binary.MaxVarintLen32
+
+// appendPhases packs phases.
+func appendPhases(out []byte, p *message.Phases) []byte {
 	head := phaseMillis(p.FirstByte) << phasesFlags
 	if p.Reused {
 		head |= phasesReused
@@ -30,8 +30,9 @@ func packPhases(p *message.Phases) []byte {
 	if p.Answered {
 		head |= phasesAnswered
 	}
-	out := binary.AppendUvarint(nil, head)
-	rest := []time.Duration{p.DNS, p.Connect, p.TLS}
+	out = binary.AppendUvarint(out, head)
+	all := [...]time.Duration{p.DNS, p.Connect, p.TLS}
+	rest := all[:]
 	for len(rest) > 0 && phaseMillis(rest[len(rest)-1]) == 0 {
 		rest = rest[:len(rest)-1]
 	}
@@ -46,7 +47,7 @@ func phaseMillis(d time.Duration) uint64 {
 	return uint64(min(max(d.Milliseconds(), 0), math.MaxInt32))
 }
 
-// unpackPhases is the reverse of packPhases; nil for what it cannot have written.
+// unpackPhases is the reverse of appendPhases; nil for what it cannot have written.
 func unpackPhases(packed []byte) *message.Phases {
 	p := &message.Phases{}
 	for i := 0; len(packed) > 0; i++ {

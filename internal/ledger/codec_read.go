@@ -3,6 +3,7 @@ package ledger
 import (
 	"strconv"
 
+	"golang.org/x/net/http2/hpack"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"mmsdispatch/internal/message"
@@ -75,6 +76,11 @@ func readMessage(record []byte, m *message.Message, s *sealed) error {
 		case fieldEntry:
 			m.Timeline = append(m.Timeline, message.Entry{})
 			return readEntry(v.raw, &m.Timeline[len(m.Timeline)-1], base)
+		case fieldTimeline:
+			return readTimeline(v.raw, m, base)
+		case fieldAcceptedCall:
+			m.Calls = append(m.Calls, acceptedCall(m, wordAt(v.number)))
+			return nil
 		default:
 		}
 		readNumber(n, v.number, m)
@@ -95,8 +101,8 @@ func readText(n protowire.Number, raw []byte, m *message.Message) (err error) {
 		m.BatchID, err = message.UnpackBatchID(string(raw))
 	case fieldStatus:
 		m.Status = message.Status(raw)
-	case fieldSinchID:
-		m.SinchID = string(raw)
+	case fieldSinchID, fieldSinchIDURL, fieldSinchIDBase64, fieldSinchIDULID:
+		m.SinchID = string(appendID(nil, n, raw))
 	case fieldSentAs:
 		m.SentAs = string(raw)
 	case fieldGroup:
@@ -204,37 +210,37 @@ func readContent(record []byte, c *message.Content) error {
 func readContentField(c *message.Content) field {
 	key := ""
 	return func(n protowire.Number, v value) error {
+		if v.raw == nil {
+			readContentNumber(n, v.number, c)
+			return nil
+		}
+		n, text, err := decoded(n, v.raw)
+		if err != nil {
+			return err
+		}
 		switch n {
 		case contentTo:
-			c.To = string(v.raw)
+			c.To = text
 		case contentFrom:
-			c.From = string(v.raw)
+			c.From = text
 		case contentSubject:
-			c.Subject = string(v.raw)
+			c.Subject = text
 		case contentText:
-			c.Text = string(v.raw)
+			c.Text = text
 		case contentMedia:
-			c.Media = append(c.Media, string(v.raw))
+			c.Media = append(c.Media, text)
 		case contentReference:
-			c.ClientReference = string(v.raw)
+			c.ClientReference = text
 		case contentPriority:
-			c.Priority = message.Lane(v.raw)
-		case contentToNumber:
-			c.To = numberOf(v.number)
-		case contentPriorityWord:
-			c.Priority = message.Lane(wordAt(v.number))
-		case contentSendAt:
-			c.SendAt = instant(v.number)
-		case contentExpiresAt:
-			c.ExpiresAt = instant(v.number)
+			c.Priority = message.Lane(text)
 		case contentFallbackText:
-			c.FallbackText = string(v.raw)
+			c.FallbackText = text
 		case contentCallbackURL:
-			c.CallbackURL = string(v.raw)
+			c.CallbackURL = text
 		case contentQuietHours:
-			c.QuietHours = message.QuietHours(v.raw)
+			c.QuietHours = message.QuietHours(text)
 		case contentKey:
-			key = string(v.raw)
+			key = text
 			if c.Metadata == nil {
 				c.Metadata = make(map[string]string)
 			}
@@ -243,11 +249,38 @@ func readContentField(c *message.Content) field {
 			if c.Metadata == nil {
 				return errRecord
 			}
-			c.Metadata[key] = string(v.raw)
+			c.Metadata[key] = text
 		default:
 		}
 		return nil
 	}
+}
+
+// readContentNumber reads the fields of a content that are numbers.
+func readContentNumber(n protowire.Number, number int64, c *message.Content) {
+	switch n {
+	case contentToNumber:
+		c.To = numberOf(number)
+	case contentPriorityWord:
+		c.Priority = message.Lane(wordAt(number))
+	case contentSendAt:
+		c.SendAt = instant(number)
+	case contentExpiresAt:
+		c.ExpiresAt = instant(number)
+	default:
+	}
+}
+
+// decoded is a text of a content and its field, whether it is coded or not.
+func decoded(n protowire.Number, raw []byte) (protowire.Number, string, error) {
+	if n <= contentHuffman {
+		return n, string(raw), nil
+	}
+	text, err := hpack.HuffmanDecodeToString(raw)
+	if err != nil {
+		return n, "", errRecord
+	}
+	return n - contentHuffman, text, nil
 }
 
 func readReason(record []byte, r *message.Reason) error {

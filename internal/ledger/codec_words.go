@@ -3,6 +3,8 @@ package ledger
 import (
 	"strconv"
 	"strings"
+
+	"mmsdispatch/internal/message"
 )
 
 // words are texts that nearly every record has: a record holds their places, counted
@@ -18,12 +20,55 @@ var words = []string{ //nolint:gochecknoglobals // a constant table
 	"receipt: delivered (0)", "receipt: delivered (DELIVERED)", "receipt: sent (Dispatched)", "receipt: delivered (Delivered)",
 }
 
+// event is a state with the text of an entry of the timeline.
+type event struct {
+	status message.Status
+	detail string
+}
+
+// events are those that nearly every timeline consists of. As words they are a part
+// of the schema; the first fifteen take one byte.
+var events = []event{ //nolint:gochecknoglobals // a constant table
+	{message.StatusQueued, "accepted"},
+	{message.StatusSending, "attempt begun"},
+	{message.StatusSent, "accepted by Sinch"},
+	{message.StatusSent, "receipt: sent"},
+	{message.StatusDelivered, "receipt: delivered"},
+	{message.StatusSent, "receipt: sent (N101)"},
+	{message.StatusDelivered, "receipt: delivered (N102)"},
+	{message.StatusSent, "receipt: sent (Dispatched)"},
+	{message.StatusDelivered, "receipt: delivered (Delivered)"},
+	{message.StatusDelivered, "receipt: delivered (0)"},
+	{message.StatusScheduled, "accepted"},
+	{message.StatusQueued, "due"},
+	{message.StatusDelivered, "receipt: delivered as SMS (N202)"},
+	{message.StatusQueued, "replayed"},
+	{message.StatusCanceled, "canceled"},
+	{message.StatusExpired, "expired"},
+	{message.StatusDelivered, "receipt: sent"},
+	{message.StatusDelivered, "receipt: sent (N101)"},
+	{message.StatusDelivered, "receipt: sent (Dispatched)"},
+	{message.StatusDelivered, "receipt: delivered (DELIVERED)"},
+	{message.StatusDelivered, "accepted by Sinch"},
+}
+
+var placeOfEvent = placesOf(events) //nolint:gochecknoglobals // the reverse of events
+
+// eventAt is the event at a place; empty for none that this release knows.
+func eventAt(place uint64) event {
+	if place < 1 || place > uint64(len(events)) {
+		return event{}
+	}
+	return events[place-1]
+}
+
 var placeOfWord = placesOf(words) //nolint:gochecknoglobals // the reverse of words
 
-func placesOf(words []string) map[string]int64 {
-	at := make(map[string]int64, len(words))
-	for i, word := range words {
-		at[word] = int64(i) + 1
+// placesOf is the reverse of a table, counted from one.
+func placesOf[T comparable](table []T) map[T]int64 {
+	at := make(map[T]int64, len(table))
+	for i, one := range table {
+		at[one] = int64(i) + 1
 	}
 	return at
 }

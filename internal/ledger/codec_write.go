@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/net/http2/hpack"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"mmsdispatch/internal/message"
@@ -13,8 +14,9 @@ import (
 
 // writer appends fields to a record.
 type writer struct {
-	out  []byte
-	base int64 // creation of the message as its id says, in Unix milliseconds
+	out     []byte
+	base    int64 // creation of the message as its id says, in Unix milliseconds
+	huffman bool  // the texts of the content are coded
 }
 
 func (w *writer) text(field protowire.Number, value string) {
@@ -83,9 +85,29 @@ func (w *writer) since(field protowire.Number, at time.Time) {
 	}
 }
 
+// coded writes a text of the content in the Huffman code of HTTP/2 (RFC 7541), which
+// was made for URLs and lower case: typical texts take three quarters of their length.
+func (w *writer) coded(field protowire.Number, value string) {
+	if w.huffman {
+		const longerTag = 1
+		if n := hpack.HuffmanEncodeLength(value); n+longerTag < uint64(len(value)) {
+			w.out = protowire.AppendTag(w.out, field+contentHuffman, protowire.BytesType)
+			w.out = protowire.AppendVarint(w.out, n)
+			w.out = hpack.AppendHuffmanString(w.out, value)
+			return
+		}
+	}
+	w.text(field, value)
+}
+
 // nested writes a field that consists of fields, behind their length.
 func (w *writer) nested(field protowire.Number, write func(w *writer)) {
 	w.out = protowire.AppendTag(w.out, field, protowire.BytesType)
+	w.sized(write)
+}
+
+// sized writes a value behind its length.
+func (w *writer) sized(write func(w *writer)) {
 	start := len(w.out)
 	write(w)
 	inner := len(w.out) - start
@@ -99,6 +121,8 @@ func (w *writer) message(m *message.Message, s sealed) {
 		w.text(fieldID, m.ID.Packed())
 		w.base = m.ID.Created().UnixMilli()
 	}
+	implied := impliedBy(w.base, m.Timeline)
+	flags := implied.flags(m)
 	w.text(fieldTenant, m.Scope.Tenant)
 	if m.Scope.Test {
 		w.count(fieldTest, 1)
@@ -114,64 +138,80 @@ func (w *writer) message(m *message.Message, s sealed) {
 	if m.Shared {
 		w.count(fieldShared, 1)
 	}
-	w.word(fieldStatus, fieldStatusWord, string(m.Status))
+	if flags&impliedStatus == 0 {
+		w.word(fieldStatus, fieldStatusWord, string(m.Status))
+	}
 	if m.Reason != nil {
 		w.nested(fieldReason, func(w *writer) { w.reason(m.Reason) })
 	}
 	w.count(fieldAttempts, m.Attempts)
 	w.count(fieldTries, m.Tries)
 	w.count(fieldDelays, m.Delays)
-	w.text(fieldSinchID, m.SinchID) // before the calls, which may have the same
-	for i := range m.Calls {
-		w.nested(fieldCall, func(w *writer) { w.call(&m.Calls[i], m.SinchID) })
-	}
+	w.sinchID(m.SinchID) // before the calls, which may have the same
+	w.calls(m)
 	w.word(fieldSentAs, fieldSentAsWord, m.SentAs)
 	w.count(fieldTask, m.Task)
 	w.count(fieldReplayed, m.Replayed)
 	w.count(fieldReplays, m.Replays)
 	w.count(fieldDeferrals, m.Deferrals)
 	w.text(fieldGroup, m.Group)
-	w.moments(m)
+	w.moments(m, flags)
 	w.number(fieldPace, m.Pace)
 	w.operator(m.Operator)
 	w.text(fieldTrace, string(m.Trace))
 	w.count(fieldDropped, m.Dropped)
-	w.timeline(m)
+	w.timeline(m.Timeline, flags)
 }
 
-// moments writes when something happened to a message, or will.
-func (w *writer) moments(m *message.Message) {
+// moments writes when something happened to a message, or will, but for the times
+// that are implied.
+func (w *writer) moments(m *message.Message, flags uint64) {
 	w.since(fieldNextSince, m.NextAt)
 	w.since(fieldExpiresSince, m.ExpiresAt)
-	w.since(fieldCreatedSince, m.CreatedAt)
-	w.since(fieldUpdatedSince, m.UpdatedAt)
-	w.since(fieldSentSince, m.SentAt)
-	w.since(fieldFinalSince, m.FinalAt)
+	if flags&impliedCreated == 0 {
+		w.since(fieldCreatedSince, m.CreatedAt)
+	}
+	if flags&impliedUpdated == 0 {
+		w.since(fieldUpdatedSince, m.UpdatedAt)
+	}
+	if flags&impliedSent == 0 {
+		w.since(fieldSentSince, m.SentAt)
+	}
+	if flags&impliedFinal == 0 {
+		w.since(fieldFinalSince, m.FinalAt)
+	}
 	w.since(fieldRedactedSince, m.RedactedAt)
 	w.since(fieldHeldSince, m.HeldUntil)
 }
 
-// timeline writes the entries; the reason of the last one is the message's.
-func (w *writer) timeline(m *message.Message) {
-	for i := range m.Timeline {
-		w.nested(fieldEntry, func(w *writer) {
-			w.entry(&m.Timeline[i])
-			if reason := m.Timeline[i].Reason; reason != nil && i < len(m.Timeline)-1 {
-				w.nested(entryReason, func(w *writer) { w.reason(reason) })
-			}
-		})
+// calls writes the attempts that a message keeps. Of nearly every message that is
+// done it is one, of which only the API is left to say.
+func (w *writer) calls(m *message.Message) {
+	for i := range m.Calls {
+		a := &m.Calls[i]
+		if place := placeOfWord[a.API]; place > 0 && *a == acceptedCall(m, a.API) {
+			w.number(fieldAcceptedCall, place)
+			continue
+		}
+		w.nested(fieldCall, func(w *writer) { w.call(a, m.SinchID) })
 	}
+}
+
+// acceptedCall is the last attempt of a message once Sinch has accepted it.
+func acceptedCall(m *message.Message, api string) message.Attempt {
+	return message.Attempt{N: m.Attempts, State: message.AttemptAccepted, API: api, SinchID: m.SinchID}
 }
 
 // content writes the fields of a message's content, those that are private unless
 // they are sealed.
 func (w *writer) content(m *message.Message, private bool) {
+	w.huffman = formOf(m) == formHuffman
 	if private {
 		w.private(m)
 	}
 	c := &m.Content
 	w.text(contentFrom, c.From)
-	w.text(contentReference, c.ClientReference)
+	w.coded(contentReference, c.ClientReference)
 	w.word(contentPriority, contentPriorityWord, string(c.Priority))
 	w.time(contentSendAt, c.SendAt)
 	w.time(contentExpiresAt, c.ExpiresAt)
@@ -182,7 +222,7 @@ func (w *writer) content(m *message.Message, private bool) {
 // there are keys.
 func (w *writer) private(m *message.Message) {
 	w.phone(contentTo, contentToNumber, m.Content.To)
-	if !compressible(m) {
+	if formOf(m) != formCompressed {
 		w.rest(&m.Content)
 		return
 	}
@@ -197,19 +237,19 @@ func (w *writer) private(m *message.Message) {
 
 // rest writes the private fields of a content but for the recipient.
 func (w *writer) rest(c *message.Content) {
-	w.text(contentSubject, c.Subject)
-	w.text(contentText, c.Text)
+	w.coded(contentSubject, c.Subject)
+	w.coded(contentText, c.Text)
 	for _, url := range c.Media {
-		w.text(contentMedia, url)
+		w.coded(contentMedia, url)
 	}
-	w.text(contentFallbackText, c.FallbackText)
-	w.text(contentCallbackURL, c.CallbackURL)
+	w.coded(contentFallbackText, c.FallbackText)
+	w.coded(contentCallbackURL, c.CallbackURL)
 	if len(c.Metadata) == 0 {
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.Metadata)) {
-		w.text(contentKey, key)
-		w.text(contentValue, c.Metadata[key])
+		w.coded(contentKey, key)
+		w.coded(contentValue, c.Metadata[key])
 	}
 }
 
@@ -236,12 +276,4 @@ func (w *writer) call(a *message.Attempt, shown string) {
 	w.count(callLookups, a.Lookups)
 	w.since(callLookupSince, a.LookupAt)
 	w.text(callShared, a.Call)
-}
-
-func (w *writer) entry(e *message.Entry) {
-	w.since(entrySince, e.At)
-	w.word(entryStatus, entryStatusWord, string(e.Status))
-	w.word(entryDetail, entryDetailWord, e.Detail)
-	w.count(entryAttempt, e.Attempt)
-	w.bytes(entryPhases, packPhases(e.Phases))
 }

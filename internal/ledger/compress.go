@@ -6,8 +6,9 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-// A final message waits for nothing but its expiry, or for a replay: its content
-// is compressed when it is large.
+// A record that expires waits for a receipt or a replay at most: its texts are
+// Huffman-coded, and the content of a final message is compressed when it is large.
+// Short texts have no repetitions that S2 could leave out.
 const (
 	// compressedFrom is the size of a content from which it is worth the time, in
 	// bytes.
@@ -17,9 +18,25 @@ const (
 	decompressedMost = 1 << 20
 )
 
-// compressible reports whether a record compresses the content of the message.
-func compressible(m *message.Message) bool {
-	return m.Status.Final() && contentBytes(&m.Content) >= compressedFrom
+// textForm is the form of the texts in a record.
+type textForm int
+
+const (
+	formPlain textForm = iota
+	formHuffman
+	formCompressed
+)
+
+// formOf is the form of the texts in the record of a message.
+func formOf(m *message.Message) textForm {
+	switch {
+	case m.Status.Final() && contentBytes(&m.Content) >= compressedFrom:
+		return formCompressed
+	case m.Status.Expires():
+		return formHuffman
+	default:
+		return formPlain
+	}
 }
 
 // contentBytes is the length of the texts of a content.

@@ -98,7 +98,7 @@ func (l *Ledger) step(s Snapshot, change Change, now time.Time, operation string
 	}
 	kept := s.sealed
 	if kept.content == nil || !m.RedactedAt.Equal(s.Message.RedactedAt) || m.Content.To != s.Message.Content.To ||
-		compressible(m) != compressible(s.Message) {
+		formOf(m) != formOf(s.Message) {
 		kept = l.codec.seal(m)
 	}
 	return swap{

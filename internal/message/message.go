@@ -90,10 +90,12 @@ type Attempt struct {
 }
 
 // accept records that Sinch has accepted the attempt. It drops what served to find
-// that out: where to look it up, and who watches over it.
+// that out: where and since when to look it up, and who watches over it. The
+// timeline says when it began.
 func (a *Attempt) accept() {
 	a.State = AttemptAccepted
-	a.Worker, a.BaseURL, a.Account, a.Deadline = "", "", "", time.Time{}
+	a.Worker, a.BaseURL, a.Account = "", "", ""
+	a.Begun, a.Deadline = time.Time{}, time.Time{}
 	a.Lookups, a.LookupAt = 0, time.Time{}
 }
 

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -81,13 +80,14 @@ func serveBareEcho(addr string) {
 	}
 }
 
-// payload is a request of about 300 bytes. Each has a picture of its own: what
+// payload is a request of about 300 bytes, with a text as a shop sends it. Each has a picture of its own: what
 // a batch shares would be saved at Sinch first, and a simulator without
 // receipts does not say when it is ready. Numbers that end in 9000 and more
 // choose a behaviour of the simulator.
 func payload(n int64) []byte {
-	return fmt.Appendf(nil, `{"to":"+1206555%04d","text":%q,"mediaUrl":"https://media.example.com/orders/2026/11/24/%07d.jpg",`+
-		`"subject":"Your order","clientReference":"bench-%d"}`, n%9000, strings.Repeat("on its way ", 12), n, n)
+	return fmt.Appendf(nil, `{"to":"+1206555%04d","text":"Hi Dana, your order #%07[2]d has shipped and should arrive Thursday by 8 pm. `+
+		`Track it: https://ex.co/t/%[2]x. Reply STOP to opt out.","mediaUrl":"https://media.example.com/orders/2026/11/24/%07[2]d.jpg",`+
+		`"subject":"Your order","clientReference":"bench-%[2]d"}`, n%9000, n)
 }
 
 func BenchmarkPost(b *testing.B) {
