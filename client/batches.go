@@ -26,17 +26,17 @@ func (c *Client) SendBatch(ctx context.Context, batch BatchRequest) (*BatchAnswe
 	if batch.ClientReference == "" {
 		batch.ClientReference = reference()
 	}
-	return pointer(Read[BatchAnswer](c.api.CreateBatch(Repeatable(ctx), nil, batch))) //nolint:bodyclose // Read does
+	return pointer(Read[BatchAnswer](c.api.CreateBatch(Repeatable(ctx), nil, batch)))
 }
 
 // GetBatch returns a batch.
 func (c *Client) GetBatch(ctx context.Context, id string) (*Batch, error) {
-	return pointer(Read[Batch](c.api.GetBatch(ctx, id, nil))) //nolint:bodyclose // Read does
+	return pointer(Read[Batch](c.api.GetBatch(ctx, id, nil)))
 }
 
 // CancelBatch takes back what has not begun.
 func (c *Client) CancelBatch(ctx context.Context, id string) (*Batch, error) {
-	return pointer(Read[Batch](c.api.CancelBatch(Repeatable(ctx), id, nil))) //nolint:bodyclose // Read does
+	return pointer(Read[Batch](c.api.CancelBatch(Repeatable(ctx), id, nil)))
 }
 
 // PauseBatch keeps queued what has not begun, until ResumeBatch.

@@ -55,7 +55,8 @@ func replayed(res *http.Response) bool { return res.Header.Get("Idempotent-Repla
 
 // DryRun returns the message that a request would become, and sends nothing.
 func (c *Client) DryRun(ctx context.Context, message MessageRequest) (*openapi.DryRunMessage, error) {
-	return pointer(Read[openapi.DryRunMessage](c.api.CreateMessage(Repeatable(ctx), &openapi.CreateMessageParams{DryRun: new(true)}, message)))
+	params := &openapi.CreateMessageParams{DryRun: new(true)}
+	return pointer(Read[openapi.DryRunMessage](c.api.CreateMessage(Repeatable(ctx), params, message)))
 }
 
 // Get returns a message.

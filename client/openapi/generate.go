@@ -1,4 +1,4 @@
-package openapi
+package openapi //nolint:revive // the generated file has the comment of the package
 
 // The types and the requests are those of the document; the package client has the
 // retries and the errors.

@@ -79,10 +79,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	if err != nil {
 		return nil, err
 	}
-	instance := &instanceWatch{}
-	if opts.Mode() != redisconn.ModeCluster { // a cluster has many servers at once; each begin is checked in any case
-		opts.OnConnect = instance.onConnect
-	}
+	instance := watchInstance(&opts)
 	rdb := redisconn.New(opts)
 	rdb.AddHook(metrics.Redis.Hook())
 	watch := newRedisWatch(rdb, log, metrics.Redis, cfg.Process == config.Dev)
@@ -101,13 +98,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	if err != nil {
 		return nil, fmt.Errorf("opt-outs: %w", err)
 	}
-	l, err := newLedger(cfg, rdb, ledger.Options{
+	l, err := newLedger(cfg, rdb, metrics, ledger.Options{
 		Consumers: consumers(scopes, !cfg.Store.DatabaseURL.IsZero()), Now: clock.Now, MinReplicas: watch.minReplicas,
 		OptOutKey: optOuts.Key, Keys: keys,
-		Moved: func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) },
-		Changed: func(from message.Status, m *message.Message, since time.Duration) {
-			countChange(metrics.Flow, from, m, since)
-		},
 	})
 	if err != nil {
 		return nil, err
@@ -118,8 +111,8 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	}
 	env := &environment{
 		scopes: scopes, callbacks: callbacks,
-		cfg: cfg, log: log, metrics: metrics, tracer: tracer, reporter: reporter, redis: opts, rdb: rdb, clock: clock, keys: keys, ledger: l, optOuts: optOuts, watch: watch,
-		instance: instance,
+		cfg: cfg, log: log, metrics: metrics, tracer: tracer, reporter: reporter, redis: opts, rdb: rdb, clock: clock, keys: keys,
+		ledger: l, optOuts: optOuts, watch: watch, instance: instance,
 		inbound: inbound.NewStore(inbound.Options{
 			Redis: rdb, Keys: keys, TTL: cfg.Store.RecordTTL, Senders: senders, Events: told, OutboxKey: callback.OutboxKey,
 			Log: !cfg.Store.DatabaseURL.IsZero(), Embedded: cfg.Process == config.Dev,
@@ -194,8 +187,22 @@ func showPause(metrics *telemetry.Metrics, p *throttle.Pause) {
 	metrics.Attempts.SetAccountPaused(true, p.SinchCode)
 }
 
+// watchInstance watches whether connections are to the same Redis as before. A cluster
+// has many servers at once; each begin is checked in any case.
+func watchInstance(opts *redisconn.Options) *instanceWatch {
+	instance := &instanceWatch{}
+	if opts.Mode() != redisconn.ModeCluster {
+		opts.OnConnect = instance.onConnect
+	}
+	return instance
+}
+
 // newLedger opens the ledger as the configuration says.
-func newLedger(cfg *config.Config, rdb redis.UniversalClient, opts ledger.Options) (*ledger.Ledger, error) {
+func newLedger(cfg *config.Config, rdb redis.UniversalClient, metrics *telemetry.Metrics, opts ledger.Options) (*ledger.Ledger, error) {
+	opts.Moved = func(from, to message.Status) { metrics.Messages.Moved(cmp.Or(string(from), "new"), string(to)) }
+	opts.Changed = func(from message.Status, m *message.Message, since time.Duration) {
+		countChange(metrics.Flow, from, m, since)
+	}
 	opts.RecordTTL, opts.ContentTTL = cfg.Store.RecordTTL, cfg.Store.ContentTTL
 	opts.LaneLimit, opts.TenantLimit = int(cfg.API.QueueLimit), int(cfg.API.TenantLimit())
 	opts.TenantMemory, opts.Embedded = int(cfg.API.TenantMemoryShare), cfg.Process == config.Dev

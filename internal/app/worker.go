@@ -213,7 +213,7 @@ func (l measuredLimiter) Acquire(ctx context.Context, m *message.Message) (*thro
 	if err == nil {
 		l.metrics.Granted(time.Since(begun))
 	}
-	return permit, err //nolint:wrapcheck // callers compare it
+	return permit, err
 }
 
 // isCallError reports whether a call failed for a cause other than its message.

@@ -76,7 +76,7 @@ func (l *Ledger) outcome(m *message.Message, answer string) (Accepted, error) {
 		return Accepted{}, ErrTenantFull
 	case "quota":
 		return Accepted{}, ErrQuota
-	case "canceled":
+	case string(message.StatusCanceled):
 		return Accepted{}, ErrCanceled
 	}
 	r, err := l.codec.decode([]byte(answer))

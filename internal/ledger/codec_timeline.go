@@ -25,9 +25,10 @@ const (
 	entryHasAttempt = 1 << iota
 	entryHasPhases
 	entryHasReason
-
-	entryFlags = iota // bits
 )
+
+// entryFlags is how many bits they take.
+const entryFlags = 3
 
 // Values of a message that are not written, since they follow from its id and its
 // timeline.

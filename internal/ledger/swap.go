@@ -33,7 +33,7 @@ func (r swapReply) begun(s swap) (Begun, error) {
 		return Begun{}, errConflict
 	case "rollback":
 		return Begun{}, ErrRollback
-	case "canceled":
+	case string(message.StatusCanceled):
 		return Begun{}, ErrCanceled
 	case "suppressed":
 		return Begun{}, ErrSuppressed

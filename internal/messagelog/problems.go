@@ -38,7 +38,7 @@ func (l *Log) Problems(
 			coalesce(max(m.error_message), ''), floor(extract(epoch from $4 - m.submitted_at) / 3600)::int, count(*),
 			min(m.submitted_at), max(m.submitted_at)
 		from unnest($1::text[], $2::text[]) as s (tenant, kind) cross join lateral (
-			select * from mms_log l
+			select l.tenant, l.kind, l.status, l.reason_code, l.sinch_code, l.operator_id, l.error_message, l.submitted_at from mms_log l
 			where l.tenant = s.tenant and l.kind = s.kind and l.reason_code is not null and l.status = any($3)
 				and l.submitted_at > $4::timestamptz - make_interval(hours => $5) and l.submitted_at <= $4
 		) m

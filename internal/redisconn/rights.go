@@ -117,7 +117,8 @@ func grant(command []string) string {
 // without them.
 func optional() map[string]string {
 	return map[string]string{
-		"scan 0":                             "DELETE /v1/messages?to= and, without DATABASE_URL, POST /v1/replays answer 503; old opt-outs are encrypted when they are read",
+		"scan 0": "DELETE /v1/messages?to= and, without DATABASE_URL, POST /v1/replays answer 503; " +
+			"old opt-outs are encrypted when they are read",
 		"info":                               "its memory, role and append-only file are not known",
 		"config get maxmemory":               "its setting min-replicas-to-write is not known, and taken as 0",
 		"client setname name":                "connections have no name in CLIENT LIST",

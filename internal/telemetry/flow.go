@@ -55,11 +55,13 @@ func newFlowMetrics(with factory) *FlowMetrics {
 		waited: with.histogram("queue_wait_seconds", "Time between a message was due and its attempt began, by lane.",
 			[]float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}, "lane"),
 		sent: with.histogram("message_sent_seconds",
-			"Time between a message could be sent (accepted, replayed or its sendAt) and Sinch accepted it, by lane; test messages left out.", wide, "lane"),
+			"Time between a message could be sent (accepted, replayed, its sendAt) and Sinch accepted it, by lane; test messages left out.",
+			wide, "lane"),
 		delivered: with.histogram("message_delivered_seconds",
 			"Time between a message could be sent and a receipt reported its delivery, by lane; test messages left out.", wide, "lane"),
 		tenants: with.counter("tenant_transitions_total",
-			"Live messages by tenant that were accepted, and their state changes by the state after; the first 100 tenants of a process, then other.", "tenant", "to"),
+			"Live messages by tenant that were accepted, and their state changes by the state after; "+
+				"the first 100 tenants of a process, then other.", "tenant", "to"),
 		shown: newLabels(tenantsShown),
 	}
 }
@@ -95,7 +97,8 @@ func newLimiterMetrics(with factory) *LimiterMetrics {
 		wait: with.histogram("limiter_wait_seconds", "Time that a task waited for a permit to call Sinch, by result (granted, denied).",
 			[]float64{.001, .005, .01, .05, .1, .25, .5, 1, 2.5, 5}, "result"),
 		denied: with.counter("limiter_denied_total",
-			"Permits that were denied, so that the task waits in the queue again, by the limit (pace, pace of its sender, account paused …).", "limit"),
+			"Permits that were denied, so that the task waits in the queue again, by limit (pace, pace of its sender, account paused …).",
+			"limit"),
 	}
 }
 

@@ -190,7 +190,8 @@ func newAttemptMetrics(with factory) *AttemptMetrics {
 	return &AttemptMetrics{
 		attempts: with.counter("attempts_total", "Calls to Sinch by API and outcome.", "api", "outcome"),
 		failures: with.counter("attempt_failures_total",
-			"Attempts of messages that Sinch did not accept, by API, outcome, code of the reason and Sinch's code; its first 100 codes, then other.",
+			"Attempts of messages that Sinch did not accept, by API, outcome, code of the reason and Sinch's code; "+
+				"its first 100 codes, then other.",
 			"api", "outcome", "code", "sinch_code"),
 		opened: with.counter("breaker_opened_total", "How often the breaker of this process has opened.").WithLabelValues(),
 		codes:  newLabels(sinchCodesShown),

@@ -104,9 +104,10 @@ func (s *Span) Call(api, baseURL string) *Span {
 		return nil
 	}
 	ctx := trace.ContextWithSpan(context.Background(), s.span)
+	//nolint:spancheck // the caller ends it
 	_, span := s.tracer.tracer.Start(ctx, "sinch "+api, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 		attribute.String(attributeAPI, api), attribute.String(attributeServer, host(baseURL))))
-	return &Span{span: span, tracer: s.tracer}
+	return &Span{span: span, tracer: s.tracer} //nolint:spancheck // the caller ends it
 }
 
 // Begun marks the time at which the attempt was recorded and the request is written.

@@ -48,7 +48,7 @@ const (
 const pauseReason = "invoice overdue"
 
 // TestConsole runs every test of the console on one installation.
-func TestConsole(t *testing.T) {
+func TestConsole(t *testing.T) { //nolint:tparallel // each test begins with Parallel
 	t.Parallel()
 	c := startConsole(t, findChromium(t), redistest.Start(t))
 	c.prepare(t)
@@ -60,7 +60,7 @@ func TestConsole(t *testing.T) {
 		"palette":       testPalette,
 		"questions":     testQuestions,
 	}
-	for name, test := range tests {
+	for name, test := range tests { //nolint:paralleltest // each test begins with Parallel
 		t.Run(name, func(t *testing.T) { test(t, c) })
 	}
 }
@@ -158,15 +158,15 @@ func (c *console) prepare(t *testing.T) {
 }
 
 // call makes a request of a tenant and decodes the answer.
-func (c *console) call(t testing.TB, tenant, method, path string, body, into any, headers ...harness.Header) {
-	t.Helper()
+func (c *console) call(tb testing.TB, tenant, method, path string, body, into any, headers ...harness.Header) {
+	tb.Helper()
 	got, err := c.client.Do(context.Background(), method, c.base+path, body, append([]harness.Header{harness.Bearer(key(tenant))}, headers...)...)
 	if err != nil || got.Status >= http.StatusMultipleChoices {
-		t.Fatalf("%s %s: %s (%v)", method, path, got, err)
+		tb.Fatalf("%s %s: %s (%v)", method, path, got, err)
 	}
 	if into != nil {
 		if err := json.Unmarshal(got.Body, into); err != nil {
-			t.Fatalf("unreadable answer %s: %v", got, err)
+			tb.Fatalf("unreadable answer %s: %v", got, err)
 		}
 	}
 }
@@ -184,16 +184,16 @@ func fill(m fields) fields {
 }
 
 // send hands a message over and returns its id.
-func (c *console) send(t testing.TB, tenant string, m fields) string {
-	t.Helper()
+func (c *console) send(tb testing.TB, tenant string, m fields) string {
+	tb.Helper()
 	var r struct{ ID string }
-	c.call(t, tenant, http.MethodPost, "/v1/messages", fill(m), &r)
+	c.call(tb, tenant, http.MethodPost, "/v1/messages", fill(m), &r)
 	return r.ID
 }
 
 // sendAll hands n messages over at once; their ids are in no order.
-func (c *console) sendAll(t testing.TB, tenant string, n int, m func() fields) []string {
-	t.Helper()
+func (c *console) sendAll(tb testing.TB, tenant string, n int, m func() fields) []string {
+	tb.Helper()
 	const atOnce = 8
 	ids := make([]string, n)
 	slots := make(chan struct{}, atOnce)
@@ -202,7 +202,7 @@ func (c *console) sendAll(t testing.TB, tenant string, n int, m func() fields) [
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
-			ids[i] = c.send(t, tenant, m())
+			ids[i] = c.send(tb, tenant, m())
 		})
 	}
 	all.Wait()
@@ -210,28 +210,28 @@ func (c *console) sendAll(t testing.TB, tenant string, n int, m func() fields) [
 }
 
 // batch hands n messages over as a batch and returns its id.
-func (c *console) batch(t testing.TB, tenant, query string, n int, m fields) string {
-	t.Helper()
+func (c *console) batch(tb testing.TB, tenant, query string, n int, m fields) string {
+	tb.Helper()
 	rows := make([]string, n)
 	for i := range rows {
 		row, err := json.Marshal(fill(m))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		rows[i] = string(row)
 	}
 	var b struct{ ID string }
-	c.call(t, tenant, http.MethodPost, "/v1/batches?"+query, strings.Join(rows, "\n"), &b, harness.Header{Name: "Content-Type", Value: "application/x-ndjson"})
+	c.call(tb, tenant, http.MethodPost, "/v1/batches?"+query, strings.Join(rows, "\n"), &b, harness.Header{Name: "Content-Type", Value: "application/x-ndjson"})
 	return b.ID
 }
 
 // awaitStatus waits until messages have a status.
-func (c *console) awaitStatus(t testing.TB, tenant, status string, ids ...string) {
-	t.Helper()
+func (c *console) awaitStatus(tb testing.TB, tenant, status string, ids ...string) {
+	tb.Helper()
 	for _, id := range ids {
 		var r struct{ Status string }
-		harness.Await(t, status+" of "+id, harness.Patience, func() (bool, string) {
-			c.call(t, tenant, http.MethodGet, "/v1/messages/"+id, nil, &r)
+		harness.Await(tb, status+" of "+id, harness.Patience, func() (bool, string) {
+			c.call(tb, tenant, http.MethodGet, "/v1/messages/"+id, nil, &r)
 			return r.Status == status, r.Status
 		})
 	}

@@ -46,6 +46,7 @@ const (
 // TestScreenshots writes docs/images: the console of an installation with a day of
 // traffic behind it, failures, a pause and a batch on its way.
 func TestScreenshots(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(screenshots) == "" {
 		t.Skip(screenshots + " is not set")
 	}
@@ -92,10 +93,10 @@ func (w *window) picture(name string) {
 	if small.Len() > pictureMost {
 		w.t.Errorf("the picture of %s has %d bytes", name, small.Len())
 	}
-	if err := os.MkdirAll(images, 0o755); err != nil { //nolint:gosec // a directory of the documentation
+	if err := os.MkdirAll(images, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(images, "console-"+name+".png"), small.Bytes(), 0o644); err != nil { //nolint:gosec // a picture of the documentation
+	if err := os.WriteFile(filepath.Join(images, "console-"+name+".png"), small.Bytes(), 0o644); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -124,7 +125,7 @@ func fewColors(from image.Image) *image.Paletted {
 	}
 	nearest := make(map[color.RGBA]uint8, len(frequent))
 	for _, c := range frequent {
-		nearest[c] = uint8(palette.Index(c)) //nolint:gosec // below 256
+		nearest[c] = uint8(palette.Index(c))
 	}
 	to := image.NewPaletted(bounds, palette)
 	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {

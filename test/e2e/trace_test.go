@@ -40,7 +40,7 @@ func (s *stack) awaitChain(receiver *tracetest.Collector, id, event string) (cha
 		spans := receiver.Spans()
 		for _, span := range spans {
 			if span.Attributes["mms.message_id"] == id && span.Attributes["mms.event"] == event {
-				whole := false
+				var whole bool
 				chain, whole = ancestors(spans, span)
 				return whole, fmt.Sprint(chain)
 			}

@@ -44,7 +44,8 @@ func functions() template.FuncMap {
 
 // unbroken is a text that is not broken into lines.
 func unbroken(element, text string) template.HTML {
-	return template.HTML("<" + element + ` class="unbroken">` + template.HTMLEscapeString(text) + "</" + element + ">") //nolint:gosec // escaped
+	escaped := template.HTMLEscapeString(text)
+	return template.HTML("<" + element + ` class="unbroken">` + escaped + "</" + element + ">") //nolint:gosec // escaped
 }
 
 // stamp is a time in UTC, to the second.

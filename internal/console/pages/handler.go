@@ -198,7 +198,7 @@ func (h *Handler) render(w http.ResponseWriter, r *http.Request, code int, name,
 	v := view{
 		Title: title, Path: r.URL.Path, Query: r.URL.Query().Get("q"), User: userOf(r), Now: h.Now().UTC(),
 		CanOperate: h.allows(r, admin.Operator) == nil, CanReveal: h.allows(r, admin.Admin) == nil,
-		Live: r.Method == http.MethodGet && name != "confirm" && (code == http.StatusOK || code == http.StatusServiceUnavailable), // it continues
+		Live: r.Method == http.MethodGet && name != "confirm" && (code == http.StatusOK || code == http.StatusServiceUnavailable),
 		Body: body,
 	}
 	if err := h.allows(r, admin.Operator); err != nil {

@@ -23,7 +23,8 @@ func (h *Handler) changePace(w http.ResponseWriter, r *http.Request) error {
 	c := confirmation{
 		Button: "Change pace", Back: Root, Rate: max(1, int(s.Rate.PerSecond)),
 		Effects: []string{
-			"All workers together make at most so many calls to Sinch per second, from the next call on. Senders keep the lower paces of their own.",
+			"All workers together make at most so many calls to Sinch per second, from the next call on. " +
+				"Senders keep the lower paces of their own.",
 			"What waits is sent later or sooner, and nothing is lost. The pace stays in force over restarts, until it is changed or reset.",
 			fmt.Sprintf("The pace in force is %s per second. 0 is no limit.", strconv.FormatFloat(s.Rate.PerSecond, 'f', -1, 64)),
 		},

@@ -71,7 +71,9 @@ func (p recipients) Send(ctx context.Context, m sinch.Message) sinch.Outcome {
 
 // beginMany records the attempts of all messages of a request. The local deadline
 // counts as in begin; it is the earliest of all attempts.
-func (h *Handler) beginMany(ctx context.Context, run *groupRun, media []sinch.Media, origin sinch.Origin, spans memberSpans) (multiCall, error) {
+func (h *Handler) beginMany(
+	ctx context.Context, run *groupRun, media []sinch.Media, origin sinch.Origin, spans memberSpans,
+) (multiCall, error) {
 	start := time.Now()
 	a := message.Attempt{Worker: h.worker.ID, API: string(origin.API), BaseURL: origin.BaseURL, Account: origin.Account}
 	if len(run.ready) > 1 {

@@ -15,8 +15,7 @@
 -- Returns {tokens, µs until the next, 1 when another process has a high waiter, µs a token at full pace}, then for each run
 -- the tokens it got, or of a message with limits GRANTED, WAITS, or RESERVED, DAILY or PACED and the µs until its token
 local WAITS, GRANTED, RESERVED, DAILY, PACED = 0, 1, 2, 3, 4
-local USED = '' -- the member of the reservations whose score is when the tokens of all calls beside them are refilled
-local LOST = 3000000 -- µs after which a reservation that nobody has used is lost
+local LOST = 5000000 -- µs after which a reservation that nobody has used is lost: longer than a task is late
 local n, interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local set = tonumber(redis.call('HGET', KEYS[5], 'perSecond') or '')
@@ -59,12 +58,10 @@ local function limit(i)
 	local k, a = 5 + (i - 1) * 3, 10 + (i - 1) * 3
 	local l = { pace = KEYS[k + 1], reserved = KEYS[k + 2], day = KEYS[k + 3],
 		interval = tonumber(ARGV[a + 1]), burst = tonumber(ARGV[a + 2]), daily = tonumber(ARGV[a + 3]) }
-	local most = now + l.burst * l.interval
-	l.used = math.min(tonumber(redis.call('ZSCORE', l.reserved, USED) or 0), most)
-	l.tat = math.max(tonumber(redis.call('GET', l.pace) or 0), l.used, now)
-	l.reservations = redis.call('ZCARD', l.reserved) - (l.used > 0 and 1 or 0)
+	l.tat = math.max(tonumber(redis.call('GET', l.pace) or 0), now)
 	-- As above, where no message has reserved a token.
-	if l.tat > most and l.reservations == 0 then l.tat = most end
+	local most = now + l.burst * l.interval
+	if l.tat > most and redis.call('EXISTS', l.reserved) == 0 then l.tat = most end
 	limits[i] = l
 	return l
 end
@@ -74,17 +71,8 @@ local function advance(l)
 	redis.call('SET', l.pace, text(l.tat), 'PX', math.ceil((l.tat - now) / 1000) + 1000)
 end
 
--- reserve gives a message a token of the future.
-local function reserve(l, message, due)
-	redis.call('ZREMRANGEBYSCORE', l.reserved, '-inf', text(now - 3600 * 1000000))
-	redis.call('ZADD', l.reserved, text(due), message)
-	redis.call('PEXPIRE', l.reserved, math.ceil((l.tat - now) / 1000) + 3600000)
-	l.reservations = l.reservations + 1
-	return RESERVED, due - now
-end
-
--- reservation is when the token of a message is due. One that has not come back long after its time, since it was paused, has
--- lost it: its token and those of others like it would all go at once.
+-- reservation is when the token of a message is due. A message that comes long after that, since it was paused, has lost it: else
+-- all tokens that were reserved before a pause would go at once after it.
 local function reservation(l, message)
 	local due = tonumber(message ~= '' and redis.call('ZSCORE', l.reserved, message) or '')
 	if due and due < now - LOST then
@@ -102,24 +90,20 @@ local function takeOf(l, message, counts)
 		if due then redis.call('ZREM', l.reserved, message) end
 		return DAILY, 0
 	end
-	local spare = l.burst * l.interval - l.interval
-	if due and l.used > now + spare then return reserve(l, message, l.used - spare) end
-	local free = l.interval == 0 or due or l.tat <= now + spare
+	local free = l.interval == 0 or due or l.tat + l.interval <= now + l.burst * l.interval
 	if not free and message ~= '' then
-		due = l.tat - spare
+		due = l.tat + l.interval - l.burst * l.interval
 		advance(l)
-		return reserve(l, message, due)
+		redis.call('ZREMRANGEBYSCORE', l.reserved, '-inf', text(now - 3600 * 1000000))
+		redis.call('ZADD', l.reserved, text(due), message)
+		redis.call('PEXPIRE', l.reserved, math.ceil((l.tat - now) / 1000) + 3600000)
+		return RESERVED, due - now
 	end
 	if not free or room < 1 then return WAITS, 0 end
 	if due then
 		redis.call('ZREM', l.reserved, message)
 	elseif l.interval > 0 then
 		advance(l)
-	end
-	if l.reservations > 0 then -- else the pace alone says it
-		l.used = math.max(l.used, now) + l.interval
-		redis.call('ZADD', l.reserved, text(l.used), USED)
-		redis.call('PEXPIRE', l.reserved, math.ceil((l.tat - now) / 1000) + 3600000)
 	end
 	if counts and l.daily > 0 then
 		redis.call('INCR', l.day)

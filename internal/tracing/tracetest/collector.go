@@ -99,7 +99,7 @@ func (c *Collector) Spans() []Span {
 	return append([]Span(nil), c.spans...)
 }
 
-// Find returns the first span for which is is true.
+// Find returns the first span that is accepted by is.
 func (c *Collector) Find(is func(Span) bool) (Span, bool) {
 	for _, s := range c.Spans() {
 		if is(s) {
