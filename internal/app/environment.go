@@ -91,12 +91,9 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 		return nil, err
 	}
 	senders, told := cfg.Sinch.SenderTenants.Canonical(), Events{callback.NewOutbox(scopes, keys)}
-	optOuts, err := suppression.NewStore(suppression.Options{
-		Redis: rdb, Metrics: metrics.OptOuts, Keys: keys, Senders: senders, Events: told, OutboxKey: callback.OutboxKey,
-		Embedded: cfg.Process == config.Dev,
-	})
+	optOuts, err := newOptOuts(cfg, suppression.Options{Redis: rdb, Metrics: metrics.OptOuts, Keys: keys, Senders: senders, Events: told})
 	if err != nil {
-		return nil, fmt.Errorf("opt-outs: %w", err)
+		return nil, err
 	}
 	l, err := newLedger(cfg, rdb, metrics, ledger.Options{
 		Consumers: consumers(scopes, !cfg.Store.DatabaseURL.IsZero()), Now: clock.Now, MinReplicas: watch.minReplicas,
@@ -112,12 +109,8 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	env := &environment{
 		scopes: scopes, callbacks: callbacks,
 		cfg: cfg, log: log, metrics: metrics, tracer: tracer, reporter: reporter, redis: opts, rdb: rdb, clock: clock, keys: keys,
-		ledger: l, optOuts: optOuts, watch: watch, instance: instance,
-		inbound: inbound.NewStore(inbound.Options{
-			Redis: rdb, Keys: keys, TTL: cfg.Store.RecordTTL, Senders: senders, Events: told, OutboxKey: callback.OutboxKey,
-			Log: !cfg.Store.DatabaseURL.IsZero(), Embedded: cfg.Process == config.Dev,
-		}),
-		saved: saved.NewStore(rdb, metrics.Saved, keys),
+		ledger: l, optOuts: optOuts, watch: watch, instance: instance, saved: saved.NewStore(rdb, metrics.Saved, keys),
+		inbound: newInbound(cfg, inbound.Options{Redis: rdb, Keys: keys, Senders: senders, Events: told}),
 	}
 	if err := env.openLog(); err != nil {
 		return nil, err
@@ -195,6 +188,23 @@ func watchInstance(opts *redisconn.Options) *instanceWatch {
 		opts.OnConnect = instance.onConnect
 	}
 	return instance
+}
+
+// newOptOuts opens the store of opt-outs.
+func newOptOuts(cfg *config.Config, opts suppression.Options) (*suppression.Store, error) {
+	opts.OutboxKey, opts.Embedded = callback.OutboxKey, cfg.Process == config.Dev
+	store, err := suppression.NewStore(opts)
+	if err != nil {
+		return nil, fmt.Errorf("opt-outs: %w", err)
+	}
+	return store, nil
+}
+
+// newInbound opens the store of messages of phones.
+func newInbound(cfg *config.Config, opts inbound.Options) *inbound.Store {
+	opts.TTL, opts.OutboxKey = cfg.Store.RecordTTL, callback.OutboxKey
+	opts.Log, opts.Embedded = !cfg.Store.DatabaseURL.IsZero(), cfg.Process == config.Dev
+	return inbound.NewStore(opts)
 }
 
 // newLedger opens the ledger as the configuration says.
