@@ -93,7 +93,9 @@ func startConsole(t *testing.T, program string, server *redistest.Server) *conso
 		addr := freePorts.Take(t)
 		env := c.environ(t, server.URL())
 		env["ADMIN_ADDR"] = addr
-		harness.Launch(t, fmt.Sprint("worker ", i+1), env, built("worker")).AwaitOK(t, c.client, "http://"+addr+"/readyz")
+		worker := harness.Launch(t, fmt.Sprint("worker ", i+1), env, built("worker"))
+		t.Cleanup(worker.Kill) // calls that hang are in flight at the end
+		worker.AwaitOK(t, c.client, "http://"+addr+"/readyz")
 	}
 	return c
 }
