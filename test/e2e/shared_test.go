@@ -48,7 +48,7 @@ func (s *stack) wantOnceEach(n int) {
 // A thousand equal messages are a few calls, and each message has its own receipt.
 func TestEqualMessagesShareCalls(t *testing.T) {
 	t.Parallel()
-	s := start(t, over(batches), workers(2))
+	s := start(t, over(batches), workers(2), patient())
 	numbers := manyNumbers(1000)
 	numbers[500] = numberPool.Ending("9004") // accepted, and not delivered
 	b := s.stream("", s.equalRows(numbers...))

@@ -24,7 +24,7 @@ func TestUnknownOutcomeIsNotGuessed(t *testing.T) {
 		"cut":               map[string]any{"answer": "cut", "receipts": map[string]any{"outcome": "none"}},
 		"broken":            map[string]any{"answer": "broken", "receipts": map[string]any{"outcome": "none"}},
 	}
-	s := start(t, with("SINCH_TIMEOUT", "700ms"))
+	s := start(t, with("SINCH_TIMEOUT", "3s"))
 	ids := map[string]string{}
 	for name, behavior := range tests {
 		to := numberPool.Next()
