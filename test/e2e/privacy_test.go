@@ -52,7 +52,7 @@ func (s *stack) awaitNumberKey() {
 		return
 	}
 	if s.conf.redisUser != "" && !slices.Contains(s.conf.redisKind, "+scan") {
-		return // nobody can tell without SCAN: each recipient goes alone for good
+		return // without SCAN the conversion never ends: each recipient has a request of its own
 	}
 	rdb := s.redis.Client(s.t)
 	s.await("the conversion of opt-outs", harness.Patience, func() (bool, string) {

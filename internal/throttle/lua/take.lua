@@ -15,7 +15,7 @@
 -- Returns {tokens, µs until the next, 1 when another process has a high waiter, µs a token at full pace}, then for each run
 -- the tokens it got, or of a message with limits GRANTED, WAITS, or RESERVED, DAILY or PACED and the µs until its token
 local WAITS, GRANTED, RESERVED, DAILY, PACED = 0, 1, 2, 3, 4
-local LOST = 5000000 -- µs after which a reservation that nobody has used is lost: longer than a task is late
+local LOST = 5000000 -- µs after which an unused reservation is lost: longer than a task is late
 local n, interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local set = tonumber(redis.call('HGET', KEYS[5], 'perSecond') or '')
