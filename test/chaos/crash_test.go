@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -60,14 +59,14 @@ func TestWorkerFrozenInACallCannotOverwrite(t *testing.T) {
 	s.sim.ForNumber(m.To, 1, "hang_before")
 	id := s.send(m)
 	s.sim.AwaitCalls(id, 1)
-	s.workers[0].Signal(syscall.SIGSTOP)
+	s.workers[0].Freeze()
 
 	s.addWorker()
 	before := s.awaitStatus(id, harness.Patience, "delivered")
 	if before.Attempts != 2 {
 		t.Errorf("%s, want 2 attempts", before)
 	}
-	s.workers[0].Signal(syscall.SIGCONT)
+	s.workers[0].Thaw()
 	s.awaitReady()
 	harness.WhileStable(t, "the other worker's outcome", 4*time.Second, func() (bool, string) {
 		r, err := s.get(t.Context(), s.apis[0], id)
@@ -93,7 +92,7 @@ func TestWorkerFrozenBeforeItsCallCannotSend(t *testing.T) {
 		t.Fatal("no call was begun")
 	}
 	s.awaitStatus(id, harness.Patience, "sending")
-	frozen.Signal(syscall.SIGSTOP)
+	frozen.Freeze()
 	frozen.toRedis.Repair() // the answer waits in the frozen worker's socket
 
 	s.addWorker()
@@ -101,7 +100,7 @@ func TestWorkerFrozenBeforeItsCallCannotSend(t *testing.T) {
 	if calls := s.sim.Calls(id); len(calls) != 0 {
 		t.Fatalf("Sinch was called by a frozen worker: %+v", calls)
 	}
-	frozen.Signal(syscall.SIGCONT)
+	frozen.Thaw()
 	s.awaitReady()
 	first := id + "-1"
 	harness.WhileStable(t, "no late call", 5*time.Second, func() (bool, string) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -24,12 +23,12 @@ func TestRollbackOfRedisSendsNothingTwice(t *testing.T) {
 			s.sim.ForNumber(hung.To, 0, hanging())
 
 			for _, w := range s.workers {
-				w.Signal(syscall.SIGSTOP)
+				w.Freeze()
 			}
 			ids := []string{s.send(answered), s.send(hung), s.send(delivered)}
 			older := copyData(t, s)
 			for _, w := range s.workers {
-				w.Signal(syscall.SIGCONT)
+				w.Thaw()
 			}
 			s.awaitReady()
 			s.awaitStatus(ids[0], harness.Patience, "sent")
@@ -67,7 +66,7 @@ func TestRollbackWithADeadWorkerSendsNothingTwice(t *testing.T) {
 			// Two slots each and slow answers: both workers get their share.
 			s := start(t, shape{api: api, apis: 1, workers: 2, env: map[string]string{"LOOKUP_WINDOW": "2s", "WORKER_CONCURRENCY": "2"}})
 			for _, w := range s.workers {
-				w.Signal(syscall.SIGSTOP)
+				w.Freeze()
 			}
 			ids := make([]string, 24)
 			for i := range ids {
@@ -77,7 +76,7 @@ func TestRollbackWithADeadWorkerSendsNothingTwice(t *testing.T) {
 			}
 			older := copyData(t, s)
 			for _, w := range s.workers {
-				w.Signal(syscall.SIGCONT)
+				w.Thaw()
 			}
 			for _, id := range ids {
 				s.awaitStatus(id, harness.Patience, "sent")

@@ -95,8 +95,8 @@ func (c *schedule) processFaults(p *process, weight int, longestFreeze time.Dura
 			return restart, c.between(0, 3*time.Second)
 		}},
 		{"freezes", weight, func() (repair, time.Duration) {
-			p.Signal(syscall.SIGSTOP)
-			return func() bool { p.Signal(syscall.SIGCONT); return true }, c.between(200*time.Millisecond, longestFreeze)
+			p.Freeze()
+			return func() bool { p.Thaw(); return true }, c.between(200*time.Millisecond, longestFreeze)
 		}},
 		{"terminations", 1, func() (repair, time.Duration) {
 			p.Signal(syscall.SIGTERM)

@@ -179,7 +179,7 @@ func TestFrozenWorkerSendsNothingLate(t *testing.T) {
 		ids = append(ids, s.send(message{}))
 	}
 	frozen := s.workers[0]
-	frozen.Signal(syscall.SIGSTOP)
+	frozen.Freeze()
 	// The other worker reconciles the frozen one's calls, and sends the messages
 	// that Sinch does not have. Tasks that were dequeued and not begun have to wait.
 	for _, id := range ids {
@@ -187,7 +187,7 @@ func TestFrozenWorkerSendsNothingLate(t *testing.T) {
 			return r.Status == "delivered" || (r.Status == "queued" && r.Attempts == 0)
 		})
 	}
-	frozen.Signal(syscall.SIGCONT)
+	frozen.Thaw()
 	for _, id := range ids {
 		s.awaitStatus(id, "delivered")
 		s.wantAccepted(id, 1)

@@ -122,6 +122,21 @@ func (p *Program) Signal(sig syscall.Signal) {
 	}
 }
 
+// Freeze stops a program that has to run, and returns when none of its threads runs.
+func (p *Program) Freeze() {
+	p.t.Helper()
+	p.Signal(syscall.SIGSTOP)
+	if err := awaitStopped(p.cmd.Process.Pid); err != nil {
+		p.t.Fatalf("freeze %s: %v", p.Name, err)
+	}
+}
+
+// Thaw lets a frozen program continue.
+func (p *Program) Thaw() {
+	p.t.Helper()
+	p.Signal(syscall.SIGCONT)
+}
+
 // TrySignal sends a signal to a program that may have ended.
 func (p *Program) TrySignal(sig syscall.Signal) {
 	p.t.Helper()
