@@ -97,7 +97,7 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	}
 	l, err := newLedger(cfg, rdb, metrics, ledger.Options{
 		Consumers: consumers(scopes, !cfg.Store.DatabaseURL.IsZero()), Now: clock.Now, MinReplicas: watch.minReplicas,
-		OptOutKey: optOuts.Key, Keys: keys,
+		OptOutKey: optOuts.Key, Keys: keys, Canceled: freeReservation(cfg.Sinch, rdb, clock, log),
 	})
 	if err != nil {
 		return nil, err
@@ -120,6 +120,22 @@ func newEnvironment(cfg *config.Config, out io.Writer, conns int) (*environment,
 	metrics.Registry.MustRegister(telemetry.NewLaneCollector(env.readLanes), telemetry.NewCallbackCollector(env.readCallbacks),
 		telemetry.NewPoolCollector(rdb.PoolStats), telemetry.NewUnknownCollector(env.readUnknown))
 	return env, nil
+}
+
+// freeReservation gives the token of a canceled message back to its sender. nil: no
+// sender has a pace.
+func freeReservation(
+	cfg config.Sinch, rdb redis.UniversalClient, clock *redisconn.Clock, log zerolog.Logger,
+) func(context.Context, *message.Message) {
+	if len(cfg.SenderRates) == 0 {
+		return nil
+	}
+	reservations := throttle.NewReservations(rdb, throttle.PacerOptions{Senders: senderLimits(cfg), Now: clock.Now})
+	return func(ctx context.Context, m *message.Message) {
+		if err := reservations.Free(ctx, m); err != nil {
+			log.Warn().Err(err).Str("message_id", string(m.ID)).Msg("the sender's pace keeps the token of a canceled message")
+		}
+	}
 }
 
 // countChange counts the new state of a message, and how long it took to be sent or

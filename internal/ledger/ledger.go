@@ -88,6 +88,8 @@ type Options struct {
 	// Changed is called as Moved, with the message after the change and the time since
 	// it could have been sent. nil: not called. It must not block or change the message.
 	Changed func(from message.Status, m *message.Message, since time.Duration)
+	// Canceled is called after a message was canceled. nil: not called.
+	Canceled func(ctx context.Context, m *message.Message)
 	// Consumers returns the consumers that are enabled for a message; nil: none. It is
 	// called with each message that is accepted or changed, and must not block.
 	Consumers func(m *message.Message) Consumers

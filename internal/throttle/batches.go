@@ -75,7 +75,7 @@ func (l *limitList) place(key, day string, interval int64, burst int, daily int6
 		return at
 	}
 	l.index[key] = len(l.index) + 1
-	l.keys = append(l.keys, key, key+":reserved", day)
+	l.keys = append(l.keys, key, reservedKey(key), freedKey(key), day)
 	l.args = append(l.args, interval, burst, daily)
 	return len(l.index)
 }

@@ -227,7 +227,7 @@ func (p *Pacer) release(ctx context.Context, c claim) error {
 func (s *senders) refund(ctx context.Context, from *redisSource, c claim) error {
 	limit, pipe := s.limits[c.sender], from.rdb.Pipeline()
 	if limit.PerSecond > 0 && c.message != "" {
-		reserved := from.senderKey(c.sender) + ":reserved"
+		reserved := reservedKey(from.senderKey(c.sender))
 		pipe.ZAdd(ctx, reserved, redis.Z{Member: c.message, Score: float64(s.now().UnixMicro())})
 		pipe.PExpire(ctx, reserved, time.Hour)
 	}
@@ -243,7 +243,7 @@ func (s *senders) refund(ctx context.Context, from *redisSource, c claim) error 
 	return nil
 }
 
-func (s *redisSource) senderKey(sender string) string { return s.keys.pace + ":sender:" + sender }
+func (s *redisSource) senderKey(sender string) string { return s.keys.sender(sender) }
 
 func (s *senders) dayKey(from *redisSource, sender string) string {
 	return from.senderKey(sender) + ":" + s.now().In(s.zone).Format("20060102")

@@ -57,6 +57,7 @@ func TestSenderPaceMatchesModel(t *testing.T) {
 		srv.SetTime(now)
 		rate := rapid.SampledFrom([]float64{0.83, 2.5, 20, 40}).Draw(rt, "rate")
 		p := sendersPacer(t, rdb, 0, SenderLimit{PerSecond: rate}, func() time.Time { return now })
+		reservations := NewReservations(rdb, PacerOptions{Senders: p.senders.limits})
 		interval := time.Duration(microsPerToken(rate)) * time.Microsecond
 		burst := max(1, int(rate/senderBurst))
 		var (
@@ -64,6 +65,7 @@ func TestSenderPaceMatchesModel(t *testing.T) {
 			due     = make(map[int]time.Time) // messages that have to retry
 			order   []time.Time
 			next    int
+			freed   int
 		)
 		ask := func(n int) {
 			denied := take(t, p, from(limited, n))
@@ -107,6 +109,16 @@ func TestSenderPaceMatchesModel(t *testing.T) {
 				srv.SetTime(now)
 				retry()
 			},
+			"one is canceled": func(rt *rapid.T) {
+				for n := range due {
+					if err := reservations.Free(t.Context(), from(limited, n)); err != nil {
+						rt.Fatal(err)
+					}
+					delete(due, n)
+					freed++
+					return
+				}
+			},
 			"one comes too early": func(*rapid.T) {
 				for n, at := range due {
 					if now.Before(at) {
@@ -122,13 +134,8 @@ func TestSenderPaceMatchesModel(t *testing.T) {
 				}
 			},
 		})
-		if !slices.IsSortedFunc(order, time.Time.Compare) {
-			rt.Fatalf("later messages come back earlier: %v", order)
-		}
-		for i := 1; i < len(order); i++ {
-			if gap := order[i].Sub(order[i-1]); gap < interval-2*time.Microsecond && gap > 0 && gap < interval/2 {
-				rt.Fatalf("two messages come back within %s of a pace of %s", gap, interval)
-			}
+		if freed == 0 { // a token that was freed is an early one
+			checkPlaces(rt, order, interval)
 		}
 		for turns := 0; len(due) > 0; turns++ {
 			if turns > 10*(next+1) {
@@ -147,6 +154,19 @@ func TestSenderPaceMatchesModel(t *testing.T) {
 			}
 		}
 	})
+}
+
+// checkPlaces checks that messages come back in the order in which they came, an
+// interval apart.
+func checkPlaces(rt *rapid.T, order []time.Time, interval time.Duration) {
+	if !slices.IsSortedFunc(order, time.Time.Compare) {
+		rt.Fatalf("later messages come back earlier: %v", order)
+	}
+	for i := 1; i < len(order); i++ {
+		if gap := order[i].Sub(order[i-1]); gap < interval-2*time.Microsecond && gap > 0 && gap < interval/2 {
+			rt.Fatalf("two messages come back within %s of a pace of %s", gap, interval)
+		}
+	}
 }
 
 // TestSenderKeepsItsPaceOverProcesses: two processes share the pace of a sender, and
@@ -237,4 +257,45 @@ func TestRecipientsCountForTheirSender(t *testing.T) {
 func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
 	t.Helper()
 	return context.WithTimeout(t.Context(), d)
+}
+
+// TestCanceledMessagesFreeTheirTokens: a sender whose batch was canceled is not
+// delayed by it, and the messages that still wait keep their tokens.
+func TestCanceledMessagesFreeTheirTokens(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Start(t).Client(t)
+	limits := PacerOptions{Senders: map[string]SenderLimit{"+" + limited: {PerSecond: 1}}}
+	p, reservations := NewPacer(rdb, limits), NewReservations(rdb, limits)
+	const waiting = 100
+	due := make([]time.Duration, waiting)
+	for n := range due {
+		if denied := take(t, p, from(limited, n)); denied != nil {
+			due[n] = denied.RetryIn
+		}
+	}
+	const kept = waiting - 1
+	for n := range kept {
+		if err := reservations.Free(t.Context(), from(limited, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := reservations.Free(t.Context(), from(unlimited, waiting)); err != nil {
+		t.Fatal(err)
+	}
+	next := take(t, p, from(limited, waiting))
+	if next == nil || next.RetryIn > due[kept]/2 {
+		t.Errorf("the next message waits: %v, the canceled ones for up to %s", next, due[kept])
+	}
+	if again := take(t, p, from(limited, kept)); again == nil || again.RetryIn < due[kept]/2 {
+		t.Errorf("the message that was not canceled has another token: %v, it was to come back in %s", again, due[kept])
+	}
+	if err := reservations.Free(t.Context(), from(limited, kept)); err != nil {
+		t.Fatal(err)
+	}
+	if err := reservations.Free(t.Context(), from(limited, waiting)); err != nil {
+		t.Fatal(err)
+	}
+	if last := take(t, p, from(limited, waiting+1)); last != nil && last.RetryIn > 2*time.Second {
+		t.Errorf("nothing is reserved, and the next message waits: %v", last)
+	}
 }

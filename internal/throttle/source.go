@@ -71,6 +71,12 @@ func keysOf(prefix string) paceKeys {
 	}
 }
 
+// sender is the pace of a sender.
+func (k paceKeys) sender(sender string) string { return k.pace + ":sender:" + sender }
+
+func reservedKey(pace string) string { return pace + ":reserved" }
+func freedKey(pace string) string    { return pace + ":freed" }
+
 func newRedisSource(rdb redis.UniversalClient, prefix string, rate float64) *redisSource {
 	s := &redisSource{
 		rdb:     rdb,

@@ -5,7 +5,8 @@
 -- KEYS[1] the pace (µs: when all taken tokens are refilled), [2] marker of a high waiter
 -- KEYS[3] slowness (its remaining life is the level), [4] backoff after "too fast"
 -- KEYS[5] the pace that an operator set (hash: perSecond), in place of ARGV[2] and [3]
--- then for each sender or batch: its pace (µs, as KEYS[1]), its reservations (sorted set: message by time in µs), its messages of the day
+-- then for each sender or batch: its pace (µs, as KEYS[1]), its reservations (sorted set: message by time in µs), those that
+-- free.lua has taken from canceled messages (alike), its messages of the day
 -- ARGV[1] n, [2] µs a token at full pace (0: there is no pace), [3] burst
 -- ARGV[4] 1: there is a high waiter, [5] our id, [6] TTL of the marker, [7] ms a level, [8] highest level
 -- ARGV[9] the part of a second's worth that may begin at once, [10] how many senders and batches
@@ -55,13 +56,16 @@ local limits = {} -- of the senders and batches
 local function limit(i)
 	if i == 0 then return nil end
 	if limits[i] then return limits[i] end
-	local k, a = 5 + (i - 1) * 3, 10 + (i - 1) * 3
-	local l = { pace = KEYS[k + 1], reserved = KEYS[k + 2], day = KEYS[k + 3],
+	local k, a = 5 + (i - 1) * 4, 10 + (i - 1) * 3
+	local l = { pace = KEYS[k + 1], reserved = KEYS[k + 2], freed = KEYS[k + 3], day = KEYS[k + 4],
 		interval = tonumber(ARGV[a + 1]), burst = tonumber(ARGV[a + 2]), daily = tonumber(ARGV[a + 3]) }
 	l.tat = math.max(tonumber(redis.call('GET', l.pace) or 0), now)
 	-- As above, where no message has reserved a token.
 	local most = now + l.burst * l.interval
-	if l.tat > most and redis.call('EXISTS', l.reserved) == 0 then l.tat = most end
+	if l.tat > most and redis.call('EXISTS', l.reserved) == 0 then
+		l.tat = most
+		redis.call('DEL', l.freed)
+	end
 	limits[i] = l
 	return l
 end
@@ -69,6 +73,20 @@ end
 local function advance(l)
 	l.tat = l.tat + l.interval
 	redis.call('SET', l.pace, text(l.tat), 'PX', math.ceil((l.tat - now) / 1000) + 1000)
+end
+
+-- reserve returns when the token that a message gets is due: the first one that a canceled message has left, or the next.
+local function reserve(l, message)
+	redis.call('ZREMRANGEBYSCORE', l.freed, '-inf', '(' .. text(now))
+	local due = tonumber(redis.call('ZPOPMIN', l.freed)[2] or '')
+	if not due then
+		due = l.tat + l.interval - l.burst * l.interval
+		advance(l)
+	end
+	redis.call('ZREMRANGEBYSCORE', l.reserved, '-inf', text(now - 3600 * 1000000))
+	redis.call('ZADD', l.reserved, text(due), message)
+	redis.call('PEXPIRE', l.reserved, math.ceil((l.tat - now) / 1000) + 3600000)
+	return due
 end
 
 -- reservation is when the token of a message is due. A message that comes long after that, since it was paused, has lost it: else
@@ -92,12 +110,7 @@ local function takeOf(l, message, counts)
 	end
 	local free = l.interval == 0 or due or l.tat + l.interval <= now + l.burst * l.interval
 	if not free and message ~= '' then
-		due = l.tat + l.interval - l.burst * l.interval
-		advance(l)
-		redis.call('ZREMRANGEBYSCORE', l.reserved, '-inf', text(now - 3600 * 1000000))
-		redis.call('ZADD', l.reserved, text(due), message)
-		redis.call('PEXPIRE', l.reserved, math.ceil((l.tat - now) / 1000) + 3600000)
-		return RESERVED, due - now
+		return RESERVED, reserve(l, message) - now
 	end
 	if not free or room < 1 then return WAITS, 0 end
 	if due then
