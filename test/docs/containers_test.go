@@ -21,8 +21,8 @@ func TestContainersAreLockedDown(t *testing.T) {
 			t.Errorf("the image lacks %s", wanted)
 		}
 	}
-	if !regexp.MustCompile(`(?m)^ARG BASE_IMAGE=gcr\.io/distroless/static-debian12:nonroot(@sha256:[0-9a-f]{64})?$`).MatchString(image) {
-		t.Error("the base of the image is another one: has it a shell?")
+	if !regexp.MustCompile(`(?m)^ARG BASE_IMAGE=gcr\.io/distroless/static-debian12:nonroot@sha256:[0-9a-f]{64}$`).MatchString(image) {
+		t.Error("the base of the image is another one, or not pinned: has it a shell?")
 	}
 
 	var compose struct {
@@ -49,6 +49,17 @@ func TestContainersAreLockedDown(t *testing.T) {
 	}
 	for _, manifest := range []string{"api", "worker"} {
 		wantLockedPod(t, "../../deploy/kubernetes/"+manifest+".yaml")
+	}
+}
+
+// TestImageIsBuiltWithTheGoOfTheModule: the image that builds the programs is pinned,
+// and has the Go version of go.mod, with which a build is reproducible.
+func TestImageIsBuiltWithTheGoOfTheModule(t *testing.T) {
+	t.Parallel()
+	module := regexp.MustCompile(`(?m)^go (\S+)$`).FindStringSubmatch(page(t, "../../go.mod"))
+	image := regexp.MustCompile(`(?m)^ARG GO_IMAGE=golang:([0-9.]+)\S*@sha256:[0-9a-f]{64}$`).FindStringSubmatch(page(t, "../../deploy/Dockerfile"))
+	if module == nil || image == nil || module[1] != image[1] {
+		t.Errorf("go.mod has %v, the Dockerfile %v", module, image)
 	}
 }
 
