@@ -49,9 +49,9 @@ test: ## Run every test with the race detector; installs what is missing
 	go test -race -shuffle=on -vet=off -ldflags=-w -timeout $(TEST_TIMEOUT) -run '$(RUN)' $(PKG)
 
 .PHONY: chaos
-chaos: ## Kill, freeze and cut things off for minutes, and count the accepted calls
+chaos: ## Kill, freeze and cut things off, and count the accepted calls (10 minutes a test, 40 in all)
 	@scripts/install-test-deps
-	go test -count=1 -timeout 60m -v ./test/chaos -args -chaos.for=10m -chaos.clocks
+	go test -count=1 -parallel 2 -timeout 60m -v ./test/chaos -args -chaos.for=10m -chaos.clocks
 
 .PHONY: screenshots
 screenshots: ## Write the pictures of the documentation, docs/images

@@ -1,10 +1,11 @@
 package callback
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -89,9 +90,8 @@ type Position struct {
 	ID        string
 }
 
-func (p Position) before(z redis.Z) bool {
-	id, _ := z.Member.(string)
-	at := int64(z.Score)
+// before reports whether a delivery of a time in ms comes behind the position.
+func (p Position) before(at int64, id string) bool {
 	return p.ID == "" || at < p.CreatedAt || at == p.CreatedAt && id < p.ID
 }
 
@@ -101,19 +101,21 @@ type Filter struct {
 	Statuses  []Status   // empty: any
 }
 
-// List lists up to limit deliveries of a scope behind a position, newest first.
+func (f Filter) matches(d Delivery) bool { return len(f.Statuses) == 0 || slices.Contains(f.Statuses, d.Status) }
+
+// List lists up to limit deliveries of a scope behind a position, newest first: of the
+// latest deliveriesKept, or all that there are of a message.
 func (s *Store) List(ctx context.Context, scope message.Scope, f Filter, after Position, limit int) ([]Delivery, error) {
+	if f.MessageID != "" {
+		return s.listOf(ctx, scope, f, after, limit)
+	}
 	listed, err := s.rdb.ZRevRangeWithScores(ctx, deliveriesKey(scope.String()), 0, deliveriesKept-1).Result()
 	if err != nil {
 		return nil, unavailable("list deliveries", err)
 	}
-	of := ""
-	if f.MessageID != "" {
-		of = deliveryPrefix + f.MessageID.Short() + "-"
-	}
 	ids := make([]string, 0, len(listed))
 	for _, z := range listed {
-		if id, _ := z.Member.(string); after.before(z) && strings.HasPrefix(id, of) {
+		if id, _ := z.Member.(string); after.before(int64(z.Score), id) {
 			ids = append(ids, id)
 		}
 	}
@@ -124,7 +126,7 @@ func (s *Store) List(ctx context.Context, scope message.Scope, f Filter, after P
 			return nil, err
 		}
 		for _, d := range read {
-			if len(f.Statuses) == 0 || slices.Contains(f.Statuses, d.Status) {
+			if f.matches(d) {
 				found = append(found, d)
 			}
 		}
@@ -133,6 +135,34 @@ func (s *Store) List(ctx context.Context, scope message.Scope, f Filter, after P
 		}
 	}
 	return found, nil
+}
+
+// listOf is List for the deliveries of one message. Their ids follow from how far its
+// events have come.
+func (s *Store) listOf(ctx context.Context, scope message.Scope, f Filter, after Position, limit int) ([]Delivery, error) {
+	text, err := s.rdb.HGet(ctx, seenKey(string(f.MessageID)), "n").Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, unavailable("read progress", err)
+	}
+	last, _ := strconv.Atoi(text)
+	var ids []string
+	for n := last; n > max(0, last-deliveriesKept); n-- {
+		ids = append(ids, deliveryID(f.MessageID, n))
+	}
+	var found []Delivery
+	for some := range slices.Chunk(ids, deliveriesRead) {
+		read, err := s.readDeliveries(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range read {
+			if d.scope == scope.String() && f.matches(d) && after.before(d.CreatedAt.UnixMilli(), d.ID) {
+				found = append(found, d)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b Delivery) int { return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID)) })
+	return found[:min(limit, len(found))], nil
 }
 
 // readDeliveries reads those of the deliveries that there are.

@@ -357,3 +357,39 @@ func TestOneTurnDeliversAllThatIsDue(t *testing.T) {
 		t.Errorf("%d requests, want %d", n, count)
 	}
 }
+
+// TestDeliveriesOfAMessageAreListed also when the list of the tenant has dropped them,
+// by pages, and to their own tenant only.
+func TestDeliveriesOfAMessageAreListed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.configure(t, "https://callbacks.example/hook", "message.sent", "message.delivered")
+	id := b.accept(t, "")
+	b.deliver(t, id)
+	b.consume(t)
+	await(t, "two deliveries", func() bool { return len(b.deliveries(t, Filter{})) == 2 })
+	if err := b.rdb.Del(t.Context(), deliveriesKey(shop.String())).Err(); err != nil {
+		t.Fatal(err)
+	}
+	f := Filter{MessageID: id, Statuses: []Status{Pending}}
+	all := b.deliveries(t, f)
+	if len(all) != 2 {
+		t.Fatalf("%+v", all)
+	}
+	first, err := b.store.List(t.Context(), shop, f, Position{}, 1)
+	if err != nil || len(first) != 1 || first[0].ID != all[0].ID {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	rest, err := b.store.List(t.Context(), shop, f, Position{CreatedAt: first[0].CreatedAt.UnixMilli(), ID: first[0].ID}, 10)
+	if err != nil || len(rest) != 1 || rest[0].ID != all[1].ID {
+		t.Errorf("%+v, %v", rest, err)
+	}
+	for _, none := range []Filter{{MessageID: id, Statuses: []Status{Failed}}, {MessageID: message.NewID([16]byte{1}, time.Now())}} {
+		if found := b.deliveries(t, none); len(found) != 0 {
+			t.Errorf("%+v: %+v", none, found)
+		}
+	}
+	if found, err := b.store.List(t.Context(), message.Scope{Tenant: "other"}, f, Position{}, 10); err != nil || len(found) != 0 {
+		t.Errorf("another tenant: %+v, %v", found, err)
+	}
+}
