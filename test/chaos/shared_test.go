@@ -112,6 +112,9 @@ const (
 	batchCallerCount = 3
 	batchLeast       = 40
 	batchMost        = 400
+	// openBatches bounds the messages that wait: more than what is sent in a minute
+	// would not be sent within the time of the recovery.
+	openBatches = 20
 )
 
 func newBatchCallers(ctx, open context.Context, s *stack, seed uint64) *batchCallers {
@@ -119,12 +122,27 @@ func newBatchCallers(ctx, open context.Context, s *stack, seed uint64) *batchCal
 	for n := range batchCallerCount {
 		rng := rand.New(rand.NewPCG(seed, uint64(n)))
 		m.wg.Go(func() {
-			for i := 0; open.Err() == nil; i++ {
-				m.deliver(ctx, "campaign-"+strconv.Itoa(n)+"-"+strconv.Itoa(i), rng)
+			var ids []string
+			for open.Err() == nil {
+				ids = append(ids, m.deliver(ctx, "campaign-"+strconv.Itoa(n)+"-"+strconv.Itoa(len(ids)), rng))
+				if i := len(ids) - openBatches; i >= 0 {
+					m.awaitEnd(open, ids[i])
+				}
 			}
 		})
 	}
 	return m
+}
+
+// awaitEnd waits until no message of a batch is open, or the callers are stopped.
+func (m *batchCallers) awaitEnd(open context.Context, id string) {
+	for id != "" && open.Err() == nil {
+		b, err := m.stack.getBatch(open, id)
+		if err == nil && b.Counts["queued"]+b.Counts["sending"] == 0 {
+			return
+		}
+		pause(open, 200*time.Millisecond)
+	}
 }
 
 func (m *batchCallers) count() int {
@@ -144,8 +162,9 @@ func (m *batchCallers) finish(t *testing.T) map[string]int {
 	return m.accepted
 }
 
-// deliver sends one batch, repeatedly until an api has accepted it.
-func (m *batchCallers) deliver(ctx context.Context, reference string, rng *rand.Rand) {
+// deliver sends one batch, repeatedly until an api has accepted it, and returns its
+// id, or nothing for a fault.
+func (m *batchCallers) deliver(ctx context.Context, reference string, rng *rand.Rand) (id string) {
 	rows := make([]map[string]string, batchLeast+rng.IntN(batchMost-batchLeast))
 	numbers := make([]string, len(rows))
 	for i := range rows {
@@ -160,7 +179,7 @@ func (m *batchCallers) deliver(ctx context.Context, reference string, rng *rand.
 		api := m.stack.apis[rng.IntN(len(m.stack.apis))]
 		got, err := m.stack.call(ctx, api, http.MethodPost, "/v1/batches", body)
 		if err == nil && (got.Status == http.StatusAccepted || got.Status == http.StatusOK) {
-			m.record(reference, got, numbers)
+			id = m.record(reference, got, numbers)
 			break
 		}
 		if err == nil && got.Status != http.StatusServiceUnavailable || ctx.Err() != nil {
@@ -170,6 +189,7 @@ func (m *batchCallers) deliver(ctx context.Context, reference string, rng *rand.
 		pause(ctx, time.Duration(100+rng.IntN(300))*time.Millisecond)
 	}
 	pause(ctx, time.Duration(rng.IntN(1000))*time.Millisecond)
+	return id
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -180,19 +200,20 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // record checks and keeps an answer: each row has to be accepted, now or before.
-func (m *batchCallers) record(reference string, got harness.Answer, numbers []string) {
+func (m *batchCallers) record(reference string, got harness.Answer, numbers []string) (id string) {
 	var response struct {
 		ID                   string
 		Accepted, Duplicates int
 	}
 	if err := json.Unmarshal(got.Body, &response); err != nil || response.Accepted+response.Duplicates != len(numbers) {
 		m.faultf("%s was answered %s (%v)", reference, got, err)
-		return
+		return ""
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.accepted[response.ID] = len(numbers)
 	m.numbers = append(m.numbers, numbers...)
+	return response.ID
 }
 
 func (m *batchCallers) faultf(format string, args ...any) {
