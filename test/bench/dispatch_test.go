@@ -62,6 +62,7 @@ func BenchmarkWorkers(b *testing.B) {
 func dispatch(b *testing.B, latency time.Duration, workers, concurrency int, env ...string) {
 	b.Helper()
 	store := redistest.Start(b)
+	settle(b, store, env...)
 	stream(b, startAPI(b, store, env...).base, b.N, "?priority=normal")
 	sinch, sinchPID := startSimulator(b, latency)
 	client := store.Client(b)
