@@ -101,7 +101,9 @@ type Filter struct {
 	Statuses  []Status   // empty: any
 }
 
-func (f Filter) matches(d Delivery) bool { return len(f.Statuses) == 0 || slices.Contains(f.Statuses, d.Status) }
+func (f Filter) matches(d Delivery) bool {
+	return len(f.Statuses) == 0 || slices.Contains(f.Statuses, d.Status)
+}
 
 // List lists up to limit deliveries of a scope behind a position, newest first: of the
 // latest deliveriesKept, or all that there are of a message.
