@@ -83,6 +83,7 @@ verify: ## Check that go.mod is tidy, generated files are current and scripts ar
 	scripts/shellcheck
 	scripts/check-proxies
 	scripts/check-alerts
+	scripts/check-manifests
 
 .PHONY: reproducible
 reproducible: ## Build the programs twice and compare them (CLEAN=1: without the build cache)

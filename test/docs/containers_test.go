@@ -47,7 +47,7 @@ func TestContainersAreLockedDown(t *testing.T) {
 	if ours != 4 { // api, worker, migrate and simulator
 		t.Errorf("compose has %d services of ours", ours)
 	}
-	for _, manifest := range []string{"api", "worker"} {
+	for _, manifest := range []string{"api", "worker", "migrate"} {
 		wantLockedPod(t, "../../deploy/kubernetes/"+manifest+".yaml")
 	}
 }
