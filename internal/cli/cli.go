@@ -66,8 +66,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetErr(stderr)
 	addAs(root)
 	addJSON(root)
-	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newMedia(), newStatus(), newCancel(), newReplay(), newTop(), newRate(),
-		newPause(), newResume(), newPauses(), newOptOuts(), newAudit(), newAuditLog(),
+	root.AddCommand(newDev(), newSimulator(), newSend(), newBulk(), newMedia(), newStatus(), newCancel(), newReplay(), newSuppress(),
+		newTop(), newRate(), newPause(), newResume(), newPauses(), newOptOuts(), newAudit(), newAuditLog(),
 		newBench(), newLoad(), newKeys(), newMigrate(), newHealth(), newDoctor(), newVersion())
 	return root
 }

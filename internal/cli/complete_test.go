@@ -23,6 +23,8 @@ func TestFlagValuesComplete(t *testing.T) {
 		"send --quiet-hours":        {"respect", "ignore"},
 		"replay --status":           {"failed", "expired", "undelivered", "canceled", "unknown"},
 		"replay --reason":           {"account", "carrier"},
+		"cancel --status":           {"queued", "scheduled"},
+		"suppress --status":         {"failed", "undelivered", "queued"},
 		"load verify":               {"ndjson"},
 		"doctor --process":          {"all", "api", "worker"},
 		"keys create demo --scopes": {"send,read", "send", "read"},

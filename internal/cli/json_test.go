@@ -36,6 +36,8 @@ func TestCommandsPrintJSON(t *testing.T) {
 		{"audit", `"action":"`},
 		{"audit-log", `{"checked":0,`},
 		{"replay --status failed --dry-run", `{"count":0,"mayDouble":0,"sample":[]}`},
+		{"cancel --status queued --dry-run", `{"count":0,"attempted":0,"sample":[]}`},
+		{"suppress --status failed --dry-run", `{"count":0,"attempted":0,"sample":[]}`},
 	} {
 		args := strings.Fields(strings.Replace(c.args, "ID", keyID, 1))
 		var out, rest bytes.Buffer

@@ -13,6 +13,7 @@ import (
 	"mmsdispatch/client/openapi"
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/operator"
+	"mmsdispatch/internal/replay"
 )
 
 // howNamed explains the argument of commands on a message or batch.
@@ -124,18 +125,41 @@ func recorded(cmd *cobra.Command, change operator.Change) error {
 
 // newCancel cancels waiting messages.
 func newCancel() *cobra.Command {
-	var of api
+	var (
+		of   api
+		many *groupChange
+	)
 	cmd := &cobra.Command{
-		Use:   "cancel ID|REFERENCE",
-		Short: "Cancel a waiting message, or the waiting messages of a batch",
-		Long:  "Cancel a waiting message, or the waiting messages of a batch" + howNamed,
-		Args:  cobra.ExactArgs(1),
+		Use:   "cancel ID|REFERENCE | --status STATES --because TEXT",
+		Short: "Cancel a waiting message, the waiting messages of a batch, or all that are in some state",
+		Long: "Cancel a waiting message, or the waiting messages of a batch, through the api" + howNamed + "\n" +
+			"With --status the workers cancel all messages in these states over all tenants, and the command shows their progress; that\n" +
+			"needs REDIS_URL. So does the id of a replay or of another change of many messages, rpl_…, which is ended then.",
+		Example: "  mmsctl cancel order-1\n" +
+			"  mmsctl cancel --status queued --reason throttled --tenant acme --dry-run",
+		Args: func(cmd *cobra.Command, args []string) error { return oneOrMany(many.given())(cmd, args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if many.given() {
+				return withRedis(func(cmd *cobra.Command, _ []string, s session) error { return many.run(cmd, s) })(cmd, nil)
+			}
+			if replay.ValidID(args[0]) {
+				return withRedis(func(cmd *cobra.Command, args []string, s session) error { return many.stop(cmd, s, args[0]) })(cmd, args)
+			}
 			return of.change(cmd, operator.ActionMessageCancel, args[0], cancel)
 		},
 	}
 	of.addFlags(cmd)
+	many = newGroupChange(cmd, replay.Cancel)
 	return cmd
+}
+
+// oneOrMany is the check of the arguments of a command on one message, or on many that
+// its flags select.
+func oneOrMany(many bool) cobra.PositionalArgs {
+	if many {
+		return cobra.NoArgs
+	}
+	return cobra.ExactArgs(1)
 }
 
 // newReplay replays a message, or all that are in some state.
@@ -152,14 +176,9 @@ func newReplay() *cobra.Command {
 			"and the command shows their progress; that needs REDIS_URL.",
 		Example: "  mmsctl replay order-1\n" +
 			"  mmsctl replay --status failed --reason account --since 24h --dry-run",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(many.statuses) > 0 {
-				return cobra.NoArgs(cmd, args)
-			}
-			return cobra.ExactArgs(1)(cmd, args)
-		},
+		Args: func(cmd *cobra.Command, args []string) error { return oneOrMany(many.given())(cmd, args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(many.statuses) > 0 {
+			if many.given() {
 				return withRedis(func(cmd *cobra.Command, _ []string, s session) error {
 					return many.replayMany(cmd, s, force)
 				})(cmd, nil)

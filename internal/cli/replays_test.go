@@ -19,10 +19,19 @@ import (
 	"mmsdispatch/internal/replay"
 )
 
-// replayed records the messages that a runner dispatches.
+// replayed records the messages that a runner dispatches, and the opt-outs it makes.
 type replayed struct {
-	mu  sync.Mutex
-	ids []message.ID
+	mu       sync.Mutex
+	ids      []message.ID
+	optedOut []string
+}
+
+// suppress is a replay.SuppressFunc.
+func (r *replayed) suppress(_ context.Context, scope message.Scope, number, reason string) (added bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.optedOut = append(r.optedOut, scope.Tenant+" "+number+" "+reason)
+	return true, nil
 }
 
 // DispatchMany implements replay.Dispatcher.
@@ -61,7 +70,7 @@ func endedMessage(t *testing.T, l *ledger.Ledger, tenant string, o message.Outco
 func startWorker(t *testing.T, rdb redis.UniversalClient, l *ledger.Ledger) *replayed {
 	t.Helper()
 	record := &replayed{}
-	runner := replay.NewRunner(replay.NewStore(rdb, l, time.Hour), record, nil, func(error) {}, zerolog.Nop())
+	runner := replay.NewRunner(replay.NewStore(rdb, l, time.Hour), record, record.suppress, func(error) {}, zerolog.Nop())
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { runner.Run(ctx) })
@@ -153,10 +162,11 @@ func wantReplayAudit(t *testing.T) {
 func TestReplayOfManyRefuses(t *testing.T) {
 	t.Setenv("REDIS_URL", redistest.Start(t).URL())
 	for want, args := range map[string]string{
-		"must be one of failed":                "--status delivered",
+		"must be one of undelivered, failed":   "--status delivered",
 		"there is no such reason":              "--status failed --reason weather",
 		"must be the id of a batch":            "--status failed --batch campaign",
 		"must be a time such as 24h":           "--status failed --since yesterday",
+		"name the tenant with --tenant":        "--status failed --test",
 		"more than 0 and at most 1000":         "--status failed --per-second 1001",
 		"messages of unknown outcome may be":   "--status unknown",
 		`unknown command "order-1" for "mmsct`: "order-1 --status failed",

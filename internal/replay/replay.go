@@ -60,6 +60,21 @@ const (
 	Suppress  Action = "suppress" // their recipients are opted out of all senders of the tenant
 )
 
+// Statuses lists the states of messages with which the action can be done.
+func (a Action) Statuses() []message.Status {
+	switch a {
+	case Cancel:
+		return []message.Status{message.StatusQueued, message.StatusScheduled}
+	case Suppress:
+		return []message.Status{
+			message.StatusFailed, message.StatusUndelivered, message.StatusExpired, message.StatusUnknown,
+			message.StatusQueued, message.StatusScheduled,
+		}
+	case SendAgain:
+	}
+	return message.ReplayableStatuses()
+}
+
 // Request is a replay to create.
 type Request struct {
 	Filter Filter  `json:"filter"`

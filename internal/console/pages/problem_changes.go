@@ -34,26 +34,22 @@ const (
 
 // groupChange is a control of a problem.
 type groupChange struct {
-	action   replay.Action
-	button   string
-	done     string // what has become of a message
-	statuses []message.Status
-	effects  func(of string, s replay.Selection) []string // of is the tenant
+	action  replay.Action
+	button  string
+	done    string                                       // what has become of a message
+	effects func(of string, s replay.Selection) []string // of is the tenant
 }
 
 // changeOf is the control with an action.
 func changeOf(a replay.Action) groupChange {
-	waiting := []message.Status{message.StatusQueued, message.StatusScheduled}
 	switch a {
 	case replay.Cancel:
-		return groupChange{action: a, button: "Cancel", done: "canceled", statuses: waiting, effects: cancelEffects}
+		return groupChange{action: a, button: "Cancel", done: "canceled", effects: cancelEffects}
 	case replay.Suppress:
-		return groupChange{
-			action: a, button: "Suppress", done: "of recipients opted out", statuses: problemStatuses(), effects: suppressEffects,
-		}
+		return groupChange{action: a, button: "Suppress", done: "of recipients opted out", effects: suppressEffects}
 	case replay.SendAgain:
 	}
-	return groupChange{button: "Replay", done: "replayed", statuses: message.ReplayableStatuses(), effects: replayEffects}
+	return groupChange{button: "Replay", done: "replayed", effects: replayEffects}
 }
 
 func replayEffects(of string, s replay.Selection) []string {
@@ -104,7 +100,7 @@ func problemOf(r *http.Request, change groupChange) (problem, error) {
 	if p.Scope.Tenant == "" || !slices.Contains(problemStatuses(), p.Status) || p.Status.Waiting() && p.Reason == "" {
 		return problem{}, &refusal{http.StatusBadRequest, "The change names no tenant, or a state that is no problem."}
 	}
-	if !slices.Contains(change.statuses, p.Status) {
+	if !slices.Contains(change.action.Statuses(), p.Status) {
 		text := change.button + " is not possible for messages in state " + string(p.Status) + "."
 		return problem{}, &refusal{http.StatusConflict, text}
 	}
