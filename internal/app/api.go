@@ -35,6 +35,7 @@ func newAPI(_ context.Context, cfg *config.Config, out io.Writer) (*process, err
 		return nil, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
+	p.panicked = env.panicked()
 	p.add(env.exports())
 	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart(), env.scopesPart(), env.numberKey())
 	p.add(env.logPart()...)
@@ -236,6 +237,12 @@ func (k keys) Identify(ctx context.Context, key string) (httpapi.Caller, error) 
 
 // apiMetrics adapts the metrics to httpapi.Metrics.
 type apiMetrics struct{ metrics *telemetry.Metrics }
+
+// RequestBegan implements httpapi.Metrics.
+func (m apiMetrics) RequestBegan() { m.metrics.HTTP.Began() }
+
+// RequestEnded implements httpapi.Metrics.
+func (m apiMetrics) RequestEnded() { m.metrics.HTTP.Ended() }
 
 // Request implements httpapi.Metrics.
 func (m apiMetrics) Request(method, route string, status int, took time.Duration) {

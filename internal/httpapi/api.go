@@ -60,6 +60,9 @@ type Receipts interface {
 
 // Metrics counts requests, messages and receipts.
 type Metrics interface {
+	// RequestBegan counts a request as in flight until RequestEnded.
+	RequestBegan()
+	RequestEnded()
 	// Request counts a request. route is the route's template, empty for an unknown
 	// path.
 	Request(method, route string, status int, took time.Duration)

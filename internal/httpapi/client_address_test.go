@@ -77,7 +77,9 @@ func TestRequestsAtOnceAreBounded(t *testing.T) {
 	}()
 	<-entered
 	b.do(t, get("/v1/messages")).refused(t, http.StatusServiceUnavailable, "backpressure")
+	eventually(t, "one request in flight", func() bool { return b.metrics.inFlight.Load() == 1 })
 	close(leave)
 	<-first
 	eventually(t, "room again", func() bool { return b.do(t, get("/v1/messages")).status == http.StatusOK })
+	eventually(t, "no request in flight", func() bool { return b.metrics.inFlight.Load() == 0 })
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mmsdispatch/internal/httpapi"
@@ -305,9 +306,14 @@ func (k *fakeKeys) Identify(_ context.Context, key string) (httpapi.Caller, erro
 
 // fakeMetrics counts by labels.
 type fakeMetrics struct {
-	mu     sync.Mutex
-	counts map[string]int
+	mu       sync.Mutex
+	counts   map[string]int
+	inFlight atomic.Int64
 }
+
+func (m *fakeMetrics) RequestBegan() { m.inFlight.Add(1) }
+
+func (m *fakeMetrics) RequestEnded() { m.inFlight.Add(-1) }
 
 func (m *fakeMetrics) count(labels string) {
 	m.mu.Lock()

@@ -381,6 +381,7 @@ func TestPanicsAreProblems(t *testing.T) {
 	b.do(t, post("/v1/messages", messageBody(""))).refused(t, http.StatusInternalServerError, "internal")
 	eventually(t, "the log line", func() bool { return strings.Contains(b.log.String(), `"panic":"string"`) })
 	b.do(t, get("/health")).ok(t, http.StatusOK)
+	eventually(t, "no request in flight", func() bool { return b.metrics.inFlight.Load() == 0 })
 }
 
 func TestLogsHoldNoPersonalData(t *testing.T) {

@@ -48,6 +48,8 @@ func callOf(c echo.Context) *call {
 func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begun := time.Now()
+		a.Metrics.RequestBegan()
+		defer a.Metrics.RequestEnded()
 		current := named(c.Request().Header.Get(echo.HeaderXRequestID))
 		c.Set(callKey, current)
 		defer func() { current.reading.release(); current.working.release() }()

@@ -100,6 +100,7 @@ func moves() map[string]func(m *telemetry.Metrics, i *installation) {
 		"mms_callbacks_disabled_total":          func(m *metrics, _ *inst) { m.Callbacks.Disabled() },
 		"mms_clock_skew_seconds":                func(m *metrics, _ *inst) { m.Clock.Redis(time.Second) },
 		"mms_http_request_duration_seconds":     func(m *metrics, _ *inst) { m.HTTP.Observe("POST", "/v1/messages", 202, time.Second) },
+		"mms_http_requests_in_flight":           func(m *metrics, _ *inst) { m.HTTP.Began() },
 		"mms_http_requests_total":               func(m *metrics, _ *inst) { m.HTTP.Observe("POST", "/v1/messages", 202, time.Second) },
 		"mms_lane_messages":                     func(_ *metrics, i *inst) { i.lanes.Messages = map[string]int64{"queued": 3} },
 		"mms_lane_oldest_seconds":               func(_ *metrics, i *inst) { i.lanes.Oldest = time.Minute },

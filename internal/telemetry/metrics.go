@@ -125,6 +125,7 @@ func (f factory) histogram(name, help string, buckets []float64, labels ...strin
 type HTTPMetrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	inFlight prometheus.Gauge
 }
 
 func newHTTPMetrics(with factory) *HTTPMetrics {
@@ -132,8 +133,16 @@ func newHTTPMetrics(with factory) *HTTPMetrics {
 		requests: with.counter("http_requests_total", "Requests by method, route and status.", "method", "route", "status"),
 		duration: with.histogram("http_request_duration_seconds", "Time until a request was answered.",
 			[]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, "method", "route"),
+		inFlight: with.gauge("http_requests_in_flight",
+			"Requests to the public listener that are being answered, streams of events among them.").WithLabelValues(),
 	}
 }
+
+// Began counts a request as in flight until Ended.
+func (m *HTTPMetrics) Began() { m.inFlight.Inc() }
+
+// Ended ends what Began has begun.
+func (m *HTTPMetrics) Ended() { m.inFlight.Dec() }
 
 // Observe counts a request. The route is the template, never the path; it is
 // empty for an unknown path. An unknown method counts as other, so that a caller
