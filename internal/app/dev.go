@@ -72,6 +72,7 @@ func newDev(cfg *config.Config, embedded *miniredis.Miniredis, out io.Writer, re
 		return nil, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
+	p.panicked = env.panicked()
 	p.add(env.exports())
 	p.add(closer("redis", env.log, env.rdb.Close), passingTime(embedded), env.scopesPart(), env.numberKey())
 	adminParts, err := env.admin(p.fail)

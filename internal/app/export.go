@@ -40,6 +40,19 @@ func newReporter(cfg *config.Config) (*telemetry.Reporter, error) {
 	return reporter, nil
 }
 
+// panicked is what a panic goes to that ends the process; nil: to nothing but the
+// standard error, where the runtime writes it in any case. Only the type of its value is
+// reported, since the value may contain personal data.
+func (e *environment) panicked() background.PanicFunc {
+	if e.reporter == nil {
+		return nil
+	}
+	return func(value any, stack []byte) {
+		e.log.WithLevel(zerolog.FatalLevel).Str("panic", fmt.Sprintf("%T", value)).Bytes("stack", stack).Msg("a panic ends the process")
+		e.reporter.Flush(context.Background())
+	}
+}
+
 // exports sends the last spans and reports when all other parts have stopped.
 func (e *environment) exports() part {
 	return part{name: "traces and reports", Service: background.AtStop(func(ctx context.Context) {

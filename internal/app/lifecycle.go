@@ -30,6 +30,7 @@ type process struct {
 	parts    []part
 	failed   chan error    // error of a failed background part
 	shutdown time.Duration // for all parts together
+	panicked background.PanicFunc
 }
 
 func newProcess(log zerolog.Logger, shutdown time.Duration) *process {
@@ -48,6 +49,10 @@ func (p *process) fail(err error) {
 
 // run starts the parts, waits for ctx to end or a part to fail, and stops them.
 func (p *process) run(ctx context.Context) error {
+	if p.panicked != nil {
+		ctx = background.WithPanics(ctx, p.panicked)
+		defer background.ReportPanic(ctx)
+	}
 	err := p.start(ctx)
 	if err == nil {
 		p.log.Info().Msg("started")

@@ -37,6 +37,7 @@ func newWorker(_ context.Context, cfg *config.Config, out io.Writer) (*process, 
 		return nil, err
 	}
 	p := newProcess(env.log, cfg.Worker.ShutdownTimeout)
+	p.panicked = env.panicked()
 	p.add(env.exports())
 	p.add(closer("redis", env.log, env.rdb.Close), env.watch.part(), env.clockPart(), env.scopesPart(), env.numberKey())
 	p.add(env.logPart()...)

@@ -56,7 +56,7 @@ func AtStop(stop func(ctx context.Context)) Service {
 
 // Loop returns a Service of functions that run concurrently, each in its own
 // goroutine, until their context ends at Stop. The context has the values of that
-// of Start.
+// of Start; a panic of a function goes to that of WithPanics before it ends the process.
 func Loop(runs ...func(ctx context.Context)) Service {
 	var (
 		loops sync.WaitGroup
@@ -66,7 +66,10 @@ func Loop(runs ...func(ctx context.Context)) Service {
 		func(ctx context.Context) error {
 			ctx, end = context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // called at Stop
 			for _, run := range runs {
-				loops.Go(func() { run(ctx) })
+				loops.Go(func() {
+					defer ReportPanic(ctx)
+					run(ctx)
+				})
 			}
 			return nil
 		},

@@ -163,7 +163,10 @@ func (s *Sender) claim(ctx, attempts context.Context, name string) (begun int, e
 	}
 	for _, id := range ids {
 		s.enter(name)
-		s.work.Go(func() { s.deliver(ctx, attempts, id, name) })
+		s.work.Go(func() {
+			defer background.ReportPanic(ctx)
+			s.deliver(ctx, attempts, id, name)
+		})
 	}
 	return len(ids), nil
 }

@@ -53,14 +53,23 @@ func NewReporter(dsn string, build Build) (*Reporter, error) {
 	return &Reporter{client: client, process: build.Process, limit: rate.NewLimiter(reportsPerSecond, reportsBurst)}, nil
 }
 
-// Stop sends the reports that wait, within ctx. A nil Reporter has none.
-func (r *Reporter) Stop(ctx context.Context) {
+// Flush sends the reports that wait, within ctx and a few seconds. A nil Reporter has
+// none.
+func (r *Reporter) Flush(ctx context.Context) {
 	if r == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, reportFlush)
 	defer cancel()
 	r.client.FlushWithContext(ctx)
+}
+
+// Stop is Flush at the end of the process: there are no reports afterwards.
+func (r *Reporter) Stop(ctx context.Context) {
+	if r == nil {
+		return
+	}
+	r.Flush(ctx)
 	r.client.Close()
 }
 
@@ -81,9 +90,10 @@ func (t tee) WriteLevel(level zerolog.Level, line []byte) (int, error) {
 	return t.Write(line) //nolint:wrapcheck // an io.Writer returns the error of the one below
 }
 
-// report sends a line in the background.
+// report sends a line in the background. That of a panic which ends the process is its
+// last one, and is not left out.
 func (r *Reporter) report(level zerolog.Level, line []byte) {
-	if !r.limit.Allow() {
+	if level < zerolog.FatalLevel && !r.limit.Allow() {
 		return
 	}
 	event, err := r.event(level, line)

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"mmsdispatch/internal/background"
 	"mmsdispatch/internal/jobs/dispatch"
 	"mmsdispatch/internal/jobs/queue"
 	"mmsdispatch/internal/ledger"
@@ -77,11 +78,15 @@ func (s *Sweeper) Run(ctx context.Context) {
 	rounds, paced := make(chan struct{}), newReleases(s)
 	var beside sync.WaitGroup
 	beside.Go(func() {
+		defer background.ReportPanic(ctx)
 		for range rounds {
 			s.Reconcile(ctx)
 		}
 	})
-	beside.Go(func() { paced.run(ctx) })
+	beside.Go(func() {
+		defer background.ReportPanic(ctx)
+		paced.run(ctx)
+	})
 	defer beside.Wait()
 	defer close(rounds)
 	defer close(paced.rounds)
