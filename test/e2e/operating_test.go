@@ -33,6 +33,38 @@ func TestSlowSenderDelaysNoOther(t *testing.T) {
 	}
 }
 
+// TestCanceledBatchDelaysNoLaterMessage: the places in a sender's pace that the messages
+// of a canceled batch had reserved are free for its next message.
+func TestCanceledBatchDelaysNoLaterMessage(t *testing.T) {
+	t.Parallel()
+	const (
+		slow     = "+12065550199"
+		messages = 100 // the last of them would go after 500 s
+	)
+	s := start(t, with("SINCH_SENDERS", slow), with("SINCH_SENDER_RATES", slow+"=0.2"))
+	rows := make([]message, messages)
+	for i := range rows {
+		rows[i] = s.fill(message{"from": slow})
+	}
+	var b batch
+	s.read(s.want(s.call(http.MethodPost, "/v1/batches", message{"messages": rows}), http.StatusAccepted), &b)
+	client := s.redis.Client(t)
+	reserved := func() int64 {
+		n, err := client.ZCard(t.Context(), "mms:{m}:pace:sender:"+slow[1:]+":reserved").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	s.await("most have a place", s.conf.patience, func() (bool, string) { return reserved() > messages/2, fmt.Sprint(reserved()) })
+	s.want(s.call(http.MethodPost, "/v1/batches/"+b.ID+"/cancel", nil), http.StatusOK)
+	s.await("rest of the batch", s.conf.patience, func() (bool, string) {
+		now := s.lookUpBatch(b.ID)
+		return now.Counts["queued"]+now.Counts["sending"] == 0, fmt.Sprintf("%+v", now)
+	})
+	s.awaitStatus(s.send(message{"from": slow}), "delivered")
+}
+
 // TestPausedMessagesSurviveAKill: workers that die while messages are parked, and
 // while they come back, drop none and send none twice.
 func TestPausedMessagesSurviveAKill(t *testing.T) {
