@@ -127,7 +127,7 @@ func apiOptions(env *environment, tasks *queue.Queue, verifier *apikey.Verifier,
 		},
 	}
 	if env.hasLog() {
-		opts.LongLog = env.messages
+		opts.LongLog, opts.Erasures = env.messages, env.erasures()
 	}
 	return opts
 }

@@ -80,11 +80,12 @@ func callbackParts(env *environment) []part {
 	}
 	log := env.log.With().Str("part", "callbacks").Logger()
 	consumer := callback.NewConsumer(callback.ConsumerOptions{
-		Redis: env.rdb, Ledger: env.ledger, Store: env.callbacks, Scopes: env.scopes, Show: show, RecordTTL: cfg.Store.RecordTTL, Log: log,
+		Redis: env.rdb, Ledger: env.ledger, Store: env.callbacks, Scopes: env.scopes, Show: show, RecordTTL: cfg.Store.RecordTTL,
+		Settle: callback.DefaultSettle, Log: log,
 	})
 	sender := callback.NewSender(callback.SenderOptions{
 		Store: env.callbacks, Ledger: env.ledger, Show: show, Metrics: env.metrics.Callbacks, Tracer: env.tracer, Log: log,
-		Timeout: cfg.Callback.Timeout, AllowPrivate: cfg.Callback.AllowPrivate,
+		Timeout: cfg.Callback.Timeout, AllowPrivate: cfg.Callback.AllowPrivate, Fresh: callback.DefaultFresh,
 	})
 	return []part{
 		{name: "callbacks", Service: sender},

@@ -37,7 +37,7 @@ func (e *environment) openLog() error {
 	}
 	messages, err := messagelog.New(messagelog.Options{
 		URL: e.cfg.Store.DatabaseURL.Reveal(), Records: e.ledger, Retention: time.Duration(e.cfg.Log.Retention), Keys: e.keys,
-		HashKey: e.cfg.Log.HashKey(), Connections: conns, Now: e.clock.Now,
+		HashKey: e.cfg.Log.HashKey(), ContentTTL: e.cfg.Store.ContentTTL, Connections: conns, Now: e.clock.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
@@ -45,6 +45,14 @@ func (e *environment) openLog() error {
 	e.messages = messages
 	e.metrics.Registry.MustRegister(telemetry.NewLogCollector(e.readLogBacklog))
 	return nil
+}
+
+// erasures brings erasures to the long-term log.
+func (e *environment) erasures() *messagelog.Erasures {
+	return messagelog.NewErasures(messagelog.ErasuresOptions{
+		Redis: e.rdb, Log: e.messages, Ledger: e.ledger, Senders: e.cfg.Sinch.SenderTenants.Canonical(),
+		Logger: e.log.With().Str("part", "log").Logger(),
+	})
 }
 
 // logPart closes the connections to PostgreSQL at the end.
@@ -63,10 +71,10 @@ func logWriter(env *environment) []part {
 	}
 	log := env.log.With().Str("part", "log").Logger()
 	writer := messagelog.NewWriter(messagelog.WriterOptions{
-		Log: env.messages, Ledger: env.ledger, Redis: env.rdb, Logger: log,
+		Log: env.messages, Ledger: env.ledger, Redis: env.rdb, Erasures: env.erasures(), Logger: log,
 		Report: telemetry.NewStateLog(log, "long-term log not written; messages wait in Redis", "long-term log written again").Report,
 	})
-	loop, inbound := background.Loop(writer.Run, writer.KeepHouse), background.Loop(env.logInbound)
+	loop, inbound := background.Loop(writer.Run, writer.KeepHouse, writer.DropContent), background.Loop(env.logInbound)
 	start := func(ctx context.Context) error {
 		bounded, cancel := context.WithTimeout(ctx, schemaTimeout)
 		defer cancel()

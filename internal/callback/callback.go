@@ -80,10 +80,12 @@ const (
 	countsKey    = prefix + "counts"    // pending deliveries
 	outboxKey    = prefix + "outbox"    // events that are about no state of a message
 	batchesKey   = redisconn.KeyPrefix + "changed:batches"
+
+	deliveryKeyPrefix = prefix + "delivery:"
 )
 
 func configKey(scope string) string      { return prefix + "config:" + scope }
-func deliveryKey(id string) string       { return prefix + "delivery:" + id }
+func deliveryKey(id string) string       { return deliveryKeyPrefix + id }
 func deliveriesKey(scope string) string  { return prefix + "deliveries:" + scope }
 func dueKey(endpoint string) string      { return prefix + "due:" + endpoint }
 func seenKey(subject string) string      { return prefix + "seen:" + subject }

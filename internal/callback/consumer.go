@@ -19,6 +19,7 @@ import (
 // Ledger is what the consumer needs of the record of messages.
 type Ledger interface {
 	Changed(ctx context.Context, c ledger.Consumer, n int) ([]ledger.Changed, error)
+	ChangedSettled(ctx context.Context, c ledger.Consumer, ago time.Duration, n int) ([]ledger.Changed, error)
 	Handled(ctx context.Context, c ledger.Consumer, done []ledger.Changed) error
 	ChangedBatches(ctx context.Context, n int) ([]ledger.ChangedBatch, error)
 	HandledBatch(ctx context.Context, b ledger.ChangedBatch) error
@@ -43,6 +44,7 @@ type Consumer struct {
 	show   Show
 	locker *redislock.Client
 	ttl    time.Duration // how long records of messages are kept
+	settle time.Duration
 	log    zerolog.Logger
 
 	configurations map[message.Scope]Configuration // as read in this round
@@ -57,13 +59,21 @@ type ConsumerOptions struct {
 	Scopes    *Scopes
 	Show      Show
 	RecordTTL time.Duration
-	Log       zerolog.Logger
+	// Settle is how long after its first change a message is handled, so that one that
+	// changes again within it is handled once; zero: at once.
+	Settle time.Duration
+	Log    zerolog.Logger
 }
+
+// DefaultSettle is longer than most requests to Sinch take, and not felt by those who
+// wait for an event.
+const DefaultSettle = 200 * time.Millisecond
 
 // NewConsumer makes a consumer.
 func NewConsumer(o ConsumerOptions) *Consumer {
 	return &Consumer{
-		ledger: o.Ledger, store: o.Store, scopes: o.Scopes, show: o.Show, locker: redislock.New(o.Redis), ttl: o.RecordTTL, log: o.Log,
+		ledger: o.Ledger, store: o.Store, scopes: o.Scopes, show: o.Show, locker: redislock.New(o.Redis), ttl: o.RecordTTL,
+		settle: o.Settle, log: o.Log,
 	}
 }
 
@@ -154,20 +164,31 @@ func (c *Consumer) Round(ctx context.Context) (handled int, err error) {
 	if err := errors.Join(c.outbox(ctx), c.batches(ctx)); err != nil {
 		return handled, err
 	}
+	return handled, c.trim(ctx)
+}
+
+// trim removes what is beyond the deliveries that are listed, some of each scope in
+// each round until nothing is left to remove.
+func (c *Consumer) trim(ctx context.Context) error {
 	if time.Since(c.trimmed) < trimEvery {
-		return handled, nil
+		return nil
 	}
-	c.trimmed = time.Now()
+	all := true
 	for _, scope := range c.scopes.All() {
-		if err := c.store.trim(ctx, scope.String()); err != nil {
-			return handled, unavailable("trim deliveries", err)
+		done, err := c.store.trim(ctx, scope.String())
+		if err != nil {
+			return unavailable("trim deliveries", err)
 		}
+		all = all && done
 	}
-	return handled, nil
+	if all {
+		c.trimmed = time.Now()
+	}
+	return nil
 }
 
 func (c *Consumer) messages(ctx context.Context) (handled int, err error) {
-	changed, err := c.ledger.Changed(ctx, ledger.ConsumerCallbacks, consumeBatch)
+	changed, err := c.changed(ctx)
 	if err != nil || len(changed) == 0 {
 		return 0, err
 	}
@@ -182,6 +203,13 @@ func (c *Consumer) messages(ctx context.Context) (handled int, err error) {
 		return 0, fmt.Errorf("changed messages: %w", err)
 	}
 	return len(changed), nil
+}
+
+func (c *Consumer) changed(ctx context.Context) ([]ledger.Changed, error) {
+	if c.settle <= 0 {
+		return c.ledger.Changed(ctx, ledger.ConsumerCallbacks, consumeBatch)
+	}
+	return c.ledger.ChangedSettled(ctx, ledger.ConsumerCallbacks, c.settle, consumeBatch)
 }
 
 // emissions are the events of changed messages.

@@ -1,9 +1,12 @@
 package callback
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
@@ -141,5 +144,60 @@ func TestBatchIsDoneOnce(t *testing.T) {
 	}
 	if n, err := b.rdb.ZCard(t.Context(), batchesKey).Result(); err != nil || n != 0 {
 		t.Errorf("%d batches left, %v", n, err)
+	}
+}
+
+// A message that changed a short time ago waits, so that what follows at once is handled
+// with it.
+func TestChangesSettle(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.configure(t, "https://example.com/hook")
+	id := b.accept(t, "")
+	b.consumer.settle = time.Hour
+	if n, err := b.consumer.Round(t.Context()); n != 0 || err != nil {
+		t.Fatalf("%d messages handled, %v", n, err)
+	}
+	b.deliver(t, id)
+	b.consumer.settle = time.Millisecond
+	await(t, "the message is handled", func() bool {
+		n, err := b.consumer.Round(t.Context())
+		return err == nil && n == 1
+	})
+	if found := b.deliveries(t, Filter{}); len(found) != 2 {
+		t.Errorf("%s", events(found))
+	}
+}
+
+// Deliveries beyond those that are listed are removed, the oldest first and over several
+// rounds; one that is pending is kept.
+func TestOldDeliveriesAreTrimmed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.configure(t, "https://example.com/hook")
+	const surplus = deliveriesRead + 50
+	pipe := b.rdb.Pipeline()
+	for n := range deliveriesKept + surplus {
+		id := fmt.Sprintf("dlv_%05d", n)
+		state := Delivered
+		if n == 0 {
+			state = Pending
+		}
+		pipe.ZAdd(t.Context(), deliveriesKey(shop.String()), redis.Z{Score: float64(n + 1), Member: id})
+		pipe.HSet(t.Context(), deliveryKey(id), "status", string(state))
+	}
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		b.consume(t)
+	}
+	if n := b.rdb.ZCard(t.Context(), deliveriesKey(shop.String())).Val(); n != deliveriesKept {
+		t.Errorf("%d deliveries are listed, want %d", n, deliveriesKept)
+	}
+	for n, want := range map[int]int64{0: 1, 1: 0, surplus - 1: 0, surplus: 1} {
+		if got := b.rdb.Exists(t.Context(), deliveryKey(fmt.Sprintf("dlv_%05d", n))).Val(); got != want {
+			t.Errorf("delivery %d: %d records, want %d", n, got, want)
+		}
 	}
 }

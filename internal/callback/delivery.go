@@ -246,31 +246,40 @@ func (s *Store) Backlog(ctx context.Context) (pending int64, oldest time.Duratio
 	return pending, oldest, nil
 }
 
-// trim removes the oldest deliveries of a scope beyond those that are listed. A
-// pending one is only taken off the list.
-func (s *Store) trim(ctx context.Context, scope string) error {
+// trim removes the oldest deliveries of a scope beyond those that are listed, up to
+// deliveriesRead of them; done is false when more are left. A pending one is only
+// taken off the list.
+func (s *Store) trim(ctx context.Context, scope string) (done bool, err error) {
 	key := deliveriesKey(scope)
-	for {
-		ids, err := s.rdb.ZRange(ctx, key, 0, -deliveriesKept-1).Result()
-		if err != nil || len(ids) == 0 {
-			return err //nolint:wrapcheck // by the caller
-		}
-		ids = ids[:min(len(ids), deliveriesRead)]
-		read, err := s.readDeliveries(ctx, ids)
-		if err != nil {
-			return err
-		}
-		pipe := s.rdb.Pipeline()
-		for _, d := range read {
-			if d.Status != Pending {
-				pipe.Del(ctx, deliveryKey(d.ID))
-			}
-		}
-		pipe.ZRem(ctx, key, anys(ids)...)
-		if _, err := pipe.Exec(ctx); err != nil {
-			return err //nolint:wrapcheck // by the caller
+	n, err := s.rdb.ZCard(ctx, key).Result()
+	if err != nil || n <= deliveriesKept {
+		return true, err //nolint:wrapcheck // by the caller
+	}
+	surplus := min(n-deliveriesKept, deliveriesRead)
+	ids, err := s.rdb.ZRange(ctx, key, 0, surplus-1).Result()
+	if err != nil {
+		return false, err //nolint:wrapcheck // by the caller
+	}
+	states := make([]*redis.StringCmd, len(ids))
+	reading := s.rdb.Pipeline()
+	for i, id := range ids {
+		states[i] = reading.HGet(ctx, deliveryKey(id), "status")
+	}
+	_, _ = reading.Exec(ctx) // each command has its own error
+	pipe := s.rdb.Pipeline()
+	for i, id := range ids {
+		state, err := states[i].Result()
+		switch {
+		case errors.Is(err, redis.Nil): // it has expired
+		case err != nil:
+			return false, err //nolint:wrapcheck // by the caller
+		case state != string(Pending):
+			pipe.Del(ctx, deliveryKey(id))
 		}
 	}
+	pipe.ZRem(ctx, key, anys(ids)...)
+	_, err = pipe.Exec(ctx)
+	return surplus < deliveriesRead, err //nolint:wrapcheck // by the caller
 }
 
 func anys(texts []string) []any {

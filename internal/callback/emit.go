@@ -77,7 +77,7 @@ func (s *Store) emitAll(ctx context.Context, all []emission) error {
 			calls[i] = s.emit.EvalSha(ctx, pipe, keys, args...)
 		}
 		_, err := pipe.Exec(ctx)
-		if !redis.HasErrorPrefix(err, "NOSCRIPT") {
+		if !redis.HasErrorPrefix(err, noScript) {
 			if err != nil {
 				return unavailable("record events", err)
 			}

@@ -45,6 +45,24 @@ func (s *Streams) EraseEvents(ctx context.Context, scope message.Scope, since ti
 	return nil
 }
 
+// EraseReceived removes the events of inbound messages from all streams: every tenant
+// of the sender has them.
+func (s *Streams) EraseReceived(ctx context.Context, ids ...string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	subjects := make([]message.ID, len(ids))
+	for i, id := range ids {
+		subjects[i] = message.ID(id)
+	}
+	for _, scope := range s.scopes.All() {
+		if err := s.EraseEvents(ctx, scope, time.Time{}, subjects...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // subjectOf is the message that an entry is about; empty: none, or it cannot be
 // decrypted.
 func (s *Store) subjectOf(scope string, m redis.XMessage) message.ID {

@@ -34,6 +34,9 @@ type SenderOptions struct {
 	Timeout      time.Duration // of an attempt
 	AllowPrivate bool          // deliver by http, and to addresses that are not public
 	Schedule     Schedule      // zero: DefaultSchedule
+	// Fresh is how long a configuration is used after it was read, for deliveries that
+	// were made before; zero: it is read for each.
+	Fresh time.Duration
 }
 
 // How much a process delivers at once: in all, to one endpoint, and to an endpoint
@@ -50,6 +53,10 @@ const (
 	endpointsRead = 500
 	// endpointsKnown is the number of failing endpoints that a process caches.
 	endpointsKnown = 10_000
+	// configurationsKnown is the number of configurations that a process caches.
+	configurationsKnown = 1000
+	// DefaultFresh is far below the 5 s within which a change is in force.
+	DefaultFresh = 200 * time.Millisecond
 	// endpointWait is how long an endpoint waits whose attempts are all in use.
 	endpointWait = 250 * time.Millisecond
 	// leaseSlack is added to the timeout of an attempt: a delivery whose process has
@@ -74,6 +81,13 @@ type Sender struct {
 	mu        sync.Mutex
 	endpoints map[string]*endpoint
 	attempts  int
+	known     map[string]knownConfiguration // by scope
+}
+
+// knownConfiguration is a configuration as it was read.
+type knownConfiguration struct {
+	configuration Configuration
+	at            time.Time
 }
 
 // endpoint is what this process does about an endpoint.
@@ -87,7 +101,10 @@ func NewSender(o SenderOptions) *Sender {
 	if o.Schedule == (Schedule{}) {
 		o.Schedule = DefaultSchedule()
 	}
-	s := &Sender{SenderOptions: o, client: newClient(o.Timeout, o.AllowPrivate), endpoints: make(map[string]*endpoint)}
+	s := &Sender{
+		SenderOptions: o, client: newClient(o.Timeout, o.AllowPrivate),
+		endpoints: make(map[string]*endpoint), known: make(map[string]knownConfiguration),
+	}
 	attempts, end := context.WithCancel(context.Background())
 	s.end = end
 	loop := background.Loop(func(ctx context.Context) { s.run(ctx, attempts) })
@@ -157,44 +174,64 @@ func (s *Sender) claim(ctx, attempts context.Context, name string) (begun int, e
 	if room == 0 {
 		lease = endpointWait
 	}
-	ids, err := s.Store.claim.Run(ctx, s.Store.rdb, []string{endpointsKey, dueKey(name)}, name, room, lease.Milliseconds()).StringSlice()
+	all, err := readClaimed(s.Store.claim.Run(ctx, s.Store.rdb, claimKeys(name), claimArgs(name, room, lease)...))
 	if err != nil {
 		return 0, unavailable("claim deliveries", err)
 	}
-	for _, id := range ids {
+	for _, one := range all {
 		s.enter(name)
 		s.work.Go(func() {
 			defer background.ReportPanic(ctx)
-			s.deliver(ctx, attempts, id, name)
+			s.deliver(ctx, attempts, one, name)
 		})
 	}
-	return len(ids), nil
+	return len(all), nil
+}
+
+func claimKeys(name string) []string { return []string{endpointsKey, dueKey(name)} }
+
+func claimArgs(name string, most int, lease time.Duration) []any {
+	return []any{name, most, lease.Milliseconds(), deliveryKeyPrefix}
+}
+
+// claimed is a delivery that is leased, as its record is then.
+type claimed struct {
+	id     string
+	fields map[string]string // empty: there is none
+}
+
+// readClaimed reads the answer of the script that claims.
+func readClaimed(cmd *redis.Cmd) ([]claimed, error) {
+	lists, err := cmd.Slice()
+	if err != nil {
+		return nil, err //nolint:wrapcheck // by the caller
+	}
+	all := make([]claimed, len(lists))
+	for i, list := range lists {
+		texts, _ := list.([]any)
+		all[i].fields = make(map[string]string, len(texts)/2)
+		for k := range texts {
+			text, _ := texts[k].(string)
+			switch {
+			case k == 0:
+				all[i].id = text
+			case k%2 == 0:
+				name, _ := texts[k-1].(string)
+				all[i].fields[name] = text
+			}
+		}
+	}
+	return all, nil
 }
 
 // deliver makes attempts at an endpoint one after the other, as long as they succeed,
 // more is due and other endpoints do not need the place.
-func (s *Sender) deliver(ctx, attempts context.Context, id, name string) {
-	delivered := s.attempt(attempts, id, name)
-	for delivered {
-		if id = s.another(ctx, name); id == "" {
-			break
-		}
-		delivered = s.attempt(attempts, id, name)
+func (s *Sender) deliver(ctx, attempts context.Context, one claimed, name string) {
+	delivered := false
+	for one.id != "" {
+		delivered, one = s.attempt(ctx, attempts, one, name)
 	}
 	s.leave(name, delivered)
-}
-
-// another leases one more delivery of an endpoint; empty: none.
-func (s *Sender) another(ctx context.Context, name string) string {
-	if ctx.Err() != nil || s.full() {
-		return ""
-	}
-	lease := s.Timeout + leaseSlack
-	ids, err := s.Store.claim.Run(ctx, s.Store.rdb, []string{endpointsKey, dueKey(name)}, name, 1, lease.Milliseconds()).StringSlice()
-	if err != nil || len(ids) == 0 {
-		return "" // the next round finds what is due
-	}
-	return ids[0]
 }
 
 // full reports whether all attempts of the process are in use.
@@ -242,32 +279,35 @@ func (s *Sender) leave(name string, delivered bool) {
 	}
 }
 
-// attempt makes one attempt at a delivery and records it.
-func (s *Sender) attempt(ctx context.Context, id, name string) (delivered bool) {
-	p, err := s.prepare(ctx, id)
+// attempt makes one attempt at a delivery and records it. After a success it leases
+// one more, unless ctx has ended or other endpoints need the place.
+func (s *Sender) attempt(ctx, attempts context.Context, one claimed, name string) (delivered bool, next claimed) {
+	p, err := s.prepare(attempts, one)
 	if err != nil {
-		return false // it is due again when its lease ends
+		return false, claimed{} // it is due again when its lease ends
 	}
 	begun := time.Now()
 	span := s.Tracer.Callback(p.trace, message.ID(p.delivery.MessageID))
 	p.request.trace = span.Trace()
 	r := p.result
 	if r.outcome == "" {
-		r = s.client.post(ctx, p.request, s.Schedule.After(p.delivery.Attempts+1))
+		r = s.client.post(attempts, p.request, s.Schedule.After(p.delivery.Attempts+1))
 	}
-	if ctx.Err() != nil && r.outcome != outcomeDelivered {
+	if attempts.Err() != nil && r.outcome != outcomeDelivered {
 		r = result{outcome: outcomeRetry} // cut off by the stop of the process
 	}
 	span.Delivered(string(p.delivery.Event), p.request.url, string(r.outcome), r.response)
 	if r.attempted {
 		s.Metrics.Attempted(string(r.outcome), time.Since(begun))
 	}
-	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	delivered = r.outcome == outcomeDelivered
+	recording, cancel := context.WithTimeout(context.WithoutCancel(attempts), recordTimeout)
 	defer cancel()
-	if err := s.record(recording, name, p, r); err != nil {
-		s.Log.Warn().Str("delivery_id", id).Err(err).Msg("attempt not recorded; it is made again")
+	next, err = s.record(recording, name, p, r, delivered && ctx.Err() == nil && !s.full())
+	if err != nil {
+		s.Log.Warn().Str("delivery_id", one.id).Err(err).Msg("attempt not recorded; it is made again")
 	}
-	return r.outcome == outcomeDelivered
+	return delivered, next
 }
 
 // prepared is a delivery with all that an attempt needs, or with its result.
@@ -280,8 +320,9 @@ type prepared struct {
 }
 
 // prepare reads what an attempt needs.
-func (s *Sender) prepare(ctx context.Context, id string) (p prepared, err error) {
-	p.delivery, err = s.Store.delivery(ctx, id)
+func (s *Sender) prepare(ctx context.Context, one claimed) (p prepared, err error) {
+	id := one.id
+	p.delivery, err = s.Store.readDelivery(id, one.fields)
 	if errors.Is(err, ErrNotFound) {
 		p.delivery.ID, p.result = id, result{outcome: outcomeFailed}
 		return p, nil
@@ -289,7 +330,7 @@ func (s *Sender) prepare(ctx context.Context, id string) (p prepared, err error)
 	if err != nil {
 		return prepared{}, err
 	}
-	if p.configuration, err = s.Store.withSecret(ctx, p.delivery.scope); err != nil {
+	if p.configuration, err = s.configuration(ctx, p.delivery); err != nil {
 		return prepared{}, err
 	}
 	p.request = request{id: id, url: p.delivery.own, at: s.Store.now(), secrets: p.configuration.secrets}
@@ -309,6 +350,29 @@ func (s *Sender) prepare(ctx context.Context, id string) (p prepared, err error)
 		p.result, err = result{outcome: outcomeFailed, error: "the message is no longer kept"}, nil
 	}
 	return p, err
+}
+
+// configuration is that of a delivery, no older than the delivery and no older than
+// Fresh.
+func (s *Sender) configuration(ctx context.Context, d Delivery) (Configuration, error) {
+	now := s.Store.now()
+	s.mu.Lock()
+	known := s.known[d.scope]
+	s.mu.Unlock()
+	if now.Sub(known.at) < s.Fresh && known.at.After(d.CreatedAt) {
+		return known.configuration, nil
+	}
+	c, err := s.Store.withSecret(ctx, d.scope)
+	if err != nil || s.Fresh <= 0 {
+		return c, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.known) >= configurationsKnown {
+		clear(s.known)
+	}
+	s.known[d.scope] = knownConfiguration{configuration: c, at: now}
+	return c, nil
 }
 
 // refusal is why no attempt is made; empty: one is.
@@ -368,15 +432,16 @@ const (
 	reasonFailing = "every attempt has failed for 5 days"
 )
 
-// record records what an attempt came to.
-func (s *Sender) record(ctx context.Context, name string, p prepared, r result) error {
+// record records what an attempt came to, and with more leases one more delivery of the
+// endpoint.
+func (s *Sender) record(ctx context.Context, name string, p prepared, r result, more bool) (next claimed, err error) {
 	d, keep := p.delivery, failedKept
 	if r.outcome == outcomeDelivered {
 		keep = deliveredKept
 	}
 	if r.gone && d.own != "" {
 		if err := s.Store.rdb.HSet(ctx, seenKey(d.MessageID), "gone", 1).Err(); err != nil {
-			return unavailable("record 410", err)
+			return next, unavailable("record 410", err)
 		}
 	}
 	response, reason := "", ""
@@ -387,20 +452,51 @@ func (s *Sender) record(ctx context.Context, name string, p prepared, r result) 
 		reason = reasonGone
 	}
 	keys := []string{deliveryKey(d.ID), dueKey(name), endpointsKey, configKey(d.scope), scopesKey, countsKey}
-	disabled, err := s.Store.finish.Run(ctx, s.Store.rdb, keys,
+	args := []any{
 		d.ID, name, string(r.outcome), flag(r.attempted), s.Store.sealer.seal(p.request.url, attemptPlace(d.ID)), response, r.error,
 		r.after.Milliseconds(), keep.Milliseconds(), flag(r.attempted && d.own == "" && d.Event != TypeTest),
-		reason, s.Schedule.DisableAfter.Milliseconds(), reasonFailing, configured+d.scope, changedChannel).Text()
+		reason, s.Schedule.DisableAfter.Milliseconds(), reasonFailing, configured + d.scope, changedChannel,
+	}
+	finished, claim := s.finishAndClaim(ctx, name, keys, args, more)
+	disabled, err := finished.Text()
 	if err != nil {
-		return unavailable("record attempt", err)
+		return next, unavailable("record attempt", err)
 	}
 	if disabled == "1" {
 		s.Metrics.Disabled()
 		scope, _ := parseScope(d.scope)
 		s.Log.Warn().Str("tenant", scope.Tenant).Bool("test", scope.Test).Bool("gone", r.gone).Msg("callback disabled: its endpoint fails")
 	}
-	return nil
+	if claim == nil {
+		return next, nil
+	}
+	if all, err := readClaimed(claim); err == nil && len(all) > 0 {
+		next = all[0]
+	}
+	return next, nil // the next round finds what is due
 }
+
+// finishAndClaim runs both scripts in one round trip; without more the second is nil.
+func (s *Sender) finishAndClaim(ctx context.Context, name string, keys []string, args []any, more bool) (finished, claim *redis.Cmd) {
+	if !more {
+		return s.Store.finish.Run(ctx, s.Store.rdb, keys, args...), nil
+	}
+	pipe := s.Store.rdb.Pipeline()
+	claiming := claimArgs(name, 1, s.Timeout+leaseSlack)
+	finished = s.Store.finish.EvalSha(ctx, pipe, keys, args...)
+	claim = s.Store.claim.EvalSha(ctx, pipe, claimKeys(name), claiming...)
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	if redis.HasErrorPrefix(finished.Err(), noScript) {
+		finished = s.Store.finish.Run(ctx, s.Store.rdb, keys, args...)
+	}
+	if redis.HasErrorPrefix(claim.Err(), noScript) {
+		claim = s.Store.claim.Run(ctx, s.Store.rdb, claimKeys(name), claiming...)
+	}
+	return finished, claim
+}
+
+// noScript begins the error of a script that Redis does not have.
+const noScript = "NOSCRIPT"
 
 func flag(set bool) string {
 	if set {

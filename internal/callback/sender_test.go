@@ -287,15 +287,15 @@ func TestLeaseEnds(t *testing.T) {
 	b.accept(t, "https://example.com/own")
 	b.consume(t)
 	endpoint := endpointOf(shop.String(), "https://example.com/own")
-	claim := func() []string {
-		ids, err := b.store.claim.Run(t.Context(), b.rdb, []string{endpointsKey, dueKey(endpoint)}, endpoint, 8, 100).StringSlice()
+	claim := func() []claimed {
+		all, err := readClaimed(b.store.claim.Run(t.Context(), b.rdb, claimKeys(endpoint), claimArgs(endpoint, 8, 100*time.Millisecond)...))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return ids
+		return all
 	}
-	if ids := claim(); len(ids) != 1 {
-		t.Fatalf("%v", ids)
+	if all := claim(); len(all) != 1 || all[0].fields["status"] != string(Pending) {
+		t.Fatalf("%v", all)
 	}
 	await(t, "the lease ends", func() bool { return len(claim()) == 1 })
 }
@@ -391,5 +391,26 @@ func TestDeliveriesOfAMessageAreListed(t *testing.T) {
 	}
 	if found, err := b.store.List(t.Context(), message.Scope{Tenant: "other"}, f, Position{}, 10); err != nil || len(found) != 0 {
 		t.Errorf("another tenant: %+v, %v", found, err)
+	}
+}
+
+// A configuration that is cached serves the deliveries that were made before it was
+// read, and those alone.
+func TestCachedConfigurationIsNoOlderThanItsDelivery(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	to := receive(t, status(http.StatusNoContent))
+	b.configure(t, to.URL)
+	b.sender(t, func(o *SenderOptions) { o.Fresh = time.Hour })
+	for want := 1; want <= 3; want++ {
+		if err := b.store.Test(t.Context(), shop); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(strings.Fields(to.next(t).header.Get("webhook-signature"))); got != want {
+			t.Fatalf("%d signatures, want %d", got, want)
+		}
+		if _, err := b.store.Rotate(t.Context(), shop); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -226,9 +226,7 @@ func (sub *Subscription) Next(ctx context.Context) (StreamEvent, error) {
 				return StreamEvent{}, err
 			}
 		}
-		if len(sub.backlog) > 0 {
-			e := sub.backlog[0]
-			sub.backlog, sub.last = sub.backlog[1:], e.ID
+		if e, found := sub.fromBacklog(); found {
 			return e, nil
 		}
 		select {
@@ -238,12 +236,50 @@ func (sub *Subscription) Next(ctx context.Context) (StreamEvent, error) {
 			if !open {
 				return StreamEvent{}, ErrSlow
 			}
-			if newer(e.ID, sub.last) {
-				sub.last = e.ID
+			if sub.isNext(e) {
 				return e, nil
 			}
 		}
 	}
+}
+
+// Ready is Next for an event that is there already; found is false when none is.
+func (sub *Subscription) Ready() (_ StreamEvent, found bool) {
+	if e, found := sub.fromBacklog(); found || sub.resumes {
+		return e, found
+	}
+	for {
+		select {
+		case e, open := <-sub.events:
+			if !open {
+				return StreamEvent{}, false // Next says so
+			}
+			if sub.isNext(e) {
+				return e, true
+			}
+		default:
+			return StreamEvent{}, false
+		}
+	}
+}
+
+func (sub *Subscription) fromBacklog() (_ StreamEvent, found bool) {
+	if len(sub.backlog) == 0 {
+		return StreamEvent{}, false
+	}
+	e := sub.backlog[0]
+	sub.backlog, sub.last = sub.backlog[1:], e.ID
+	return e, true
+}
+
+// isNext reports whether an event of the reader follows the last one that was passed
+// on, and notes it as the last one then.
+func (sub *Subscription) isNext(e StreamEvent) bool {
+	follows := newer(e.ID, sub.last)
+	if follows {
+		sub.last = e.ID
+	}
+	return follows
 }
 
 // catchUp reads what follows the position, as much as one read has. The reader

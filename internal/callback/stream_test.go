@@ -198,3 +198,40 @@ func TestOutboxBecomesEvents(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 }
+
+// The event of an erased inbound message leaves the streams of all scopes.
+func TestErasedInboundLeavesAllStreams(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := b.streams(t)
+	scopes := []message.Scope{shop, {Tenant: "other"}}
+	for _, scope := range scopes {
+		sub, err := s.Subscribe(t.Context(), scope, "key-1", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { sub.Close(context.WithoutCancel(t.Context())) })
+	}
+	outbox := NewOutbox(b.scopes, b.keys)
+	for _, id := range []string{"inb_1", "inb_2"} {
+		for _, scope := range scopes {
+			element, err := outbox.Event(scope, TypeReceived, id, nil, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := b.rdb.RPush(t.Context(), OutboxKey, element).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	b.consume(t)
+	if err := s.EraseReceived(t.Context(), "inb_1"); err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range scopes {
+		left, err := b.rdb.XRange(t.Context(), streamKey(scope.String()), "-", "+").Result()
+		if err != nil || len(left) != 1 || b.store.subjectOf(scope.String(), left[0]) != "inb_2" {
+			t.Errorf("%s: %d events are left, %v", scope, len(left), err)
+		}
+	}
+}

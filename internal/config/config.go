@@ -145,7 +145,7 @@ type Store struct {
 	RecordTTL time.Duration `env:"RECORD_TTL" envDefault:"720h"`
 	// Keys that encrypt what is kept about people, `id:key,id:key,…`, a key being 32 bytes in base64 (`openssl rand -base64 32`). The first encrypts, all decrypt. To rotate, put a new key first in all processes and keep the old one until `RECORD_TTL` has passed. Empty: nothing is encrypted.
 	RecordKeys RecordKeys `env:"RECORD_KEYS"`
-	// How long text, subject, fallback text, media and metadata of a final message are kept; 0: as long as the message. Messages of a canceled batch lose them at once. A message without them cannot be replayed.
+	// How long text, subject, fallback text, media and metadata of a final message are kept, also in the long-term log, where it may be longer than `RECORD_TTL`; 0: as long as the message. Messages of a canceled batch lose them at once. A message without them cannot be replayed.
 	ContentTTL time.Duration `env:"CONTENT_TTL" envDefault:"0" zero:"allowed"`
 }
 

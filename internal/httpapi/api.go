@@ -78,7 +78,8 @@ type Metrics interface {
 type Options struct {
 	Ledger     Ledger
 	Batches    Batches
-	LongLog    Log // nil: there is no long-term log
+	LongLog    Log      // nil: there is no long-term log
+	Erasures   Erasures // of LongLog
 	Replays    Replays
 	Dispatcher Dispatcher
 	OptOuts    OptOuts

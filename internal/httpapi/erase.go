@@ -9,7 +9,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"mmsdispatch/internal/callback"
+	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/messagelog"
 )
 
 // eraseTimeout bounds the search for the messages to a number: below the time
@@ -26,18 +28,40 @@ func (a *api) eraseMessage(c echo.Context, caller Caller) error {
 	ctx, cancel := a.bounded(c)
 	defer cancel()
 	id := message.ID(c.Param("id"))
-	m, err := a.erase(ctx, caller.Scope, id, force)
-	if err != nil {
+	if err := a.erase(ctx, caller.Scope, id, force); err != nil {
 		return err
-	}
-	if m != nil && a.now().Sub(m.UpdatedAt) <= callback.SubscribedFor { // else no event is left
-		if err := a.Events.EraseEvents(ctx, caller.Scope, m.CreatedAt, id); err != nil {
-			return err
-		}
 	}
 	a.Log.Info().Str("request_id", callOf(c).logged).Str("message_id", string(id)).Bool("force", force).Msg("message erased")
 	c.Response().WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// erase erases a message, in the log alone when Redis no longer has it.
+func (a *api) erase(ctx context.Context, scope message.Scope, id message.ID, force bool) error {
+	if _, err := message.ParseID(string(id)); err != nil {
+		return ledger.ErrNotFound
+	}
+	gone := false
+	_, logged, err := a.eraseBoth(ctx, messagelog.Erasure{Scope: scope, ID: id}, func() (erased, error) {
+		m, err := a.Ledger.Erase(ctx, scope, id, force)
+		if errors.Is(err, ledger.ErrNotFound) {
+			only, failed := a.onlyLogged(ctx, id)
+			if gone = only; failed != nil || only {
+				return erased{}, failed
+			}
+		}
+		if err != nil {
+			return erased{}, err
+		}
+		if a.now().Sub(m.UpdatedAt) > callback.SubscribedFor { // no event is left
+			return erased{}, nil
+		}
+		return erased{}, a.Events.EraseEvents(ctx, scope, m.CreatedAt, id)
+	})
+	if err == nil && gone && logged == 0 {
+		return ledger.ErrNotFound
+	}
+	return err
 }
 
 // erasePerson erases all messages of the tenant to a number, and those that it sees
@@ -62,20 +86,22 @@ func (a *api) erasePerson(c echo.Context, caller Caller) error {
 	if err := slot.grow(ctx, 1); err != nil {
 		return err
 	}
-	ids, open, err := a.Ledger.EraseNumber(ctx, caller.Scope, number)
-	if err := errors.Join(err, a.Events.EraseEvents(ctx, caller.Scope, time.Time{}, ids...)); err != nil {
-		return err
-	}
-	logged, err := a.eraseLogged(ctx, caller.Scope, number)
+	open := 0
+	done, logged, err := a.eraseBoth(ctx, messagelog.Erasure{Scope: caller.Scope, Number: number}, func() (done erased, err error) {
+		done.messages, open, err = a.Ledger.EraseNumber(ctx, caller.Scope, number)
+		err = errors.Join(err, a.Events.EraseEvents(ctx, caller.Scope, time.Time{}, done.messages...))
+		if err != nil {
+			return done, err
+		}
+		done.inbound, err = a.eraseInbound(ctx, caller.Scope, number)
+		return done, err
+	})
 	if err != nil {
 		return err
 	}
-	if err := a.eraseInbound(ctx, caller.Scope, number); err != nil {
-		return err
-	}
-	erased := len(ids) + logged
-	a.Log.Info().Str("request_id", callOf(c).logged).Int("erased", erased).Int("open", open).Msg("messages to a number erased")
-	writeJSON(c, http.StatusOK, erasure{Erased: erased, Open: open})
+	all := len(done.messages) + logged
+	a.Log.Info().Str("request_id", callOf(c).logged).Int("erased", all).Int("open", open).Msg("messages to a number erased")
+	writeJSON(c, http.StatusOK, erasure{Erased: all, Open: open})
 	return nil
 }
 

@@ -19,11 +19,14 @@ import (
 type Events interface {
 	Subscribe(ctx context.Context, scope message.Scope, keyID, after string) (*callback.Subscription, error)
 	EraseEvents(ctx context.Context, scope message.Scope, since time.Time, ids ...message.ID) error
+	EraseReceived(ctx context.Context, ids ...string) error
 }
 
 const (
 	// eventsComment is how often a stream has a comment, so that proxies keep it open.
 	eventsComment = 15 * time.Second
+	// eventsAtOnce is about how many bytes of events are written at once.
+	eventsAtOnce = 32 << 10
 	// eventsWrite is how long a subscriber may take for what is written at once.
 	eventsWrite = 10 * time.Second
 	// eventsRetry is in how many seconds a stream beyond the limit may find a place.
@@ -65,7 +68,7 @@ func (a *api) streamEvents(c echo.Context, caller Caller) error {
 	c.Response().Header().Set(echo.HeaderContentType, "text/event-stream")
 	c.Response().Header().Set("X-Accel-Buffering", "no") // nginx would keep events back
 	c.Response().WriteHeader(http.StatusOK)
-	if !w.write(": connected\n\n") {
+	if !w.write([]byte(": connected\n\n")) {
 		return nil
 	}
 	w.follow(c.Request().Context(), sub, types)
@@ -105,12 +108,28 @@ type eventWriter struct {
 }
 
 // write writes to the caller at once; ok is false when it cannot be done in time.
-func (w eventWriter) write(text string) (ok bool) {
+func (w eventWriter) write(text []byte) (ok bool) {
 	_ = w.control.SetWriteDeadline(time.Now().Add(eventsWrite)) // a writer without deadlines has none to be moved
-	if _, err := w.response.Write([]byte(text)); err != nil {
+	if _, err := w.response.Write(text); err != nil {
 		return false
 	}
 	return w.control.Flush() == nil
+}
+
+// writeReady writes an event and those that are there behind it, all at once.
+func (w eventWriter) writeReady(sub *callback.Subscription, e callback.StreamEvent, types []callback.Type) (ok bool) {
+	var text []byte
+	for more := true; more; {
+		if types == nil || slices.Contains(types, e.Type) {
+			text = append(append(append(text, "id: "...), e.ID...), "\nevent: "...)
+			text = append(append(append(append(text, e.Type...), "\ndata: "...), e.Data...), "\n\n"...)
+		}
+		if len(text) >= eventsAtOnce {
+			break
+		}
+		e, more = sub.Ready()
+	}
+	return len(text) == 0 || w.write(text)
 }
 
 // follow writes the events of a subscription until it ends.
@@ -120,11 +139,10 @@ func (w eventWriter) follow(ctx context.Context, sub *callback.Subscription, typ
 		e, err := sub.Next(wait)
 		cancel()
 		switch {
-		case err == nil && (types == nil || slices.Contains(types, e.Type)):
-			if !w.write("id: " + e.ID + "\nevent: " + string(e.Type) + "\ndata: " + string(e.Data) + "\n\n") {
+		case err == nil:
+			if !w.writeReady(sub, e, types) {
 				return
 			}
-		case err == nil:
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 		default:
 			return
@@ -132,7 +150,7 @@ func (w eventWriter) follow(ctx context.Context, sub *callback.Subscription, typ
 		if time.Now().Before(comment) {
 			continue
 		}
-		if comment = time.Now().Add(eventsComment); sub.KeepAlive(ctx) != nil || !w.write(": keep-alive\n\n") {
+		if comment = time.Now().Add(eventsComment); sub.KeepAlive(ctx) != nil || !w.write([]byte(": keep-alive\n\n")) {
 			return
 		}
 	}

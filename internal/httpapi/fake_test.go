@@ -369,8 +369,9 @@ func (noPauses) Read(context.Context) (pause.Set, error) { return pause.Set{}, n
 type fakeEvents struct {
 	httpapi.Events
 
-	mu     sync.Mutex
-	erased []message.ID
+	mu       sync.Mutex
+	erased   []message.ID
+	received []string
 }
 
 // EraseEvents implements httpapi.Events.
@@ -378,6 +379,14 @@ func (e *fakeEvents) EraseEvents(_ context.Context, _ message.Scope, _ time.Time
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.erased = append(e.erased, ids...)
+	return nil
+}
+
+// EraseReceived implements httpapi.Events.
+func (e *fakeEvents) EraseReceived(_ context.Context, ids ...string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.received = append(e.received, ids...)
 	return nil
 }
 

@@ -199,13 +199,9 @@ func (a *api) listInbound(c echo.Context, caller Caller) error {
 	return nil
 }
 
-// eraseInbound deletes the messages of a phone that a scope sees.
-func (a *api) eraseInbound(ctx context.Context, scope message.Scope, number string) error {
-	if _, err := a.Inbound.EraseNumber(ctx, scope, number); err != nil {
-		return err
-	}
-	if a.LongLog == nil || scope.Test {
-		return nil
-	}
-	return a.LongLog.EraseInbound(ctx, number, func(sender string) bool { return a.Rules.Allows(scope.Tenant, sender) })
+// eraseInbound deletes the messages of a phone that a scope sees, and their events,
+// which every tenant of the sender has. It returns their ids.
+func (a *api) eraseInbound(ctx context.Context, scope message.Scope, number string) ([]string, error) {
+	ids, err := a.Inbound.EraseNumber(ctx, scope, number)
+	return ids, errors.Join(err, a.Events.EraseReceived(ctx, ids...))
 }

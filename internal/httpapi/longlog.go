@@ -18,12 +18,14 @@ type Log interface {
 	Messages(ctx context.Context, scope message.Scope, q messagelog.Query) ([]*message.Message, error)
 	Several(ctx context.Context, scope message.Scope, ids []message.ID) (map[message.ID]*message.Message, error)
 	Report(ctx context.Context, scope message.Scope, by messagelog.Grouping, first, end time.Time) ([]messagelog.ReportLine, error)
-	// Erase erases messages that Redis no longer has; erased is how many the log has.
-	Erase(ctx context.Context, scope message.Scope, ids []message.ID) (erased int, err error)
-	EraseInbound(ctx context.Context, number string, sees func(sender string) bool) error
 	Batch(ctx context.Context, scope message.Scope, id message.BatchID) (ledger.Batch, error)
 	FindBatch(ctx context.Context, scope message.Scope, ref string) (ledger.Batch, error)
 	Batches(ctx context.Context, scope message.Scope, after ledger.BatchPosition, limit int) ([]ledger.Batch, error)
+}
+
+// Erasures bring erasures to the long-term log.
+type Erasures interface {
+	Begin(ctx context.Context, e messagelog.Erasure) (*messagelog.PendingErasure, error)
 }
 
 // logShare is the part of Options.StorageTimeout for which a list waits for the log:

@@ -9,56 +9,49 @@ import (
 	"mmsdispatch/internal/messagelog"
 )
 
-// erase erases a message, in the log when Redis no longer has it; then it returns nil.
-// Where Redis has it the log follows with the writer's next round.
-func (a *api) erase(ctx context.Context, scope message.Scope, id message.ID, force bool) (*message.Message, error) {
-	m, err := a.Ledger.Erase(ctx, scope, id, force)
-	if a.LongLog == nil || !errors.Is(err, ledger.ErrNotFound) {
-		return m, err
-	}
-	current, failed := a.Ledger.Current(ctx, []message.ID{id})
-	if failed != nil {
-		return nil, failed
-	}
-	if current[id] != nil {
-		return nil, err // it belongs to another scope
-	}
-	erased, failed := a.LongLog.Erase(ctx, scope, []message.ID{id})
-	if failed == nil && erased == 0 {
-		return nil, err
-	}
-	return nil, failed
+// erased is the result of an erasure in Redis.
+type erased struct {
+	messages []message.ID
+	inbound  []string
 }
 
-// eraseAtOnce is the number of messages that one transaction erases.
-const eraseAtOnce = 500
-
-// eraseLogged erases those messages of a scope to a number that only the log has.
-func (a *api) eraseLogged(ctx context.Context, scope message.Scope, number string) (erased int, err error) {
+// eraseBoth erases in Redis, by inRedis, and then in the log; logged is the number of
+// messages that only the log has. inRedis returns ErrNotErasable when it has erased
+// nothing.
+func (a *api) eraseBoth(
+	ctx context.Context, e messagelog.Erasure, inRedis func() (erased, error),
+) (done erased, logged int, err error) {
 	if a.LongLog == nil {
-		return 0, nil
+		done, err = inRedis()
+		return done, 0, err
 	}
-	q := messagelog.Query{To: number, Limit: eraseAtOnce}
-	for {
-		logged, err := a.LongLog.Messages(ctx, scope, q)
-		if err != nil || len(logged) == 0 {
-			return erased, err
-		}
-		current, err := a.Ledger.Current(ctx, ids(logged))
-		if err != nil {
-			return erased, err
-		}
-		var gone []message.ID
-		for _, m := range logged {
-			if current[m.ID] == nil {
-				gone = append(gone, m.ID)
-			}
-		}
-		n, err := a.LongLog.Erase(ctx, scope, gone)
-		erased += n
-		if err != nil || len(logged) < eraseAtOnce {
-			return erased, err
-		}
-		q.After = ledger.PositionOf(logged[len(logged)-1].ID)
+	pending, err := a.Erasures.Begin(ctx, e)
+	if err != nil {
+		return done, 0, err
 	}
+	done, err = inRedis()
+	if errors.Is(err, message.ErrNotErasable) || errors.Is(err, ledger.ErrNotFound) {
+		return done, 0, errors.Join(err, pending.Drop(ctx))
+	}
+	if err != nil {
+		return done, 0, err // it may have taken effect: a worker looks
+	}
+	logged, err = pending.Finish(ctx, done.messages, done.inbound)
+	if errors.Is(err, messagelog.ErrUnavailable) {
+		a.Log.Warn().Err(err).Msg("erased in Redis; the long-term log follows")
+		err = newProblem(codeUnavailable,
+			"The long-term log does not answer. Everything else is erased, and the log follows as soon as it answers; "+
+				"the request may be repeated.")
+	}
+	return done, logged, err
+}
+
+// onlyLogged reports whether Redis does not have a message: neither the scope's nor
+// another's.
+func (a *api) onlyLogged(ctx context.Context, id message.ID) (bool, error) {
+	if a.LongLog == nil {
+		return false, nil
+	}
+	current, err := a.Ledger.Current(ctx, []message.ID{id})
+	return current[id] == nil, err
 }

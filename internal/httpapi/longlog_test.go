@@ -28,6 +28,7 @@ type logged struct {
 	*bundle
 
 	ledger *ledger.Ledger
+	log    *messagelog.Log
 	writer *messagelog.Writer
 }
 
@@ -52,11 +53,13 @@ func setupLog(t *testing.T, databaseURL string, ttl time.Duration) *logged {
 		t.Fatal(err)
 	}
 	t.Cleanup(log.Close)
+	erasures := messagelog.NewErasures(messagelog.ErasuresOptions{Redis: rdb, Log: log, Ledger: l, Logger: zerolog.Nop()})
 	b := setup(t, ticking, func(o *httpapi.Options) {
 		o.Ledger, o.Batches, o.Pauses, o.LongLog, o.Replays = l, l, pause.NewStore(rdb), log, replay.NewStore(rdb, l, time.Hour)
+		o.Erasures = erasures
 	})
-	return &logged{bundle: b, ledger: l, writer: messagelog.NewWriter(messagelog.WriterOptions{
-		Log: log, Ledger: l, Redis: rdb, Report: func(error) {}, Logger: zerolog.Nop(),
+	return &logged{bundle: b, ledger: l, log: log, writer: messagelog.NewWriter(messagelog.WriterOptions{
+		Log: log, Ledger: l, Redis: rdb, Erasures: erasures, Report: func(error) {}, Logger: zerolog.Nop(),
 	})}
 }
 

@@ -189,7 +189,7 @@ func (l *Ledger) groupCall(g group) (keys []string, args []any) {
 	first[acceptSecretValue], first[acceptRecentKept] = g.secret, recentKept
 	first[acceptLaneLimit], first[acceptHasBatch] = l.opts.LaneLimit, flag(g.batch != "")
 	first[acceptTenantLimit], first[acceptPeriod] = l.opts.TenantLimit, l.period().Milliseconds()
-	fixed[acceptQuota], fixed[acceptUsage] = l.quotaKey(g.quota), l.usageToday(scope)
+	fixed[acceptQuota], fixed[acceptUsage], fixed[acceptUsages] = l.quotaKey(g.quota), l.usageToday(scope), l.usagesKey()
 	first[acceptDaily], first[acceptHold], first[acceptUsageKept] = g.quota.Daily, g.quota.Hold, usageKept.Milliseconds()
 	l.memory.Load().fill(first)
 	operation := newOperation()

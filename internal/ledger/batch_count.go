@@ -26,7 +26,7 @@ type Tally struct{ Accepted, Duplicates, Rejected int64 }
 // CountBatch records the result of the latest request of a batch, and counts its rows
 // in the usage of the day.
 func (l *Ledger) CountBatch(ctx context.Context, scope message.Scope, id message.BatchID, t Tally) error {
-	keys := []string{countBatch: l.batchKey(id), countUsage: l.usageToday(scope)}
+	keys := []string{countBatch: l.batchKey(id), countUsage: l.usageToday(scope), countUsages: l.usagesKey()}
 	args := []any{
 		countValid: t.Accepted + t.Duplicates, countDuplicates: t.Duplicates, countRejected: t.Rejected,
 		countUsageKept: usageKept.Milliseconds(),

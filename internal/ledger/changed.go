@@ -51,7 +51,23 @@ func (l *Ledger) ChangedAt(ctx context.Context, c Consumer, skip, n int) ([]Chan
 	if err != nil {
 		return nil, unavailable("list changed messages", err)
 	}
-	ids := unpacked(packed)
+	return l.readChanged(ctx, unpacked(packed))
+}
+
+// ChangedSettled is Changed for the messages whose first change is some time ago: those
+// that changed again within it are read once.
+func (l *Ledger) ChangedSettled(ctx context.Context, c Consumer, ago time.Duration, n int) ([]Changed, error) {
+	packed, err := l.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
+		Key: l.changedKey(c), ByScore: true, Start: lowest, Stop: l.opts.Now().Add(-ago).UnixMilli(), Count: int64(n),
+	}).Result()
+	if err != nil {
+		return nil, unavailable("list changed messages", err)
+	}
+	return l.readChanged(ctx, unpacked(packed))
+}
+
+// readChanged reads messages of a list.
+func (l *Ledger) readChanged(ctx context.Context, ids []message.ID) ([]Changed, error) {
 	results, err := l.ReadEach(ctx, ids)
 	if err != nil {
 		return nil, err

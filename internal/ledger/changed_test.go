@@ -149,3 +149,70 @@ func TestMissingRecordIsTakenOff(t *testing.T) {
 	handle(t, l, ledger.ConsumerLog, found)
 	changed(t, l, ledger.ConsumerLog, 0)
 }
+
+// A message whose first change is recent is not settled; later changes do not make it
+// wait again.
+func TestSettledMessages(t *testing.T) {
+	t.Parallel()
+	now := time.Now
+	opts := consumers(ledger.ConsumerCallbacks)
+	opts.Now = func() time.Time { return now() }
+	l, _ := newLedger(t, opts)
+	m := accept(t, l, request("order-1"))
+	settled := func(ago time.Duration) int {
+		t.Helper()
+		found, err := l.ChangedSettled(t.Context(), ledger.ConsumerCallbacks, ago, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	if n := settled(time.Hour); n != 0 {
+		t.Errorf("%d messages are settled at once", n)
+	}
+	sent(t, l, m.ID)
+	now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	if n := settled(time.Hour); n != 1 {
+		t.Errorf("%d messages are settled later, want 1", n)
+	}
+}
+
+// The counts of all scopes are listed from a day on, also those of batches that were
+// rejected as a whole and of duplicates.
+func TestUsageOfAllScopes(t *testing.T) {
+	t.Parallel()
+	day := time.Now().UTC()
+	opts := ledger.Options{Now: func() time.Time { return day }}
+	l, rdb := newLedger(t, opts)
+	accept(t, l, request("order-1"))
+	others := []message.Scope{{Tenant: "others", Test: true}, {Tenant: "a-third"}}
+	for range 2 {
+		if err := l.CountDuplicate(t.Context(), others[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, _ := openBatch(t, l, "campaign", "")
+	if err := l.CountBatch(t.Context(), others[1], b.ID, ledger.Tally{Rejected: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if n := rdb.ZCard(t.Context(), ledger.DefaultPrefix+"usages").Val(); n != 3 {
+		t.Errorf("%d days are listed, want 3", n)
+	}
+	all, err := l.UsageSince(t.Context(), day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := make(map[message.Scope]int64)
+	for _, u := range all {
+		counts[u.Scope] = u.Accepted + 10*u.Duplicates + 100*u.Rejected
+		if !u.Day.Equal(day.Truncate(24 * time.Hour)) {
+			t.Errorf("%v is of %v", u.Scope, u.Day)
+		}
+	}
+	if len(all) != 3 || counts[others[0]] != 20 || counts[others[1]] != 300 {
+		t.Errorf("%v", counts)
+	}
+	if later, err := l.UsageSince(t.Context(), day.AddDate(0, 0, 1)); err != nil || len(later) != 0 {
+		t.Errorf("%d days later, %v", len(later), err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -198,9 +199,13 @@ func (o Options) script(name string) (*redis.Script, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read script: %w", err)
 	}
-	locals := positionsOf(name).locals()
+	p := positionsOf(name)
+	locals := p.locals()
 	if name == "accept" || name == "reserve" {
 		locals += quotaLua
+	}
+	if slices.Contains(p.keys, "USAGES") {
+		locals += usageLua
 	}
 	return redisconn.NewScript(string(source), locals, o.Embedded), nil
 }

@@ -25,6 +25,7 @@ const (
 	acceptMemory  // total of the bytes accepted so far
 	acceptQuota   // of the API key, or a name that no Redis key has
 	acceptUsage   // of the scope today
+	acceptUsages  // the latest of all scopes
 	acceptWaiting // the waiting messages of the first lane; the other lanes follow
 )
 
@@ -70,6 +71,7 @@ const (
 	putChangedCallbacks
 	putChangedBatches // of which messages have ended, for the callbacks
 	putContent        // final messages by the time their content is dropped
+	putUsages         // the latest of all scopes
 	putWaiting        // the waiting messages of the first lane; the other lanes follow
 )
 
@@ -136,7 +138,8 @@ func positionsOf(script string) positions {
 			keys: []string{
 				acceptSecret: "SECRET", acceptCounts: "COUNTS", acceptRecent: "RECENT", acceptBatch: batchPosition,
 				acceptMembers: "MEMBERS", acceptChangedLog: "CHANGED_LOG", acceptChangedCallbacks: "CHANGED_CALLBACKS",
-				acceptTenant: "TENANT", acceptMemory: "MEMORY", acceptQuota: "QUOTA", acceptUsage: "USAGE", acceptWaiting: "WAITING",
+				acceptTenant: "TENANT", acceptMemory: "MEMORY", acceptQuota: "QUOTA", acceptUsage: "USAGE", acceptUsages: "USAGES",
+				acceptWaiting: "WAITING",
 			},
 			rowKeys: []string{acceptRecord: "RECORD", acceptOptOuts: "OPT_OUTS"},
 			args: []string{
@@ -156,7 +159,7 @@ func positionsOf(script string) positions {
 			keys: []string{
 				putCalls: "CALLS", putUnknown: "UNKNOWN", putCounts: "COUNTS", putBegins: "BEGINS",
 				putChangedLog: "CHANGED_LOG", putChangedCallbacks: "CHANGED_CALLBACKS",
-				putChangedBatches: "CHANGED_BATCHES", putContent: "CONTENT", putWaiting: "WAITING",
+				putChangedBatches: "CHANGED_BATCHES", putContent: "CONTENT", putUsages: "USAGES", putWaiting: "WAITING",
 			},
 			rowKeys: []string{
 				putRecord: "RECORD", putBatch: "BATCH", putMembers: "MEMBERS", putOptOuts: "OPT_OUTS",

@@ -24,6 +24,7 @@ const (
 const (
 	countBatch = iota
 	countUsage // of the scope today
+	countUsages
 )
 
 const (
@@ -82,7 +83,7 @@ func listPositions(script string) positions {
 		}
 	case "count":
 		return positions{
-			keys: []string{countBatch: "BATCH", countUsage: "USAGE"},
+			keys: []string{countBatch: "BATCH", countUsage: "USAGE", countUsages: "USAGES"},
 			args: []string{countValid: "VALID", countDuplicates: "DUPLICATES", countUsageKept: "USAGE_KEPT", countRejected: "REJECTED"},
 		}
 	case "reserve":

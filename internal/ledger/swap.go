@@ -229,6 +229,7 @@ func (l *Ledger) swapCall(g swapGroup) (keys []string, args []any) {
 	fixed[putCounts], fixed[putBegins] = l.key("counts"), l.key("begins")
 	fixed[putChangedLog], fixed[putChangedCallbacks] = l.changedKey(ConsumerLog), l.changedKey(ConsumerCallbacks)
 	fixed[putChangedBatches], fixed[putContent] = l.key("changed:batches"), l.key(string(Content))
+	fixed[putUsages] = l.usagesKey()
 	copy(fixed[putWaiting:], l.waitingKeys())
 	args = make([]any, 0, len(p.args)+len(p.rowArgs)*len(g.swaps))
 	args, first := extend(args, len(p.args))

@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"context"
+	_ "embed" // for the script
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -25,11 +27,25 @@ const (
 	usageRejected   = "rejected"
 	// usageKept is how long the counts of a day are kept.
 	usageKept = 400 * 24 * time.Hour
+	// UsageListed is how long UsageSince finds the counts of a day, as usage.lua has it.
+	UsageListed = 31 * 24 * time.Hour
 )
+
+// usageLua is what the scripts that count share.
+//
+//go:embed usage.lua
+var usageLua string
+
+// dayLayout is the day in the key of its counts.
+const dayLayout = "20060102"
+
+// usagesKey is the list of the counts of the latest days, by the time of their first
+// event.
+func (l *Ledger) usagesKey() string { return l.key("usages") }
 
 // usageKey is the hash of the counts of a day.
 func (l *Ledger) usageKey(scope message.Scope, day time.Time) string {
-	return l.key("usage:" + scope.String() + ":" + day.UTC().Format("20060102"))
+	return l.key("usage:" + scope.String() + ":" + day.UTC().Format(dayLayout))
 }
 
 func (l *Ledger) usageToday(scope message.Scope) string { return l.usageKey(scope, l.opts.Now()) }
@@ -58,6 +74,7 @@ func (l *Ledger) CountDuplicate(ctx context.Context, scope message.Scope) error 
 	key, pipe := l.usageToday(scope), l.rdb.Pipeline()
 	pipe.HIncrBy(ctx, key, usageDuplicates, 1)
 	pipe.PExpire(ctx, key, usageKept)
+	pipe.ZAddNX(ctx, l.usagesKey(), redis.Z{Score: float64(l.opts.Now().UnixMilli()), Member: key})
 	if _, err := pipe.Exec(ctx); err != nil {
 		return unavailable("count duplicate", err)
 	}
@@ -79,6 +96,57 @@ func (l *Ledger) Usage(ctx context.Context, scope message.Scope, first time.Time
 		usage[i] = usageOf(counts.Val())
 	}
 	return usage, nil
+}
+
+// DailyUsage are the counts of a scope for a UTC day.
+type DailyUsage struct {
+	Usage
+
+	Scope message.Scope
+	Day   time.Time
+}
+
+// UsageSince reads the counts of all scopes for the day of a time and those after it, of
+// the days that have any.
+func (l *Ledger) UsageSince(ctx context.Context, first time.Time) ([]DailyUsage, error) {
+	const day = 24 * time.Hour
+	first = first.UTC().Truncate(day)
+	keys, err := l.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
+		Key: l.usagesKey(), ByScore: true, Start: first.Add(-day).UnixMilli(), Stop: "+inf", // clocks may differ
+	}).Result()
+	if err != nil {
+		return nil, unavailable("list usage", err)
+	}
+	all := make([]DailyUsage, 0, len(keys))
+	for chunk := range slices.Chunk(keys, readMax) {
+		pipe := l.rdb.Pipeline()
+		read := make([]*redis.MapStringStringCmd, len(chunk))
+		for i, key := range chunk {
+			read[i] = pipe.HGetAll(ctx, key)
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return nil, unavailable("read usage", err)
+		}
+		for i, key := range chunk {
+			if u, ok := l.dailyUsage(key); ok && !u.Day.Before(first) {
+				u.Usage = usageOf(read[i].Val())
+				all = append(all, u)
+			}
+		}
+	}
+	return all, nil
+}
+
+// dailyUsage reads the key of the counts of a day.
+func (l *Ledger) dailyUsage(key string) (u DailyUsage, ok bool) {
+	name := strings.TrimPrefix(key, l.key("usage:"))
+	end := strings.LastIndexByte(name, ':')
+	if end < 0 {
+		return u, false
+	}
+	tenant, kind, found := strings.Cut(name[:end], ":")
+	day, err := time.Parse(dayLayout, name[end+1:])
+	return DailyUsage{Scope: message.Scope{Tenant: tenant, Test: kind == "test"}, Day: day}, found && err == nil
 }
 
 func usageOf(values map[string]string) Usage {

@@ -12,19 +12,40 @@ import (
 	"mmsdispatch/internal/message"
 )
 
-const eraseRow = `update mms_log set recipient = $3, media_url = null, message_text = null, subject = null, metadata = null, record = $4
-where submitted_at = $1 and id = $2`
+// hiddenMark is what every masked number contains: a row with it is erased.
+const hiddenMark = "…"
 
-// Erase drops the content and the number of messages that Redis no longer has, and
-// returns how many of them the scope has. Erasing twice is no error.
-func (l *Log) Erase(ctx context.Context, scope message.Scope, ids []message.ID) (erased int, err error) {
+// eraseSlack is by how much the clocks of processes differ, and the longest round of a
+// writer: a message that is older than the retention by more is written by none.
+const eraseSlack = time.Hour
+
+// writeErased writes messages that were erased in Redis, so that a writer that has
+// read them before cannot write their content afterwards.
+func (l *Log) writeErased(ctx context.Context, entries []Entry) error {
+	written := make([]Entry, 0, len(entries))
+	for _, one := range entries {
+		if one.Message.ID.Created().After(l.oldest().Add(-eraseSlack)) {
+			written = append(written, one)
+		}
+	}
+	return l.writeAll(ctx, sorted(written))
+}
+
+// eraseRows drops the content and the number of messages as the log has them, whatever
+// their version, and returns how many of the messages the scope has. Erasing twice is
+// no error.
+func (l *Log) eraseRows(ctx context.Context, scope message.Scope, ids []message.ID) (found int, err error) {
+	if len(ids) == 0 {
+		return 0, nil
+	}
 	submitted := make([]time.Time, len(ids))
 	for i, id := range ids {
 		submitted[i] = id.Created()
 	}
 	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `select record, version from mms_log where submitted_at = any($1) and id = any($2)
-			and tenant = $3 and kind = $4 order by id for update`, submitted, texts(ids), scope.Tenant, kindOf(scope))
+		rows, err := tx.Query(ctx, `select record, version, redacted_at is not null and strpos(recipient, $5) > 0 from mms_log
+			where submitted_at = any($1) and id = any($2) and tenant = $3 and kind = $4 order by id for update`,
+			submitted, texts(ids), scope.Tenant, kindOf(scope), hiddenMark)
 		if err != nil {
 			return err //nolint:wrapcheck // wrapped below
 		}
@@ -32,32 +53,53 @@ func (l *Log) Erase(ctx context.Context, scope message.Scope, ids []message.ID) 
 		if err != nil {
 			return err //nolint:wrapcheck // wrapped below
 		}
-		for _, one := range all {
-			if err := l.eraseOne(ctx, tx, one); err != nil {
-				return err
-			}
-		}
-		erased = len(all)
-		return nil
+		found = len(all)
+		return l.dropContent(ctx, tx, all, l.erase)
 	})
 	if err != nil {
 		return 0, unavailable("erase messages", err)
 	}
-	return erased, nil
+	return found, nil
 }
 
 // packed is the record of a row.
 type packed struct {
 	Record  []byte
 	Version int64
+	Done    bool // there is nothing to drop
 }
 
-func (l *Log) eraseOne(ctx context.Context, tx pgx.Tx, one packed) error {
-	m, err := l.opts.Records.Unpack(one.Record)
-	if err != nil && !errors.Is(err, encryption.ErrKeyMissing) {
-		return fmt.Errorf("record of a message: %w", err)
-	}
+// erase drops the content and the number of a message, and returns what its row has as
+// recipient. Of a message whose key is missing not even a masked number is known.
+func (l *Log) erase(m *message.Message) (recipient *string) {
 	m.EraseLogged(l.opts.Now())
-	_, err = tx.Exec(ctx, eraseRow, m.ID.Created(), string(m.ID), m.Content.To, l.opts.Records.Pack(m, one.Version))
-	return err //nolint:wrapcheck // the caller wraps it
+	if m.Content.To == "" {
+		m.Content.To = hiddenMark
+	}
+	return &m.Content.To
+}
+
+const dropContentOfRow = `update mms_log set recipient = coalesce($3, recipient), media_url = null, message_text = null, subject = null,
+	metadata = null, redacted_at = $4, record = $5
+where submitted_at = $1 and id = $2`
+
+// dropContent changes rows as drop changes their messages; drop returns the new
+// recipient, or nil where it stays.
+func (l *Log) dropContent(ctx context.Context, tx pgx.Tx, all []packed, drop func(m *message.Message) (recipient *string)) error {
+	var batch pgx.Batch
+	for _, one := range all {
+		if one.Done {
+			continue
+		}
+		m, err := l.opts.Records.Unpack(one.Record)
+		if err != nil && !errors.Is(err, encryption.ErrKeyMissing) {
+			return fmt.Errorf("record of a message: %w", err)
+		}
+		recipient := drop(m)
+		batch.Queue(dropContentOfRow, m.ID.Created(), string(m.ID), recipient, m.RedactedAt, l.opts.Records.Pack(m, one.Version))
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	return tx.SendBatch(ctx, &batch).Close() //nolint:wrapcheck // the caller wraps it
 }

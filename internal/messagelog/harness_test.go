@@ -21,7 +21,9 @@ import (
 const (
 	recipient = "+12065551212"
 	sender    = "+12065550100"
-	text      = "Your parcel is ready."
+	// othersSender is a sender that the shop does not see.
+	othersSender = "28444"
+	text         = "Your parcel is ready."
 )
 
 // bundle is a ledger, a log and a writer on stores of their own.
@@ -30,13 +32,16 @@ type bundle struct {
 	ledger *ledger.Ledger
 	log    *messagelog.Log
 	writer *messagelog.Writer
-	conn   *pgx.Conn // nil: none
-	url    string
-	conf   settings
+	// erasures are those of a request.
+	erasures *messagelog.Erasures
+	conn     *pgx.Conn // nil: none
+	url      string
+	conf     settings
 }
 
 type settings struct {
 	ttl       time.Duration
+	content   time.Duration
 	retention time.Duration
 	keys      *encryption.Keys
 	hashKey   []byte
@@ -64,17 +69,28 @@ func setup(t *testing.T, opts ...option) *bundle {
 	must(t, err)
 	migrate(t, b.url)
 	b.log, err = messagelog.New(messagelog.Options{
-		URL: b.url, Records: b.ledger, Retention: conf.retention, Keys: conf.keys, HashKey: conf.hashKey, Connections: 4, Now: conf.now,
+		URL: b.url, Records: b.ledger, Retention: conf.retention, Keys: conf.keys, HashKey: conf.hashKey, ContentTTL: conf.content,
+		Connections: 4, Now: conf.now,
 	})
 	must(t, err)
 	t.Cleanup(b.log.Close)
-	b.writer = b.newWriter()
+	b.writer, b.erasures = b.newWriter(), b.newErasures()
 	return b
 }
 
-func (b *bundle) newWriter() *messagelog.Writer {
+func (b *bundle) newWriter() *messagelog.Writer { return b.writerOf(b.ledger) }
+
+// writerOf is a writer that reads a ledger.
+func (b *bundle) writerOf(l messagelog.Ledger) *messagelog.Writer {
 	return messagelog.NewWriter(messagelog.WriterOptions{
-		Log: b.log, Ledger: b.ledger, Redis: b.rdb, Report: func(error) {}, Logger: zerolog.Nop(),
+		Log: b.log, Ledger: l, Redis: b.rdb, Erasures: b.newErasures(), Report: func(error) {}, Logger: zerolog.Nop(),
+	})
+}
+
+func (b *bundle) newErasures() *messagelog.Erasures {
+	return messagelog.NewErasures(messagelog.ErasuresOptions{
+		Redis: b.rdb, Log: b.log, Ledger: b.ledger, Logger: zerolog.Nop(),
+		Senders: message.SenderTenants{othersSender: {"other"}},
 	})
 }
 

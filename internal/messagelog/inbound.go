@@ -2,7 +2,6 @@ package messagelog
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,37 +21,65 @@ type Inbound struct {
 	Record []byte
 }
 
-// WriteInbound logs a message from a phone. It may be repeated. With encryption its
-// text and media are only in Record.
+// lockInbound and lockInboundToErase order a write and an erasure: the write that
+// comes second sees what was erased.
+const (
+	lockInbound        = "select pg_advisory_xact_lock_shared(hashtext('mms_inbound erased'))"
+	lockInboundToErase = "select pg_advisory_xact_lock(hashtext('mms_inbound erased'))"
+)
+
+const writeInbound = `insert into mms_inbound
+	(id, received_at, recipient, sinch_number, message_text, media_url, keyword, record)
+select $1::text, $2::timestamptz, $3::text, $4::text, $5::text, $6::text, $7::text, $8::bytea
+where not exists (select from mms_inbound_erased where id = $1)
+on conflict do nothing`
+
+// WriteInbound logs a message from a phone, unless it was erased. It may be repeated.
+// With encryption its text and media are only in Record.
 func (l *Log) WriteInbound(ctx context.Context, in Inbound) error {
 	var text, media *string
 	if !l.opts.Keys.On() {
 		text, media = some(in.Text), some(strings.Join(in.Media, " "))
 	}
-	_, err := l.pool.Exec(ctx, `insert into mms_inbound
-		(id, received_at, recipient, sinch_number, message_text, media_url, keyword, record)
-		values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
+	var batch pgx.Batch // one round trip and one transaction
+	batch.Queue(lockInbound)
+	batch.Queue(writeInbound,
 		in.ID, in.ReceivedAt, l.number(in.From), in.To, text, media, some(in.Keyword), in.Record)
-	if err != nil {
+	if err := l.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return unavailable("write inbound message", err)
 	}
 	return nil
 }
 
-// EraseInbound deletes the messages of a phone to the senders that see accepts.
-func (l *Log) EraseInbound(ctx context.Context, number string, sees func(sender string) bool) error {
-	rows, err := l.pool.Query(ctx, `select distinct sinch_number from mms_inbound where recipient = any($1)`, l.numbers(number))
+// EraseInbound deletes the messages of a phone to the senders that sees accepts, and
+// those with some ids, which are not written afterwards either.
+func (l *Log) EraseInbound(ctx context.Context, number string, ids []string, sees func(sender string) bool) error {
+	rows, err := l.pool.Query(ctx, "select id, sinch_number from mms_inbound where recipient = any($1)", l.numbers(number))
 	if err != nil {
 		return unavailable("erase inbound messages", err)
 	}
-	senders, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	logged, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct{ ID, Sender string }])
 	if err != nil {
 		return unavailable("erase inbound messages", err)
 	}
-	senders = slices.DeleteFunc(senders, func(sender string) bool { return !sees(sender) })
-	_, err = l.pool.Exec(ctx, `delete from mms_inbound where recipient = any($1) and sinch_number = any($2)`, l.numbers(number), senders)
-	if err != nil {
+	erased := append(make([]string, 0, len(ids)+len(logged)), ids...)
+	for _, one := range logged {
+		if sees(one.Sender) {
+			erased = append(erased, one.ID)
+		}
+	}
+	if len(erased) == 0 {
+		return nil
+	}
+	var batch pgx.Batch // one transaction
+	batch.Queue(lockInboundToErase)
+	batch.Queue(markInbound, erased, l.opts.Now())
+	batch.Queue("delete from mms_inbound where id = any($1)", erased)
+	if err := l.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return unavailable("erase inbound messages", err)
 	}
 	return nil
 }
+
+const markInbound = `insert into mms_inbound_erased (id, erased_at) select distinct u.id, $2::timestamptz from unnest($1::text[]) as u (id)
+on conflict (id) do update set erased_at = excluded.erased_at`

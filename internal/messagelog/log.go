@@ -35,6 +35,9 @@ type Options struct {
 	Retention time.Duration
 	// Keys encrypt what is private in a message; nil: nothing is encrypted.
 	Keys *encryption.Keys
+	// ContentTTL is the time for which the content of a final message is kept; zero: as
+	// long as the message.
+	ContentTTL time.Duration
 	// HashKey replaces numbers by their HMAC-SHA256; nil: they are kept.
 	HashKey []byte
 	// Connections is the greatest number of connections of this process.

@@ -174,6 +174,7 @@ func (l *Log) read(ctx context.Context, query string, args ...any) ([]*message.M
 		if err != nil && !errors.Is(err, encryption.ErrKeyMissing) {
 			return nil, err
 		}
+		l.expire(m)
 		found = append(found, m)
 	}
 	return found, nil

@@ -32,8 +32,11 @@ func (l *Log) Retain(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return l.deleteOld(ctx, "mms_inbound_erased", "erased_at", l.opts.Now().Add(-inboundErasedKept))
 }
+
+// inboundErasedKept is longer than any round of a writer takes.
+const inboundErasedKept = time.Hour
 
 // oldest is the time before which messages are not kept.
 func (l *Log) oldest() time.Time { return l.opts.Now().Add(-l.opts.Retention) }

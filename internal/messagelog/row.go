@@ -80,10 +80,11 @@ type rows struct {
 	id, tenant, kind, recipient, sender, media, text, subject, metadata, reference, batch, priority,
 	status, reasonCode, sinchCode, reasonMessage, api, sinchID, sentAs, operator []*string
 
-	submitted, queued, sent, final, updated []*time.Time
-	version                                 []int64
-	attempts                                []int32
-	record                                  [][]byte
+	submitted, queued, sent, final, updated, redacted []*time.Time
+
+	version  []int64
+	attempts []int32
+	record   [][]byte
 }
 
 // add appends the row of a message.
@@ -112,7 +113,7 @@ func (r *rows) add(l *Log, e Entry) {
 	r.api, r.sinchID, r.sentAs = append(r.api, some(api)), append(r.sinchID, some(m.SinchID)), append(r.sentAs, some(m.SentAs))
 	r.operator = append(r.operator, some(m.Operator))
 	r.queued, r.sent, r.final = append(r.queued, moment(queuedAt(m))), append(r.sent, moment(m.SentAt)), append(r.final, moment(m.FinalAt))
-	r.updated = append(r.updated, moment(m.UpdatedAt))
+	r.updated, r.redacted = append(r.updated, moment(m.UpdatedAt)), append(r.redacted, moment(m.RedactedAt))
 	r.record = append(r.record, l.record(e))
 }
 

@@ -112,6 +112,31 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// The counts are those of every scope that had traffic: also of one whose messages
+// another writer has handled, which died before it copied their counts, and of one that
+// had only duplicates.
+func TestUsageOfEveryScope(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.accept(t)
+	b.round(t) // the first writer copies, and not again within the minute
+	other := message.Scope{Tenant: "other", Test: true}
+	b.accept(t, func(r *ledger.Request) { r.Scope = other })
+	must(t, b.ledger.CountDuplicate(t.Context(), message.Scope{Tenant: "third"}))
+	if n := b.round(t); n != 1 {
+		t.Fatalf("the first writer has handled %d messages, want 1", n)
+	}
+	if n := b.number(t, "select count(*) from mms_usage_daily"); n != 1 {
+		t.Fatalf("%d rows before the second writer, want 1", n)
+	}
+	_, err := b.newWriter().Round(t.Context())
+	must(t, err)
+	if n := b.number(t, `select count(*) from mms_usage_daily where tenant = 'shop' and kind = 'live' and accepted = 1
+		or tenant = 'other' and kind = 'test' and accepted = 1 or tenant = 'third' and duplicates = 1`); n != 3 {
+		t.Errorf("%d rows are right, want 3", n)
+	}
+}
+
 // An inbound message is logged once.
 func TestInbound(t *testing.T) {
 	t.Parallel()

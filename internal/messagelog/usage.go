@@ -2,31 +2,49 @@ package messagelog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+
 	"mmsdispatch/internal/ledger"
 	"mmsdispatch/internal/message"
+	"mmsdispatch/internal/redisconn"
 )
 
-// copyUsage copies the counts of today and yesterday, of those scopes whose messages
-// this writer has handled.
+// usageCopiedKey has the time of the last copy of all counts, in Unix ms.
+const usageCopiedKey = redisconn.KeyPrefix + "log:usage"
+
+const (
+	// usageSlack is by how much clocks may differ, or a count be late, at the end of a day.
+	usageSlack = time.Hour
+	// usageFirst is how far the first copy goes back.
+	usageFirst = ledger.UsageListed
+)
+
+// copyUsage copies the counts of the days since the last copy, of every scope that has
+// any.
 func (w *Writer) copyUsage(ctx context.Context) error {
-	const (
-		days = 2
-		day  = 24 * time.Hour
-	)
-	first := w.log.opts.Now().UTC().Truncate(day).AddDate(0, 0, 1-days)
-	for scope := range w.scopes {
-		usage, err := w.ledger.Usage(ctx, scope, first, days)
-		if err != nil {
-			return fmt.Errorf("usage: %w", err)
-		}
-		for i, u := range usage {
-			if err := w.log.WriteUsage(ctx, scope, first.AddDate(0, 0, i), u); err != nil {
-				return err
-			}
-		}
+	now := w.log.opts.Now()
+	since := now.Add(-usageFirst)
+	copied, err := w.rdb.Get(ctx, usageCopiedKey).Int64()
+	if err == nil && time.UnixMilli(copied).Before(now) {
+		since = time.UnixMilli(copied).Add(-usageSlack)
+	}
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return redisFailed("read usage", err)
+	}
+	usage, err := w.ledger.UsageSince(ctx, since)
+	if err != nil {
+		return fmt.Errorf("usage: %w", err)
+	}
+	if err := w.log.WriteUsage(ctx, usage); err != nil {
+		return err
+	}
+	if err := w.rdb.Set(ctx, usageCopiedKey, now.UnixMilli(), 0).Err(); err != nil {
+		return redisFailed("read usage", err)
 	}
 	return nil
 }
@@ -42,13 +60,19 @@ on conflict (tenant, kind, day) do update set
 	failed = greatest(mms_usage_daily.failed, excluded.failed), expired = greatest(mms_usage_daily.expired, excluded.expired),
 	canceled = greatest(mms_usage_daily.canceled, excluded.canceled), unknown = greatest(mms_usage_daily.unknown, excluded.unknown)`
 
-// WriteUsage logs the counts of a scope for a UTC day. They only grow.
-func (l *Log) WriteUsage(ctx context.Context, scope message.Scope, day time.Time, u ledger.Usage) error {
-	_, err := l.pool.Exec(ctx, writeUsage, scope.Tenant, kindOf(scope), day, u.Accepted, u.Duplicates, u.Rejected,
-		u.Entered[message.StatusSent], u.Entered[message.StatusDelivered], u.Entered[message.StatusUndelivered],
-		u.Entered[message.StatusFailed], u.Entered[message.StatusExpired], u.Entered[message.StatusCanceled],
-		u.Entered[message.StatusUnknown])
-	if err != nil {
+// WriteUsage logs the counts of scopes for UTC days. They only grow.
+func (l *Log) WriteUsage(ctx context.Context, all []ledger.DailyUsage) error {
+	if len(all) == 0 {
+		return nil
+	}
+	var batch pgx.Batch
+	for _, u := range all {
+		batch.Queue(writeUsage, u.Scope.Tenant, kindOf(u.Scope), u.Day, u.Accepted, u.Duplicates, u.Rejected,
+			u.Entered[message.StatusSent], u.Entered[message.StatusDelivered], u.Entered[message.StatusUndelivered],
+			u.Entered[message.StatusFailed], u.Entered[message.StatusExpired], u.Entered[message.StatusCanceled],
+			u.Entered[message.StatusUnknown])
+	}
+	if err := l.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return unavailable("write usage", err)
 	}
 	return nil

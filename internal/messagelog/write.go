@@ -43,6 +43,7 @@ func columns() []column {
 		{name: "sent_at", array: at},
 		{name: "final_at", array: at},
 		{name: "last_updated_at", array: at},
+		{name: "redacted_at", array: at},
 		{name: "record", array: "bytea[]"},
 	}
 }
@@ -52,7 +53,8 @@ const keyColumns = 4
 
 // writeRows inserts rows, or replaces those of an older version. A version that is
 // not newer replaces a row all the same when it was changed later: Redis has been
-// rolled back, and counts again from before.
+// rolled back, and counts again from before. An erased row is never replaced by one
+// that is not.
 var writeRows = func() string { //nolint:gochecknoglobals // a constant text, built from the table of columns
 	n := len(columns())
 	names, values, arrays, updates := make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n)
@@ -70,7 +72,8 @@ var writeRows = func() string { //nolint:gochecknoglobals // a constant text, bu
 	return "insert into mms_log (" + strings.Join(names, ", ") + ") select " + strings.Join(values, ", ") +
 		" from unnest(" + strings.Join(arrays, ", ") + ") r (" + strings.Join(names, ", ") + ")" +
 		" on conflict (submitted_at, id) do update set " + strings.Join(updates, ", ") +
-		" where mms_log.version < excluded.version or mms_log.last_updated_at < excluded.last_updated_at"
+		" where (mms_log.version < excluded.version or mms_log.last_updated_at < excluded.last_updated_at)" +
+		" and (strpos(mms_log.recipient, '" + hiddenMark + "') = 0 or strpos(excluded.recipient, '" + hiddenMark + "') > 0)"
 }()
 
 const writeEvents = `insert into mms_log_event (message_id, submitted_at, n, at, status, detail, attempt)
@@ -84,7 +87,7 @@ func (r *rows) args() []any {
 	return []any{
 		r.id, r.submitted, r.tenant, r.kind, r.version, r.recipient, r.sender, r.media, r.text, r.subject, r.metadata, r.reference,
 		r.batch, r.priority, r.status, r.reasonCode, r.sinchCode, r.reasonMessage, r.attempts, r.api, r.sinchID, r.sentAs, r.operator,
-		r.queued, r.sent, r.final, r.updated, r.record,
+		r.queued, r.sent, r.final, r.updated, r.redacted, r.record,
 	}
 }
 
@@ -92,7 +95,11 @@ func (r *rows) args() []any {
 // write the same messages: of two versions the newer stays. Messages that are older
 // than the retention are left out.
 func (l *Log) Write(ctx context.Context, entries []Entry) error {
-	entries = l.kept(entries)
+	return l.writeAll(ctx, l.kept(entries))
+}
+
+// writeAll is Write for entries in the order of their ids.
+func (l *Log) writeAll(ctx context.Context, entries []Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -107,11 +114,15 @@ func (l *Log) Write(ctx context.Context, entries []Entry) error {
 	return nil
 }
 
-// kept are the entries to write, in the order of their ids, so that writers lock rows
-// in one order.
+// kept are the entries to write, in the order of their ids: writers lock rows in one
+// order.
 func (l *Log) kept(entries []Entry) []Entry {
 	oldest := l.oldest()
-	entries = slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.Message.ID.Created().Before(oldest) })
+	return sorted(slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.Message.ID.Created().Before(oldest) }))
+}
+
+// sorted sorts entries by their ids.
+func sorted(entries []Entry) []Entry {
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(string(a.Message.ID), string(b.Message.ID)) })
 	return entries
 }

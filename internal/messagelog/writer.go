@@ -20,7 +20,7 @@ type Ledger interface {
 	ChangedAt(ctx context.Context, c ledger.Consumer, skip, n int) ([]ledger.Changed, error)
 	Handled(ctx context.Context, c ledger.Consumer, done []ledger.Changed) error
 	ReadBatches(ctx context.Context, ids []message.BatchID) (ledger.BatchesRead, error)
-	Usage(ctx context.Context, scope message.Scope, first time.Time, days int) ([]ledger.Usage, error)
+	UsageSince(ctx context.Context, first time.Time) ([]ledger.DailyUsage, error)
 }
 
 // Writer writes changed messages to the log, and drops what is older than the
@@ -29,23 +29,28 @@ type Ledger interface {
 type Writer struct {
 	log    *Log
 	ledger Ledger
+	rdb    redis.UniversalClient
 	audit  *auditQueue
 	slots  *slots
 	locker *redislock.Client
 	report func(err error) // of each try
 	logger zerolog.Logger
 
-	ready  bool // the schema is known to be recent enough
-	skip   int  // unreadable messages at the head of the writer's part
-	scopes map[message.Scope]bool
-	minute time.Time // of the last round of copyUsage
+	erasures *Erasures
+
+	ready      bool      // the schema is known to be recent enough
+	skip       int       // unreadable messages at the head of the writer's part
+	minute     time.Time // of the last round of copyUsage
+	drained    time.Time // the last step of the erasures that wait
+	unfinished bool      // that step has failed
 }
 
 // WriterOptions are the dependencies of a Writer.
 type WriterOptions struct {
-	Log    *Log
-	Ledger Ledger
-	Redis  redis.UniversalClient
+	Log      *Log
+	Ledger   Ledger
+	Redis    redis.UniversalClient
+	Erasures *Erasures
 	// Report is called with the result of each try.
 	Report func(err error)
 	Logger zerolog.Logger
@@ -54,9 +59,8 @@ type WriterOptions struct {
 // NewWriter returns a writer.
 func NewWriter(o WriterOptions) *Writer {
 	return &Writer{
-		log: o.Log, ledger: o.Ledger, audit: &auditQueue{rdb: o.Redis}, slots: newSlots(o.Redis),
-		locker: redislock.New(o.Redis), report: o.Report, logger: o.Logger,
-		scopes: make(map[message.Scope]bool),
+		log: o.Log, ledger: o.Ledger, rdb: o.Redis, audit: &auditQueue{rdb: o.Redis}, slots: newSlots(o.Redis),
+		locker: redislock.New(o.Redis), report: o.Report, logger: o.Logger, erasures: o.Erasures,
 	}
 }
 
@@ -70,6 +74,8 @@ const (
 	writePause = 200 * time.Millisecond
 	// failPause is the pause after a round that has failed.
 	failPause = time.Second
+	// drainEvery is the interval of drainErasures.
+	drainEvery = time.Second
 	// slotPause is the pause of a writer without a slot.
 	slotPause = time.Second
 	// usageEvery is the interval of copyUsage.
@@ -118,6 +124,7 @@ func (w *Writer) Round(ctx context.Context) (handled int, err error) {
 	if err := w.prepare(ctx); err != nil {
 		return 0, err
 	}
+	w.drainErasures(ctx)
 	changed, err := w.ledger.ChangedAt(ctx, ledger.ConsumerLog, w.slots.held*writeChunk+w.skip, writeChunk)
 	if err != nil {
 		return 0, fmt.Errorf("changed messages: %w", err)
@@ -137,6 +144,19 @@ func (w *Writer) Round(ctx context.Context) (handled int, err error) {
 		w.skip = 0
 	}
 	return len(changed), w.rest(ctx)
+}
+
+// drainErasures makes the erasures that wait for PostgreSQL, before the messages that
+// wait for it. One that fails does not stop the writer.
+func (w *Writer) drainErasures(ctx context.Context) {
+	if now := time.Now(); w.slots.held == 0 && now.Sub(w.drained) >= drainEvery {
+		w.drained = now
+		err := w.erasures.Drain(ctx)
+		if failed := err != nil && ctx.Err() == nil; failed != w.unfinished {
+			w.unfinished = failed
+			w.logger.Warn().Err(err).Bool("waiting", failed).Msg("erasures in the long-term log")
+		}
+	}
 }
 
 // prepare checks the schema and makes partitions in advance, once and after each
@@ -180,7 +200,6 @@ func (w *Writer) entries(changed []ledger.Changed) (entries []Entry, unreadable 
 	for _, one := range changed {
 		switch {
 		case one.Err == nil:
-			w.scopes[one.Message.Scope] = true
 			entries = append(entries, Entry{Message: one.Message, Version: one.Version()})
 		case errors.Is(one.Err, ledger.ErrNotFound):
 			w.logger.Error().Str("message_id", string(one.ID)).Msg("changed message is gone; it was not logged")

@@ -12,14 +12,18 @@ if n ~= ARGV[1] then return 0 end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 redis.call('HSET', KEYS[1], 'n', ARGV[2], 'status', ARGV[3])
-if ARGV[4] == '0' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+if ARGV[4] ~= '0' then
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+elseif n ~= '' then
+  redis.call('PERSIST', KEYS[1])
+end
 
 local a = 8
 for _ = 1, tonumber(ARGV[6]) do
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[7], '*', 'type', ARGV[a + 1], 'data', ARGV[a + 2])
-  redis.call('PEXPIRE', KEYS[2], ARGV[8])
   a = a + entryArgs
 end
+if a > 8 then redis.call('PEXPIRE', KEYS[2], ARGV[8]) end
 local count = (#KEYS - 5) / deliveryKeys
 for i = 1, count do
   local record, due = KEYS[5 + (i - 1) * deliveryKeys + 1], KEYS[5 + (i - 1) * deliveryKeys + 2]

@@ -161,7 +161,7 @@ end
 redis.call('HINCRBY', KEYS[TENANT], 'bytes', stored)
 redis.call('HINCRBY', KEYS[TENANT], 'total', stored)
 redis.call('INCRBY', KEYS[MEMORY], stored)
-if redis.call('HINCRBY', KEYS[USAGE], 'accepted', #members) == #members then redis.call('PEXPIRE', KEYS[USAGE], ARGV[USAGE_KEPT]) end
+countUsage(KEYS[USAGES], KEYS[USAGE], 'accepted', #members, now, ARGV[USAGE_KEPT])
 if quota then
   local reserved = hold and quota.holds[hold]
   quota.n = quota.n + #members

@@ -3,7 +3,8 @@
 if redis.call('EXISTS', KEYS[BATCH]) == 1 then
   redis.call('HSET', KEYS[BATCH], 'valid', ARGV[VALID], 'rejected', ARGV[REJECTED])
 end
-if ARGV[REJECTED] ~= '0' then redis.call('HINCRBY', KEYS[USAGE], 'rejected', ARGV[REJECTED]) end
-if ARGV[DUPLICATES] ~= '0' then redis.call('HINCRBY', KEYS[USAGE], 'duplicates', ARGV[DUPLICATES]) end
-redis.call('PEXPIRE', KEYS[USAGE], ARGV[USAGE_KEPT])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+if ARGV[REJECTED] ~= '0' then countUsage(KEYS[USAGES], KEYS[USAGE], 'rejected', tonumber(ARGV[REJECTED]), now, ARGV[USAGE_KEPT]) end
+if ARGV[DUPLICATES] ~= '0' then countUsage(KEYS[USAGES], KEYS[USAGE], 'duplicates', tonumber(ARGV[DUPLICATES]), now, ARGV[USAGE_KEPT]) end
 return 0

@@ -10,12 +10,12 @@ local removed = 0
 for i = 0, #KEYS - FIXED_KEYS - 1 do
   local record, a = KEYS[FIXED_KEYS + i * ROW_KEYS + RECORD], i * ROW_ARGS
   local id, head, expires = ARGV[a + ID], ARGV[a + HEAD], tonumber(ARGV[a + EXPIRES])
-  local current = redis.call('GET', record)
-  if head ~= '' and current and string.sub(current, 1, #head) ~= head then
+  local current = head ~= '' and redis.call('GETRANGE', record, 0, #head - 1) or '' -- its head; empty: it is gone
+  if current ~= '' and current ~= head then
     redis.call('ZADD', KEYS[LIST], 'XX', now, id) -- the age of the backlog is that of the newer change
   else
     removed = removed + redis.call('ZREM', KEYS[LIST], id)
-    if head ~= '' and current and expires > 0 and not redis.call('ZSCORE', KEYS[OTHER_LIST], id) then
+    if current ~= '' and expires > 0 and not redis.call('ZSCORE', KEYS[OTHER_LIST], id) then
       redis.call('PEXPIREAT', record, expires)
     end
   end

@@ -168,9 +168,7 @@ for key, share in pairs(shares) do
   end
 end
 for key, events in pairs(usage) do
-  for event, n in pairs(events) do
-    if redis.call('HINCRBY', key, event, n) == n then redis.call('PEXPIRE', key, ARGV[USAGE_KEPT]) end
-  end
+  for event, n in pairs(events) do countUsage(KEYS[USAGES], key, event, n, now, ARGV[USAGE_KEPT]) end
 end
 for key, batch in pairs(batches) do
   for status, n in pairs(batch.moved) do
