@@ -29,7 +29,7 @@ const (
 	// fitLongest is the time of all: the wait for a turn, the fetch, the conversion.
 	fitLongest = time.Minute
 	// fitRules names the version of the rules of package mediafit, as mediaRules.
-	fitRules = "fit 1"
+	fitRules = "fit 2"
 )
 
 // fitKept is how long it is known that a media was made to fit: not longer than a
@@ -43,12 +43,17 @@ func fitKept(cfg *config.Config) time.Duration {
 type fitMedia struct {
 	*workerMedia // for messages that never reach Sinch
 
-	fitted *media.Shared // by scope, limit and media
-	limits map[string]int64
+	fitted   *media.Shared // by scope, limit and media
+	limits   map[string]int64
+	carriers mediafit.Carriers
 }
 
 // newFitMedia makes a fitMedia.
-func newFitMedia(env *environment, store *mediastore.Store, free func(m *message.Message) bool) (*fitMedia, []part) {
+func newFitMedia(env *environment, store *mediastore.Store, free func(m *message.Message) bool) (*fitMedia, []part, error) {
+	carriers, err := mediafit.ReadCarriers()
+	if err != nil {
+		return nil, nil, fmt.Errorf("media: %w", err)
+	}
 	limits := env.cfg.Media
 	fetcher := media.NewFetcher(media.Options{MaxBytes: fitSourceMax, AllowPrivate: limits.AllowPrivate, Timeout: fitFetchTimeout})
 	shared := media.NewShared(media.SharedOptions{
@@ -59,13 +64,38 @@ func newFitMedia(env *environment, store *mediastore.Store, free func(m *message
 		Policy: fmt.Sprintf("%s %t %s", fitRules, limits.AllowPrivate, env.cfg.PublicURL()),
 	})
 	fit := &fitMedia{
-		workerMedia: &workerMedia{store: store, maxBytes: limits.MaxBytes, free: free}, fitted: shared, limits: limits.SenderBytes.Limits(),
+		workerMedia: &workerMedia{store: store, maxBytes: limits.MaxBytes, free: free}, fitted: shared,
+		limits: limitsOf(env.cfg, carriers), carriers: carriers,
 	}
 	return fit, []part{closer("media", env.log, func() error {
 		shared.Close()
 		fetcher.Close()
 		return nil
-	})}
+	})}, nil
+}
+
+// limitsOf are the limits of the configured senders: those of SINCH_SENDER_MEDIA, else
+// the carriers'.
+func limitsOf(cfg *config.Config, carriers mediafit.Carriers) map[string]int64 {
+	limits := cfg.Media.SenderBytes.Limits()
+	if limits == nil {
+		limits = map[string]int64{}
+	}
+	for _, sender := range append([]config.Sender{cfg.Sinch.Number}, cfg.Sinch.Senders...) {
+		canonical := message.CanonicalSender(string(sender))
+		if _, own := limits[canonical]; !own {
+			limits[canonical] = carriers.Limit(canonical, cfg.Media.MaxBytes)
+		}
+	}
+	return limits
+}
+
+// limit is how many bytes the media of a message from a sender may have together.
+func (f *fitMedia) limit(sender string) int64 {
+	if limit, ok := f.limits[sender]; ok {
+		return limit
+	}
+	return f.carriers.Limit(sender, f.maxBytes) // it was configured when the message was accepted
 }
 
 // Check implements dispatch.Media.
@@ -73,10 +103,7 @@ func (f *fitMedia) Check(ctx context.Context, m *message.Message) ([]sinch.Media
 	if f.free(m) {
 		return f.workerMedia.Check(ctx, m)
 	}
-	limit := f.maxBytes
-	if own, ok := f.limits[m.From]; ok {
-		limit = own
-	}
+	limit := f.limit(m.From)
 	verdicts := f.fit(ctx, m, limit, nil)
 	if err := worst(verdicts); err != nil {
 		return nil, err
@@ -216,11 +243,11 @@ func (f *mediaFitter) fit(ctx context.Context, scope string, source media.Downlo
 	if err != nil {
 		return media.Info{}, "", refusal(err)
 	}
-	unchanged := fitted.Quality == 0 && len(fitted.Data) == len(source.Data)
+	unchanged := !fitted.Converted() && len(fitted.Data) == len(source.Data)
 	switch {
 	case unchanged && source.Plain:
 		return media.Info{Type: fitted.Type, Size: int64(len(fitted.Data))}, "unchanged", nil
-	case fitted.Quality > 0:
+	case fitted.Converted():
 		result = "converted"
 	case unchanged:
 		result = "unchanged"
@@ -249,6 +276,10 @@ const stillType = "image/jpeg"
 // the file stays what it is.
 func refusal(err error) error {
 	switch {
+	case errors.Is(err, mediafit.ErrHEIC):
+		return &media.Error{Code: media.CodeHEIC}
+	case errors.Is(err, mediafit.ErrAVIF):
+		return &media.Error{Code: media.CodeAVIF}
 	case errors.Is(err, mediafit.ErrType):
 		return &media.Error{Code: media.CodeType}
 	case errors.Is(err, mediafit.ErrPixels):

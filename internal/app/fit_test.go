@@ -18,6 +18,7 @@ import (
 	"mmsdispatch/internal/config"
 	"mmsdispatch/internal/jobs/dispatch"
 	"mmsdispatch/internal/media"
+	"mmsdispatch/internal/mediafit"
 	"mmsdispatch/internal/mediastore"
 	"mmsdispatch/internal/message"
 	"mmsdispatch/internal/redistest"
@@ -48,6 +49,30 @@ func TestShareOfTheLimit(t *testing.T) {
 		}
 		if got := shareOf(verdicts, tt.limit); got != tt.want {
 			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
+// TestLimitOfASender: its own, else that of the carriers, which is never above the general
+// one.
+func TestLimitOfASender(t *testing.T) {
+	t.Parallel()
+	carriers, err := mediafit.ReadCarriers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := &config.Config{Media: config.Media{MaxBytes: 1_200_000}}
+	cfg.Sinch.Number, cfg.Sinch.Senders = "18005550199", config.Senders{"28444", "+12065550100", "+61412345678"}
+	if err := cfg.Media.SenderBytes.UnmarshalText([]byte("28444=5000000")); err != nil {
+		t.Fatal(err)
+	}
+	f := &fitMedia{workerMedia: &workerMedia{maxBytes: cfg.Media.MaxBytes}, limits: limitsOf(cfg, carriers), carriers: carriers}
+	for sender, want := range map[string]int64{
+		"28444": 5_000_000, "+18005550199": 1_000_000, "+12065550100": 1_200_000, "+61412345678": 1_200_000,
+		"29999": 1_050_000, "+18445550199": 1_000_000, // of messages that were accepted before
+	} {
+		if got := f.limit(sender); got != want {
+			t.Errorf("%s: %d, want %d", sender, got, want)
 		}
 	}
 }
@@ -83,7 +108,10 @@ func TestMediaOfAMessageAreMadeToFit(t *testing.T) {
 		cfg: &config.Config{Media: config.Media{MaxBytes: 30_000, AllowPrivate: true, TTL: time.Hour}}, rdb: rdb,
 		metrics: telemetry.NewMetrics(telemetry.ReadBuild("worker")),
 	}
-	fit, parts := newFitMedia(env, store, func(*message.Message) bool { return false })
+	fit, parts, err := newFitMedia(env, store, func(*message.Message) bool { return false })
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, p := range parts {
 		t.Cleanup(func() { p.Stop(context.Background()) })
 	}

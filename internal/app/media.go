@@ -58,7 +58,10 @@ func newWorkerMedia(env *environment, free func(m *message.Message) bool) (dispa
 		return nil, nil, err
 	}
 	if env.cfg.Media.Fit != fitOff {
-		w, fitParts := newFitMedia(env, store, free)
+		w, fitParts, err := newFitMedia(env, store, free)
+		if err != nil {
+			return nil, nil, err
+		}
 		return w, append(append(parts, mediaSweep(env, store)), fitParts...), nil
 	}
 	w := &workerMedia{store: store, maxBytes: env.cfg.Media.MaxBytes, free: free}

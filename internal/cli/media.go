@@ -34,7 +34,8 @@ func newMediaFit() *cobra.Command {
 		Use:   "fit FILE|URL",
 		Short: "Make a picture fit as a worker with MEDIA_FIT=on does, and write the result",
 		Long: "Shows type, size and bytes of a picture before and after, and with which quality it would be sent, and writes\n" +
-			"the result. The limit is that of a message with this one media: SINCH_SENDER_MEDIA of --sender, else MEDIA_MAX_BYTES.",
+			"the result. The limit is that of a message with this one media: SINCH_SENDER_MEDIA of --sender, else MEDIA_MAX_BYTES\n" +
+			"or what carriers accept from a number of that kind, whichever is lower.",
 		Example: "  mmsctl media fit menu.png --sender +12065550100\n" +
 			"  mmsctl media fit https://example.com/menu.heic --out menu.jpg",
 		Args: cobra.ExactArgs(1),
@@ -76,9 +77,9 @@ func (f fit) run(cmd *cobra.Command, source string) error {
 	if err != nil {
 		return fmt.Errorf("%s would not be sent: %w", path.Base(source), err)
 	}
-	limit := f.limits.MaxBytes
-	if own, ok := f.limits.SenderBytes.Limits()[message.CanonicalSender(f.sender)]; ok {
-		limit = own
+	limit, err := f.limit()
+	if err != nil {
+		return err
 	}
 	after, err := mediafit.New().Fit(ctx, claimed, data, limit)
 	if err != nil {
@@ -94,10 +95,23 @@ func (f fit) run(cmd *cobra.Command, source string) error {
 	shown := shownFit{
 		Before: shownMedia{before.Type, len(data), before.Width, before.Height},
 		After:  shownMedia{after.Type, len(after.Data), after.Width, after.Height},
-		Limit:  limit, Quality: after.Quality, Still: after.Still, File: target,
+		Limit:  limit, Quality: after.Quality, Colours: after.Colours, Frames: after.Frames, Still: after.Still, File: target,
 	}
 	return result(cmd, shown, line("before  %s\nafter   %s\nwritten to %s", describeMedia(before, len(data)),
 		describeMedia(after.File, len(after.Data))+treatment(after, len(data)), target))
+}
+
+// limit is how many bytes a media of the sender may have that is alone in its message.
+func (f fit) limit() (int64, error) {
+	sender := message.CanonicalSender(f.sender)
+	if own, ok := f.limits.SenderBytes.Limits()[sender]; ok {
+		return own, nil
+	}
+	carriers, err := mediafit.ReadCarriers()
+	if err != nil {
+		return 0, fmt.Errorf("media: %w", err)
+	}
+	return carriers.Limit(sender, f.limits.MaxBytes), nil
 }
 
 // shownFit is what was made of a media, in JSON.
@@ -106,6 +120,8 @@ type shownFit struct {
 	After   shownMedia `json:"after"`
 	Limit   int64      `json:"limit"`
 	Quality int        `json:"quality"` // of a JPEG that was encoded; 0: it was not
+	Colours int        `json:"colours"` // of an animation that was encoded; 0: it was not
+	Frames  int        `json:"frames"`  // of it
 	Still   bool       `json:"still"`   // of an animation
 	File    string     `json:"file"`
 }
@@ -160,6 +176,8 @@ func treatment(r mediafit.Result, before int) string {
 		return fmt.Sprintf(", quality %d, a still of the animation", r.Quality)
 	case r.Quality > 0:
 		return fmt.Sprintf(", quality %d", r.Quality)
+	case r.Colours > 0:
+		return fmt.Sprintf(", animated: %d frames, %d colours", r.Frames, r.Colours)
 	case len(r.Data) != before:
 		return ", without metadata"
 	default:

@@ -196,11 +196,11 @@ type Media struct {
 	Check string `env:"MEDIA_CHECK" envDefault:"worker" oneof:"worker accept off"`
 	// Fetch media from private and loopback addresses too. For development only.
 	AllowPrivate bool `env:"MEDIA_ALLOW_PRIVATE" envDefault:"false"`
-	// Largest media, in bytes; with `MEDIA_FIT` all media of a message together.
+	// Largest media, in bytes; with `MEDIA_FIT` all media of a message together, or what carriers accept from that kind of sender when it is less.
 	MaxBytes int64 `env:"MEDIA_MAX_BYTES" envDefault:"1048576" min:"1"`
 	// `on` makes media fit before the call: pictures of any common format and size are converted, shrunk and stripped of their metadata, and Sinch gets them from this service. `off` sends the URLs of the caller.
 	Fit string `env:"MEDIA_FIT" envDefault:"off" oneof:"off on"`
-	// Bytes that all media of a message from a sender may have together, `number=bytes,…`; other senders have `MEDIA_MAX_BYTES`. For `MEDIA_FIT`.
+	// Bytes that all media of a message from a sender may have together, `number=bytes,…`; other senders have `MEDIA_MAX_BYTES` or the carriers' limit. For `MEDIA_FIT`.
 	SenderBytes SenderBytes `env:"SINCH_SENDER_MEDIA"`
 	// Public base URL of the api, under which media are hosted at `/m/…`. By default that of `SINCH_CALLBACK_URL`; one of the two is needed for uploads and for `MEDIA_FIT`.
 	PublicURL BaseURL `env:"PUBLIC_URL"`

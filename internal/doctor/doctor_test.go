@@ -110,11 +110,12 @@ func TestMedia(t *testing.T) {
 	tests := map[string]struct {
 		name, value, line string
 	}{
-		"worker":  {"MEDIA_CHECK", "worker", "ok checked by the worker*up to 1 MiB"},
-		"accept":  {"MEDIA_CHECK", "accept", "ok checked before the caller is answered"},
-		"off":     {"MEDIA_CHECK", "off", "warn media are not checked → set MEDIA_CHECK"},
-		"larger":  {"MEDIA_MAX_BYTES", "5242880", "warn media of up to 5 MiB → lower MEDIA_MAX_BYTES"},
-		"smaller": {"MEDIA_MAX_BYTES", "512000", "ok checked by the worker*up to 500 KiB"},
+		"worker":    {"MEDIA_CHECK", "worker", "ok checked by the worker*up to 1 MiB"},
+		"accept":    {"MEDIA_CHECK", "accept", "ok checked before the caller is answered"},
+		"off":       {"MEDIA_CHECK", "off", "warn media are not checked → set MEDIA_CHECK"},
+		"larger":    {"MEDIA_MAX_BYTES", "5242880", "warn media of up to 5 MiB → lower MEDIA_MAX_BYTES"},
+		"smaller":   {"MEDIA_MAX_BYTES", "512000", "ok checked by the worker*up to 500 KiB"},
+		"toll-free": {"SINCH_SENDERS", "+18005550199", "warn media of up to 1 MiB*976.6 KiB*toll-free → lower MEDIA_MAX_BYTES, or set MEDIA_FIT"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -3,11 +3,11 @@ package doctor
 import (
 	"context"
 	"fmt"
-)
 
-// carrierLimit is the size of media that the carriers of all destinations accept, in
-// bytes (Sinch, MMS best practices).
-const carrierLimit = 1 << 20
+	"mmsdispatch/internal/config"
+	"mmsdispatch/internal/mediafit"
+	"mmsdispatch/internal/message"
+)
 
 // media checks the settings of the media check.
 func (e *examination) media(_ context.Context, n *findings) {
@@ -19,8 +19,14 @@ func (e *examination) media(_ context.Context, n *findings) {
 		n.warn("media are not checked: a bad one costs a call to Sinch", "set MEDIA_CHECK to worker or accept")
 		return
 	}
-	if m.MaxBytes > carrierLimit {
-		n.warn(fmt.Sprintf("media of up to %s pass the check; many carriers accept 1 MiB", size(m.MaxBytes)), "lower MEDIA_MAX_BYTES")
+	carriers, err := mediafit.ReadCarriers()
+	if err != nil {
+		n.fail(err.Error(), "this program was built wrong: install another one")
+		return
+	}
+	if least, known := e.leastLimit(carriers); known && m.Fit == "off" && m.MaxBytes > least.Bytes {
+		n.warn(fmt.Sprintf("media of up to %s pass the check; %s accepts %s from senders of the class %s",
+			size(m.MaxBytes), least.Carrier, size(least.Bytes), least.Class), "lower MEDIA_MAX_BYTES, or set MEDIA_FIT to on")
 		return
 	}
 	where := "by the worker, before each call"
@@ -28,6 +34,17 @@ func (e *examination) media(_ context.Context, n *findings) {
 		where = "before the caller is answered"
 	}
 	n.ok(fmt.Sprintf("checked %s, up to %s", where, size(m.MaxBytes)))
+}
+
+// leastLimit is the lowest limit of the carriers for the configured senders.
+func (e *examination) leastLimit(carriers mediafit.Carriers) (least mediafit.CarrierLimit, known bool) {
+	for _, sender := range append([]config.Sender{e.cfg.Sinch.Number}, e.cfg.Sinch.Senders...) {
+		limit, ok := carriers.Least(message.CanonicalSender(string(sender)))
+		if ok && (!known || limit.Bytes < least.Bytes) {
+			least, known = limit, true
+		}
+	}
+	return least, known
 }
 
 // size formats a number of bytes.

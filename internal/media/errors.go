@@ -20,6 +20,8 @@ const (
 	CodeEmpty       Code = "media_empty"
 	CodeTooLarge    Code = "media_too_large"
 	CodeType        Code = "media_type"
+	CodeHEIC        Code = "media_heic"
+	CodeAVIF        Code = "media_avif"
 	CodeMismatch    Code = "media_mismatch"
 	CodeBroken      Code = "media_broken"
 	CodePixels      Code = "media_pixels"
@@ -48,6 +50,8 @@ var meanings = map[Code]meaning{
 	CodeEmpty:       {"it is empty", false},
 	CodeTooLarge:    {"it is too large", false},
 	CodeType:        {"its type is not named, or is none that an MMS carries", false},
+	CodeHEIC:        {"it is a HEIC picture, which is not converted: give a JPEG (iPhone: Camera, Formats, Most Compatible)", false},
+	CodeAVIF:        {"it is an AVIF picture, which is not converted: give a JPEG, PNG or GIF", false},
 	CodeMismatch:    {"its first bytes do not agree with its Content-Type", false},
 	CodeBroken:      {"it is a picture that cannot be decoded", false},
 	CodePixels:      {"it is a picture of more than 50 megapixels", false},

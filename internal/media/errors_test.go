@@ -35,6 +35,6 @@ func TestEveryCodeHasAMeaning(t *testing.T) {
 func codes() []Code {
 	return []Code{
 		CodeURL, CodeUnreachable, CodeTimeout, CodeHostError, CodeCertificate, CodePrivate, CodeRedirects,
-		CodeNotFound, CodeRefused, CodeNoLength, CodeEmpty, CodeTooLarge, CodeType, CodeMismatch, CodeBroken, CodePixels,
+		CodeNotFound, CodeRefused, CodeNoLength, CodeEmpty, CodeTooLarge, CodeType, CodeHEIC, CodeAVIF, CodeMismatch, CodeBroken, CodePixels,
 	}
 }

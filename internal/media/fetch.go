@@ -148,9 +148,10 @@ func (f *Fetcher) judge(ctx context.Context, res *http.Response) (Info, error) {
 	case size > f.opts.MaxBytes:
 		return Info{}, &Error{Code: CodeTooLarge}
 	}
-	claimed, ok := formatOf(res.Header.Get("Content-Type"))
+	contentType := res.Header.Get("Content-Type")
+	claimed, ok := formatOf(contentType)
 	if !ok {
-		return Info{}, &Error{Code: CodeType}
+		return Info{}, &Error{Code: codeOfType(contentType)}
 	}
 	first, err := io.ReadAll(io.LimitReader(res.Body, firstBytes))
 	if err != nil {

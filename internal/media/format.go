@@ -78,13 +78,32 @@ func Sendable(file Info, maxBytes int64) error {
 	return nil
 }
 
+// codeOfType is the reason why a file of a type that no MMS carries cannot be sent.
+func codeOfType(contentType string) Code {
+	name, _, _ := mime.ParseMediaType(contentType) // "" is of no format either
+	switch {
+	case slices.Contains(heic.names, name) || slices.Contains(heic.magic, name):
+		return CodeHEIC
+	case slices.Contains(avif.names, name):
+		return CodeAVIF
+	default:
+		return CodeType
+	}
+}
+
 // name is the content type that is passed on.
 func (f format) name() string { return f.names[0] }
 
-// pictures are further formats that can be converted into one that an MMS carries.
+// Formats of which the refusal names the format.
+var (
+	heic = format{[]string{"image/heic", "image/heif"}, []string{"image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence"}}
+	avif = format{[]string{"image/avif"}, []string{"image/avif"}}
+)
+
+// pictures are further formats that callers have.
 var pictures = []format{
-	{[]string{"image/heic", "image/heif"}, []string{"image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence"}},
-	{[]string{"image/avif"}, []string{"image/avif"}},
+	heic,
+	avif,
 	{[]string{"image/bmp", "image/x-ms-bmp"}, []string{"image/bmp"}},
 	{[]string{"image/tiff"}, []string{"image/tiff"}},
 }

@@ -111,3 +111,16 @@ func FuzzFormat(f *testing.F) {
 		}
 	})
 }
+
+// TestRefusalNamesTheFormat: of pictures that callers often have.
+func TestRefusalNamesTheFormat(t *testing.T) {
+	t.Parallel()
+	for contentType, want := range map[string]Code{
+		"image/heic": CodeHEIC, "image/heif; x=y": CodeHEIC, "image/heic-sequence": CodeHEIC, "image/avif": CodeAVIF,
+		"image/svg+xml": CodeType, "text/html": CodeType, "": CodeType, "image": CodeType,
+	} {
+		if got := codeOfType(contentType); got != want {
+			t.Errorf("%s: %s, want %s", contentType, got, want)
+		}
+	}
+}

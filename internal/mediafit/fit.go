@@ -3,6 +3,7 @@ package mediafit
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
@@ -18,14 +19,6 @@ import (
 )
 
 const (
-	// pixelBytes is what a pixel takes at most while a picture is decoded and shrunk: 12
-	// for the coefficients of a progressive JPEG whose colours have the full resolution,
-	// and 3 for its samples.
-	pixelBytes = 15
-	// poolBytes bounds the pictures that are worked on at once: the largest one
-	// alone, or many small ones.
-	poolBytes = maxPixels * pixelBytes
-
 	// The qualities of JPEG between which the search is made. Below the lowest a
 	// smaller picture looks better.
 	qualityMin = 60
@@ -41,9 +34,14 @@ type Result struct {
 	File
 
 	Data    []byte
-	Quality int  // of JPEG; 0: the picture was not encoded again
+	Quality int  // of a JPEG that was encoded; 0: none was
+	Colours int  // of an animation that was encoded again; 0: none was
+	Frames  int  // of that animation
 	Still   bool // an animation was replaced by its first picture
 }
+
+// Converted reports whether a picture was encoded.
+func (r Result) Converted() bool { return r.Quality > 0 || r.Colours > 0 }
 
 // Fitter makes media fit, few at a time.
 type Fitter struct{ pool *semaphore.Weighted }
@@ -53,7 +51,7 @@ func New() *Fitter { return &Fitter{pool: semaphore.NewWeighted(poolBytes)} }
 
 // Fit returns a file of at most limit bytes that an MMS carries, without metadata
 // and upright. claimed is the content type that the file came with. The error is
-// ErrType, ErrPixels, ErrBroken, ErrTooLarge, or that of ctx.
+// ErrType (or ErrHEIC or ErrAVIF), ErrPixels, ErrBroken, ErrTooLarge, or that of ctx.
 func (f *Fitter) Fit(ctx context.Context, claimed string, data []byte, limit int64) (Result, error) {
 	file, err := Inspect(claimed, data)
 	if err != nil {
@@ -64,16 +62,36 @@ func (f *Fitter) Fit(ctx context.Context, claimed string, data []byte, limit int
 	}
 	d, isPicture := decoders[file.Type]
 	switch {
+	case file.Type == typeHEIC:
+		return Result{}, ErrHEIC
+	case file.Type == typeAVIF:
+		return Result{}, ErrAVIF
 	case !isPicture && media.Sendable(media.Info{Type: file.Type}, limit) != nil:
 		return Result{}, ErrType
 	case !isPicture:
 		return Result{}, ErrTooLarge
 	}
-	cost := int64(file.Width) * int64(file.Height) * pixelBytes
-	if err := f.pool.Acquire(ctx, cost); err != nil {
+	animated := file.Type == typeGIF && IsAnimated(data)
+	if animated {
+		if shrunk, err := f.animate(ctx, data, file, limit); !errors.Is(err, errNotAnimated) {
+			return shrunk, err
+		}
+	}
+	found, err := f.still(ctx, d, data, file, limit)
+	found.Still = animated
+	return found, err
+}
+
+// still makes a JPEG of a picture, of the first one of an animation.
+func (f *Fitter) still(ctx context.Context, d decoder, data []byte, file File, limit int64) (Result, error) {
+	memory, err := memoryOf(file, data)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := f.pool.Acquire(ctx, memory); err != nil {
 		return Result{}, fmt.Errorf("wait for a turn: %w", err)
 	}
-	defer f.pool.Release(cost)
+	defer f.pool.Release(memory)
 	return guard(func() (Result, error) {
 		decoded, err := d.decode(bytes.NewReader(data))
 		if err != nil {
@@ -83,9 +101,7 @@ func (f *Fitter) Fit(ctx context.Context, claimed string, data []byte, limit int
 		if file.Type == typeJPEG {
 			turned = jpegOrientation(data)
 		}
-		found, err := shrink(ctx, decoded, turned, limit)
-		found.Still = file.Type == typeGIF && IsAnimated(data)
-		return found, err
+		return shrink(ctx, decoded, turned, limit)
 	})
 }
 
@@ -259,10 +275,20 @@ func bestQuality(picture image.Image, limit int64) (quality int, estimate int64)
 }
 
 // IsAnimated reports whether a file is a GIF of several pictures, by its blocks alone.
-func IsAnimated(data []byte) bool {
+func IsAnimated(data []byte) bool { return scanGIF(data, 2).pictures > 1 }
+
+// gifBlocks are the pictures of a GIF.
+type gifBlocks struct {
+	pictures int
+	pixels   int64 // of all together, as they are stored
+}
+
+// scanGIF counts the pictures of a GIF by its blocks, as the decoder will read them, up to
+// enough.
+func scanGIF(data []byte, enough int) (found gifBlocks) {
 	const head, flags, tableFlag, tableBits = 13, 10, 0x80, 7
 	if len(data) < head || !bytes.HasPrefix(data, []byte("GIF8")) {
-		return false
+		return found
 	}
 	table := func(packed byte) int {
 		if packed&tableFlag == 0 {
@@ -270,25 +296,23 @@ func IsAnimated(data []byte) bool {
 		}
 		return 3 << (packed&tableBits + 1) //nolint:mnd // bytes of a colour
 	}
-	pictures := 0
-	for at := head + table(data[flags]); at+1 < len(data); {
+	for at := head + table(data[flags]); at+1 < len(data) && found.pictures < enough; {
 		switch data[at] {
 		case '!': // an extension: label, then blocks
 			at = skipBlocks(data, at+2)
 		case ',': // a picture: descriptor, table, code size, then blocks
-			const descriptor = 10
-			if pictures++; pictures > 1 {
-				return true
-			}
+			const descriptor, width, height = 10, 5, 7
+			found.pictures++
 			if at+descriptor > len(data) {
-				return false
+				return found
 			}
+			found.pixels += int64(binary.LittleEndian.Uint16(data[at+width:])) * int64(binary.LittleEndian.Uint16(data[at+height:]))
 			at = skipBlocks(data, at+descriptor+table(data[at+descriptor-1])+1)
 		default:
-			return false
+			return found
 		}
 	}
-	return false
+	return found
 }
 
 func skipBlocks(data []byte, at int) int {

@@ -130,29 +130,6 @@ func TestPicturesAreUprightAndWithoutMetadata(t *testing.T) {
 	}
 }
 
-func TestAnimationBecomesAStill(t *testing.T) {
-	t.Parallel()
-	frame := func() *image.Paletted {
-		m := image.NewPaletted(image.Rect(0, 0, 200, 150), color.Palette{color.White, color.Black, color.RGBA{200, 0, 0, 255}})
-		for i := range m.Pix {
-			m.Pix[i] = uint8(rand.IntN(3))
-		}
-		return m
-	}
-	var out bytes.Buffer
-	if err := gif.EncodeAll(&out, &gif.GIF{Image: []*image.Paletted{frame(), frame(), frame()}, Delay: []int{1, 1, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	got, err := New().Fit(t.Context(), typeGIF, out.Bytes(), 12_000)
-	if err != nil || !got.Still || got.Type != typeJPEG || len(got.Data) > 12_000 {
-		t.Errorf("%+v, still %t, %d bytes, %v", got.File, got.Still, len(got.Data), err)
-	}
-	whole, err := New().Fit(t.Context(), typeGIF, out.Bytes(), 1<<20)
-	if err != nil || whole.Still || !bytes.Equal(whole.Data, out.Bytes()) {
-		t.Errorf("an animation that fits: %+v, %v", whole.File, err)
-	}
-}
-
 // claiming is a PNG whose header claims a size, and that has next to nothing.
 func claiming(t *testing.T, width, height uint32) []byte {
 	t.Helper()
@@ -175,6 +152,8 @@ func TestWhatCannotFitIsRefused(t *testing.T) {
 		"a bomb":         {claiming(t, 65_000, 65_000), 1 << 20, ErrPixels},
 		"half a picture": {picture[:len(picture)/2], 2000, ErrBroken},
 		"a page":         {[]byte("<html><body>no</body></html>"), 1 << 20, ErrType},
+		"HEIC":           {[]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), 1 << 20, ErrHEIC},
+		"AVIF":           {[]byte("\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf"), 1 << 20, ErrAVIF},
 		"nothing":        {nil, 1 << 20, ErrType},
 		"no room":        {picture, 500, ErrTooLarge},
 		"film":           {append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"), make([]byte, 5000)...), 4000, ErrTooLarge},

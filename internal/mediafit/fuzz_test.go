@@ -21,6 +21,9 @@ func FuzzFit(f *testing.F) {
 		f.Add(whole[:len(whole)/2], contentType, 400)
 		f.Add(withEXIF(encoded(t, typeJPEG, photo(8, 8)), 6), contentType, 100_000)
 	}
+	moving := animated(t, 6, 40, 30)
+	f.Add(moving, typeGIF, len(moving)/2)
+	f.Add(moving[:len(moving)/2], typeGIF, len(moving)/4)
 	fitter := New()
 	f.Fuzz(func(t *testing.T, data []byte, claimed string, limit int) {
 		file, err := Inspect(claimed, data)
@@ -43,7 +46,7 @@ func FuzzFit(f *testing.F) {
 		if len(result.Data) > limit || media.Sendable(media.Info{Type: result.Type}, int64(limit)) != nil {
 			t.Fatalf("%d bytes of %s for a limit of %d", len(result.Data), result.Type, limit)
 		}
-		if result.Quality == 0 {
+		if !result.Converted() {
 			return
 		}
 		got, _, err := image.Decode(bytes.NewReader(result.Data))

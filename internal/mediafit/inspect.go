@@ -30,6 +30,10 @@ var (
 	// ErrType says that a file is none that an MMS carries, or that can be made into
 	// one.
 	ErrType = errors.New("unsupported type")
+	// ErrHEIC is the ErrType of a HEIC picture (docs/decisions/0015).
+	ErrHEIC = fmt.Errorf("%w: HEIC pictures are not converted; give a JPEG, PNG or GIF", ErrType)
+	// ErrAVIF is the ErrType of an AVIF picture.
+	ErrAVIF = fmt.Errorf("%w: AVIF pictures are not converted; give a JPEG, PNG or GIF", ErrType)
 	// ErrPixels says that a picture claims more than 50 megapixels.
 	ErrPixels = errors.New("more than 50 megapixels")
 	// ErrBroken says that a picture cannot be decoded.
@@ -46,6 +50,8 @@ const (
 	typeWebP = "image/webp"
 	typeBMP  = "image/bmp"
 	typeTIFF = "image/tiff"
+	typeHEIC = "image/heic"
+	typeAVIF = "image/avif"
 )
 
 // decoder reads a format of pictures.
