@@ -229,8 +229,11 @@ func TestRotation(t *testing.T) {
 	if err := verify(t, newSecret(), g); err == nil {
 		t.Error("any secret fits")
 	}
-	b.store.nowFunc = func() time.Time { return time.Now().Add(RotationOverlap + time.Minute) }
-	c, err := b.store.Get(t.Context(), shop)
+	later, err := NewStore(b.rdb, func() time.Time { return time.Now().Add(RotationOverlap + time.Minute) }, b.keys, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := later.Get(t.Context(), shop)
 	if err != nil || len(c.secrets) != 1 || c.secrets[0] != second {
 		t.Errorf("%d secrets after the overlap, %v", len(c.secrets), err)
 	}
