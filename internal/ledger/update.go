@@ -45,8 +45,9 @@ func (l *Ledger) Update(ctx context.Context, id message.ID, change Change) (*mes
 // when it was changed since.
 func (l *Ledger) UpdateFrom(ctx context.Context, seen Snapshot, change Change) (*message.Message, error) {
 	begun, err := l.apply(ctx, seen, change, Lease{})
-	if err == nil && l.opts.Canceled != nil && begun.Message.Status == message.StatusCanceled && seen.Message.Status != message.StatusCanceled {
-		l.opts.Canceled(ctx, begun.Message)
+	before, after := seen.Message.Status, begun.Message
+	if err == nil && l.opts.Canceled != nil && before != message.StatusCanceled && after.Status == message.StatusCanceled {
+		l.opts.Canceled(ctx, after)
 	}
 	return begun.Message, err
 }
