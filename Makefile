@@ -63,7 +63,7 @@ fuzz: ## Fuzz every target for FUZZTIME each
 	scripts/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Measure speed beside baselines, COUNT runs each, and write docs/benchmarks.md (13 minutes a run)
+bench: ## Measure speed beside baselines, COUNT runs each, and write docs/benchmarks.md (16 minutes a run)
 	@scripts/install-test-deps
 	scripts/bench $(COUNT)
 

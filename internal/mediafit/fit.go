@@ -140,6 +140,7 @@ func jpegOrientation(data []byte) int {
 // quality as possible, or smaller when that would look too bad.
 func shrink(ctx context.Context, source image.Image, turned int, limit int64) (Result, error) {
 	size, scale := source.Bounds().Size(), 1.0
+	part := sample(source)
 	for range attempts {
 		if err := ctx.Err(); err != nil {
 			return Result{}, fmt.Errorf("shrink: %w", err)
@@ -163,10 +164,39 @@ func shrink(ctx context.Context, source image.Image, turned int, limit int64) (R
 			}
 			estimate = limit + limit/8 //nolint:mnd // a little too large
 		}
-		const shy = 0.97
-		scale *= max(0.25, min(shy, math.Sqrt(float64(limit)/float64(estimate))*shy)) //nolint:mnd // not too small at once
+		scale = smallerStill(part, size, scale*lessBy(limit, estimate), limit)
 	}
 	return Result{}, ErrTooLarge
+}
+
+// lessBy is by how much the sides of a picture shrink so that it fits that would take
+// estimate bytes.
+func lessBy(limit, estimate int64) float64 {
+	const shy, most = 0.97, 0.25 // not too small at once
+	return max(most, min(shy, math.Sqrt(float64(limit)/float64(estimate))*shy))
+}
+
+// smallerStill is a scale, at most the given one, with which a picture of a size fits with the
+// lowest quality, as a part of it shows: resizing the whole takes long.
+func smallerStill(part image.Image, size image.Point, scale float64, limit int64) float64 {
+	if part.Bounds().Size() == size {
+		return scale // the part is the whole
+	}
+	factor := float64(size.X) * float64(size.Y) / (float64(part.Bounds().Dx()) * float64(part.Bounds().Dy()))
+	for range attempts {
+		width, height := scaled(part.Bounds().Dx(), scale), scaled(part.Bounds().Dy(), scale)
+		if min(width, height) < sideMin {
+			break
+		}
+		var out bytes.Buffer
+		_ = jpeg.Encode(&out, opaque(resized(part, width, height)), &jpeg.Options{Quality: qualityMin}) // a buffer takes everything
+		estimate := headBytes + int64(float64(max(0, out.Len()-headBytes))*factor)
+		if estimate <= limit {
+			break
+		}
+		scale *= lessBy(limit, estimate)
+	}
+	return scale
 }
 
 func scaled(side int, scale float64) int { return max(1, int(math.Round(float64(side)*scale))) }

@@ -124,6 +124,12 @@ func BenchmarkBulk(b *testing.B) {
 // stream hands n messages over as one batch.
 func stream(b *testing.B, base string, n int, query string) {
 	b.Helper()
+	streamOf(b, base, n, query, payload)
+}
+
+// streamOf hands n messages over as one batch, as payload makes them.
+func streamOf(b *testing.B, base string, n int, query string, payload func(n int64) []byte) {
+	b.Helper()
 	rows, in := io.Pipe()
 	go func() {
 		out := bufio.NewWriterSize(in, 1<<16)
@@ -185,6 +191,13 @@ func BenchmarkRawEnqueue(b *testing.B) {
 // post sends b.N requests over the connections and reports the rate and the
 // latencies of the answers.
 func post(b *testing.B, base string) {
+	b.Helper()
+	postThen(b, base, func(int64) {})
+}
+
+// postThen is post that calls then after each answer, with the number of the request.
+func postThen(b *testing.B, base string, then func(n int64)) {
+	b.Helper()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: 10 * time.Second}
 	b.Cleanup(client.CloseIdleConnections)
 	var next atomic.Int64
@@ -204,6 +217,7 @@ func post(b *testing.B, base string) {
 					return
 				}
 				took[i] = append(took[i], time.Since(start))
+				then(n)
 			}
 		})
 	}
