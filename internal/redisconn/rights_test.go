@@ -3,7 +3,10 @@ package redisconn_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -127,5 +130,28 @@ func TestDeploymentListsTheRights(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(listed, want) {
 		t.Errorf("docs/deployment.md lists\n%v, want\n%v", listed, want)
+	}
+}
+
+// The rights that are listed are enough for every command of every script.
+func TestScriptsNeedNoOtherRights(t *testing.T) {
+	t.Parallel()
+	called := regexp.MustCompile(`redis\.p?call\('([A-Z]+)'`)
+	allowed, scripts := redisconn.RequiredRights(), 0
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".lua" {
+			return err
+		}
+		scripts++
+		source, err := os.ReadFile(path)
+		for _, call := range called.FindAllSubmatch(source, -1) {
+			if right := "+" + strings.ToLower(string(call[1])); !slices.Contains(allowed, right) {
+				t.Errorf("%s needs %s", path, right)
+			}
+		}
+		return err
+	})
+	if err != nil || scripts == 0 {
+		t.Fatalf("%d scripts, %v", scripts, err)
 	}
 }

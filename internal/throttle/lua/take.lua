@@ -78,8 +78,11 @@ end
 -- reserve returns when the token that a message gets is due: the first one that a canceled message has left, or the next.
 local function reserve(l, message)
 	redis.call('ZREMRANGEBYSCORE', l.freed, '-inf', '(' .. text(now))
-	local due = tonumber(redis.call('ZPOPMIN', l.freed)[2] or '')
-	if not due then
+	local first = redis.call('ZRANGE', l.freed, 0, 0, 'WITHSCORES')
+	local due = tonumber(first[2] or '')
+	if due then
+		redis.call('ZREM', l.freed, first[1])
+	else
 		due = l.tat + l.interval - l.burst * l.interval
 		advance(l)
 	end
