@@ -35,8 +35,8 @@ func TestReportPanic(t *testing.T) {
 	}
 }
 
-// TestReportPanicOfNobody: without a function the panic is as it was.
-func TestReportPanicOfNobody(t *testing.T) {
+// TestReportPanicWithoutReporter: without a function the panic is as it was.
+func TestReportPanicWithoutReporter(t *testing.T) {
 	t.Parallel()
 	defer func() {
 		if value := recover(); value != "broken" {
